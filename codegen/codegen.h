@@ -1,0 +1,79 @@
+/* From the stream level of the IR to programs, and from finished modules to reports. */
+#ifndef DTQ_CODEGEN_H
+#define DTQ_CODEGEN_H
+
+#include "ir/ir.h"
+#include "runtime/dtqrt.h"
+
+/** A program with one stream for each module (all of the same model and machine, ascending by seq). Everything lives in
+ *  `a`; NULL after an error. Modules must have passed insert-sync and timeline. */
+dtq_program *codegen_program(arena *a, diag *d, const ir_module *const *modules, size_t count);
+
+/* ---- reports (codegen/report/) --------------------------------------------------------------------------------- */
+
+typedef struct {
+    double iterations, stalled_iterations, stall_ratio_mean, step_cycles; /* over all heads; REPORT.md defines each */
+    double cycles, bound_cycles;
+} report_matmul;
+
+typedef enum { LIMIT_ARRAY, LIMIT_SOFTMAX, LIMIT_DMA, LIMIT_TOPK } report_limit;
+const char *report_limit_name(report_limit l);
+
+typedef struct {
+    uint32_t index, tokens; /* active tokens */
+    uint32_t pruned, low, high;
+    size_t segment_count;
+    ir_run *segments; /* count tokens, value bits, in slot order; clusters of one precision, or single runs */
+    uint32_t promoted[4]; /* slots whose q, k, v, p run above the precision their token was chosen for */
+    bool expected;        /* precision known only at run time: numbers are expectations */
+    report_matmul qk, pv;
+    uint64_t start, end;  /* on the timeline, cycles */
+    double cycles;        /* end - start */
+    double share;         /* of the total */
+    double utilisation;   /* bound / cycles */
+    uint64_t array_busy, softmax_busy, dma_busy, topk_busy; /* cycles: busiest array, and the engines */
+    report_limit limit;
+    uint64_t dram_bytes;
+    uint64_t bops;
+} report_layer;
+
+typedef struct {
+    const char *model, *target;
+    const dtq_machine *machine;
+    uint32_t seq;
+    bool clustered, optimised, measured; /* measured: numbers come from a run of the simulator on data */
+    size_t layer_count;
+    report_layer *layers;
+    double cycles, bound_cycles, utilisation, unclustered_cycles /* 0 if not asked for */;
+    uint64_t dram_bytes, instructions, bops, mac_cycles, stall_cycles;
+    double energy_pj;
+    size_t remark_count;
+    const diag_entry *const *remarks;
+} report;
+
+/** The static report of a module at stream level after `timeline`. NULL after an error. */
+report *report_build(arena *a, diag *d, const ir_module *m);
+
+typedef enum { REPORT_TEXT, REPORT_JSON, REPORT_CSV } report_format;
+/** False if `out` could not be written. */
+bool report_print(const report *r, report_format format, FILE *out);
+
+/** Chrome trace (JSON, "traceEvents") of the engines' timeline: one track for each queue, one slice for each
+ *  instruction, 1 cycle = 1 us / 1000 of trace time scaled by the clock. events [stream->count] as dtq_run gives them. */
+bool report_trace(const dtq_program *p, const dtq_stream *s, const dtq_event *events, FILE *out);
+
+/* ---- JSON writing, shared by reports (codegen/report/json_writer.c) ---------------------------------------------- */
+
+typedef struct {
+    FILE *out;
+    int depth;
+    bool first;
+} json_writer;
+void json_open(json_writer *w, const char *key, char bracket);  /* key NULL inside arrays; bracket '{' or '[' */
+void json_close(json_writer *w, char bracket);                  /* '}' or ']' */
+void json_str(json_writer *w, const char *key, const char *value);
+void json_real(json_writer *w, const char *key, double value);  /* shortest text that reads back */
+void json_int(json_writer *w, const char *key, int64_t value);
+void json_bool(json_writer *w, const char *key, bool value);
+
+#endif

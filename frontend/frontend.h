@@ -1,0 +1,155 @@
+/* From files to the graph level of the IR: models, targets, policies, tensors and text. Reports every error with its
+ * place and what would be right. */
+#ifndef DTQ_FRONTEND_H
+#define DTQ_FRONTEND_H
+
+#include "ir/ir.h"
+
+/* ---- documents: YAML and JSON with locations (frontend/document.c, on libfyaml's events) ------------------------ */
+
+typedef enum { DOC_SCALAR, DOC_SEQUENCE, DOC_MAPPING } doc_kind;
+
+/** A node of a parsed YAML or JSON file; lives in the arena. */
+typedef struct doc_node {
+    doc_kind kind;
+    src_loc loc;
+    bool quoted;         /* scalar written in quotes: never a number, bool or null */
+    const char *text;    /* scalar */
+    size_t count;        /* children: items, or values of a mapping */
+    struct doc_node **items;
+    const char **keys;   /* of a mapping */
+    src_loc *key_locs;
+} doc_node;
+
+/** Parses a file of at most `limit` bytes (0: 16 MiB). Aliases and duplicate keys are errors. NULL after an error. */
+doc_node *doc_load(arena *a, diag *d, const char *path, size_t limit);
+doc_node *doc_parse(arena *a, diag *d, const char *name, const char *text, size_t bytes, bool json);
+/** The value of `key`, or NULL. */
+doc_node *doc_find(const doc_node *mapping, const char *key);
+/** Typed reads; false after an error that names the value and what would be right. */
+bool doc_int(diag *d, const doc_node *n, const char *what, int64_t lo, int64_t hi, int64_t *out);
+bool doc_real(diag *d, const doc_node *n, const char *what, double lo, double hi, double *out);
+bool doc_bool(diag *d, const doc_node *n, const char *what, bool *out);
+bool doc_string(diag *d, const doc_node *n, const char *what, const char **out);
+/** Index of the scalar among `words` ("a|b|c"), with a did-you-mean. */
+bool doc_word(diag *d, const doc_node *n, const char *what, const char *words, int *out);
+/** Errors for every key of the mapping that is not among `keys`, with a did-you-mean. */
+bool doc_keys(diag *d, const doc_node *mapping, const char *what, const char *const *keys, size_t count);
+
+/* ---- files ------------------------------------------------------------------------------------------------------- */
+
+/** Reads a whole regular file into the arena (NUL added); NULL after an error. */
+char *file_read(arena *a, diag *d, const char *path, size_t limit, size_t *bytes);
+
+/** A file written under a temporary name beside `path` and renamed by file_commit: whole or not at all. */
+typedef struct {
+    FILE *out;
+    char *path, *temporary;
+} file_writer;
+bool file_begin(file_writer *w, diag *d, const char *path);
+bool file_commit(file_writer *w, diag *d); /* checks every write; removes the temporary on failure */
+void file_abandon(file_writer *w);
+
+/* ---- safetensors (frontend/safetensors.c) --------------------------------------------------------------------- */
+
+typedef struct {
+    const char *name, *dtype; /* "F32", "F16", "BF16", "U64", "I64" … */
+    uint32_t rank;
+    uint64_t shape[8];
+    uint64_t offset, bytes; /* from the start of the file */
+} st_tensor;
+
+typedef struct {
+    const char *path;
+    const uint8_t *data; /* the mapped file */
+    uint64_t bytes;
+    size_t count;
+    st_tensor *tensors;
+} safetensors;
+
+/** Maps a file and checks its header: sizes, overlaps, dtypes, shapes; hostile headers are errors. NULL after an error. */
+safetensors *safetensors_open(arena *a, diag *d, const char *path);
+void safetensors_close(safetensors *s);
+const st_tensor *safetensors_find(const safetensors *s, const char *name);
+
+typedef struct {
+    const char *name, *dtype;
+    uint32_t rank;
+    uint64_t shape[8];
+    const void *data;
+    uint64_t bytes;
+} st_output;
+/** Writes a file of these tensors, whole or not at all. */
+bool safetensors_write(diag *d, const char *path, const st_output *tensors, size_t count);
+
+/* ---- targets, policies, models ---------------------------------------------------------------------------------- */
+
+/** Reads a target file. Every key of runtime/machine.def, by its section; missing ones get their defaults. */
+bool target_load(arena *a, diag *d, const char *path, dtq_machine *out);
+/** Names a shipped target (file name in examples/targets without .yaml) or a path. Writes the YAML of `m`, with units
+ *  and docs as comments, that target_load reads back. */
+void target_print(const dtq_machine *m, FILE *out);
+
+typedef struct {
+    src_loc loc;
+    enum { POLICY_RATIOS, POLICY_COUNTS, POLICY_BITS } kind;
+    double ratios[3];   /* 0, 4, 8 bits */
+    uint32_t counts[3];
+    uint8_t *bits;      /* [bit_count] */
+    size_t bit_count;
+    uint32_t *pinned;
+    size_t pinned_count;
+} policy_layer;
+
+typedef struct {
+    const char *path, *name;
+    size_t layer_count; /* rows of `layers`; 0 if only `all` */
+    policy_layer *layers;
+    policy_layer *all;  /* one line for all layers alike, or NULL */
+    bool importance_sum; /* importance: sum */
+} policy;
+
+policy *policy_load(arena *a, diag *d, const char *path);
+/** The policy that applies without a file: all tokens 8-bit. */
+policy *policy_uniform(arena *a, unsigned bits);
+/** Attaches the policy to the attention ops of a graph module (attributes ratios, counts, token_bits, pinned). Layer 0 of
+ *  a model with more than a bare attention runs all 8-bit unless it has explicit token_bits. */
+bool policy_apply(const policy *p, ir_module *m, diag *d);
+
+typedef struct {
+    uint32_t seq;         /* 0: the model's own tokens or positions */
+    const char *arithmetic; /* "fp32" or "int8": of linears */
+    bool cluster;         /* false: --no-cluster */
+} model_options;
+
+/** A model as read: everything that does not depend on the length, so that many lengths build from one reading. */
+typedef struct model model;
+/** Reads a model YAML, or a Hugging Face directory (config.json, model.safetensors, vocab.txt). NULL after an error. */
+model *model_load(arena *a, diag *d, const char *path);
+const char *model_name(const model *m);
+uint32_t model_positions(const model *m);   /* longest sequence; for a bare attention its tokens */
+bool model_is_attention(const model *m);    /* bare attention problem: input q, k, v */
+const char *model_vocabulary(const model *m); /* path of vocab.txt, or NULL */
+bool model_lower_case(const model *m);
+/** Builds the graph module for one length; ops carry locations in the model's file. NULL after an error. */
+ir_module *model_build(const model *m, arena *a, diag *d, const model_options *o);
+
+/* ---- text (frontend/tokenizer/) ---------------------------------------------------------------------------------- */
+
+typedef struct wordpiece wordpiece;
+/** Loads vocab.txt. NULL after an error (no [UNK], [CLS] or [SEP], not UTF-8, duplicates). */
+wordpiece *wordpiece_load(arena *a, diag *d, const char *path, bool lower_case);
+
+typedef struct {
+    size_t count;
+    uint32_t *ids;      /* [CLS] a [SEP] (b [SEP]) */
+    uint32_t *segments; /* 0 for a, 1 for b */
+    bool truncated;
+} token_list;
+/** Tokenises a sentence or a pair as BERT does, truncated to at most `limit` ids (longest sentence first; 0: no limit)
+ *  and, if pad_to > count, padded with [PAD]. */
+bool wordpiece_encode(const wordpiece *w, arena *a, diag *d, const char *text, const char *pair, size_t limit,
+                      size_t pad_to, token_list *out);
+const char *wordpiece_token(const wordpiece *w, uint32_t id); /* NULL if out of range */
+
+#endif

@@ -1,0 +1,226 @@
+/* The IR: one representation, three levels (graph, tile, stream). Grammar and semantics: IR.md.
+ *
+ * A module owns nothing but references into one arena. Ops stand in one array in program order; values, operands and
+ * attributes are indices into pools, so a module can be copied, walked and printed without chasing pointers.
+ */
+#ifndef DTQ_IR_H
+#define DTQ_IR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "ir/arena.h"
+#include "ir/diag.h"
+#include "runtime/machine.h"
+
+typedef enum { IR_GRAPH, IR_TILE, IR_STREAM, IR_LEVELS } ir_level;
+
+/** Op codes: those of ops.def, then one for each instruction of runtime/isa/isa.def in its order. */
+typedef enum {
+#define OP(name, spelling, levels, operands, results, required, optional, doc) IR_##name,
+#include "ir/ops.def"
+    IR_FIRST_INSTR,
+    IR_BEFORE_INSTR = IR_FIRST_INSTR - 1,
+#define ISA_OP(name, mnemonic, engine, doc) IR_I_##name,
+#define ISA_FIELD(op, name, bits, kind, doc)
+#define ISA_END(op)
+#include "runtime/isa/isa.def"
+    IR_OPCODES
+} ir_opcode;
+
+typedef enum {
+    IR_KIND_INT,
+    IR_KIND_REAL,
+    IR_KIND_STR,
+    IR_KIND_WORD,
+    IR_KIND_INTS,
+    IR_KIND_RANGE,
+    IR_KIND_RUNS,
+    IR_KIND_QUEUE
+} ir_kind;
+
+/** Attribute keys: those of attrs.def, then the non-address fields of the ISA, each name once. The latter are INT, but
+ *  ENUM fields are WORD. The enum has the former; the latter are IR_KEYS_FIXED + n and found by ir_key_find. */
+typedef enum {
+#define ATTR(key, kind, doc) IR_KEY_##key,
+#include "ir/attrs.def"
+    IR_KEYS_FIXED
+} ir_key;
+
+typedef struct {
+    const char *name;
+    ir_kind kind;
+    const char *doc;
+} ir_key_info;
+
+/** A run of RUNS: `count` neighbours of the same `value`. */
+typedef struct {
+    int64_t count, value;
+} ir_run;
+
+typedef struct {
+    uint16_t key;
+    uint8_t kind; /* ir_kind, of the key */
+    uint32_t count; /* of INTS and RUNS */
+    union {
+        int64_t i; /* INT, QUEUE */
+        double r;
+        const char *s; /* STR, WORD; owned by the arena */
+        const int64_t *ints;
+        const ir_run *runs;
+        struct {
+            int64_t lo, hi;
+        } range;
+    };
+} ir_attr;
+
+typedef uint32_t ir_value; /* number of a value: what %7 means; IR_NONE prints as _ */
+#define IR_NONE UINT32_MAX
+
+/** Type of a value. elem: f32, u32 (token ids), i8 … as spelled; rank 0 with elem IR_ELEM_NONE: unknown yet ("?"). */
+typedef enum { IR_ELEM_NONE, IR_ELEM_F32, IR_ELEM_U32, IR_ELEM_IDS, IR_ELEM_BUFFER } ir_elem;
+typedef struct {
+    uint8_t elem, rank;
+    uint32_t dim[3];
+} ir_type;
+
+typedef struct {
+    uint16_t code; /* ir_opcode */
+    uint16_t operand_count, attr_count, attr_capacity;
+    uint32_t operands; /* first, in module->operands */
+    uint32_t attrs;    /* first, in module->attrs */
+    ir_value result;   /* IR_NONE if it has none */
+    src_loc loc;
+} ir_op;
+
+/** A weight: dtype "F32", "F16", "BF16", or "synthetic" with a seed. */
+typedef struct {
+    const char *name, *file, *dtype; /* file NULL: synthetic */
+    uint64_t offset, file_bytes;
+    uint32_t rows, cols; /* a vector is 1 x n */
+    bool transposed;     /* linear weight stored [inputs][outputs] */
+    uint64_t seed;
+    double mean, scale;
+    src_loc loc;
+} ir_tensor;
+
+/** Header of a module, printed as `key = value` lines. */
+typedef struct {
+    const char *model;     /* name */
+    const char *tokenizer; /* path of the vocabulary, or NULL */
+    bool lower_case;
+    uint32_t seq;          /* tokens of the input */
+    uint32_t vocabulary, positions;
+    bool qkv_input;        /* the input is q, k, v, not token ids */
+} ir_header;
+
+typedef struct {
+    ir_level level;
+    ir_header header;
+    dtq_machine machine;
+    arena *arena; /* owns everything below */
+    ir_op *ops;
+    size_t op_count, op_capacity;
+    ir_value *operands;
+    size_t operand_count, operand_capacity;
+    ir_attr *attrs;
+    size_t attr_count, attr_capacity;
+    ir_type *types; /* of values */
+    uint32_t *defs; /* op index that defines the value */
+    size_t value_count, value_capacity;
+    ir_tensor *tensors;
+    size_t tensor_count, tensor_capacity;
+    const char **passes; /* names of the passes that ran, in order; the manager checks requirements against them */
+    size_t pass_count, pass_capacity;
+} ir_module;
+
+/* ---- tables -------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *spelling;
+    unsigned levels; /* bit 1 << level */
+    int operands;    /* count, or -1 - least */
+    int results;
+    const char *required, *optional; /* blank-separated keys */
+    const char *doc;
+} ir_op_info;
+
+/** Table row of an opcode. For instructions: operands are the BUF and DRAM fields in order, required attributes `queue`
+ *  and the other fields. */
+const ir_op_info *ir_info(ir_opcode code);
+/** Opcode by spelling (first `n` bytes), or IR_OPCODES. */
+ir_opcode ir_opcode_find(const char *spelling, size_t n);
+/** Opcode of an ISA instruction (dtq_opcode number) and back. */
+#define IR_INSTR(isa_op) ((ir_opcode)(IR_FIRST_INSTR + (isa_op)))
+#define IR_ISA_OP(code) ((int)(code) - (int)IR_FIRST_INSTR)
+static inline bool ir_is_instr(ir_opcode code) {
+    return code >= IR_FIRST_INSTR && code < IR_OPCODES;
+}
+size_t ir_key_count(void);
+const ir_key_info *ir_key_get(unsigned key);
+/** Key number by name (first `n` bytes), or -1. */
+int ir_key_find(const char *name, size_t n);
+const char *ir_level_name(ir_level level); /* "graph", "tile", "stream" */
+
+/* ---- building and reading ------------------------------------------------------------------------------------ */
+
+/** An empty module at `level`; owns nothing, lives in `a`. */
+ir_module *ir_module_new(arena *a, ir_level level);
+
+/** Appends an op. `operands` are copied. If its table row has a result, a value of `type` is made. Pointers to ops are
+ *  valid until the next ir_append; indices always. Returns the op's index. */
+size_t ir_append(ir_module *m, ir_opcode code, const ir_value *operands, size_t operand_count, ir_type type, src_loc loc);
+ir_value ir_result(const ir_module *m, size_t op);
+ir_value ir_operand(const ir_module *m, size_t op, size_t index);
+
+/** Sets (or replaces) an attribute of op `op`; the key must have the kind. Strings and arrays are copied. */
+void ir_set_int(ir_module *m, size_t op, unsigned key, int64_t value);
+void ir_set_real(ir_module *m, size_t op, unsigned key, double value);
+void ir_set_str(ir_module *m, size_t op, unsigned key, const char *value);  /* STR or WORD */
+void ir_set_ints(ir_module *m, size_t op, unsigned key, const int64_t *values, size_t count);
+void ir_set_runs(ir_module *m, size_t op, unsigned key, const ir_run *runs, size_t count);
+void ir_set_range(ir_module *m, size_t op, unsigned key, int64_t lo, int64_t hi);
+/** Copies an attribute (of the same or another module in the same arena). */
+void ir_set(ir_module *m, size_t op, const ir_attr *attr);
+void ir_unset(ir_module *m, size_t op, unsigned key);
+
+/** The attribute, or NULL. */
+const ir_attr *ir_get(const ir_module *m, size_t op, unsigned key);
+/** Value of an INT (or QUEUE), `missing` if it is not there. */
+int64_t ir_int(const ir_module *m, size_t op, unsigned key, int64_t missing);
+double ir_real(const ir_module *m, size_t op, unsigned key, double missing);
+/** Text of a STR or WORD, NULL if it is not there. */
+const char *ir_str(const ir_module *m, size_t op, unsigned key);
+
+/** Adds a tensor to the table; names are unique. ir_tensor_find: index by name, or -1. */
+size_t ir_add_tensor(ir_module *m, const ir_tensor *t);
+int ir_tensor_find(const ir_module *m, const char *name);
+
+/** Records that pass `name` ran; ir_pass_ran asks. */
+void ir_mark_pass(ir_module *m, const char *name);
+bool ir_pass_ran(const ir_module *m, const char *name);
+
+/** Writes run lengths out: element i of the result is the value of the run it falls into. */
+uint8_t *ir_runs_expand(arena *a, const ir_attr *runs, size_t *count);
+/** The inverse: runs of `values`. */
+ir_run *ir_runs_of(arena *a, const uint8_t *values, size_t count, size_t *run_count);
+
+/* ---- text form and checks -------------------------------------------------------------------------------------- */
+
+/** Prints the module; parsing the text gives the same module (print o parse = identity). */
+void ir_print(const ir_module *m, FILE *out);
+
+/** Parses a module. Errors go to `d` with line and column in `file`; NULL on error. Levels, ops, keys and operand
+ *  counts are checked; ir_verify checks the rest. Locations of ops are those written as `@ "file":line:col`, else the
+ *  place in this text. */
+ir_module *ir_parse(arena *a, diag *d, const char *file, const char *text, size_t bytes);
+
+/** Checks everything the op table states and what IR.md says of types, levels, ranges and layers. */
+bool ir_verify(const ir_module *m, diag *d);
+
+/** True if both print the same text: what tests of identity use. */
+bool ir_equal(const ir_module *a, const ir_module *b);
+
+#endif

@@ -1,0 +1,64 @@
+/* The one cost model: cycles, stalls, work and bytes of what the accelerator does, in closed form over runs of equal
+ * precision. Passes, analyses and reports ask it; the simulator counts for itself (runtime/sim/), and tests hold the two
+ * to each other. Semantics: runtime/sim/TIMING.md. */
+#ifndef DTQ_COST_H
+#define DTQ_COST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ir/arena.h"
+#include "runtime/machine.h"
+
+/** Remembers tile profiles it has met; lives in an arena. Bits are 4 or 8 everywhere; cost of a MAC = (a/4)(b/4). */
+typedef struct cost_model cost_model;
+cost_model *cost_new(arena *a, const dtq_machine *machine);
+
+/** A matmul of one head, or a block of it, run as one instruction on one array. */
+typedef struct {
+    uint64_t tiles, stalled_tiles; /* "iterations"; stalled: not all of the tile's PEs cost the same */
+    double stall_ratio_sum;        /* sum over tiles of Eq. 3 (PE_NUM: the tile's active PEs; skew not counted) */
+    double step_cycles;            /* sum over tiles of the mean over its steps of the costliest PE */
+    uint64_t cycles;               /* first operand into PE(0,0) to the last MAC, in the machine's drain fidelity */
+    uint64_t latency;              /* from the last MAC until the last tile is drained: its rows, 0 if drain is ideal */
+    uint64_t mac_cycles;           /* PE-cycles of work: sum of the costs */
+    uint64_t stall_cycles;         /* PE-cycles lost to Eq. 3 */
+} cost_result;
+
+/** Q.K^T: rows of precision row_bits [rows] against columns col_bits [cols], reduction over head_dim. */
+cost_result cost_qk(cost_model *c, const uint8_t *row_bits, uint32_t rows, const uint8_t *col_bits, uint32_t cols,
+                    uint32_t head_dim);
+/** P.V: rows p_bits [rows], head_dim columns, reduction over tokens of precision v_bits [tokens]. */
+cost_result cost_pv(cost_model *c, const uint8_t *p_bits, uint32_t rows, const uint8_t *v_bits, uint32_t tokens,
+                    uint32_t head_dim);
+
+/** The same for tokens in original order of which `high` of `slots`, nobody knows which, are 8-bit (uniformly random):
+ *  expectations (hypergeometric, exact). The block is query slots [row, row+rows), keys [col, col+cols).
+ *  prob8: 1 P always 8-bit, 0 always 4-bit, -1 as its row's token. */
+typedef struct {
+    double tiles, stalled_tiles, stall_ratio_sum, step_cycles, cycles, mac_cycles, stall_cycles;
+    uint64_t latency, least_cycles, most_cycles; /* bounds over all placements (not necessarily reached) */
+} cost_expectation;
+cost_expectation cost_qk_expected(cost_model *c, uint32_t slots, uint32_t high, uint32_t row, uint32_t rows,
+                                  uint32_t col, uint32_t cols, uint32_t head_dim);
+cost_expectation cost_pv_expected(cost_model *c, uint32_t slots, uint32_t high, int prob8, uint32_t row, uint32_t rows,
+                                  uint32_t col, uint32_t cols, uint32_t head_dim);
+
+/** PE-cycles of both matmuls of one head: (sum c_q)(sum c_k) d + (sum c_p)(sum c_v) d; divide by PEs for the bound. */
+uint64_t cost_work(const uint8_t *q, const uint8_t *k, const uint8_t *p, const uint8_t *v, uint32_t slots,
+                   uint32_t head_dim);
+
+/** Cycles that other engines are occupied (TIMING.md). */
+uint64_t cost_dram(const cost_model *c, uint64_t bytes);
+uint64_t cost_softmax(const cost_model *c, uint32_t rows, uint32_t cols);
+uint64_t cost_importance(const cost_model *c, uint32_t rows, uint32_t slots);
+uint64_t cost_topk(const cost_model *c, uint32_t slots, uint32_t kept, bool select);
+
+/** Bytes of blocks, as runtime/dtqrt.h's dtq_*_bytes, from runs of bits. classes: V scales per class (not causal). */
+uint64_t cost_block_bytes(const uint8_t *bits, uint32_t rows, uint32_t head_dim, bool class_scales);
+uint64_t cost_scores_bytes(uint32_t rows, uint32_t cols);
+uint64_t cost_probs_bytes(uint32_t rows, uint32_t slots, bool causal);
+uint64_t cost_out_bytes(uint32_t rows, uint32_t head_dim, bool only);
+
+#endif

@@ -1,0 +1,50 @@
+/* Passes over the IR and the manager that runs them. The list, with what each requires, is passes.def. */
+#ifndef DTQ_PASSES_H
+#define DTQ_PASSES_H
+
+#include "ir/ir.h"
+
+struct cost_model;
+
+/** What a pass gets beside the module. */
+typedef struct {
+    arena *arena;
+    diag *diag;
+    struct cost_model *cost; /* of the module's machine */
+    bool optimise;           /* false: -O0, the paper's method and nothing more */
+} pass_context;
+
+/** A pass changes *m in place or replaces it; false after it reported an error. */
+typedef bool (*pass_fn)(pass_context *ctx, ir_module **m);
+
+typedef struct {
+    const char *name;
+    pass_fn run;
+    unsigned levels;      /* levels at which it may run, bit 1 << ir_level */
+    const char *requires; /* blank-separated names of passes that must have run */
+    bool analysis;        /* only adds attributes; may run again at any time */
+    const char *doc;
+} pass_info;
+
+extern const pass_info pass_table[];
+extern const size_t pass_count;
+
+/** The pass called `name`, or NULL. */
+const pass_info *pass_find(const char *name);
+
+typedef struct {
+    bool optimise;              /* -O1 */
+    const char *print_after;    /* pass name or "all", or NULL */
+    int dump_level;             /* ir_level to print when the module is last at that level, or -1 */
+    FILE *dump;                 /* where prints go */
+    bool time_passes;           /* table of seconds and bytes to `times` */
+    FILE *times;
+} pass_options;
+
+/** Runs the named passes in order (count names), verifying after each. False after an error in `d`. */
+bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size_t count, const pass_options *o);
+
+/** The pipeline of `dtqc compile`: names of the passes, for `passes_run`. */
+const char *const *passes_pipeline(bool optimise, size_t *count);
+
+#endif

@@ -1,0 +1,354 @@
+/* libdtqrt: the functional simulator runtime of dtqc. What a program is, how it is read, checked, printed and run.
+ *
+ * This header is all that a user's program needs; the library needs libc, libm and threads. No function keeps global
+ * state; a program, once loaded, may be shared between threads. Shapes are row-major; sizes are in elements unless
+ * the name says bytes; cycles are of the machine's clock.
+ */
+#ifndef DTQRT_H
+#define DTQRT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "runtime/machine.h"
+
+/* ---- errors -------------------------------------------------------------------------------------------------- */
+
+typedef enum { DTQ_OK, DTQ_BAD_INPUT, DTQ_BAD_PROGRAM, DTQ_DEADLOCK, DTQ_NO_MEMORY, DTQ_IO } dtq_status;
+
+/** What went wrong, in words. Functions that can fail return false and fill it. */
+typedef struct {
+    dtq_status status;
+    char message[1024];
+} dtq_error;
+
+bool dtq_fail(dtq_error *e, dtq_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- the instruction set (runtime/isa/) ---------------------------------------------------------------------- */
+
+/** Queue numbers: the fixed engines, then one queue for each systolic array (DTQ_ARRAY0 + a). */
+enum { DTQ_HOST, DTQ_LOAD, DTQ_SOFTMAX, DTQ_TOPK, DTQ_STORE, DTQ_ARRAY0, DTQ_QUEUE_MAX = 255 };
+
+typedef enum {
+#define ISA_OP(name, mnemonic, engine, doc) DTQ_OP_##name,
+#define ISA_FIELD(op, name, bits, kind, doc)
+#define ISA_END(op)
+#include "runtime/isa/isa.def"
+    DTQ_OP_COUNT
+} dtq_opcode;
+
+typedef enum {
+    DTQ_KIND_ENGINE, DTQ_KIND_LAYER, DTQ_KIND_HEAD, DTQ_KIND_SLOT, DTQ_KIND_COUNT, DTQ_KIND_BUF, DTQ_KIND_DRAM,
+    DTQ_KIND_TENSOR, DTQ_KIND_ENUM, DTQ_KIND_INT, DTQ_KIND_F32
+} dtq_field_kind;
+
+/** Engine class of an instruction: a queue number, or any array, or any queue. */
+enum { DTQ_CLASS_HOST, DTQ_CLASS_LOAD, DTQ_CLASS_SOFTMAX, DTQ_CLASS_TOPK, DTQ_CLASS_STORE, DTQ_CLASS_ARRAY, DTQ_CLASS_ANY };
+
+typedef struct {
+    const char *name;
+    uint8_t bits;
+    dtq_field_kind kind;
+    const char *doc;
+} dtq_field_info;
+
+typedef struct {
+    const char *mnemonic;
+    uint8_t engine_class;
+    const char *doc;
+    const dtq_field_info *fields;
+    uint8_t field_count;
+} dtq_op_info;
+
+extern const dtq_op_info dtq_ops[DTQ_OP_COUNT];
+
+/* Position of a field among its instruction's operands: DTQ_F(QK, rows). */
+#define DTQ_F(op, field) (DTQ_FIELD_##op##_##field - DTQ_FIRST_##op)
+enum {
+#define ISA_OP(name, mnemonic, engine, doc) DTQ_FIRST_##name, DTQ_BEFORE_##name = DTQ_FIRST_##name - 1,
+#define ISA_FIELD(op, name, bits, kind, doc) DTQ_FIELD_##op##_##name,
+#define ISA_END(op)
+#include "runtime/isa/isa.def"
+    DTQ_FIELD_TOTAL
+};
+
+enum { DTQ_FIELDS_MAX = 10, DTQ_INSTR_BYTES = 32 };
+
+/** A decoded instruction. `f` holds its operands in the order of isa.def. */
+typedef struct {
+    uint8_t op;    /* dtq_opcode */
+    uint8_t queue; /* the queue that executes it */
+    uint64_t f[DTQ_FIELDS_MAX];
+} dtq_instr;
+
+#define DTQ_GET(instr, op, field) ((instr)->f[DTQ_F(op, field)])
+
+/** The value of a TENSOR or BUF field that means "none": all ones at the field's width. */
+uint64_t dtq_field_none(const dtq_field_info *f);
+
+/** Packs to 32 bytes. Fails (false) if a field does not fit its width. */
+bool dtq_encode(const dtq_instr *in, uint8_t out[DTQ_INSTR_BYTES], dtq_error *e);
+/** Unpacks; refuses unknown opcodes, words out of an ENUM's list and non-zero padding. */
+bool dtq_decode(const uint8_t in[DTQ_INSTR_BYTES], dtq_instr *out, dtq_error *e);
+
+/** "host", "load", "softmax", "topk", "store", "array0", …; buf holds at least 16 bytes and is returned. */
+const char *dtq_queue_name(unsigned queue, char *buf);
+/** Inverse of dtq_queue_name over the first `length` bytes of `name`; -1 if it is no queue's name. */
+int dtq_queue_parse(const char *name, size_t length);
+
+/** The words of an ENUM field: the text of word `index` and its length, or NULL past the last. */
+const char *dtq_enum_word(const dtq_field_info *f, unsigned index, size_t *length);
+
+/* ---- programs ------------------------------------------------------------------------------------------------ */
+
+typedef enum { DTQ_Q, DTQ_K, DTQ_V, DTQ_P, DTQ_OPERANDS } dtq_operand; /* the first three as in isa.def's {q|k|v} */
+
+typedef enum { DTQ_ORDER_LOW_FIRST, DTQ_ORDER_HIGH_FIRST, DTQ_ORDER_ORIGINAL } dtq_slot_order;
+typedef enum { DTQ_IMPORTANCE_MEAN, DTQ_IMPORTANCE_SUM } dtq_importance_rule;
+
+/** One attention layer of a stream: the facts about its slots that instructions refer to by number.
+ *  Slot order: within a cluster ascending by original id; ORIGINAL: all slots ascending by id. */
+typedef struct {
+    uint32_t slots;    /* active tokens, 1..65536 */
+    uint32_t high;     /* of them chosen for 8 bits (promotions not counted) */
+    uint32_t heads, kv_heads, head_dim;
+    uint8_t causal;     /* 0 or 1: a query sees keys whose original id is not greater than its own */
+    uint8_t order;      /* dtq_slot_order */
+    uint8_t importance; /* dtq_importance_rule */
+    uint8_t prob_bits;  /* dtq_prob_bits */
+    /** Precision of each slot as an operand, 4 or 8, [slots] each. NULL: known only at run time (order ORIGINAL after a
+     *  selection): then an operand runs at the precision its token was chosen for, p as prob_bits says. */
+    const uint8_t *bits[DTQ_OPERANDS];
+    /** Original token id of each slot [slots]; NULL: written by the topk of the layer before. */
+    const uint32_t *ids;
+    const uint32_t *pinned; /* token ids that take 8-bit places first, ascending [pinned_count] */
+    uint32_t pinned_count;
+    /* DRAM byte addresses. q, k, v: codes [heads or kv_heads][seq][head_dim bytes], a row packed at its precision at
+     * the start of its head_dim bytes (4-bit: two codes a byte, even channel in the low nibble, two's complement).
+     * *_scale: float [heads or kv_heads][seq] for q and k; for v float [2][kv_heads][head_dim] (4-bit class, 8-bit
+     * class) or, if causal, float [kv_heads][seq]. out: float [seq][heads * head_dim]. importance: uint64 [seq]. */
+    uint64_t q, k, v, q_scale, k_scale, v_scale, out, importance_at;
+} dtq_layer;
+
+typedef enum { DTQ_F32, DTQ_F16, DTQ_BF16 } dtq_dtype;
+
+/** A weight that a program refers to: a slice of a file, or synthetic numbers. */
+typedef struct {
+    const char *name;
+    uint32_t file;      /* index into dtq_program.files, or UINT32_MAX: synthetic */
+    uint64_t offset;    /* bytes into the file */
+    uint32_t shape[2];  /* rows, columns; a vector is [1][columns] */
+    uint8_t dtype;      /* dtq_dtype */
+    uint8_t transposed; /* 1: a linear weight stored [inputs][outputs] */
+    /* synthetic: element i is mean + scale * u, u uniform in [-1, 1) from splitmix64(seed + i) */
+    uint64_t seed;
+    float mean, scale;
+} dtq_tensor;
+
+/** A file that weights are mapped from. It is refused at run time if size or hash differ. */
+typedef struct {
+    const char *path; /* as given, absolute or relative to the program's directory */
+    uint64_t bytes;
+    uint64_t hash;    /* FNV-1a of the first min(bytes, 65536) bytes */
+} dtq_file;
+
+/** Where an instruction came from. row/rows and col/cols repeat the tile range, 0 where it has none. */
+typedef struct {
+    uint32_t op;   /* string: the model's op, e.g. "layer.3.attention" (dtq_program.strings) */
+    uint32_t file; /* string; line 0: none */
+    uint32_t line, col;
+    uint32_t layer, head; /* UINT32_MAX: none */
+    uint32_t row, rows, tile_col, tile_cols;
+} dtq_source;
+
+typedef enum { DTQ_INPUT_TOKENS, DTQ_INPUT_QKV } dtq_input_kind;
+typedef enum { DTQ_OUTPUT_POOLED, DTQ_OUTPUT_HIDDEN, DTQ_OUTPUT_ATTENTION } dtq_output_kind;
+
+/** The program for one exact length. */
+typedef struct {
+    uint32_t seq; /* tokens of the input */
+    uint32_t layer_count;
+    dtq_layer *layers;
+    size_t count;
+    dtq_instr *instrs;   /* [count] in one order that is a valid sequential execution; a queue runs its subsequence */
+    dtq_source *sources; /* [count] */
+    uint64_t dram_bytes; /* size of the DRAM image */
+    uint8_t input;       /* dtq_input_kind */
+    uint64_t input_at[3]; /* QKV: float [seq][heads * head_dim] for q, and [seq][kv_heads * head_dim] for k and v */
+    uint8_t output;       /* dtq_output_kind */
+    uint64_t output_at;   /* float: POOLED [1][width]; HIDDEN, ATTENTION [seq][width], rows of pruned tokens are 0 */
+    uint32_t output_width;
+    uint64_t static_cycles; /* the compiler's own count; UINT64_MAX where precision is known only at run time */
+} dtq_stream;
+
+typedef struct {
+    const char *model;     /* name */
+    const char *tokenizer; /* path of vocab.txt, or "" */
+    uint8_t lower_case;    /* tokenizer option */
+    dtq_machine machine;
+    uint64_t target_hash;  /* dtq_machine_hash(&machine) */
+    uint32_t vocabulary, positions;
+    size_t string_count;
+    const char **strings;
+    size_t file_count;
+    dtq_file *files;
+    size_t tensor_count;
+    dtq_tensor *tensors;
+    size_t stream_count;
+    dtq_stream *streams; /* ascending by seq */
+    void *memory;        /* whatever dtq_program_free releases; NULL if the owner is somebody else (an arena) */
+} dtq_program;
+
+enum { DTQ_CONTAINER_VERSION = 1 };
+
+/** The stream for exactly `seq` tokens, or NULL. */
+const dtq_stream *dtq_program_stream(const dtq_program *p, uint32_t seq);
+
+/** Serialises to one malloc'd block (runtime/isa/ISA.md, "Container"). */
+bool dtq_program_encode(const dtq_program *p, uint8_t **out, size_t *out_bytes, dtq_error *e);
+/** Parses and checks every bound, the checksum, the version and the target hash; never reads outside `data`.
+ *  The result owns copies; free with dtq_program_free. */
+bool dtq_program_decode(const uint8_t *data, size_t bytes, dtq_program **out, dtq_error *e);
+bool dtq_program_load(const char *path, dtq_program **out, dtq_error *e);
+/** Writes whole or not at all (temporary name, rename). */
+bool dtq_program_save(const dtq_program *p, const char *path, dtq_error *e);
+void dtq_program_free(dtq_program *p);
+
+/** Text form of a whole program: directives for all sections, then the instructions. asm(disasm(p)) == p. */
+bool dtq_disassemble(const dtq_program *p, FILE *out, dtq_error *e);
+/** `name` is used in messages `name:line:col: ...`. */
+bool dtq_assemble(const char *name, const char *text, size_t bytes, dtq_program **out, dtq_error *e);
+
+/** Proves a stream: operands in range, addresses inside their buffers, tokens balanced, no deadlock in any order of the
+ *  queues, and every two accesses that overlap in a buffer or in DRAM, one of them a write, ordered by tokens. */
+bool dtq_verify(const dtq_program *p, const dtq_stream *s, dtq_error *e);
+
+/* ---- layout: what blocks look like in the buffers (runtime/sim/layout.c) --------------------------------------- */
+
+/** Bytes of one row of `head_dim` codes at `bits` (4 or 8): ceil(head_dim * bits / 8). */
+uint64_t dtq_row_bytes(uint32_t head_dim, unsigned bits);
+/** Bytes that a block of slots [row, row + rows) of operand q, k or v takes in its line buffer. Layout: for q, k and
+ *  causal v a float scale for each row; for other v float [2][head_dim] class scales; then the packed rows.
+ *  Precision known only at run time counts 8 bits for every row. */
+uint64_t dtq_block_bytes(const dtq_layer *l, dtq_operand operand, uint32_t row, uint32_t rows);
+/** As dtq_block_bytes with the precisions `bits` [slots] of the operand: what a load moves. */
+uint64_t dtq_block_bytes_at(const dtq_layer *l, dtq_operand operand, const uint8_t *bits, uint32_t row, uint32_t rows);
+/** int32 [rows][cols], then float row scales [rows], then float column scales [cols]. */
+uint64_t dtq_scores_bytes(uint32_t rows, uint32_t cols);
+/** Per row 16 bytes (float max, uint32 Z, float r, uint32 0), then uint8 e [rows][slots], causal: then uint8 w [rows][slots]. */
+uint64_t dtq_probs_bytes(const dtq_layer *l, uint32_t rows);
+/** Two int32 accumulators, then reused as float: 8 * rows * head_dim; a single block (`only`) needs 4 * rows * head_dim. */
+uint64_t dtq_out_bytes(const dtq_layer *l, uint32_t rows, bool only);
+
+/* ---- numerics: the scalar reference, which is the definition (runtime/numerics/NUMERICS.md) -------------------- */
+
+/** 2^t for t in (-126, 0], by the documented polynomial; exact 1 at 0. */
+float dtq_exp2(float t);
+/** round half to even, as float and as int. */
+float dtq_rne(float x);
+/** float32(log2(e) / sqrt(head_dim)). */
+float dtq_score_scale(uint32_t head_dim);
+/** s = fl(max|x| / qmax), 1 if max|x| < 2^-50. Returns false on non-finite or >= 2^50. */
+bool dtq_scale(const float *x, size_t n, size_t stride, unsigned bits, float *scale);
+/** clamp(rne(fl(x / s)), +-qmax). */
+int8_t dtq_quantise(float x, float scale, unsigned bits);
+
+/** One attention layer by the scalar reference.
+ *  q float [slots][heads][head_dim], k, v float [slots][kv_heads][head_dim] in slot order; ids [slots] original ids;
+ *  bits[q,k,v,p] uint8 [slots]; out float [slots][heads][head_dim]; importance uint64 [slots] or NULL;
+ *  keys are all slots. Non-finite or huge input fails with DTQ_BAD_INPUT. */
+typedef struct {
+    uint32_t slots, heads, kv_heads, head_dim;
+    bool causal;
+    dtq_importance_rule importance_rule;
+    const uint32_t *ids;
+    const uint8_t *bits[DTQ_OPERANDS];
+    const float *q, *k, *v;
+    float *out;
+    uint64_t *importance;
+} dtq_attention;
+bool dtq_attention_ref(const dtq_attention *a, dtq_error *e);
+
+/** The same in plain float32 without quantisation (the accuracy reference): softmax(q k^T / sqrt(d)) v. */
+bool dtq_attention_fp32(const dtq_attention *a, dtq_error *e);
+
+/** Top-k and slot assignment of rule 8: from the importance and ids of a layer's slots to the ids of the next layer's
+ *  slots, `keep` of them, `high` at 8 bits, pinned first, in `order`. high_flags [keep] (may be NULL) says which of the
+ *  new slots were chosen for 8 bits. */
+void dtq_select(const uint64_t *importance, const uint32_t *ids, uint32_t n, const uint32_t *pinned,
+                uint32_t pinned_count, uint32_t keep, uint32_t high, dtq_slot_order order, uint32_t *new_ids,
+                uint8_t *high_flags);
+
+/** Rule 7: counts from ratios of n tokens. kept = n - rne(r0 * n), high = rne(r8 * n), high <= kept. */
+void dtq_counts(uint32_t n, double r0, double r8, uint32_t *kept, uint32_t *high);
+
+/* ---- weights ------------------------------------------------------------------------------------------------- */
+
+/** Mapped files, converted or quantised tensors. Created once for a program, shared by runs, one run at a time. */
+typedef struct dtq_weights dtq_weights;
+/** Maps what the program's tensors refer to. `directory` resolves relative paths (NULL: the current one). */
+dtq_weights *dtq_weights_open(const dtq_program *p, const char *directory, dtq_error *e);
+void dtq_weights_close(dtq_weights *w);
+
+/* ---- running ------------------------------------------------------------------------------------------------- */
+
+typedef enum { DTQ_ENGINE_SIM, DTQ_ENGINE_REF, DTQ_ENGINE_FP32 } dtq_engine;
+
+typedef struct {
+    dtq_engine engine;
+    unsigned threads;  /* worker threads for host work; 0: all cores. Never changes a bit of the result */
+    bool shuffle;      /* sim: pick among ready queues at random */
+    uint64_t seed;     /* of the shuffle */
+    bool timing_only;  /* sim: no data; input and output are ignored */
+} dtq_run_options;
+
+typedef struct {
+    const uint32_t *tokens;   /* [seq] TOKENS */
+    const uint32_t *segments; /* [seq] token types, or NULL for all 0 */
+    const float *q, *k, *v;   /* QKV: [heads][seq][head_dim], [kv_heads][seq][head_dim] */
+} dtq_input;
+
+/** Filled by dtq_run; malloc'd members are released by dtq_output_free. */
+typedef struct {
+    float *data; /* POOLED [width]; HIDDEN [seq][width]; ATTENTION [heads][seq][head_dim], original token order */
+    size_t count;
+    uint64_t *importance; /* [layers][seq] by original id, 0 for tokens not active in the layer */
+    uint8_t *bits;        /* [layers][seq] precision each token was chosen for: 0, 4 or 8 */
+} dtq_output;
+void dtq_output_free(dtq_output *o);
+
+/** One executed instruction on the timeline, cycles from the start of the run. */
+typedef struct {
+    uint64_t start; /* when it was taken from its queue, all its tokens there */
+    uint64_t busy;  /* cycles it occupied the engine */
+    uint64_t done;  /* when its result is there: start + busy + latency */
+} dtq_event;
+
+typedef struct {
+    uint64_t cycles;          /* makespan: the last done of any queue but host */
+    uint64_t busy[DTQ_QUEUE_MAX + 1];
+    uint64_t instructions;
+    uint64_t dram_read_bytes, dram_write_bytes;
+    uint64_t buffer_bytes;    /* read or written on chip */
+    uint64_t mac_cycles;      /* PE-cycles of useful work: sum of the costs c_a c_b */
+    uint64_t stall_cycles;    /* PE-cycles that PEs of working tiles waited for the slowest */
+    uint64_t probabilities;   /* softmax elements */
+    uint64_t topk_elements;   /* accumulated or compared */
+    double energy_pj;         /* by the machine's table */
+    dtq_event *events;        /* [stream count]; owned; only if asked for */
+} dtq_stats;
+void dtq_stats_free(dtq_stats *s);
+
+/** Executes one stream. `weights` may be NULL for QKV inputs and timing_only. `stats` may be NULL; stats->events is
+ *  allocated if `want_events`. A deadlock is an error whose message lists every queue's state. */
+bool dtq_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
+             const dtq_run_options *options, dtq_output *out, dtq_stats *stats, bool want_events, dtq_error *e);
+
+/** Runs `sim` and `ref` and compares layer by layer; on a difference names the first layer, head, tile and element.
+ *  Returns true if equal; false with DTQ_OK in e->status never happens. */
+bool dtq_check(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
+               const dtq_run_options *options, dtq_error *e);
+
+#endif

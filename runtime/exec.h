@@ -1,0 +1,54 @@
+/* Execution state that the engines share: the DRAM image, the token-id tables and the host instructions that work on
+ * them. Private to runtime/. */
+#ifndef DTQRT_EXEC_H
+#define DTQRT_EXEC_H
+
+#include "runtime/dtqrt.h"
+
+/** Slot tables of one layer at run time: static ones point into the program, dynamic ones are owned by the exec. */
+typedef struct {
+    uint32_t *ids;                 /* [slots] original ids; valid only once `ready` */
+    uint8_t *bits[DTQ_OPERANDS];   /* [slots] */
+    bool ready;
+} dtq_slots;
+
+typedef struct {
+    const dtq_program *program;
+    const dtq_stream *stream;
+    dtq_weights *weights;
+    const dtq_input *input;
+    uint8_t *dram; /* [stream->dram_bytes], zeroed; 64-byte aligned */
+    dtq_slots *slots; /* [layer_count] */
+    unsigned threads;
+    bool scalar; /* true: host work by the scalar reference (same bits, slow) */
+    bool exact;  /* true: the fp32 engine: every host.linear in fp32, no quantisation, every token active */
+} dtq_exec;
+
+/** Allocates the DRAM image and the slot tables, fills static ones, copies a QKV input into DRAM. */
+bool dtq_exec_init(dtq_exec *x, const dtq_program *p, const dtq_stream *s, dtq_weights *w, const dtq_input *input,
+                   const dtq_run_options *o, dtq_error *e);
+void dtq_exec_free(dtq_exec *x);
+
+/** Executes one instruction of the host queue (EMBED … NORMALIZE). Fails on bad input (a token id out of the
+ *  vocabulary, non-finite operands). The rows it works on are the ids of its `layer`. */
+bool dtq_host_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e);
+
+/** Fills the slot tables of layer + 1 from the importance of `layer` ([slots] in slot order). */
+void dtq_exec_select(dtq_exec *x, uint32_t layer, const uint64_t *importance);
+
+/** Collects the output (and importance and bits of all layers) from the DRAM image and the tables. */
+bool dtq_exec_output(const dtq_exec *x, dtq_output *out, dtq_error *e);
+
+/** Bits that slot tables get from the classes that tokens were chosen for (high_flags [slots]) when they are not
+ *  static: q, k, v follow the class; p the class, 8 or 4 as the layer's prob_bits says. */
+void dtq_bits_from_classes(const dtq_layer *l, const uint8_t *high_flags, uint8_t *const bits[DTQ_OPERANDS]);
+
+/** The engines behind dtq_run. */
+bool dtq_run_ref(dtq_exec *x, dtq_error *e);  /* numerics/reference.c: REF and, with x->exact, FP32 */
+bool dtq_run_sim(dtq_exec *x, const dtq_run_options *o, dtq_stats *stats, bool want_events, dtq_error *e); /* sim/ */
+
+/** Packs or unpacks one row of codes at 4 or 8 bits (even channel in the low nibble). */
+void dtq_pack_row(const int8_t *codes, uint32_t n, unsigned bits, uint8_t *out);
+void dtq_unpack_row(const uint8_t *in, uint32_t n, unsigned bits, int8_t *codes);
+
+#endif
