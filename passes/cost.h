@@ -11,7 +11,8 @@
 #include "ir/arena.h"
 #include "runtime/machine.h"
 
-/** Remembers tile profiles it has met; lives in an arena. Bits are 4 or 8 everywhere; cost of a MAC = (a/4)(b/4). */
+/** Remembers matmuls it has met; lives in an arena, as does its scratch memory; not for two threads at once. `machine` must
+ *  outlive it. Bits are 4 or 8 everywhere; cost of a MAC = (a/4)(b/4). */
 typedef struct cost_model cost_model;
 cost_model *cost_new(arena *a, const dtq_machine *machine);
 
@@ -34,7 +35,8 @@ cost_result cost_pv(cost_model *c, const uint8_t *p_bits, uint32_t rows, const u
                     uint32_t head_dim);
 
 /** The same for tokens in original order of which `high` of `slots`, nobody knows which, are 8-bit (uniformly random):
- *  expectations (hypergeometric, exact). The block is query slots [row, row+rows), keys [col, col+cols).
+ *  hypergeometric expectations, exact but for `cycles` in the cases that cost_expected.c names (within 0.5 % there).
+ *  The block is query slots [row, row+rows), keys [col, col+cols), both within the slots; only their distance matters.
  *  prob8: 1 P always 8-bit, 0 always 4-bit, -1 as its row's token. */
 typedef struct {
     double tiles, stalled_tiles, stall_ratio_sum, step_cycles, cycles, mac_cycles, stall_cycles;

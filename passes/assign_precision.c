@@ -1,0 +1,127 @@
+/* assign-precision: from the policy on each attention op to its token counts: `slots` tokens stay active, `high` of them
+ * run at 8 bits. Where the choice does not depend on data the precision of every original token is written down in
+ * `token_bits`; elsewhere the top-k of the layer before makes it. */
+#include <math.h>
+#include <string.h>
+
+#include "passes/layer.h"
+#include "passes/pass_list.h"
+
+typedef struct {
+    uint32_t kept, high;
+    uint8_t *bits; /* of each original token, NULL if chosen at run time */
+} assignment;
+
+/** Marks pinned tokens in `bits` as 8-bit; returns how many places are left of `high`. */
+static uint32_t pin(const ir_module *m, size_t op, uint32_t seq, uint32_t high, uint8_t *bits) {
+    const ir_attr *pinned = ir_get(m, op, IR_KEY_pinned);
+    for (uint32_t i = 0; pinned && i < pinned->count && high; i++)
+        if (pinned->ints[i] >= 0 && pinned->ints[i] < seq && bits[pinned->ints[i]] != 8) {
+            bits[pinned->ints[i]] = 8;
+            high--;
+        }
+    return high;
+}
+
+/** The choice when there is no importance yet: pinned tokens, then the lowest ids, as ties are broken. */
+static uint8_t *choose_by_id(arena *a, const ir_module *m, size_t op, uint32_t seq, uint32_t kept, uint32_t high,
+                             const uint8_t *active) {
+    uint8_t *bits = arena_alloc(a, seq);
+    uint32_t low = kept - high, left = pin(m, op, seq, high, bits);
+    for (uint32_t id = 0; id < seq; id++) {
+        if (bits[id] || (active && !active[id]))
+            continue;
+        if (left) {
+            bits[id] = 8;
+            left--;
+        } else if (low) {
+            bits[id] = 4;
+            low--;
+        }
+    }
+    return bits;
+}
+
+static bool from_token_bits(pass_context *ctx, const ir_module *m, size_t op, const assignment *before, assignment *out) {
+    uint32_t seq = m->header.seq;
+    size_t count;
+    out->bits = ir_runs_expand(ctx->arena, ir_get(m, op, IR_KEY_token_bits), &count);
+    if (count != seq)
+        return diag_error(ctx->diag, m->ops[op].loc, "token_bits lists %zu tokens; the sequence has %u", count, seq);
+    if (before && !before->bits)
+        return diag_error(ctx->diag, m->ops[op].loc, "explicit token_bits after a layer whose tokens are chosen at run "
+                                                     "time; give ratios or counts here, or token_bits before");
+    out->kept = out->high = 0;
+    for (uint32_t id = 0; id < seq; id++) {
+        if (out->bits[id] && before && !before->bits[id])
+            return diag_error(ctx->diag, m->ops[op].loc, "token %u was pruned in an earlier layer and cannot run at %u "
+                                                         "bits; give it 0", id, out->bits[id]);
+        out->kept += out->bits[id] != 0;
+        out->high += out->bits[id] == 8;
+    }
+    return true;
+}
+
+static void counts_of(const ir_module *m, size_t op, uint32_t seq, assignment *out) {
+    const ir_attr *ratios = ir_get(m, op, IR_KEY_ratios), *counts = ir_get(m, op, IR_KEY_counts);
+    out->kept = out->high = seq; /* no policy: all tokens, 8 bits */
+    if (ratios) {
+        out->kept = seq - (uint32_t)nearbyint((double)ratios->ints[0] / 1e9 * seq);
+        out->high = (uint32_t)nearbyint((double)ratios->ints[2] / 1e9 * seq);
+    } else if (counts) {
+        out->kept = (uint32_t)(counts->ints[1] + counts->ints[2]);
+        out->high = (uint32_t)counts->ints[2];
+    }
+    if (out->high > out->kept)
+        out->high = out->kept; /* both ratios may round up at once */
+}
+
+static bool assign(pass_context *ctx, const ir_module *m, size_t op, const assignment *before, assignment *out) {
+    uint32_t seq = m->header.seq;
+    src_loc loc = m->ops[op].loc;
+    int64_t index = ir_int(m, op, IR_KEY_index, 0);
+    if (ir_get(m, op, IR_KEY_token_bits)) {
+        if (!from_token_bits(ctx, m, op, before, out))
+            return false;
+    } else {
+        counts_of(m, op, seq, out);
+        if (before && out->kept > before->kept)
+            return diag_error(ctx->diag, loc, "layer %lld keeps %u of %u tokens, the layer before it only %u: a pruned "
+                              "token cannot come back; keep at most %u", (long long)index, out->kept, seq, before->kept,
+                              before->kept);
+        bool all_alike = out->high == 0 || out->high == out->kept;
+        bool nothing_leaves = !before || out->kept == before->kept;
+        if (!before || (before->bits && all_alike && nothing_leaves))
+            out->bits = choose_by_id(ctx->arena, m, op, seq, out->kept, out->high, before ? before->bits : NULL);
+    }
+    if (!out->kept)
+        return diag_error(ctx->diag, loc, "layer %lld keeps none of %u tokens; keep at least one", (long long)index, seq);
+    return true;
+}
+
+bool pass_assign_precision(pass_context *ctx, ir_module **module) {
+    ir_module *m = *module;
+    assignment before = {0};
+    bool first = true;
+    for (size_t op = 0; op < m->op_count; op++) {
+        if (m->ops[op].code != IR_ATTENTION)
+            continue;
+        assignment now = {0};
+        if (!assign(ctx, m, op, first ? NULL : &before, &now))
+            return false;
+        ir_set_int(m, op, IR_KEY_slots, now.kept);
+        ir_set_int(m, op, IR_KEY_high, now.high);
+        if (now.bits && !ir_get(m, op, IR_KEY_token_bits)) {
+            size_t count;
+            ir_run *runs = ir_runs_of(ctx->arena, now.bits, m->header.seq, &count);
+            ir_set_runs(m, op, IR_KEY_token_bits, runs, count);
+        }
+        diag_remark(ctx->diag, m->ops[op].loc, "assign-precision",
+                    "layer %lld: %u tokens pruned, %u at 4 bits, %u at 8 bits; which ones is %s",
+                    (long long)ir_int(m, op, IR_KEY_index, 0), m->header.seq - now.kept, now.kept - now.high, now.high,
+                    now.bits ? "known now" : "chosen at run time by the importance of the layer before");
+        before = now;
+        first = false;
+    }
+    return true;
+}

@@ -1,0 +1,17 @@
+/* bops (analysis): bit operations of each layer's attention, MACs x bits x bits (paper, Eq. 2), 16 for each 4-bit by
+ * 4-bit step of a PE. */
+#include "passes/layer.h"
+#include "passes/pass_list.h"
+
+bool pass_bops(pass_context *ctx, ir_module **module) {
+    ir_module *m = *module;
+    for (size_t op = 0; op < m->op_count; op++) {
+        if (m->ops[op].code != IR_ATTENTION)
+            continue;
+        layer_info l = layer_read(ctx->arena, m, op);
+        uint64_t bits = layer_bit_sum(&l, LAYER_Q, &m->machine) * layer_bit_sum(&l, LAYER_K, &m->machine) +
+                        layer_bit_sum(&l, LAYER_P, &m->machine) * layer_bit_sum(&l, LAYER_V, &m->machine);
+        ir_set_int(m, op, IR_KEY_bops, (int64_t)(bits * l.head_dim * l.heads));
+    }
+    return true;
+}

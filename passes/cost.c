@@ -1,0 +1,464 @@
+/* The cost model in closed form.
+ *
+ * The steps of a tile that last at least 2 cycles, and those that last 4, are sets of whole numbers: reduction index k
+ * meets PE(r,c) at step k + r + c, so every operand slot of 8 bits marks the (Minkowski) sum of its own index with the
+ * extents of the other two axes, and every pair of them that meets marks the sum of both indices with the third. Sets
+ * are bitmaps; durations are popcounts: cycles = steps + |cost >= 2| + 2 |cost >= 4|. Tiles that stream back to back
+ * leave a carry, the part of their wavefront that is still in flight when the next tile enters. Runs of equal tiles,
+ * and of equal strips, reach a fixed carry after a few of them; the rest is multiplied. */
+#include "passes/cost.h"
+
+#include <string.h>
+
+#include "passes/cost_model.h"
+#include "runtime/dtqrt.h"
+
+/** What one tile sees of an operand that is cut into equal slices; `count` neighbours look the same. */
+typedef struct {
+    const uint8_t *bits; /* [extent] */
+    uint32_t extent, high;
+    uint64_t count;
+} slice;
+
+/** Steps of a wavefront: bit u of at2 (at4) says that step u lasts at least 2 (4) cycles. Bits from `length` on are 0.
+ */
+typedef struct {
+    uint64_t *at2, *at4;
+    uint32_t length;
+} steps;
+
+/** A column of tiles: the slice of the second operand, and the extent of the axis on which the cost does not depend. */
+typedef struct {
+    slice y;
+    uint32_t cols, free;
+    uint64_t longest;  /* sum over the reduction of the largest cost of y */
+    uint64_t *y2, *y4; /* bitmaps of [words]: y summed with (rows and) the free axis */
+} column;
+
+enum { MEMO = 512, MEMO_RUNS = 6 };
+enum { EMPTY, QK, PV };
+
+/** A matmul met before, by the runs of its operands. */
+typedef struct {
+    uint32_t product, head_dim;          /* product: EMPTY, QK or PV */
+    uint64_t x[MEMO_RUNS], y[MEMO_RUNS]; /* length of a run * 2, + 1 if it is 8-bit; 0 past the last */
+} memo_key;
+
+/** Direct-mapped. */
+struct cost_memo {
+    memo_key key;
+    cost_result result;
+};
+typedef struct cost_memo memo_entry;
+
+cost_model *cost_new(arena *a, const dtq_machine *machine) {
+    cost_model *c = ARENA_NEW(a, cost_model);
+    c->arena = a;
+    c->machine = machine;
+    c->memo = ARENA_ARRAY(a, memo_entry, MEMO);
+    return c;
+}
+
+void *cost_reserve(cost_model *c, cost_scratch *s, size_t count, size_t size) {
+    if (s->bytes < count * size) {
+        s->bytes = 2 * count * size;
+        s->data = arena_alloc(c->arena, s->bytes);
+    }
+    return s->data;
+}
+
+static uint64_t ceil_div(uint64_t a, uint64_t b) {
+    return (a + b - 1) / b;
+}
+
+static uint32_t count_high(const uint8_t *bits, uint32_t n) {
+    uint32_t high = 0;
+    for (uint32_t i = 0; i < n; i++)
+        high += bits[i] == 8;
+    return high;
+}
+
+/* ---- bitmaps ---------------------------------------------------------------------------------------------------- */
+
+static size_t words_for(uint64_t bits) {
+    return (size_t)((bits + 63) / 64);
+}
+
+static void bitmap_fill(uint64_t *map, uint32_t from, uint32_t to) {
+    if (from >= to)
+        return;
+    size_t first = from / 64, last = (to - 1) / 64;
+    uint64_t head = ~0ULL << (from % 64), tail = ~0ULL >> (63 - (to - 1) % 64);
+    if (first == last) {
+        map[first] |= head & tail;
+        return;
+    }
+    map[first] |= head;
+    for (size_t w = first + 1; w < last; w++)
+        map[w] = ~0ULL;
+    map[last] |= tail;
+}
+
+/** map |= (indices of 8-bit slots) + [0, width). */
+static void bitmap_mark(uint64_t *map, const slice *s, uint32_t width) {
+    if (s->high == 0)
+        return;
+    for (uint32_t i = 0; i < s->extent;) {
+        if (s->bits[i] != 8) {
+            i++;
+            continue;
+        }
+        uint32_t end = i + 1;
+        while (end < s->extent && s->bits[end] == 8)
+            end++;
+        bitmap_fill(map, i, end + width - 1);
+        i = end;
+    }
+}
+
+/** map |= source << shift, over `words` words of both; bits shifted past the end are known to be 0. */
+static void bitmap_or_shifted(uint64_t *map, const uint64_t *source, size_t words, uint32_t shift) {
+    size_t skip = shift / 64;
+    unsigned bit = shift % 64;
+    if (bit == 0) {
+        for (size_t w = skip; w < words; w++)
+            map[w] |= source[w - skip];
+        return;
+    }
+    if (skip < words)
+        map[skip] |= source[0] << bit;
+    for (size_t w = skip + 1; w < words; w++)
+        map[w] |= source[w - skip] << bit | source[w - skip - 1] >> (64 - bit);
+}
+
+/** Number of bits below `to`. */
+static uint64_t bitmap_count(const uint64_t *map, uint32_t to) {
+    uint64_t n = 0;
+    for (size_t w = 0; w < to / 64; w++)
+        n += (uint64_t)__builtin_popcountll(map[w]);
+    if (to % 64)
+        n += (uint64_t)__builtin_popcountll(map[to / 64] << (64 - to % 64));
+    return n;
+}
+
+/** to[0, words) = from >> shift, reading from[0, from_words). */
+static void bitmap_shift_down(uint64_t *to, size_t words, const uint64_t *from, size_t from_words, uint32_t shift) {
+    size_t skip = shift / 64;
+    unsigned bit = shift % 64;
+    for (size_t w = 0; w < words; w++) {
+        uint64_t low = w + skip < from_words ? from[w + skip] : 0;
+        uint64_t high = w + skip + 1 < from_words ? from[w + skip + 1] : 0;
+        to[w] = bit ? low >> bit | high << (64 - bit) : low;
+    }
+}
+
+/** Cycles of the first n steps. */
+static uint64_t steps_cycles(const steps *s, uint32_t n) {
+    return n + bitmap_count(s->at2, n) + 2 * bitmap_count(s->at4, n);
+}
+
+/* ---- a matmul ---------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const slice *rows;
+    size_t strip_count;
+    column *columns;
+    size_t column_count;
+    uint32_t reduction;
+    size_t words; /* of every bitmap */
+    steps tile, flight, carry, before;
+    uint64_t *kept2, *kept4; /* carry before a strip */
+} matmul;
+
+/** Cuts bits [n] into slices of `size`, equal neighbours counted together. `out` has ceil(n / size) places. */
+static size_t cut(const uint8_t *bits, uint32_t n, uint32_t size, slice *out) {
+    size_t count = 0;
+    for (uint32_t at = 0; at < n; at += size) {
+        uint32_t extent = n - at < size ? n - at : size;
+        slice *last = count ? &out[count - 1] : NULL;
+        if (last && last->extent == extent && memcmp(last->bits, bits + at, extent) == 0) {
+            last->count++;
+        } else {
+            out[count++] = (slice){bits + at, extent, count_high(bits + at, extent), 1};
+        }
+        if (n - at <= size)
+            break;
+    }
+    return count;
+}
+
+/** The steps of a tile on its own. */
+static void tile_steps(matmul *m, const slice *x, const column *k) {
+    steps *t = &m->tile;
+    t->length = x->extent + k->y.extent + k->free - 2;
+    size_t words = words_for(t->length);
+    memcpy(t->at2, k->y2, words * sizeof *t->at2);
+    bitmap_mark(t->at2, x, k->y.extent + k->free - 1);
+    memset(t->at4, 0, words * sizeof *t->at4);
+    if (k->y.high == 0)
+        return;
+    for (uint32_t r = 0; r < x->extent && x->high; r++)
+        if (x->bits[r] == 8)
+            bitmap_or_shifted(t->at4, k->y4, words, r);
+}
+
+/** Lets a tile enter behind the carry and run until the next may enter, `advance` steps later. */
+static uint64_t tile_enter(matmul *m, uint32_t advance) {
+    steps *f = &m->flight, *carry = &m->carry;
+    f->length = m->tile.length > carry->length ? m->tile.length : carry->length;
+    size_t own = words_for(m->tile.length), words = words_for(f->length), old = words_for(carry->length);
+    memcpy(f->at2, m->tile.at2, own * sizeof *f->at2);
+    memcpy(f->at4, m->tile.at4, own * sizeof *f->at4);
+    for (size_t w = own; w < words; w++)
+        f->at2[w] = f->at4[w] = 0;
+    for (size_t w = 0; w < old; w++) {
+        f->at2[w] |= carry->at2[w];
+        f->at4[w] |= carry->at4[w];
+    }
+    carry->length = f->length - advance;
+    bitmap_shift_down(carry->at2, words_for(carry->length), f->at2, words, advance);
+    bitmap_shift_down(carry->at4, words_for(carry->length), f->at4, words, advance);
+    return steps_cycles(f, advance);
+}
+
+static void steps_copy(steps *to, const steps *from) {
+    size_t bytes = words_for(from->length) * sizeof *to->at2;
+    to->length = from->length;
+    memcpy(to->at2, from->at2, bytes);
+    memcpy(to->at4, from->at4, bytes);
+}
+
+static bool steps_equal(const steps *a, const steps *b) {
+    size_t bytes = words_for(a->length) * sizeof *a->at2;
+    return a->length == b->length && memcmp(a->at2, b->at2, bytes) == 0 && memcmp(a->at4, b->at4, bytes) == 0;
+}
+
+/** All tiles of one strip of rows. */
+static uint64_t strip_cycles(matmul *m, const slice *x, bool serial) {
+    uint64_t cycles = 0;
+    for (size_t j = 0; j < m->column_count; j++) {
+        const column *k = &m->columns[j];
+        tile_steps(m, x, k);
+        uint32_t advance = m->reduction > x->extent ? m->reduction : x->extent;
+        if (serial)
+            advance = m->tile.length;
+        for (uint64_t left = k->y.count; left > 0; left--) {
+            steps_copy(&m->before, &m->carry);
+            uint64_t one = tile_enter(m, advance);
+            cycles += one;
+            if (steps_equal(&m->before, &m->carry)) {
+                cycles += (left - 1) * one;
+                break;
+            }
+        }
+    }
+    return cycles;
+}
+
+/** Cycles with the skew of the wavefront, from the first operand entering to the last MAC. */
+static uint64_t skewed_cycles(matmul *m, bool serial) {
+    uint64_t cycles = 0;
+    uint32_t rows = 0;
+    steps kept = {m->kept2, m->kept4, 0};
+    for (size_t i = 0; i < m->strip_count; i++) {
+        const slice *x = &m->rows[i];
+        for (size_t j = 0; j < m->column_count && rows != x->extent; j++) {
+            column *k = &m->columns[j];
+            memset(k->y2, 0, m->words * sizeof *k->y2);
+            bitmap_mark(k->y2, &k->y, x->extent + k->free - 1);
+        }
+        rows = x->extent;
+        for (uint64_t left = x->count; left > 0; left--) {
+            steps_copy(&kept, &m->carry);
+            uint64_t one = strip_cycles(m, x, serial);
+            cycles += one;
+            if (steps_equal(&kept, &m->carry)) {
+                cycles += (left - 1) * one;
+                break;
+            }
+        }
+    }
+    return cycles + steps_cycles(&m->carry, m->carry.length);
+}
+
+/** Everything that does not depend on the skew, tile by tile: the sums of the costs and of the costliest PEs. */
+static void count_tiles(const matmul *m, cost_result *out) {
+    for (size_t i = 0; i < m->strip_count; i++) {
+        const slice *x = &m->rows[i];
+        for (size_t j = 0; j < m->column_count; j++) {
+            const column *k = &m->columns[j];
+            uint64_t tiles = x->count * k->y.count, pes = (uint64_t)x->extent * k->cols;
+            uint64_t sum = (uint64_t)(x->extent + x->high) * (k->y.extent + k->y.high) * k->free;
+            uint64_t max = (x->high ? 2 : 1) * k->longest;
+            uint64_t stall = pes * max - sum;
+            out->tiles += tiles;
+            out->stalled_tiles += stall ? tiles : 0;
+            out->stall_ratio_sum += (double)tiles * ((double)stall / (double)(pes * max));
+            out->step_cycles += (double)tiles * ((double)max / (double)m->reduction);
+            out->cycles += tiles * max;
+            out->mac_cycles += tiles * sum;
+            out->stall_cycles += tiles * stall;
+        }
+    }
+}
+
+static bool memo_runs(const uint8_t *bits, uint32_t n, uint64_t runs[MEMO_RUNS]) {
+    for (uint32_t i = 0, run = 0; i < n; run++) {
+        if (run == MEMO_RUNS)
+            return false;
+        const uint8_t value = bits[i];
+        uint32_t from = i;
+        while (i < n && bits[i] == value)
+            i++;
+        runs[run] = 2 * (uint64_t)(i - from) + (value == 8);
+    }
+    return true;
+}
+
+/** The place of a matmul of few runs, NULL for others: matmuls of a clustered model are few, and asked for often. */
+static memo_entry *memo_find(cost_model *c, memo_key *key, uint32_t product, const uint8_t *x, uint32_t xs,
+                             const uint8_t *y, uint32_t ys, uint32_t head_dim) {
+    *key = (memo_key){.product = product, .head_dim = head_dim};
+    if (!memo_runs(x, xs, key->x) || !memo_runs(y, ys, key->y))
+        return NULL;
+    uint64_t hash = head_dim * 2 + (uint64_t)product;
+    for (int i = 0; i < MEMO_RUNS; i++)
+        hash = ((hash ^ key->x[i]) * 0x9e3779b97f4a7c15u ^ key->y[i]) * 0xbf58476d1ce4e5b9u;
+    return &c->memo[(hash ^ hash >> 32) % MEMO];
+}
+
+/** Bitmaps for the columns and the walk; both axes of the array have at least the extents used. */
+static void reserve_bitmaps(cost_model *c, matmul *m, uint64_t longest) {
+    enum { WALK_MAPS = 10 };
+    m->words = words_for(longest) + 1;
+    size_t maps = WALK_MAPS + 2 * m->column_count;
+    uint64_t *at = cost_reserve(c, &c->bitmaps, maps * m->words, sizeof *at);
+    uint64_t **walk[WALK_MAPS] = {&m->tile.at2,  &m->tile.at4,   &m->flight.at2, &m->flight.at4, &m->carry.at2,
+                                  &m->carry.at4, &m->before.at2, &m->before.at4, &m->kept2,      &m->kept4};
+    for (int i = 0; i < WALK_MAPS; i++, at += m->words)
+        *walk[i] = at;
+    for (size_t j = 0; j < m->column_count; j++, at += 2 * m->words) {
+        column *k = &m->columns[j];
+        k->y2 = at;
+        k->y4 = at + m->words;
+        memset(k->y4, 0, m->words * sizeof *k->y4);
+        bitmap_mark(k->y4, &k->y, k->free);
+    }
+}
+
+static cost_result matmul_cost(cost_model *c, matmul *m) {
+    const dtq_machine *h = c->machine;
+    cost_result out = {0};
+    count_tiles(m, &out);
+    if (h->top_drain == DTQ_DRAIN_IDEAL)
+        return out;
+    uint64_t longest = m->reduction + h->vssa_rows + h->vssa_cols;
+    reserve_bitmaps(c, m, longest);
+    out.cycles = skewed_cycles(m, h->top_drain == DTQ_DRAIN_SERIAL);
+    out.latency = m->rows[m->strip_count - 1].extent;
+    return out;
+}
+
+cost_result cost_qk(cost_model *c, const uint8_t *row_bits, uint32_t rows, const uint8_t *col_bits, uint32_t cols,
+                    uint32_t head_dim) {
+    if (rows == 0 || cols == 0 || head_dim == 0)
+        return (cost_result){0};
+    memo_key key;
+    memo_entry *seen = memo_find(c, &key, QK, row_bits, rows, col_bits, cols, head_dim);
+    if (seen && memcmp(&seen->key, &key, sizeof key) == 0)
+        return seen->result;
+
+    uint32_t height = (uint32_t)c->machine->vssa_rows, width = (uint32_t)c->machine->vssa_cols;
+    size_t strips = (size_t)ceil_div(rows, height), tiles = (size_t)ceil_div(cols, width);
+    slice *slices = cost_reserve(c, &c->slices, strips + tiles, sizeof *slices);
+    matmul m = {.rows = slices, .strip_count = cut(row_bits, rows, height, slices), .reduction = head_dim};
+    const slice *across = slices + strips;
+    m.column_count = cut(col_bits, cols, width, slices + strips);
+    m.columns = cost_reserve(c, &c->columns, m.column_count, sizeof *m.columns);
+    for (size_t j = 0; j < m.column_count; j++)
+        m.columns[j] = (column){.y = across[j],
+                                .cols = across[j].extent,
+                                .free = head_dim,
+                                .longest = (uint64_t)(across[j].high ? 2 : 1) * head_dim};
+    cost_result result = matmul_cost(c, &m);
+    if (seen)
+        *seen = (memo_entry){key, result};
+    return result;
+}
+
+cost_result cost_pv(cost_model *c, const uint8_t *p_bits, uint32_t rows, const uint8_t *v_bits, uint32_t tokens,
+                    uint32_t head_dim) {
+    if (rows == 0 || tokens == 0 || head_dim == 0)
+        return (cost_result){0};
+    memo_key key;
+    memo_entry *seen = memo_find(c, &key, PV, p_bits, rows, v_bits, tokens, head_dim);
+    if (seen && memcmp(&seen->key, &key, sizeof key) == 0)
+        return seen->result;
+
+    uint32_t height = (uint32_t)c->machine->vssa_rows, width = (uint32_t)c->machine->vssa_cols;
+    slice *slices = cost_reserve(c, &c->slices, (size_t)ceil_div(rows, height), sizeof *slices);
+    matmul m = {.rows = slices, .strip_count = cut(p_bits, rows, height, slices), .reduction = tokens};
+    m.columns = cost_reserve(c, &c->columns, 2, sizeof *m.columns);
+    slice keys = {v_bits, tokens, count_high(v_bits, tokens), head_dim / width};
+    uint64_t longest = (uint64_t)tokens + keys.high;
+    if (keys.count)
+        m.columns[m.column_count++] = (column){.y = keys, .cols = width, .free = width, .longest = longest};
+    keys.count = 1;
+    if (head_dim % width)
+        m.columns[m.column_count++] =
+            (column){.y = keys, .cols = head_dim % width, .free = head_dim % width, .longest = longest};
+    cost_result result = matmul_cost(c, &m);
+    if (seen)
+        *seen = (memo_entry){key, result};
+    return result;
+}
+
+uint64_t cost_work(const uint8_t *q, const uint8_t *k, const uint8_t *p, const uint8_t *v, uint32_t slots,
+                   uint32_t head_dim) {
+    const uint8_t *operands[4] = {q, k, p, v};
+    uint64_t sum[4];
+    for (int i = 0; i < 4; i++)
+        sum[i] = (uint64_t)slots + count_high(operands[i], slots);
+    return (sum[0] * sum[1] + sum[2] * sum[3]) * head_dim;
+}
+
+/* ---- other engines, and bytes --------------------------------------------------------------------------------------
+ */
+
+uint64_t cost_dram(const cost_model *c, uint64_t bytes) {
+    return dtq_machine_dram_cycles(c->machine, bytes);
+}
+
+uint64_t cost_softmax(const cost_model *c, uint32_t rows, uint32_t cols) {
+    return rows * ceil_div(cols, c->machine->softmax_lanes);
+}
+
+uint64_t cost_importance(const cost_model *c, uint32_t rows, uint32_t slots) {
+    return rows * ceil_div(slots, c->machine->topk_accumulate_lanes);
+}
+
+uint64_t cost_topk(const cost_model *c, uint32_t slots, uint32_t kept, bool select) {
+    uint64_t lanes = c->machine->topk_lanes;
+    if (!select)
+        return ceil_div(slots, lanes);
+    return c->machine->topk_passes * (ceil_div(slots, lanes) + ceil_div(kept, lanes));
+}
+
+uint64_t cost_block_bytes(const uint8_t *bits, uint32_t rows, uint32_t head_dim, bool class_scales) {
+    uint64_t high = count_high(bits, rows);
+    uint64_t scales = sizeof(float) * (class_scales ? 2 * (uint64_t)head_dim : (uint64_t)rows);
+    return scales + high * dtq_row_bytes(head_dim, 8) + (rows - high) * dtq_row_bytes(head_dim, 4);
+}
+
+uint64_t cost_scores_bytes(uint32_t rows, uint32_t cols) {
+    return sizeof(int32_t) * (uint64_t)rows * cols + sizeof(float) * ((uint64_t)rows + cols);
+}
+
+uint64_t cost_probs_bytes(uint32_t rows, uint32_t slots, bool causal) {
+    enum { ROW_HEADER = 16 };
+    return rows * (ROW_HEADER + (uint64_t)slots * (causal ? 2 : 1));
+}
+
+uint64_t cost_out_bytes(uint32_t rows, uint32_t head_dim, bool only) {
+    return (only ? 4 : 8) * (uint64_t)rows * head_dim;
+}

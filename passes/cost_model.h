@@ -1,0 +1,24 @@
+/* Inside of a cost_model: shared by cost.c and cost_expected.c only. */
+#ifndef DTQ_COST_MODEL_H
+#define DTQ_COST_MODEL_H
+
+#include "passes/cost.h"
+
+/** Scratch memory that only grows. */
+typedef struct {
+    void *data;
+    size_t bytes;
+} cost_scratch;
+
+struct cost_model {
+    arena *arena;
+    const dtq_machine *machine;
+    cost_scratch slices, columns, bitmaps, sample;
+    struct cost_memo *memo;       /* matmuls met before, cost.c */
+    struct cost_chances *chances; /* expectations met before, cost_expected.c; made when first asked for */
+};
+
+/** At least count * size bytes; contents are undefined. */
+void *cost_reserve(cost_model *c, cost_scratch *s, size_t count, size_t size);
+
+#endif

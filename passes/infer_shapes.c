@@ -1,0 +1,134 @@
+/* infer-shapes: types every value of a graph from its inputs and weights, and refuses weights that do not fit. */
+#include <string.h>
+
+#include "passes/pass_list.h"
+
+static ir_type matrix(uint32_t rows, uint32_t cols) {
+    return (ir_type){.elem = IR_ELEM_F32, .rank = 2, .dim = {rows, cols}};
+}
+
+static bool same_type(const ir_type *a, const ir_type *b) {
+    return a->elem == b->elem && a->rank == b->rank && memcmp(a->dim, b->dim, a->rank * sizeof a->dim[0]) == 0;
+}
+
+/** The tensor that attribute `key` of the op names, or NULL after an error (or if the op has none and may). */
+static const ir_tensor *tensor_of(pass_context *ctx, const ir_module *m, size_t op, unsigned key, bool *failed) {
+    const char *name = ir_str(m, op, key);
+    if (!name)
+        return NULL;
+    int index = ir_tensor_find(m, name);
+    if (index < 0) {
+        *failed = true;
+        diag_error(ctx->diag, m->ops[op].loc, "there is no tensor \"%s\"; the module's tensor table must list it", name);
+        return NULL;
+    }
+    return &m->tensors[index];
+}
+
+static bool wrong_shape(pass_context *ctx, const ir_module *m, size_t op, const ir_tensor *t, uint32_t rows, uint32_t cols) {
+    return diag_error(ctx->diag, t->loc.line ? t->loc : m->ops[op].loc,
+                      "tensor \"%s\" is [%u, %u]; the model needs [%u, %u] here", t->name, t->rows, t->cols, rows, cols);
+}
+
+/** A vector of `width`, or none: biases, gains. */
+static bool check_vector(pass_context *ctx, const ir_module *m, size_t op, unsigned key, uint32_t width) {
+    bool failed = false;
+    const ir_tensor *t = tensor_of(ctx, m, op, key, &failed);
+    if (failed)
+        return false;
+    return !t || (t->rows == 1 && t->cols == width) || wrong_shape(ctx, m, op, t, 1, width);
+}
+
+static bool infer_embed(pass_context *ctx, ir_module *m, size_t op, ir_type *out) {
+    bool failed = false;
+    const ir_tensor *word = tensor_of(ctx, m, op, IR_KEY_tensor, &failed);
+    const ir_tensor *position = tensor_of(ctx, m, op, IR_KEY_position_tensor, &failed);
+    const ir_tensor *type = tensor_of(ctx, m, op, IR_KEY_type_tensor, &failed);
+    if (failed)
+        return false;
+    if (position && position->cols != word->cols)
+        return wrong_shape(ctx, m, op, position, position->rows, word->cols);
+    if (type && type->cols != word->cols)
+        return wrong_shape(ctx, m, op, type, type->rows, word->cols);
+    if (position && position->rows < m->header.seq)
+        return diag_error(ctx->diag, m->ops[op].loc, "a sequence of %u tokens does not fit: the model has %u positions",
+                          m->header.seq, position->rows);
+    *out = matrix(m->header.seq, word->cols);
+    return true;
+}
+
+static bool infer_linear(pass_context *ctx, ir_module *m, size_t op, ir_type in, ir_type *out) {
+    bool failed = false;
+    const ir_tensor *w = tensor_of(ctx, m, op, IR_KEY_tensor, &failed);
+    uint32_t outputs = (uint32_t)ir_int(m, op, IR_KEY_outputs, 0);
+    if (failed)
+        return false;
+    uint32_t rows = w->transposed ? in.dim[1] : outputs, cols = w->transposed ? outputs : in.dim[1];
+    if (w->rows != rows || w->cols != cols)
+        return wrong_shape(ctx, m, op, w, rows, cols);
+    *out = matrix(in.dim[0], outputs);
+    return check_vector(ctx, m, op, IR_KEY_bias_tensor, outputs);
+}
+
+static bool infer_attention(pass_context *ctx, ir_module *m, size_t op, const ir_type *in, ir_type *out) {
+    uint32_t heads = (uint32_t)ir_int(m, op, IR_KEY_query_heads, 0), kv = (uint32_t)ir_int(m, op, IR_KEY_kv_heads, 0);
+    uint32_t dim = (uint32_t)ir_int(m, op, IR_KEY_head_dim, 0);
+    uint32_t width[3] = {heads * dim, kv * dim, kv * dim};
+    if (!heads || !kv || !dim || heads % kv)
+        return diag_error(ctx->diag, m->ops[op].loc,
+                          "%u query heads over %u key/value heads of %u channels: heads must be a multiple of kv_heads",
+                          heads, kv, dim);
+    for (int i = 0; i < 3; i++)
+        if (in[i].dim[1] != width[i])
+            return diag_error(ctx->diag, m->ops[op].loc, "operand %c of attention is %u wide; %u heads of %u need %u",
+                              "qkv"[i], in[i].dim[1], i ? kv : heads, dim, width[i]);
+    *out = matrix(in[0].dim[0], width[0]);
+    return true;
+}
+
+static bool infer_op(pass_context *ctx, ir_module *m, size_t op, const ir_type *in, ir_type *out) {
+    switch ((ir_opcode)m->ops[op].code) {
+    case IR_EMBED:
+        return infer_embed(ctx, m, op, out);
+    case IR_LINEAR:
+        return infer_linear(ctx, m, op, in[0], out);
+    case IR_ATTENTION:
+        return infer_attention(ctx, m, op, in, out);
+    case IR_LAYERNORM: {
+        *out = in[0];
+        return check_vector(ctx, m, op, IR_KEY_tensor, in[0].dim[1]) &&
+               check_vector(ctx, m, op, IR_KEY_bias_tensor, in[0].dim[1]);
+    }
+    case IR_ADD:
+        if (in[0].dim[0] != in[1].dim[0] || in[0].dim[1] != in[1].dim[1])
+            return diag_error(ctx->diag, m->ops[op].loc, "add of [%u, %u] and [%u, %u]: shapes must be equal",
+                              in[0].dim[0], in[0].dim[1], in[1].dim[0], in[1].dim[1]);
+        *out = in[0];
+        return true;
+    case IR_POOL:
+        *out = matrix(1, in[0].dim[1]);
+        return true;
+    default:
+        *out = in[0]; /* activation, normalize */
+        return true;
+    }
+}
+
+bool pass_infer_shapes(pass_context *ctx, ir_module **module) {
+    ir_module *m = *module;
+    for (size_t op = 0; op < m->op_count; op++) {
+        if (m->ops[op].result == IR_NONE || m->ops[op].code == IR_INPUT)
+            continue;
+        ir_type in[3] = {{0}}, out;
+        for (size_t i = 0; i < m->ops[op].operand_count && i < 3; i++)
+            in[i] = m->types[ir_operand(m, op, i)];
+        if (!infer_op(ctx, m, op, in, &out))
+            return false;
+        ir_type *have = &m->types[m->ops[op].result];
+        if (have->elem != IR_ELEM_NONE && !same_type(have, &out))
+            return diag_error(ctx->diag, m->ops[op].loc, "the value is written as [%u, %u] but comes out as [%u, %u]",
+                              have->dim[0], have->dim[1], out.dim[0], out.dim[1]);
+        *have = out;
+    }
+    return true;
+}

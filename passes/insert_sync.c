@@ -1,0 +1,268 @@
+/* insert-sync: dependency tokens between queues, computed from what instructions touch.
+ *
+ * Two accesses that overlap in a buffer, in DRAM or in a token-id table, one of them a write, must happen in the order of
+ * the instruction list. Inside a queue they do; across queues the later one waits for a token of the earlier one. A queue
+ * that has waited for an instruction has waited for all before it in that queue, so at most one token a pair of queues
+ * and instruction is needed, and tokens of a channel are put and taken in the same order. */
+#include <string.h>
+
+#include "passes/instr.h"
+#include "passes/pass_list.h"
+#include "passes/rebuild.h"
+#include "passes/spaces.h"
+
+enum { SPACE_IDS = SPACE_DRAM + 1, SYNC_SPACES, LAYER_REGION_OUT = 6, LAYER_REGION_IMPORTANCE = 7 };
+
+/** Last accesses of a range of addresses. */
+typedef struct {
+    uint64_t lo, hi;
+    uint32_t writer;                 /* op, or UINT32_MAX */
+    uint32_t *readers;               /* since then: the last op of each queue that read */
+    uint32_t reader_count, capacity;
+} segment;
+
+typedef struct {
+    segment *segments; /* ascending, disjoint */
+    size_t count, capacity;
+} space_map;
+
+/** Tokens that an instruction waits for or signals: up to one for each queue. */
+typedef struct edge {
+    struct edge *next;
+    uint32_t queue; /* the other end */
+} edge;
+
+typedef struct {
+    pass_context *ctx;
+    const ir_module *m;
+    instr_keys keys;
+    space_map spaces[SYNC_SPACES];
+    uint32_t *seen;      /* [queues * queues] last op of queue b that queue a has waited for, +1; 0: none */
+    uint32_t *latest;    /* [queues] of the op under way: the last op of that queue it depends on, +1; 0: none */
+    uint32_t queues;
+    edge **waits, **signals; /* by op */
+    const uint32_t *layer_ops; /* op index of each layer */
+    uint32_t layer_count;
+} sync_state;
+
+static uint32_t queue_of(const sync_state *s, size_t op) {
+    return (uint32_t)ir_int(s->m, op, IR_KEY_queue, 0);
+}
+
+static void add_edge(arena *a, edge **list, uint32_t queue) {
+    edge *e = ARENA_NEW(a, edge);
+    *e = (edge){.next = *list, .queue = queue};
+    *list = e;
+}
+
+/** The instruction under way may not start before `earlier` is complete. */
+static void depend(sync_state *s, uint32_t earlier) {
+    uint32_t *latest = &s->latest[queue_of(s, earlier)];
+    if (*latest <= earlier)
+        *latest = earlier + 1;
+}
+
+/** Turns the dependences of `op` into tokens, but for those that its queue has waited for already. */
+static void make_tokens(sync_state *s, size_t op) {
+    uint32_t to = queue_of(s, op);
+    for (uint32_t from = 0; from < s->queues; from++) {
+        uint32_t *seen = &s->seen[to * s->queues + from];
+        if (from != to && s->latest[from] > *seen) {
+            *seen = s->latest[from];
+            add_edge(s->ctx->arena, &s->waits[op], from);
+            add_edge(s->ctx->arena, &s->signals[s->latest[from] - 1], to);
+        }
+        s->latest[from] = 0;
+    }
+}
+
+/** First segment that ends after `lo`. */
+static size_t find_segment(const space_map *map, uint64_t lo) {
+    size_t a = 0, b = map->count;
+    while (a < b) {
+        size_t mid = (a + b) / 2;
+        if (map->segments[mid].hi <= lo)
+            a = mid + 1;
+        else
+            b = mid;
+    }
+    return a;
+}
+
+static segment *insert_segment(sync_state *s, space_map *map, size_t at, segment value) {
+    if (map->count == map->capacity) {
+        size_t capacity = map->capacity ? 2 * map->capacity : 16;
+        segment *grown = ARENA_ARRAY(s->ctx->arena, segment, capacity);
+        if (map->count)
+            memcpy(grown, map->segments, map->count * sizeof *grown);
+        map->segments = grown;
+        map->capacity = capacity;
+    }
+    memmove(&map->segments[at + 1], &map->segments[at], (map->count - at) * sizeof value);
+    map->segments[at] = value;
+    map->count++;
+    return &map->segments[at];
+}
+
+/** Cuts the segment that contains `address` in two there, so that no segment straddles it. */
+static void split_at(sync_state *s, space_map *map, uint64_t address) {
+    size_t i = find_segment(map, address);
+    if (i == map->count || map->segments[i].lo >= address)
+        return;
+    segment upper = map->segments[i];
+    upper.lo = address;
+    upper.readers = ARENA_ARRAY(s->ctx->arena, uint32_t, upper.capacity + 1);
+    if (upper.reader_count)
+        memcpy(upper.readers, map->segments[i].readers, upper.reader_count * sizeof(uint32_t));
+    map->segments[i].hi = address;
+    insert_segment(s, map, i + 1, upper);
+}
+
+static void add_reader(sync_state *s, segment *g, uint32_t op) {
+    uint32_t queue = queue_of(s, op);
+    for (uint32_t i = 0; i < g->reader_count; i++)
+        if (queue_of(s, g->readers[i]) == queue) {
+            g->readers[i] = op;
+            return;
+        }
+    if (g->reader_count == g->capacity) {
+        uint32_t capacity = g->capacity ? 2 * g->capacity : 4;
+        uint32_t *grown = ARENA_ARRAY(s->ctx->arena, uint32_t, capacity);
+        if (g->reader_count)
+            memcpy(grown, g->readers, g->reader_count * sizeof *grown);
+        g->readers = grown;
+        g->capacity = capacity;
+    }
+    g->readers[g->reader_count++] = op;
+}
+
+static void access_range(sync_state *s, size_t op, int space, uint64_t lo, uint64_t bytes, unsigned access) {
+    space_map *map = &s->spaces[space];
+    uint64_t hi = lo + bytes;
+    if (!bytes || !access)
+        return;
+    split_at(s, map, lo);
+    split_at(s, map, hi);
+    size_t i = find_segment(map, lo);
+    uint64_t at = lo;
+    while (at < hi) { /* visit covered segments and fill the gaps between them */
+        if (i == map->count || map->segments[i].lo > at) {
+            uint64_t end = i < map->count && map->segments[i].lo < hi ? map->segments[i].lo : hi;
+            insert_segment(s, map, i, (segment){.lo = at, .hi = end, .writer = UINT32_MAX});
+        }
+        segment *g = &map->segments[i++];
+        if (g->writer != UINT32_MAX)
+            depend(s, g->writer);
+        if (access & ACCESS_WRITE) {
+            for (uint32_t r = 0; r < g->reader_count; r++)
+                depend(s, g->readers[r]);
+            g->reader_count = 0;
+            g->writer = (uint32_t)op;
+        }
+        if (access & ACCESS_READ)
+            add_reader(s, g, (uint32_t)op);
+        at = g->hi;
+    }
+}
+
+static void access_value(sync_state *s, size_t op, ir_value v, unsigned access) {
+    if (v == IR_NONE)
+        return;
+    size_t def = s->m->defs[v];
+    int space = space_find(ir_str(s->m, def, IR_KEY_space));
+    access_range(s, op, space, (uint64_t)ir_int(s->m, def, IR_KEY_address, 0), (uint64_t)ir_int(s->m, def, IR_KEY_bytes, 0),
+                 access);
+}
+
+static void access_region(sync_state *s, size_t op, uint32_t layer, size_t region, unsigned access) {
+    access_value(s, op, ir_operand(s->m, s->layer_ops[layer], region), access);
+}
+
+static void access_operand_region(sync_state *s, size_t op, uint32_t layer, unsigned access) {
+    const char *operand = ir_str(s->m, op, s->keys.operand);
+    size_t index = operand[0] == 'q' ? 0 : operand[0] == 'k' ? 1 : 2;
+    access_region(s, op, layer, index, access);
+    access_region(s, op, layer, index + 3, access);
+}
+
+/** What the instruction touches beside its buffer operands: regions of its layer and token-id tables. */
+static void access_implicit(sync_state *s, size_t op, dtq_opcode code, uint32_t layer) {
+    access_range(s, op, SPACE_IDS, layer, 1, ACCESS_READ);
+    switch (code) {
+    case DTQ_OP_QUANT:
+        access_operand_region(s, op, layer, ACCESS_WRITE);
+        break;
+    case DTQ_OP_LOAD:
+        access_operand_region(s, op, layer, ACCESS_READ);
+        break;
+    case DTQ_OP_STORE:
+        access_region(s, op, layer, LAYER_REGION_OUT, ACCESS_WRITE);
+        break;
+    case DTQ_OP_TOPK:
+        access_region(s, op, layer, LAYER_REGION_IMPORTANCE, ACCESS_WRITE);
+        if (strcmp(ir_str(s->m, op, s->keys.select), "yes") == 0)
+            access_range(s, op, SPACE_IDS, layer + 1, 1, ACCESS_WRITE);
+        break;
+    default:
+        break;
+    }
+}
+
+static void visit(sync_state *s, size_t op) {
+    dtq_opcode code = (dtq_opcode)IR_ISA_OP(s->m->ops[op].code);
+    int64_t layer = ir_int(s->m, op, s->keys.layer, -1);
+    if (layer >= 0 && layer < s->layer_count)
+        access_implicit(s, op, code, (uint32_t)layer);
+    for (size_t i = 0; i < s->m->ops[op].operand_count; i++)
+        access_value(s, op, ir_operand(s->m, op, i), instr_access(code, i));
+    make_tokens(s, op);
+}
+
+/** The host's work is off the accelerator's clock unless the target says otherwise: with `prefetch: ids` the next layer's
+ *  loads wait, in time, for the token ids alone. */
+static bool is_untimed(const ir_module *m, uint32_t from, uint32_t to) {
+    return m->machine.top_prefetch == DTQ_PREFETCH_IDS && to == DTQ_HOST && from != DTQ_TOPK;
+}
+
+static void emit_sync(const sync_state *s, ir_module *m, dtq_opcode code, uint32_t queue, uint32_t other, src_loc loc) {
+    bool waits = code == DTQ_OP_WAIT;
+    size_t op = instr_append(m, code, queue, NULL, 0, NULL, loc);
+    ir_set_int(m, op, waits ? s->keys.from : s->keys.to, other);
+    ir_set_str(m, op, s->keys.untimed, is_untimed(m, waits ? other : queue, waits ? queue : other) ? "yes" : "no");
+}
+
+bool pass_insert_sync(pass_context *ctx, ir_module **module) {
+    const ir_module *m = *module;
+    arena *a = ctx->arena;
+    sync_state s = {.ctx = ctx, .m = m, .keys = instr_keys_find(), .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays};
+    s.seen = ARENA_ARRAY(a, uint32_t, (size_t)s.queues * s.queues);
+    s.latest = ARENA_ARRAY(a, uint32_t, s.queues);
+    s.waits = ARENA_ARRAY(a, edge *, m->op_count + 1);
+    s.signals = ARENA_ARRAY(a, edge *, m->op_count + 1);
+    uint32_t *layer_ops = ARENA_ARRAY(a, uint32_t, m->op_count + 1);
+    for (size_t op = 0; op < m->op_count; op++)
+        if (m->ops[op].code == IR_LAYER) {
+            layer_ops[ir_int(m, op, IR_KEY_index, 0)] = (uint32_t)op;
+            s.layer_count++;
+        }
+    s.layer_ops = layer_ops;
+    for (size_t op = 0; op < m->op_count; op++)
+        if (ir_is_instr((ir_opcode)m->ops[op].code))
+            visit(&s, op);
+
+    rebuild r = rebuild_begin(m, IR_STREAM);
+    ir_module *out = r.to;
+    size_t tokens = 0;
+    for (size_t op = 0; op < m->op_count; op++) {
+        src_loc loc = m->ops[op].loc;
+        for (const edge *e = s.waits[op]; e; e = e->next, tokens++)
+            emit_sync(&s, out, DTQ_OP_WAIT, queue_of(&s, op), e->queue, loc);
+        rebuild_copy(&r, op);
+        for (const edge *e = s.signals[op]; e; e = e->next)
+            emit_sync(&s, out, DTQ_OP_SIGNAL, queue_of(&s, op), e->queue, loc);
+    }
+    diag_remark(ctx->diag, (src_loc){0}, "insert-sync", "%zu tokens order %zu operations on %u queues", tokens, m->op_count,
+                s.queues);
+    *module = out;
+    return true;
+}

@@ -1,0 +1,69 @@
+/* Building and reading stream instructions in the IR. */
+#include "passes/instr.h"
+
+#include <string.h>
+
+instr_keys instr_keys_find(void) {
+    instr_keys k;
+#define INSTR_KEY(name) k.name = (unsigned)ir_key_find(#name, strlen(#name));
+    INSTR_KEYS(INSTR_KEY)
+#undef INSTR_KEY
+    return k;
+}
+
+size_t instr_append(ir_module *m, dtq_opcode code, unsigned queue, const ir_value *buffers, size_t count,
+                    const char *source, src_loc loc) {
+    size_t op = ir_append(m, IR_INSTR(code), buffers, count, (ir_type){0}, loc);
+    ir_set_int(m, op, IR_KEY_queue, queue);
+    if (source)
+        ir_set_str(m, op, IR_KEY_source, source);
+    return op;
+}
+
+void instr_set_block(ir_module *m, size_t op, const instr_keys *k, uint32_t layer, uint32_t head, uint32_t row,
+                     uint32_t rows, uint32_t col, uint32_t cols) {
+    ir_set_int(m, op, k->layer, layer);
+    ir_set_int(m, op, k->head, head);
+    ir_set_int(m, op, k->row, row);
+    ir_set_int(m, op, k->rows, rows);
+    if (cols) {
+        ir_set_int(m, op, k->col, col);
+        ir_set_int(m, op, k->cols, cols);
+    }
+}
+
+ir_value instr_buffer(ir_module *m, const char *space, uint64_t bytes, const char *name, src_loc loc) {
+    size_t op = ir_append(m, IR_BUFFER, NULL, 0, (ir_type){.elem = IR_ELEM_BUFFER}, loc);
+    ir_set_str(m, op, IR_KEY_space, space);
+    ir_set_int(m, op, IR_KEY_bytes, (int64_t)bytes);
+    if (name)
+        ir_set_str(m, op, IR_KEY_name, name);
+    return ir_result(m, op);
+}
+
+unsigned instr_access(dtq_opcode code, size_t index) {
+    const dtq_op_info *info = &dtq_ops[code];
+    for (uint8_t f = 0; f < info->field_count; f++) {
+        const dtq_field_info *field = &info->fields[f];
+        if (field->kind != DTQ_KIND_BUF && field->kind != DTQ_KIND_DRAM)
+            continue;
+        if (index-- > 0)
+            continue;
+        /* "scores w: …" on chip, "w: …" in DRAM, or "probs r" alone: the last word before the colon */
+        const char *p = field->doc + strcspn(field->doc, ":");
+        unsigned access = 0;
+        while (p > field->doc && p[-1] != ' ')
+            access |= *--p == 'r' ? ACCESS_READ : ACCESS_WRITE;
+        return access;
+    }
+    return 0;
+}
+
+uint64_t buffer_stride(uint64_t bytes, uint64_t capacity) {
+    uint64_t stride = (bytes + 63) / 64 * 64;
+    return stride > capacity && bytes <= capacity ? bytes : stride;
+}
+
+uint64_t buffer_fit(uint64_t bytes, uint64_t capacity) {
+    return bytes ? capacity / buffer_stride(bytes, capacity) : 0;
+}

@@ -1,0 +1,73 @@
+/* Reading and writing the attributes of an attention layer. */
+#include "passes/layer.h"
+
+#include <string.h>
+
+static const unsigned bit_keys[LAYER_OPERANDS] = {IR_KEY_q_bits, IR_KEY_k_bits, IR_KEY_v_bits, IR_KEY_p_bits};
+
+const unsigned layer_keys[] = {
+    IR_KEY_source, IR_KEY_index, IR_KEY_query_heads, IR_KEY_kv_heads, IR_KEY_head_dim, IR_KEY_mask,
+    IR_KEY_importance_rule, IR_KEY_slots, IR_KEY_high, IR_KEY_order, IR_KEY_static_bits, IR_KEY_segments,
+    IR_KEY_q_bits, IR_KEY_k_bits, IR_KEY_v_bits, IR_KEY_p_bits, IR_KEY_pinned, IR_KEY_bound_cycles, IR_KEY_bops,
+};
+const size_t layer_key_count = sizeof layer_keys / sizeof *layer_keys;
+
+layer_info layer_read(arena *a, const ir_module *m, size_t op) {
+    layer_info l = {
+        .index = (uint32_t)ir_int(m, op, IR_KEY_index, 0),
+        .slots = (uint32_t)ir_int(m, op, IR_KEY_slots, 0),
+        .high = (uint32_t)ir_int(m, op, IR_KEY_high, 0),
+        .heads = (uint32_t)ir_int(m, op, IR_KEY_query_heads, 0),
+        .kv_heads = (uint32_t)ir_int(m, op, IR_KEY_kv_heads, 0),
+        .head_dim = (uint32_t)ir_int(m, op, IR_KEY_head_dim, 0),
+        .order = ir_str(m, op, IR_KEY_order),
+    };
+    const char *mask = ir_str(m, op, IR_KEY_mask), *is_static = ir_str(m, op, IR_KEY_static_bits);
+    l.causal = mask && strcmp(mask, "causal") == 0;
+    l.is_static = is_static && strcmp(is_static, "yes") == 0;
+    for (int i = 0; i < LAYER_OPERANDS && l.is_static; i++) {
+        const ir_attr *runs = ir_get(m, op, bit_keys[i]);
+        size_t count = 0;
+        if (runs)
+            l.bits[i] = ir_runs_expand(a, runs, &count);
+    }
+    return l;
+}
+
+void layer_copy_attrs(ir_module *to, size_t to_op, const ir_module *from, size_t from_op, const unsigned *keys, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const ir_attr *attr = ir_get(from, from_op, keys[i]);
+        if (attr)
+            ir_set(to, to_op, attr);
+    }
+}
+
+uint8_t layer_prob_bits(const dtq_machine *machine, uint8_t bits) {
+    switch ((dtq_prob_bits)machine->top_prob_bits) {
+    case DTQ_PROB_8:
+        return 8;
+    case DTQ_PROB_4:
+        return 4;
+    default:
+        return bits;
+    }
+}
+
+void layer_set_bits(ir_module *m, size_t op, uint8_t *const bits[LAYER_OPERANDS], uint32_t slots) {
+    for (int i = 0; i < LAYER_OPERANDS; i++) {
+        size_t count;
+        ir_run *runs = ir_runs_of(m->arena, bits[i], slots, &count);
+        ir_set_runs(m, op, bit_keys[i], runs, count);
+    }
+}
+
+uint64_t layer_bit_sum(const layer_info *l, int operand, const dtq_machine *machine) {
+    uint64_t sum = 0;
+    if (operand == LAYER_P && machine->top_prob_bits != DTQ_PROB_ROW)
+        return (uint64_t)l->slots * layer_prob_bits(machine, 0);
+    if (!l->bits[operand])
+        return 4ull * l->slots + 4ull * l->high;
+    for (uint32_t i = 0; i < l->slots; i++)
+        sum += l->bits[operand][i];
+    return sum;
+}

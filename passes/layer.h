@@ -1,0 +1,38 @@
+/* One attention layer as the passes see it, read from the attributes of an `attention`, `tile.attention` or `layer` op.
+ * Private to passes/. */
+#ifndef DTQ_PASSES_LAYER_H
+#define DTQ_PASSES_LAYER_H
+
+#include "ir/ir.h"
+
+enum { LAYER_Q, LAYER_K, LAYER_V, LAYER_P, LAYER_OPERANDS };
+
+typedef struct {
+    uint32_t index, slots, high, heads, kv_heads, head_dim;
+    bool causal;
+    bool is_static;                 /* the precision of every slot is known */
+    const char *order;              /* "low-first", "high-first", "original"; NULL before cluster-precision */
+    uint8_t *bits[LAYER_OPERANDS];  /* [slots] of q, k, v, p; NULL if not static */
+} layer_info;
+
+/** Reads what the op at `op` says; bit arrays are allocated in `a`. */
+layer_info layer_read(arena *a, const ir_module *m, size_t op);
+
+/** Copies the named attributes (those that `from` has) to another op. */
+void layer_copy_attrs(ir_module *to, size_t to_op, const ir_module *from, size_t from_op, const unsigned *keys, size_t count);
+
+/** Attributes that describe a layer at every level after the precision passes. */
+extern const unsigned layer_keys[];
+extern const size_t layer_key_count;
+
+/** Precision of a row of probabilities whose query token runs at `bits`, on this machine (prob_bits). */
+uint8_t layer_prob_bits(const dtq_machine *machine, uint8_t bits);
+
+/** Sum of the precisions of all slots of an operand, in bits. It depends on the counts alone, so it is exact also where
+ *  precision is known only at run time. */
+uint64_t layer_bit_sum(const layer_info *l, int operand, const dtq_machine *machine);
+
+/** Sets q_bits, k_bits, v_bits, p_bits of an op from arrays [slots]. */
+void layer_set_bits(ir_module *m, size_t op, uint8_t *const bits[LAYER_OPERANDS], uint32_t slots);
+
+#endif

@@ -1,0 +1,125 @@
+/* The pass manager: checks what each pass requires, runs it, verifies the result, prints and times on demand. */
+#include "passes/passes.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "passes/cost.h"
+#include "passes/pass_list.h"
+
+enum { G = 1u << IR_GRAPH, T = 1u << IR_TILE, S = 1u << IR_STREAM };
+enum { no = 0, yes = 1 };
+enum { ALWAYS, OPTIMISE, ASKED };
+
+const pass_info pass_table[] = {
+#define PASS(function, name, levels, requires, pipeline, analysis, doc)                                                \
+    {name, pass_##function, levels, requires, analysis, doc},
+#include "passes/passes.def"
+};
+const size_t pass_count = sizeof pass_table / sizeof *pass_table;
+
+static const char *const pipeline_optimised[] = {
+#define PASS(function, name, levels, requires, pipeline, analysis, doc) (pipeline) != ASKED ? (name) : NULL,
+#include "passes/passes.def"
+};
+static const char *const pipeline_plain[] = {
+#define PASS(function, name, levels, requires, pipeline, analysis, doc) (pipeline) == ALWAYS ? (name) : NULL,
+#include "passes/passes.def"
+};
+
+const char *const *passes_pipeline(bool optimise, size_t *count) {
+    *count = pass_count; /* NULL entries are skipped by passes_run */
+    return optimise ? pipeline_optimised : pipeline_plain;
+}
+
+const pass_info *pass_find(const char *name) {
+    for (size_t i = 0; i < pass_count; i++)
+        if (strcmp(pass_table[i].name, name) == 0)
+            return &pass_table[i];
+    return NULL;
+}
+
+static double seconds_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool unknown_pass(diag *d, const char *name) {
+    const char *names[sizeof pass_table / sizeof *pass_table];
+    for (size_t i = 0; i < pass_count; i++)
+        names[i] = pass_table[i].name;
+    const char *near = diag_nearest(name, names, pass_count);
+    src_loc nowhere = {0};
+    return near ? diag_error(d, nowhere, "there is no pass '%s'; did you mean '%s'?", name, near)
+                : diag_error(d, nowhere, "there is no pass '%s'; `dtqc opt --list` lists them", name);
+}
+
+static bool check_requirements(diag *d, const ir_module *m, const pass_info *p) {
+    src_loc nowhere = {0};
+    if (!(p->levels & (1u << m->level)))
+        return diag_error(d, nowhere, "pass %s cannot run at the %s level", p->name, ir_level_name(m->level));
+    if (!p->analysis && ir_pass_ran(m, p->name))
+        return diag_error(d, nowhere, "pass %s has already run on this module", p->name);
+    for (const char *word = p->requires; *word;) {
+        size_t n = strcspn(word, " ");
+        char name[64];
+        snprintf(name, sizeof name, "%.*s", (int)n, word);
+        if (!ir_pass_ran(m, name))
+            return diag_error(d, nowhere, "pass %s requires %s to have run before; add it to --passes", p->name, name);
+        word += n + strspn(word + n, " ");
+    }
+    return true;
+}
+
+static void dump(const ir_module *m, const char *title, FILE *out) {
+    fprintf(out, "# --- %s ---\n", title);
+    ir_print(m, out);
+}
+
+bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size_t count, const pass_options *o) {
+    pass_context ctx = {.arena = a, .diag = d, .cost = cost_new(a, &(*m)->machine), .optimise = o->optimise};
+    bool print_all = o->print_after && strcmp(o->print_after, "all") == 0;
+    bool dumped = false;
+    double total = 0;
+    if (o->print_after && !print_all && !pass_find(o->print_after))
+        return unknown_pass(d, o->print_after);
+    if (!ir_verify(*m, d))
+        return false;
+    if (o->time_passes)
+        fprintf(o->times, "%-20s %10s %14s %10s\n", "pass", "ms", "arena bytes", "ops");
+    for (size_t i = 0; i < count; i++) {
+        if (!names[i])
+            continue;
+        const pass_info *p = pass_find(names[i]);
+        if (!p)
+            return unknown_pass(d, names[i]);
+        if (!check_requirements(d, *m, p))
+            return false;
+        ir_module *before = *m;
+        ir_level level = before->level;
+        double start = seconds_now();
+        size_t used = arena_used(a);
+        if (!p->run(&ctx, m))
+            return false;
+        if (!ir_pass_ran(*m, p->name))
+            ir_mark_pass(*m, p->name);
+        double elapsed = seconds_now() - start;
+        total += elapsed;
+        if (!ir_verify(*m, d))
+            return diag_internal(d, (src_loc){0}, "the module is not valid after pass %s", p->name);
+        if (o->time_passes)
+            fprintf(o->times, "%-20s %10.3f %14zu %10zu\n", p->name, elapsed * 1e3, arena_used(a) - used, (*m)->op_count);
+        if (o->dump_level == (int)level && (*m)->level != level) {
+            dump(before, ir_level_name(level), o->dump);
+            dumped = true;
+        }
+        if (print_all || (o->print_after && strcmp(o->print_after, p->name) == 0))
+            dump(*m, p->name, o->dump);
+    }
+    if (o->dump_level >= 0 && !dumped && (*m)->level == (ir_level)o->dump_level)
+        dump(*m, ir_level_name((*m)->level), o->dump);
+    if (o->time_passes)
+        fprintf(o->times, "%-20s %10.3f %14zu %10zu\n", "total", total * 1e3, arena_used(a), (*m)->op_count);
+    return true;
+}

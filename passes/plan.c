@@ -1,0 +1,336 @@
+/* A list scheduler for the units (head, row chunk) of one attention layer.
+ *
+ * Cutting rows finer balances the arrays and lets softmax overlap, but every piece pays its own wavefront fill; the plan
+ * tries several cuts and keeps the shortest. Inside a cut the rule is: the array that is free first takes the oldest unit
+ * whose probabilities are ready for P.V; if there is none, the next Q.K^T, as long as buffers hold its result. */
+#include "passes/plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "passes/instr.h"
+
+enum { CANDIDATES_MAX = 12, UNITS_WORTH_TRYING = 20000 };
+
+/** Cycles of a piece of one matmul: exact where precision is static, else the rounded expectation. */
+static uint64_t qk_cycles(pass_context *ctx, const layer_info *l, uint32_t row, uint32_t rows, uint32_t col, uint32_t cols) {
+    if (l->is_static)
+        return cost_qk(ctx->cost, l->bits[LAYER_Q] + row, rows, l->bits[LAYER_K] + col, cols, l->head_dim).cycles;
+    return (uint64_t)llround(cost_qk_expected(ctx->cost, l->slots, l->high, row, rows, col, cols, l->head_dim).cycles);
+}
+
+static uint64_t pv_cycles(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t row, uint32_t rows,
+                          uint32_t col, uint32_t cols) {
+    if (l->is_static)
+        return cost_pv(ctx->cost, l->bits[LAYER_P] + row, rows, l->bits[LAYER_V] + col, cols, l->head_dim).cycles;
+    int prob8 = m->top_prob_bits == DTQ_PROB_ROW ? -1 : m->top_prob_bits == DTQ_PROB_8;
+    return (uint64_t)llround(
+        cost_pv_expected(ctx->cost, l->slots, l->high, prob8, row, rows, col, cols, l->head_dim).cycles);
+}
+
+/** Bytes of a block of one operand; 8 bits for every row where precision is not static. */
+static uint64_t block_bytes(const layer_info *l, int operand, uint32_t row, uint32_t rows) {
+    bool classes = operand == LAYER_V && !l->causal;
+    if (l->is_static)
+        return cost_block_bytes(l->bits[operand] + row, rows, l->head_dim, classes);
+    return (uint64_t)rows * l->head_dim + (classes ? 8ull * l->head_dim : 4ull * rows);
+}
+
+/** Bytes of the widest block of `rows` slots: blocks of one operand get buffers of equal size. */
+static uint64_t widest_block(const layer_info *l, int operand, const uint32_t *edge, uint32_t count) {
+    uint64_t widest = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t bytes = block_bytes(l, operand, edge[i], edge[i + 1] - edge[i]);
+        widest = bytes > widest ? bytes : widest;
+    }
+    return widest;
+}
+
+static uint32_t ceil_div(uint32_t a, uint32_t b) {
+    return (a + b - 1) / b;
+}
+
+/* ---- all keys at once ------------------------------------------------------------------------------------------ */
+
+/** How many of each buffer fit for a cut; zero of any means that the cut is impossible. */
+typedef struct {
+    uint64_t q, k, v, s, p, o;
+} fits;
+
+static fits fit_cut(const dtq_machine *m, const layer_info *l, const layer_plan *plan) {
+    uint32_t rows = 0, whole[2] = {0, l->slots};
+    for (uint32_t c = 0; c < plan->chunks; c++)
+        rows = plan->edge[c + 1] - plan->edge[c] > rows ? plan->edge[c + 1] - plan->edge[c] : rows;
+    return (fits){
+        .q = buffer_fit(widest_block(l, LAYER_Q, plan->edge, plan->chunks), m->buffers_q),
+        .k = buffer_fit(widest_block(l, LAYER_K, whole, 1), m->buffers_k),
+        .v = buffer_fit(widest_block(l, LAYER_V, whole, 1), m->buffers_v),
+        .s = buffer_fit(cost_scores_bytes(rows, l->slots), m->buffers_scores),
+        .p = buffer_fit(cost_probs_bytes(rows, l->slots, l->causal), m->buffers_probs),
+        .o = buffer_fit(cost_out_bytes(rows, l->head_dim, true), m->buffers_out),
+    };
+}
+
+static bool fits_all(const fits *f) {
+    return f->q && f->k && f->v && f->s && f->p && f->o;
+}
+
+/** Cuts `slots` rows into `chunks` pieces, each a whole number of strips of `height` rows as even as can be. */
+static void cut_rows(arena *a, layer_plan *plan, uint32_t slots, uint32_t height, uint32_t chunks) {
+    uint32_t strips = ceil_div(slots, height);
+    plan->chunks = chunks;
+    plan->edge = ARENA_ARRAY(a, uint32_t, chunks + 1);
+    for (uint32_t c = 0; c <= chunks; c++) {
+        uint64_t strip = (uint64_t)strips * c / chunks;
+        plan->edge[c] = strip * height < slots ? (uint32_t)(strip * height) : slots;
+    }
+}
+
+typedef struct {
+    uint32_t head, chunk;
+    uint64_t ready; /* when its probabilities are there */
+} unit;
+
+/** State of the list scheduler. Rings hold when the buffer that a unit takes over becomes free. */
+typedef struct {
+    uint64_t *array_free, *s_free, *o_free, *q_free;
+    uint64_t load_free, softmax_free, store_free;
+    uint64_t *k_ready, *v_ready; /* by key/value head; UINT64_MAX: not loaded */
+    uint64_t *qk, *pv;           /* cycles by chunk */
+} scheduler;
+
+static uint64_t later(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+static uint64_t load(pass_context *ctx, const dtq_machine *m, scheduler *s, uint64_t bytes, uint64_t not_before) {
+    s->load_free = later(s->load_free, not_before) + cost_dram(ctx->cost, bytes);
+    return s->load_free + m->dram_latency_cycles;
+}
+
+static uint32_t first_free(const uint64_t *array_free, uint32_t arrays) {
+    uint32_t best = 0;
+    for (uint32_t a = 1; a < arrays; a++)
+        if (array_free[a] < array_free[best])
+            best = a;
+    return best;
+}
+
+/** Orders units head by head, or (largest first) all heads' largest chunks first, which ends more evenly. */
+static unit *order_units(arena *a, const layer_info *l, const layer_plan *plan, bool largest_first) {
+    size_t count = (size_t)l->heads * plan->chunks, n = 0;
+    unit *units = ARENA_ARRAY(a, unit, count);
+    uint32_t widest = 0, height = UINT32_MAX;
+    for (uint32_t c = 0; c < plan->chunks; c++) {
+        uint32_t rows = plan->edge[c + 1] - plan->edge[c];
+        widest = rows > widest ? rows : widest;
+        height = rows < height ? rows : height;
+    }
+    if (!largest_first || widest == height) {
+        for (uint32_t h = 0; h < l->heads; h++)
+            for (uint32_t c = 0; c < plan->chunks; c++)
+                units[n++] = (unit){h, c, 0};
+        return units;
+    }
+    for (uint32_t rows = widest; rows >= height && n < count; rows--)
+        for (uint32_t h = 0; h < l->heads; h++)
+            for (uint32_t c = 0; c < plan->chunks; c++)
+                if (plan->edge[c + 1] - plan->edge[c] == rows)
+                    units[n++] = (unit){h, c, 0};
+    return units;
+}
+
+static void issue_qk(pass_context *ctx, const dtq_machine *m, const layer_info *l, const layer_plan *plan, const fits *f,
+                     scheduler *s, unit *u, size_t number, uint32_t array) {
+    uint32_t kv = u->head / (l->heads / l->kv_heads);
+    uint32_t row = plan->edge[u->chunk], rows = plan->edge[u->chunk + 1] - row;
+    if (s->k_ready[kv] == UINT64_MAX)
+        s->k_ready[kv] = load(ctx, m, s, block_bytes(l, LAYER_K, 0, l->slots), 0);
+    if (l->causal && s->v_ready[kv] == UINT64_MAX)
+        s->v_ready[kv] = load(ctx, m, s, block_bytes(l, LAYER_V, 0, l->slots), 0);
+    uint64_t q_ready = load(ctx, m, s, block_bytes(l, LAYER_Q, row, rows), s->q_free[number % f->q]);
+    uint64_t start = later(later(s->array_free[array], s->s_free[number % f->s]), later(q_ready, s->k_ready[kv]));
+    uint64_t end = start + s->qk[u->chunk];
+    uint64_t drain = m->top_drain == DTQ_DRAIN_IDEAL ? 0 : m->vssa_rows;
+    s->array_free[array] = s->q_free[number % f->q] = end;
+    s->softmax_free = later(s->softmax_free, end + drain) + cost_softmax(ctx->cost, rows, l->slots);
+    u->ready = s->softmax_free + m->softmax_latency_cycles;
+    s->s_free[number % f->s] = u->ready;
+}
+
+static void issue_pv(pass_context *ctx, const dtq_machine *m, const layer_info *l, const layer_plan *plan, const fits *f,
+                     scheduler *s, const unit *u, size_t number, uint32_t array) {
+    uint32_t kv = u->head / (l->heads / l->kv_heads), rows = plan->edge[u->chunk + 1] - plan->edge[u->chunk];
+    if (s->v_ready[kv] == UINT64_MAX)
+        s->v_ready[kv] = load(ctx, m, s, block_bytes(l, LAYER_V, 0, l->slots), 0);
+    uint64_t start = later(later(s->array_free[array], u->ready), later(s->v_ready[kv], s->o_free[number % f->o]));
+    uint64_t end = start + s->pv[u->chunk];
+    s->array_free[array] = end;
+    s->store_free = later(s->store_free, end) + cost_dram(ctx->cost, 4ull * rows * l->head_dim);
+    s->o_free[number % f->o] = s->store_free + m->dram_latency_cycles;
+}
+
+/** Runs the list scheduler over one cut; fills steps and estimate. */
+static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_info *l, layer_plan *plan, const fits *f,
+                         bool largest_first) {
+    arena *a = ctx->arena;
+    uint32_t arrays = (uint32_t)m->vssa_arrays;
+    size_t count = (size_t)l->heads * plan->chunks;
+    unit *units = order_units(a, l, plan, largest_first);
+    size_t q_ring = f->q < count ? f->q : count, s_ring = f->s < count ? f->s : count, o_ring = f->o < count ? f->o : count;
+    fits ring = *f;
+    ring.q = q_ring, ring.s = s_ring, ring.o = o_ring;
+    scheduler s = {.array_free = ARENA_ARRAY(a, uint64_t, arrays),
+                   .s_free = ARENA_ARRAY(a, uint64_t, s_ring),
+                   .o_free = ARENA_ARRAY(a, uint64_t, o_ring),
+                   .q_free = ARENA_ARRAY(a, uint64_t, q_ring),
+                   .k_ready = ARENA_ARRAY(a, uint64_t, l->kv_heads),
+                   .v_ready = ARENA_ARRAY(a, uint64_t, l->kv_heads),
+                   .qk = ARENA_ARRAY(a, uint64_t, plan->chunks),
+                   .pv = ARENA_ARRAY(a, uint64_t, plan->chunks)};
+    for (uint32_t h = 0; h < l->kv_heads; h++)
+        s.k_ready[h] = s.v_ready[h] = UINT64_MAX;
+    for (uint32_t c = 0; c < plan->chunks; c++) {
+        uint32_t row = plan->edge[c], rows = plan->edge[c + 1] - row;
+        s.qk[c] = qk_cycles(ctx, l, row, rows, 0, l->slots);
+        s.pv[c] = pv_cycles(ctx, m, l, row, rows, 0, l->slots);
+    }
+    plan->steps = ARENA_ARRAY(a, plan_step, 2 * count);
+    plan->step_count = 0;
+    for (size_t next_qk = 0, next_pv = 0; next_pv < count;) {
+        uint32_t array = first_free(s.array_free, arrays);
+        bool pv_ready = next_pv < next_qk && units[next_pv].ready <= s.array_free[array];
+        bool qk_allowed = next_qk < count && next_qk - next_pv < f->p;
+        bool qk = !pv_ready && qk_allowed;
+        size_t number = qk ? next_qk++ : next_pv++;
+        unit *u = &units[number];
+        if (qk)
+            issue_qk(ctx, m, l, plan, &ring, &s, u, number, array);
+        else
+            issue_pv(ctx, m, l, plan, &ring, &s, u, number, array);
+        plan->steps[plan->step_count++] =
+            (plan_step){.kind = qk ? PLAN_QK : PLAN_PV, .head = u->head, .chunk = u->chunk, .array = array};
+    }
+    plan->estimate = s.store_free + m->dram_latency_cycles;
+    plan->block = l->slots;
+    plan->blocks = 1;
+}
+
+/** Tries cuts of a layer whose keys fit at once; false if none fits. */
+static bool plan_whole(pass_context *ctx, const dtq_machine *m, const layer_info *l, layer_plan *best) {
+    uint32_t height = (uint32_t)m->vssa_rows, strips = ceil_div(l->slots, height);
+    bool found = false;
+    uint32_t tried = 0;
+    for (uint32_t chunks = 1; chunks <= strips && tried < CANDIDATES_MAX;) {
+        layer_plan plan;
+        cut_rows(ctx->arena, &plan, l->slots, height, chunks);
+        fits f = fit_cut(m, l, &plan);
+        if (!fits_all(&f)) {
+            chunks = chunks * 2 <= strips || chunks == strips ? chunks * 2 : strips;
+            continue;
+        }
+        bool all_resident = f.k >= l->kv_heads && f.v >= l->kv_heads;
+        for (int largest = 0; largest <= (ctx->optimise && all_resident); largest++) {
+            schedule_cut(ctx, m, l, &plan, &f, largest);
+            if (!found || plan.estimate < best->estimate)
+                *best = plan;
+            found = true;
+        }
+        tried++;
+        if ((!ctx->optimise && m->vssa_arrays == 1) || (uint64_t)l->heads * chunks > UNITS_WORTH_TRYING)
+            break;
+        chunks++;
+    }
+    return found;
+}
+
+/* ---- keys in blocks -------------------------------------------------------------------------------------------- */
+
+/** Rows of a unit when keys are cut: all its probabilities stay on chip, so the probability buffer limits it. The
+ *  choice keeps the most PEs busy: rows of the strip times arrays that find a buffer. */
+static uint32_t rows_for_blocks(const dtq_machine *m, const layer_info *l) {
+    uint32_t limit = (uint32_t)m->vssa_rows < l->slots ? (uint32_t)m->vssa_rows : l->slots, best = 0;
+    uint64_t most = 0;
+    for (uint32_t rows = 1; rows <= limit; rows++) {
+        uint64_t units = buffer_fit(cost_probs_bytes(rows, l->slots, l->causal), m->buffers_probs);
+        uint64_t busy = (units < m->vssa_arrays ? units : m->vssa_arrays) * rows;
+        if (busy >= most && busy) {
+            most = busy;
+            best = rows;
+        }
+    }
+    return best;
+}
+
+/** Keys of a block so that `copies` of each block fit, 0 if not one does. */
+static uint32_t keys_for_blocks(const dtq_machine *m, const layer_info *l, uint32_t rows, uint64_t copies) {
+    uint64_t key = l->head_dim + 4ull, scales = 8ull * l->head_dim;
+    uint64_t k = m->buffers_k / copies / key;
+    uint64_t v_bytes = m->buffers_v / copies;
+    uint64_t v = v_bytes > scales ? (v_bytes - scales) / key : 0;
+    uint64_t s_words = m->buffers_scores / copies / 4;
+    uint64_t s = s_words > rows ? (s_words - rows) / (rows + 1ull) : 0;
+    uint64_t keys = k < v ? k : v;
+    keys = s < keys ? s : keys;
+    keys = keys > 64 ? keys - 16 : keys; /* leave room for the alignment of neighbours */
+    if (keys > m->vssa_cols)
+        keys -= keys % m->vssa_cols;
+    return keys < l->slots ? (uint32_t)keys : l->slots;
+}
+
+static bool too_small(pass_context *ctx, src_loc loc, const layer_info *l, const char *buffer, uint64_t have,
+                      const char *what, uint64_t need) {
+    return diag_error(ctx->diag, loc,
+                      "layer %u does not fit: %s of %u tokens takes %llu bytes, buffers.%s has %llu; %llu bytes are "
+                      "missing and nothing is left to split", l->index, what, l->slots, (unsigned long long)need, buffer,
+                      (unsigned long long)have, (unsigned long long)(need - have));
+}
+
+static bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_info *l, src_loc loc, layer_plan *plan) {
+    uint32_t rows = rows_for_blocks(m, l);
+    if (!rows)
+        return too_small(ctx, loc, l, "probs", m->buffers_probs, "one row of probabilities",
+                         cost_probs_bytes(1, l->slots, l->causal));
+    uint32_t keys = keys_for_blocks(m, l, rows, 2);
+    keys = keys ? keys : keys_for_blocks(m, l, rows, 1);
+    uint64_t out = cost_out_bytes(rows, l->head_dim, false), query = (uint64_t)rows * (l->head_dim + 4ull);
+    if (!keys)
+        return too_small(ctx, loc, l, "k, v or scores", 0, "one key or value", l->head_dim + 4ull);
+    if (out > m->buffers_out)
+        return too_small(ctx, loc, l, "out", m->buffers_out, "a strip of output", out);
+    if (query > m->buffers_q)
+        return too_small(ctx, loc, l, "q", m->buffers_q, "a strip of queries", query);
+    uint32_t chunks = ceil_div(l->slots, rows);
+    cut_rows(ctx->arena, plan, l->slots, rows, chunks);
+    plan->block = keys;
+    plan->blocks = ceil_div(l->slots, keys);
+    plan->steps = ARENA_ARRAY(ctx->arena, plan_step, (size_t)l->heads * chunks);
+    plan->step_count = 0;
+    uint32_t arrays = (uint32_t)m->vssa_arrays;
+    uint64_t *array_free = ARENA_ARRAY(ctx->arena, uint64_t, arrays), *cycles = ARENA_ARRAY(ctx->arena, uint64_t, chunks);
+    unsigned passes = l->causal ? 3 : 2;
+    for (uint32_t c = 0; c < chunks; c++) {
+        uint32_t row = plan->edge[c], n = plan->edge[c + 1] - row;
+        bool repeat = c && l->is_static && n == plan->edge[c] - plan->edge[c - 1] &&
+                      l->bits[LAYER_Q][row] == l->bits[LAYER_Q][plan->edge[c - 1]] &&
+                      l->bits[LAYER_Q][row + n - 1] == l->bits[LAYER_Q][plan->edge[c - 1]];
+        cycles[c] = repeat ? cycles[c - 1]
+                           : passes * qk_cycles(ctx, l, row, n, 0, l->slots) + pv_cycles(ctx, m, l, row, n, 0, l->slots);
+    }
+    for (uint32_t h = 0; h < l->heads; h++)
+        for (uint32_t c = 0; c < chunks; c++) {
+            uint32_t array = first_free(array_free, arrays);
+            array_free[array] += cycles[c];
+            plan->estimate = later(plan->estimate, array_free[array]);
+            plan->steps[plan->step_count++] = (plan_step){.kind = PLAN_ALL, .head = h, .chunk = c, .array = array};
+        }
+    return true;
+}
+
+bool plan_layer(pass_context *ctx, const dtq_machine *machine, const layer_info *l, src_loc loc, layer_plan *out) {
+    *out = (layer_plan){0};
+    if (plan_whole(ctx, machine, l, out))
+        return true;
+    *out = (layer_plan){0};
+    return plan_blocks(ctx, machine, l, loc, out);
+}

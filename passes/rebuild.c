@@ -1,0 +1,37 @@
+/* Building a new module from an old one op by op. */
+#include "passes/rebuild.h"
+
+rebuild rebuild_begin(const ir_module *from, ir_level level) {
+    rebuild r = {.from = from, .to = ir_module_new(from->arena, level)};
+    r.to->header = from->header;
+    r.to->machine = from->machine;
+    r.to->tensors = from->tensors; /* both live in one arena, and no pass changes the table */
+    r.to->tensor_count = from->tensor_count;
+    r.to->tensor_capacity = from->tensor_count;
+    for (size_t i = 0; i < from->pass_count; i++)
+        ir_mark_pass(r.to, from->passes[i]);
+    r.map = ARENA_ARRAY(from->arena, ir_value, from->value_count + 1);
+    for (size_t i = 0; i < from->value_count; i++)
+        r.map[i] = IR_NONE;
+    return r;
+}
+
+ir_value rebuild_operand(const rebuild *r, size_t op, size_t index) {
+    ir_value v = ir_operand(r->from, op, index);
+    return v == IR_NONE ? IR_NONE : r->map[v];
+}
+
+size_t rebuild_copy(rebuild *r, size_t op) {
+    const ir_op *old = &r->from->ops[op];
+    ir_value operands[16];
+    size_t count = old->operand_count < 16 ? old->operand_count : 16;
+    for (size_t i = 0; i < count; i++)
+        operands[i] = rebuild_operand(r, op, i);
+    ir_type type = old->result == IR_NONE ? (ir_type){0} : r->from->types[old->result];
+    size_t copy = ir_append(r->to, (ir_opcode)old->code, operands, count, type, old->loc);
+    for (size_t i = 0; i < old->attr_count; i++)
+        ir_set(r->to, copy, &r->from->attrs[old->attrs + i]);
+    if (old->result != IR_NONE)
+        r->map[old->result] = ir_result(r->to, copy);
+    return copy;
+}

@@ -1,0 +1,44 @@
+/* reorder-tokens: fixes which token sits in which slot. Where the policy or the absence of a choice makes it static the
+ * permutation is written down in `ids`; elsewhere the top-k of the layer before writes it at run time, ascending by
+ * original id inside each cluster. */
+#include <string.h>
+
+#include "passes/layer.h"
+#include "passes/pass_list.h"
+
+static uint32_t append_class(const uint8_t *bits, size_t count, uint8_t wanted, int64_t *ids, uint32_t n) {
+    for (size_t id = 0; id < count; id++)
+        if (wanted ? bits[id] == wanted : bits[id] != 0)
+            ids[n++] = (int64_t)id;
+    return n;
+}
+
+bool pass_reorder_tokens(pass_context *ctx, ir_module **module) {
+    ir_module *m = *module;
+    for (size_t op = 0; op < m->op_count; op++) {
+        const ir_attr *token_bits = ir_get(m, op, IR_KEY_token_bits);
+        if (m->ops[op].code != IR_ATTENTION)
+            continue;
+        long long index = (long long)ir_int(m, op, IR_KEY_index, 0);
+        if (!token_bits) {
+            diag_remark(ctx->diag, m->ops[op].loc, "reorder-tokens",
+                        "layer %lld: the token-id table is written by the top-k of layer %lld", index, index - 1);
+            continue;
+        }
+        size_t count;
+        const uint8_t *bits = ir_runs_expand(ctx->arena, token_bits, &count);
+        int64_t *ids = arena_alloc(ctx->arena, (count + 1) * sizeof *ids);
+        const char *order = ir_str(m, op, IR_KEY_order);
+        uint32_t n = 0;
+        if (strcmp(order, "original") == 0) {
+            n = append_class(bits, count, 0, ids, 0);
+        } else {
+            uint8_t first = strcmp(order, "low-first") == 0 ? 4 : 8;
+            n = append_class(bits, count, first, ids, 0);
+            n = append_class(bits, count, (uint8_t)(12 - first), ids, n);
+        }
+        ir_set_ints(m, op, IR_KEY_ids, ids, n);
+        diag_remark(ctx->diag, m->ops[op].loc, "reorder-tokens", "layer %lld: the permutation is static", index);
+    }
+    return true;
+}

@@ -1,0 +1,283 @@
+/* schedule-tiles: from tiles to the instructions of every engine, in one order that is a valid sequential execution. The
+ * plan (plan.c) has spread heads and row chunks over the arrays; here each step of it becomes loads, Q.K^T, softmax,
+ * importance, P.V and stores, with a buffer for everything that passes between engines. Addresses and tokens come later. */
+#include <string.h>
+
+#include "passes/lower_host.h"
+#include "passes/plan.h"
+#include "passes/pass_list.h"
+
+typedef struct {
+    pass_context *ctx;
+    rebuild *r;
+    ir_module *m; /* r->to */
+    instr_keys keys;
+    host_lowering host;
+    ir_value *regions; /* DRAM buffers of all layers, [8] each: see layer op */
+    uint32_t layer_count;
+} emitter;
+
+enum { REGION_Q, REGION_K, REGION_V, REGION_Q_SCALE, REGION_K_SCALE, REGION_V_SCALE, REGION_OUT, REGION_IMPORTANCE, REGIONS };
+
+/** Work of one layer while it is emitted. */
+typedef struct {
+    layer_info l;
+    const layer_plan *plan;
+    const char *source;
+    src_loc loc;
+    ir_value *k, *v;  /* resident blocks by key/value head, IR_NONE if not loaded */
+    ir_value *p;      /* probabilities of units under way [heads * chunks] */
+    ir_value importance;
+    bool first_importance;
+} layer_work;
+
+static uint64_t operand_bytes(const layer_work *w, int operand, uint32_t row, uint32_t rows) {
+    bool classes = operand == LAYER_V && !w->l.causal;
+    if (w->l.is_static)
+        return cost_block_bytes(w->l.bits[operand] + row, rows, w->l.head_dim, classes);
+    return (uint64_t)rows * w->l.head_dim + (classes ? 8ull * w->l.head_dim : 4ull * rows);
+}
+
+static ir_value emit_load(emitter *e, layer_work *w, int operand, uint32_t head, uint32_t row, uint32_t rows) {
+    static const char *const names[] = {"q", "k", "v"};
+    ir_value buffer = instr_buffer(e->m, names[operand], operand_bytes(w, operand, row, rows), NULL, w->loc);
+    size_t op = instr_append(e->m, DTQ_OP_LOAD, DTQ_LOAD, &buffer, 1, w->source, w->loc);
+    ir_set_str(e->m, op, e->keys.operand, names[operand]);
+    instr_set_block(e->m, op, &e->keys, w->l.index, head, row, rows, 0, 0);
+    return buffer;
+}
+
+static ir_value emit_qk(emitter *e, layer_work *w, const plan_step *s, ir_value q, ir_value k, uint32_t row, uint32_t rows,
+                        uint32_t col, uint32_t cols) {
+    ir_value scores = instr_buffer(e->m, "scores", cost_scores_bytes(rows, cols), NULL, w->loc);
+    ir_value buffers[3] = {q, k, scores};
+    size_t op = instr_append(e->m, DTQ_OP_QK, DTQ_ARRAY0 + s->array, buffers, 3, w->source, w->loc);
+    instr_set_block(e->m, op, &e->keys, w->l.index, s->head, row, rows, col, cols);
+    return scores;
+}
+
+static void emit_softmax(emitter *e, layer_work *w, const plan_step *s, const char *mode, ir_value scores, ir_value v,
+                         ir_value p, uint32_t row, uint32_t rows, uint32_t col, uint32_t cols) {
+    ir_value buffers[3] = {scores, v, p};
+    size_t op = instr_append(e->m, DTQ_OP_SOFTMAX, DTQ_SOFTMAX, buffers, 3, w->source, w->loc);
+    ir_set_str(e->m, op, e->keys.mode, mode);
+    instr_set_block(e->m, op, &e->keys, w->l.index, s->head, row, rows, col, cols);
+}
+
+static void emit_importance(emitter *e, layer_work *w, const plan_step *s, ir_value p, uint32_t row, uint32_t rows) {
+    ir_value buffers[2] = {p, w->importance};
+    size_t op = instr_append(e->m, DTQ_OP_IMPORTANCE, DTQ_TOPK, buffers, 2, w->source, w->loc);
+    instr_set_block(e->m, op, &e->keys, w->l.index, s->head, row, rows, 0, 0);
+    ir_set_str(e->m, op, e->keys.first, w->first_importance ? "yes" : "no");
+    w->first_importance = false;
+}
+
+static void emit_pv(emitter *e, layer_work *w, const plan_step *s, const char *flags, ir_value p, ir_value v, ir_value o,
+                    uint32_t row, uint32_t rows, uint32_t col, uint32_t cols) {
+    ir_value buffers[3] = {p, v, o};
+    size_t op = instr_append(e->m, DTQ_OP_PV, DTQ_ARRAY0 + s->array, buffers, 3, w->source, w->loc);
+    ir_set_str(e->m, op, e->keys.flags, flags);
+    instr_set_block(e->m, op, &e->keys, w->l.index, s->head, row, rows, col, cols);
+}
+
+static void emit_store(emitter *e, layer_work *w, const plan_step *s, ir_value o, uint32_t row, uint32_t rows) {
+    size_t op = instr_append(e->m, DTQ_OP_STORE, DTQ_STORE, &o, 1, w->source, w->loc);
+    instr_set_block(e->m, op, &e->keys, w->l.index, s->head, row, rows, 0, 0);
+}
+
+static ir_value probs_buffer(emitter *e, const layer_work *w, uint32_t rows) {
+    return instr_buffer(e->m, "probs", cost_probs_bytes(rows, w->l.slots, w->l.causal), NULL, w->loc);
+}
+
+/** Q.K^T, softmax and importance of a unit whose keys are all resident. */
+static void emit_scores_of_unit(emitter *e, layer_work *w, const plan_step *s) {
+    uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row, n = w->l.slots;
+    uint32_t kv = s->head / (w->l.heads / w->l.kv_heads);
+    if (w->k[kv] == IR_NONE)
+        w->k[kv] = emit_load(e, w, LAYER_K, kv, 0, n);
+    if (w->l.causal && w->v[kv] == IR_NONE)
+        w->v[kv] = emit_load(e, w, LAYER_V, kv, 0, n);
+    ir_value q = emit_load(e, w, LAYER_Q, s->head, row, rows);
+    ir_value scores = emit_qk(e, w, s, q, w->k[kv], row, rows, 0, n);
+    ir_value p = probs_buffer(e, w, rows);
+    emit_softmax(e, w, s, "full", scores, w->l.causal ? w->v[kv] : IR_NONE, p, row, rows, 0, n);
+    emit_importance(e, w, s, p, row, rows);
+    w->p[(size_t)s->head * w->plan->chunks + s->chunk] = p;
+}
+
+static void emit_output_of_unit(emitter *e, layer_work *w, const plan_step *s) {
+    uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row, n = w->l.slots;
+    uint32_t kv = s->head / (w->l.heads / w->l.kv_heads);
+    if (w->v[kv] == IR_NONE)
+        w->v[kv] = emit_load(e, w, LAYER_V, kv, 0, n);
+    ir_value o = instr_buffer(e->m, "out", cost_out_bytes(rows, w->l.head_dim, true), NULL, w->loc);
+    emit_pv(e, w, s, "only", w->p[(size_t)s->head * w->plan->chunks + s->chunk], w->v[kv], o, row, rows, 0, n);
+    emit_store(e, w, s, o, row, rows);
+}
+
+/** A unit whose keys come in blocks: passes over the scores for the maximum (and, if causal, for the largest folded
+ *  weight), then one in which P.V of a block runs while softmax works on the next. */
+static void emit_unit_in_blocks(emitter *e, layer_work *w, const plan_step *s) {
+    static const char *const modes[] = {"max", "wmax"};
+    uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row;
+    uint32_t kv = s->head / (w->l.heads / w->l.kv_heads), block = w->plan->block, blocks = w->plan->blocks;
+    ir_value q = emit_load(e, w, LAYER_Q, s->head, row, rows), p = probs_buffer(e, w, rows);
+    for (int pass = 0; pass < (w->l.causal ? 2 : 1); pass++)
+        for (uint32_t b = 0; b < blocks; b++) {
+            uint32_t col = b * block, cols = w->l.slots - col < block ? w->l.slots - col : block;
+            ir_value k = emit_load(e, w, LAYER_K, kv, col, cols);
+            ir_value v = pass ? emit_load(e, w, LAYER_V, kv, col, cols) : IR_NONE;
+            ir_value scores = emit_qk(e, w, s, q, k, row, rows, col, cols);
+            emit_softmax(e, w, s, modes[pass], scores, v, p, row, rows, col, cols);
+        }
+    ir_value o = instr_buffer(e->m, "out", cost_out_bytes(rows, w->l.head_dim, blocks == 1), NULL, w->loc);
+    ir_value v_before = IR_NONE;
+    uint32_t col_before = 0, cols_before = 0;
+    for (uint32_t b = 0; b <= blocks; b++) {
+        ir_value v = IR_NONE;
+        uint32_t col = b * block, cols = b < blocks && w->l.slots - col < block ? w->l.slots - col : block;
+        if (b < blocks) {
+            ir_value k = emit_load(e, w, LAYER_K, kv, col, cols);
+            v = emit_load(e, w, LAYER_V, kv, col, cols);
+            ir_value scores = emit_qk(e, w, s, q, k, row, rows, col, cols);
+            emit_softmax(e, w, s, "exp", scores, w->l.causal ? v : IR_NONE, p, row, rows, col, cols);
+        }
+        if (b > 0) {
+            const char *flags = blocks == 1 ? "only" : b == 1 ? "first" : b == blocks ? "last" : "middle";
+            emit_pv(e, w, s, flags, p, v_before, o, row, rows, col_before, cols_before);
+        }
+        v_before = v, col_before = col, cols_before = cols;
+    }
+    emit_importance(e, w, s, p, row, rows);
+    emit_store(e, w, s, o, row, rows);
+}
+
+static void emit_quants(emitter *e, const layer_work *w, size_t op) {
+    static const char *const names[] = {"q", "k", "v"};
+    for (size_t i = 0; i < 3; i++) {
+        ir_value src = rebuild_operand(e->r, op, i);
+        size_t quant = instr_append(e->m, DTQ_OP_QUANT, DTQ_HOST, &src, 1, w->source, w->loc);
+        ir_set_int(e->m, quant, e->keys.layer, w->l.index);
+        ir_set_str(e->m, quant, e->keys.operand, names[i]);
+    }
+}
+
+/** Whether the layer after `index` takes its tokens from this layer's top-k. */
+static bool next_selects(const ir_module *tile, uint32_t index) {
+    for (size_t op = 0; op < tile->op_count; op++)
+        if (tile->ops[op].code == IR_SELECT && ir_int(tile, op, IR_KEY_index, -1) == (int64_t)index + 1)
+            return tile->ops[op].operand_count > 0;
+    return false;
+}
+
+static bool emit_layer(emitter *e, size_t op) {
+    const ir_module *from = e->r->from;
+    layer_work w = {.l = layer_read(e->ctx->arena, from, op),
+                    .source = ir_str(from, op, IR_KEY_source),
+                    .loc = from->ops[op].loc,
+                    .first_importance = true};
+    layer_plan plan;
+    if (!plan_layer(e->ctx, &from->machine, &w.l, w.loc, &plan))
+        return false;
+    if ((uint64_t)w.l.slots * 8 > from->machine.buffers_importance)
+        return diag_error(e->ctx->diag, w.loc,
+                          "layer %u does not fit: importance of %u tokens takes %llu bytes, buffers.importance has %llu",
+                          w.l.index, w.l.slots, 8ull * w.l.slots, (unsigned long long)from->machine.buffers_importance);
+    w.plan = &plan;
+    w.k = ARENA_ARRAY(e->ctx->arena, ir_value, w.l.kv_heads);
+    w.v = ARENA_ARRAY(e->ctx->arena, ir_value, w.l.kv_heads);
+    for (uint32_t h = 0; h < w.l.kv_heads; h++)
+        w.k[h] = w.v[h] = IR_NONE;
+    w.p = ARENA_ARRAY(e->ctx->arena, ir_value, (size_t)w.l.heads * plan.chunks);
+
+    emit_quants(e, &w, op);
+    w.importance = instr_buffer(e->m, "importance", 8ull * w.l.slots, NULL, w.loc);
+    for (size_t i = 0; i < plan.step_count; i++) {
+        const plan_step *s = &plan.steps[i];
+        if (s->kind == PLAN_QK)
+            emit_scores_of_unit(e, &w, s);
+        else if (s->kind == PLAN_PV)
+            emit_output_of_unit(e, &w, s);
+        else
+            emit_unit_in_blocks(e, &w, s);
+    }
+    size_t topk = instr_append(e->m, DTQ_OP_TOPK, DTQ_TOPK, &w.importance, 1, w.source, w.loc);
+    ir_set_int(e->m, topk, e->keys.layer, w.l.index);
+    ir_set_str(e->m, topk, e->keys.select, next_selects(from, w.l.index) ? "yes" : "no");
+
+    e->r->map[from->ops[op].result] = e->regions[w.l.index * REGIONS + REGION_OUT];
+    e->host.layer = w.l.index + 1 < e->layer_count ? w.l.index + 1 : w.l.index;
+    if (plan.blocks > 1)
+        diag_remark(e->ctx->diag, w.loc, "schedule-tiles",
+                    "layer %u: keys do not fit on chip: %u blocks of %u keys in %d passes, %u rows at a time", w.l.index,
+                    plan.blocks, plan.block, w.l.causal ? 3 : 2, plan.edge[1] - plan.edge[0]);
+    else
+        diag_remark(e->ctx->diag, w.loc, "schedule-tiles",
+                    "layer %u: %u heads in %u row chunk%s each over %llu arrays, about %llu cycles", w.l.index, w.l.heads,
+                    plan.chunks, plan.chunks == 1 ? "" : "s", (unsigned long long)from->machine.vssa_arrays,
+                    (unsigned long long)plan.estimate);
+    return true;
+}
+
+/** Declares the layers with their DRAM regions. Codes and scales are shared: a layer's are dead when the next writes. */
+static void declare_layers(emitter *e) {
+    const ir_module *from = e->r->from;
+    uint64_t seq = from->header.seq, shared[REGION_OUT] = {0};
+    for (size_t op = 0; op < from->op_count; op++) {
+        if (from->ops[op].code != IR_TILES)
+            continue;
+        layer_info l = layer_read(e->ctx->arena, from, op);
+        uint64_t kv = l.kv_heads, d = l.head_dim;
+        uint64_t bytes[REGION_OUT] = {l.heads * seq * d, kv * seq * d,  kv * seq * d,
+                                      l.heads * seq * 4, kv * seq * 4, l.causal ? kv * seq * 4 : kv * d * 8};
+        for (int i = 0; i < REGION_OUT; i++)
+            shared[i] = bytes[i] > shared[i] ? bytes[i] : shared[i];
+        e->layer_count++;
+    }
+    static const char *const names[] = {"codes.q", "codes.k", "codes.v", "scales.q", "scales.k", "scales.v"};
+    ir_value common[REGION_OUT];
+    for (int i = 0; i < REGION_OUT && e->layer_count; i++)
+        common[i] = instr_buffer(e->m, "dram", shared[i], names[i], (src_loc){0});
+    e->regions = ARENA_ARRAY(e->ctx->arena, ir_value, (size_t)e->layer_count * REGIONS + 1);
+    for (size_t op = 0; op < from->op_count; op++) {
+        if (from->ops[op].code != IR_TILES)
+            continue;
+        layer_info l = layer_read(e->ctx->arena, from, op);
+        ir_value *regions = e->regions + l.index * REGIONS;
+        memcpy(regions, common, sizeof common);
+        regions[REGION_OUT] = instr_buffer(e->m, "dram", 4 * seq * l.heads * l.head_dim, NULL, from->ops[op].loc);
+        regions[REGION_IMPORTANCE] = instr_buffer(e->m, "dram", 8 * seq, NULL, from->ops[op].loc);
+        size_t layer = ir_append(e->m, IR_LAYER, regions, REGIONS, (ir_type){0}, from->ops[op].loc);
+        layer_copy_attrs(e->m, layer, from, op, layer_keys, layer_key_count);
+        static const unsigned ids_key[] = {IR_KEY_ids};
+        size_t select = from->defs[ir_operand(from, op, 3)];
+        layer_copy_attrs(e->m, layer, from, select, ids_key, 1);
+    }
+}
+
+bool pass_schedule_tiles(pass_context *ctx, ir_module **module) {
+    rebuild r = rebuild_begin(*module, IR_STREAM);
+    emitter e = {.ctx = ctx, .r = &r, .m = r.to, .keys = instr_keys_find()};
+    e.host = (host_lowering){.ctx = ctx, .r = &r, .keys = &e.keys};
+    declare_layers(&e);
+    for (size_t op = 0; op < r.from->op_count; op++) {
+        switch ((ir_opcode)r.from->ops[op].code) {
+        case IR_TILES:
+            if (!emit_layer(&e, op))
+                return false;
+            break;
+        case IR_SELECT:
+        case IR_TILE_QK:
+        case IR_TILE_SOFTMAX:
+        case IR_TILE_IMPORTANCE:
+        case IR_TILE_PV:
+        case IR_TILE_TOPK:
+            break; /* the plan has them */
+        default:
+            if (!lower_host_op(&e.host, op))
+                return false;
+        }
+    }
+    *module = r.to;
+    return true;
+}

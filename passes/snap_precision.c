@@ -1,0 +1,88 @@
+/* snap-precision: a tile with one 8-bit row costs as much as one full of them, so the 4-bit tokens that share a mixed
+ * tile may run at 8 bits where that costs nothing. Rows of Q (with their rows of P) and columns of K are promoted and
+ * priced one after the other; a promotion stays only if no matmul of the layer takes a cycle more and the loads, which
+ * grow, do not become what limits the layer. Explicit token_bits are left as they are. */
+#include <string.h>
+
+#include "passes/cost.h"
+#include "passes/layer.h"
+#include "passes/pass_list.h"
+
+typedef struct {
+    uint64_t qk, pv;   /* cycles of one head */
+    uint64_t load;     /* cycles that the loads of all heads occupy the DMA */
+    uint64_t arrays;   /* cycles that both matmuls of all heads occupy the arrays, spread evenly */
+} price;
+
+static price price_of(pass_context *ctx, const ir_module *m, const layer_info *l) {
+    price p;
+    p.qk = cost_qk(ctx->cost, l->bits[LAYER_Q], l->slots, l->bits[LAYER_K], l->slots, l->head_dim).cycles;
+    p.pv = cost_pv(ctx->cost, l->bits[LAYER_P], l->slots, l->bits[LAYER_V], l->slots, l->head_dim).cycles;
+    uint64_t bytes = l->heads * cost_block_bytes(l->bits[LAYER_Q], l->slots, l->head_dim, false) +
+                     l->kv_heads * (cost_block_bytes(l->bits[LAYER_K], l->slots, l->head_dim, false) +
+                                    cost_block_bytes(l->bits[LAYER_V], l->slots, l->head_dim, !l->causal));
+    p.load = cost_dram(ctx->cost, bytes);
+    p.arrays = l->heads * (p.qk + p.pv) / m->machine.vssa_arrays;
+    return p;
+}
+
+/** Raises the 4-bit slots that share a tile of `width` with the 8-bit cluster in each of the given operands. */
+static uint32_t promote(const layer_info *l, uint32_t width, const int *operands, size_t count, uint8_t saved[][65536]) {
+    bool low_first = strcmp(l->order, "low-first") == 0;
+    uint32_t edge = low_first ? l->slots - l->high : l->high; /* first slot of the second cluster */
+    uint32_t begin = low_first ? edge - edge % width : edge;
+    uint32_t end = low_first ? edge : edge + (width - edge % width) % width;
+    end = end < l->slots ? end : l->slots;
+    if (!l->high || l->high == l->slots || begin >= end || edge % width == 0)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(saved[i], l->bits[operands[i]], l->slots);
+        memset(l->bits[operands[i]] + begin, 8, end - begin);
+    }
+    return end - begin;
+}
+
+static uint32_t try_promotion(pass_context *ctx, const ir_module *m, const layer_info *l, uint32_t width,
+                              const int *operands, size_t count) {
+    uint8_t(*saved)[65536] = arena_alloc(ctx->arena, count * sizeof *saved);
+    price before = price_of(ctx, m, l);
+    uint32_t promoted = promote(l, width, operands, count, saved);
+    if (!promoted)
+        return 0;
+    price after = price_of(ctx, m, l);
+    if (after.qk <= before.qk && after.pv <= before.pv && (after.load <= before.load || after.load <= after.arrays))
+        return promoted;
+    for (size_t i = 0; i < count; i++)
+        memcpy(l->bits[operands[i]], saved[i], l->slots);
+    return 0;
+}
+
+static void snap(pass_context *ctx, ir_module *m, size_t op) {
+    layer_info l = layer_read(ctx->arena, m, op);
+    const char *allowed = ir_str(m, op, IR_KEY_promote);
+    long long index = l.index;
+    if (!l.is_static || strcmp(l.order, "original") == 0 || (allowed && strcmp(allowed, "none") == 0)) {
+        diag_remark(ctx->diag, m->ops[op].loc, "snap-precision", "layer %lld: nothing promoted: %s", index,
+                    !l.is_static || strcmp(l.order, "original") == 0 ? "slots are not clustered"
+                                                                      : "the policy names every token's bits");
+        return;
+    }
+    static const int rows[] = {LAYER_Q, LAYER_P}, query[] = {LAYER_Q}, cols[] = {LAYER_K};
+    uint32_t height = (uint32_t)m->machine.vssa_rows, width = (uint32_t)m->machine.vssa_cols;
+    bool row_probs = m->machine.top_prob_bits == DTQ_PROB_ROW;
+    uint32_t p = row_probs ? try_promotion(ctx, m, &l, height, rows, 2) : 0;
+    uint32_t q = p ? p : try_promotion(ctx, m, &l, height, query, 1);
+    uint32_t k = try_promotion(ctx, m, &l, width, cols, 1);
+    layer_set_bits(m, op, l.bits, l.slots);
+    diag_remark(ctx->diag, m->ops[op].loc, "snap-precision",
+                "layer %lld: %u query rows, %u rows of probabilities and %u key columns promoted to 8 bits at no cycle",
+                index, q, p, k);
+}
+
+bool pass_snap_precision(pass_context *ctx, ir_module **module) {
+    ir_module *m = *module;
+    for (size_t op = 0; op < m->op_count; op++)
+        if (m->ops[op].code == IR_ATTENTION)
+            snap(ctx, m, op);
+    return true;
+}

@@ -1,0 +1,89 @@
+/* stall (analysis): for every strip, what its tiles cost in a step, the mean stall ratio of Eq. 3, and the cycles of the
+ * strip alone on one array. Strips of equal precision are counted once. Layers whose precision is known only at run time
+ * get expectations of cycles and stalls, and no tile costs. */
+#include <math.h>
+#include <string.h>
+
+#include "passes/cost.h"
+#include "passes/layer.h"
+#include "passes/pass_list.h"
+
+static uint8_t highest(const uint8_t *bits, size_t lo, size_t hi) {
+    for (size_t i = lo; i < hi; i++)
+        if (bits[i] == 8)
+            return 8;
+    return 4;
+}
+
+/** Runs count*cost over the column tiles of a strip: for Q.K^T the cost of the slowest PE, for P.V the mean over the
+ *  steps in thousandths. */
+static void set_tiles(pass_context *ctx, ir_module *m, size_t op, const layer_info *l, bool qk, size_t lo, size_t hi) {
+    size_t width = m->machine.vssa_cols, columns = qk ? l->slots : l->head_dim;
+    uint64_t row = highest(l->bits[qk ? LAYER_Q : LAYER_P], lo, hi) / 4u, mean = 0;
+    if (!qk) {
+        uint64_t sum = layer_bit_sum(l, LAYER_V, &m->machine) / 4;
+        mean = (1000 * row * sum + l->slots / 2) / l->slots;
+    }
+    ir_run *runs = ARENA_ARRAY(ctx->arena, ir_run, (columns + width - 1) / width);
+    size_t count = 0;
+    for (size_t c = 0; c < columns; c += width) {
+        size_t end = c + width < columns ? c + width : columns;
+        int64_t cost = (int64_t)(qk ? row * (highest(l->bits[LAYER_K], c, end) / 4u) : mean);
+        if (count && runs[count - 1].value == cost)
+            runs[count - 1].count++;
+        else
+            runs[count++] = (ir_run){1, cost};
+    }
+    ir_set_runs(m, op, IR_KEY_tiles, runs, count);
+}
+
+static void analyse_static(pass_context *ctx, ir_module *m, size_t op, const layer_info *l, bool qk, uint32_t lo, uint32_t hi) {
+    cost_result c = qk ? cost_qk(ctx->cost, l->bits[LAYER_Q] + lo, hi - lo, l->bits[LAYER_K], l->slots, l->head_dim)
+                       : cost_pv(ctx->cost, l->bits[LAYER_P] + lo, hi - lo, l->bits[LAYER_V], l->slots, l->head_dim);
+    ir_set_int(m, op, IR_KEY_tile_cycles, (int64_t)c.cycles);
+    ir_set_int(m, op, IR_KEY_stall_ppm, (int64_t)llround(1e6 * c.stall_ratio_sum / (double)c.tiles));
+    set_tiles(ctx, m, op, l, qk, lo, hi);
+}
+
+static void analyse_expected(pass_context *ctx, ir_module *m, size_t op, const layer_info *l, bool qk, uint32_t lo, uint32_t hi) {
+    int prob8 = m->machine.top_prob_bits == DTQ_PROB_ROW ? -1 : m->machine.top_prob_bits == DTQ_PROB_8;
+    cost_expectation c =
+        qk ? cost_qk_expected(ctx->cost, l->slots, l->high, lo, hi - lo, 0, l->slots, l->head_dim)
+           : cost_pv_expected(ctx->cost, l->slots, l->high, prob8, lo, hi - lo, 0, l->slots, l->head_dim);
+    ir_set_int(m, op, IR_KEY_tile_cycles, (int64_t)llround(c.cycles));
+    ir_set_int(m, op, IR_KEY_stall_ppm, (int64_t)llround(1e6 * c.stall_ratio_sum / c.tiles));
+}
+
+/** True if two strips have the same precision row for row, so that everything about them is equal. */
+static bool same_strip(const layer_info *l, bool qk, const ir_attr *a, uint32_t lo, uint32_t hi) {
+    const uint8_t *bits = l->bits[qk ? LAYER_Q : LAYER_P];
+    return a->range.hi - a->range.lo == hi - lo && memcmp(bits + a->range.lo, bits + lo, hi - lo) == 0;
+}
+
+bool pass_stall(pass_context *ctx, ir_module **module) {
+    static const unsigned copied[] = {IR_KEY_tile_cycles, IR_KEY_stall_ppm, IR_KEY_tiles};
+    ir_module *m = *module;
+    layer_info l = {0};
+    size_t last[2] = {SIZE_MAX, SIZE_MAX}; /* the strip before, of each matmul */
+    for (size_t op = 0; op < m->op_count; op++) {
+        ir_opcode code = (ir_opcode)m->ops[op].code;
+        if (code == IR_TILES) {
+            l = layer_read(ctx->arena, m, op);
+            last[0] = last[1] = SIZE_MAX;
+        }
+        if (code != IR_TILE_QK && code != IR_TILE_PV)
+            continue;
+        bool qk = code == IR_TILE_QK;
+        const ir_attr *range = ir_get(m, op, IR_KEY_slot_range);
+        uint32_t lo = (uint32_t)range->range.lo, hi = (uint32_t)range->range.hi;
+        size_t before = last[qk];
+        if (!l.is_static)
+            analyse_expected(ctx, m, op, &l, qk, lo, hi);
+        else if (before != SIZE_MAX && same_strip(&l, qk, ir_get(m, before, IR_KEY_slot_range), lo, hi))
+            layer_copy_attrs(m, op, m, before, copied, 3);
+        else
+            analyse_static(ctx, m, op, &l, qk, lo, hi);
+        last[qk] = op;
+    }
+    return true;
+}

@@ -1,0 +1,69 @@
+/* tile-attention: lowers each attention to the array's tiles: a token-id table, then for every row strip (as many query
+ * slots as an array has rows) the tiles of Q.K^T against all keys, softmax, importance and P.V. Strips are the same for
+ * every head; schedule-tiles multiplies them. */
+#include <string.h>
+
+#include "passes/layer.h"
+#include "passes/pass_list.h"
+#include "passes/rebuild.h"
+
+static const unsigned select_keys[] = {IR_KEY_index, IR_KEY_slots, IR_KEY_high, IR_KEY_order, IR_KEY_pinned, IR_KEY_ids,
+                                       IR_KEY_source};
+
+static void append_strip_op(ir_module *m, ir_opcode code, const layer_info *l, uint32_t strip, uint32_t lo, uint32_t hi,
+                            uint32_t steps, src_loc loc) {
+    size_t op = ir_append(m, code, NULL, 0, (ir_type){0}, loc);
+    ir_set_int(m, op, IR_KEY_index, l->index);
+    ir_set_int(m, op, IR_KEY_strip, strip);
+    ir_set_range(m, op, IR_KEY_slot_range, lo, hi);
+    ir_set_range(m, op, IR_KEY_key_range, 0, l->slots);
+    if (steps)
+        ir_set_int(m, op, IR_KEY_steps, steps);
+}
+
+static void lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *previous) {
+    ir_module *m = r->to;
+    layer_info l = layer_read(ctx->arena, r->from, op);
+    src_loc loc = r->from->ops[op].loc;
+
+    ir_type ids_type = {.elem = IR_ELEM_IDS, .rank = 1, .dim = {l.slots}};
+    bool is_static = ir_get(r->from, op, IR_KEY_ids) != NULL;
+    size_t select = ir_append(m, IR_SELECT, previous, is_static ? 0 : 1, ids_type, loc);
+    layer_copy_attrs(m, select, r->from, op, select_keys, sizeof select_keys / sizeof *select_keys);
+
+    ir_value operands[4];
+    for (size_t i = 0; i < 3; i++)
+        operands[i] = rebuild_operand(r, op, i);
+    operands[3] = ir_result(m, select);
+    size_t tiles = ir_append(m, IR_TILES, operands, 4, r->from->types[r->from->ops[op].result], loc);
+    layer_copy_attrs(m, tiles, r->from, op, layer_keys, layer_key_count);
+    r->map[r->from->ops[op].result] = *previous = ir_result(m, tiles);
+
+    uint32_t height = (uint32_t)m->machine.vssa_rows, strips = 0;
+    for (uint32_t lo = 0; lo < l.slots; lo += height, strips++) {
+        uint32_t hi = l.slots - lo < height ? l.slots : lo + height;
+        append_strip_op(m, IR_TILE_QK, &l, strips, lo, hi, l.head_dim, loc);
+        append_strip_op(m, IR_TILE_SOFTMAX, &l, strips, lo, hi, 0, loc);
+        append_strip_op(m, IR_TILE_IMPORTANCE, &l, strips, lo, hi, 0, loc);
+        append_strip_op(m, IR_TILE_PV, &l, strips, lo, hi, l.slots, loc);
+    }
+    size_t topk = ir_append(m, IR_TILE_TOPK, NULL, 0, (ir_type){0}, loc);
+    ir_set_int(m, topk, IR_KEY_index, l.index);
+    uint32_t width = (uint32_t)m->machine.vssa_cols;
+    diag_remark(ctx->diag, loc, "tile-attention",
+                "layer %u: %u strips of %u rows, %u column tiles of %u in Q.K^T and %u in P.V, for each of %u heads",
+                l.index, strips, height, (l.slots + width - 1) / width, width, (l.head_dim + width - 1) / width, l.heads);
+}
+
+bool pass_tile_attention(pass_context *ctx, ir_module **module) {
+    rebuild r = rebuild_begin(*module, IR_TILE);
+    ir_value previous = IR_NONE;
+    for (size_t op = 0; op < r.from->op_count; op++) {
+        if (r.from->ops[op].code == IR_ATTENTION)
+            lower_attention(ctx, &r, op, &previous);
+        else
+            rebuild_copy(&r, op);
+    }
+    *module = r.to;
+    return true;
+}

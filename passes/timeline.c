@@ -1,0 +1,155 @@
+/* timeline (analysis): start, busy and done of every instruction, the static cycle count.
+ *
+ * Time is a max-plus system over in-order queues joined by tokens (runtime/sim/TIMING.md): an instruction starts when its
+ * queue is free and its timed tokens are there. One walk in list order computes it. The simulator arrives at the same
+ * numbers by running the queues; tests hold the two to each other. */
+#include <math.h>
+#include <string.h>
+
+#include "passes/cost.h"
+#include "passes/instr.h"
+#include "passes/layer.h"
+#include "passes/pass_list.h"
+
+/** Completion times of tokens in a channel, first in first out. */
+typedef struct {
+    uint64_t *stamps;
+    size_t head, tail, capacity;
+} channel;
+
+typedef struct {
+    uint64_t free, waited, last_done;
+} queue_state;
+
+typedef struct {
+    pass_context *ctx;
+    const ir_module *m;
+    instr_keys keys;
+    layer_info *layers;
+    uint32_t queues;
+    queue_state *queue;
+    channel *channels; /* [from * queues + to] */
+} clock_state;
+
+typedef struct {
+    uint64_t busy, latency;
+} duration;
+
+static duration array_duration(const clock_state *s, size_t op, bool qk, const layer_info *l) {
+    uint32_t row = (uint32_t)ir_int(s->m, op, s->keys.row, 0), rows = (uint32_t)ir_int(s->m, op, s->keys.rows, 0);
+    uint32_t col = (uint32_t)ir_int(s->m, op, s->keys.col, 0), cols = (uint32_t)ir_int(s->m, op, s->keys.cols, 0);
+    if (l->is_static) {
+        cost_result c = qk ? cost_qk(s->ctx->cost, l->bits[LAYER_Q] + row, rows, l->bits[LAYER_K] + col, cols, l->head_dim)
+                           : cost_pv(s->ctx->cost, l->bits[LAYER_P] + row, rows, l->bits[LAYER_V] + col, cols, l->head_dim);
+        return (duration){c.cycles, c.latency};
+    }
+    int prob8 = s->m->machine.top_prob_bits == DTQ_PROB_ROW ? -1 : s->m->machine.top_prob_bits == DTQ_PROB_8;
+    cost_expectation c =
+        qk ? cost_qk_expected(s->ctx->cost, l->slots, l->high, row, rows, col, cols, l->head_dim)
+           : cost_pv_expected(s->ctx->cost, l->slots, l->high, prob8, row, rows, col, cols, l->head_dim);
+    return (duration){(uint64_t)llround(c.cycles), c.latency};
+}
+
+/** Bytes a load moves; where precision is known only at run time, the expectation over its rows. */
+static uint64_t load_bytes(const clock_state *s, size_t op, const layer_info *l) {
+    uint32_t row = (uint32_t)ir_int(s->m, op, s->keys.row, 0), rows = (uint32_t)ir_int(s->m, op, s->keys.rows, 0);
+    char operand = ir_str(s->m, op, s->keys.operand)[0];
+    int index = operand == 'q' ? LAYER_Q : operand == 'k' ? LAYER_K : LAYER_V;
+    bool classes = index == LAYER_V && !l->causal;
+    if (l->is_static)
+        return cost_block_bytes(l->bits[index] + row, rows, l->head_dim, classes);
+    double low = (l->head_dim + 1) / 2, share = (double)l->high / l->slots;
+    double row_bytes = share * l->head_dim + (1 - share) * low;
+    return (uint64_t)llround(rows * row_bytes) + (classes ? 8ull * l->head_dim : 4ull * rows);
+}
+
+static duration duration_of(const clock_state *s, size_t op) {
+    const dtq_machine *machine = &s->m->machine;
+    const layer_info *l = &s->layers[ir_int(s->m, op, s->keys.layer, 0)];
+    uint32_t rows = (uint32_t)ir_int(s->m, op, s->keys.rows, 0);
+    switch ((dtq_opcode)IR_ISA_OP(s->m->ops[op].code)) {
+    case DTQ_OP_LOAD:
+        return (duration){cost_dram(s->ctx->cost, load_bytes(s, op, l)), machine->dram_latency_cycles};
+    case DTQ_OP_STORE:
+        return (duration){cost_dram(s->ctx->cost, 4ull * rows * l->head_dim), machine->dram_latency_cycles};
+    case DTQ_OP_QK:
+        return array_duration(s, op, true, l);
+    case DTQ_OP_PV:
+        return array_duration(s, op, false, l);
+    case DTQ_OP_SOFTMAX:
+        return (duration){cost_softmax(s->ctx->cost, rows, (uint32_t)ir_int(s->m, op, s->keys.cols, 0)),
+                          machine->softmax_latency_cycles};
+    case DTQ_OP_IMPORTANCE:
+        return (duration){cost_importance(s->ctx->cost, rows, l->slots), 0};
+    case DTQ_OP_TOPK: {
+        bool select = strcmp(ir_str(s->m, op, s->keys.select), "yes") == 0;
+        return (duration){cost_topk(s->ctx->cost, l->slots, select ? l[1].slots : 0, select), machine->topk_latency_cycles};
+    }
+    default:
+        return (duration){0, 0}; /* the host is off the clock */
+    }
+}
+
+static void put(clock_state *s, channel *c, uint64_t stamp) {
+    if (c->tail == c->capacity) {
+        size_t capacity = c->capacity ? 2 * c->capacity : 8;
+        uint64_t *grown = ARENA_ARRAY(s->ctx->arena, uint64_t, capacity);
+        if (c->tail > c->head)
+            memcpy(grown, c->stamps + c->head, (c->tail - c->head) * sizeof *grown);
+        c->tail -= c->head;
+        c->head = 0;
+        c->stamps = grown;
+        c->capacity = capacity;
+    }
+    c->stamps[c->tail++] = stamp;
+}
+
+static bool step(clock_state *s, ir_module *m, size_t op) {
+    uint32_t number = (uint32_t)ir_int(m, op, IR_KEY_queue, 0);
+    queue_state *q = &s->queue[number];
+    dtq_opcode code = (dtq_opcode)IR_ISA_OP(m->ops[op].code);
+    if (code == DTQ_OP_SIGNAL) {
+        uint32_t to = (uint32_t)ir_int(m, op, s->keys.to, 0);
+        put(s, &s->channels[number * s->queues + to], q->last_done);
+        return true;
+    }
+    if (code == DTQ_OP_WAIT) {
+        uint32_t from = (uint32_t)ir_int(m, op, s->keys.from, 0);
+        channel *c = &s->channels[from * s->queues + number];
+        if (c->head == c->tail)
+            return diag_error(s->ctx->diag, m->ops[op].loc, "a wait has no signal before it in the list; run insert-sync "
+                                                            "on a module without tokens");
+        uint64_t stamp = c->stamps[c->head++];
+        if (strcmp(ir_str(m, op, s->keys.untimed), "yes") != 0 && stamp > q->waited)
+            q->waited = stamp;
+        return true;
+    }
+    duration d = duration_of(s, op);
+    uint64_t start = q->free > q->waited ? q->free : q->waited;
+    q->free = start + d.busy;
+    q->last_done = q->free + d.latency;
+    ir_set_int(m, op, IR_KEY_start, (int64_t)start);
+    ir_set_int(m, op, IR_KEY_busy, (int64_t)d.busy);
+    ir_set_int(m, op, IR_KEY_done, (int64_t)q->last_done);
+    return true;
+}
+
+bool pass_timeline(pass_context *ctx, ir_module **module) {
+    ir_module *m = *module;
+    clock_state s = {.ctx = ctx, .m = m, .keys = instr_keys_find(), .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays};
+    uint32_t layers = 0;
+    for (size_t op = 0; op < m->op_count; op++)
+        layers += m->ops[op].code == IR_LAYER;
+    s.layers = ARENA_ARRAY(ctx->arena, layer_info, layers + 2);
+    s.queue = ARENA_ARRAY(ctx->arena, queue_state, s.queues);
+    s.channels = ARENA_ARRAY(ctx->arena, channel, (size_t)s.queues * s.queues);
+    for (size_t op = 0; op < m->op_count; op++) {
+        if (m->ops[op].code == IR_LAYER) {
+            layer_info l = layer_read(ctx->arena, m, op);
+            s.layers[l.index] = l;
+        } else if (ir_is_instr((ir_opcode)m->ops[op].code) && !step(&s, m, op)) {
+            return false;
+        }
+    }
+    return true;
+}
