@@ -1,6 +1,6 @@
 /* The one cost model: cycles, stalls, work and bytes of what the accelerator does, in closed form over runs of equal
- * precision. Passes, analyses and reports ask it; the simulator counts for itself (runtime/sim/), and tests hold the two
- * to each other. Semantics: runtime/sim/TIMING.md. */
+ * precision. Passes, analyses and reports ask it; the simulator counts for itself (runtime/sim/), and tests hold the
+ * two to each other. Semantics: runtime/sim/TIMING.md. */
 #ifndef DTQ_COST_H
 #define DTQ_COST_H
 
@@ -11,8 +11,8 @@
 #include "ir/arena.h"
 #include "runtime/machine.h"
 
-/** Remembers matmuls it has met; lives in an arena, as does its scratch memory; not for two threads at once. `machine` must
- *  outlive it. Bits are 4 or 8 everywhere; cost of a MAC = (a/4)(b/4). */
+/** Remembers matmuls it has met; lives in an arena, as does its scratch memory; not for two threads at once. `machine`
+ *  must outlive it. Bits are 4 or 8 everywhere; cost of a MAC = (a/4)(b/4). */
 typedef struct cost_model cost_model;
 cost_model *cost_new(arena *a, const dtq_machine *machine);
 

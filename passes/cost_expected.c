@@ -4,10 +4,10 @@
  * looks at a set of rows and a set of columns, which may share tokens, so sets are united before they are counted.
  *
  * Exact: everything that does not depend on the skew, and the cycles under `serial` and `overlapped` of Q.K^T, and of
- * P.V with P of one precision, as long as at most two tiles are in flight (reduction >= rows + cols - 2 of the array). In
- * a step there, the working PEs of one tile are those with r + c <= u, of the other those with r + c > u. A step lasts 1
- * cycle, one more if any working row or column is 8-bit, two more if an 8-bit row meets an 8-bit column. That no pair
- * does is a staircase event, and its chance an alternating sum over the corners of the staircase.
+ * P.V with P of one precision, as long as at most two tiles are in flight (reduction >= rows + cols - 2 of the array).
+ * In a step there, the working PEs of one tile are those with r + c <= u, of the other those with r + c > u. A step
+ * lasts 1 cycle, one more if any working row or column is 8-bit, two more if an 8-bit row meets an 8-bit column. That
+ * no pair does is a staircase event, and its chance an alternating sum over the corners of the staircase.
  *
  * Estimated: cycles under `serial` and `overlapped` of P.V whose rows follow their tokens, and of either on arrays too
  * large for the reduction. There the pairs that work in one step form a band, whose chance has no short form. The exact

@@ -2,8 +2,9 @@
  *
  * Two accesses that overlap in a buffer, in DRAM or in a token-id table, one of them a write, must happen in the order of
  * the instruction list. Inside a queue they do; across queues the later one waits for a token of the earlier one. A queue
- * that has waited for an instruction has waited for all before it in that queue, so at most one token a pair of queues
- * and instruction is needed, and tokens of a channel are put and taken in the same order. */
+ * that has waited for an instruction has waited for all before it in that queue, and for all that those had waited for: so
+ * a token is made only if no chain of tokens implies it, and tokens of a channel are put and taken in the same order.
+ * Chains through untimed tokens order execution but not time, so nothing is left out on their account. */
 #include <string.h>
 
 #include "passes/instr.h"
@@ -37,13 +38,24 @@ typedef struct {
     const ir_module *m;
     instr_keys keys;
     space_map spaces[SYNC_SPACES];
-    uint32_t *seen;      /* [queues * queues] last op of queue b that queue a has waited for, +1; 0: none */
+    uint32_t *known;     /* [queues * queues] last op of queue b that queue a knows to be complete, +1; 0: none */
+    uint32_t *direct;    /* the same by untimed tokens of the channel b -> a itself */
+    uint32_t **snapshot; /* by op: what its queue knew when it started, shared by ops between which nothing was learnt */
+    uint32_t **snapshot_of_queue; /* [queues] the newest */
     uint32_t *latest;    /* [queues] of the op under way: the last op of that queue it depends on, +1; 0: none */
+    uint32_t *touched;   /* queues whose `latest` is not 0 */
+    uint32_t touched_count;
     uint32_t queues;
     edge **waits, **signals; /* by op */
     const uint32_t *layer_ops; /* op index of each layer */
     uint32_t layer_count;
 } sync_state;
+
+/** The host's work is off the accelerator's clock unless the target says otherwise: with `prefetch: ids` the next layer's
+ *  loads wait, in time, for the token ids alone. */
+static bool is_untimed(const ir_module *m, uint32_t from, uint32_t to) {
+    return m->machine.top_prefetch == DTQ_PREFETCH_IDS && to == DTQ_HOST && from != DTQ_TOPK;
+}
 
 static uint32_t queue_of(const sync_state *s, size_t op) {
     return (uint32_t)ir_int(s->m, op, IR_KEY_queue, 0);
@@ -57,23 +69,59 @@ static void add_edge(arena *a, edge **list, uint32_t queue) {
 
 /** The instruction under way may not start before `earlier` is complete. */
 static void depend(sync_state *s, uint32_t earlier) {
-    uint32_t *latest = &s->latest[queue_of(s, earlier)];
-    if (*latest <= earlier)
-        *latest = earlier + 1;
+    uint32_t queue = queue_of(s, earlier);
+    if (!s->latest[queue])
+        s->touched[s->touched_count++] = queue;
+    if (s->latest[queue] <= earlier)
+        s->latest[queue] = earlier + 1;
 }
 
-/** Turns the dependences of `op` into tokens, but for those that its queue has waited for already. */
+static void learn(uint32_t *known, const uint32_t *more, uint32_t queues) {
+    for (uint32_t i = 0; i < queues; i++)
+        known[i] = more[i] > known[i] ? more[i] : known[i];
+}
+
+/** The dependence of the instruction under way that lies furthest back in the list, as op + 1; 0 if none is left. */
+static uint32_t take_latest(sync_state *s, uint32_t *from) {
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < s->touched_count; i++)
+        if (s->latest[s->touched[i]] > s->latest[s->touched[best]])
+            best = i;
+    if (!s->touched_count)
+        return 0;
+    *from = s->touched[best];
+    s->touched[best] = s->touched[--s->touched_count];
+    uint32_t latest = s->latest[*from];
+    s->latest[*from] = 0;
+    return latest;
+}
+
+/** Turns the dependences of `op` into tokens, latest first: they tell most. */
 static void make_tokens(sync_state *s, size_t op) {
-    uint32_t to = queue_of(s, op);
-    for (uint32_t from = 0; from < s->queues; from++) {
-        uint32_t *seen = &s->seen[to * s->queues + from];
-        if (from != to && s->latest[from] > *seen) {
-            *seen = s->latest[from];
-            add_edge(s->ctx->arena, &s->waits[op], from);
-            add_edge(s->ctx->arena, &s->signals[s->latest[from] - 1], to);
+    uint32_t to = queue_of(s, op), from = 0;
+    uint32_t *known = &s->known[to * s->queues], *before = s->snapshot_of_queue[to];
+    bool learnt = false;
+    for (uint32_t latest; (latest = take_latest(s, &from)) != 0;) {
+        uint32_t *direct = &s->direct[to * s->queues + from];
+        if (from == to || known[from] >= latest || *direct >= latest)
+            continue;
+        add_edge(s->ctx->arena, &s->waits[op], from);
+        add_edge(s->ctx->arena, &s->signals[latest - 1], to);
+        if (is_untimed(s->m, from, to)) {
+            *direct = latest;
+            continue;
         }
-        s->latest[from] = 0;
+        known[from] = latest;
+        if (s->snapshot[latest - 1])
+            learn(known, s->snapshot[latest - 1], s->queues);
+        learnt = true;
     }
+    if (learnt || !before) {
+        before = ARENA_ARRAY(s->ctx->arena, uint32_t, s->queues);
+        memcpy(before, known, s->queues * sizeof *before);
+        s->snapshot_of_queue[to] = before;
+    }
+    s->snapshot[op] = before;
 }
 
 /** First segment that ends after `lo`. */
@@ -218,12 +266,6 @@ static void visit(sync_state *s, size_t op) {
     make_tokens(s, op);
 }
 
-/** The host's work is off the accelerator's clock unless the target says otherwise: with `prefetch: ids` the next layer's
- *  loads wait, in time, for the token ids alone. */
-static bool is_untimed(const ir_module *m, uint32_t from, uint32_t to) {
-    return m->machine.top_prefetch == DTQ_PREFETCH_IDS && to == DTQ_HOST && from != DTQ_TOPK;
-}
-
 static void emit_sync(const sync_state *s, ir_module *m, dtq_opcode code, uint32_t queue, uint32_t other, src_loc loc) {
     bool waits = code == DTQ_OP_WAIT;
     size_t op = instr_append(m, code, queue, NULL, 0, NULL, loc);
@@ -235,8 +277,12 @@ bool pass_insert_sync(pass_context *ctx, ir_module **module) {
     const ir_module *m = *module;
     arena *a = ctx->arena;
     sync_state s = {.ctx = ctx, .m = m, .keys = instr_keys_find(), .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays};
-    s.seen = ARENA_ARRAY(a, uint32_t, (size_t)s.queues * s.queues);
+    s.known = ARENA_ARRAY(a, uint32_t, (size_t)s.queues * s.queues);
+    s.direct = ARENA_ARRAY(a, uint32_t, (size_t)s.queues * s.queues);
+    s.snapshot = ARENA_ARRAY(a, uint32_t *, m->op_count + 1);
+    s.snapshot_of_queue = ARENA_ARRAY(a, uint32_t *, s.queues);
     s.latest = ARENA_ARRAY(a, uint32_t, s.queues);
+    s.touched = ARENA_ARRAY(a, uint32_t, s.queues);
     s.waits = ARENA_ARRAY(a, edge *, m->op_count + 1);
     s.signals = ARENA_ARRAY(a, edge *, m->op_count + 1);
     uint32_t *layer_ops = ARENA_ARRAY(a, uint32_t, m->op_count + 1);

@@ -34,6 +34,16 @@ layer_info layer_read(arena *a, const ir_module *m, size_t op) {
     return l;
 }
 
+bool layer_alike(const layer_info *a, const layer_info *b) {
+    if (a->slots != b->slots || a->high != b->high || a->heads != b->heads || a->kv_heads != b->kv_heads ||
+        a->head_dim != b->head_dim || a->causal != b->causal || a->is_static != b->is_static)
+        return false;
+    for (int i = 0; i < LAYER_OPERANDS && a->is_static; i++)
+        if (memcmp(a->bits[i], b->bits[i], a->slots) != 0)
+            return false;
+    return true;
+}
+
 void layer_copy_attrs(ir_module *to, size_t to_op, const ir_module *from, size_t from_op, const unsigned *keys, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const ir_attr *attr = ir_get(from, from_op, keys[i]);

@@ -18,6 +18,9 @@ typedef struct {
 /** Reads what the op at `op` says; bit arrays are allocated in `a`. */
 layer_info layer_read(arena *a, const ir_module *m, size_t op);
 
+/** True if two layers have the same shape and precision in every slot, so that whatever is planned for one fits the other. */
+bool layer_alike(const layer_info *a, const layer_info *b);
+
 /** Copies the named attributes (those that `from` has) to another op. */
 void layer_copy_attrs(ir_module *to, size_t to_op, const ir_module *from, size_t from_op, const unsigned *keys, size_t count);
 

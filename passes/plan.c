@@ -10,7 +10,11 @@
 
 #include "passes/instr.h"
 
-enum { CANDIDATES_MAX = 12, UNITS_WORTH_TRYING = 20000 };
+/* Cuts with this many units cost more time to plan and run than they can win. */
+enum { UNITS_WORTH_TRYING = 20000 };
+
+/* The coarsest cut within this of the shortest is taken: finer ones are not worth their instructions. */
+static const double worthwhile = 0.02;
 
 /** Cycles of a piece of one matmul: exact where precision is static, else the rounded expectation. */
 static uint64_t qk_cycles(pass_context *ctx, const layer_info *l, uint32_t row, uint32_t rows, uint32_t col, uint32_t cols) {
@@ -93,8 +97,8 @@ typedef struct {
 
 /** State of the list scheduler. Rings hold when the buffer that a unit takes over becomes free. */
 typedef struct {
-    uint64_t *array_free, *s_free, *o_free, *q_free;
-    uint64_t load_free, softmax_free, store_free;
+    uint64_t *array_free, *s_free, *o_free, *q_free, *p_free;
+    uint64_t load_free, softmax_free, importance_free, store_free;
     uint64_t *k_ready, *v_ready; /* by key/value head; UINT64_MAX: not loaded */
     uint64_t *qk, *pv;           /* cycles by chunk */
 } scheduler;
@@ -153,9 +157,12 @@ static void issue_qk(pass_context *ctx, const dtq_machine *m, const layer_info *
     uint64_t end = start + s->qk[u->chunk];
     uint64_t drain = m->top_drain == DTQ_DRAIN_IDEAL ? 0 : m->vssa_rows;
     s->array_free[array] = s->q_free[number % f->q] = end;
-    s->softmax_free = later(s->softmax_free, end + drain) + cost_softmax(ctx->cost, rows, l->slots);
+    uint64_t scores = later(end + drain, s->p_free[number % f->p]);
+    s->softmax_free = later(s->softmax_free, scores) + cost_softmax(ctx->cost, rows, l->slots);
     u->ready = s->softmax_free + m->softmax_latency_cycles;
     s->s_free[number % f->s] = u->ready;
+    s->importance_free = later(s->importance_free, u->ready) + cost_importance(ctx->cost, rows, l->slots);
+    s->p_free[number % f->p] = s->importance_free;
 }
 
 static void issue_pv(pass_context *ctx, const dtq_machine *m, const layer_info *l, const layer_plan *plan, const fits *f,
@@ -166,6 +173,7 @@ static void issue_pv(pass_context *ctx, const dtq_machine *m, const layer_info *
     uint64_t start = later(later(s->array_free[array], u->ready), later(s->v_ready[kv], s->o_free[number % f->o]));
     uint64_t end = start + s->pv[u->chunk];
     s->array_free[array] = end;
+    s->p_free[number % f->p] = later(s->p_free[number % f->p], end);
     s->store_free = later(s->store_free, end) + cost_dram(ctx->cost, 4ull * rows * l->head_dim);
     s->o_free[number % f->o] = s->store_free + m->dram_latency_cycles;
 }
@@ -177,13 +185,15 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
     uint32_t arrays = (uint32_t)m->vssa_arrays;
     size_t count = (size_t)l->heads * plan->chunks;
     unit *units = order_units(a, l, plan, largest_first);
-    size_t q_ring = f->q < count ? f->q : count, s_ring = f->s < count ? f->s : count, o_ring = f->o < count ? f->o : count;
     fits ring = *f;
-    ring.q = q_ring, ring.s = s_ring, ring.o = o_ring;
+    uint64_t *const sizes[] = {&ring.q, &ring.s, &ring.p, &ring.o};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        *sizes[i] = *sizes[i] < count ? *sizes[i] : count;
     scheduler s = {.array_free = ARENA_ARRAY(a, uint64_t, arrays),
-                   .s_free = ARENA_ARRAY(a, uint64_t, s_ring),
-                   .o_free = ARENA_ARRAY(a, uint64_t, o_ring),
-                   .q_free = ARENA_ARRAY(a, uint64_t, q_ring),
+                   .s_free = ARENA_ARRAY(a, uint64_t, ring.s),
+                   .p_free = ARENA_ARRAY(a, uint64_t, ring.p),
+                   .o_free = ARENA_ARRAY(a, uint64_t, ring.o),
+                   .q_free = ARENA_ARRAY(a, uint64_t, ring.q),
                    .k_ready = ARENA_ARRAY(a, uint64_t, l->kv_heads),
                    .v_ready = ARENA_ARRAY(a, uint64_t, l->kv_heads),
                    .qk = ARENA_ARRAY(a, uint64_t, plan->chunks),
@@ -216,32 +226,38 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
     plan->blocks = 1;
 }
 
+/** The next number of chunks worth trying after `chunks`: all small ones, then steps of an eighth, then whole strips. */
+static uint32_t next_cut(uint32_t chunks, uint32_t strips) {
+    uint32_t next = chunks + (chunks < 8 ? 1 : chunks / 8);
+    return chunks < strips && next > strips ? strips : next;
+}
+
 /** Tries cuts of a layer whose keys fit at once; false if none fits. */
-static bool plan_whole(pass_context *ctx, const dtq_machine *m, const layer_info *l, layer_plan *best) {
-    uint32_t height = (uint32_t)m->vssa_rows, strips = ceil_div(l->slots, height);
-    bool found = false;
-    uint32_t tried = 0;
-    for (uint32_t chunks = 1; chunks <= strips && tried < CANDIDATES_MAX;) {
+static bool plan_whole(pass_context *ctx, const dtq_machine *m, const layer_info *l, layer_plan *out) {
+    uint32_t height = (uint32_t)m->vssa_rows, strips = ceil_div(l->slots, height), count = 0;
+    layer_plan *plans = ARENA_ARRAY(ctx->arena, layer_plan, 2 * (size_t)strips);
+    uint64_t shortest = UINT64_MAX;
+    for (uint32_t chunks = 1; chunks <= strips; chunks = next_cut(chunks, strips)) {
         layer_plan plan;
         cut_rows(ctx->arena, &plan, l->slots, height, chunks);
         fits f = fit_cut(m, l, &plan);
-        if (!fits_all(&f)) {
-            chunks = chunks * 2 <= strips || chunks == strips ? chunks * 2 : strips;
+        if (!fits_all(&f))
             continue;
-        }
         bool all_resident = f.k >= l->kv_heads && f.v >= l->kv_heads;
         for (int largest = 0; largest <= (ctx->optimise && all_resident); largest++) {
             schedule_cut(ctx, m, l, &plan, &f, largest);
-            if (!found || plan.estimate < best->estimate)
-                *best = plan;
-            found = true;
+            shortest = plan.estimate < shortest ? plan.estimate : shortest;
+            plans[count++] = plan;
         }
-        tried++;
         if ((!ctx->optimise && m->vssa_arrays == 1) || (uint64_t)l->heads * chunks > UNITS_WORTH_TRYING)
             break;
-        chunks++;
     }
-    return found;
+    for (uint32_t i = 0; i < count; i++)
+        if ((double)plans[i].estimate <= (1.0 + worthwhile) * (double)shortest) {
+            *out = plans[i];
+            return true;
+        }
+    return false;
 }
 
 /* ---- keys in blocks -------------------------------------------------------------------------------------------- */

@@ -15,6 +15,8 @@ typedef struct {
     host_lowering host;
     ir_value *regions; /* DRAM buffers of all layers, [8] each: see layer op */
     uint32_t layer_count;
+    layer_info planned; /* the layer that `plan` was made for; layers alike share it */
+    layer_plan plan;
 } emitter;
 
 enum { REGION_Q, REGION_K, REGION_V, REGION_Q_SCALE, REGION_K_SCALE, REGION_V_SCALE, REGION_OUT, REGION_IMPORTANCE, REGIONS };
@@ -176,14 +178,17 @@ static bool emit_layer(emitter *e, size_t op) {
                     .source = ir_str(from, op, IR_KEY_source),
                     .loc = from->ops[op].loc,
                     .first_importance = true};
-    layer_plan plan;
-    if (!plan_layer(e->ctx, &from->machine, &w.l, w.loc, &plan))
-        return false;
+    if (!e->plan.step_count || !layer_alike(&e->planned, &w.l)) {
+        if (!plan_layer(e->ctx, &from->machine, &w.l, w.loc, &e->plan))
+            return false;
+        e->planned = w.l;
+    }
+    const layer_plan plan = e->plan;
     if ((uint64_t)w.l.slots * 8 > from->machine.buffers_importance)
         return diag_error(e->ctx->diag, w.loc,
                           "layer %u does not fit: importance of %u tokens takes %llu bytes, buffers.importance has %llu",
                           w.l.index, w.l.slots, 8ull * w.l.slots, (unsigned long long)from->machine.buffers_importance);
-    w.plan = &plan;
+    w.plan = &e->plan;
     w.k = ARENA_ARRAY(e->ctx->arena, ir_value, w.l.kv_heads);
     w.v = ARENA_ARRAY(e->ctx->arena, ir_value, w.l.kv_heads);
     for (uint32_t h = 0; h < w.l.kv_heads; h++)

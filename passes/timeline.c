@@ -127,10 +127,11 @@ static bool step(clock_state *s, ir_module *m, size_t op) {
     duration d = duration_of(s, op);
     uint64_t start = q->free > q->waited ? q->free : q->waited;
     q->free = start + d.busy;
-    q->last_done = q->free + d.latency;
+    uint64_t done = q->free + d.latency;
+    q->last_done = done > q->last_done ? done : q->last_done; /* queues complete in order */
     ir_set_int(m, op, IR_KEY_start, (int64_t)start);
     ir_set_int(m, op, IR_KEY_busy, (int64_t)d.busy);
-    ir_set_int(m, op, IR_KEY_done, (int64_t)q->last_done);
+    ir_set_int(m, op, IR_KEY_done, (int64_t)done);
     return true;
 }
 
