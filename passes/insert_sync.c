@@ -270,7 +270,7 @@ static void emit_sync(const sync_state *s, ir_module *m, dtq_opcode code, uint32
     bool waits = code == DTQ_OP_WAIT;
     size_t op = instr_append(m, code, queue, NULL, 0, NULL, loc);
     ir_set_int(m, op, waits ? s->keys.from : s->keys.to, other);
-    ir_set_str(m, op, s->keys.untimed, is_untimed(m, waits ? other : queue, waits ? queue : other) ? "yes" : "no");
+    instr_set_text(m, op, s->keys.untimed, is_untimed(m, waits ? other : queue, waits ? queue : other) ? "yes" : "no");
 }
 
 bool pass_insert_sync(pass_context *ctx, ir_module **module) {
@@ -297,6 +297,7 @@ bool pass_insert_sync(pass_context *ctx, ir_module **module) {
             visit(&s, op);
 
     rebuild r = rebuild_begin(m, IR_STREAM);
+    r.spare = 3; /* timeline: start, busy, done */
     ir_module *out = r.to;
     size_t tokens = 0;
     for (size_t op = 0; op < m->op_count; op++) {

@@ -16,8 +16,13 @@ size_t instr_append(ir_module *m, dtq_opcode code, unsigned queue, const ir_valu
     size_t op = ir_append(m, IR_INSTR(code), buffers, count, (ir_type){0}, loc);
     ir_set_int(m, op, IR_KEY_queue, queue);
     if (source)
-        ir_set_str(m, op, IR_KEY_source, source);
+        instr_set_text(m, op, IR_KEY_source, source);
     return op;
+}
+
+void instr_set_text(ir_module *m, size_t op, unsigned key, const char *text) {
+    ir_attr attr = {.key = (uint16_t)key, .kind = (uint8_t)ir_key_get(key)->kind, .s = text};
+    ir_set(m, op, &attr);
 }
 
 void instr_set_block(ir_module *m, size_t op, const instr_keys *k, uint32_t layer, uint32_t head, uint32_t row,
@@ -34,7 +39,7 @@ void instr_set_block(ir_module *m, size_t op, const instr_keys *k, uint32_t laye
 
 ir_value instr_buffer(ir_module *m, const char *space, uint64_t bytes, const char *name, src_loc loc) {
     size_t op = ir_append(m, IR_BUFFER, NULL, 0, (ir_type){.elem = IR_ELEM_BUFFER}, loc);
-    ir_set_str(m, op, IR_KEY_space, space);
+    instr_set_text(m, op, IR_KEY_space, space);
     ir_set_int(m, op, IR_KEY_bytes, (int64_t)bytes);
     if (name)
         ir_set_str(m, op, IR_KEY_name, name);

@@ -19,6 +19,9 @@ typedef struct {
 
 instr_keys instr_keys_find(void);
 
+/** Sets a STR or WORD without copying it: a literal, or text that lives as long as the module's arena. */
+void instr_set_text(ir_module *m, size_t op, unsigned key, const char *text);
+
 /** Appends an instruction to queue `queue` with its buffer operands in the order of isa.def; `source` may be NULL. */
 size_t instr_append(ir_module *m, dtq_opcode code, unsigned queue, const ir_value *buffers, size_t count,
                     const char *source, src_loc loc);

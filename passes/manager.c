@@ -114,6 +114,8 @@ bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size
             dump(before, ir_level_name(level), o->dump);
             dumped = true;
         }
+        if (*m != before)
+            ir_module_release(before);
         if (print_all || (o->print_after && strcmp(o->print_after, p->name) == 0))
             dump(*m, p->name, o->dump);
     }

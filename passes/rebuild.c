@@ -29,8 +29,7 @@ size_t rebuild_copy(rebuild *r, size_t op) {
         operands[i] = rebuild_operand(r, op, i);
     ir_type type = old->result == IR_NONE ? (ir_type){0} : r->from->types[old->result];
     size_t copy = ir_append(r->to, (ir_opcode)old->code, operands, count, type, old->loc);
-    for (size_t i = 0; i < old->attr_count; i++)
-        ir_set(r->to, copy, &r->from->attrs[old->attrs + i]);
+    ir_copy_attrs(r->to, copy, r->from, op, r->spare);
     if (old->result != IR_NONE)
         r->map[old->result] = ir_result(r->to, copy);
     return copy;

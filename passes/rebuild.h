@@ -8,6 +8,7 @@ typedef struct {
     const ir_module *from;
     ir_module *to;
     ir_value *map; /* [from->value_count] what a value of the old module is in the new one, IR_NONE if not made yet */
+    size_t spare;  /* attributes that a later pass will add to each copied op */
 } rebuild;
 
 /** A new module at `level` with the header, machine, tensors and pass list of `from`, in the same arena. */

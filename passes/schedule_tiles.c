@@ -44,7 +44,7 @@ static ir_value emit_load(emitter *e, layer_work *w, int operand, uint32_t head,
     static const char *const names[] = {"q", "k", "v"};
     ir_value buffer = instr_buffer(e->m, names[operand], operand_bytes(w, operand, row, rows), NULL, w->loc);
     size_t op = instr_append(e->m, DTQ_OP_LOAD, DTQ_LOAD, &buffer, 1, w->source, w->loc);
-    ir_set_str(e->m, op, e->keys.operand, names[operand]);
+    instr_set_text(e->m, op, e->keys.operand, names[operand]);
     instr_set_block(e->m, op, &e->keys, w->l.index, head, row, rows, 0, 0);
     return buffer;
 }
@@ -62,7 +62,7 @@ static void emit_softmax(emitter *e, layer_work *w, const plan_step *s, const ch
                          ir_value p, uint32_t row, uint32_t rows, uint32_t col, uint32_t cols) {
     ir_value buffers[3] = {scores, v, p};
     size_t op = instr_append(e->m, DTQ_OP_SOFTMAX, DTQ_SOFTMAX, buffers, 3, w->source, w->loc);
-    ir_set_str(e->m, op, e->keys.mode, mode);
+    instr_set_text(e->m, op, e->keys.mode, mode);
     instr_set_block(e->m, op, &e->keys, w->l.index, s->head, row, rows, col, cols);
 }
 
@@ -70,7 +70,7 @@ static void emit_importance(emitter *e, layer_work *w, const plan_step *s, ir_va
     ir_value buffers[2] = {p, w->importance};
     size_t op = instr_append(e->m, DTQ_OP_IMPORTANCE, DTQ_TOPK, buffers, 2, w->source, w->loc);
     instr_set_block(e->m, op, &e->keys, w->l.index, s->head, row, rows, 0, 0);
-    ir_set_str(e->m, op, e->keys.first, w->first_importance ? "yes" : "no");
+    instr_set_text(e->m, op, e->keys.first, w->first_importance ? "yes" : "no");
     w->first_importance = false;
 }
 
@@ -78,7 +78,7 @@ static void emit_pv(emitter *e, layer_work *w, const plan_step *s, const char *f
                     uint32_t row, uint32_t rows, uint32_t col, uint32_t cols) {
     ir_value buffers[3] = {p, v, o};
     size_t op = instr_append(e->m, DTQ_OP_PV, DTQ_ARRAY0 + s->array, buffers, 3, w->source, w->loc);
-    ir_set_str(e->m, op, e->keys.flags, flags);
+    instr_set_text(e->m, op, e->keys.flags, flags);
     instr_set_block(e->m, op, &e->keys, w->l.index, s->head, row, rows, col, cols);
 }
 
@@ -160,7 +160,7 @@ static void emit_quants(emitter *e, const layer_work *w, size_t op) {
         ir_value src = rebuild_operand(e->r, op, i);
         size_t quant = instr_append(e->m, DTQ_OP_QUANT, DTQ_HOST, &src, 1, w->source, w->loc);
         ir_set_int(e->m, quant, e->keys.layer, w->l.index);
-        ir_set_str(e->m, quant, e->keys.operand, names[i]);
+        instr_set_text(e->m, quant, e->keys.operand, names[i]);
     }
 }
 
@@ -208,7 +208,7 @@ static bool emit_layer(emitter *e, size_t op) {
     }
     size_t topk = instr_append(e->m, DTQ_OP_TOPK, DTQ_TOPK, &w.importance, 1, w.source, w.loc);
     ir_set_int(e->m, topk, e->keys.layer, w.l.index);
-    ir_set_str(e->m, topk, e->keys.select, next_selects(from, w.l.index) ? "yes" : "no");
+    instr_set_text(e->m, topk, e->keys.select, next_selects(from, w.l.index) ? "yes" : "no");
 
     e->r->map[from->ops[op].result] = e->regions[w.l.index * REGIONS + REGION_OUT];
     e->host.layer = w.l.index + 1 < e->layer_count ? w.l.index + 1 : w.l.index;
