@@ -47,6 +47,7 @@ typedef struct {
     double cycles, bound_cycles, utilisation, unclustered_cycles /* 0 if not asked for */;
     uint64_t dram_bytes, instructions, bops, mac_cycles, stall_cycles;
     double energy_pj;
+    double dense_ops; /* 2 for each MAC of attention over all seq tokens and heads, nothing pruned or masked */
     size_t remark_count;
     const diag_entry *const *remarks;
 } report;
@@ -59,7 +60,8 @@ typedef enum { REPORT_TEXT, REPORT_JSON, REPORT_CSV } report_format;
 bool report_print(const report *r, report_format format, FILE *out);
 
 /** Chrome trace (JSON, "traceEvents") of the engines' timeline: one track for each queue, one slice for each
- *  instruction, 1 cycle = 1 us / 1000 of trace time scaled by the clock. events [stream->count] as dtq_run gives them. */
+ *  instruction but wait and signal, whose length is the time it occupies its engine; times are in microseconds of the
+ *  machine's clock. events [stream->count] as dtq_run gives them. False if `out` could not be written. */
 bool report_trace(const dtq_program *p, const dtq_stream *s, const dtq_event *events, FILE *out);
 
 /* ---- JSON writing, shared by reports (codegen/report/json_writer.c) ---------------------------------------------- */
@@ -68,7 +70,8 @@ typedef struct {
     FILE *out;
     int depth;
     bool first;
-} json_writer;
+    bool compact; /* what is written next stays on the line */
+} json_writer; /* starts as {.out = file} */
 void json_open(json_writer *w, const char *key, char bracket);  /* key NULL inside arrays; bracket '{' or '[' */
 void json_close(json_writer *w, char bracket);                  /* '}' or ']' */
 void json_str(json_writer *w, const char *key, const char *value);

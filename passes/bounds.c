@@ -1,6 +1,7 @@
-/* bounds (analysis): the work of both matmuls over all PEs, (sum c_q)(sum c_k) d + (sum c_p)(sum c_v) d for each head.
- * No schedule of the layer's attention is shorter. Precision that is known only at run time is counted exactly too: the
- * work depends on the counts alone. */
+/* bounds (analysis): the work of both matmuls over all PEs, (sum c_q)(sum c_k) d + (sum c_p)(sum c_v) d for each head, at
+ * the precisions that the policy asks for. No schedule of the layer's attention is shorter. Promotions are the
+ * compiler's own choice and do not raise the bound; precision that is known only at run time is counted exactly too,
+ * since the work depends on the counts alone. */
 #include "passes/cost.h"
 #include "passes/layer.h"
 #include "passes/pass_list.h"
@@ -12,8 +13,10 @@ bool pass_bounds(pass_context *ctx, ir_module **module) {
         if (m->ops[op].code != IR_ATTENTION)
             continue;
         layer_info l = layer_read(ctx->arena, m, op);
-        uint64_t work = layer_bit_sum(&l, LAYER_Q, &m->machine) * layer_bit_sum(&l, LAYER_K, &m->machine) +
-                        layer_bit_sum(&l, LAYER_P, &m->machine) * layer_bit_sum(&l, LAYER_V, &m->machine);
+        uint64_t token = 4ull * l.slots + 4ull * l.high; /* bits of all tokens as chosen */
+        bool by_token = m->machine.top_prob_bits == DTQ_PROB_ROW;
+        uint64_t row = by_token ? token : (uint64_t)l.slots * layer_prob_bits(&m->machine, 0);
+        uint64_t work = token * token + row * token;
         work = work / 16 * l.head_dim * l.heads; /* PE-cycles: 16 bit products each */
         uint64_t cycles = (work + pes - 1) / pes;
         ir_set_int(m, op, IR_KEY_bound_cycles, (int64_t)cycles);

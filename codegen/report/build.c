@@ -1,0 +1,364 @@
+/* The static report of a module: one walk over its layers, whose matmuls are priced whole, and one over its
+ * instructions, whose timeline says what the schedule makes of them. REPORT.md defines every number. */
+#include <math.h>
+#include <string.h>
+
+#include "codegen/report/counters.h"
+
+const char *report_limit_name(report_limit l) {
+    static const char *const names[] = {
+        [LIMIT_ARRAY] = "array", [LIMIT_SOFTMAX] = "softmax", [LIMIT_DMA] = "dma", [LIMIT_TOPK] = "topk"};
+    return names[l];
+}
+
+/** What the walk over the instructions gathers for one layer. */
+typedef struct {
+    counters counted;
+    uint64_t busy[DTQ_ARRAY0];   /* of the fixed engines */
+    uint64_t *array_busy;        /* [arrays] */
+    uint64_t *qk_busy, *pv_busy; /* [arrays] */
+    uint64_t start, end;
+    bool any;
+} layer_sums;
+
+/** The attributes of an instruction that reports look at. */
+typedef enum {
+    A_QUEUE,
+    A_START,
+    A_BUSY,
+    A_DONE,
+    A_LAYER,
+    A_ROW,
+    A_ROWS,
+    A_COL,
+    A_COLS,
+    A_NUMBERS,
+    A_OPERAND = A_NUMBERS,
+    A_SELECT,
+    A_COUNT
+} attr_slot;
+
+typedef struct {
+    int64_t number[A_NUMBERS]; /* -1: not there */
+    const char *word[A_COUNT - A_NUMBERS];
+} instr_attrs;
+
+typedef struct {
+    arena *arena;
+    diag *diag;
+    const ir_module *module;
+    const dtq_machine *machine;
+    cost_model *cost;
+    layer_facts *facts;
+    layer_sums *sums;
+    size_t layer_count;
+    uint8_t *slot_of; /* [keys]: attr_slot + 1, 0 for keys of no interest */
+    report *report;
+} builder;
+
+/** Maps attribute keys to slots, so that an instruction's attributes are read in one pass over them. */
+static void map_keys(builder *b) {
+    static const char *const names[A_COUNT] = {
+        [A_QUEUE] = "queue", [A_START] = "start",     [A_BUSY] = "busy",    [A_DONE] = "done",
+        [A_LAYER] = "layer", [A_ROW] = "row",         [A_ROWS] = "rows",    [A_COL] = "col",
+        [A_COLS] = "cols",   [A_OPERAND] = "operand", [A_SELECT] = "select"};
+    b->slot_of = arena_alloc(b->arena, ir_key_count());
+    for (int i = 0; i < A_COUNT; i++) {
+        int key = ir_key_find(names[i], strlen(names[i]));
+        if (key >= 0) {
+            b->slot_of[key] = (uint8_t)(i + 1);
+        }
+    }
+}
+
+static instr_attrs read_attrs(const builder *b, const ir_op *op) {
+    instr_attrs out;
+    memset(out.number, -1, sizeof out.number);
+    memset(out.word, 0, sizeof out.word);
+    const ir_attr *attrs = b->module->attrs + op->attrs;
+    for (unsigned i = 0; i < op->attr_count; i++) {
+        unsigned slot = b->slot_of[attrs[i].key];
+        if (slot > A_NUMBERS) {
+            out.word[slot - 1 - A_NUMBERS] = attrs[i].s;
+        } else if (slot > 0) {
+            out.number[slot - 1] = attrs[i].i;
+        }
+    }
+    return out;
+}
+
+/* ---- layers ------------------------------------------------------------------------------------------------------ */
+
+/** Slots of an operand that run above the precision their token was chosen for (P: above what prob_bits gives it). */
+static uint32_t count_promoted(const builder *b, const layer_facts *l, dtq_operand operand) {
+    const ir_attr *segments = ir_get(b->module, l->op, IR_KEY_segments);
+    uint32_t promoted = 0, slot = 0;
+    bool by_token = operand != DTQ_P || b->machine->top_prob_bits == DTQ_PROB_ROW;
+    for (uint32_t run = 0; segments && run < segments->count; run++) {
+        uint8_t chosen = (uint8_t)segments->runs[run].value;
+        if (!by_token) {
+            chosen = b->machine->top_prob_bits == DTQ_PROB_8 ? 8 : 4;
+        }
+        for (int64_t i = 0; i < segments->runs[run].count && slot < l->slots; i++, slot++) {
+            promoted += l->bits[operand][slot] > chosen;
+        }
+    }
+    return promoted;
+}
+
+/** Prices one matmul of a layer, over all slots of one head times the query heads. cycles: of one array. */
+static report_matmul price(const builder *b, const layer_facts *l, bool is_pv) {
+    cost_expectation one;
+    if (l->known) {
+        cost_result r = is_pv ? cost_pv(b->cost, l->bits[DTQ_P], l->slots, l->bits[DTQ_V], l->slots, l->head_dim)
+                              : cost_qk(b->cost, l->bits[DTQ_Q], l->slots, l->bits[DTQ_K], l->slots, l->head_dim);
+        one = (cost_expectation){.tiles = (double)r.tiles,
+                                 .stalled_tiles = (double)r.stalled_tiles,
+                                 .stall_ratio_sum = r.stall_ratio_sum,
+                                 .step_cycles = r.step_cycles,
+                                 .cycles = (double)r.cycles};
+    } else {
+        one = is_pv ? cost_pv_expected(b->cost, l->slots, l->high, facts_prob8(b->machine), 0, l->slots, 0, l->slots,
+                                       l->head_dim)
+                    : cost_qk_expected(b->cost, l->slots, l->high, 0, l->slots, 0, l->slots, l->head_dim);
+    }
+    /* The bound is of the work that the policy asks for: promotions do not raise it. */
+    layer_facts chosen = *l;
+    memset(chosen.bits, 0, sizeof chosen.bits);
+    chosen.known = false;
+    double work = (double)facts_cost_sum(&chosen, is_pv ? DTQ_P : DTQ_Q, b->machine) *
+                  (double)facts_cost_sum(&chosen, is_pv ? DTQ_V : DTQ_K, b->machine) * l->head_dim * l->heads;
+    return (report_matmul){.iterations = one.tiles * l->heads,
+                           .stalled_iterations = one.stalled_tiles * l->heads,
+                           .stall_ratio_mean = one.tiles > 0 ? one.stall_ratio_sum / one.tiles : 0,
+                           .step_cycles = one.step_cycles * l->heads,
+                           .cycles = one.cycles * l->heads,
+                           .bound_cycles = work / (double)dtq_machine_pes(b->machine)};
+}
+
+/** Everything about a layer that does not depend on the schedule. */
+static void describe_layer(builder *b, uint32_t index) {
+    const ir_module *m = b->module;
+    const layer_facts *l = &b->facts[index];
+    report_layer *out = &b->report->layers[index];
+    *out = (report_layer){.index = index,
+                          .tokens = l->slots,
+                          .pruned = m->header.seq > l->slots ? m->header.seq - l->slots : 0,
+                          .low = l->slots - l->high,
+                          .high = l->high,
+                          .expected = !l->known};
+    const ir_attr *segments = ir_get(m, l->op, IR_KEY_segments);
+    if (segments && segments->count) {
+        out->segment_count = segments->count;
+        out->segments = ARENA_ARRAY(b->arena, ir_run, segments->count);
+        memcpy(out->segments, segments->runs, segments->count * sizeof *segments->runs);
+    }
+    for (int i = 0; l->known && i < DTQ_OPERANDS; i++) {
+        out->promoted[i] = count_promoted(b, l, (dtq_operand)i);
+    }
+    uint32_t like = l->like;
+    if (like < index && b->facts[like].heads == l->heads) {
+        out->qk = b->report->layers[like].qk;
+        out->pv = b->report->layers[like].pv;
+    } else {
+        out->qk = price(b, l, false);
+        out->pv = price(b, l, true);
+    }
+    /* 16 bit products in each PE-cycle of work */
+    double bops = 16.0 * (out->qk.bound_cycles + out->pv.bound_cycles) * (double)dtq_machine_pes(b->machine);
+    out->bops = (uint64_t)ir_int(m, l->op, IR_KEY_bops, llround(bops));
+    b->report->dense_ops += 4.0 * m->header.seq * m->header.seq * l->head_dim * l->heads;
+}
+
+/* ---- instructions ------------------------------------------------------------------------------------------------ */
+
+/** True if the block lies inside its layer, so that nothing is counted out of bounds. */
+static bool block_fits(const layer_facts *l, const instr_attrs *i) {
+    const int64_t row = i->number[A_ROW], rows = i->number[A_ROWS], col = i->number[A_COL], cols = i->number[A_COLS];
+    return row <= l->slots && rows <= l->slots && row + rows <= l->slots && col <= l->slots && cols <= l->slots &&
+           col + cols <= l->slots;
+}
+
+static uint32_t or_zero(int64_t value) {
+    return value < 0 ? 0 : (uint32_t)value;
+}
+
+/** Adds one instruction of the accelerator to its layer. */
+static bool add_instr(builder *b, counter *count, const ir_op *op, dtq_opcode isa_op) {
+    instr_attrs i = read_attrs(b, op);
+    int64_t queue = i.number[A_QUEUE], start = i.number[A_START], busy = i.number[A_BUSY], done = i.number[A_DONE];
+    if (queue == DTQ_HOST) {
+        return true;
+    }
+    if (queue < 0 || (uint64_t)queue >= DTQ_ARRAY0 + b->machine->vssa_arrays) {
+        return diag_internal(b->diag, op->loc, "report: instruction without a queue of this machine");
+    }
+    if (start < 0 || busy < 0 || done < start) {
+        return diag_internal(b->diag, op->loc, "report: instruction without a place on the timeline");
+    }
+    int64_t layer = i.number[A_LAYER];
+    if (layer < 0 || (uint64_t)layer >= b->layer_count || !block_fits(&b->facts[layer], &i)) {
+        return diag_internal(b->diag, op->loc, "report: instruction outside the layers of its module");
+    }
+    layer_sums *s = &b->sums[layer];
+    if (queue >= DTQ_ARRAY0) {
+        uint64_t *own = isa_op == DTQ_OP_PV ? s->pv_busy : s->qk_busy;
+        own[queue - DTQ_ARRAY0] += (uint64_t)busy;
+        s->array_busy[queue - DTQ_ARRAY0] += (uint64_t)busy;
+    } else {
+        s->busy[queue] += (uint64_t)busy;
+    }
+    s->start = !s->any || (uint64_t)start < s->start ? (uint64_t)start : s->start;
+    s->end = (uint64_t)done > s->end ? (uint64_t)done : s->end;
+    s->any = true;
+
+    const char *operand = i.word[A_OPERAND - A_NUMBERS], *select = i.word[A_SELECT - A_NUMBERS];
+    counted_block block = {.layer = (uint32_t)layer,
+                           .row = or_zero(i.number[A_ROW]),
+                           .rows = or_zero(i.number[A_ROWS]),
+                           .col = or_zero(i.number[A_COL]),
+                           .cols = or_zero(i.number[A_COLS]),
+                           .operand = operand && *operand == 'v'   ? DTQ_V
+                                      : operand && *operand == 'k' ? DTQ_K
+                                                                   : DTQ_Q,
+                           .select = select && strcmp(select, "yes") == 0};
+    counter_add(count, isa_op, &block, &s->counted);
+    return true;
+}
+
+static bool walk_instrs(builder *b) {
+    const ir_module *m = b->module;
+    counter *count = counter_new(b->arena, b->machine, b->cost, b->facts, b->layer_count);
+    for (size_t op = 0; op < m->op_count; op++) {
+        ir_opcode code = (ir_opcode)m->ops[op].code;
+        if (!ir_is_instr(code)) {
+            continue;
+        }
+        b->report->instructions++;
+        dtq_opcode isa_op = (dtq_opcode)IR_ISA_OP(code);
+        if (isa_op != DTQ_OP_WAIT && isa_op != DTQ_OP_SIGNAL && !add_instr(b, count, &m->ops[op], isa_op)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- what the schedule makes of a layer -------------------------------------------------------------------------- */
+
+static uint64_t largest(const uint64_t *values, uint64_t count) {
+    uint64_t most = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        most = values[i] > most ? values[i] : most;
+    }
+    return most;
+}
+
+static double ratio(double part, double whole) {
+    return whole > 0 ? part / whole : 0;
+}
+
+static void finish_layer(builder *b, uint32_t index) {
+    const uint64_t arrays = b->machine->vssa_arrays;
+    const layer_sums *s = &b->sums[index];
+    report_layer *out = &b->report->layers[index];
+    out->start = s->start;
+    out->end = s->end;
+    out->cycles = (double)(s->end - s->start);
+    out->utilisation = ratio(out->qk.bound_cycles + out->pv.bound_cycles, out->cycles);
+    out->array_busy = largest(s->array_busy, arrays);
+    out->softmax_busy = s->busy[DTQ_SOFTMAX];
+    out->dma_busy = s->busy[DTQ_LOAD] > s->busy[DTQ_STORE] ? s->busy[DTQ_LOAD] : s->busy[DTQ_STORE];
+    out->topk_busy = s->busy[DTQ_TOPK];
+    if (arrays > 1) {
+        out->qk.cycles = (double)largest(s->qk_busy, arrays);
+        out->pv.cycles = (double)largest(s->pv_busy, arrays);
+    }
+    const uint64_t busy[] = {[LIMIT_ARRAY] = out->array_busy,
+                             [LIMIT_SOFTMAX] = out->softmax_busy,
+                             [LIMIT_DMA] = out->dma_busy,
+                             [LIMIT_TOPK] = out->topk_busy};
+    for (unsigned i = 0; i < sizeof busy / sizeof *busy; i++) { /* all share the layer's span, so the longest limits */
+        out->limit = busy[i] > busy[out->limit] ? (report_limit)i : out->limit;
+    }
+    out->dram_bytes = (uint64_t)llround(s->counted.dram_bytes);
+}
+
+static void finish_totals(builder *b) {
+    report *r = b->report;
+    counters all = {0};
+    for (size_t i = 0; i < b->layer_count; i++) {
+        const counters *c = &b->sums[i].counted;
+        const report_layer *l = &r->layers[i];
+        all.mac_cycles += c->mac_cycles;
+        all.stall_cycles += c->stall_cycles;
+        all.buffer_bytes += c->buffer_bytes;
+        all.dram_bytes += c->dram_bytes;
+        all.probabilities += c->probabilities;
+        all.topk_elements += c->topk_elements;
+        r->bound_cycles += l->qk.bound_cycles + l->pv.bound_cycles;
+        r->dram_bytes += l->dram_bytes;
+        r->bops += l->bops;
+        r->cycles = fmax(r->cycles, (double)l->end);
+    }
+    for (size_t i = 0; i < b->layer_count; i++) {
+        r->layers[i].share = ratio(r->layers[i].cycles, r->cycles);
+    }
+    r->utilisation = ratio(r->bound_cycles, r->cycles);
+    r->mac_cycles = (uint64_t)llround(all.mac_cycles);
+    r->stall_cycles = (uint64_t)llround(all.stall_cycles);
+    r->energy_pj = counters_energy(&all, b->machine);
+}
+
+static void collect_remarks(report *r, arena *a, const diag *d) {
+    const diag_entry **remarks = ARENA_ARRAY(a, const diag_entry *, diag_count(d, DIAG_REMARK));
+    size_t total = diag_total(d);
+    for (size_t i = 0; i < total; i++) {
+        const diag_entry *e = diag_at(d, i);
+        if (e->severity == DIAG_REMARK) {
+            remarks[r->remark_count++] = e;
+        }
+    }
+    r->remarks = remarks;
+}
+
+report *report_build(arena *a, diag *d, const ir_module *m) {
+    if (m->level != IR_STREAM) {
+        diag_internal(d, (src_loc){0}, "report: the module is at %s level, not at stream level",
+                      ir_level_name(m->level));
+        return NULL;
+    }
+    builder b = {.arena = a, .diag = d, .module = m, .machine = &m->machine, .cost = cost_new(a, &m->machine)};
+    if (!facts_read(a, d, m, &b.facts, &b.layer_count)) {
+        return NULL;
+    }
+    map_keys(&b);
+    report *r = b.report = ARENA_NEW(a, report);
+    r->model = m->header.model ? m->header.model : "";
+    r->target = m->machine.name;
+    r->machine = &m->machine;
+    r->seq = m->header.seq;
+    r->clustered = b.layer_count > 0;
+    r->optimised = ir_pass_ran(m, "snap-precision");
+    r->layer_count = b.layer_count;
+    r->layers = ARENA_ARRAY(a, report_layer, b.layer_count);
+
+    b.sums = ARENA_ARRAY(a, layer_sums, b.layer_count);
+    const size_t arrays = (size_t)m->machine.vssa_arrays;
+    for (uint32_t i = 0; i < b.layer_count; i++) {
+        b.sums[i].array_busy = ARENA_ARRAY(a, uint64_t, 3 * arrays);
+        b.sums[i].qk_busy = b.sums[i].array_busy + arrays;
+        b.sums[i].pv_busy = b.sums[i].qk_busy + arrays;
+        const char *order = ir_str(m, b.facts[i].op, IR_KEY_order);
+        r->clustered = r->clustered && order && strcmp(order, "original") != 0;
+        describe_layer(&b, i);
+    }
+    if (!walk_instrs(&b)) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < b.layer_count; i++) {
+        finish_layer(&b, i);
+    }
+    finish_totals(&b);
+    collect_remarks(r, a, d);
+    return r;
+}

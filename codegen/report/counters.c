@@ -1,0 +1,188 @@
+/* Counts of a stream's instructions, as runtime/sim/TIMING.md defines the simulator's own; a test holds the two
+ * together. */
+#include "codegen/report/counters.h"
+
+#include <string.h>
+
+/** A distinct block and what it counts. */
+typedef struct {
+    uint64_t key[3]; /* key[0] is never 0 in use */
+    double mac_cycles, stall_cycles, bytes;
+} memo;
+
+struct counter {
+    arena *arena;
+    const dtq_machine *machine;
+    cost_model *cost;
+    const layer_facts *layers;
+    const uint8_t *all_low, *all_high; /* [most slots of any layer]: blocks of unknown precision lie between these */
+    memo *memos;                       /* open addressing */
+    size_t memo_capacity, memo_count;  /* capacity: a power of two */
+};
+
+/** Kinds of memo entries. */
+enum { MEMO_QK = 1, MEMO_PV, MEMO_BLOCK /* + operand */ };
+
+counter *counter_new(arena *a, const dtq_machine *machine, cost_model *cost, const layer_facts *layers, size_t count) {
+    uint32_t most = 1;
+    for (size_t i = 0; i < count; i++) {
+        most = layers[i].slots > most ? layers[i].slots : most;
+    }
+    uint8_t *low = arena_alloc(a, most), *high = arena_alloc(a, most);
+    memset(low, 4, most);
+    memset(high, 8, most);
+    counter *c = ARENA_NEW(a, counter);
+    *c = (counter){.arena = a,
+                   .machine = machine,
+                   .cost = cost,
+                   .layers = layers,
+                   .all_low = low,
+                   .all_high = high,
+                   .memo_capacity = 256};
+    c->memos = ARENA_ARRAY(a, memo, c->memo_capacity);
+    return c;
+}
+
+static size_t memo_slot(const memo *memos, size_t capacity, const uint64_t key[3]) {
+    uint64_t h = key[0] * 0x9E3779B97F4A7C15u ^ key[1] * 0xC2B2AE3D27D4EB4Fu ^ key[2] * 0x165667B19E3779F9u;
+    size_t at = (size_t)((h ^ h >> 29) * 0xBF58476D1CE4E5B9u >> 20) & (capacity - 1);
+    while (memos[at].key[0] && memcmp(memos[at].key, key, sizeof memos[at].key) != 0) {
+        at = (at + 1) & (capacity - 1);
+    }
+    return at;
+}
+
+/** The entry of a block; *fresh says that the caller has to fill it. Valid until the next call. */
+static memo *memo_find(counter *c, unsigned kind, const counted_block *b, bool *fresh) {
+    const uint64_t key[3] = {kind | (uint64_t)c->layers[b->layer].like << 8, (uint64_t)b->row << 32 | b->rows,
+                             (uint64_t)b->col << 32 | b->cols};
+    size_t at = memo_slot(c->memos, c->memo_capacity, key);
+    *fresh = c->memos[at].key[0] == 0;
+    if (*fresh && 2 * ++c->memo_count > c->memo_capacity) {
+        size_t capacity = 4 * c->memo_capacity;
+        memo *wider = ARENA_ARRAY(c->arena, memo, capacity);
+        for (size_t i = 0; i < c->memo_capacity; i++) {
+            if (c->memos[i].key[0]) {
+                wider[memo_slot(wider, capacity, c->memos[i].key)] = c->memos[i];
+            }
+        }
+        c->memos = wider;
+        c->memo_capacity = capacity;
+        at = memo_slot(c->memos, capacity, key);
+    }
+    memcpy(c->memos[at].key, key, sizeof key);
+    return &c->memos[at];
+}
+
+/** Bytes of slots [row, row + rows) of an operand; the expectation where their precision is not known. */
+static double block_bytes(counter *c, uint32_t layer, dtq_operand operand, uint32_t row, uint32_t rows) {
+    const layer_facts *l = &c->layers[layer];
+    bool fresh;
+    memo *e = memo_find(c, MEMO_BLOCK + operand, &(counted_block){.layer = layer, .row = row, .rows = rows}, &fresh);
+    if (fresh) {
+        bool class_scales = operand == DTQ_V && !l->causal;
+        if (l->known) {
+            e->bytes = (double)cost_block_bytes(l->bits[operand] + row, rows, l->head_dim, class_scales);
+        } else {
+            double least = (double)cost_block_bytes(c->all_low, rows, l->head_dim, class_scales);
+            double most = (double)cost_block_bytes(c->all_high, rows, l->head_dim, class_scales);
+            e->bytes = least + (most - least) * (double)l->high / (double)l->slots;
+        }
+    }
+    return e->bytes;
+}
+
+static void add_qk(counter *c, const counted_block *b, counters *sum) {
+    const layer_facts *l = &c->layers[b->layer];
+    double q = block_bytes(c, b->layer, DTQ_Q, b->row, b->rows), k = block_bytes(c, b->layer, DTQ_K, b->col, b->cols);
+    bool fresh;
+    memo *e = memo_find(c, MEMO_QK, b, &fresh);
+    if (fresh) {
+        uint64_t row_strips = (b->rows + c->machine->vssa_rows - 1) / c->machine->vssa_rows;
+        uint64_t col_tiles = (b->cols + c->machine->vssa_cols - 1) / c->machine->vssa_cols;
+        e->bytes = q * (double)col_tiles + k * (double)row_strips + 4.0 * b->rows * b->cols;
+        if (l->known) {
+            cost_result r =
+                cost_qk(c->cost, l->bits[DTQ_Q] + b->row, b->rows, l->bits[DTQ_K] + b->col, b->cols, l->head_dim);
+            e->mac_cycles = (double)r.mac_cycles;
+            e->stall_cycles = (double)r.stall_cycles;
+        } else {
+            cost_expectation r =
+                cost_qk_expected(c->cost, l->slots, l->high, b->row, b->rows, b->col, b->cols, l->head_dim);
+            e->mac_cycles = r.mac_cycles;
+            e->stall_cycles = r.stall_cycles;
+        }
+    }
+    sum->mac_cycles += e->mac_cycles;
+    sum->stall_cycles += e->stall_cycles;
+    sum->buffer_bytes += e->bytes;
+}
+
+static void add_pv(counter *c, const counted_block *b, counters *sum) {
+    const layer_facts *l = &c->layers[b->layer];
+    double v = block_bytes(c, b->layer, DTQ_V, b->col, b->cols);
+    bool fresh;
+    memo *e = memo_find(c, MEMO_PV, b, &fresh);
+    if (fresh) {
+        uint64_t row_strips = (b->rows + c->machine->vssa_rows - 1) / c->machine->vssa_rows;
+        uint64_t col_tiles = (l->head_dim + c->machine->vssa_cols - 1) / c->machine->vssa_cols;
+        e->bytes = (double)b->rows * b->cols * (double)col_tiles + v * (double)row_strips + 4.0 * b->rows * l->head_dim;
+        if (l->known) {
+            cost_result r =
+                cost_pv(c->cost, l->bits[DTQ_P] + b->row, b->rows, l->bits[DTQ_V] + b->col, b->cols, l->head_dim);
+            e->mac_cycles = (double)r.mac_cycles;
+            e->stall_cycles = (double)r.stall_cycles;
+        } else {
+            cost_expectation r = cost_pv_expected(c->cost, l->slots, l->high, facts_prob8(c->machine), b->row, b->rows,
+                                                  b->col, b->cols, l->head_dim);
+            e->mac_cycles = r.mac_cycles;
+            e->stall_cycles = r.stall_cycles;
+        }
+    }
+    sum->mac_cycles += e->mac_cycles;
+    sum->stall_cycles += e->stall_cycles;
+    sum->buffer_bytes += e->bytes;
+}
+
+void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters *sum) {
+    const layer_facts *l = &c->layers[b->layer];
+    const double elements = (double)b->rows * b->cols;
+    switch (isa_op) {
+    case DTQ_OP_LOAD: {
+        double bytes = block_bytes(c, b->layer, b->operand, b->row, b->rows);
+        sum->dram_bytes += bytes;
+        sum->buffer_bytes += bytes;
+        break;
+    }
+    case DTQ_OP_QK:
+        add_qk(c, b, sum);
+        break;
+    case DTQ_OP_PV:
+        add_pv(c, b, sum);
+        break;
+    case DTQ_OP_SOFTMAX:
+        sum->probabilities += elements;
+        sum->buffer_bytes += (l->causal ? 6.0 : 5.0) * elements; /* int32 scores in, one or two bytes out */
+        break;
+    case DTQ_OP_STORE:
+        sum->dram_bytes += 4.0 * b->rows * l->head_dim;
+        sum->buffer_bytes += 4.0 * b->rows * l->head_dim;
+        break;
+    case DTQ_OP_IMPORTANCE:
+        sum->topk_elements += (double)b->rows * l->slots;
+        sum->buffer_bytes += (double)b->rows * l->slots;
+        break;
+    case DTQ_OP_TOPK:
+        sum->topk_elements +=
+            b->select ? (double)c->machine->topk_passes * ((double)l->slots + l->next_slots) : l->slots;
+        break;
+    default: /* the host's work and synchronisation take nothing from the accelerator */
+        break;
+    }
+}
+
+double counters_energy(const counters *c, const dtq_machine *machine) {
+    return machine->energy_mac_pj * c->mac_cycles + machine->energy_stall_pj * c->stall_cycles +
+           machine->energy_buffer_pj_per_byte * c->buffer_bytes + machine->energy_dram_pj_per_byte * c->dram_bytes +
+           machine->energy_softmax_pj * c->probabilities + machine->energy_topk_pj * c->topk_elements;
+}

@@ -1,0 +1,116 @@
+/* The `layer` ops of a module, read once. */
+#include <string.h>
+
+#include "codegen/report/counters.h"
+
+static bool word_is(const ir_module *m, size_t op, unsigned key, const char *word) {
+    const char *found = ir_str(m, op, key);
+    return found && strcmp(found, word) == 0;
+}
+
+/** Precision of a row of probabilities whose token was chosen for `bits`. */
+static uint8_t prob_bits(const dtq_machine *machine, uint8_t bits) {
+    return machine->top_prob_bits == DTQ_PROB_ROW ? bits : machine->top_prob_bits == DTQ_PROB_8 ? 8 : 4;
+}
+
+int facts_prob8(const dtq_machine *machine) {
+    return machine->top_prob_bits == DTQ_PROB_ROW ? -1 : machine->top_prob_bits == DTQ_PROB_8;
+}
+
+/** Bits of an operand: its own attribute or, where no pass set one, those its tokens were chosen for. */
+static bool read_bits(arena *a, const ir_module *m, layer_facts *l, dtq_operand operand) {
+    static const unsigned keys[DTQ_OPERANDS] = {
+        [DTQ_Q] = IR_KEY_q_bits, [DTQ_K] = IR_KEY_k_bits, [DTQ_V] = IR_KEY_v_bits, [DTQ_P] = IR_KEY_p_bits};
+    const ir_attr *own = ir_get(m, l->op, keys[operand]);
+    const ir_attr *runs = own ? own : ir_get(m, l->op, IR_KEY_segments);
+    uint64_t total = 0;
+    for (uint32_t i = 0; runs && i < runs->count; i++) {
+        if (runs->runs[i].count < 0 || (runs->runs[i].value != 4 && runs->runs[i].value != 8)) {
+            return false;
+        }
+        total += (uint64_t)runs->runs[i].count;
+    }
+    if (total != l->slots) { /* also if there are no runs */
+        return false;
+    }
+    size_t count;
+    uint8_t *bits = ir_runs_expand(a, runs, &count);
+    for (size_t i = 0; !own && operand == DTQ_P && i < count; i++) {
+        bits[i] = prob_bits(&m->machine, bits[i]);
+    }
+    l->bits[operand] = bits;
+    return true;
+}
+
+static bool alike(const layer_facts *a, const layer_facts *b) {
+    if (a->slots != b->slots || a->high != b->high || a->head_dim != b->head_dim || a->causal != b->causal ||
+        a->known != b->known) {
+        return false;
+    }
+    for (int i = 0; a->known && i < DTQ_OPERANDS; i++) {
+        if (memcmp(a->bits[i], b->bits[i], a->slots) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t *count) {
+    size_t n = 0;
+    for (size_t op = 0; op < m->op_count; op++) {
+        n += m->ops[op].code == IR_LAYER;
+    }
+    layer_facts *layers = ARENA_ARRAY(a, layer_facts, n);
+    for (size_t op = 0; op < m->op_count; op++) {
+        if (m->ops[op].code != IR_LAYER) {
+            continue;
+        }
+        int64_t index = ir_int(m, op, IR_KEY_index, -1);
+        if (index < 0 || (uint64_t)index >= n || layers[index].slots) {
+            return diag_internal(d, m->ops[op].loc, "report: layers are not numbered 0 to %zu, each once", n - 1);
+        }
+        layer_facts *l = &layers[index];
+        *l = (layer_facts){.op = op,
+                           .slots = (uint32_t)ir_int(m, op, IR_KEY_slots, 0),
+                           .high = (uint32_t)ir_int(m, op, IR_KEY_high, 0),
+                           .heads = (uint32_t)ir_int(m, op, IR_KEY_query_heads, 0),
+                           .kv_heads = (uint32_t)ir_int(m, op, IR_KEY_kv_heads, 0),
+                           .head_dim = (uint32_t)ir_int(m, op, IR_KEY_head_dim, 0),
+                           .causal = word_is(m, op, IR_KEY_mask, "causal"),
+                           .known = word_is(m, op, IR_KEY_static_bits, "yes"),
+                           .like = (uint32_t)index};
+        if (!l->slots || l->high > l->slots || !l->heads || !l->head_dim) {
+            return diag_internal(d, m->ops[op].loc, "report: layer %lld has no sensible size", (long long)index);
+        }
+        for (int i = 0; l->known && i < DTQ_OPERANDS; i++) {
+            if (!read_bits(a, m, l, (dtq_operand)i)) {
+                return diag_internal(d, m->ops[op].loc, "report: bits of layer %lld do not cover its %u slots",
+                                     (long long)index, l->slots);
+            }
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        layers[i].next_slots = i + 1 < n ? layers[i + 1].slots : 0;
+        for (size_t j = i; j-- > 0;) { /* neighbours are the likeliest to be alike */
+            if (alike(&layers[i], &layers[j])) {
+                layers[i].like = layers[j].like;
+                break;
+            }
+        }
+    }
+    *out = layers;
+    *count = n;
+    return true;
+}
+
+uint64_t facts_cost_sum(const layer_facts *l, dtq_operand operand, const dtq_machine *machine) {
+    uint64_t sum = l->slots;
+    if (!l->known) {
+        int prob8 = operand == DTQ_P ? facts_prob8(machine) : -1;
+        return sum + (prob8 < 0 ? l->high : prob8 ? l->slots : 0);
+    }
+    for (uint32_t i = 0; i < l->slots; i++) {
+        sum += l->bits[operand][i] == 8;
+    }
+    return sum;
+}

@@ -1,0 +1,34 @@
+/* The formats behind report_print. Private to codegen/report/. */
+#ifndef DTQ_REPORT_FORMAT_H
+#define DTQ_REPORT_FORMAT_H
+
+#include "codegen/codegen.h"
+
+void report_text(const report *r, FILE *out);
+void report_json(const report *r, FILE *out);
+void report_csv(const report *r, FILE *out);
+
+/** Cycles in microseconds of the machine's clock. */
+static inline double report_us(const dtq_machine *machine, double cycles) {
+    return cycles / (machine->top_clock_ghz * 1000.0);
+}
+
+/** Dense-equivalent operations in 10^9 a second; 0 if no cycle passed. */
+static inline double report_dense_gops(const report *r) {
+    return r->cycles > 0 ? r->dense_ops * r->machine->top_clock_ghz / r->cycles : 0;
+}
+
+/** True if a number of the report rests on precision that only the data decide. */
+static inline bool report_expected(const report *r) {
+    for (size_t i = 0; i < r->layer_count; i++) {
+        if (r->layers[i].expected) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/** The word that a machine has for an ENUM parameter: *word points into its list "a|b|c"; returns the word's length. */
+int report_word(const char *section, const char *name, const dtq_machine *machine, const char **word);
+
+#endif

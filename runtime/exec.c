@@ -1,0 +1,304 @@
+/* The state that one execution of a stream works on: DRAM image, slot tables, and what is read out of them. */
+#include "runtime/exec.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void dtq_bits_from_classes(const dtq_layer *l, const uint8_t *high_flags, uint8_t *const bits[DTQ_OPERANDS]) {
+    for (uint32_t i = 0; i < l->slots; i++) {
+        /* Read before writing: one of the tables may be the flags themselves. */
+        const uint8_t chosen = high_flags[i] ? 8 : 4;
+        for (int o = 0; o < DTQ_OPERANDS; o++) {
+            if (bits[o] == NULL) {
+                continue;
+            }
+            const bool fixed = o == DTQ_P && l->prob_bits != DTQ_PROB_ROW;
+            bits[o][i] = !fixed ? chosen : l->prob_bits == DTQ_PROB_8 ? 8 : 4;
+        }
+    }
+}
+
+/* The operand tables of a layer that are known only at run time; NULL for the others. */
+static void dynamic_bits(const dtq_layer *l, const dtq_slots *t, uint8_t *bits[DTQ_OPERANDS]) {
+    for (int o = 0; o < DTQ_OPERANDS; o++) {
+        bits[o] = l->bits[o] == NULL ? t->bits[o] : NULL;
+    }
+}
+
+static bool inside(const dtq_stream *s, uint64_t at, uint64_t bytes, uint64_t align) {
+    return bytes <= s->dram_bytes && at <= s->dram_bytes - bytes && at % align == 0;
+}
+
+/* What host work and output rely on; dtq_verify proves the rest. */
+static bool check_layer(const dtq_exec *x, uint32_t layer, dtq_error *e) {
+    const dtq_stream *s = x->stream;
+    const dtq_layer *l = &s->layers[layer];
+    const uint64_t row = (uint64_t)l->heads * l->head_dim * sizeof(float);
+    if (l->slots == 0 || l->slots > s->seq || l->high > l->slots || l->kv_heads == 0 || l->head_dim == 0 ||
+        l->heads == 0 || l->heads % l->kv_heads != 0) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %u slots of %u tokens, %u heads for %u key/value heads of %u",
+                        layer, l->slots, s->seq, l->heads, l->kv_heads, l->head_dim);
+    }
+    if (layer > 0 && l->ids == NULL && l->slots > s->layers[layer - 1].slots) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u cannot have more slots than the layer that selects them", layer);
+    }
+    for (uint32_t i = 0; l->ids != NULL && i < l->slots; i++) {
+        if (l->ids[i] >= s->seq) {
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: slot %u holds token %u of %u", layer, i, l->ids[i], s->seq);
+        }
+    }
+    if (!inside(s, l->out, s->seq * row, sizeof(float)) ||
+        !inside(s, l->importance_at, s->seq * (uint64_t)sizeof(uint64_t), sizeof(uint64_t))) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: its output or its importance lies outside of DRAM", layer);
+    }
+    return true;
+}
+
+static bool init_slots(dtq_exec *x, uint32_t layer, dtq_error *e) {
+    const dtq_layer *l = &x->stream->layers[layer];
+    dtq_slots *t = &x->slots[layer];
+    const uint32_t n = x->exact ? x->stream->seq : l->slots;
+    if (x->exact || l->ids == NULL) {
+        t->ids = calloc(n, sizeof *t->ids);
+    } else {
+        t->ids = (uint32_t *)l->ids;
+    }
+    bool complete = t->ids != NULL;
+    for (int o = 0; o < DTQ_OPERANDS; o++) {
+        t->bits[o] = x->exact || l->bits[o] == NULL ? calloc(n, 1) : (uint8_t *)l->bits[o];
+        complete = complete && t->bits[o] != NULL;
+    }
+    if (!complete) {
+        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the slot tables of layer %u", layer);
+    }
+    if (x->exact) {
+        for (uint32_t i = 0; i < n; i++) {
+            t->ids[i] = i;
+        }
+        for (int o = 0; o < DTQ_OPERANDS; o++) {
+            memset(t->bits[o], 8, n);
+        }
+        t->ready = true;
+        return true;
+    }
+    t->ready = l->ids != NULL;
+    bool known = true;
+    for (int o = 0; o < DTQ_OPERANDS; o++) {
+        known = known && l->bits[o] != NULL;
+    }
+    if (!t->ready || known) {
+        return true;
+    }
+    if (l->high != 0 && l->high != l->slots) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: its token ids are known, but not which of them are 8-bit",
+                        layer);
+    }
+    uint8_t *bits[DTQ_OPERANDS];
+    dynamic_bits(l, t, bits);
+    uint8_t *flags = NULL;
+    for (int o = 0; o < DTQ_OPERANDS && flags == NULL; o++) {
+        flags = bits[o];
+    }
+    memset(flags, l->high != 0, n);
+    dtq_bits_from_classes(l, flags, bits);
+    return true;
+}
+
+/* [heads][seq][head_dim] as callers give it, to [seq][heads * head_dim] as DRAM holds it. */
+static void copy_heads(const float *in, uint32_t seq, uint32_t heads, uint32_t head_dim, float *out) {
+    for (uint32_t h = 0; h < heads; h++) {
+        for (uint32_t i = 0; i < seq; i++) {
+            memcpy(out + ((size_t)i * heads + h) * head_dim, in + ((size_t)h * seq + i) * head_dim,
+                   head_dim * sizeof *out);
+        }
+    }
+}
+
+static bool copy_qkv(dtq_exec *x, dtq_error *e) {
+    const dtq_stream *s = x->stream;
+    const dtq_input *in = x->input;
+    if (s->layer_count == 0) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "a program for q, k and v has no attention layer");
+    }
+    if (in->q == NULL || in->k == NULL || in->v == NULL) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "the program takes q, k and v as its input, and at least one is missing");
+    }
+    const dtq_layer *l = &s->layers[0];
+    const float *const from[3] = {in->q, in->k, in->v};
+    for (int o = 0; o < 3; o++) {
+        const uint32_t heads = o == DTQ_Q ? l->heads : l->kv_heads;
+        if (!inside(s, s->input_at[o], (uint64_t)s->seq * heads * l->head_dim * sizeof(float), sizeof(float))) {
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "input %c lies outside of DRAM", "qkv"[o]);
+        }
+        copy_heads(from[o], s->seq, heads, l->head_dim, (float *)(void *)(x->dram + s->input_at[o]));
+    }
+    return true;
+}
+
+static bool take_input(dtq_exec *x, dtq_error *e) {
+    if (x->input == NULL) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "no input given");
+    }
+    if (x->stream->input == DTQ_INPUT_QKV) {
+        return copy_qkv(x, e);
+    }
+    if (x->input->tokens == NULL) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "the program takes token ids as its input, and there are none");
+    }
+    return true;
+}
+
+static bool fill(dtq_exec *x, bool data, dtq_error *e) {
+    const dtq_stream *s = x->stream;
+    x->slots = calloc(s->layer_count == 0 ? 1 : s->layer_count, sizeof *x->slots);
+    if (x->slots == NULL) {
+        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the slot tables");
+    }
+    for (uint32_t l = 0; l < s->layer_count; l++) {
+        if (!check_layer(x, l, e) || !init_slots(x, l, e)) {
+            return false;
+        }
+    }
+    if (!data) {
+        return true;
+    }
+    const uint64_t bytes = (s->dram_bytes + 63) / 64 * 64;
+    x->dram = bytes < s->dram_bytes || bytes > SIZE_MAX ? NULL : aligned_alloc(64, bytes == 0 ? 64 : (size_t)bytes);
+    if (x->dram == NULL) {
+        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for a DRAM image of %llu bytes",
+                        (unsigned long long)s->dram_bytes);
+    }
+    memset(x->dram, 0, (size_t)bytes);
+    return take_input(x, e);
+}
+
+bool dtq_exec_init(dtq_exec *x, const dtq_program *p, const dtq_stream *s, dtq_weights *w, const dtq_input *input,
+                   const dtq_run_options *o, dtq_error *e) {
+    *x = (dtq_exec){.program = p, .stream = s, .weights = w, .input = input};
+    x->exact = o != NULL && o->engine == DTQ_ENGINE_FP32;
+    x->threads = o != NULL ? o->threads : 0;
+    if (x->threads == 0) {
+        const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        x->threads = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
+    }
+    if (fill(x, o == NULL || !o->timing_only, e)) {
+        return true;
+    }
+    dtq_exec_free(x);
+    return false;
+}
+
+void dtq_exec_free(dtq_exec *x) {
+    for (uint32_t i = 0; x->slots != NULL && i < x->stream->layer_count; i++) {
+        const dtq_layer *l = &x->stream->layers[i];
+        dtq_slots *t = &x->slots[i];
+        if (t->ids != l->ids) {
+            free(t->ids);
+        }
+        for (int o = 0; o < DTQ_OPERANDS; o++) {
+            if (t->bits[o] != l->bits[o]) {
+                free(t->bits[o]);
+            }
+        }
+    }
+    free(x->slots);
+    free(x->dram);
+    *x = (dtq_exec){0};
+}
+
+void dtq_exec_select(dtq_exec *x, uint32_t layer, const uint64_t *importance) {
+    if (layer + 1 >= x->stream->layer_count || x->slots[layer + 1].ready) {
+        return;
+    }
+    const dtq_layer *l = &x->stream->layers[layer];
+    const dtq_layer *next = &x->stream->layers[layer + 1];
+    dtq_slots *t = &x->slots[layer + 1];
+    uint8_t *bits[DTQ_OPERANDS];
+    dynamic_bits(next, t, bits);
+    uint8_t *flags = NULL;
+    for (int o = 0; o < DTQ_OPERANDS && flags == NULL; o++) {
+        flags = bits[o];
+    }
+    dtq_select(importance, x->slots[layer].ids, l->slots, next->pinned, next->pinned_count, next->slots, next->high,
+               (dtq_slot_order)next->order, t->ids, flags);
+    if (flags != NULL) {
+        dtq_bits_from_classes(next, flags, bits);
+    }
+    t->ready = true;
+}
+
+/* What the token in a slot was chosen for. Clusters say it by position, so that promotions do not show; where slots
+ * keep the original order, the lowest precision of the three operands is the chosen one. */
+static uint8_t chosen_bits(const dtq_layer *l, const dtq_slots *t, uint32_t slot) {
+    if (l->order == DTQ_ORDER_LOW_FIRST) {
+        return slot >= l->slots - l->high ? 8 : 4;
+    }
+    if (l->order == DTQ_ORDER_HIGH_FIRST) {
+        return slot < l->high ? 8 : 4;
+    }
+    return t->bits[DTQ_Q][slot] == 8 && t->bits[DTQ_K][slot] == 8 && t->bits[DTQ_V][slot] == 8 ? 8 : 4;
+}
+
+static void output_tables(const dtq_exec *x, dtq_output *out) {
+    const dtq_stream *s = x->stream;
+    for (uint32_t l = 0; l < s->layer_count; l++) {
+        const dtq_layer *layer = &s->layers[l];
+        const dtq_slots *t = &x->slots[l];
+        const uint32_t n = x->exact ? s->seq : layer->slots;
+        for (uint32_t i = 0; i < n; i++) {
+            const size_t at = (size_t)l * s->seq + t->ids[i];
+            out->bits[at] = x->exact ? 8 : chosen_bits(layer, t, i);
+            if (!x->exact) {
+                memcpy(&out->importance[at], x->dram + layer->importance_at + 8 * (size_t)t->ids[i], 8);
+            }
+        }
+    }
+}
+
+bool dtq_exec_output(const dtq_exec *x, dtq_output *out, dtq_error *e) {
+    const dtq_stream *s = x->stream;
+    *out = (dtq_output){0};
+    const size_t width = s->output_width;
+    const size_t rows = s->output == DTQ_OUTPUT_POOLED ? 1 : s->seq;
+    const size_t tables = (size_t)s->layer_count * s->seq;
+    if (!inside(s, s->output_at, (uint64_t)rows * width * sizeof(float), sizeof(float))) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "the output lies outside of DRAM");
+    }
+    if (s->output == DTQ_OUTPUT_ATTENTION && s->layer_count != 0 &&
+        width != (size_t)s->layers[s->layer_count - 1].heads * s->layers[s->layer_count - 1].head_dim) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "the output's width is not that of the attention heads");
+    }
+    if (s->layer_count == 0 && s->output != DTQ_OUTPUT_POOLED) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "an output for each token needs an attention layer that says which tokens");
+    }
+    out->data = calloc(rows * width + 1, sizeof *out->data);
+    out->importance = calloc(tables + 1, sizeof *out->importance);
+    out->bits = calloc(tables + 1, 1);
+    if (out->data == NULL || out->importance == NULL || out->bits == NULL) {
+        dtq_output_free(out);
+        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the output");
+    }
+    out->count = rows * width;
+    output_tables(x, out);
+    const float *from = (const float *)(const void *)(x->dram + s->output_at);
+    if (s->output == DTQ_OUTPUT_POOLED) {
+        memcpy(out->data, from, width * sizeof *from);
+        return true;
+    }
+    const dtq_layer *last = &s->layers[s->layer_count - 1];
+    const dtq_slots *t = &x->slots[s->layer_count - 1];
+    const uint32_t active = x->exact ? s->seq : last->slots;
+    for (uint32_t i = 0; i < active; i++) {
+        const size_t id = t->ids[i];
+        if (s->output == DTQ_OUTPUT_HIDDEN) {
+            memcpy(out->data + id * width, from + id * width, width * sizeof *from);
+            continue;
+        }
+        for (size_t h = 0; h < last->heads; h++) {
+            memcpy(out->data + (h * s->seq + id) * last->head_dim, from + id * width + h * last->head_dim,
+                   last->head_dim * sizeof *from);
+        }
+    }
+    return true;
+}

@@ -1,0 +1,192 @@
+/* Running a stream by one of the engines, and holding one engine against another. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/exec.h"
+
+void dtq_output_free(dtq_output *o) {
+    free(o->data);
+    free(o->importance);
+    free(o->bits);
+    *o = (dtq_output){0};
+}
+
+void dtq_stats_free(dtq_stats *s) {
+    free(s->events);
+    s->events = NULL;
+}
+
+bool dtq_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
+             const dtq_run_options *options, dtq_output *out, dtq_stats *stats, bool want_events, dtq_error *e) {
+    const dtq_run_options o = options != NULL ? *options : (dtq_run_options){.engine = DTQ_ENGINE_SIM};
+    *out = (dtq_output){0};
+    if (stats != NULL) {
+        *stats = (dtq_stats){0};
+    }
+    if (o.timing_only && o.engine != DTQ_ENGINE_SIM) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "only the simulator can run without data");
+    }
+    dtq_exec x;
+    if (!dtq_exec_init(&x, p, s, weights, input, &o, e)) {
+        return false;
+    }
+    bool ok = o.engine == DTQ_ENGINE_SIM ? dtq_run_sim(&x, &o, stats, want_events, e) : dtq_run_ref(&x, e);
+    if (ok && !o.timing_only) {
+        ok = dtq_exec_output(&x, out, e);
+    }
+    dtq_exec_free(&x);
+    return ok;
+}
+
+/* ---- dtq_check ----------------------------------------------------------------------------------------------- */
+
+/* The instruction that computes the output of a query slot, or the stream's count. */
+static size_t find_pv(const dtq_stream *s, uint32_t layer, uint64_t head, uint32_t slot) {
+    size_t found = s->count;
+    for (size_t i = 0; i < s->count; i++) {
+        const dtq_instr *in = &s->instrs[i];
+        if (in->op == DTQ_OP_PV && DTQ_GET(in, PV, layer) == layer && DTQ_GET(in, PV, head) == head &&
+            DTQ_GET(in, PV, row) <= slot && slot < DTQ_GET(in, PV, row) + DTQ_GET(in, PV, rows)) {
+            found = i;
+        }
+    }
+    return found;
+}
+
+static bool report_out(const dtq_exec *sim, uint32_t layer, uint32_t slot, uint64_t element, float got, float want,
+                       dtq_error *e) {
+    const dtq_stream *s = sim->stream;
+    const dtq_layer *l = &s->layers[layer];
+    const dtq_machine *m = &sim->program->machine;
+    const uint64_t head = element / l->head_dim, channel = element % l->head_dim;
+    const size_t at = find_pv(s, layer, head, slot);
+    char tile[160] = "computed by no instruction";
+    if (at < s->count && m->vssa_rows != 0 && m->vssa_cols != 0) {
+        (void)snprintf(tile, sizeof tile, "tile row %llu, column %llu (%llux%llu) of instruction %zu",
+                       (unsigned long long)((slot - DTQ_GET(&s->instrs[at], PV, row)) / m->vssa_rows),
+                       (unsigned long long)(channel / m->vssa_cols), (unsigned long long)m->vssa_rows,
+                       (unsigned long long)m->vssa_cols, at);
+    }
+    return dtq_fail(e, DTQ_BAD_PROGRAM,
+                    "layer %u, head %llu, slot %u (token %u), %s, element %llu: the simulator has %.9g (%a), the "
+                    "reference %.9g (%a)",
+                    layer, (unsigned long long)head, slot, sim->slots[layer].ids[slot], tile,
+                    (unsigned long long)channel, (double)got, (double)got, (double)want, (double)want);
+}
+
+/* Regions that a later layer writes again hold nothing of this one any more. */
+static bool overwritten(const dtq_stream *s, uint32_t layer, uint64_t at, uint64_t bytes) {
+    for (uint32_t i = layer + 1; i < s->layer_count; i++) {
+        const dtq_layer *l = &s->layers[i];
+        const uint64_t out_bytes = (uint64_t)s->seq * l->heads * l->head_dim * sizeof(float);
+        if ((l->out < at + bytes && at < l->out + out_bytes) ||
+            (l->importance_at < at + bytes && at < l->importance_at + s->seq * sizeof(uint64_t))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool same_slots(const dtq_exec *sim, const dtq_exec *ref, uint32_t layer, dtq_error *e) {
+    const dtq_slots *a = &sim->slots[layer], *b = &ref->slots[layer];
+    if (a->ready != b->ready) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: only the %s has selected its tokens", layer,
+                        a->ready ? "simulator" : "reference");
+    }
+    for (uint32_t i = 0; a->ready && i < sim->stream->layers[layer].slots; i++) {
+        if (a->ids[i] != b->ids[i]) {
+            return dtq_fail(e, DTQ_BAD_PROGRAM,
+                            "layer %u, slot %u: the simulator holds token %u, the reference token %u", layer, i,
+                            a->ids[i], b->ids[i]);
+        }
+        for (int o = 0; o < DTQ_OPERANDS; o++) {
+            if (a->bits[o][i] != b->bits[o][i]) {
+                return dtq_fail(e, DTQ_BAD_PROGRAM,
+                                "layer %u, slot %u: operand %c has %u bits in the simulator, %u in the reference",
+                                layer, i, "qkvp"[o], a -> bits[o][i], b -> bits[o][i]);
+            }
+        }
+    }
+    return true;
+}
+
+static bool same_layer(const dtq_exec *sim, const dtq_exec *ref, uint32_t layer, dtq_error *e) {
+    const dtq_stream *s = sim->stream;
+    const dtq_layer *l = &s->layers[layer];
+    const uint64_t width = (uint64_t)l->heads * l->head_dim;
+    if (!same_slots(sim, ref, layer, e)) {
+        return false;
+    }
+    const bool ready = sim->slots[layer].ready;
+    const bool out_kept = !overwritten(s, layer, l->out, s->seq * width * sizeof(float));
+    for (uint32_t i = 0; ready && out_kept && i < l->slots; i++) {
+        const uint64_t at = l->out + sim->slots[layer].ids[i] * width * sizeof(float);
+        for (uint64_t c = 0; c < width; c++) {
+            float got, want;
+            memcpy(&got, sim->dram + at + c * sizeof got, sizeof got);
+            memcpy(&want, ref->dram + at + c * sizeof want, sizeof want);
+            if (memcmp(&got, &want, sizeof got) != 0) {
+                return report_out(sim, layer, i, c, got, want, e);
+            }
+        }
+    }
+    const bool importance_kept = !overwritten(s, layer, l->importance_at, s->seq * sizeof(uint64_t));
+    for (uint32_t i = 0; ready && importance_kept && i < l->slots; i++) {
+        const uint32_t id = sim->slots[layer].ids[i];
+        uint64_t got, want;
+        memcpy(&got, sim->dram + l->importance_at + id * sizeof got, sizeof got);
+        memcpy(&want, ref->dram + l->importance_at + id * sizeof want, sizeof want);
+        if (got != want) {
+            return dtq_fail(e, DTQ_BAD_PROGRAM,
+                            "layer %u, slot %u (token %u): importance is %llu in the simulator, %llu in the reference",
+                            layer, i, id, (unsigned long long)got, (unsigned long long)want);
+        }
+    }
+    return true;
+}
+
+static bool same_output(const dtq_exec *sim, const dtq_exec *ref, dtq_error *e) {
+    dtq_output a, b;
+    if (!dtq_exec_output(sim, &a, e)) {
+        return false;
+    }
+    if (!dtq_exec_output(ref, &b, e)) {
+        dtq_output_free(&a);
+        return false;
+    }
+    bool ok = true;
+    for (size_t i = 0; ok && i < a.count; i++) {
+        if (memcmp(&a.data[i], &b.data[i], sizeof *a.data) != 0) {
+            ok =
+                dtq_fail(e, DTQ_BAD_PROGRAM, "output element %zu: the simulator has %.9g (%a), the reference %.9g (%a)",
+                         i, (double)a.data[i], (double)a.data[i], (double)b.data[i], (double)b.data[i]);
+        }
+    }
+    dtq_output_free(&a);
+    dtq_output_free(&b);
+    return ok;
+}
+
+bool dtq_check(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
+               const dtq_run_options *options, dtq_error *e) {
+    dtq_run_options o = options != NULL ? *options : (dtq_run_options){0};
+    o.timing_only = false;
+    o.engine = DTQ_ENGINE_REF;
+    dtq_exec ref, sim;
+    if (!dtq_exec_init(&ref, p, s, weights, input, &o, e)) {
+        return false;
+    }
+    o.engine = DTQ_ENGINE_SIM;
+    if (!dtq_exec_init(&sim, p, s, weights, input, &o, e)) {
+        dtq_exec_free(&ref);
+        return false;
+    }
+    bool ok = dtq_run_ref(&ref, e) && dtq_run_sim(&sim, &o, NULL, false, e);
+    for (uint32_t l = 0; ok && l < s->layer_count; l++) {
+        ok = same_layer(&sim, &ref, l, e);
+    }
+    ok = ok && same_output(&sim, &ref, e);
+    dtq_exec_free(&sim);
+    dtq_exec_free(&ref);
+    return ok;
+}

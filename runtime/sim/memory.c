@@ -1,0 +1,295 @@
+/* Memory: the on-chip buffers of a run, and the proof that no instruction leaves them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/sim/sim.h"
+
+static const char *const space_names[DTQ_SPACES] = {"q", "k", "v", "scores", "probs", "out", "importance"};
+
+static uint64_t space_limit(const dtq_machine *m, dtq_space space) {
+    const uint64_t limits[DTQ_SPACES] = {m->buffers_q,     m->buffers_k,   m->buffers_v,         m->buffers_scores,
+                                         m->buffers_probs, m->buffers_out, m->buffers_importance};
+    return limits[space];
+}
+
+/* ---- the buffer accesses of each instruction ------------------------------------------------------------------- */
+
+#define COUNT(in, op, field) ((uint32_t)DTQ_GET(in, op, field))
+
+static uint64_t load_bytes(const dtq_layer *l, const dtq_instr *in) {
+    return dtq_block_bytes(l, (dtq_operand)DTQ_GET(in, LOAD, operand), COUNT(in, LOAD, row), COUNT(in, LOAD, rows));
+}
+static uint64_t qk_q_bytes(const dtq_layer *l, const dtq_instr *in) {
+    return dtq_block_bytes(l, DTQ_Q, COUNT(in, QK, row), COUNT(in, QK, rows));
+}
+static uint64_t qk_k_bytes(const dtq_layer *l, const dtq_instr *in) {
+    return dtq_block_bytes(l, DTQ_K, COUNT(in, QK, col), COUNT(in, QK, cols));
+}
+static uint64_t qk_s_bytes(const dtq_layer *l, const dtq_instr *in) {
+    (void)l;
+    return dtq_scores_bytes(COUNT(in, QK, rows), COUNT(in, QK, cols));
+}
+static uint64_t softmax_s_bytes(const dtq_layer *l, const dtq_instr *in) {
+    (void)l;
+    return dtq_scores_bytes(COUNT(in, SOFTMAX, rows), COUNT(in, SOFTMAX, cols));
+}
+static uint64_t softmax_v_bytes(const dtq_layer *l, const dtq_instr *in) {
+    return dtq_block_bytes(l, DTQ_V, COUNT(in, SOFTMAX, col), COUNT(in, SOFTMAX, cols));
+}
+static uint64_t softmax_p_bytes(const dtq_layer *l, const dtq_instr *in) {
+    return dtq_probs_bytes(l, COUNT(in, SOFTMAX, rows));
+}
+static uint64_t pv_p_bytes(const dtq_layer *l, const dtq_instr *in) {
+    return dtq_probs_bytes(l, COUNT(in, PV, rows));
+}
+static uint64_t pv_v_bytes(const dtq_layer *l, const dtq_instr *in) {
+    return dtq_block_bytes(l, DTQ_V, COUNT(in, PV, col), COUNT(in, PV, cols));
+}
+static uint64_t pv_o_bytes(const dtq_layer *l, const dtq_instr *in) {
+    return dtq_out_bytes(l, COUNT(in, PV, rows), DTQ_GET(in, PV, flags) == DTQ_PV_ONLY);
+}
+static uint64_t store_o_bytes(const dtq_layer *l, const dtq_instr *in) {
+    return dtq_out_bytes(l, COUNT(in, STORE, rows), true);
+}
+static uint64_t importance_p_bytes(const dtq_layer *l, const dtq_instr *in) {
+    return dtq_probs_bytes(l, COUNT(in, IMPORTANCE, rows));
+}
+static uint64_t accumulator_bytes(const dtq_layer *l, const dtq_instr *in) {
+    (void)in;
+    return sizeof(uint64_t) * (uint64_t)l->slots;
+}
+
+/** One BUF operand: where it points to and how many bytes from there the instruction may touch. */
+static const struct {
+    uint8_t op, field;
+    dtq_space space; /* of LOAD: that of its operand */
+    uint64_t (*bytes)(const dtq_layer *l, const dtq_instr *in);
+} buffer_operands[] = {
+    {DTQ_OP_LOAD, DTQ_F(LOAD, dst), DTQ_SPACE_Q, load_bytes},
+    {DTQ_OP_QK, DTQ_F(QK, q), DTQ_SPACE_Q, qk_q_bytes},
+    {DTQ_OP_QK, DTQ_F(QK, k), DTQ_SPACE_K, qk_k_bytes},
+    {DTQ_OP_QK, DTQ_F(QK, s), DTQ_SPACE_SCORES, qk_s_bytes},
+    {DTQ_OP_SOFTMAX, DTQ_F(SOFTMAX, s), DTQ_SPACE_SCORES, softmax_s_bytes},
+    {DTQ_OP_SOFTMAX, DTQ_F(SOFTMAX, v), DTQ_SPACE_V, softmax_v_bytes},
+    {DTQ_OP_SOFTMAX, DTQ_F(SOFTMAX, p), DTQ_SPACE_PROBS, softmax_p_bytes},
+    {DTQ_OP_PV, DTQ_F(PV, p), DTQ_SPACE_PROBS, pv_p_bytes},
+    {DTQ_OP_PV, DTQ_F(PV, v), DTQ_SPACE_V, pv_v_bytes},
+    {DTQ_OP_PV, DTQ_F(PV, o), DTQ_SPACE_OUT, pv_o_bytes},
+    {DTQ_OP_STORE, DTQ_F(STORE, o), DTQ_SPACE_OUT, store_o_bytes},
+    {DTQ_OP_IMPORTANCE, DTQ_F(IMPORTANCE, p), DTQ_SPACE_PROBS, importance_p_bytes},
+    {DTQ_OP_IMPORTANCE, DTQ_F(IMPORTANCE, acc), DTQ_SPACE_IMPORTANCE, accumulator_bytes},
+    {DTQ_OP_TOPK, DTQ_F(TOPK, acc), DTQ_SPACE_IMPORTANCE, accumulator_bytes},
+};
+
+/* ---- checks ---------------------------------------------------------------------------------------------------- */
+
+static bool check_layer(const dtq_sim *sim, uint32_t index, dtq_error *e) {
+    const dtq_stream *s = sim->stream;
+    const dtq_layer *l = &s->layers[index];
+    if (l->slots == 0 || l->slots > 65536 || l->slots > s->seq || l->high > l->slots || l->heads == 0 ||
+        l->kv_heads == 0 || l->heads % l->kv_heads || l->head_dim == 0 || l->head_dim > 65536) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: impossible numbers of slots, heads or channels", index);
+    }
+    for (unsigned o = 0; o < DTQ_OPERANDS; o++) {
+        for (uint32_t i = 0; l->bits[o] && i < l->slots; i++) {
+            if (l->bits[o][i] != 4 && l->bits[o][i] != 8) {
+                return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: slot %u has %u bits", index, i, l->bits[o][i]);
+            }
+        }
+    }
+    for (uint32_t i = 0; l->ids && i < l->slots; i++) {
+        if (l->ids[i] >= s->seq) {
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: slot %u has token %u of %u", index, i, l->ids[i], s->seq);
+        }
+    }
+    const uint64_t codes = (uint64_t)s->seq * l->head_dim, scales = (uint64_t)s->seq * sizeof(float);
+    const uint64_t v_scales =
+        l->causal ? l->kv_heads * scales : 2 * sizeof(float) * l->kv_heads * (uint64_t)l->head_dim;
+    const struct {
+        uint64_t at, bytes;
+    } regions[] = {
+        {l->q, l->heads * codes},
+        {l->k, l->kv_heads * codes},
+        {l->v, l->kv_heads * codes},
+        {l->q_scale, l->heads * scales},
+        {l->k_scale, l->kv_heads * scales},
+        {l->v_scale, v_scales},
+        {l->out, l->heads * codes * sizeof(float)},
+        {l->importance_at, s->seq * sizeof(uint64_t)},
+    };
+    for (size_t i = 0; i < sizeof regions / sizeof regions[0]; i++) {
+        if (regions[i].at > s->dram_bytes || regions[i].bytes > s->dram_bytes - regions[i].at) {
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: a region of DRAM ends behind its %llu bytes", index,
+                            (unsigned long long)s->dram_bytes);
+        }
+    }
+    return true;
+}
+
+static bool bad_field(size_t index, const dtq_op_info *op, unsigned field, uint64_t value, dtq_error *e) {
+    return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: %s: %s %llu is out of range", index, op->mnemonic,
+                    op->fields[field].name, (unsigned long long)value);
+}
+
+/** Checks layer, head and slot ranges by the kinds of the operands. A COUNT belongs to the SLOT before it. */
+static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **layer, dtq_error *e) {
+    const dtq_instr *in = &sim->stream->instrs[index];
+    const dtq_op_info *op = &dtq_ops[in->op];
+    *layer = NULL;
+    for (unsigned f = 0; f < op->field_count; f++) {
+        if (op->fields[f].kind == DTQ_KIND_LAYER) {
+            if (in->f[f] >= sim->stream->layer_count) {
+                return bad_field(index, op, f, in->f[f], e);
+            }
+            *layer = &sim->stream->layers[in->f[f]];
+        }
+    }
+    const bool key_or_value = in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) != DTQ_Q;
+    for (unsigned f = 0; *layer && f < op->field_count; f++) {
+        const uint64_t value = in->f[f];
+        const dtq_field_kind kind = op->fields[f].kind;
+        if ((kind == DTQ_KIND_HEAD && value >= (key_or_value ? (*layer)->kv_heads : (*layer)->heads)) ||
+            (kind == DTQ_KIND_SLOT && value >= (*layer)->slots) ||
+            (kind == DTQ_KIND_COUNT && (value == 0 || value > (*layer)->slots - in->f[f - 1]))) {
+            return bad_field(index, op, f, value, e);
+        }
+    }
+    if (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) > DTQ_V) {
+        return bad_field(index, op, DTQ_F(LOAD, operand), DTQ_GET(in, LOAD, operand), e);
+    }
+    if (in->op == DTQ_OP_TOPK && DTQ_GET(in, TOPK, select) &&
+        DTQ_GET(in, TOPK, layer) + 1 >= sim->stream->layer_count) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: selects slots for a layer that is not there", index);
+    }
+    return true;
+}
+
+/** Checks that the buffer operands end inside their buffers and raises `touched` to their ends. */
+static bool check_buffers(const dtq_sim *sim, size_t index, const dtq_layer *l, uint64_t *touched, dtq_error *e) {
+    const dtq_instr *in = &sim->stream->instrs[index];
+    for (size_t i = 0; i < sizeof buffer_operands / sizeof buffer_operands[0]; i++) {
+        if (buffer_operands[i].op != in->op) {
+            continue;
+        }
+        const unsigned field = buffer_operands[i].field;
+        const dtq_field_info *info = &dtq_ops[in->op].fields[field];
+        const uint64_t at = in->f[field];
+        if (at == dtq_field_none(info)) {
+            /* only a softmax has an operand it can do without */
+            if (in->op == DTQ_OP_SOFTMAX && field == DTQ_F(SOFTMAX, v) &&
+                (!l->causal || DTQ_GET(in, SOFTMAX, mode) == DTQ_SOFTMAX_MAX)) {
+                continue;
+            }
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: %s needs an address for %s", index,
+                            dtq_ops[in->op].mnemonic, info->name);
+        }
+        const dtq_space space =
+            in->op == DTQ_OP_LOAD ? (dtq_space)DTQ_GET(in, LOAD, operand) : buffer_operands[i].space;
+        const uint64_t bytes = buffer_operands[i].bytes(l, in), limit = space_limit(sim->machine, space);
+        if (at > limit || bytes > limit - at) {
+            return dtq_fail(e, DTQ_BAD_PROGRAM,
+                            "instruction %zu: %s: %s at %llu takes %llu bytes, but buffer %s has %llu", index,
+                            dtq_ops[in->op].mnemonic, info->name, (unsigned long long)at, (unsigned long long)bytes,
+                            space_names[space], (unsigned long long)limit);
+        }
+        touched[space] = at + bytes > touched[space] ? at + bytes : touched[space];
+    }
+    return true;
+}
+
+/* ---- allocation ------------------------------------------------------------------------------------------------ */
+
+bool dtq_memory_init(dtq_sim *sim, dtq_error *e) {
+    uint64_t touched[DTQ_SPACES] = {0};
+    for (uint32_t i = 0; i < sim->stream->layer_count; i++) {
+        if (!check_layer(sim, i, e)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < sim->stream->count; i++) {
+        const dtq_instr *in = &sim->stream->instrs[i];
+        const dtq_layer *layer;
+        if (!check_fields(sim, i, &layer, e) || (layer && !check_buffers(sim, i, layer, touched, e))) {
+            return false;
+        }
+        const bool on_array = in->op == DTQ_OP_QK || in->op == DTQ_OP_PV;
+        if (in->op > DTQ_OP_SIGNAL && (on_array ? in->queue < DTQ_ARRAY0 : in->queue != dtq_ops[in->op].engine_class)) {
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: %s on a queue of another engine", i,
+                            dtq_ops[in->op].mnemonic);
+        }
+    }
+    for (unsigned s = 0; sim->functional && s < DTQ_SPACES; s++) {
+        if (touched[s] && !(sim->space[s] = calloc(touched[s], 1))) {
+            return dtq_fail(e, DTQ_NO_MEMORY, "no memory for %llu bytes of buffer %s", (unsigned long long)touched[s],
+                            space_names[s]);
+        }
+    }
+    return true;
+}
+
+void dtq_memory_free(dtq_sim *sim) {
+    for (unsigned s = 0; s < DTQ_SPACES; s++) {
+        free(sim->space[s]);
+        sim->space[s] = NULL;
+    }
+    for (uint32_t i = 0; sim->drawn && i < sim->stream->layer_count; i++) {
+        free(sim->drawn[i]);
+    }
+    free(sim->drawn);
+    free(sim->scratch);
+    sim->drawn = NULL;
+    sim->scratch = NULL;
+}
+
+void *dtq_sim_scratch(dtq_sim *sim, size_t bytes) {
+    enum { ALIGNMENT = 64 };
+    if (bytes > sim->scratch_bytes) {
+        free(sim->scratch);
+        sim->scratch_bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        sim->scratch = aligned_alloc(ALIGNMENT, sim->scratch_bytes);
+        if (!sim->scratch) {
+            sim->scratch_bytes = 0;
+        }
+    }
+    return sim->scratch;
+}
+
+/* ---- precisions ------------------------------------------------------------------------------------------------ */
+
+/** A uniformly random choice of the layer's `high` slots, by selection sampling, as bits of all operands. */
+static uint8_t *draw_bits(const dtq_sim *sim, uint32_t layer) {
+    const dtq_layer *l = &sim->stream->layers[layer];
+    uint8_t *bits = malloc((DTQ_OPERANDS + 1) * (size_t)l->slots);
+    if (!bits) {
+        return NULL;
+    }
+    uint8_t *classes = bits + DTQ_OPERANDS * (size_t)l->slots;
+    uint64_t state = sim->seed + layer;
+    uint32_t high = l->high;
+    for (uint32_t i = 0; i < l->slots; i++) {
+        classes[i] = dtq_splitmix64(&state) % (l->slots - i) < high;
+        high -= classes[i];
+    }
+    uint8_t *const operands[DTQ_OPERANDS] = {bits, bits + l->slots, bits + 2 * (size_t)l->slots,
+                                             bits + 3 * (size_t)l->slots};
+    dtq_bits_from_classes(l, classes, operands);
+    return bits;
+}
+
+const uint8_t *dtq_sim_bits(dtq_sim *sim, uint32_t layer, dtq_operand operand) {
+    const dtq_layer *l = &sim->stream->layers[layer];
+    if (l->bits[operand]) {
+        return l->bits[operand];
+    }
+    if (sim->functional) {
+        const dtq_slots *slots = &sim->x->slots[layer];
+        return slots->ready ? slots->bits[operand] : NULL;
+    }
+    if (!sim->drawn && !(sim->drawn = calloc(sim->stream->layer_count, sizeof *sim->drawn))) {
+        return NULL;
+    }
+    if (!sim->drawn[layer]) {
+        sim->drawn[layer] = draw_bits(sim, layer);
+    }
+    return sim->drawn[layer] ? sim->drawn[layer] + operand * (size_t)l->slots : NULL;
+}

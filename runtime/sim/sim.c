@@ -1,0 +1,89 @@
+/* Simulator: takes instructions from the queues one by one, executes them on the buffers and puts them on the clock. */
+#include "runtime/sim/sim.h"
+
+#include <stdlib.h>
+
+static bool execute_host(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
+    return dtq_host_exec(sim->x, in, e);
+}
+
+static bool (*const engines[DTQ_OP_COUNT])(dtq_sim *, const dtq_instr *, dtq_error *) = {
+    [DTQ_OP_LOAD] = dtq_sim_load, [DTQ_OP_QK] = dtq_sim_qk,       [DTQ_OP_SOFTMAX] = dtq_sim_softmax,
+    [DTQ_OP_PV] = dtq_sim_pv,     [DTQ_OP_STORE] = dtq_sim_store, [DTQ_OP_IMPORTANCE] = dtq_sim_importance,
+    [DTQ_OP_TOPK] = dtq_sim_topk,
+};
+
+bool dtq_sim_no_memory(dtq_error *e) {
+    return dtq_fail(e, DTQ_NO_MEMORY, "out of memory in the simulator");
+}
+
+bool dtq_sim_not_ready(uint32_t layer, dtq_error *e) {
+    return dtq_fail(e, DTQ_BAD_PROGRAM, "slots of layer %u are used before they are selected", layer);
+}
+
+/** Executes and times one instruction of a queue that can go on, and takes it from the queue. */
+static bool step(dtq_sim *sim, dtq_queues *queues, unsigned queue, const dtq_instr *in, dtq_event *event,
+                 dtq_error *e) {
+    if (in->op == DTQ_OP_WAIT) {
+        dtq_timing_wait(&sim->timing, in, dtq_queues_retire(queues, queue, 0), event);
+        return true;
+    }
+    if (in->op == DTQ_OP_SIGNAL) {
+        dtq_queues_retire(queues, queue, dtq_timing_signal(&sim->timing, in, event));
+        return true;
+    }
+    if (sim->functional && !(engines[in->op] ? engines[in->op] : execute_host)(sim, in, e)) {
+        return false;
+    }
+    if (!dtq_timing_instr(sim, in, event, e)) {
+        return false;
+    }
+    dtq_queues_retire(queues, queue, 0);
+    return true;
+}
+
+static bool run(dtq_sim *sim, dtq_queues *queues, dtq_event *events, dtq_error *e) {
+    unsigned queue;
+    uint32_t index;
+    while (dtq_queues_pick(queues, &queue, &index)) {
+        dtq_event event;
+        if (!step(sim, queues, queue, &sim->stream->instrs[index], &event, e)) {
+            return false;
+        }
+        if (events) {
+            events[index] = event;
+        }
+    }
+    return dtq_queues_finished(queues, e);
+}
+
+/** Runs a stream on the simulated machine. With timing_only no data moves: neither x->dram nor x->slots are used, and a
+ *  layer whose precisions are known only at run time gets a random choice drawn from o->seed. */
+bool dtq_run_sim(dtq_exec *x, const dtq_run_options *o, dtq_stats *stats, bool want_events, dtq_error *e) {
+    dtq_sim *sim = calloc(1, sizeof *sim);
+    dtq_event *events = want_events && stats ? calloc(x->stream->count + 1, sizeof *events) : NULL;
+    if (!sim || (want_events && stats && !events)) {
+        free(sim);
+        return dtq_sim_no_memory(e);
+    }
+    sim->x = x;
+    sim->stream = x->stream;
+    sim->machine = &x->program->machine;
+    sim->functional = !o->timing_only;
+    sim->seed = o->seed;
+    dtq_queues queues = {0};
+    const bool ok = dtq_queues_init(&queues, x->stream, sim->machine->vssa_arrays, o->shuffle, o->seed, e) &&
+                    dtq_memory_init(sim, e) && run(sim, &queues, events, e);
+    if (ok && stats) {
+        dtq_timing_finish(&sim->timing, sim->machine);
+        *stats = sim->timing.stats;
+        stats->events = events;
+        events = NULL;
+    }
+    free(events);
+    dtq_queues_free(&queues);
+    dtq_timing_free(&sim->timing);
+    dtq_memory_free(sim);
+    free(sim);
+    return ok;
+}

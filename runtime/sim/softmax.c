@@ -1,0 +1,131 @@
+/* Softmax engine: base-2 softmax of a block of scores, at once or in passes over blocks of keys (NUMERICS.md). */
+#include <math.h>
+#include <string.h>
+
+#include "runtime/numerics/kernels_attention.h"
+#include "runtime/sim/sim.h"
+
+/** One instruction's operands, with working memory for one row. */
+typedef struct {
+    const dtq_layer *l;
+    const uint32_t *ids; /* of the layer's slots */
+    const uint8_t *bits; /* of P, of the instruction's first row on */
+    uint64_t row, rows, col, cols;
+    uint8_t *p;           /* block of probabilities */
+    const uint8_t *s;     /* block of scores */
+    const float *k_scale; /* [cols], copied out of the block of scores */
+    const float *v_scale; /* [cols] causal, else NULL */
+    float score_scale;
+    int32_t *scores; /* [cols] the rest: working memory */
+    float *x, *e;
+} softmax;
+
+/** Logits of row i; minus infinity where the row does not see the key. Order is of original positions. */
+static void logits(const softmax *f, uint64_t i) {
+    float q_scale;
+    memcpy(f->scores, f->s + i * f->cols * sizeof(int32_t), f->cols * sizeof(int32_t));
+    memcpy(&q_scale, f->s + f->rows * f->cols * sizeof(int32_t) + i * sizeof(float), sizeof(float));
+    dtq_logits(f->scores, f->k_scale, q_scale * f->score_scale, f->cols, f->x);
+    if (f->l->causal) {
+        const uint32_t own = f->ids[f->row + i];
+        const uint32_t *keys = f->ids + f->col;
+        for (uint64_t j = 0; j < f->cols; j++) {
+            f->x[j] = keys[j] <= own ? f->x[j] : -INFINITY;
+        }
+    }
+}
+
+static void raise_max(const softmax *f, dtq_prob_row *head) {
+    if (f->col == 0) {
+        *head = (dtq_prob_row){.max = -INFINITY};
+    }
+    const float max = dtq_largest(f->x, f->cols);
+    head->max = max > head->max ? max : head->max;
+}
+
+static void raise_weight(const softmax *f, dtq_prob_row *head) {
+    if (f->col == 0) {
+        head->r = 0.0f;
+    }
+    dtq_powers(f->x, head->max, f->cols, f->e);
+    const float w = dtq_weights_of(f->e, f->v_scale, f->cols, f->x);
+    head->r = w > head->r ? w : head->r;
+}
+
+/** Writes codes of row i, and weights if causal. Destroys the logits. */
+static void exponentials(const softmax *f, uint64_t i, dtq_prob_row *head) {
+    const float limit = dtq_prob_limit(f->bits[i]);
+    uint8_t *codes = f->p + f->rows * sizeof(dtq_prob_row) + i * f->l->slots + f->col;
+    if (f->col == 0) {
+        head->z = 0;
+    }
+    dtq_powers(f->x, head->max, f->cols, f->e);
+    head->z += dtq_prob_codes(f->e, limit, f->cols, codes);
+    if (f->l->causal) {
+        dtq_weights_of(f->e, f->v_scale, f->cols, f->x);
+        const float r = head->r == 0.0f ? 1.0f : head->r;
+        dtq_weight_codes(f->x, r, limit, f->cols, codes + f->rows * f->l->slots);
+    }
+}
+
+static void softmax_row(const softmax *f, uint64_t mode, uint64_t i) {
+    uint8_t *at = f->p + i * sizeof(dtq_prob_row);
+    dtq_prob_row head;
+    memcpy(&head, at, sizeof head);
+    logits(f, i);
+    if (mode == DTQ_SOFTMAX_FULL || mode == DTQ_SOFTMAX_MAX) {
+        raise_max(f, &head);
+    }
+    if (f->l->causal && (mode == DTQ_SOFTMAX_FULL || mode == DTQ_SOFTMAX_WMAX)) {
+        raise_weight(f, &head);
+        if (mode == DTQ_SOFTMAX_FULL) {
+            logits(f, i);
+        }
+    }
+    if (mode == DTQ_SOFTMAX_FULL || mode == DTQ_SOFTMAX_EXP) {
+        exponentials(f, i, &head);
+    }
+    memcpy(at, &head, sizeof head);
+}
+
+bool dtq_sim_softmax(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
+    const uint32_t layer = (uint32_t)DTQ_GET(in, SOFTMAX, layer);
+    const dtq_layer *l = &sim->stream->layers[layer];
+    const dtq_slots *slots = &sim->x->slots[layer];
+    const uint8_t *bits = dtq_sim_bits(sim, layer, DTQ_P);
+    if (!slots->ready || !bits) {
+        return dtq_sim_not_ready(layer, e);
+    }
+    const uint64_t rows = DTQ_GET(in, SOFTMAX, rows), cols = DTQ_GET(in, SOFTMAX, cols);
+    float *scratch = dtq_sim_scratch(sim, 5 * cols * sizeof(float));
+    if (!scratch) {
+        return dtq_sim_no_memory(e);
+    }
+    const uint8_t *s = sim->space[DTQ_SPACE_SCORES] + DTQ_GET(in, SOFTMAX, s);
+    memcpy(scratch, s + rows * cols * sizeof(int32_t) + rows * sizeof(float), cols * sizeof(float));
+    const bool weighs = l->causal && DTQ_GET(in, SOFTMAX, mode) != DTQ_SOFTMAX_MAX;
+    if (weighs) {
+        memcpy(scratch + cols, sim->space[DTQ_SPACE_V] + DTQ_GET(in, SOFTMAX, v), cols * sizeof(float));
+    }
+    const softmax f = {
+        .l = l,
+        .ids = slots->ids,
+        .bits = bits + DTQ_GET(in, SOFTMAX, row),
+        .row = DTQ_GET(in, SOFTMAX, row),
+        .rows = rows,
+        .col = DTQ_GET(in, SOFTMAX, col),
+        .cols = cols,
+        .p = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, SOFTMAX, p),
+        .s = s,
+        .k_scale = scratch,
+        .v_scale = weighs ? scratch + cols : NULL,
+        .score_scale = dtq_score_scale(l->head_dim),
+        .scores = (int32_t *)(void *)(scratch + 2 * cols),
+        .x = scratch + 3 * cols,
+        .e = scratch + 4 * cols,
+    };
+    for (uint64_t i = 0; i < rows; i++) {
+        softmax_row(&f, DTQ_GET(in, SOFTMAX, mode), i);
+    }
+    return true;
+}

@@ -1,0 +1,260 @@
+/* Timing: when each instruction starts and completes, and what is counted of it (TIMING.md). */
+#include "runtime/sim/timing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/sim/sim.h"
+
+static uint64_t divide_up(uint64_t a, uint64_t b) {
+    return (a + b - 1) / b;
+}
+
+/* ---- matmuls: stepped once a signature ------------------------------------------------------------------------- */
+
+/** Slots of a matmul: rows of the left operand, columns of the right one; for P.V columns are the reduction. */
+typedef struct {
+    uint32_t op, layer, row, rows, col, cols;
+} place;
+
+/** Precisions as bits behind the numbers that matter: all that a matmul's time depends on. */
+typedef struct {
+    uint32_t op, rows, cols, head_dim;
+    uint8_t high[]; /* rows, then columns, from a byte's boundary each; a bit a slot */
+} signature;
+
+static void pack_high(const uint8_t *bits, uint32_t n, uint8_t *out) {
+    for (uint32_t i = 0; i < n; i++) {
+        out[i / 8] = (uint8_t)(out[i / 8] | (bits[i] == 8) << i % 8);
+    }
+}
+
+static bool step_matmul(const dtq_sim *sim, const place *p, const uint8_t *row_bits, const uint8_t *col_bits,
+                        dtq_wavefront *result) {
+    const dtq_machine *m = sim->machine;
+    const dtq_array_shape array = {(uint32_t)m->vssa_rows, (uint32_t)m->vssa_cols, (dtq_drain)m->top_drain};
+    const uint32_t head_dim = sim->stream->layers[p->layer].head_dim;
+    return p->op == DTQ_OP_QK ? dtq_wavefront_qk(&array, row_bits, p->rows, col_bits, p->cols, head_dim, result)
+                              : dtq_wavefront_pv(&array, row_bits, p->rows, col_bits, p->cols, head_dim, result);
+}
+
+/** The result of a matmul whose precisions may have been met in another layer. */
+static bool matmul_by_signature(dtq_sim *sim, const place *p, const uint8_t *row_bits, const uint8_t *col_bits,
+                                dtq_wavefront *result) {
+    dtq_memo *memo = &sim->timing.by_signature;
+    const size_t row_bytes = divide_up(p->rows, 8), bytes = sizeof(signature) + row_bytes + divide_up(p->cols, 8);
+    signature *key = calloc(1, bytes);
+    if (!key) {
+        return false;
+    }
+    *key = (signature){p->op, p->rows, p->cols, sim->stream->layers[p->layer].head_dim};
+    pack_high(row_bits, p->rows, key->high);
+    pack_high(col_bits, p->cols, key->high + row_bytes);
+    const dtq_wavefront *known = dtq_memo_find(memo, key, bytes);
+    bool ok = true;
+    if (known) {
+        *result = *known;
+    } else {
+        ok = step_matmul(sim, p, row_bits, col_bits, result) && dtq_memo_add(memo, key, bytes, result);
+    }
+    free(key);
+    return ok;
+}
+
+static bool matmul(dtq_sim *sim, const place *p, dtq_wavefront *result, dtq_error *e) {
+    dtq_memo *memo = &sim->timing.by_place;
+    const dtq_wavefront *known = dtq_memo_find(memo, p, sizeof *p);
+    if (known) {
+        *result = *known;
+        return true;
+    }
+    const bool qk = p->op == DTQ_OP_QK;
+    const uint8_t *row_bits = dtq_sim_bits(sim, p->layer, qk ? DTQ_Q : DTQ_P);
+    const uint8_t *col_bits = dtq_sim_bits(sim, p->layer, qk ? DTQ_K : DTQ_V);
+    if (!row_bits || !col_bits) {
+        return dtq_sim_not_ready(p->layer, e);
+    }
+    if (!matmul_by_signature(sim, p, row_bits + p->row, col_bits + p->col, result) ||
+        !dtq_memo_add(memo, p, sizeof *p, result)) {
+        return dtq_sim_no_memory(e);
+    }
+    return true;
+}
+
+/* ---- each engine's duration and counts ------------------------------------------------------------------------- */
+
+/** Bytes of the block of slots [row, row + rows) of an operand, at its precisions. */
+static bool block_bytes(dtq_sim *sim, uint64_t layer, dtq_operand operand, uint64_t row, uint64_t rows, uint64_t *bytes,
+                        dtq_error *e) {
+    const uint8_t *bits = dtq_sim_bits(sim, (uint32_t)layer, operand);
+    if (!bits) {
+        return dtq_sim_not_ready((uint32_t)layer, e);
+    }
+    *bytes = dtq_block_bytes_at(&sim->stream->layers[layer], operand, bits, (uint32_t)row, (uint32_t)rows);
+    return true;
+}
+
+static bool time_host(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)sim, (void)in, (void)e;
+    *d = (dtq_duration){0, 0};
+    return true;
+}
+
+static bool time_load(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    uint64_t bytes = 0;
+    if (!block_bytes(sim, DTQ_GET(in, LOAD, layer), (dtq_operand)DTQ_GET(in, LOAD, operand), DTQ_GET(in, LOAD, row),
+                     DTQ_GET(in, LOAD, rows), &bytes, e)) {
+        return false;
+    }
+    sim->timing.stats.dram_read_bytes += bytes;
+    sim->timing.stats.buffer_bytes += bytes;
+    *d = (dtq_duration){dtq_machine_dram_cycles(sim->machine, bytes), sim->machine->dram_latency_cycles};
+    return true;
+}
+
+static bool time_store(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)e;
+    const uint64_t bytes =
+        sizeof(float) * DTQ_GET(in, STORE, rows) * sim->stream->layers[DTQ_GET(in, STORE, layer)].head_dim;
+    sim->timing.stats.dram_write_bytes += bytes;
+    sim->timing.stats.buffer_bytes += bytes;
+    *d = (dtq_duration){dtq_machine_dram_cycles(sim->machine, bytes), sim->machine->dram_latency_cycles};
+    return true;
+}
+
+static void count_matmul(dtq_sim *sim, const dtq_wavefront *w, uint64_t buffer_bytes, dtq_duration *d) {
+    sim->timing.stats.mac_cycles += w->mac_cycles;
+    sim->timing.stats.stall_cycles += w->stall_cycles;
+    sim->timing.stats.buffer_bytes += buffer_bytes;
+    *d = (dtq_duration){w->cycles, w->latency};
+}
+
+static bool time_qk(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    const uint64_t layer = DTQ_GET(in, QK, layer), row = DTQ_GET(in, QK, row), rows = DTQ_GET(in, QK, rows);
+    const uint64_t col = DTQ_GET(in, QK, col), cols = DTQ_GET(in, QK, cols);
+    const place p = {DTQ_OP_QK, (uint32_t)layer, (uint32_t)row, (uint32_t)rows, (uint32_t)col, (uint32_t)cols};
+    uint64_t q_bytes = 0, k_bytes = 0;
+    dtq_wavefront w = {0};
+    if (!block_bytes(sim, layer, DTQ_Q, row, rows, &q_bytes, e) ||
+        !block_bytes(sim, layer, DTQ_K, col, cols, &k_bytes, e) || !matmul(sim, &p, &w, e)) {
+        return false;
+    }
+    /* a tile row reads all of K once, a tile column all of Q */
+    count_matmul(sim, &w,
+                 q_bytes * divide_up(cols, sim->machine->vssa_cols) +
+                     k_bytes * divide_up(rows, sim->machine->vssa_rows) + sizeof(int32_t) * rows * cols,
+                 d);
+    return true;
+}
+
+static bool time_pv(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    const uint64_t layer = DTQ_GET(in, PV, layer), row = DTQ_GET(in, PV, row), rows = DTQ_GET(in, PV, rows);
+    const uint64_t col = DTQ_GET(in, PV, col), cols = DTQ_GET(in, PV, cols);
+    const uint64_t head_dim = sim->stream->layers[layer].head_dim;
+    const place p = {DTQ_OP_PV, (uint32_t)layer, (uint32_t)row, (uint32_t)rows, (uint32_t)col, (uint32_t)cols};
+    uint64_t v_bytes = 0;
+    dtq_wavefront w = {0};
+    if (!block_bytes(sim, layer, DTQ_V, col, cols, &v_bytes, e) || !matmul(sim, &p, &w, e)) {
+        return false;
+    }
+    count_matmul(sim, &w,
+                 rows * cols * divide_up(head_dim, sim->machine->vssa_cols) +
+                     v_bytes * divide_up(rows, sim->machine->vssa_rows) + sizeof(float) * rows * head_dim,
+                 d);
+    return true;
+}
+
+static bool time_softmax(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)e;
+    const uint64_t rows = DTQ_GET(in, SOFTMAX, rows), cols = DTQ_GET(in, SOFTMAX, cols);
+    const uint64_t written = sim->stream->layers[DTQ_GET(in, SOFTMAX, layer)].causal ? 2 : 1;
+    sim->timing.stats.probabilities += rows * cols;
+    sim->timing.stats.buffer_bytes += (sizeof(int32_t) + written) * rows * cols;
+    *d = (dtq_duration){rows * divide_up(cols, sim->machine->softmax_lanes), sim->machine->softmax_latency_cycles};
+    return true;
+}
+
+static bool time_importance(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)e;
+    const uint64_t rows = DTQ_GET(in, IMPORTANCE, rows),
+                   slots = sim->stream->layers[DTQ_GET(in, IMPORTANCE, layer)].slots;
+    sim->timing.stats.topk_elements += rows * slots;
+    sim->timing.stats.buffer_bytes += rows * slots;
+    *d = (dtq_duration){rows * divide_up(slots, sim->machine->topk_accumulate_lanes), 0};
+    return true;
+}
+
+static bool time_topk(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)e;
+    const dtq_machine *m = sim->machine;
+    const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, TOPK, layer)];
+    d->latency = m->topk_latency_cycles;
+    if (DTQ_GET(in, TOPK, select)) {
+        const uint64_t kept = l[1].slots;
+        d->busy = m->topk_passes * (divide_up(l->slots, m->topk_lanes) + divide_up(kept, m->topk_lanes));
+        sim->timing.stats.topk_elements += m->topk_passes * (l->slots + kept);
+    } else {
+        d->busy = divide_up(l->slots, m->topk_lanes);
+        sim->timing.stats.topk_elements += l->slots;
+    }
+    return true;
+}
+
+static bool (*const durations[DTQ_OP_COUNT])(dtq_sim *, const dtq_instr *, dtq_duration *, dtq_error *) = {
+    [DTQ_OP_LOAD] = time_load, [DTQ_OP_QK] = time_qk,       [DTQ_OP_SOFTMAX] = time_softmax,
+    [DTQ_OP_PV] = time_pv,     [DTQ_OP_STORE] = time_store, [DTQ_OP_IMPORTANCE] = time_importance,
+    [DTQ_OP_TOPK] = time_topk,
+};
+
+/* ---- clocks ---------------------------------------------------------------------------------------------------- */
+
+static uint64_t later(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+bool dtq_timing_instr(dtq_sim *sim, const dtq_instr *in, dtq_event *event, dtq_error *e) {
+    dtq_clock *clock = &sim->timing.clocks[in->queue];
+    dtq_duration d = {0};
+    if (!(durations[in->op] ? durations[in->op] : time_host)(sim, in, &d, e)) {
+        return false;
+    }
+    *event = (dtq_event){.start = later(clock->free, clock->floor), .busy = d.busy};
+    event->done = event->start + d.busy + d.latency;
+    *clock = (dtq_clock){.free = event->start + d.busy, .floor = 0, .done = later(clock->done, event->done)};
+    sim->timing.stats.busy[in->queue] += d.busy;
+    sim->timing.stats.instructions++;
+    if (in->queue != DTQ_HOST) {
+        sim->timing.stats.cycles = later(sim->timing.stats.cycles, event->done);
+    }
+    return true;
+}
+
+void dtq_timing_wait(dtq_timing *t, const dtq_instr *in, uint64_t stamp, dtq_event *event) {
+    dtq_clock *clock = &t->clocks[in->queue];
+    if (!DTQ_GET(in, WAIT, untimed)) {
+        clock->floor = later(clock->floor, stamp);
+    }
+    event->start = event->done = later(clock->free, clock->floor);
+    event->busy = 0;
+    t->stats.instructions++;
+}
+
+uint64_t dtq_timing_signal(dtq_timing *t, const dtq_instr *in, dtq_event *event) {
+    const uint64_t done = t->clocks[in->queue].done;
+    *event = (dtq_event){.start = done, .busy = 0, .done = done};
+    t->stats.instructions++;
+    return DTQ_GET(in, SIGNAL, untimed) ? 0 : done;
+}
+
+void dtq_timing_finish(dtq_timing *t, const dtq_machine *m) {
+    dtq_stats *s = &t->stats;
+    s->energy_pj = m->energy_mac_pj * (double)s->mac_cycles + m->energy_stall_pj * (double)s->stall_cycles +
+                   m->energy_buffer_pj_per_byte * (double)s->buffer_bytes +
+                   m->energy_dram_pj_per_byte * (double)(s->dram_read_bytes + s->dram_write_bytes) +
+                   m->energy_softmax_pj * (double)s->probabilities + m->energy_topk_pj * (double)s->topk_elements;
+}
+
+void dtq_timing_free(dtq_timing *t) {
+    dtq_memo_free(&t->by_place);
+    dtq_memo_free(&t->by_signature);
+}

@@ -1,0 +1,75 @@
+/* Top-k engine: accumulates the importance of tokens and selects the slots of the next layer. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/numerics/kernels_attention.h"
+#include "runtime/sim/sim.h"
+
+bool dtq_sim_importance(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
+    const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, IMPORTANCE, layer)];
+    const uint64_t rows = DTQ_GET(in, IMPORTANCE, rows), slots = l->slots;
+    uint64_t *sums = dtq_sim_scratch(sim, slots * sizeof *sums);
+    if (!sums) {
+        return dtq_sim_no_memory(e);
+    }
+    uint8_t *acc = sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, IMPORTANCE, acc);
+    const uint8_t *p = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, IMPORTANCE, p);
+    if (DTQ_GET(in, IMPORTANCE, first)) {
+        memset(sums, 0, slots * sizeof *sums);
+    } else {
+        memcpy(sums, acc, slots * sizeof *sums);
+    }
+    for (uint64_t i = 0; i < rows; i++) {
+        dtq_prob_row head;
+        memcpy(&head, p + i * sizeof head, sizeof head);
+        if (head.z) { /* keys that a row does not see have code 0 */
+            dtq_importance_row(p + rows * sizeof head + i * slots, (UINT64_C(1) << 32) / head.z, slots, sums);
+        }
+    }
+    memcpy(acc, sums, slots * sizeof *sums);
+    return true;
+}
+
+static int by_id(const void *a, const void *b) {
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/** Divides each slot's importance by the number of rows that see it: those of later positions, and its own. `sorted`:
+ *  room for the ids. */
+static void divide_by_rows(const dtq_layer *l, const uint32_t *ids, uint32_t *sorted, uint64_t *importance) {
+    memcpy(sorted, ids, l->slots * sizeof *ids);
+    qsort(sorted, l->slots, sizeof *sorted, by_id);
+    for (uint32_t j = 0; j < l->slots; j++) {
+        uint32_t before = 0;
+        if (l->causal) {
+            const uint32_t *at = bsearch(&ids[j], sorted, l->slots, sizeof *sorted, by_id);
+            before = (uint32_t)(at - sorted);
+        }
+        importance[j] /= l->slots - before;
+    }
+}
+
+bool dtq_sim_topk(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
+    const uint32_t layer = (uint32_t)DTQ_GET(in, TOPK, layer);
+    const dtq_layer *l = &sim->stream->layers[layer];
+    const dtq_slots *slots = &sim->x->slots[layer];
+    if (!slots->ready) {
+        return dtq_sim_not_ready(layer, e);
+    }
+    uint64_t *importance = dtq_sim_scratch(sim, l->slots * (sizeof(uint64_t) + sizeof(uint32_t)));
+    if (!importance) {
+        return dtq_sim_no_memory(e);
+    }
+    memcpy(importance, sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, TOPK, acc), l->slots * sizeof *importance);
+    if (l->importance == DTQ_IMPORTANCE_MEAN) {
+        divide_by_rows(l, slots->ids, (uint32_t *)(void *)(importance + l->slots), importance);
+    }
+    for (uint32_t j = 0; j < l->slots; j++) {
+        memcpy(sim->x->dram + l->importance_at + sizeof(uint64_t) * slots->ids[j], &importance[j], sizeof(uint64_t));
+    }
+    if (DTQ_GET(in, TOPK, select)) {
+        dtq_exec_select(sim->x, layer, importance);
+    }
+    return true;
+}

@@ -1,0 +1,256 @@
+/* Wavefront: the steps of tiles that stream through an array, one after another.
+ *
+ * PE(r,c) of a tile works on reduction index k at step k + r + c of the tile, so all PEs of a diagonal r + c work on
+ * the same k and only the costliest of them matters: a step looks at diagonals, not at PEs. What is at the diagonals in
+ * one step is the operand train, shifted by one diagonal a step; train and diagonals are kept as bit sets, a bit a
+ * diagonal. The cost of a MAC is (cost of the diagonal) x (cost of the train's element): for scores the diagonal
+ * carries row x column and the train costs 1 throughout, for P.V the diagonal carries the row of P and the train the
+ * token of V. */
+#include "runtime/sim/wavefront.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORD = 64, SHAPE_MAX = 1024, DIAGONAL_WORDS = (2 * SHAPE_MAX - 1 + WORD - 1) / WORD };
+
+static unsigned operand_cost(uint8_t bits) {
+    return bits == 8 ? 2 : 1;
+}
+
+/* ---- the operand train --------------------------------------------------------------------------------------- */
+
+/** The reduction's elements, last first, as two bit sets by cost, with zeros around them wide enough for any shift. */
+typedef struct {
+    uint64_t *one, *two; /* elements of cost 1 and of cost 2 */
+    uint64_t length;     /* K */
+    uint64_t before;     /* zero bits in front: a whole number of words */
+} operand_train;
+
+static bool train_init(operand_train *train, const uint8_t *bits, uint32_t length, uint32_t diagonals) {
+    uint64_t pad = (diagonals + WORD - 1) / WORD + 1;
+    uint64_t words = 2 * pad + (length + WORD - 1) / WORD + 1;
+    *train = (operand_train){.length = length, .before = pad * WORD};
+    train->one = calloc(2 * words, sizeof(uint64_t));
+    if (!train->one) {
+        return false;
+    }
+    train->two = train->one + words;
+    for (uint32_t k = 0; k < length; k++) {
+        uint64_t at = train->before + (length - 1 - k);
+        uint64_t *set = bits && operand_cost(bits[k]) == 2 ? train->two : train->one;
+        set[at / WORD] |= UINT64_C(1) << (at % WORD);
+    }
+    return true;
+}
+
+/** Bits [at, at + 64) of a bit set. */
+static inline uint64_t bits_at(const uint64_t *set, uint64_t at) {
+    uint64_t word = at / WORD, shift = at % WORD;
+    return shift ? set[word] >> shift | set[word + 1] << (WORD - shift) : set[word];
+}
+
+/* ---- a tile in flight ---------------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint64_t entry; /* step at which its first operand is at PE(0,0) */
+    uint32_t rows, cols, diagonals;
+    /* diagonals with a PE that costs at least 1, 2, 4 per unit of the train */
+    uint64_t one[DIAGONAL_WORDS], two[DIAGONAL_WORDS], four[DIAGONAL_WORDS];
+} tile;
+
+static void tile_diagonals(tile *t, const uint8_t *row_cost, uint32_t rows, const uint8_t *col_cost, uint32_t cols) {
+    uint8_t costliest[2 * SHAPE_MAX - 1];
+    t->rows = rows;
+    t->cols = cols;
+    t->diagonals = rows + cols - 1;
+    memset(costliest, 0, t->diagonals);
+    for (uint32_t r = 0; r < rows; r++) {
+        for (uint32_t c = 0; c < cols; c++) {
+            uint8_t cost = (uint8_t)(row_cost[r] * col_cost[c]);
+            costliest[r + c] = cost > costliest[r + c] ? cost : costliest[r + c];
+        }
+    }
+    size_t words = (t->diagonals + WORD - 1) / WORD;
+    memset(t->one, 0, words * sizeof(uint64_t));
+    memset(t->two, 0, words * sizeof(uint64_t));
+    memset(t->four, 0, words * sizeof(uint64_t));
+    for (uint32_t s = 0; s < t->diagonals; s++) {
+        uint64_t bit = UINT64_C(1) << (s % WORD);
+        t->one[s / WORD] |= bit;
+        t->two[s / WORD] |= costliest[s] >= 2 ? bit : 0;
+        t->four[s / WORD] |= costliest[s] >= 4 ? bit : 0;
+    }
+}
+
+static uint64_t tile_steps(const tile *t, const operand_train *train) {
+    return train->length + t->diagonals - 1;
+}
+
+/** Cost of the costliest active PE of a tile in one of its steps. */
+static inline unsigned tile_step(const tile *t, const operand_train *train, uint64_t step) {
+    uint64_t first = step + 1 > train->length ? step + 1 - train->length : 0;
+    uint64_t last = step < t->diagonals - 1 ? step : t->diagonals - 1;
+    unsigned cost = 1;
+    for (uint64_t w = first / WORD; w <= last / WORD; w++) {
+        uint64_t at = train->before + train->length - 1 - step + w * WORD;
+        uint64_t one = bits_at(train->one, at), two = bits_at(train->two, at);
+        if ((one & t->four[w]) | (two & t->two[w])) {
+            return 4;
+        }
+        if ((one & t->two[w]) | (two & t->one[w])) {
+            cost = 2;
+        }
+    }
+    return cost;
+}
+
+/* ---- stepping ------------------------------------------------------------------------------------------------ */
+
+/** A matmul cut into tiles, row-major. `col_cost` has one entry a column. */
+typedef struct {
+    const dtq_array_shape *array;
+    const uint8_t *row_cost, *col_cost;
+    uint32_t rows, cols;
+    operand_train train;
+    uint64_t tile_cols, tiles;
+} matmul;
+
+static void matmul_tile(const matmul *m, uint64_t index, tile *t) {
+    uint32_t row = (uint32_t)(index / m->tile_cols) * m->array->rows;
+    uint32_t col = (uint32_t)(index % m->tile_cols) * m->array->cols;
+    uint32_t rows = m->rows - row < m->array->rows ? m->rows - row : m->array->rows;
+    uint32_t cols = m->cols - col < m->array->cols ? m->cols - col : m->array->cols;
+    tile_diagonals(t, m->row_cost + row, rows, m->col_cost + col, cols);
+}
+
+/** Steps from the entry of a tile to the entry of the next. */
+static uint64_t tile_spacing(const matmul *m, const tile *t) {
+    if (m->array->drain == DTQ_DRAIN_SERIAL) {
+        return tile_steps(t, &m->train);
+    }
+    return m->train.length > t->rows ? m->train.length : t->rows;
+}
+
+/** Steps all tiles through the array. Tiles in flight stand in a ring, oldest first; a tile that is through waits there
+ *  until the older ones are. */
+static bool matmul_step(const matmul *m, uint64_t *cycles) {
+    uint64_t diagonals = (uint64_t)m->array->rows + m->array->cols;
+    uint64_t in_flight = diagonals / m->train.length + 3, capacity = 1;
+    while (capacity < in_flight && capacity < m->tiles) {
+        capacity *= 2;
+    }
+    uint64_t mask = capacity - 1;
+    tile *ring = malloc(capacity * sizeof(tile));
+    if (!ring) {
+        return false;
+    }
+    uint64_t oldest = 0, next = 0, next_entry = 0, total = 0; /* tiles [oldest, next) are in flight */
+    for (uint64_t step = 0; next < m->tiles || oldest < next; step++) {
+        if (next < m->tiles && step == next_entry) {
+            tile *t = &ring[next & mask];
+            matmul_tile(m, next++, t);
+            t->entry = step;
+            next_entry = step + tile_spacing(m, t);
+        }
+        unsigned cost = 1;
+        for (uint64_t i = next; i-- > oldest && cost < 4;) {
+            const tile *t = &ring[i & mask];
+            uint64_t tile_time = step - t->entry;
+            if (tile_time < tile_steps(t, &m->train)) {
+                unsigned own = tile_step(t, &m->train, tile_time);
+                cost = own > cost ? own : cost;
+            }
+        }
+        total += cost;
+        while (oldest < next) {
+            const tile *t = &ring[oldest & mask];
+            if (step - t->entry + 1 < tile_steps(t, &m->train)) {
+                break;
+            }
+            oldest++;
+        }
+    }
+    free(ring);
+    *cycles = total;
+    return true;
+}
+
+/** Work and stalls of all tiles, and the cycles of an array without skew. `train_sum` and `train_max_sum` are equal:
+ * all PEs of a tile meet the same element at the same reduction index, so the train's cost multiplies both sides. */
+static void matmul_count(const matmul *m, uint64_t train_sum, dtq_wavefront *out) {
+    for (uint64_t i = 0; i < m->tiles; i++) {
+        uint32_t row = (uint32_t)(i / m->tile_cols) * m->array->rows;
+        uint32_t col = (uint32_t)(i % m->tile_cols) * m->array->cols;
+        uint32_t row_end = m->rows - row < m->array->rows ? m->rows : row + m->array->rows;
+        uint32_t col_end = m->cols - col < m->array->cols ? m->cols : col + m->array->cols;
+        uint64_t row_sum = 0, row_max = 0, col_sum = 0, col_max = 0;
+        for (uint32_t r = row; r < row_end; r++) {
+            row_sum += m->row_cost[r];
+            row_max = m->row_cost[r] > row_max ? m->row_cost[r] : row_max;
+        }
+        for (uint32_t c = col; c < col_end; c++) {
+            col_sum += m->col_cost[c];
+            col_max = m->col_cost[c] > col_max ? m->col_cost[c] : col_max;
+        }
+        uint64_t pes = (uint64_t)(row_end - row) * (col_end - col);
+        uint64_t slowest = pes * row_max * col_max, work = row_sum * col_sum;
+        out->mac_cycles += work * train_sum;
+        out->stall_cycles += (slowest - work) * train_sum;
+        out->stalled_tiles += slowest > work;
+        out->stall_ratio_sum += (double)(slowest - work) / (double)slowest;
+        out->step_cycles += (double)(row_max * col_max * train_sum) / (double)m->train.length;
+        if (m->array->drain == DTQ_DRAIN_IDEAL) {
+            out->cycles += row_max * col_max * train_sum;
+        }
+    }
+}
+
+/** Runs a matmul whose reduction elements have precision `train_bits` [depth] (NULL: all cost 1). */
+static bool matmul_run(matmul *m, const uint8_t *train_bits, uint32_t depth, dtq_wavefront *out) {
+    if (!train_init(&m->train, train_bits, depth, m->array->rows + m->array->cols)) {
+        return false;
+    }
+    m->tile_cols = (m->cols + (uint64_t)m->array->cols - 1) / m->array->cols;
+    m->tiles = m->tile_cols * ((m->rows + (uint64_t)m->array->rows - 1) / m->array->rows);
+    uint64_t train_sum = 0;
+    for (uint32_t k = 0; k < depth; k++) {
+        train_sum += train_bits ? operand_cost(train_bits[k]) : 1;
+    }
+    *out = (dtq_wavefront){.tiles = m->tiles};
+    matmul_count(m, train_sum, out);
+    bool ok = true;
+    if (m->array->drain != DTQ_DRAIN_IDEAL) {
+        ok = matmul_step(m, &out->cycles);
+        out->latency = m->rows % m->array->rows ? m->rows % m->array->rows : m->array->rows;
+    }
+    free(m->train.one);
+    return ok;
+}
+
+static uint8_t *costs(const uint8_t *bits, uint32_t n) {
+    uint8_t *cost = malloc(n);
+    for (uint32_t i = 0; cost && i < n; i++) {
+        cost[i] = (uint8_t)(bits ? operand_cost(bits[i]) : 1);
+    }
+    return cost;
+}
+
+static bool matmul_of_bits(const dtq_array_shape *a, const uint8_t *row_bits, uint32_t rows, const uint8_t *col_bits,
+                           uint32_t cols, const uint8_t *train_bits, uint32_t depth, dtq_wavefront *out) {
+    uint8_t *row_cost = costs(row_bits, rows), *col_cost = costs(col_bits, cols);
+    matmul m = {.array = a, .row_cost = row_cost, .col_cost = col_cost, .rows = rows, .cols = cols};
+    bool ok = row_cost && col_cost && matmul_run(&m, train_bits, depth, out);
+    free(row_cost);
+    free(col_cost);
+    return ok;
+}
+
+bool dtq_wavefront_qk(const dtq_array_shape *a, const uint8_t *row_bits, uint32_t rows, const uint8_t *col_bits,
+                      uint32_t cols, uint32_t depth, dtq_wavefront *out) {
+    return matmul_of_bits(a, row_bits, rows, col_bits, cols, NULL, depth, out);
+}
+
+bool dtq_wavefront_pv(const dtq_array_shape *a, const uint8_t *p_bits, uint32_t rows, const uint8_t *v_bits,
+                      uint32_t tokens, uint32_t head_dim, dtq_wavefront *out) {
+    return matmul_of_bits(a, p_bits, rows, NULL, head_dim, v_bits, tokens, out);
+}

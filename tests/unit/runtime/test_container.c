@@ -1,0 +1,164 @@
+#include <unistd.h>
+
+#include "isa_util.h"
+
+#define GOOD DTQC_SOURCE_DIR "/tests/isa/good/"
+
+static void check_round_trip(const char *path) {
+    dtq_program *p = assemble_file(path), *back;
+    size_t bytes, again_bytes;
+    uint8_t *data = encode(p, &bytes);
+    dtq_error e = {0};
+    ck_assert_msg(dtq_program_decode(data, bytes, &back, &e), "%s", e.message);
+    uint8_t *again = encode(back, &again_bytes);
+    ck_assert_uint_eq(bytes, again_bytes);
+    ck_assert_mem_eq(data, again, bytes);
+    size_t text_bytes, back_bytes;
+    char *text = disassemble(p, &text_bytes), *back_text = disassemble(back, &back_bytes);
+    ck_assert_str_eq(text, back_text);
+    free(text);
+    free(back_text);
+    free(data);
+    free(again);
+    dtq_program_free(p);
+    dtq_program_free(back);
+}
+
+START_TEST(decode_undoes_encode) {
+    ck_assert_int_ge(each_dtasm("good", check_round_trip), 3);
+}
+END_TEST
+
+static uint64_t load_le(const uint8_t *at, unsigned bytes) {
+    uint64_t value = 0;
+    for (unsigned i = 0; i < bytes; i++)
+        value |= (uint64_t)at[i] << 8 * i;
+    return value;
+}
+
+/* Makes the checksum right again, so that what lies behind it is met. */
+static void seal(uint8_t *data, size_t bytes) {
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 24; i < bytes; i++)
+        hash = (hash ^ data[i]) * 0x100000001b3u;
+    for (unsigned i = 0; i < 8; i++)
+        data[16 + i] = (uint8_t)(hash >> 8 * i);
+}
+
+static void refuse(const uint8_t *data, size_t bytes, const char *words) {
+    dtq_program *p;
+    dtq_error e = {0};
+    ck_assert(!dtq_program_decode(data, bytes, &p, &e));
+    ck_assert_ptr_null(p);
+    ck_assert_int_eq(e.status, DTQ_BAD_PROGRAM);
+    ck_assert_msg(strstr(e.message, words) != NULL, "'%s' does not say '%s'", e.message, words);
+}
+
+START_TEST(foreign_and_damaged_files_are_refused_in_words) {
+    dtq_program *p = assemble_file(GOOD "encoder.dtasm");
+    size_t bytes;
+    uint8_t *data = encode(p, &bytes);
+    ck_assert_mem_eq(data, "DTQP", 4);
+    ck_assert_uint_eq(load_le(data + 8, 8), bytes);
+    ck_assert_uint_eq(load_le(data + 24, 8), p->target_hash);
+    refuse(data, 0, "not a program");
+    refuse(data, 3, "not a program");
+    refuse(data, 20, "truncated");
+    refuse(data, bytes - 1, "truncated");
+    refuse((const uint8_t *)"ELF.....", 8, "not a program");
+    data[bytes / 2] ^= 1;
+    refuse(data, bytes, "checksum");
+    data[bytes / 2] ^= 1;
+    data[4] = 2;
+    refuse(data, bytes, "container version 2, this build reads version 1");
+    data[4] = 1;
+    data[24] ^= 1;
+    seal(data, bytes);
+    refuse(data, bytes, "compiled for another target");
+    data[24] ^= 1;
+    data[32]++;
+    seal(data, bytes);
+    refuse(data, bytes, "bad section table");
+    data[32]--;
+    data[40 + 8]++;
+    seal(data, bytes);
+    refuse(data, bytes, "entry 0 is not PROGRAM where it belongs");
+    data[40 + 8]--;
+    uint64_t text = 40 + 24 * 7; /* the table entry of the first TEXT */
+    ck_assert_uint_eq(load_le(data + text, 4), 7);
+    data[load_le(data + text + 8, 8)] = 99;
+    seal(data, bytes);
+    refuse(data, bytes, "stream 6, instruction 0: unknown opcode 99");
+    free(data);
+    dtq_program_free(p);
+}
+END_TEST
+
+/* No bytes behind a right checksum lead outside the file or to memory out of proportion (run with sanitizers). */
+START_TEST(hostile_files_are_harmless) {
+    uint64_t seed = test_seed();
+    const char *names[] = {GOOD "corners.dtasm", GOOD "encoder.dtasm"};
+    for (int round = 0; round < 2; round++) {
+        dtq_program *p = assemble_file(names[round]);
+        size_t bytes;
+        uint8_t *data = encode(p, &bytes);
+        for (int i = 0; i < 3000; i++) {
+            size_t length = i % 4 ? bytes : 40 + next_random(&seed) % (bytes - 40);
+            uint8_t *copy = malloc(length); /* exact, so that reading past the end is seen */
+            memcpy(copy, data, length);
+            for (unsigned b = 0; b < 8; b++)
+                copy[8 + b] = (uint8_t)(length >> 8 * b);
+            for (uint64_t n = next_random(&seed) % 4 + 1; n > 0; n--)
+                copy[24 + next_random(&seed) % (length - 24)] = (uint8_t)(i % 2 ? 0xff : next_random(&seed));
+            seal(copy, length);
+            dtq_program *back;
+            dtq_error e = {0};
+            if (dtq_program_decode(copy, length, &back, &e)) {
+                size_t again_bytes; /* what is accepted is canonical */
+                uint8_t *again = encode(back, &again_bytes);
+                ck_assert_uint_eq(again_bytes, length);
+                ck_assert_mem_eq(again, copy, length);
+                for (size_t s = 0; s < back->stream_count; s++)
+                    (void)dtq_verify(back, &back->streams[s], &e);
+                free(again);
+                dtq_program_free(back);
+            }
+            free(copy);
+        }
+        free(data);
+        dtq_program_free(p);
+    }
+}
+END_TEST
+
+START_TEST(files_are_written_whole_or_not_at_all) {
+    char path[] = "/tmp/dtq-container-XXXXXX", elsewhere[] = "/nonexistent/x.dtqp";
+    close(mkstemp(path));
+    dtq_program *p = assemble_file(GOOD "attention.dtasm"), *back;
+    dtq_error e = {0};
+    ck_assert_msg(dtq_program_save(p, path, &e), "%s", e.message);
+    ck_assert_msg(dtq_program_load(path, &back, &e), "%s", e.message);
+    ck_assert_uint_eq(back->streams[0].count, p->streams[0].count);
+    ck_assert_ptr_eq(dtq_program_stream(back, 6), &back->streams[0]);
+    ck_assert_ptr_null(dtq_program_stream(back, 7));
+    dtq_program_free(back);
+    /* a program that cannot be encoded leaves the file as it was */
+    size_t before = 0, after = 0;
+    free(read_text(path, &before));
+    p->target_hash ^= 1;
+    ck_assert(!dtq_program_save(p, path, &e));
+    free(read_text(path, &after));
+    ck_assert_uint_eq(before, after);
+    p->target_hash ^= 1;
+    ck_assert(!dtq_program_save(p, elsewhere, &e));
+    ck_assert_int_eq(e.status, DTQ_IO);
+    ck_assert_ptr_nonnull(strstr(e.message, elsewhere));
+    ck_assert(!dtq_program_load(elsewhere, &back, &e));
+    ck_assert_str_eq(e.message, "/nonexistent/x.dtqp: No such file or directory");
+    unlink(path);
+    dtq_program_free(p);
+}
+END_TEST
+
+RUN_TESTS("container", decode_undoes_encode, foreign_and_damaged_files_are_refused_in_words, hostile_files_are_harmless,
+          files_are_written_whole_or_not_at_all)

@@ -1,0 +1,370 @@
+#include <time.h>
+
+#include "isa_util.h"
+#include "runtime/isa/access.h"
+
+#define GOOD DTQC_SOURCE_DIR "/tests/isa/good/"
+
+static void check_good(const char *path) {
+    if (strstr(path, "corners"))
+        return; /* text that no machine can run */
+    dtq_program *p = assemble_file(path);
+    dtq_error e = {0};
+    for (size_t i = 0; i < p->stream_count; i++)
+        ck_assert_msg(dtq_verify(p, &p->streams[i], &e), "%s: %s", path, e.message);
+    dtq_program_free(p);
+}
+
+START_TEST(good_streams_verify) {
+    ck_assert_int_ge(each_dtasm("good", check_good), 3);
+}
+END_TEST
+
+/* The text with `from` (which is there) replaced by `to`. */
+static char *replaced(const char *text, const char *from, const char *to) {
+    const char *at = strstr(text, from);
+    ck_assert_msg(at != NULL, "no '%s'", from);
+    size_t room = strlen(text) + strlen(to) + 1;
+    char *out = malloc(room);
+    snprintf(out, room, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    return out;
+}
+
+/* One edit of a good stream, and what the verifier says to it. */
+typedef struct {
+    const char *file, *from, *to, *words;
+} edit;
+
+static const edit edits[] = {
+    /* fields */
+    {"attention", "operand=q layer=0", "operand=q layer=1", "layer 1 of 1"},
+    {"attention", "store: store layer=0 head=0", "store: store layer=0 head=1", "head 1 of 1"},
+    {"attention", "row=0 rows=6 dst", "row=1 rows=6 dst", "row + rows exceeds the layer's 6 slots"},
+    {"attention", "row=0 rows=6 dst", "row=0 rows=0 dst", "rows is 0"},
+    {"attention", "row=0 rows=6 col=0 cols=6 q", "row=0 rows=6 col=3 cols=4 q",
+     "col + cols exceeds the layer's 6 slots"},
+    {"attention", "array0: wait", "array2: wait", "the machine has 2 arrays"},
+    {"attention", "to=array0 ", "to=array9 ", "the machine has 2 arrays"},
+    {"attention", "row=0 rows=6 dst=0x0", "row=0 rows=6 dst=0xffff0", "leave q, which has 1048576"},
+    {"attention", "q=0x0 k=0x0 s=0x0", "q=none k=0x0 s=0x0", "leave q, which has 1048576"},
+    {"attention", "dram=0x280", "dram=0x26f", "layer 0: importance_at at 0x240 takes 48 bytes"},
+    {"attention", "importance_at=0x240", "importance_at=0x23c", "not aligned to 8"},
+    {"attention", "src=0x60", "src=0x62", "src is not aligned to 4 bytes"},
+    {"attention", "output_width=4", "output_width=5", "the output is 5 wide, the heads together 4"},
+    {"attention", "input_v=0xc0", "input_v=0x27c", "an input at 0x27c takes 96 bytes"},
+    {"attention", ".ids 0 2..4 1 5", ".ids 0 2..3 1 4..5", "ids do not ascend within a cluster"},
+    {"attention", "mode=full layer=0 head=0 row=0 rows=6 col=0 cols=6",
+     "mode=full layer=0 head=0 row=0 rows=6 col=0 cols=5", "mode=full takes all 6 key slots"},
+    {"attention", "mode=full", "mode=wmax", "mode=wmax is for causal layers"},
+    {"attention", "cols=6 p=0x40 v=0x0", "cols=5 p=0x40 v=0x0", "flags=only takes all key slots"},
+    {"attention", "select=no", "select=yes", "there is no layer to select for"},
+    {"encoder", "position=\"position\"", "position=$9", "position is tensor 9 of 5"},
+    {"encoder", "word=\"word\"", "word=none", "word cannot be none"},
+    {"encoder", "gamma=\"gamma\"", "gamma=\"word\"", "gamma is [10][4], not [1][4]"},
+    {"encoder", "bias=\"proj.bias\"", "bias=\"word\"", "bias is [10][4], not [1][4]"},
+    {"encoder", "position=\"position\"", "position=\"gamma\"", "position is [1][4], not [6 or more][4]"},
+    {"encoder", "vocabulary=10", "vocabulary=11", "word is [10][4], not [11 or more][4]"},
+    {"encoder", "bytes=4096", "bytes=255", "tensor \"proj.weight\" leaves its file"},
+    {"encoder", "dst=0x60 src=0x0 weight", "dst=0x40 src=0x0 weight", "what it writes overlaps what it reads"},
+    {"encoder", "dst=0x60 src=0x0 weight", "dst=0x0 src=0x0 weight", "what it writes overlaps what it reads"},
+    {"encoder", "dst=0x0 src=0x0 gamma", "dst=0x4 src=0x0 gamma", "what it writes overlaps what it reads"},
+    {"encoder", "dst=0x3c0 src=0x340", "dst=0x3f4 src=0x340", "leave DRAM, which has 1024"},
+    {"encoder", "s=0x100 v=0x0", "s=0x100 v=none", "a causal layer folds the scales of v into p"},
+    {"encoder", ".ids 0..5\n", "", "layer 0: its 6 tokens have no ids"},
+    {"encoder", "layer=0 select=yes", "layer=1 select=yes", "there is no layer to select for"},
+    /* order */
+    {"encoder", "select=yes", "select=no", "reads token-id tables at 0x1 before anything has written it"},
+    {"encoder", "flags=first", "flags=middle", "reads out at 0x100 before anything has written it"},
+    {"attention", "first=yes", "first=no", "reads importance at 0x0 before anything has written it"},
+    {"attention", "  load: signal to=array1 untimed=no @ \"attention\" layer=0\n", "",
+     "tokens from load to array1 are not balanced: 0 signals, 1 waits"},
+    {"attention", "  array0: wait from=load untimed=no", "  array0: wait from=load untimed=yes",
+     "waits timed for the token of instruction 7"},
+};
+
+START_TEST(wrong_operands_and_orders_are_named) {
+    for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
+        char path[256];
+        snprintf(path, sizeof path, GOOD "%s.dtasm", edits[i].file);
+        char *text = read_text(path, NULL), *wrong = replaced(text, edits[i].from, edits[i].to);
+        dtq_program *p = assemble(path, wrong);
+        dtq_error e = {0};
+        ck_assert_msg(!dtq_verify(p, &p->streams[0], &e), "'%s' -> '%s' verifies", edits[i].from, edits[i].to);
+        if (strstr(edits[i].words, "waits timed")) /* the token is the untimed one's other side */
+            ck_assert_msg(strstr(e.message, "waits untimed for the token") || strstr(e.message, "waits timed"), "%s",
+                          e.message);
+        else
+            ck_assert_msg(strstr(e.message, edits[i].words) != NULL, "'%s' -> '%s': %s", edits[i].from, edits[i].to,
+                          e.message);
+        dtq_program_free(p);
+        free(wrong);
+        free(text);
+    }
+}
+END_TEST
+
+/* Removes the `n`th token: its signal and its wait. Returns false if there are no more. */
+static bool drop_token(dtq_stream *s, size_t n) {
+    size_t signal = 0, order = 0, wait = 0;
+    while (signal < s->count && (s->instrs[signal].op != DTQ_OP_SIGNAL || n-- > 0))
+        signal++;
+    if (signal == s->count)
+        return false;
+    const dtq_instr put = s->instrs[signal];
+    for (size_t i = 0; i < signal; i++)
+        order += s->instrs[i].op == DTQ_OP_SIGNAL && s->instrs[i].queue == put.queue &&
+                 DTQ_GET(&s->instrs[i], SIGNAL, to) == DTQ_GET(&put, SIGNAL, to);
+    for (;; wait++)
+        if (s->instrs[wait].op == DTQ_OP_WAIT && s->instrs[wait].queue == DTQ_GET(&put, SIGNAL, to) &&
+            DTQ_GET(&s->instrs[wait], WAIT, from) == put.queue && order-- == 0)
+            break;
+    size_t kept = 0;
+    for (size_t i = 0; i < s->count; i++)
+        if (i != signal && i != wait)
+            s->instrs[kept++] = s->instrs[i];
+    s->count = kept;
+    return true;
+}
+
+/* Every token of these streams is needed: without it the proof fails. */
+START_TEST(a_missing_token_is_a_race) {
+    const char *files[] = {GOOD "attention.dtasm", GOOD "encoder.dtasm"};
+    size_t dropped = 0;
+    for (int f = 0; f < 2; f++)
+        for (size_t n = 0;; n++) {
+            dtq_program *p = assemble_file(files[f]);
+            dtq_error e = {0};
+            bool there = drop_token(&p->streams[0], n);
+            if (there) {
+                ck_assert_msg(!dtq_verify(p, &p->streams[0], &e), "%s without token %zu verifies", files[f], n);
+                ck_assert_msg(strstr(e.message, "race in ") != NULL, "%s without token %zu: %s", files[f], n,
+                              e.message);
+                dropped++;
+            }
+            dtq_program_free(p);
+            if (!there)
+                break;
+        }
+    ck_assert_uint_eq(dropped, 7 + 14);
+}
+END_TEST
+
+#define SYNC(body)                                                                                                     \
+    ".version 1\n.program model=\"m\" tokenizer=\"\" vocabulary=0 positions=0\n"                                       \
+    ".stream seq=1 dram=4 input=tokens output=hidden output_at=0 output_width=1\n" body
+
+START_TEST(deadlock_names_every_stuck_queue) {
+    dtq_program *p = assemble("t", SYNC("load: wait from=store untimed=no\nload: signal to=store untimed=no\n"
+                                        "store: wait from=load untimed=no\nstore: signal to=load untimed=no\n"
+                                        "topk: signal to=host untimed=no\nhost: wait from=topk untimed=no\n"));
+    dtq_error e = {0};
+    ck_assert(!dtq_verify(p, &p->streams[0], &e));
+    ck_assert_int_eq(e.status, DTQ_DEADLOCK);
+    ck_assert_str_eq(e.message,
+                     "deadlock: load at instruction 0 waits for store; store at instruction 2 waits for load");
+    dtq_program_free(p);
+    /* no deadlock, but not an order to execute one by one */
+    p = assemble("t", SYNC("store: wait from=load untimed=no\nload: signal to=store untimed=no\n"));
+    ck_assert(!dtq_verify(p, &p->streams[0], &e));
+    ck_assert_int_eq(e.status, DTQ_BAD_PROGRAM);
+    ck_assert_ptr_nonnull(strstr(e.message,
+                                 "instruction 0 (store: wait from=load untimed=no) waits for a token that only "
+                                 "a later instruction puts"));
+    dtq_program_free(p);
+}
+END_TEST
+
+/* ---- the proof against the definition ---- */
+
+enum { MOST = 120 };
+typedef unsigned __int128 set; /* of instructions */
+
+/* Race by the definition: conflicting overlapping accesses of two instructions that no path of queue order and tokens
+ * joins. `reach[i]` holds the instructions that are complete before i starts, as bits. */
+static bool has_race(const dtq_program *p, const dtq_stream *s) {
+    set reach[MOST] = {0};
+    for (size_t i = 0; i < s->count; i++) {
+        const dtq_instr *in = &s->instrs[i];
+        for (size_t j = 0; j < i; j++)
+            if (s->instrs[j].queue == in->queue)
+                reach[i] |= reach[j] | (set)1 << j;
+        if (in->op != DTQ_OP_WAIT)
+            continue;
+        size_t order = 0;
+        for (size_t j = 0; j < i; j++)
+            order += s->instrs[j].op == DTQ_OP_WAIT && s->instrs[j].queue == in->queue && s->instrs[j].f[0] == in->f[0];
+        for (size_t j = 0; j < i; j++)
+            if (s->instrs[j].op == DTQ_OP_SIGNAL && s->instrs[j].queue == in->f[0] && s->instrs[j].f[0] == in->queue &&
+                order-- == 0)
+                reach[i] |= reach[j] | (set)1 << j;
+    }
+    for (size_t i = 0; i < s->count; i++)
+        for (size_t j = 0; j < i; j++) {
+            dtq_access a[DTQ_ACCESS_MAX], b[DTQ_ACCESS_MAX];
+            unsigned n = dtq_accesses(p, s, &s->instrs[i], a), m = dtq_accesses(p, s, &s->instrs[j], b);
+            for (unsigned x = 0; x < n; x++)
+                for (unsigned y = 0; y < m; y++)
+                    if (a[x].memory == b[y].memory && ((a[x].mode | b[y].mode) & DTQ_WRITES) &&
+                        a[x].address < b[y].address + b[y].bytes && b[y].address < a[x].address + a[x].bytes &&
+                        !(reach[i] >> j & 1))
+                        return true;
+        }
+    return false;
+}
+
+/* Random lists over four queues: importance writes its accumulators (at four places, overlapping), topk reads them;
+ * qk writes scores, softmax reads scores and writes probabilities, pv reads them; tokens at random. */
+static size_t random_stream(dtq_instr *in, uint64_t *seed) {
+    size_t n = 0, under_way[8][8] = {0};
+    const unsigned queues[] = {DTQ_SOFTMAX, DTQ_TOPK, DTQ_ARRAY0, DTQ_ARRAY0 + 1};
+    /* everything has been written once */
+    in[n++] = (dtq_instr){.op = DTQ_OP_LOAD, .queue = DTQ_LOAD, .f = {DTQ_Q, 0, 0, 0, 6, 0}};
+    in[n++] = (dtq_instr){.op = DTQ_OP_LOAD, .queue = DTQ_LOAD, .f = {DTQ_K, 0, 0, 0, 6, 0}};
+    in[n++] = (dtq_instr){.op = DTQ_OP_SIGNAL, .queue = DTQ_LOAD, .f = {DTQ_ARRAY0}};
+    in[n++] = (dtq_instr){.op = DTQ_OP_WAIT, .queue = DTQ_ARRAY0, .f = {DTQ_LOAD}};
+    for (unsigned at = 0; at < 2000; at += 192)
+        in[n++] = (dtq_instr){.op = DTQ_OP_QK, .queue = DTQ_ARRAY0, .f = {0, 0, 0, 6, 0, 6, 0, 0, at}};
+    in[n++] = (dtq_instr){.op = DTQ_OP_SIGNAL, .queue = DTQ_ARRAY0, .f = {DTQ_SOFTMAX}};
+    in[n++] = (dtq_instr){.op = DTQ_OP_WAIT, .queue = DTQ_SOFTMAX, .f = {DTQ_ARRAY0}};
+    in[n++] = (dtq_instr){.op = DTQ_OP_SOFTMAX, .queue = DTQ_SOFTMAX, .f = {0, 0, 0, 0, 6, 0, 6, 0, 0xffffffffff, 0}};
+    const unsigned others[] = {DTQ_TOPK, DTQ_ARRAY0 + 1};
+    for (unsigned i = 0; i < 2; i++) {
+        in[n++] = (dtq_instr){.op = DTQ_OP_SIGNAL, .queue = DTQ_SOFTMAX, .f = {others[i]}};
+        in[n++] = (dtq_instr){.op = DTQ_OP_WAIT, .queue = (uint8_t)others[i], .f = {DTQ_SOFTMAX}};
+    }
+    for (size_t most = n + 4 + next_random(seed) % 28; n < most;) {
+        unsigned from = queues[next_random(seed) % 4], to = queues[next_random(seed) % 4];
+        uint64_t row = next_random(seed) % 4, rows = 1 + next_random(seed) % 2, at = 16 * (next_random(seed) % 100);
+        uint8_t array = (uint8_t)(DTQ_ARRAY0 + next_random(seed) % 2);
+        switch (next_random(seed) % 8) {
+        case 0:
+        case 1:
+        case 2:
+            if (from == to)
+                break;
+            in[n++] = (dtq_instr){.op = DTQ_OP_SIGNAL, .queue = (uint8_t)from, .f = {to}};
+            if (next_random(seed) % 4 && !under_way[from][to])
+                in[n++] = (dtq_instr){.op = DTQ_OP_WAIT, .queue = (uint8_t)to, .f = {from}};
+            else
+                under_way[from][to]++;
+            break;
+        case 3:
+            if (!under_way[from][to])
+                break;
+            in[n++] = (dtq_instr){.op = DTQ_OP_WAIT, .queue = (uint8_t)to, .f = {from}};
+            under_way[from][to]--;
+            break;
+        case 4:
+        case 5:
+            in[n++] = (dtq_instr){.op = DTQ_OP_QK, .queue = array, .f = {0, 0, row, rows, 0, 1 + row, 0, 0, at}};
+            break;
+        case 6:
+            in[n++] = (dtq_instr){.op = DTQ_OP_IMPORTANCE, .queue = DTQ_TOPK, .f = {0, 0, row, rows, 1, 0, at}};
+            break;
+        default:
+            in[n++] = (dtq_instr){.op = DTQ_OP_SOFTMAX,
+                                  .queue = DTQ_SOFTMAX,
+                                  .f = {1, 0, 0, row, rows, 0, 1 + row, at, 0xffffffffff, at}};
+        }
+    }
+    for (unsigned from = 0; from < 8; from++)
+        for (unsigned to = 0; to < 8; to++)
+            for (; under_way[from][to]; under_way[from][to]--)
+                in[n++] = (dtq_instr){.op = DTQ_OP_WAIT, .queue = (uint8_t)to, .f = {from}};
+    return n;
+}
+
+START_TEST(the_proof_agrees_with_the_definition) {
+    uint64_t seed = test_seed();
+    dtq_program *p = assemble_file(GOOD "attention.dtasm");
+    dtq_stream s = p->streams[0];
+    dtq_instr instrs[2 * MOST];
+    unsigned races = 0, clean = 0;
+    s.instrs = instrs;
+    s.sources = NULL;
+    for (int round = 0; round < 1000; round++) {
+        uint64_t start = seed;
+        s.count = random_stream(instrs, &seed);
+        if (s.count > MOST)
+            continue;
+        dtq_error e = {0};
+        bool ok = dtq_verify(p, &s, &e);
+        ck_assert_msg(ok || strstr(e.message, "race in "), "seed %llu: %s", (unsigned long long)start, e.message);
+        ck_assert_msg(ok == !has_race(p, &s), "seed %llu: %s", (unsigned long long)start,
+                      ok ? "race not seen" : e.message);
+        *(ok ? &clean : &races) += 1;
+    }
+    ck_assert_uint_gt(races, 100);
+    ck_assert_uint_gt(clean, 100);
+    dtq_program_free(p);
+}
+END_TEST
+
+/* ---- speed ---- */
+
+/* Strips over 16 arrays, double-buffered through tokens, as a compiler would make them: `strips` times qk, softmax, pv,
+ * importance, store. */
+static size_t big_stream(dtq_instr *in, size_t strips, unsigned arrays) {
+    size_t n = 0;
+#define PUT(code, q, ...)                                                                                              \
+    in[n++] = (dtq_instr) {                                                                                            \
+        .op = DTQ_OP_##code, .queue = (uint8_t)(q), .f = { __VA_ARGS__ }                                               \
+    }
+#define TOKEN(q, r)                                                                                                    \
+    do {                                                                                                               \
+        PUT(SIGNAL, q, (unsigned)(r));                                                                                 \
+        PUT(WAIT, r, (unsigned)(q));                                                                                   \
+    } while (0)
+    for (size_t i = 0; i < strips; i++) {
+        unsigned array = DTQ_ARRAY0 + (unsigned)(i % arrays), place = (unsigned)(i % (2 * arrays));
+        if (i >= 2 * arrays) { /* the place is free again */
+            TOKEN(array, DTQ_LOAD);
+            TOKEN(DTQ_STORE, array);
+            TOKEN(DTQ_TOPK, DTQ_SOFTMAX);
+        }
+        PUT(LOAD, DTQ_LOAD, DTQ_Q, 0, 0, 0, 6, 0x100u * place);
+        PUT(LOAD, DTQ_LOAD, DTQ_K, 0, 0, 0, 6, 0x100u * place);
+        PUT(LOAD, DTQ_LOAD, DTQ_V, 0, 0, 0, 6, 0x100u * place);
+        TOKEN(DTQ_LOAD, array);
+        PUT(QK, array, 0, 0, 0, 6, 0, 6, 0x100u * place, 0x100u * place, 0x100u * place);
+        TOKEN(array, DTQ_SOFTMAX);
+        PUT(SOFTMAX, DTQ_SOFTMAX, 0, 0, 0, 0, 6, 0, 6, 0x100u * place, 0xffffffffffu, 0x100u * place);
+        TOKEN(DTQ_SOFTMAX, array);
+        PUT(PV, array, 3, 0, 0, 0, 6, 0, 6, 0x100u * place, 0x100u * place, 0x100u * place);
+        TOKEN(array, DTQ_STORE);
+        PUT(STORE, DTQ_STORE, 0, 0, 0, 6, 0x100u * place);
+        TOKEN(DTQ_SOFTMAX, DTQ_TOPK);
+        PUT(IMPORTANCE, DTQ_TOPK, 0, 0, 0, 6, i == 0, 0x100u * place, 0);
+    }
+    return n;
+#undef PUT
+#undef TOKEN
+}
+
+START_TEST(big_streams_are_quick) {
+    dtq_program *p = assemble_file(GOOD "attention.dtasm");
+    p->machine.vssa_arrays = 16;
+    p->target_hash = dtq_machine_hash(&p->machine);
+    dtq_stream s = p->streams[0];
+    const size_t sizes[] = {800, 8000};
+    for (int i = 0; i < 2; i++) {
+        s.instrs = calloc(sizes[i] * 30, sizeof *s.instrs);
+        s.sources = NULL;
+        s.count = big_stream(s.instrs, sizes[i], 16);
+        dtq_error e = {0};
+        struct timespec start, end;
+        clock_gettime(CLOCK_MONOTONIC, &start);
+        bool ok = dtq_verify(p, &s, &e);
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        double ms = 1e3 * (double)(end.tv_sec - start.tv_sec) + 1e-6 * (double)(end.tv_nsec - start.tv_nsec);
+        ck_assert_msg(ok, "%s", e.message);
+        printf("verify: %zu instructions in %.1f ms\n", s.count, ms);
+        ck_assert_double_lt(ms, 0.05 * (double)s.count); /* 50 us each: an order of magnitude of slack for sanitizers */
+        free(s.instrs);
+    }
+    dtq_program_free(p);
+}
+END_TEST
+
+RUN_TESTS("isa_verify", good_streams_verify, wrong_operands_and_orders_are_named, a_missing_token_is_a_race,
+          deadlock_names_every_stuck_queue, the_proof_agrees_with_the_definition, big_streams_are_quick)

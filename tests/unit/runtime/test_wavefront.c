@@ -1,0 +1,243 @@
+#include <check.h>
+#include <math.h>
+
+#include "runtime/sim/wavefront.h"
+#include "sim_util.h"
+
+/* ---- the definition, PE by PE ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    bool qk;
+    const uint8_t *row_bits, *other_bits; /* the other: columns of Q.K^T, or the reduction of P.V */
+    uint32_t rows, cols, depth;
+} problem;
+
+static uint64_t pe_cost(const problem *p, uint32_t r, uint32_t c, uint32_t k) {
+    return (p->row_bits[r] / 4u) * (p->other_bits[p->qk ? c : k] / 4u);
+}
+
+typedef struct {
+    uint32_t row, rows, col, cols;
+    uint64_t entry;
+} brute_tile;
+
+/** Costliest PE of a tile at step t of its own; 0 if none is active. */
+static uint64_t brute_step(const problem *p, const brute_tile *tile, uint64_t t) {
+    uint64_t cost = 0;
+    for (uint32_t r = 0; r < tile->rows; r++) {
+        for (uint32_t c = 0; c < tile->cols; c++) {
+            if (t >= r + c && t - r - c < p->depth) {
+                const uint64_t own = pe_cost(p, tile->row + r, tile->col + c, (uint32_t)(t - r - c));
+                cost = own > cost ? own : cost;
+            }
+        }
+    }
+    return cost;
+}
+
+static void brute_count(const problem *p, const brute_tile *tile, dtq_drain drain, dtq_wavefront *w) {
+    uint64_t stall = 0, slowest = 0, steps = 0;
+    for (uint32_t k = 0; k < p->depth; k++) {
+        uint64_t max = 0, work = 0;
+        for (uint32_t r = 0; r < tile->rows; r++) {
+            for (uint32_t c = 0; c < tile->cols; c++) {
+                const uint64_t own = pe_cost(p, tile->row + r, tile->col + c, k);
+                max = own > max ? own : max;
+                work += own;
+            }
+        }
+        const uint64_t pes = (uint64_t)tile->rows * tile->cols;
+        w->mac_cycles += work;
+        stall += pes * max - work;
+        slowest += pes * max;
+        steps += max;
+    }
+    w->stall_cycles += stall;
+    w->stalled_tiles += stall > 0;
+    w->stall_ratio_sum += (double)stall / (double)slowest;
+    w->step_cycles += (double)steps / p->depth;
+    if (drain == DTQ_DRAIN_IDEAL) {
+        w->cycles += steps;
+    }
+}
+
+static dtq_wavefront brute_force(const problem *p, const dtq_array_shape *a) {
+    dtq_wavefront w = {0};
+    static brute_tile tiles[4096];
+    uint64_t n = 0, end = 0, entry = 0;
+    for (uint32_t row = 0; row < p->rows; row += a->rows) {
+        for (uint32_t col = 0; col < p->cols; col += a->cols) {
+            brute_tile *tile = &tiles[n++];
+            *tile = (brute_tile){row, p->rows - row < a->rows ? p->rows - row : a->rows, col,
+                                 p->cols - col < a->cols ? p->cols - col : a->cols, entry};
+            const uint64_t steps = p->depth + tile->rows + tile->cols - 2;
+            entry += a->drain == DTQ_DRAIN_SERIAL ? steps : p->depth > tile->rows ? p->depth : tile->rows;
+            end = tile->entry + steps > end ? tile->entry + steps : end;
+            brute_count(p, tile, a->drain, &w);
+        }
+    }
+    for (uint64_t t = 0; a->drain != DTQ_DRAIN_IDEAL && t < end; t++) {
+        uint64_t cost = 0;
+        for (uint64_t i = 0; i < n; i++) {
+            const uint64_t own = t >= tiles[i].entry ? brute_step(p, &tiles[i], t - tiles[i].entry) : 0;
+            cost = own > cost ? own : cost;
+        }
+        w.cycles += cost ? cost : 1;
+    }
+    w.tiles = n;
+    w.latency = a->drain == DTQ_DRAIN_IDEAL ? 0 : tiles[n - 1].rows;
+    return w;
+}
+
+static dtq_wavefront fast(const problem *p, const dtq_array_shape *a) {
+    dtq_wavefront w;
+    ck_assert(p->qk ? dtq_wavefront_qk(a, p->row_bits, p->rows, p->other_bits, p->cols, p->depth, &w)
+                    : dtq_wavefront_pv(a, p->row_bits, p->rows, p->other_bits, p->depth, p->cols, &w));
+    return w;
+}
+
+static void compare(const problem *p, const dtq_array_shape *a) {
+    const dtq_wavefront got = fast(p, a), want = brute_force(p, a);
+    ck_assert_msg(got.cycles == want.cycles, "%s drain %d, array %ux%u, %u x %u, depth %u: %llu cycles, not %llu",
+                  p->qk ? "qk" : "pv", (int)a->drain, a->rows, a->cols, p->rows, p->cols, p->depth,
+                  (unsigned long long)got.cycles, (unsigned long long)want.cycles);
+    ck_assert_uint_eq(got.tiles, want.tiles);
+    ck_assert_uint_eq(got.stalled_tiles, want.stalled_tiles);
+    ck_assert_uint_eq(got.latency, want.latency);
+    ck_assert_uint_eq(got.mac_cycles, want.mac_cycles);
+    ck_assert_uint_eq(got.stall_cycles, want.stall_cycles);
+    ck_assert_double_eq_tol(got.stall_ratio_sum, want.stall_ratio_sum, 1e-9);
+    ck_assert_double_eq_tol(got.step_cycles, want.step_cycles, 1e-9);
+}
+
+/** Bits of mostly equal neighbours, or of none, or mixed: schedules meet all of these. */
+static void some_bits(sim_random *r, uint8_t *bits, uint32_t n) {
+    const uint32_t how = sim_range(r, 0, 3), cut = sim_range(r, 0, n);
+    for (uint32_t i = 0; i < n; i++) {
+        bits[i] = how == 0 ? 4 : how == 1 ? (i < cut ? 4 : 8) : how == 2 ? (i < cut ? 8 : 4) : sim_next(r) & 1 ? 8 : 4;
+    }
+}
+
+static void random_problems(uint64_t seed, uint32_t count, uint32_t array_max, uint32_t size_max) {
+    sim_random r = {seed};
+    printf("wavefront: seed %llu\n", (unsigned long long)seed);
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t rows[256], others[256];
+        problem p = {.qk = sim_next(&r) & 1,
+                     .row_bits = rows,
+                     .other_bits = others,
+                     .rows = sim_range(&r, 1, size_max),
+                     .cols = sim_range(&r, 1, size_max),
+                     .depth = sim_range(&r, 1, size_max)};
+        some_bits(&r, rows, p.rows);
+        some_bits(&r, others, p.qk ? p.cols : p.depth);
+        const dtq_array_shape a = {sim_range(&r, 1, array_max), sim_range(&r, 1, array_max),
+                                   (dtq_drain)sim_range(&r, DTQ_DRAIN_IDEAL, DTQ_DRAIN_OVERLAPPED)};
+        compare(&p, &a);
+    }
+}
+
+START_TEST(equals_brute_force_on_small_arrays) {
+    random_problems(1, 1500, 7, 14);
+}
+END_TEST
+
+START_TEST(equals_brute_force_where_diagonals_need_several_words) {
+    random_problems(2, 8, 120, 150);
+}
+END_TEST
+
+START_TEST(reduction_shorter_than_the_array) {
+    /* many tiles in flight: flat and wide arrays, one and two reduction steps */
+    uint8_t rows[60], others[60];
+    sim_random r = {3};
+    for (uint32_t depth = 1; depth <= 3; depth++) {
+        for (uint32_t array_rows = 1; array_rows <= 5; array_rows++) {
+            sim_bits(&r, rows, 60);
+            sim_bits(&r, others, 60);
+            const problem qk = {true, rows, others, 13, 60, depth}, pv = {false, rows, others, 13, 60, depth};
+            const dtq_array_shape wide = {array_rows, 40, DTQ_DRAIN_OVERLAPPED};
+            compare(&qk, &wide);
+            compare(&pv, &wide);
+        }
+    }
+}
+END_TEST
+
+/* ---- counts derived by hand ------------------------------------------------------------------------------------ */
+
+START_TEST(uniform_tokens_on_a_square_array) {
+    uint8_t bits[128];
+    memset(bits, 4, sizeof bits);
+    const dtq_array_shape a = {32, 32, DTQ_DRAIN_SERIAL};
+    /* 4 x 4 tiles, each 64 steps of operands and 31 + 31 of skew */
+    const dtq_wavefront qk = fast(&(problem){true, bits, bits, 128, 128, 64}, &a);
+    ck_assert_uint_eq(qk.tiles, 16);
+    ck_assert_uint_eq(qk.cycles, 16 * 126);
+    ck_assert_uint_eq(qk.latency, 32);
+    ck_assert_uint_eq(qk.mac_cycles, 128 * 128 * 64);
+    ck_assert_uint_eq(qk.stall_cycles, 0);
+    /* 4 x 2 tiles, each 128 steps and 62 of skew */
+    const dtq_wavefront pv = fast(&(problem){false, bits, bits, 128, 64, 128}, &a);
+    ck_assert_uint_eq(pv.tiles, 8);
+    ck_assert_uint_eq(pv.cycles, 8 * 190);
+    /* back to back, only the last tile shows its skew */
+    const dtq_array_shape overlapped = {32, 32, DTQ_DRAIN_OVERLAPPED};
+    ck_assert_uint_eq(fast(&(problem){true, bits, bits, 128, 128, 64}, &overlapped).cycles, 16 * 64 + 62);
+    ck_assert_uint_eq(fast(&(problem){false, bits, bits, 128, 64, 128}, &overlapped).cycles, 8 * 128 + 62);
+}
+END_TEST
+
+START_TEST(nine_tokens_of_the_paper) {
+    const uint8_t original[9] = {4, 8, 4, 4, 8, 4, 4, 4, 4}, clustered[9] = {4, 4, 4, 4, 4, 4, 4, 8, 8};
+    const dtq_array_shape a = {3, 3, DTQ_DRAIN_IDEAL};
+    const dtq_wavefront before = fast(&(problem){true, original, original, 9, 9, 9}, &a);
+    ck_assert_uint_eq(before.tiles, 9);
+    ck_assert_uint_eq(before.stalled_tiles, 8);
+    ck_assert_uint_eq(before.cycles, 25 * 9);
+    ck_assert_double_eq_tol(before.stall_ratio_sum / 9, 0.395, 0.0005);
+    const dtq_wavefront after = fast(&(problem){true, clustered, clustered, 9, 9, 9}, &a);
+    ck_assert_uint_eq(after.stalled_tiles, 5);
+    ck_assert_uint_eq(after.cycles, 16 * 9);
+    ck_assert_double_eq_tol(after.stall_ratio_sum / 9, 0.108, 0.0005);
+    ck_assert_uint_eq(before.mac_cycles, 121 * 9);
+    ck_assert_uint_eq(after.mac_cycles, 121 * 9);
+}
+END_TEST
+
+START_TEST(clusters_on_an_18_by_11_array) {
+    uint8_t bits[92];
+    for (unsigned i = 0; i < 92; i++) {
+        bits[i] = i < 53 ? 4 : 8;
+    }
+    const dtq_array_shape a = {18, 11, DTQ_DRAIN_IDEAL};
+    ck_assert_double_eq_tol(fast(&(problem){true, bits, bits, 92, 92, 64}, &a).step_cycles, 140, 1e-9);
+}
+END_TEST
+
+START_TEST(a_slow_token_is_paid_on_every_diagonal) {
+    /* one 8-bit token among four on a 2x2 array: it is at diagonals 0, 1, 2 in three successive steps */
+    const uint8_t rows[2] = {4, 4}, tokens[4] = {4, 8, 4, 4};
+    const problem p = {false, rows, tokens, 2, 2, 4};
+    ck_assert_uint_eq(fast(&p, &(dtq_array_shape){2, 2, DTQ_DRAIN_IDEAL}).cycles, 5);
+    ck_assert_uint_eq(fast(&p, &(dtq_array_shape){2, 2, DTQ_DRAIN_SERIAL}).cycles, 6 + 3);
+}
+END_TEST
+
+int main(void) {
+    Suite *s = suite_create("wavefront");
+    TCase *t = tcase_create("steps");
+    tcase_add_test(t, equals_brute_force_on_small_arrays);
+    tcase_add_test(t, equals_brute_force_where_diagonals_need_several_words);
+    tcase_add_test(t, reduction_shorter_than_the_array);
+    tcase_add_test(t, uniform_tokens_on_a_square_array);
+    tcase_add_test(t, nine_tokens_of_the_paper);
+    tcase_add_test(t, clusters_on_an_18_by_11_array);
+    tcase_add_test(t, a_slow_token_is_paid_on_every_diagonal);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
