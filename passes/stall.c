@@ -1,5 +1,5 @@
 /* stall (analysis): for every strip, what its tiles cost in a step, the mean stall ratio of Eq. 3, and the cycles of the
- * strip alone on one array. Strips of equal precision are counted once. Layers whose precision is known only at run time
+ * strip alone on one array; for every layer the same of both matmuls as a whole. Strips of equal precision are counted once. Layers whose precision is known only at run time
  * get expectations of cycles and stalls, and no tile costs. */
 #include <math.h>
 #include <string.h>
@@ -37,21 +37,38 @@ static void set_tiles(pass_context *ctx, ir_module *m, size_t op, const layer_in
     ir_set_runs(m, op, IR_KEY_tiles, runs, count);
 }
 
-static void analyse_static(pass_context *ctx, ir_module *m, size_t op, const layer_info *l, bool qk, uint32_t lo, uint32_t hi) {
-    cost_result c = qk ? cost_qk(ctx->cost, l->bits[LAYER_Q] + lo, hi - lo, l->bits[LAYER_K], l->slots, l->head_dim)
-                       : cost_pv(ctx->cost, l->bits[LAYER_P] + lo, hi - lo, l->bits[LAYER_V], l->slots, l->head_dim);
-    ir_set_int(m, op, IR_KEY_tile_cycles, (int64_t)c.cycles);
-    ir_set_int(m, op, IR_KEY_stall_ppm, (int64_t)llround(1e6 * c.stall_ratio_sum / (double)c.tiles));
-    set_tiles(ctx, m, op, l, qk, lo, hi);
-}
+/** Cycles and mean stall ratio of query slots [lo, hi) against all keys on one array, as integers for the IR. */
+typedef struct {
+    int64_t cycles, stall_ppm;
+} strip_cost;
 
-static void analyse_expected(pass_context *ctx, ir_module *m, size_t op, const layer_info *l, bool qk, uint32_t lo, uint32_t hi) {
+static strip_cost price(pass_context *ctx, const ir_module *m, const layer_info *l, bool qk, uint32_t lo, uint32_t hi) {
+    if (l->is_static) {
+        cost_result c = qk ? cost_qk(ctx->cost, l->bits[LAYER_Q] + lo, hi - lo, l->bits[LAYER_K], l->slots, l->head_dim)
+                           : cost_pv(ctx->cost, l->bits[LAYER_P] + lo, hi - lo, l->bits[LAYER_V], l->slots, l->head_dim);
+        return (strip_cost){(int64_t)c.cycles, llround(1e6 * c.stall_ratio_sum / (double)c.tiles)};
+    }
     int prob8 = m->machine.top_prob_bits == DTQ_PROB_ROW ? -1 : m->machine.top_prob_bits == DTQ_PROB_8;
     cost_expectation c =
         qk ? cost_qk_expected(ctx->cost, l->slots, l->high, lo, hi - lo, 0, l->slots, l->head_dim)
            : cost_pv_expected(ctx->cost, l->slots, l->high, prob8, lo, hi - lo, 0, l->slots, l->head_dim);
-    ir_set_int(m, op, IR_KEY_tile_cycles, (int64_t)llround(c.cycles));
-    ir_set_int(m, op, IR_KEY_stall_ppm, (int64_t)llround(1e6 * c.stall_ratio_sum / c.tiles));
+    return (strip_cost){llround(c.cycles), llround(1e6 * c.stall_ratio_sum / c.tiles)};
+}
+
+static void analyse_layer(pass_context *ctx, ir_module *m, size_t op, const layer_info *l) {
+    strip_cost qk = price(ctx, m, l, true, 0, l->slots), pv = price(ctx, m, l, false, 0, l->slots);
+    ir_set_int(m, op, IR_KEY_qk_cycles, qk.cycles * l->heads);
+    ir_set_int(m, op, IR_KEY_pv_cycles, pv.cycles * l->heads);
+    ir_set_int(m, op, IR_KEY_qk_stall_ppm, qk.stall_ppm);
+    ir_set_int(m, op, IR_KEY_pv_stall_ppm, pv.stall_ppm);
+}
+
+static void analyse_strip(pass_context *ctx, ir_module *m, size_t op, const layer_info *l, bool qk, uint32_t lo, uint32_t hi) {
+    strip_cost c = price(ctx, m, l, qk, lo, hi);
+    ir_set_int(m, op, IR_KEY_tile_cycles, c.cycles);
+    ir_set_int(m, op, IR_KEY_stall_ppm, c.stall_ppm);
+    if (l->is_static)
+        set_tiles(ctx, m, op, l, qk, lo, hi);
 }
 
 /** True if two strips have the same precision row for row, so that everything about them is equal. */
@@ -70,6 +87,7 @@ bool pass_stall(pass_context *ctx, ir_module **module) {
         if (code == IR_TILES) {
             l = layer_read(ctx->arena, m, op);
             last[0] = last[1] = SIZE_MAX;
+            analyse_layer(ctx, m, op, &l);
         }
         if (code != IR_TILE_QK && code != IR_TILE_PV)
             continue;
@@ -77,12 +95,10 @@ bool pass_stall(pass_context *ctx, ir_module **module) {
         const ir_attr *range = ir_get(m, op, IR_KEY_slot_range);
         uint32_t lo = (uint32_t)range->range.lo, hi = (uint32_t)range->range.hi;
         size_t before = last[qk];
-        if (!l.is_static)
-            analyse_expected(ctx, m, op, &l, qk, lo, hi);
-        else if (before != SIZE_MAX && same_strip(&l, qk, ir_get(m, before, IR_KEY_slot_range), lo, hi))
+        if (l.is_static && before != SIZE_MAX && same_strip(&l, qk, ir_get(m, before, IR_KEY_slot_range), lo, hi))
             layer_copy_attrs(m, op, m, before, copied, 3);
         else
-            analyse_static(ctx, m, op, &l, qk, lo, hi);
+            analyse_strip(ctx, m, op, &l, qk, lo, hi);
         last[qk] = op;
     }
     return true;
