@@ -13,11 +13,11 @@ typedef enum { DOC_SCALAR, DOC_SEQUENCE, DOC_MAPPING } doc_kind;
 typedef struct doc_node {
     doc_kind kind;
     src_loc loc;
-    bool quoted;         /* scalar written in quotes: never a number, bool or null */
-    const char *text;    /* scalar */
-    size_t count;        /* children: items, or values of a mapping */
+    bool quoted;      /* scalar written in quotes: never a number, bool or null */
+    const char *text; /* scalar */
+    size_t count;     /* children: items, or values of a mapping */
     struct doc_node **items;
-    const char **keys;   /* of a mapping */
+    const char **keys; /* of a mapping */
     src_loc *key_locs;
 } doc_node;
 
@@ -61,14 +61,18 @@ typedef struct {
 
 typedef struct {
     const char *path;
-    const uint8_t *data; /* the mapped file */
+    const uint8_t *data; /* the whole file */
     uint64_t bytes;
+    bool mapped; /* by safetensors_open */
     size_t count;
-    st_tensor *tensors;
+    st_tensor *tensors; /* ascending by name */
 } safetensors;
 
-/** Maps a file and checks its header: sizes, overlaps, dtypes, shapes; hostile headers are errors. NULL after an error. */
+/** Maps a file and checks its header: sizes, overlaps, dtypes, shapes; hostile headers are errors. NULL after an error.
+ */
 safetensors *safetensors_open(arena *a, diag *d, const char *path);
+/** The same for a file's bytes in memory, which stay the caller's; `name` stands in messages. */
+safetensors *safetensors_parse(arena *a, diag *d, const char *name, const uint8_t *data, uint64_t bytes);
 void safetensors_close(safetensors *s);
 const st_tensor *safetensors_find(const safetensors *s, const char *name);
 
@@ -93,11 +97,11 @@ void target_print(const dtq_machine *m, FILE *out);
 typedef struct {
     src_loc loc;
     enum { POLICY_RATIOS, POLICY_COUNTS, POLICY_BITS } kind;
-    double ratios[3];   /* 0, 4, 8 bits */
+    double ratios[3]; /* 0, 4, 8 bits */
     uint32_t counts[3];
-    uint8_t *bits;      /* [bit_count] */
+    uint8_t *bits; /* [bit_count], each 0, 4 or 8 */
     size_t bit_count;
-    uint32_t *pinned;
+    uint32_t *pinned; /* ascending */
     size_t pinned_count;
 } policy_layer;
 
@@ -105,21 +109,23 @@ typedef struct {
     const char *path, *name;
     size_t layer_count; /* rows of `layers`; 0 if only `all` */
     policy_layer *layers;
-    policy_layer *all;  /* one line for all layers alike, or NULL */
+    policy_layer *all;   /* one line for all layers alike, or NULL */
+    src_loc loc;         /* of `layers` or `all` */
+    bool importance_set; /* the file says which rule; else the model's own holds */
     bool importance_sum; /* importance: sum */
 } policy;
 
 policy *policy_load(arena *a, diag *d, const char *path);
-/** The policy that applies without a file: all tokens 8-bit. */
+/** All tokens at `bits`; with 8 the policy that applies without a file. */
 policy *policy_uniform(arena *a, unsigned bits);
-/** Attaches the policy to the attention ops of a graph module (attributes ratios, counts, token_bits, pinned). Layer 0 of
- *  a model with more than a bare attention runs all 8-bit unless it has explicit token_bits. */
+/** Attaches the policy to the attention ops of a graph module (attributes ratios, counts, token_bits, pinned). Layer 0
+ * of a model with more than a bare attention runs all 8-bit unless it has explicit token_bits. */
 bool policy_apply(const policy *p, ir_module *m, diag *d);
 
 typedef struct {
-    uint32_t seq;         /* 0: the model's own tokens or positions */
+    uint32_t seq;           /* 0: the model's own tokens or positions */
     const char *arithmetic; /* "fp32" or "int8": of linears */
-    bool cluster;         /* false: --no-cluster */
+    bool cluster;           /* false: --no-cluster */
 } model_options;
 
 /** A model as read: everything that does not depend on the length, so that many lengths build from one reading. */
@@ -127,8 +133,8 @@ typedef struct model model;
 /** Reads a model YAML, or a Hugging Face directory (config.json, model.safetensors, vocab.txt). NULL after an error. */
 model *model_load(arena *a, diag *d, const char *path);
 const char *model_name(const model *m);
-uint32_t model_positions(const model *m);   /* longest sequence; for a bare attention its tokens */
-bool model_is_attention(const model *m);    /* bare attention problem: input q, k, v */
+uint32_t model_positions(const model *m);     /* longest sequence; for a bare attention its tokens */
+bool model_is_attention(const model *m);      /* bare attention problem: input q, k, v */
 const char *model_vocabulary(const model *m); /* path of vocab.txt, or NULL */
 bool model_lower_case(const model *m);
 /** Builds the graph module for one length; ops carry locations in the model's file. NULL after an error. */

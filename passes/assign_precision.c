@@ -12,33 +12,31 @@ typedef struct {
     uint8_t *bits; /* of each original token, NULL if chosen at run time */
 } assignment;
 
-/** Marks pinned tokens in `bits` as 8-bit; returns how many places are left of `high`. */
-static uint32_t pin(const ir_module *m, size_t op, uint32_t seq, uint32_t high, uint8_t *bits) {
-    const ir_attr *pinned = ir_get(m, op, IR_KEY_pinned);
-    for (uint32_t i = 0; pinned && i < pinned->count && high; i++)
-        if (pinned->ints[i] >= 0 && pinned->ints[i] < seq && bits[pinned->ints[i]] != 8) {
-            bits[pinned->ints[i]] = 8;
-            high--;
-        }
-    return high;
+/** Gives token `id` the best place that is left. */
+static void place(uint8_t *bits, uint32_t id, uint32_t *high, uint32_t *low) {
+    if (*high) {
+        bits[id] = 8;
+        --*high;
+    } else if (*low) {
+        bits[id] = 4;
+        --*low;
+    }
 }
 
 /** The choice when there is no importance yet: pinned tokens, then the lowest ids, as ties are broken. */
 static uint8_t *choose_by_id(arena *a, const ir_module *m, size_t op, uint32_t seq, uint32_t kept, uint32_t high,
                              const uint8_t *active) {
     uint8_t *bits = arena_alloc(a, seq);
-    uint32_t low = kept - high, left = pin(m, op, seq, high, bits);
-    for (uint32_t id = 0; id < seq; id++) {
-        if (bits[id] || (active && !active[id]))
-            continue;
-        if (left) {
-            bits[id] = 8;
-            left--;
-        } else if (low) {
-            bits[id] = 4;
-            low--;
-        }
+    uint32_t low = kept - high;
+    const ir_attr *pinned = ir_get(m, op, IR_KEY_pinned);
+    for (uint32_t i = 0; pinned && i < pinned->count; i++) {
+        int64_t id = pinned->ints[i];
+        if (id >= 0 && id < seq && !bits[id] && (!active || active[id]))
+            place(bits, (uint32_t)id, &high, &low);
     }
+    for (uint32_t id = 0; id < seq; id++)
+        if (!bits[id] && (!active || active[id]))
+            place(bits, id, &high, &low);
     return bits;
 }
 

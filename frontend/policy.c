@@ -1,0 +1,382 @@
+/* Policies: how many tokens of each attention layer run at 0, 4 and 8 bits, read and attached to a graph. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontend/fields.h"
+#include "frontend/frontend.h"
+#include "frontend/path.h"
+#include "runtime/dtqrt.h"
+
+enum { MAX_TOKENS = 65536, MAX_LAYERS = 4096 };
+
+static const int64_t whole = 1000000000; /* ratios are in parts of it */
+
+static const int64_t class_bits[3] = {0, 4, 8};
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+/** Index of the class (0, 4 or 8 bits) that a key names, or -1 after an error. */
+static int class_of_key(diag *d, const char *key, src_loc loc, const char *what) {
+    for (int c = 0; c < 3; c++)
+        if (key[0] == (char)('0' + class_bits[c]) && key[1] == 0)
+            return c;
+    diag_error(d, loc, "%s has the key '%.40s'; a token has 0, 4 or 8 bits", what, key);
+    return -1;
+}
+
+static bool read_ratios(diag *d, const doc_node *n, policy_layer *l) {
+    if (!doc_kind_is(d, n, "ratios", DOC_MAPPING))
+        return false;
+    double sum = 0;
+    for (size_t i = 0; i < n->count; i++) {
+        int c = class_of_key(d, n->keys[i], n->key_locs[i], "ratios");
+        char what[32];
+        snprintf(what, sizeof what, "the ratio at %.4s bits", n->keys[i]);
+        if (c < 0 || !doc_real(d, n->items[i], what, 0, 1, &l->ratios[c]))
+            return false;
+        sum += l->ratios[c];
+    }
+    if (fabs(sum - 1) > 1e-6)
+        return diag_error(d, n->loc, "the ratios sum to %.9g; they must sum to 1", sum);
+    l->kind = POLICY_RATIOS;
+    return true;
+}
+
+static bool read_counts(diag *d, const doc_node *n, policy_layer *l) {
+    if (!doc_kind_is(d, n, "counts", DOC_MAPPING))
+        return false;
+    for (size_t i = 0; i < n->count; i++) {
+        int c = class_of_key(d, n->keys[i], n->key_locs[i], "counts");
+        int64_t value;
+        char what[32];
+        snprintf(what, sizeof what, "the count at %.4s bits", n->keys[i]);
+        if (c < 0 || !doc_int(d, n->items[i], what, 0, MAX_TOKENS, &value))
+            return false;
+        l->counts[c] = (uint32_t)value;
+    }
+    l->kind = POLICY_COUNTS;
+    return true;
+}
+
+static bool read_bits(arena *a, diag *d, const doc_node *n, policy_layer *l) {
+    if (!doc_kind_is(d, n, "token_bits", DOC_SEQUENCE))
+        return false;
+    if (n->count == 0 || n->count > MAX_TOKENS)
+        return diag_error(d, n->loc, "token_bits has %zu entries; it must have one for each token, at most %d",
+                          n->count, MAX_TOKENS);
+    l->bits = ARENA_ARRAY(a, uint8_t, n->count);
+    l->bit_count = n->count;
+    for (size_t i = 0; i < n->count; i++) {
+        char what[48];
+        int word;
+        snprintf(what, sizeof what, "the bits of token %zu", i);
+        if (!doc_word(d, n->items[i], what, "0|4|8", &word))
+            return false;
+        l->bits[i] = (uint8_t)class_bits[word];
+    }
+    l->kind = POLICY_BITS;
+    return true;
+}
+
+static int ascending(const void *x, const void *y) {
+    uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+    return (a > b) - (a < b);
+}
+
+static bool read_pinned(arena *a, diag *d, const doc_node *n, policy_layer *l) {
+    if (!doc_kind_is(d, n, "pinned", DOC_SEQUENCE))
+        return false;
+    l->pinned = ARENA_ARRAY(a, uint32_t, n->count);
+    for (size_t i = 0; i < n->count; i++) {
+        int64_t id;
+        if (!doc_int(d, n->items[i], "a pinned token", 0, MAX_TOKENS - 1, &id))
+            return false;
+        l->pinned[l->pinned_count++] = (uint32_t)id;
+    }
+    qsort(l->pinned, l->pinned_count, sizeof *l->pinned, ascending);
+    for (size_t i = 1; i < l->pinned_count; i++)
+        if (l->pinned[i] == l->pinned[i - 1])
+            return diag_error(d, n->loc, "token %u is pinned twice", l->pinned[i]);
+    return true;
+}
+
+/** Reads a row: exactly one of ratios, counts and token_bits, with the tokens pinned. */
+static bool read_layer(arena *a, diag *d, const doc_node *n, const char *what, policy_layer *l) {
+    static const char *const keys[] = {"ratios", "counts", "token_bits", "pinned"};
+    if (!doc_keys(d, n, what, keys, 4))
+        return false;
+    const doc_node *choice = NULL;
+    int kind = -1;
+    for (int k = 0; k < 3; k++) {
+        const doc_node *found = doc_find(n, keys[k]);
+        if (found && choice)
+            return diag_error(d, found->loc, "%s has both %s and %s; it must have one of them", what, keys[kind],
+                              keys[k]);
+        if (found) {
+            choice = found;
+            kind = k;
+        }
+    }
+    if (!choice)
+        return diag_error(d, n->loc, "%s must have one of ratios, counts and token_bits", what);
+    l->loc = choice->loc;
+    if (!(kind == 0 ? read_ratios(d, choice, l) : kind == 1 ? read_counts(d, choice, l) : read_bits(a, d, choice, l)))
+        return false;
+    const doc_node *pinned = doc_find(n, "pinned");
+    if (pinned && kind == 2)
+        return diag_error(d, pinned->loc, "pinned has no use beside token_bits, which say every token's precision");
+    return !pinned || read_pinned(a, d, pinned, l);
+}
+
+policy *policy_load(arena *a, diag *d, const char *path) {
+    static const char *const keys[] = {"name", "layers", "all", "importance"};
+    const doc_node *root = doc_load(a, d, path, 0);
+    if (!root || !doc_keys(d, root, "the policy", keys, 4))
+        return NULL;
+    policy *p = ARENA_NEW(a, policy);
+    p->path = arena_strdup(a, path);
+    p->name = path_stem(a, path);
+    const doc_node *name = doc_find(root, "name"), *rule = doc_find(root, "importance");
+    const doc_node *layers = doc_find(root, "layers"), *all = doc_find(root, "all");
+    bool ok = !name || doc_string(d, name, "name", &p->name);
+    int word = 0;
+    ok = (!rule || doc_word(d, rule, "importance", "mean|sum", &word)) && ok;
+    p->importance_set = rule != NULL;
+    p->importance_sum = word == 1;
+    if (layers && all)
+        ok = diag_error(d, all->loc, "a policy has either `layers`, a row for each, or `all`, one row for all alike");
+    else if (!layers && !all)
+        ok = diag_error(d, root->loc, "a policy must have `layers`, a row for each, or `all`, one row for all alike");
+    else if (all) {
+        p->loc = all->loc;
+        p->all = ARENA_NEW(a, policy_layer);
+        ok = read_layer(a, d, all, "`all`", p->all) && ok;
+    } else if (!doc_kind_is(d, layers, "layers", DOC_SEQUENCE)) {
+        ok = false;
+    } else if (layers->count == 0 || layers->count > MAX_LAYERS) {
+        ok = diag_error(d, layers->loc, "layers has %zu rows; it must have from 1 to %d", layers->count, MAX_LAYERS);
+    } else {
+        p->loc = layers->loc;
+        p->layer_count = layers->count;
+        p->layers = ARENA_ARRAY(a, policy_layer, layers->count);
+        for (size_t i = 0; i < layers->count; i++) {
+            char what[32];
+            snprintf(what, sizeof what, "layer %zu", i);
+            ok = read_layer(a, d, layers->items[i], what, &p->layers[i]) && ok;
+        }
+    }
+    return ok ? p : NULL;
+}
+
+policy *policy_uniform(arena *a, unsigned bits) {
+    policy *p = ARENA_NEW(a, policy);
+    p->name = arena_printf(a, "uniform%u", bits);
+    p->all = ARENA_NEW(a, policy_layer);
+    p->all->kind = POLICY_RATIOS;
+    p->all->ratios[bits == 8 ? 2 : 1] = 1;
+    return p;
+}
+
+/* ---- attaching --------------------------------------------------------------------------------------------------- */
+
+/** What is known of the active tokens on the way through the layers. */
+typedef struct {
+    ir_module *m;
+    diag *d;
+    uint32_t seq;
+    int64_t pooled;       /* the token whose row the model is pooled from, or -1 */
+    bool pool_pinned;     /* said so already */
+    uint32_t kept;        /* active tokens of the layer before; seq at first */
+    const uint8_t *known; /* their bits by id where explicit, or NULL: all tokens (or unknown if `dynamic`) */
+    bool dynamic;         /* importance has chosen among the tokens: which are active is known at run time only */
+    size_t dynamic_layer;
+} state;
+
+static bool layer_error(diag *d, const policy_layer *l, size_t layer, const state *s, uint32_t keep) {
+    if (keep == 0)
+        return diag_error(d, l->loc, "layer %zu keeps none of the %u tokens; it must keep at least one", layer, s->seq);
+    return diag_error(d, l->loc,
+                      "layer %zu keeps %u tokens, but layer %zu has only %u left; pruned tokens do not come back",
+                      layer, keep, layer - 1, s->kept);
+}
+
+/** Ratios in parts per 10^9 that sum to exactly that. */
+static void ratio_parts(const policy_layer *l, int64_t parts[3]) {
+    parts[0] = llround(l->ratios[0] * (double)whole);
+    parts[2] = llround(l->ratios[2] * (double)whole);
+    if (parts[0] + parts[2] > whole)
+        parts[2] = whole - parts[0];
+    parts[1] = whole - parts[0] - parts[2];
+    if (l->ratios[1] == 0) { /* no 4-bit token by rounding */
+        parts[2] += parts[1];
+        parts[1] = 0;
+    }
+}
+
+/** Sets the pinned tokens of a layer that keeps `keep` tokens, `high` of them at 8 bits. A model pooled from one token
+ *  pins it, if there is an 8-bit place for it. */
+static bool apply_pinned(state *s, const policy_layer *l, size_t layer, size_t op, uint32_t keep, uint32_t high) {
+    int64_t *ids = ARENA_ARRAY(s->m->arena, int64_t, l->pinned_count + 1);
+    size_t count = 0;
+    bool ok = true, pooled_there = false;
+    for (size_t i = 0; i < l->pinned_count && ok; i++) {
+        uint32_t id = l->pinned[i];
+        ids[count++] = id;
+        pooled_there = pooled_there || (int64_t)id == s->pooled;
+        if (id >= s->seq)
+            ok = diag_error(s->d, l->loc, "layer %zu pins token %u, but the sequence has only tokens 0 to %u", layer,
+                            id, s->seq - 1);
+        else if (s->known && s->known[id] == 0)
+            ok = diag_error(s->d, l->loc, "layer %zu pins token %u, which was pruned before", layer, id);
+    }
+    if (ok && l->pinned_count > keep)
+        ok = diag_error(s->d, l->loc, "layer %zu pins %zu tokens, but keeps only %u", layer, l->pinned_count, keep);
+    bool active = s->pooled >= 0 && !(s->known && s->known[s->pooled] == 0);
+    if (ok && active && !pooled_there && count < high && high < s->seq) {
+        if (!s->pool_pinned)
+            diag_remark(s->d, l->loc, "policy",
+                        "token %lld takes an 8-bit place from layer %zu on: the model is pooled from it",
+                        (long long)s->pooled, layer);
+        s->pool_pinned = true;
+        size_t at = count++;
+        for (; at > 0 && ids[at - 1] > s->pooled; at--)
+            ids[at] = ids[at - 1];
+        ids[at] = s->pooled;
+    }
+    if (ok && count)
+        ir_set_ints(s->m, op, IR_KEY_pinned, ids, count);
+    return ok;
+}
+
+/** After a layer by shares: importance has chosen, unless all tokens stay and all have the same precision. */
+static void settle(state *s, size_t layer, uint32_t keep, uint32_t high) {
+    bool choice = keep < s->kept || (high > 0 && high < keep);
+    if (choice && !s->dynamic) {
+        s->dynamic = true;
+        s->dynamic_layer = layer;
+        s->known = NULL;
+    }
+    s->kept = keep;
+}
+
+static bool apply_ratios(state *s, const policy_layer *l, size_t layer, size_t op) {
+    int64_t parts[3];
+    uint32_t keep, high;
+    ratio_parts(l, parts);
+    dtq_counts(s->seq, (double)parts[0] / (double)whole, (double)parts[2] / (double)whole, &keep, &high);
+    if (keep == 0 || keep > s->kept)
+        return layer_error(s->d, l, layer, s, keep);
+    ir_set_ints(s->m, op, IR_KEY_ratios, parts, 3);
+    ir_set_str(s->m, op, IR_KEY_promote, "free");
+    if (!apply_pinned(s, l, layer, op, keep, high))
+        return false;
+    settle(s, layer, keep, high);
+    return true;
+}
+
+static bool apply_counts(state *s, const policy_layer *l, size_t layer, size_t op) {
+    uint64_t sum = (uint64_t)l->counts[0] + l->counts[1] + l->counts[2];
+    uint32_t keep = l->counts[1] + l->counts[2];
+    if (sum != s->seq)
+        return diag_error(s->d, l->loc,
+                          "the counts of layer %zu sum to %llu; they must sum to the %u tokens of the sequence", layer,
+                          (unsigned long long)sum, s->seq);
+    if (keep == 0 || keep > s->kept)
+        return layer_error(s->d, l, layer, s, keep);
+    ir_set_ints(s->m, op, IR_KEY_counts, (int64_t[]){l->counts[0], l->counts[1], l->counts[2]}, 3);
+    ir_set_str(s->m, op, IR_KEY_promote, "free");
+    if (!apply_pinned(s, l, layer, op, keep, l->counts[2]))
+        return false;
+    settle(s, layer, keep, l->counts[2]);
+    return true;
+}
+
+static bool apply_bits(state *s, const policy_layer *l, size_t layer, size_t op) {
+    if (l->bit_count != s->seq)
+        return diag_error(s->d, l->loc, "token_bits of layer %zu has %zu entries; the sequence has %u tokens", layer,
+                          l->bit_count, s->seq);
+    if (s->dynamic)
+        return diag_error(s->d, l->loc,
+                          "token_bits of layer %zu come after layer %zu, where importance chooses among the tokens; "
+                          "use ratios or counts from there on",
+                          layer, s->dynamic_layer);
+    uint32_t keep = 0;
+    for (size_t i = 0; i < l->bit_count; i++) {
+        keep += l->bits[i] != 0;
+        if (l->bits[i] && s->known && !s->known[i])
+            return diag_error(s->d, l->loc, "token_bits of layer %zu give token %zu %u bits, but it was pruned before",
+                              layer, i, l->bits[i]);
+    }
+    if (keep == 0)
+        return layer_error(s->d, l, layer, s, keep);
+    size_t runs;
+    ir_run *run = ir_runs_of(s->m->arena, l->bits, l->bit_count, &runs);
+    ir_set_runs(s->m, op, IR_KEY_token_bits, run, runs);
+    ir_set_str(s->m, op, IR_KEY_promote, "none");
+    s->kept = keep;
+    s->known = l->bits;
+    return true;
+}
+
+/** Layer 0 of a model: no layer before it has measured importance, so that nothing can be chosen by it. */
+static bool apply_first(state *s, const policy_layer *l, size_t op) {
+    uint64_t sum = (uint64_t)l->counts[0] + l->counts[1] + l->counts[2];
+    if (l->kind == POLICY_COUNTS && sum != s->seq)
+        return apply_counts(s, l, 0, op);
+    bool asks = l->kind == POLICY_COUNTS ? l->counts[2] != s->seq : l->ratios[2] < 1;
+    if (asks)
+        diag_remark(s->d, s->m->ops[op].loc, "policy",
+                    "layer 0 runs all %u tokens at 8 bits: no layer before it measures importance; the policy holds "
+                    "from layer 1 on (explicit token_bits would hold for layer 0, too)",
+                    s->seq);
+    ir_set_ints(s->m, op, IR_KEY_ratios, (int64_t[]){0, 0, whole}, 3);
+    ir_set_str(s->m, op, IR_KEY_promote, "free");
+    return apply_pinned(s, l, 0, op, s->seq, s->seq);
+}
+
+static bool apply_layer(state *s, const policy_layer *l, size_t layer, size_t op) {
+    static const unsigned replaced[] = {IR_KEY_ratios, IR_KEY_counts, IR_KEY_token_bits, IR_KEY_pinned};
+    for (size_t i = 0; i < sizeof replaced / sizeof *replaced; i++)
+        ir_unset(s->m, op, replaced[i]);
+    if (l->kind == POLICY_BITS)
+        return apply_bits(s, l, layer, op);
+    if (layer == 0 && !s->m->header.qkv_input)
+        return apply_first(s, l, op);
+    return l->kind == POLICY_COUNTS ? apply_counts(s, l, layer, op) : apply_ratios(s, l, layer, op);
+}
+
+/** The token that a pooling of the first or last row takes, or -1. */
+static int64_t pooled_token(const ir_module *m) {
+    for (size_t i = 0; i < m->op_count; i++) {
+        const char *function = m->ops[i].code == IR_POOL ? ir_str(m, i, IR_KEY_function) : NULL;
+        if (function && strcmp(function, "first") == 0)
+            return 0;
+        if (function && strcmp(function, "last") == 0)
+            return (int64_t)m->header.seq - 1;
+    }
+    return -1;
+}
+
+bool policy_apply(const policy *p, ir_module *m, diag *d) {
+    size_t layers = 0, layer = 0;
+    for (size_t i = 0; i < m->op_count; i++)
+        layers += m->ops[i].code == IR_ATTENTION;
+    if (!p->all && p->layer_count != layers)
+        return diag_error(d, p->loc,
+                          "the policy has %zu row%s in `layers`, but model '%s' has %zu attention layer%s; write a row "
+                          "for each, or `all:` for all alike",
+                          p->layer_count, p->layer_count == 1 ? "" : "s", m->header.model ? m->header.model : "",
+                          layers, layers == 1 ? "" : "s");
+    state s = {.m = m, .d = d, .seq = m->header.seq, .kept = m->header.seq, .pooled = pooled_token(m)};
+    for (size_t i = 0; i < m->op_count; i++) {
+        if (m->ops[i].code != IR_ATTENTION)
+            continue;
+        if (p->importance_set)
+            ir_set_str(m, i, IR_KEY_importance_rule, p->importance_sum ? "sum" : "mean");
+        if (!apply_layer(&s, p->all ? p->all : &p->layers[layer], layer, i))
+            return false;
+        layer++;
+    }
+    return true;
+}

@@ -1,0 +1,180 @@
+/* Target files: the machine's parameters by runtime/machine.def, read and printed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontend/fields.h"
+#include "frontend/frontend.h"
+#include "frontend/path.h"
+
+enum { MAX_SECTIONS = 16, MAX_KEYS = 64 };
+
+static bool is_top(const dtq_machine_param *p) {
+    return strcmp(p->section, "top") == 0;
+}
+
+/** Sections in the order of the table, without `top`. */
+static size_t sections(const char *out[MAX_SECTIONS]) {
+    size_t count = 0;
+    for (size_t i = 0; i < dtq_machine_param_count; i++) {
+        const dtq_machine_param *p = &dtq_machine_params[i];
+        bool known = is_top(p);
+        for (size_t k = 0; k < count && !known; k++)
+            known = strcmp(out[k], p->section) == 0;
+        if (!known && count < MAX_SECTIONS)
+            out[count++] = p->section;
+    }
+    return count;
+}
+
+static bool read_param(diag *d, const doc_node *n, const dtq_machine_param *p, dtq_machine *m) {
+    char what[128];
+    double value = 0;
+    bool top = is_top(p);
+    if (p->kind == DTQ_PARAM_ENUM) {
+        int word;
+        snprintf(what, sizeof what, "%s%s%s", top ? "" : p->section, top ? "" : ".", p->name);
+        if (!doc_word(d, n, what, p->words, &word))
+            return false;
+        value = word;
+    } else {
+        snprintf(what, sizeof what, "%s%s%s (%s)", top ? "" : p->section, top ? "" : ".", p->name, p->unit);
+        if (p->kind == DTQ_PARAM_INT) {
+            int64_t whole;
+            if (!doc_int(d, n, what, (int64_t)p->lo, (int64_t)p->hi, &whole))
+                return false;
+            value = (double)whole;
+        } else if (!doc_real(d, n, what, p->lo, p->hi, &value)) {
+            return false;
+        }
+    }
+    dtq_machine_set(m, p, value);
+    return true;
+}
+
+/** Reads the parameters of one section out of its mapping; unknown keys are errors. `extra`: keys that are no numbers.
+ */
+static bool read_section(diag *d, const doc_node *mapping, const char *section, const char *const *extra,
+                         size_t extra_count, dtq_machine *m) {
+    const char *keys[MAX_KEYS];
+    size_t count = 0;
+    bool top = strcmp(section, "top") == 0;
+    for (size_t i = 0; i < extra_count && count < MAX_KEYS; i++)
+        keys[count++] = extra[i];
+    for (size_t i = 0; i < dtq_machine_param_count && count < MAX_KEYS; i++)
+        if (strcmp(dtq_machine_params[i].section, section) == 0)
+            keys[count++] = dtq_machine_params[i].name;
+    if (!doc_kind_is(d, mapping, top ? "a target" : section, DOC_MAPPING))
+        return false;
+    bool ok = doc_keys(d, mapping, top ? "the target" : section, keys, count);
+    for (size_t i = 0; i < dtq_machine_param_count; i++) {
+        const dtq_machine_param *p = &dtq_machine_params[i];
+        const doc_node *n = strcmp(p->section, section) == 0 ? doc_find(mapping, p->name) : NULL;
+        if (n)
+            ok = read_param(d, n, p, m) && ok;
+    }
+    return ok;
+}
+
+static bool read_kind(diag *d, const doc_node *root) {
+    const doc_node *kind = doc_find(root, "kind");
+    const char *text;
+    if (!kind)
+        return diag_error(d, root->loc, "the target lacks the key 'kind'; write `kind: vssa`");
+    if (!doc_string(d, kind, "kind", &text))
+        return false;
+    if (strcmp(text, "vssa") != 0)
+        return diag_error(d, kind->loc, "kind must be vssa, the only kind of machine there is, not '%.40s'", text);
+    return true;
+}
+
+bool target_load(arena *a, diag *d, const char *path, dtq_machine *out) {
+    const char *extra[MAX_SECTIONS + 2];
+    size_t count = sections(extra);
+    size_t section_count = count;
+    extra[count++] = "kind";
+    extra[count++] = "name";
+    dtq_machine_init(out);
+    const doc_node *root = doc_load(a, d, path, 0);
+    if (!root || !doc_kind_is(d, root, "a target", DOC_MAPPING))
+        return false;
+    bool ok = read_kind(d, root);
+    const char *name = path_stem(a, path);
+    const doc_node *named = doc_find(root, "name");
+    if (named)
+        ok = doc_string(d, named, "name", &name) && ok;
+    if (strlen(name) >= sizeof out->name) {
+        src_loc loc = named ? named->loc : root->loc;
+        ok = diag_error(d, loc, "the name '%.20s…' is %zu bytes long; at most %zu fit", name, strlen(name),
+                        sizeof out->name - 1);
+    } else {
+        snprintf(out->name, sizeof out->name, "%s", name);
+    }
+    ok = read_section(d, root, "top", extra, count, out) && ok;
+    for (size_t i = 0; i < section_count; i++) {
+        const doc_node *section = doc_find(root, extra[i]);
+        if (section)
+            ok = read_section(d, section, extra[i], NULL, 0, out) && ok;
+    }
+    return ok;
+}
+
+/* ---- printing ---------------------------------------------------------------------------------------------------- */
+
+/** The shortest text that reads back as the same number. */
+static const char *number(double value, char buf[40]) {
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(buf, 40, "%.*g", digits, value);
+        if (strtod(buf, NULL) == value)
+            break;
+    }
+    return buf;
+}
+
+static void print_param(const dtq_machine *m, const dtq_machine_param *p, FILE *out) {
+    char buf[64];
+    double value = dtq_machine_get(m, p);
+    if (p->kind == DTQ_PARAM_ENUM) {
+        const char *w = p->words;
+        for (int i = 0; i < (int)value && strchr(w, '|'); i++)
+            w = strchr(w, '|') + 1;
+        snprintf(buf, sizeof buf, "%.*s", (int)strcspn(w, "|"), w);
+    } else if (p->kind == DTQ_PARAM_INT) {
+        snprintf(buf, sizeof buf, "%llu", (unsigned long long)value);
+    } else {
+        number(value, buf);
+    }
+    fprintf(out, "%s%s: %-*s # ", is_top(p) ? "" : "  ", p->name, (int)(30 - strlen(p->name)), buf);
+    if (p->kind == DTQ_PARAM_ENUM)
+        fprintf(out, "%s: %s\n", p->words, p->doc);
+    else
+        fprintf(out, "%s: %s\n", p->unit, p->doc);
+}
+
+/** A scalar in double quotes. */
+static void print_quoted(const char *s, FILE *out) {
+    fputc('"', out);
+    for (; *s; s++) {
+        if ((uint8_t)*s < 0x20 || *s == 0x7f)
+            fprintf(out, "\\x%02x", (unsigned)(uint8_t)*s);
+        else
+            fprintf(out, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
+    }
+    fputc('"', out);
+}
+
+void target_print(const dtq_machine *m, FILE *out) {
+    const char *names[MAX_SECTIONS];
+    size_t count = sections(names);
+    fputs("kind: vssa\nname: ", out);
+    print_quoted(m->name, out);
+    fputc('\n', out);
+    for (size_t i = 0; i < dtq_machine_param_count; i++)
+        if (is_top(&dtq_machine_params[i]))
+            print_param(m, &dtq_machine_params[i], out);
+    for (size_t s = 0; s < count; s++) {
+        fprintf(out, "%s:\n", names[s]);
+        for (size_t i = 0; i < dtq_machine_param_count; i++)
+            if (strcmp(dtq_machine_params[i].section, names[s]) == 0)
+                print_param(m, &dtq_machine_params[i], out);
+    }
+}

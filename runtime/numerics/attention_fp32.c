@@ -1,0 +1,50 @@
+/* Attention in plain float32: what the quantised attention is measured against. Sums run in 16 lanes as in host work;
+ * the weighted sum of values runs over the slots in order. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/numerics/attention.h"
+#include "runtime/numerics/kernels.h"
+
+bool dtq_attention_fp32(const dtq_attention *a, dtq_error *e) {
+    if (!dtq_attention_check(a, e)) {
+        return false;
+    }
+    float *p = malloc(a->slots * sizeof *p);
+    if (p == NULL) {
+        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for an attention layer of %u tokens", a->slots);
+    }
+    const dtq_kernels *kernels = dtq_kernels_choose(false);
+    const float scale = dtq_score_scale(a->head_dim);
+    for (size_t h = 0; h < a->heads; h++) {
+        const size_t kv = h / (a->heads / a->kv_heads);
+        for (size_t i = 0; i < a->slots; i++) {
+            const float *q = a->q + (i * a->heads + h) * a->head_dim;
+            float *out = a->out + (i * a->heads + h) * a->head_dim;
+            float largest = 0.0f, z = 0.0f;
+            bool any = false;
+            memset(out, 0, a->head_dim * sizeof *out);
+            for (size_t j = 0; j < a->slots; j++) {
+                if (a->causal && a->ids[j] > a->ids[i]) {
+                    continue;
+                }
+                p[j] = kernels->dot(q, a->k + (j * a->kv_heads + kv) * a->head_dim, a->head_dim) * scale;
+                largest = !any || p[j] > largest ? p[j] : largest;
+                any = true;
+            }
+            for (size_t j = 0; any && j < a->slots; j++) {
+                if (a->causal && a->ids[j] > a->ids[i]) {
+                    continue;
+                }
+                p[j] = dtq_exp2(p[j] - largest);
+                z = z + p[j];
+                kernels->axpy(p[j], a->v + (j * a->kv_heads + kv) * a->head_dim, a->head_dim, out);
+            }
+            for (size_t c = 0; any && c < a->head_dim; c++) {
+                out[c] = out[c] / z;
+            }
+        }
+    }
+    free(p);
+    return true;
+}

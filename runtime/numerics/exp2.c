@@ -1,0 +1,43 @@
+/* Powers of two in float32 without libm: the exponential of every softmax and activation here. */
+#include <math.h>
+#include <string.h>
+
+#include "runtime/dtqrt.h"
+#include "runtime/numerics/polynomials.h"
+
+float dtq_rne(float x) {
+    /* Adding 2^23 leaves no fraction bits, so the addition itself rounds half to even. */
+    const float magic = 0x1p23f;
+    const float a = fabsf(x);
+    if (!(a < magic)) {
+        return x;
+    }
+    const float r = (a + magic) - magic;
+    return copysignf(r, x);
+}
+
+float dtq_exp2(float t) {
+    if (!(t > -126.0f)) {
+        return 0.0f; /* also for a NaN, which must not reach the conversion below */
+    }
+    if (t >= 0.0f) {
+        return 1.0f;
+    }
+    const float i = dtq_rne(t);
+    const float f = t - i;
+    float p = DTQ_EXP2_C5;
+    p = p * f + DTQ_EXP2_C4;
+    p = p * f + DTQ_EXP2_C3;
+    p = p * f + DTQ_EXP2_C2;
+    p = p * f + DTQ_EXP2_C1;
+    p = p * f + 1.0f;
+    const uint32_t bits = (uint32_t)((int32_t)i + 127) << 23;
+    float power;
+    memcpy(&power, &bits, sizeof power);
+    return p * power;
+}
+
+float dtq_score_scale(uint32_t head_dim) {
+    const double log2_e = 0x1.71547652b82fep+0;
+    return (float)(log2_e / sqrt((double)head_dim));
+}

@@ -1,0 +1,469 @@
+/* The instructions of the host queue: everything of a model that is not attention. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/exec.h"
+#include "runtime/numerics/kernels.h"
+#include "runtime/numerics/parallel.h"
+#include "runtime/numerics/weights.h"
+
+/* The int32 sum of so many products of codes cannot overflow. */
+enum { INT8_INPUTS_MAX = 131072 };
+
+/* What every host instruction on the rows of a layer's tokens starts from. */
+typedef struct {
+    const dtq_layer *layer;
+    const dtq_slots *slots;
+    uint32_t index; /* of the layer */
+    const uint32_t *ids;
+    uint32_t rows;
+} rows_of;
+
+static bool rows_of_layer(const dtq_exec *x, uint64_t layer, rows_of *r, dtq_error *e) {
+    if (layer >= x->stream->layer_count) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "host work on layer %llu of %u", (unsigned long long)layer,
+                        x->stream->layer_count);
+    }
+    const dtq_slots *slots = &x->slots[layer];
+    if (!slots->ready) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "host work on layer %llu before its tokens are selected",
+                        (unsigned long long)layer);
+    }
+    const dtq_layer *l = &x->stream->layers[layer];
+    *r = (rows_of){l, slots, (uint32_t)layer, slots->ids, x->exact ? x->stream->seq : l->slots};
+    return true;
+}
+
+/* A float matrix in DRAM; NULL (and an error) if it does not fit. */
+static float *matrix(const dtq_exec *x, uint64_t at, uint64_t rows, uint64_t width, dtq_error *e) {
+    const uint64_t have = x->stream->dram_bytes / sizeof(float);
+    if (width == 0 || rows > have || width > have / rows || at % sizeof(float) != 0 ||
+        at > x->stream->dram_bytes - rows * width * sizeof(float)) {
+        (void)dtq_fail(e, DTQ_BAD_PROGRAM, "host work outside of DRAM: %llu x %llu floats at byte %llu",
+                       (unsigned long long)rows, (unsigned long long)width, (unsigned long long)at);
+        return NULL;
+    }
+    return (float *)(void *)(x->dram + at);
+}
+
+static bool shape_of(const dtq_exec *x, uint64_t tensor, size_t *rows, size_t *columns, dtq_error *e) {
+    if (x->weights == NULL) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "the program needs its weights, and none are open");
+    }
+    if (!dtq_weights_shape(x->weights, tensor, rows, columns)) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "host work with tensor %llu of %zu", (unsigned long long)tensor,
+                        x->program->tensor_count);
+    }
+    return true;
+}
+
+/* A vector operand; *out is NULL if the field says none. `width` 0 takes any length and returns it. */
+static bool vector(const dtq_exec *x, uint64_t tensor, uint64_t none, size_t *width, const float **out, dtq_error *e) {
+    *out = NULL;
+    if (tensor == none) {
+        return true;
+    }
+    size_t rows = 0, columns = 0;
+    if (!shape_of(x, tensor, &rows, &columns, e)) {
+        return false;
+    }
+    *width = *width == 0 ? rows * columns : *width;
+    if (rows * columns != *width) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %s has %zu elements where %zu are needed",
+                        x->program->tensors[tensor].name, rows * columns, *width);
+    }
+    *out = dtq_weights_float(x->weights, tensor, e);
+    return *out != NULL;
+}
+
+#define NONE(op, field) (((uint64_t)1 << dtq_ops[DTQ_OP_##op].fields[DTQ_F(op, field)].bits) - 1)
+
+/* ---- embedding ----------------------------------------------------------------------------------------------- */
+
+/* dst = row `row` of the table, or dst += it. */
+static bool add_row(const dtq_exec *x, uint64_t table, size_t row, const char *what, uint32_t id, size_t width,
+                    bool first, float *dst, float *scratch, dtq_error *e) {
+    size_t rows = 0, columns = 0;
+    if (!shape_of(x, table, &rows, &columns, e)) {
+        return false;
+    }
+    if (columns != width) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %s has %zu columns where %zu are needed",
+                        x->program->tensors[table].name, columns, width);
+    }
+    if (row >= rows) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "token %u: %s %zu is not below %zu, the rows of %s", id, what, row, rows,
+                        x->program->tensors[table].name);
+    }
+    if (!dtq_weights_row(x->weights, table, row, first ? dst : scratch, e)) {
+        return false;
+    }
+    for (size_t c = 0; !first && c < width; c++) {
+        dst[c] = dst[c] + scratch[c];
+    }
+    return true;
+}
+
+static bool host_embed(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    rows_of r;
+    size_t vocabulary = 0, width = 0;
+    const uint64_t word = DTQ_GET(in, EMBED, word), position = DTQ_GET(in, EMBED, position);
+    const uint64_t type = DTQ_GET(in, EMBED, type);
+    if (!rows_of_layer(x, DTQ_GET(in, EMBED, layer), &r, e) || !shape_of(x, word, &vocabulary, &width, e)) {
+        return false;
+    }
+    if (x->input == NULL || x->input->tokens == NULL) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "the program takes token ids as its input, and there are none");
+    }
+    float *dst = matrix(x, DTQ_GET(in, EMBED, dst), x->stream->seq, width, e);
+    float *scratch = malloc(width * sizeof *scratch);
+    bool ok = dst != NULL;
+    if (ok && scratch == NULL) {
+        ok = dtq_fail(e, DTQ_NO_MEMORY, "out of memory for an embedding");
+    }
+    for (uint32_t i = 0; ok && i < r.rows; i++) {
+        const uint32_t id = r.ids[i];
+        const uint32_t segment = x->input->segments != NULL ? x->input->segments[id] : 0;
+        float *to = dst + (size_t)id * width;
+        ok = add_row(x, word, x->input->tokens[id], "vocabulary id", id, width, true, to, scratch, e) &&
+             (position == NONE(EMBED, position) ||
+              add_row(x, position, id, "position", id, width, false, to, scratch, e)) &&
+             (type == NONE(EMBED, type) || add_row(x, type, segment, "segment", id, width, false, to, scratch, e));
+    }
+    free(scratch);
+    return ok;
+}
+
+/* ---- linear -------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const dtq_kernels *kernels;
+    const dtq_linear_f32 *f32;
+    const dtq_linear_i8 *i8;
+    size_t outputs;
+} linear_job;
+
+/* Items are strips of outputs, wide enough for the largest tile of any kernel. */
+enum { STRIP = 64 };
+
+static void linear_strips(void *context, size_t first, size_t last) {
+    const linear_job *j = context;
+    const size_t end = last * STRIP < j->outputs ? last * STRIP : j->outputs;
+    if (j->f32 != NULL) {
+        j->kernels->linear_f32(j->f32, first * STRIP, end);
+    } else {
+        j->kernels->linear_i8(j->i8, first * STRIP, end);
+    }
+}
+
+static void run_linear(const dtq_exec *x, linear_job *j) {
+    dtq_parallel(x->threads, (j->outputs + STRIP - 1) / STRIP, linear_strips, j);
+}
+
+static bool linear_int8(dtq_exec *x, const rows_of *r, const dtq_linear_f32 *f, uint64_t tensor, dtq_error *e) {
+    if (f->inputs > INT8_INPUTS_MAX) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "an int8 linear of %zu inputs; at most %d", f->inputs, INT8_INPUTS_MAX);
+    }
+    const dtq_weight_i8 *w = dtq_weights_int8(x->weights, tensor, x->threads, e);
+    if (w == NULL) {
+        return false;
+    }
+    const size_t stride = w->input_groups * DTQ_PACK_INPUTS;
+    int8_t *codes = calloc(r->rows, stride);
+    float *scales = malloc(r->rows * sizeof *scales);
+    linear_job j = {.kernels = dtq_kernels_choose(x->scalar), .outputs = f->outputs};
+    bool ok = codes != NULL && scales != NULL;
+    if (!ok) {
+        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for an int8 linear");
+    }
+    for (uint32_t i = 0; ok && i < r->rows; i++) {
+        if (!j.kernels->quantise_row(f->src + (size_t)r->ids[i] * f->inputs, f->inputs, 8, codes + i * stride,
+                                     &scales[i])) {
+            ok = dtq_fail(e, DTQ_BAD_INPUT,
+                          "layer %u, input of linear %s, token %u: a value is not finite, or 2^50 or more", r->index,
+                          x->program->tensors[tensor].name, r->ids[i]);
+        }
+    }
+    if (ok) {
+        const dtq_linear_i8 job = {codes,      scales,   f->dst,    f->ids,  f->rows, w->input_groups,
+                                   f->outputs, w->codes, w->scales, w->sums, f->bias};
+        j.i8 = &job;
+        run_linear(x, &j);
+    }
+    free(codes);
+    free(scales);
+    return ok;
+}
+
+static bool host_linear(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    rows_of r;
+    dtq_linear_f32 f = {0};
+    const uint64_t weight = DTQ_GET(in, LINEAR, weight);
+    if (!rows_of_layer(x, DTQ_GET(in, LINEAR, layer), &r, e) || !shape_of(x, weight, &f.outputs, &f.inputs, e) ||
+        !vector(x, DTQ_GET(in, LINEAR, bias), NONE(LINEAR, bias), &f.outputs, &f.bias, e)) {
+        return false;
+    }
+    f.src = matrix(x, DTQ_GET(in, LINEAR, src), x->stream->seq, f.inputs, e);
+    f.dst = f.src != NULL ? matrix(x, DTQ_GET(in, LINEAR, dst), x->stream->seq, f.outputs, e) : NULL;
+    f.ids = r.ids;
+    f.rows = r.rows;
+    if (f.dst == NULL) {
+        return false;
+    }
+    if (DTQ_GET(in, LINEAR, path) != 0 && !x->exact) {
+        return linear_int8(x, &r, &f, weight, e);
+    }
+    f.weight = dtq_weights_float(x->weights, weight, e);
+    if (f.weight == NULL) {
+        return false;
+    }
+    linear_job j = {.kernels = dtq_kernels_choose(x->scalar), .f32 = &f, .outputs = f.outputs};
+    run_linear(x, &j);
+    return true;
+}
+
+/* ---- rows ---------------------------------------------------------------------------------------------------- */
+
+static float float_of(uint64_t bits) {
+    const uint32_t b = (uint32_t)bits;
+    float v;
+    memcpy(&v, &b, sizeof v);
+    return v;
+}
+
+static bool host_norm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    rows_of r;
+    size_t width = 0;
+    const float *gamma, *beta;
+    if (!rows_of_layer(x, DTQ_GET(in, NORM, layer), &r, e) ||
+        !vector(x, DTQ_GET(in, NORM, gamma), UINT64_MAX, &width, &gamma, e) ||
+        !vector(x, DTQ_GET(in, NORM, beta), NONE(NORM, beta), &width, &beta, e)) {
+        return false;
+    }
+    const float *src = matrix(x, DTQ_GET(in, NORM, src), x->stream->seq, width, e);
+    float *dst = src != NULL ? matrix(x, DTQ_GET(in, NORM, dst), x->stream->seq, width, e) : NULL;
+    const dtq_kernels *kernels = dtq_kernels_choose(x->scalar);
+    for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
+        const size_t at = r.ids[i] * width;
+        kernels->norm(src + at, width, gamma, beta, float_of(DTQ_GET(in, NORM, eps)), dst + at);
+    }
+    return dst != NULL;
+}
+
+static bool host_act(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    rows_of r;
+    const size_t width = DTQ_GET(in, ACT, width);
+    const uint64_t kind = DTQ_GET(in, ACT, kind);
+    if (!rows_of_layer(x, DTQ_GET(in, ACT, layer), &r, e)) {
+        return false;
+    }
+    if (kind > DTQ_ACT_SILU) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "activation %llu does not exist", (unsigned long long)kind);
+    }
+    const float *src = matrix(x, DTQ_GET(in, ACT, src), x->stream->seq, width, e);
+    float *dst = src != NULL ? matrix(x, DTQ_GET(in, ACT, dst), x->stream->seq, width, e) : NULL;
+    const dtq_kernels *kernels = dtq_kernels_choose(x->scalar);
+    for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
+        const size_t at = r.ids[i] * width;
+        kernels->act((dtq_act)kind, src + at, width, dst + at);
+    }
+    return dst != NULL;
+}
+
+static bool host_add(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    rows_of r;
+    const size_t width = DTQ_GET(in, ADD, width);
+    if (!rows_of_layer(x, DTQ_GET(in, ADD, layer), &r, e)) {
+        return false;
+    }
+    const float *a = matrix(x, DTQ_GET(in, ADD, a), x->stream->seq, width, e);
+    const float *b = a != NULL ? matrix(x, DTQ_GET(in, ADD, b), x->stream->seq, width, e) : NULL;
+    float *dst = b != NULL ? matrix(x, DTQ_GET(in, ADD, dst), x->stream->seq, width, e) : NULL;
+    for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
+        const size_t at = r.ids[i] * width;
+        for (size_t c = 0; c < width; c++) {
+            dst[at + c] = a[at + c] + b[at + c];
+        }
+    }
+    return dst != NULL;
+}
+
+/* ---- quantisation of attention operands ---------------------------------------------------------------------- */
+
+typedef struct {
+    const dtq_kernels *kernels;
+    const rows_of *rows;
+    const uint8_t *bits; /* [slots] of the operand */
+    uint32_t seq, heads;
+    const float *src; /* [seq][heads * head_dim] */
+    uint8_t *codes;   /* [heads][seq][head_dim] */
+    float *scales;
+    char letter;
+} quant;
+
+static bool bad_operand(const quant *q, size_t head, uint32_t id, dtq_error *e) {
+    return dtq_fail(e, DTQ_BAD_INPUT,
+                    "layer %u, operand %c, head %zu, token %u: a value is not finite, or 2^50 or more", q->rows->index,
+                    q->letter, head, id);
+}
+
+/* A scale for each token and head. */
+static bool quant_rows(const quant *q, int8_t *scratch, dtq_error *e) {
+    const size_t dim = q->rows->layer->head_dim;
+    for (uint32_t i = 0; i < q->rows->rows; i++) {
+        const uint32_t id = q->rows->ids[i];
+        for (size_t h = 0; h < q->heads; h++) {
+            const size_t at = h * q->seq + id;
+            if (!q->kernels->quantise_row(q->src + ((size_t)id * q->heads + h) * dim, dim, q->bits[i], scratch,
+                                          &q->scales[at])) {
+                return bad_operand(q, h, id, e);
+            }
+            dtq_pack_row(scratch, (uint32_t)dim, q->bits[i], q->codes + at * dim);
+        }
+    }
+    return true;
+}
+
+/* v without a mask: a scale for each precision class, head and channel. `largest` is float [2][heads * head_dim]. */
+static bool quant_classes(const quant *q, float *largest, int8_t *scratch, dtq_error *e) {
+    const size_t dim = q->rows->layer->head_dim, width = q->heads * dim;
+    for (uint32_t i = 0; i < q->rows->rows; i++) {
+        const float *row = q->src + q->rows->ids[i] * width;
+        float *m = largest + (q->bits[i] == 4 ? 0 : width);
+        for (size_t c = 0; c < width; c++) {
+            const float a = fabsf(row[c]);
+            if (!(a < 0x1p50f)) {
+                return bad_operand(q, c / dim, q->rows->ids[i], e);
+            }
+            m[c] = a > m[c] ? a : m[c];
+        }
+    }
+    for (size_t c = 0; c < 2 * width; c++) {
+        (void)dtq_scale(&largest[c], 1, 1, c < width ? 4 : 8, &q->scales[c]);
+    }
+    for (uint32_t i = 0; i < q->rows->rows; i++) {
+        const uint32_t id = q->rows->ids[i];
+        const float *scales = q->scales + (q->bits[i] == 4 ? 0 : width);
+        for (size_t h = 0; h < q->heads; h++) {
+            q->kernels->quantise_by(q->src + id * width + h * dim, scales + h * dim, dim, q->bits[i], scratch);
+            dtq_pack_row(scratch, (uint32_t)dim, q->bits[i], q->codes + (h * q->seq + id) * dim);
+        }
+    }
+    return true;
+}
+
+static bool host_quant(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    rows_of r;
+    const uint64_t operand = DTQ_GET(in, QUANT, operand);
+    if (!rows_of_layer(x, DTQ_GET(in, QUANT, layer), &r, e)) {
+        return false;
+    }
+    if (operand > DTQ_V) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "operand %llu is not quantised by the host", (unsigned long long)operand);
+    }
+    const dtq_layer *l = r.layer;
+    const uint64_t codes_at[] = {l->q, l->k, l->v}, scales_at[] = {l->q_scale, l->k_scale, l->v_scale};
+    const uint32_t heads = operand == DTQ_Q ? l->heads : l->kv_heads, seq = x->stream->seq;
+    const size_t width = (size_t)heads * l->head_dim;
+    const bool classes = operand == DTQ_V && !l->causal;
+    const float *src = matrix(x, DTQ_GET(in, QUANT, src), seq, width, e);
+    float *scales = src == NULL ? NULL
+                    : classes   ? matrix(x, scales_at[operand], 2, width, e)
+                                : matrix(x, scales_at[operand], heads, seq, e);
+    if (scales == NULL) {
+        return false;
+    }
+    if (seq * width > x->stream->dram_bytes || codes_at[operand] > x->stream->dram_bytes - seq * width) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: the codes of operand %c lie outside of DRAM", r.index,
+                        "qkv"[operand]);
+    }
+    float *largest = classes ? calloc(2 * width, sizeof *largest) : NULL;
+    int8_t *scratch = malloc(l->head_dim);
+    bool ok = scratch != NULL && (!classes || largest != NULL);
+    const quant q = {dtq_kernels_choose(x->scalar), &r,     r.slots->bits[operand], seq, heads, src,
+                     x->dram + codes_at[operand],   scales, "qkv"[operand]};
+    if (!ok) {
+        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for quantisation");
+    } else {
+        ok = classes ? quant_classes(&q, largest, scratch, e) : quant_rows(&q, scratch, e);
+    }
+    free(largest);
+    free(scratch);
+    return ok;
+}
+
+/* ---- pooling ------------------------------------------------------------------------------------------------- */
+
+enum { POOL_MEAN, POOL_FIRST, POOL_LAST };
+
+static bool host_pool(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    rows_of r;
+    const size_t width = DTQ_GET(in, POOL, width);
+    const uint64_t kind = DTQ_GET(in, POOL, kind);
+    if (!rows_of_layer(x, DTQ_GET(in, POOL, layer), &r, e)) {
+        return false;
+    }
+    const float *src = matrix(x, DTQ_GET(in, POOL, src), x->stream->seq, width, e);
+    float *dst = src != NULL ? matrix(x, DTQ_GET(in, POOL, dst), 1, width, e) : NULL;
+    if (dst == NULL) {
+        return false;
+    }
+    /* In the order of the original positions, so that the slot order changes no bit. */
+    bool *active = calloc(x->stream->seq, sizeof *active);
+    if (active == NULL) {
+        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for pooling");
+    }
+    uint32_t first = x->stream->seq, last = 0;
+    for (uint32_t i = 0; i < r.rows; i++) {
+        const uint32_t id = r.ids[i];
+        active[id] = true;
+        first = id < first ? id : first;
+        last = id > last ? id : last;
+    }
+    if (kind == POOL_MEAN) {
+        memset(dst, 0, width * sizeof *dst);
+        for (uint32_t id = first; id <= last; id++) {
+            for (size_t c = 0; active[id] && c < width; c++) {
+                dst[c] = dst[c] + src[id * width + c];
+            }
+        }
+        for (size_t c = 0; c < width; c++) {
+            dst[c] = dst[c] / (float)r.rows;
+        }
+    } else {
+        memcpy(dst, src + (kind == POOL_FIRST ? first : last) * width, width * sizeof *dst);
+    }
+    free(active);
+    return true;
+}
+
+static bool host_normalize(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    const size_t width = DTQ_GET(in, NORMALIZE, width);
+    const float *src = matrix(x, DTQ_GET(in, NORMALIZE, src), 1, width, e);
+    float *dst = src != NULL ? matrix(x, DTQ_GET(in, NORMALIZE, dst), 1, width, e) : NULL;
+    if (dst == NULL) {
+        return false;
+    }
+    const float length = sqrtf(dtq_kernels_choose(x->scalar)->dot(src, src, width));
+    const float divisor = length > 1e-12f ? length : 1e-12f;
+    for (size_t c = 0; c < width; c++) {
+        dst[c] = src[c] / divisor;
+    }
+    return true;
+}
+
+/* ---- dispatch ------------------------------------------------------------------------------------------------ */
+
+bool dtq_host_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    static bool (*const table[DTQ_OP_COUNT])(dtq_exec *, const dtq_instr *, dtq_error *) = {
+        [DTQ_OP_EMBED] = host_embed, [DTQ_OP_LINEAR] = host_linear,
+        [DTQ_OP_NORM] = host_norm,   [DTQ_OP_ACT] = host_act,
+        [DTQ_OP_ADD] = host_add,     [DTQ_OP_QUANT] = host_quant,
+        [DTQ_OP_POOL] = host_pool,   [DTQ_OP_NORMALIZE] = host_normalize,
+    };
+    if (in->op >= DTQ_OP_COUNT || table[in->op] == NULL) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %u is not the host's", in->op);
+    }
+    return table[in->op](x, in, e);
+}

@@ -1,0 +1,130 @@
+/* The reference engine: host work in the order of the stream, and each layer's attention by the scalar reference (or in
+ * float32) straight from the matrices that the host would have quantised. No buffers, no tiles, no queues. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/exec.h"
+
+/* A layer whose operands the host has made. */
+typedef struct {
+    uint32_t layer;
+    unsigned met; /* bit o: operand o */
+    uint64_t src[3];
+} pending;
+
+/* Operand o of the layer's slots, in slot order. */
+static void gather(const dtq_exec *x, uint64_t src, const uint32_t *ids, uint32_t rows, size_t width, float *out) {
+    for (uint32_t i = 0; i < rows; i++) {
+        memcpy(out + i * width, x->dram + src + ids[i] * width * sizeof(float), width * sizeof(float));
+    }
+}
+
+static void scatter(dtq_exec *x, const dtq_layer *l, const uint32_t *ids, const dtq_attention *a) {
+    const size_t bytes = (size_t)a->heads * a->head_dim * sizeof(float);
+    for (uint32_t i = 0; i < a->slots; i++) {
+        memcpy(x->dram + l->out + ids[i] * bytes, a->out + i * (bytes / sizeof(float)), bytes);
+        if (a->importance != NULL) {
+            memcpy(x->dram + l->importance_at + ids[i] * sizeof(uint64_t), &a->importance[i], sizeof(uint64_t));
+        }
+    }
+}
+
+static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
+    const dtq_layer *l = &x->stream->layers[p->layer];
+    const dtq_slots *t = &x->slots[p->layer];
+    const uint32_t n = x->exact ? x->stream->seq : l->slots;
+    const size_t q_width = (size_t)l->heads * l->head_dim, kv_width = (size_t)l->kv_heads * l->head_dim;
+    float *floats = malloc(n * (2 * q_width + 2 * kv_width) * sizeof *floats);
+    uint64_t *importance = malloc(n * sizeof *importance);
+    if (floats == NULL || importance == NULL) {
+        free(floats);
+        free(importance);
+        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the attention of layer %u", p->layer);
+    }
+    float *q = floats, *k = q + n * q_width, *v = k + n * kv_width;
+    gather(x, p->src[DTQ_Q], t->ids, n, q_width, q);
+    gather(x, p->src[DTQ_K], t->ids, n, kv_width, k);
+    gather(x, p->src[DTQ_V], t->ids, n, kv_width, v);
+    const dtq_attention a = {
+        .slots = n,
+        .heads = l->heads,
+        .kv_heads = l->kv_heads,
+        .head_dim = l->head_dim,
+        .causal = l->causal != 0,
+        .importance_rule = (dtq_importance_rule)l->importance,
+        .ids = t->ids,
+        .bits = {t->bits[DTQ_Q], t->bits[DTQ_K], t->bits[DTQ_V], t->bits[DTQ_P]},
+        .q = q,
+        .k = k,
+        .v = v,
+        .out = v + n * kv_width,
+        .importance = x->exact ? NULL : importance,
+    };
+    const bool ok = x->exact ? dtq_attention_fp32(&a, e) : dtq_attention_ref(&a, e);
+    if (ok) {
+        scatter(x, l, t->ids, &a);
+    } else {
+        char why[sizeof e->message];
+        memcpy(why, e->message, sizeof why);
+        (void)dtq_fail(e, e->status, "layer %u, %s", p->layer, why);
+    }
+    if (ok && !x->exact) {
+        dtq_exec_select(x, p->layer, importance);
+    }
+    free(floats);
+    free(importance);
+    return ok;
+}
+
+/* Notes where an operand of attention stands; the reference quantises it itself. */
+static bool note_operand(const dtq_exec *x, const dtq_instr *in, pending *p, dtq_error *e) {
+    const uint64_t layer = DTQ_GET(in, QUANT, layer), operand = DTQ_GET(in, QUANT, operand);
+    const uint64_t src = DTQ_GET(in, QUANT, src);
+    if (layer >= x->stream->layer_count || operand > DTQ_V || !x->slots[layer].ready) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "host.quant of operand %llu of layer %llu has nothing to work on",
+                        (unsigned long long)operand, (unsigned long long)layer);
+    }
+    if (p->met != 0 && p->layer != layer) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %llu begins before the operands of layer %u are complete",
+                        (unsigned long long)layer, p->layer);
+    }
+    const dtq_layer *l = &x->stream->layers[layer];
+    const uint64_t width = (uint64_t)(operand == DTQ_Q ? l->heads : l->kv_heads) * l->head_dim;
+    const uint64_t bytes = x->stream->seq * width * sizeof(float);
+    if (bytes > x->stream->dram_bytes || src > x->stream->dram_bytes - bytes || src % sizeof(float) != 0) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %llu: operand %c lies outside of DRAM", (unsigned long long)layer,
+                        "qkv"[operand]);
+    }
+    p->layer = (uint32_t)layer;
+    p->met |= 1u << operand;
+    p->src[operand] = src;
+    return true;
+}
+
+bool dtq_run_ref(dtq_exec *x, dtq_error *e) {
+    const dtq_stream *s = x->stream;
+    pending p = {0};
+    for (size_t i = 0; i < s->count; i++) {
+        const dtq_instr *in = &s->instrs[i];
+        if (in->queue != DTQ_HOST || in->op == DTQ_OP_WAIT || in->op == DTQ_OP_SIGNAL) {
+            continue;
+        }
+        if (p.met == 7) {
+            if (!attend(x, &p, e)) {
+                return false;
+            }
+            p.met = 0;
+        }
+        const bool ok = in->op == DTQ_OP_QUANT ? note_operand(x, in, &p, e) : dtq_host_exec(x, in, e);
+        if (!ok) {
+            return false;
+        }
+    }
+    if (p.met == 7) {
+        return attend(x, &p, e);
+    }
+    if (p.met != 0) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "the stream ends before the operands of layer %u are complete", p.layer);
+    }
+    return true;
+}

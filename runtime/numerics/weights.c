@@ -1,0 +1,381 @@
+/* Weights: files mapped, numbers converted and quantised at first use. */
+#include "runtime/numerics/weights.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/numerics/kernels.h"
+#include "runtime/numerics/parallel.h"
+
+typedef struct {
+    const uint8_t *data; /* NULL: an empty file */
+    size_t bytes;
+} mapping;
+
+/* What was made of one tensor. */
+typedef struct {
+    float *floats; /* owned; NULL where the file serves */
+    dtq_weight_i8 *int8;
+} made;
+
+struct dtq_weights {
+    const dtq_program *program;
+    mapping *files;
+    made *made;
+};
+
+static const size_t dtype_bytes[] = {[DTQ_F32] = 4, [DTQ_F16] = 2, [DTQ_BF16] = 2};
+
+/* ---- files --------------------------------------------------------------------------------------------------- */
+
+static uint64_t fnv1a(const uint8_t *data, size_t n) {
+    uint64_t h = 14695981039346656037u;
+    for (size_t i = 0; i < n; i++) {
+        h = (h ^ data[i]) * 1099511628211u;
+    }
+    return h;
+}
+
+static bool map_path(const char *path, mapping *m, dtq_error *e) {
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return dtq_fail(e, DTQ_IO, "%s: %s", path, strerror(errno));
+    }
+    struct stat st;
+    void *at = MAP_FAILED;
+    const bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    if (regular && st.st_size > 0) {
+        at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    }
+    const int problem = errno;
+    close(fd);
+    if (!regular) {
+        return dtq_fail(e, DTQ_IO, "%s: not a regular file", path);
+    }
+    if (st.st_size > 0 && at == MAP_FAILED) {
+        return dtq_fail(e, DTQ_IO, "%s: cannot be mapped: %s", path, strerror(problem));
+    }
+    *m = (mapping){st.st_size > 0 ? at : NULL, (size_t)st.st_size};
+    return true;
+}
+
+static bool map_file(const dtq_file *f, const char *directory, mapping *m, dtq_error *e) {
+    const bool relative = directory != NULL && f->path[0] != '/';
+    const size_t room = (relative ? strlen(directory) : 0) + strlen(f->path) + 2;
+    char *path = malloc(room);
+    if (path == NULL) {
+        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for a path");
+    }
+    (void)snprintf(path, room, "%s%s%s", relative ? directory : "", relative ? "/" : "", f->path);
+    bool ok = map_path(path, m, e);
+    if (ok && m->bytes != f->bytes) {
+        ok = dtq_fail(e, DTQ_BAD_INPUT, "%s: has %zu bytes, but the program was compiled from a file of %llu", path,
+                      m->bytes, (unsigned long long)f->bytes);
+    } else if (ok && fnv1a(m->data, m->bytes < 65536 ? m->bytes : 65536) != f->hash) {
+        ok = dtq_fail(e, DTQ_BAD_INPUT, "%s: is not the file that the program was compiled from (its start differs)",
+                      path);
+    }
+    free(path);
+    return ok;
+}
+
+static bool check_tensor(const dtq_program *p, const dtq_tensor *t, dtq_error *e) {
+    const uint64_t elements = (uint64_t)t->shape[0] * t->shape[1];
+    if (elements == 0 || t->dtype > DTQ_BF16 || elements > UINT64_MAX / 4) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %s: %u x %u elements of type %u", t->name, t->shape[0], t->shape[1],
+                        t->dtype);
+    }
+    if (t->file == UINT32_MAX) {
+        return true;
+    }
+    if (t->file >= p->file_count) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %s: refers to file %u of %zu", t->name, t->file, p->file_count);
+    }
+    const uint64_t bytes = elements * dtype_bytes[t->dtype], have = p->files[t->file].bytes;
+    if (bytes > have || t->offset > have - bytes) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %s: lies outside of %s", t->name, p->files[t->file].path);
+    }
+    return true;
+}
+
+dtq_weights *dtq_weights_open(const dtq_program *p, const char *directory, dtq_error *e) {
+    dtq_weights *w = calloc(1, sizeof *w);
+    if (w == NULL) {
+        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for weights");
+        return NULL;
+    }
+    w->program = p;
+    w->files = calloc(p->file_count + 1, sizeof *w->files);
+    w->made = calloc(p->tensor_count + 1, sizeof *w->made);
+    bool ok = w->files != NULL && w->made != NULL;
+    if (!ok) {
+        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for weights");
+    }
+    for (size_t i = 0; ok && i < p->tensor_count; i++) {
+        ok = check_tensor(p, &p->tensors[i], e);
+    }
+    for (size_t i = 0; ok && i < p->file_count; i++) {
+        ok = map_file(&p->files[i], directory, &w->files[i], e);
+    }
+    if (!ok) {
+        dtq_weights_close(w);
+        return NULL;
+    }
+    return w;
+}
+
+static void free_int8(dtq_weight_i8 *q) {
+    if (q != NULL) {
+        free(q->codes);
+        free(q->scales);
+        free(q->sums);
+        free(q);
+    }
+}
+
+void dtq_weights_close(dtq_weights *w) {
+    if (w == NULL) {
+        return;
+    }
+    for (size_t i = 0; w->files != NULL && i < w->program->file_count; i++) {
+        if (w->files[i].data != NULL) {
+            munmap((void *)w->files[i].data, w->files[i].bytes);
+        }
+    }
+    for (size_t i = 0; w->made != NULL && i < w->program->tensor_count; i++) {
+        free(w->made[i].floats);
+        free_int8(w->made[i].int8);
+    }
+    free(w->files);
+    free(w->made);
+    free(w);
+}
+
+/* ---- elements ------------------------------------------------------------------------------------------------ */
+
+float dtq_synthetic(const dtq_tensor *t, uint64_t index) {
+    /* splitmix64 (Steele, Lea, Flood 2014): one step from state seed + index; its top 24 bits are the number. */
+    uint64_t z = t->seed + index + 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    z = z ^ z >> 31;
+    const float u = (float)((int32_t)(z >> 40) - (1 << 23)) * 0x1p-23f;
+    return t->mean + t->scale * u;
+}
+
+static float from_bits(uint32_t bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static float from_half(uint16_t h) {
+    const uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 0x3ff;
+    if (exponent == 0) {
+        const float magnitude = (float)fraction * 0x1p-24f;
+        return sign != 0 ? -magnitude : magnitude;
+    }
+    const uint32_t wide = exponent == 31 ? 255 : exponent + 112;
+    return from_bits(sign | wide << 23 | fraction << 13);
+}
+
+/* Elements [first, first + n) as they lie in the file. */
+static void read_elements(const dtq_weights *w, const dtq_tensor *t, uint64_t first, size_t n, float *out) {
+    if (t->file == UINT32_MAX) {
+        for (size_t i = 0; i < n; i++) {
+            out[i] = dtq_synthetic(t, first + i);
+        }
+        return;
+    }
+    const uint8_t *from = w->files[t->file].data + t->offset + first * dtype_bytes[t->dtype];
+    if (t->dtype == DTQ_F32) {
+        memcpy(out, from, n * sizeof *out);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half;
+        memcpy(&half, from + 2 * i, sizeof half);
+        out[i] = t->dtype == DTQ_F16 ? from_half(half) : from_bits((uint32_t)half << 16);
+    }
+}
+
+/* The tensor's floats where they lie, or NULL if they must be made. */
+static const float *in_place(const dtq_weights *w, const dtq_tensor *t) {
+    if (t->file == UINT32_MAX || t->dtype != DTQ_F32 || t->transposed) {
+        return NULL;
+    }
+    const uint8_t *at = w->files[t->file].data + t->offset;
+    return (uintptr_t)at % sizeof(float) == 0 ? (const float *)(const void *)at : NULL;
+}
+
+bool dtq_weights_shape(const dtq_weights *w, uint64_t tensor, size_t *rows, size_t *columns) {
+    if (w == NULL || tensor >= w->program->tensor_count) {
+        return false;
+    }
+    const dtq_tensor *t = &w->program->tensors[tensor];
+    *rows = t->shape[t->transposed ? 1 : 0];
+    *columns = t->shape[t->transposed ? 0 : 1];
+    return true;
+}
+
+static float *make_floats(const dtq_weights *w, const dtq_tensor *t, dtq_error *e) {
+    const size_t rows = t->shape[0], columns = t->shape[1];
+    float *out = malloc(rows * columns * sizeof *out);
+    float *row = t->transposed ? malloc(columns * sizeof *row) : NULL;
+    if (out == NULL || (t->transposed && row == NULL)) {
+        free(out);
+        free(row);
+        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for tensor %s", t->name);
+        return NULL;
+    }
+    if (!t->transposed) {
+        read_elements(w, t, 0, rows * columns, out);
+    }
+    for (size_t r = 0; t->transposed && r < rows; r++) {
+        read_elements(w, t, r * columns, columns, row);
+        for (size_t c = 0; c < columns; c++) {
+            out[c * rows + r] = row[c];
+        }
+    }
+    free(row);
+    return out;
+}
+
+const float *dtq_weights_float(dtq_weights *w, uint64_t tensor, dtq_error *e) {
+    const dtq_tensor *t = &w->program->tensors[tensor];
+    const float *here = in_place(w, t);
+    if (here != NULL) {
+        return here;
+    }
+    made *m = &w->made[tensor];
+    if (m->floats == NULL) {
+        m->floats = make_floats(w, t, e);
+    }
+    return m->floats;
+}
+
+bool dtq_weights_row(const dtq_weights *w, uint64_t tensor, size_t row, float *out, dtq_error *e) {
+    const dtq_tensor *t = &w->program->tensors[tensor];
+    if (t->transposed || row >= t->shape[0]) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %s has no row %zu", t->name, row);
+    }
+    read_elements(w, t, (uint64_t)row * t->shape[1], t->shape[1], out);
+    return true;
+}
+
+/* ---- 8 bits -------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const dtq_weights *weights;
+    const dtq_tensor *tensor;
+    const float *floats; /* NULL: read row by row */
+    dtq_weight_i8 *to;
+    size_t *bad; /* [output blocks]: 1 + an output whose weights cannot be quantised, 0 if all can; SIZE_MAX: memory */
+} quantising;
+
+static void quantise_blocks(void *context, size_t first, size_t last) {
+    const quantising *j = context;
+    dtq_weight_i8 *to = j->to;
+    const dtq_kernels *kernels = dtq_kernels_choose(false);
+    float *row = malloc(to->inputs * sizeof *row);
+    int8_t *codes = malloc(to->inputs);
+    if (row == NULL || codes == NULL) {
+        j->bad[first] = SIZE_MAX;
+        last = first;
+    }
+    for (size_t o = first * DTQ_PACK_OUTPUTS; o < last * DTQ_PACK_OUTPUTS && o < to->outputs; o++) {
+        const size_t block = o / DTQ_PACK_OUTPUTS;
+        const float *x = j->floats != NULL ? j->floats + o * to->inputs : row;
+        if (j->floats == NULL) {
+            read_elements(j->weights, j->tensor, (uint64_t)o * to->inputs, to->inputs, row);
+        }
+        if (!kernels->quantise_row(x, to->inputs, 8, codes, &to->scales[o])) {
+            j->bad[block] = o + 1;
+            break;
+        }
+        int8_t *at = to->codes + (block * to->input_groups * DTQ_PACK_OUTPUTS + o % DTQ_PACK_OUTPUTS) * DTQ_PACK_INPUTS;
+        int32_t sum = 0;
+        for (size_t k = 0; k < to->inputs; k++) {
+            sum += codes[k];
+        }
+        const size_t whole = to->inputs / DTQ_PACK_INPUTS;
+        for (size_t g = 0; g < whole; g++) {
+            memcpy(at + g * DTQ_PACK_OUTPUTS * DTQ_PACK_INPUTS, codes + g * DTQ_PACK_INPUTS, DTQ_PACK_INPUTS);
+        }
+        memcpy(at + whole * DTQ_PACK_OUTPUTS * DTQ_PACK_INPUTS, codes + whole * DTQ_PACK_INPUTS,
+               to->inputs - whole * DTQ_PACK_INPUTS);
+        to->sums[o] = sum;
+    }
+    free(row);
+    free(codes);
+}
+
+static dtq_weight_i8 *allocate_int8(size_t outputs, size_t inputs) {
+    dtq_weight_i8 *q = calloc(1, sizeof *q);
+    if (q == NULL) {
+        return NULL;
+    }
+    const size_t blocks = (outputs + DTQ_PACK_OUTPUTS - 1) / DTQ_PACK_OUTPUTS;
+    const size_t groups = (inputs + DTQ_PACK_INPUTS - 1) / DTQ_PACK_INPUTS;
+    q->outputs = outputs;
+    q->inputs = inputs;
+    q->input_groups = groups;
+    /* One group more than there are, so that the last copy above may be of length 0 inside the block. */
+    q->codes = calloc(blocks * groups + 1, DTQ_PACK_OUTPUTS * DTQ_PACK_INPUTS);
+    q->scales = calloc(outputs, sizeof *q->scales);
+    q->sums = calloc(blocks * DTQ_PACK_OUTPUTS, sizeof *q->sums);
+    if (q->codes == NULL || q->scales == NULL || q->sums == NULL) {
+        free_int8(q);
+        return NULL;
+    }
+    return q;
+}
+
+const dtq_weight_i8 *dtq_weights_int8(dtq_weights *w, uint64_t tensor, unsigned threads, dtq_error *e) {
+    const dtq_tensor *t = &w->program->tensors[tensor];
+    made *m = &w->made[tensor];
+    if (m->int8 != NULL) {
+        return m->int8;
+    }
+    size_t outputs = 0, inputs = 0;
+    (void)dtq_weights_shape(w, tensor, &outputs, &inputs);
+    const bool had_floats = m->floats != NULL;
+    const float *floats = t->transposed ? dtq_weights_float(w, tensor, e) : in_place(w, t);
+    if (t->transposed && floats == NULL) {
+        return NULL;
+    }
+    const size_t blocks = (outputs + DTQ_PACK_OUTPUTS - 1) / DTQ_PACK_OUTPUTS;
+    dtq_weight_i8 *q = allocate_int8(outputs, inputs);
+    size_t *bad = calloc(blocks, sizeof *bad);
+    bool ok = q != NULL && bad != NULL;
+    if (!ok) {
+        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the 8-bit codes of tensor %s", t->name);
+    } else {
+        quantising job = {w, t, floats, q, bad};
+        dtq_parallel(threads, blocks, quantise_blocks, &job);
+    }
+    for (size_t b = 0; ok && b < blocks; b++) {
+        if (bad[b] == SIZE_MAX) {
+            ok = dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the 8-bit codes of tensor %s", t->name);
+        } else if (bad[b] != 0) {
+            ok = dtq_fail(e, DTQ_BAD_INPUT, "tensor %s, output %zu: a weight is not finite, or 2^50 or more", t->name,
+                          bad[b] - 1);
+        }
+    }
+    free(bad);
+    if (t->transposed && !had_floats) {
+        free(m->floats);
+        m->floats = NULL;
+    }
+    if (!ok) {
+        free_int8(q);
+        return NULL;
+    }
+    m->int8 = q;
+    return q;
+}

@@ -1,0 +1,223 @@
+/* Hugging Face directories of the BERT family. */
+#include "frontend_util.h"
+
+enum { HIDDEN = 4, FFN = 8, VOCABULARY = 10, POSITIONS = 6, TYPES = 2 };
+
+/** A tensor to be written; `change` may alter it. */
+typedef struct {
+    st_output tensors[64];
+    size_t count;
+} checkpoint;
+
+static void tensor(checkpoint *c, const char *name, uint64_t rows, uint64_t cols) {
+    st_output *t = &c->tensors[c->count++];
+    *t =
+        (st_output){.name = name, .dtype = "F32", .rank = rows ? 2 : 1, .shape = {rows ? rows : cols, rows ? cols : 0}};
+    t->bytes = (rows ? rows : 1) * cols * 4;
+    t->data = arena_alloc(A, (size_t)t->bytes);
+}
+
+/** One layer's BERT under `prefix`, norms called `gamma` and `beta`. */
+static checkpoint bert(const char *prefix, const char *gamma, const char *beta) {
+    static const struct {
+        const char *name;
+        uint64_t rows, cols;
+    } linears[] = {{"attention.self.query", HIDDEN, HIDDEN}, {"attention.self.key", HIDDEN, HIDDEN},
+                   {"attention.self.value", HIDDEN, HIDDEN}, {"attention.output.dense", HIDDEN, HIDDEN},
+                   {"intermediate.dense", FFN, HIDDEN},      {"output.dense", HIDDEN, FFN}};
+    static const char *const norms[] = {"embeddings.LayerNorm", "encoder.layer.0.attention.output.LayerNorm",
+                                        "encoder.layer.0.output.LayerNorm"};
+    checkpoint c = {.count = 0};
+    tensor(&c, arena_printf(A, "%sembeddings.word_embeddings.weight", prefix), VOCABULARY, HIDDEN);
+    tensor(&c, arena_printf(A, "%sembeddings.position_embeddings.weight", prefix), POSITIONS, HIDDEN);
+    tensor(&c, arena_printf(A, "%sembeddings.token_type_embeddings.weight", prefix), TYPES, HIDDEN);
+    for (size_t i = 0; i < 3; i++) {
+        tensor(&c, arena_printf(A, "%s%s.%s", prefix, norms[i], gamma), 0, HIDDEN);
+        tensor(&c, arena_printf(A, "%s%s.%s", prefix, norms[i], beta), 0, HIDDEN);
+    }
+    for (size_t i = 0; i < sizeof linears / sizeof *linears; i++) {
+        tensor(&c, arena_printf(A, "%sencoder.layer.0.%s.weight", prefix, linears[i].name), linears[i].rows,
+               linears[i].cols);
+        tensor(&c, arena_printf(A, "%sencoder.layer.0.%s.bias", prefix, linears[i].name), 0, linears[i].rows);
+    }
+    tensor(&c, "cls.predictions.bias", 0, VOCABULARY);
+    return c;
+}
+
+static st_output *named(checkpoint *c, const char *part) {
+    for (size_t i = 0; i < c->count; i++)
+        if (strstr(c->tensors[i].name, part))
+            return &c->tensors[i];
+    ck_abort_msg("no tensor %s", part);
+    return NULL;
+}
+
+static void write_weights(const checkpoint *c) {
+    ck_assert(safetensors_write(D, arena_printf(A, "%s/model.safetensors", scratch), c->tensors, c->count));
+}
+
+#define CONFIG(more)                                                                                                   \
+    "{\"architectures\": [\"BertModel\"], \"model_type\": \"bert\", \"hidden_size\": 4, \"num_hidden_layers\": 1,"     \
+    "\"num_attention_heads\": 2, \"intermediate_size\": 8, \"hidden_act\": \"gelu\", \"layer_norm_eps\": 1e-12,"       \
+    "\"max_position_embeddings\": 6, \"type_vocab_size\": 2, \"vocab_size\": 10, \"classifier_dropout\": null" more    \
+    "}"
+
+static model *load(void) {
+    return model_load(A, D, scratch);
+}
+
+static const char *pooling_of(const model *m, bool *normalize) {
+    model_options o = {0, "fp32", true};
+    ir_module *g = model_build(m, A, D, &o);
+    const char *function = "none";
+    *normalize = false;
+    for (size_t i = 0; i < g->op_count; i++) {
+        if (g->ops[i].code == IR_POOL)
+            function = ir_str(g, i, IR_KEY_function);
+        *normalize = *normalize || g->ops[i].code == IR_NORMALIZE;
+    }
+    return function;
+}
+
+START_TEST(tensors_under_their_names) {
+    static const char *const styles[][3] = {
+        {"", "weight", "bias"}, {"bert.", "weight", "bias"}, {"bert.", "gamma", "beta"}};
+    put("config.json", CONFIG(""));
+    put("vocab.txt", "[UNK]\n");
+    for (size_t s = 0; s < 3; s++) {
+        checkpoint c = bert(styles[s][0], styles[s][1], styles[s][2]);
+        write_weights(&c);
+        model *m = load();
+        EXPECT_NO_ERROR();
+        ck_assert_uint_eq(model_positions(m), POSITIONS);
+        ck_assert(model_lower_case(m));
+        ck_assert_str_eq(model_vocabulary(m), arena_printf(A, "%s/vocab.txt", scratch));
+        model_options o = {0, "fp32", true};
+        ir_module *g = model_build(m, A, D, &o);
+        ck_assert_uint_eq(g->tensor_count, 21);
+        safetensors *file = safetensors_open(A, D, arena_printf(A, "%s/model.safetensors", scratch));
+        const ir_tensor *t = &g->tensors[ir_tensor_find(g, "layer.0.ffn.down.weight")];
+        const st_tensor *want =
+            safetensors_find(file, arena_printf(A, "%sencoder.layer.0.output.dense.weight", styles[s][0]));
+        ck_assert_uint_eq(t->offset, want->offset);
+        ck_assert_uint_eq(t->rows, HIDDEN);
+        ck_assert_uint_eq(t->cols, FFN);
+        ck_assert_uint_eq(t->file_bytes, file->bytes);
+        ck_assert_str_eq(t->dtype, "F32");
+        ck_assert_str_eq(t->file, file->path);
+        t = &g->tensors[ir_tensor_find(g, "embeddings.norm.bias")];
+        want = safetensors_find(file, arena_printf(A, "%sembeddings.LayerNorm.%s", styles[s][0], styles[s][2]));
+        ck_assert_uint_eq(t->offset, want->offset);
+        safetensors_close(file);
+    }
+}
+END_TEST
+
+START_TEST(poolings) {
+    bool normalize;
+    checkpoint c = bert("", "weight", "bias");
+    write_weights(&c);
+    put("config.json", CONFIG(""));
+    ck_assert_str_eq(pooling_of(load(), &normalize), "mean");
+    ck_assert(!normalize);
+    ck_assert_uint_ge(diag_count(D, DIAG_REMARK), 1);
+    put("1_Pooling/config.json", "{\"pooling_mode_cls_token\": true, \"pooling_mode_mean_tokens\": false}");
+    ck_assert_str_eq(pooling_of(load(), &normalize), "first");
+    ck_assert(!normalize);
+    put("modules.json", "[{\"type\": \"sentence_transformers.models.Transformer\", \"path\": \"\"},"
+                        "{\"type\": \"sentence_transformers.models.Pooling\", \"path\": \"2_P\"},"
+                        "{\"type\": \"sentence_transformers.models.Normalize\", \"path\": \"2_Normalize\"}]");
+    put("2_P/config.json", "{\"pooling_mode_lasttoken\": true}");
+    ck_assert_str_eq(pooling_of(load(), &normalize), "last");
+    ck_assert(normalize);
+    put("2_P/config.json", "{\"pooling_mode_max_tokens\": true}");
+    ck_assert_ptr_null(load());
+    EXPECT_ERROR("pooling must be exactly one of");
+    put("2_P/config.json", "{\"pooling_mode_mean_tokens\": true, \"pooling_mode_cls_token\": true}");
+    ck_assert_ptr_null(load());
+    EXPECT_ERROR("pooling must be exactly one of");
+    put("modules.json", "[{\"type\": \"sentence_transformers.models.Dense\", \"path\": \"2_Dense\"}]");
+    ck_assert_ptr_null(load());
+    EXPECT_ERROR("Dense' is not supported");
+}
+END_TEST
+
+START_TEST(tokenizer_options) {
+    checkpoint c = bert("", "weight", "bias");
+    write_weights(&c);
+    put("config.json", CONFIG(""));
+    put("tokenizer_config.json", "{\"do_lower_case\": false}");
+    model *m = load();
+    ck_assert(!model_lower_case(m));
+    ck_assert_ptr_null(model_vocabulary(m));
+}
+END_TEST
+
+START_TEST(refused_configs) {
+    static const char *const cases[][2] = {
+        {CONFIG(", \"position_embedding_type\": \"relative_key\""), "must be 'absolute'"},
+        {"{\"model_type\": \"distilbert\", \"dim\": 4}", "model_type is 'distilbert'; only models of type 'bert'"},
+        {"{\"hidden_size\": 4}", "lacks the key 'num_hidden_layers'"},
+        {"{\"hidden_size\": 4,}", "not JSON"},
+        {"[]", "must be a mapping"},
+    };
+    checkpoint c = bert("", "weight", "bias");
+    write_weights(&c);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put("config.json", cases[i][0]);
+        ck_assert_msg(!load(), "accepted %s", cases[i][0]);
+        EXPECT_ERROR(cases[i][1]);
+    }
+}
+END_TEST
+
+START_TEST(refused_weights) {
+    put("config.json", CONFIG(""));
+    ck_assert_ptr_null(load());
+    EXPECT_ERROR("is missing; the weights must be there");
+    put("pytorch_model.bin", "x");
+    ck_assert_ptr_null(load());
+    EXPECT_ERROR("convert it to model.safetensors");
+    put("model.safetensors.index.json", "{}");
+    ck_assert_ptr_null(load());
+    EXPECT_ERROR("split over several files");
+
+    checkpoint c = bert("bert.", "weight", "bias");
+    *named(&c, "self.key.bias") = c.tensors[--c.count];
+    write_weights(&c);
+    ck_assert_ptr_null(load());
+    EXPECT_ERROR("lacks the tensor 'bert.encoder.layer.0.attention.self.key.bias'; it has "
+                 "'bert.encoder.layer.0.attention.self.query.bias'");
+
+    c = bert("bert.", "weight", "bias");
+    named(&c, "intermediate.dense.weight")->shape[0] = HIDDEN;
+    named(&c, "intermediate.dense.weight")->shape[1] = FFN;
+    write_weights(&c);
+    ck_assert_ptr_null(load());
+    EXPECT_ERROR("intermediate.dense.weight' is [4, 8]; the model's description needs [8, 4]");
+
+    c = bert("bert.", "weight", "bias");
+    named(&c, "self.key.weight")->dtype = "I32";
+    write_weights(&c);
+    ck_assert_ptr_null(load());
+    EXPECT_ERROR("has elements of type I32; weights must be F32, F16 or BF16");
+
+    c = bert("bert.", "weight", "bias");
+    write_weights(&c);
+    const char *path = arena_printf(A, "%s/model.safetensors", scratch);
+    struct stat st;
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_eq(truncate(path, st.st_size - 10), 0);
+    ck_assert_ptr_null(load());
+    EXPECT_ERROR("is the file truncated?");
+}
+END_TEST
+
+START_TEST(no_model_there) {
+    ck_assert_ptr_null(load());
+    EXPECT_ERROR("is a directory without config.json");
+}
+END_TEST
+
+TEST_MAIN("huggingface", tensors_under_their_names, poolings, tokenizer_options, refused_configs, refused_weights,
+          no_model_there)

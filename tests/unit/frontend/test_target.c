@@ -1,0 +1,110 @@
+/* Target files. */
+#include "frontend_util.h"
+
+static bool load(const char *text, dtq_machine *m) {
+    return target_load(A, D, put("machine.yaml", text), m);
+}
+
+START_TEST(three_lines_are_enough) {
+    dtq_machine m, def;
+    dtq_machine_init(&def);
+    ck_assert(load("kind: vssa\nvssa: {arrays: 1, rows: 3, cols: 3}\ndrain: ideal\nprob_bits: 8\n", &m));
+    EXPECT_NO_ERROR();
+    ck_assert_uint_eq(m.vssa_rows, 3);
+    ck_assert_uint_eq(m.top_drain, DTQ_DRAIN_IDEAL);
+    ck_assert_uint_eq(m.top_prob_bits, DTQ_PROB_8);
+    ck_assert_uint_eq(m.buffers_scores, def.buffers_scores);
+    ck_assert_str_eq(m.name, "machine");
+}
+END_TEST
+
+START_TEST(shipped) {
+    dtq_machine m;
+    ck_assert(target_load(A, D, "examples/targets/dtqatten.yaml", &m));
+    ck_assert_uint_eq(dtq_machine_pes(&m), 3168);
+    ck_assert_str_eq(m.name, "dtqatten");
+    ck_assert_uint_eq(m.buffers_k, 2 * 1024 * 64 * 12 / 8);
+    ck_assert(target_load(A, D, "examples/targets/array3x3.yaml", &m));
+    ck_assert_uint_eq(dtq_machine_pes(&m), 9);
+    ck_assert_uint_eq(m.top_drain, DTQ_DRAIN_IDEAL);
+    ck_assert(target_load(A, D, "examples/targets/array32x32.yaml", &m));
+    ck_assert_uint_eq(dtq_machine_pes(&m), 1024);
+    ck_assert_uint_eq(m.top_drain, DTQ_DRAIN_SERIAL);
+    EXPECT_NO_ERROR();
+}
+END_TEST
+
+/** Every parameter, at both ends of its range and between, survives printing and reading. */
+START_TEST(printed_reads_back) {
+    for (int round = 0; round < 3; round++) {
+        dtq_machine m, back;
+        dtq_machine_init(&m);
+        snprintf(m.name, sizeof m.name, "odd \"name\" \\ %d", round);
+        for (size_t i = 0; i < dtq_machine_param_count; i++) {
+            const dtq_machine_param *p = &dtq_machine_params[i];
+            double v = round == 0 ? p->lo : round == 1 ? p->hi : p->lo + (p->hi - p->lo) / 3;
+            dtq_machine_set(&m, p, p->kind == DTQ_PARAM_REAL ? v : (double)(uint64_t)v);
+        }
+        char *text = NULL;
+        size_t bytes;
+        FILE *f = open_memstream(&text, &bytes);
+        target_print(&m, f);
+        fclose(f);
+        bool ok = load(text, &back);
+        free(text);
+        EXPECT_NO_ERROR();
+        ck_assert(ok);
+        ck_assert_str_eq(back.name, m.name);
+        ck_assert_uint_eq(dtq_machine_hash(&back), dtq_machine_hash(&m));
+    }
+}
+END_TEST
+
+START_TEST(refused) {
+    static const struct {
+        const char *text, *message;
+        uint32_t line, col;
+    } cases[] = {
+        {"vssa: {rows: 3}\n", "lacks the key 'kind'; write `kind: vssa`", 1, 1},
+        {"kind: gpu\n", "kind must be vssa", 1, 7},
+        {"kind: vssa\nvssa: {rowz: 3}\n", "unknown key 'rowz' in vssa; did you mean 'rows'?", 2, 8},
+        {"kind: vssa\nbufers: {}\n", "did you mean 'buffers'?", 2, 1},
+        {"kind: vssa\nvssa: {rows: 0}\n", "vssa.rows (PEs) must be a whole number from 1 to 1024, not '0'", 2, 14},
+        {"kind: vssa\nvssa: {rows: three}\n", "not 'three'", 2, 14},
+        {"kind: vssa\nvssa: 3\n", "vssa must be a mapping", 2, 7},
+        {"kind: vssa\nclock_ghz: -1\n", "clock_ghz (GHz) must be a number from 0.001 to 20, not '-1'", 2, 12},
+        {"kind: vssa\ndrain: overlaped\n", "did you mean 'overlapped'?", 2, 8},
+        {"kind: vssa\nprob_bits: 5\n", "prob_bits must be row, 8 or 4, not '5'", 2, 12},
+        {"[1]\n", "a target must be a mapping", 1, 1},
+        {"kind: vssa\nname: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n", "70 bytes", 2,
+         7},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        dtq_machine m;
+        ck_assert_msg(!load(cases[i].text, &m), "accepted: %s", cases[i].text);
+        src_loc at = first_place();
+        ck_assert_msg(at.line == cases[i].line && at.col == cases[i].col, "%s: at %u:%u", cases[i].text, at.line,
+                      at.col);
+        EXPECT_ERROR(cases[i].message);
+    }
+}
+END_TEST
+
+START_TEST(mutations) {
+    static const char text[] =
+        "kind: vssa\nname: x\nclock_ghz: 1.5\nvssa: {arrays: 16, rows: 18, cols: 11}\ndrain: serial\n"
+        "prob_bits: row\ndram:\n  gb_per_s: 512\n  latency_cycles: 100\n";
+    uint64_t seed = 77;
+    printf("mutations: seed %llu\n", (unsigned long long)seed);
+    for (uint64_t i = 0; i < 1000; i++) {
+        char changed[512];
+        size_t n = mutate(&seed, text, sizeof text - 1, changed, sizeof changed);
+        dtq_machine m;
+        const char *path = put_bytes("fuzz.yaml", changed, n);
+        D = diag_new(A, NULL);
+        check_verdict(target_load(A, D, path, &m), i);
+    }
+}
+END_TEST
+
+TEST_MAIN("target", three_lines_are_enough, shipped, printed_reads_back, refused, mutations)
