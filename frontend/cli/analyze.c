@@ -1,0 +1,79 @@
+/* dtqc analyze: the static report of a model on a target. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "frontend/cli/pipeline.h"
+
+/* Cycles of the same model without clustering; of its own if that is what was asked for. */
+static bool compare_unclustered(session *s, const source *src, report *r) {
+    pass_options o;
+    compiled c;
+    if (!pass_options_read(s, &o) || !compile_length(s, src, r->seq, false, &o, &c))
+        return false;
+    report *other = report_build(s->arena, s->diag, c.module);
+    if (!other)
+        return false;
+    r->unclustered_cycles = other->cycles;
+    return true;
+}
+
+/* The simulator's cycles must be the report's, where those are exact. */
+static bool check_cycles(session *s, const report *r, const dtq_stream *stream, const dtq_stats *stats) {
+    src_loc nowhere = {0};
+    if (stream->static_cycles == UINT64_MAX)
+        return diag_error(s->diag, nowhere,
+                          "--check: the cycles of %u tokens depend on data, so there are none to compare; a clustered "
+                          "schedule has exact ones",
+                          stream->seq);
+    if ((double)stats->cycles != r->cycles || stats->cycles != stream->static_cycles)
+        return diag_internal(s->diag, nowhere, "the report counts %.17g cycles, the simulator %" PRIu64, r->cycles,
+                             stats->cycles);
+    fprintf(s->words, "check: %u tokens, %" PRIu64 " cycles: static and simulated are identical\n", stream->seq,
+            stats->cycles);
+    return true;
+}
+
+static bool simulate(session *s, const compiled *c, const report *r) {
+    dtq_program *p = make_program(s, c, 1);
+    dtq_stats stats;
+    bool want_trace = given(s, OPT_trace);
+    if (!p || !simulate_timing(s, p, &p->streams[0], want_trace, &stats))
+        return false;
+    bool ok = !given(s, OPT_check_cycles) || check_cycles(s, r, &p->streams[0], &stats);
+    if (ok && want_trace)
+        ok = write_trace(s, value(s, OPT_trace)->text, p, &p->streams[0], stats.events);
+    dtq_stats_free(&stats);
+    return ok;
+}
+
+static bool check_options(session *s) {
+    if (given(s, OPT_trace) && given(s, OPT_seq) && value(s, OPT_seq)->count > 1)
+        return usage_error(s, "--trace shows one length; --seq names %zu", value(s, OPT_seq)->count);
+    if (given(s, OPT_compare_unclustered) && given(s, OPT_no_cluster))
+        return usage_error(s, "--compare-unclustered compares with what --no-cluster already asks for");
+    if (given(s, OPT_compare_unclustered) && is_ir_file(s->options->operands[0]))
+        return usage_error(s, "--compare-unclustered needs a model; IR says already how it is clustered");
+    return true;
+}
+
+bool command_analyze(session *s) {
+    if (!check_options(s))
+        return false;
+    bool taken = given(s, OPT_trace) && is_stdout(value(s, OPT_trace)->text);
+    choose_words(s, taken);
+    source src;
+    compiled *all;
+    size_t count;
+    if (!source_open(s, s->options->operands[0], &src) || !compile_lengths(s, &src, &all, &count))
+        return false;
+    report **reports = ARENA_ARRAY(s->arena, report *, count);
+    for (size_t i = 0; i < count; i++) {
+        if (!(reports[i] = make_report(s, &all[i])))
+            return false;
+        if (given(s, OPT_compare_unclustered) && !compare_unclustered(s, &src, reports[i]))
+            return false;
+        if ((given(s, OPT_check_cycles) || given(s, OPT_trace)) && !simulate(s, &all[i], reports[i]))
+            return false;
+    }
+    return print_reports(s, reports, count, (report_format)value(s, OPT_report)->word, taken ? stderr : stdout);
+}

@@ -1,0 +1,78 @@
+/* dtqc compile: a model to a program, its text or its IR. */
+#include "frontend/cli/pipeline.h"
+
+typedef enum { EMIT_STREAM, EMIT_ASM, EMIT_IR } emit_form;
+
+/* Where the output goes: a file, "-", or NULL for nowhere (a program without --output). */
+static const char *output_path(const session *s) {
+    if (given(s, OPT_output))
+        return value(s, OPT_output)->text;
+    return value(s, OPT_emit)->word == EMIT_STREAM ? NULL : "-";
+}
+
+static bool write_output(session *s, const compiled *c, size_t count, const char *path) {
+    emit_form form = (emit_form)value(s, OPT_emit)->word;
+    dtq_program *p = NULL;
+    if (form != EMIT_IR) {
+        p = make_program(s, c, count);
+        if (!p)
+            return false;
+        program_relocate(s, p, is_stdout(path) ? "." : directory_of(s->arena, path));
+    }
+    if (form == EMIT_STREAM)
+        return write_program(s, p, path, true);
+    output o;
+    if (!output_begin(s, &o, path))
+        return false;
+    bool ok = true;
+    dtq_error e;
+    if (form == EMIT_IR)
+        ir_print(c[0].module, o.out);
+    else if (!dtq_disassemble(p, o.out, &e))
+        ok = runtime_error(s, &e, true);
+    return output_end(s, &o, ok);
+}
+
+static bool check_options(session *s) {
+    size_t lengths = given(s, OPT_seq) ? value(s, OPT_seq)->count : 1;
+    if (lengths > 1 && value(s, OPT_emit)->word == EMIT_IR)
+        return usage_error(s, "--emit=ir writes one length; --seq names %zu", lengths);
+    if (lengths > 1 && given(s, OPT_trace))
+        return usage_error(s, "--trace shows one length; --seq names %zu", lengths);
+    const char *path = output_path(s);
+    if (path && is_stdout(path) && given(s, OPT_trace) && is_stdout(value(s, OPT_trace)->text))
+        return usage_error(s, "--output and --trace cannot both be standard output");
+    return true;
+}
+
+static bool trace(session *s, const compiled *c) {
+    dtq_program *p = make_program(s, c, 1);
+    dtq_stats stats;
+    if (!p || !simulate_timing(s, p, &p->streams[0], true, &stats))
+        return false;
+    bool ok = write_trace(s, value(s, OPT_trace)->text, p, &p->streams[0], stats.events);
+    dtq_stats_free(&stats);
+    return ok;
+}
+
+bool command_compile(session *s) {
+    const char *path = output_path(s);
+    if (!check_options(s))
+        return false;
+    bool taken = (path && is_stdout(path)) || (given(s, OPT_trace) && is_stdout(value(s, OPT_trace)->text));
+    choose_words(s, taken);
+    source src;
+    compiled *all;
+    size_t count;
+    if (!source_open(s, s->options->operands[0], &src) || !compile_lengths(s, &src, &all, &count))
+        return false;
+    report **reports = ARENA_ARRAY(s->arena, report *, count);
+    for (size_t i = 0; i < count; i++)
+        if (!(reports[i] = make_report(s, &all[i])))
+            return false;
+    if (path && !write_output(s, all, count, path))
+        return false;
+    if (given(s, OPT_trace) && !trace(s, &all[0]))
+        return false;
+    return print_reports(s, reports, count, (report_format)value(s, OPT_report)->word, taken ? stderr : stdout);
+}

@@ -1,0 +1,23 @@
+/* dtqc help: of all, of one sub-command, or the man page. */
+#include "frontend/cli/session.h"
+
+bool command_help(session *s) {
+    if (given(s, OPT_man)) {
+        if (s->options->operand_count)
+            return usage_error(s, "--man prints the page of all sub-commands; '%s' changes nothing",
+                               s->options->operands[0]);
+        man_page_print(DTQC_VERSION, stdout);
+        return true;
+    }
+    command_id command = CMD_COUNT;
+    if (s->options->operand_count) {
+        const char *nearest = NULL;
+        command = command_find(s->options->operands[0], &nearest);
+        if (command == CMD_COUNT)
+            return nearest ? usage_error(s, "there is no sub-command '%s'; did you mean '%s'?", s->options->operands[0],
+                                         nearest)
+                           : usage_error(s, "there is no sub-command '%s'", s->options->operands[0]);
+    }
+    help_print(command, stdout);
+    return true;
+}

@@ -1,0 +1,270 @@
+/* What compile, analyze and run share: loading, the passes, programs, reports, traces. */
+#include "frontend/cli/pipeline.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "frontend/path.h"
+
+enum { IR_FILE_BYTES = 1 << 30, PROGRESS_FROM = 8 };
+
+static const src_loc nowhere = {0};
+
+/* ---- inputs ------------------------------------------------------------------------------------------------------ */
+
+bool is_ir_file(const char *path) {
+    size_t n = strlen(path);
+    return n > 5 && strcmp(path + n - 5, ".dtir") == 0;
+}
+
+bool is_program_file(const char *path) {
+    char magic[4] = {0};
+    struct stat st;
+    FILE *f = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "rb") : NULL;
+    bool is = f && fread(magic, 1, 4, f) == 4 && memcmp(magic, "DTQP", 4) == 0;
+    if (f)
+        fclose(f);
+    return is;
+}
+
+ir_module *ir_load(session *s, const char *path) {
+    size_t bytes;
+    char *text = file_read(s->arena, s->diag, path, IR_FILE_BYTES, &bytes);
+    if (!text)
+        return NULL;
+    diag_source(s->diag, path, text, bytes);
+    return ir_parse(s->arena, s->diag, path, text, bytes);
+}
+
+/* Options that say what the header or the ops of a module already say. */
+static const option_id fixed_in_ir[] = {OPT_target, OPT_policy, OPT_seq, OPT_linear, OPT_no_cluster};
+
+static bool load_target(session *s, dtq_machine *out) {
+    const char *path = given(s, OPT_target) ? shipped_find(s, "targets", value(s, OPT_target)->text)
+                                            : shipped_path(s, "targets", option_table[OPT_target].missing);
+    return path && target_load(s->arena, s->diag, path, out);
+}
+
+static policy *load_policy(session *s) {
+    if (!given(s, OPT_policy))
+        return policy_uniform(s->arena, 8);
+    const char *path = shipped_find(s, "policies", value(s, OPT_policy)->text);
+    return path ? policy_load(s->arena, s->diag, path) : NULL;
+}
+
+bool source_open(session *s, const char *path, source *out) {
+    *out = (source){.path = path};
+    if (is_ir_file(path)) {
+        for (size_t i = 0; i < sizeof fixed_in_ir / sizeof *fixed_in_ir; i++)
+            if (given(s, fixed_in_ir[i]))
+                return usage_error(s, "--%s changes nothing when the input is IR, which says it already",
+                                   option_table[fixed_in_ir[i]].name);
+        out->resumed = ir_load(s, path);
+        return out->resumed != NULL;
+    }
+    if (is_program_file(path))
+        return diag_error(s->diag, (src_loc){path, 0, 0},
+                          "is a compiled program; the model it was made from is wanted");
+    /* All three are read even if one fails, so that all mistakes are told at once. */
+    bool machine_ok = load_target(s, &out->machine);
+    out->policy = load_policy(s);
+    const char *found = shipped_find(s, "models", path);
+    out->model = found ? model_load(s->arena, s->diag, found) : NULL;
+    return machine_ok && out->policy && out->model;
+}
+
+/* ---- passes ------------------------------------------------------------------------------------------------------ */
+
+bool pass_options_read(session *s, pass_options *out) {
+    *out = (pass_options){.optimise = value(s, OPT_optimise)->word == 1, .dump_level = -1, .dump = s->words};
+    const option_value *after = value(s, OPT_print_after);
+    if (after->given) {
+        if (strcmp(after->text, "all") != 0 && !pass_find(after->text)) {
+            const char **names = ARENA_ARRAY(s->arena, const char *, pass_count);
+            for (size_t i = 0; i < pass_count; i++)
+                names[i] = pass_table[i].name;
+            const char *near = diag_nearest(after->text, names, pass_count);
+            return usage_error(s, "--print-after=%s: there is no such pass%s%s%s", after->text,
+                               near ? "; did you mean '" : "; `dtqc opt --list` lists them", near ? near : "",
+                               near ? "'?" : "");
+        }
+        out->print_after = after->text;
+    }
+    if (given(s, OPT_dump_ir))
+        out->dump_level = value(s, OPT_dump_ir)->word;
+    out->time_passes = given(s, OPT_time_passes);
+    out->times = stderr;
+    return true;
+}
+
+/* What is left of the pipeline for a module: not what has run, not what could only have run at a level gone by. */
+static const char *const *remaining_passes(session *s, const ir_module *m, bool optimise, size_t *count) {
+    const char *const *all = passes_pipeline(optimise, count);
+    const char **left = ARENA_ARRAY(s->arena, const char *, *count);
+    for (size_t i = 0; i < *count; i++) {
+        const pass_info *p = all[i] ? pass_find(all[i]) : NULL;
+        if (p && !ir_pass_ran(m, p->name) && (p->levels >> m->level) != 0)
+            left[i] = p->name;
+    }
+    return left;
+}
+
+static ir_module *build(session *s, const source *src, uint32_t seq, bool cluster) {
+    if (src->resumed)
+        return src->resumed;
+    model_options o = {.seq = seq, .arithmetic = value(s, OPT_linear)->word == 0 ? "int8" : "fp32", .cluster = cluster};
+    ir_module *m = model_build(src->model, s->arena, s->diag, &o);
+    if (!m)
+        return NULL;
+    m->machine = src->machine;
+    return policy_apply(src->policy, m, s->diag) ? m : NULL;
+}
+
+bool compile_length(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *o, compiled *out) {
+    out->first_entry = diag_total(s->diag);
+    ir_module *m = build(s, src, seq, cluster);
+    if (!m)
+        return false;
+    size_t count;
+    const char *const *names = remaining_passes(s, m, o->optimise, &count);
+    bool ok = passes_run(s->arena, s->diag, &m, names, count, o);
+    out->module = m;
+    out->last_entry = diag_total(s->diag);
+    return ok;
+}
+
+bool compile_lengths(session *s, const source *src, compiled **out, size_t *count) {
+    static uint32_t own_length[1] = {0};
+    const option_value *seq = value(s, OPT_seq);
+    const uint32_t *lengths = seq->given ? seq->lengths : own_length;
+    *count = seq->given ? seq->count : 1;
+    *out = ARENA_ARRAY(s->arena, compiled, *count);
+    pass_options o;
+    if (!pass_options_read(s, &o))
+        return false;
+    bool progress = *count >= PROGRESS_FROM && isatty(STDERR_FILENO);
+    bool ok = true;
+    for (size_t i = 0; i < *count && ok; i++) {
+        if (progress)
+            fprintf(stderr, "\rlength %u (%zu of %zu)", lengths[i], i + 1, *count);
+        ok = compile_length(s, src, lengths[i], !given(s, OPT_no_cluster), &o, &(*out)[i]);
+    }
+    if (progress)
+        fputs("\r\033[K", stderr);
+    return ok;
+}
+
+/* ---- programs ---------------------------------------------------------------------------------------------------- */
+
+dtq_program *make_program(session *s, const compiled *c, size_t count) {
+    const ir_module **modules = ARENA_ARRAY(s->arena, const ir_module *, count);
+    for (size_t i = 0; i < count; i++)
+        modules[i] = c[i].module;
+    return codegen_program(s->arena, s->diag, modules, count);
+}
+
+bool write_program(session *s, const dtq_program *p, const char *path, bool made_here) {
+    uint8_t *data;
+    size_t bytes;
+    dtq_error e;
+    output o;
+    if (!dtq_program_encode(p, &data, &bytes, &e))
+        return runtime_error(s, &e, made_here);
+    bool ok = output_begin(s, &o, path);
+    if (ok) {
+        fwrite(data, 1, bytes, o.out); /* a failure is seen when the file is committed, or by main */
+        ok = output_end(s, &o, true);
+    }
+    free(data);
+    return ok;
+}
+
+const char *directory_of(arena *a, const char *path) {
+    const char *slash = strrchr(path, '/');
+    return !slash ? "." : slash == path ? "/" : arena_strndup(a, path, (size_t)(slash - path));
+}
+
+static const char *relocated(session *s, const char *name, const char *directory) {
+    char *absolute = realpath(name, NULL), *base = realpath(directory, NULL);
+    const char *result = name;
+    if (absolute && base) {
+        size_t n = strlen(base);
+        bool below = strncmp(absolute, base, n) == 0 && absolute[n] == '/';
+        result = arena_strdup(s->arena, below ? absolute + n + 1 : absolute);
+    }
+    free(absolute);
+    free(base);
+    return result;
+}
+
+void program_relocate(session *s, dtq_program *p, const char *directory) {
+    for (size_t i = 0; i < p->file_count; i++)
+        p->files[i].path = relocated(s, p->files[i].path, directory);
+    if (*p->tokenizer)
+        p->tokenizer = relocated(s, p->tokenizer, directory);
+}
+
+/* ---- reports ----------------------------------------------------------------------------------------------------- */
+
+void choose_words(session *s, bool stdout_taken) {
+    const option_value *r = given(s, OPT_run_report) ? value(s, OPT_run_report) : value(s, OPT_report);
+    bool data = r->given && r->word != REPORT_TEXT;
+    s->words = stdout_taken || data ? stderr : stdout;
+}
+
+report *make_report(session *s, const compiled *c) {
+    report *r = report_build(s->arena, s->diag, c->module);
+    if (!r)
+        return NULL;
+    /* The diag has the remarks of every length; a report tells its own. */
+    const diag_entry **own = ARENA_ARRAY(s->arena, const diag_entry *, c->last_entry - c->first_entry + 1);
+    size_t count = 0;
+    for (size_t i = c->first_entry; given(s, OPT_remarks) && i < c->last_entry; i++)
+        if (diag_at(s->diag, i)->severity == DIAG_REMARK)
+            own[count++] = diag_at(s->diag, i);
+    r->remarks = own;
+    r->remark_count = count;
+    return r;
+}
+
+bool print_reports(session *s, report *const *reports, size_t count, report_format format, FILE *out) {
+    bool many = count > 1, ok = true;
+    if (many && format == REPORT_JSON)
+        fputs("[\n", out);
+    for (size_t i = 0; i < count && ok; i++) {
+        if (many && i > 0)
+            fputs(format == REPORT_JSON ? ",\n" : "\n", out);
+        if (many && format == REPORT_CSV)
+            fprintf(out, "# %s, %u tokens\n", reports[i]->model, reports[i]->seq);
+        ok = report_print(reports[i], format, out);
+    }
+    if (many && format == REPORT_JSON)
+        fputs("]\n", out);
+    return ok || out == stdout || diag_error(s->diag, nowhere, "the report cannot be written");
+}
+
+/* ---- timing ------------------------------------------------------------------------------------------------------ */
+
+bool simulate_timing(session *s, const dtq_program *p, const dtq_stream *stream, bool want_events, dtq_stats *stats) {
+    dtq_run_options o = {.engine = DTQ_ENGINE_SIM, .timing_only = true};
+    dtq_error e;
+    dtq_output nothing = {0};
+    memset(stats, 0, sizeof *stats);
+    bool ok = dtq_run(p, stream, NULL, NULL, &o, &nothing, stats, want_events, &e);
+    dtq_output_free(&nothing);
+    return ok || runtime_error(s, &e, true);
+}
+
+bool write_trace(session *s, const char *path, const dtq_program *p, const dtq_stream *stream,
+                 const dtq_event *events) {
+    output o;
+    if (!output_begin(s, &o, path))
+        return false;
+    bool ok = report_trace(p, stream, events, o.out);
+    if (!ok && o.out != stdout)
+        diag_error(s->diag, (src_loc){path, 0, 0}, "the trace cannot be written");
+    return output_end(s, &o, ok || o.out == stdout);
+}

@@ -1,0 +1,64 @@
+/* From the command line's MODEL to modules, programs and reports. */
+#ifndef DTQ_CLI_PIPELINE_H
+#define DTQ_CLI_PIPELINE_H
+
+#include "frontend/cli/session.h"
+#include "passes/passes.h"
+
+/** What MODEL, --target and --policy say. */
+typedef struct {
+    const char *path;
+    model *model;        /* NULL: resumed from IR */
+    policy *policy;      /* of a model */
+    dtq_machine machine; /* of a model */
+    ir_module *resumed;  /* of a .dtir file; its header has machine and length */
+} source;
+
+/** True if the name ends in .dtir. */
+bool is_ir_file(const char *path);
+/** True for a regular file that begins as a compiled program does. */
+bool is_program_file(const char *path);
+/** Parses a .dtir file; NULL after an error. */
+ir_module *ir_load(session *s, const char *path);
+
+/** Loads model, target and policy, or the IR; refuses options that mean nothing for IR. */
+bool source_open(session *s, const char *path, source *out);
+
+/** A module that went through the pipeline, and the remarks that were made of it. */
+typedef struct {
+    ir_module *module;
+    size_t first_entry, last_entry; /* of the diag */
+} compiled;
+
+/** Where prints of the passes go, from --print-after, --dump-ir, --time-passes and -O; false if --print-after names no
+ *  pass. `commands` that lack an option never have it given. */
+bool pass_options_read(session *s, pass_options *out);
+
+/** Builds the model at `seq` tokens (0: its own length) and runs the pipeline, or what is left of it for IR. `cluster`
+ *  false: without clustering. Nothing is printed if `o` has no prints. */
+bool compile_length(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *o, compiled *out);
+/** compile_length for every length of --seq (one of 0 without it), with progress on a terminal. */
+bool compile_lengths(session *s, const source *src, compiled **out, size_t *count);
+
+/** The program of these modules, its streams ascending by length; NULL after an error. */
+dtq_program *make_program(session *s, const compiled *c, size_t count);
+/** Writes weights' and vocabulary's names so that they hold from `directory`: relative below it, else absolute. */
+void program_relocate(session *s, dtq_program *p, const char *directory);
+/** Writes a program to a file, whole or not at all, or to stdout for "-". `made_here`: by the compiler, not read. */
+bool write_program(session *s, const dtq_program *p, const char *path, bool made_here);
+/** The directory that `path` lies in. */
+const char *directory_of(arena *a, const char *path);
+
+/** The report of a module, with its own remarks if --remarks was given, else none; NULL after an error. */
+report *make_report(session *s, const compiled *c);
+/** Prints reports as --report says (`format`) to `out`. */
+bool print_reports(session *s, report *const *reports, size_t count, report_format format, FILE *out);
+/** Sets session.words to stderr if stdout carries a machine-readable report. */
+void choose_words(session *s, bool stdout_taken);
+
+/** Runs the timing-only simulator; with `want_events` for traces. Release with dtq_stats_free. */
+bool simulate_timing(session *s, const dtq_program *p, const dtq_stream *stream, bool want_events, dtq_stats *stats);
+/** Writes a trace file of these events. */
+bool write_trace(session *s, const char *path, const dtq_program *p, const dtq_stream *stream, const dtq_event *events);
+
+#endif

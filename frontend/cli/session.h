@@ -1,0 +1,52 @@
+/* What every sub-command works with: memory, diagnostics, the parsed options, and where its words go. */
+#ifndef DTQ_CLI_SESSION_H
+#define DTQ_CLI_SESSION_H
+
+#include "codegen/codegen.h"
+#include "frontend/cli/options.h"
+#include "frontend/frontend.h"
+
+typedef struct {
+    arena *arena;
+    diag *diag;
+    const options *options;
+    FILE *words; /* reports, dumps and remarks for people: stdout, or stderr where stdout carries a result or data */
+    bool usage;  /* the command line turned out to be wrong: exit code 2 */
+} session;
+
+/** One file each: runs the sub-command; true if all went well. Errors are in the session's diag, or usage is set. */
+#define COMMAND(id, name, operands, least, most, doc, details, example) bool command_##id(session *s);
+#define OPTION(id, commands, name, letter, kind, words, missing, doc, example)
+#include "frontend/cli/options.def"
+
+/** True if the option was given; its value. */
+bool given(const session *s, option_id id);
+const option_value *value(const session *s, option_id id);
+
+/** Prints a mistake in the command line and sets usage; always false. */
+bool usage_error(session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** Records what the runtime said. An error of kind DTQ_DEADLOCK, or any but DTQ_BAD_INPUT, DTQ_IO and DTQ_NO_MEMORY if
+ *  `made_here` (the compiler made the program), is a fault of ours: internal. Always false. */
+bool runtime_error(session *s, const dtq_error *e, bool made_here);
+/** The same for an error whose message begins with `path` and maybe line and column: they become its place. */
+bool runtime_error_at(session *s, const dtq_error *e, const char *path);
+
+/** The file that `name` means: itself if it exists or looks like a path, else `name`.yaml in the shipped examples'
+ *  directory `kind` ("models", "targets", "policies"). NULL after an error with a did-you-mean. */
+const char *shipped_find(session *s, const char *kind, const char *name);
+/** Path of the shipped example `name`, whether it exists or not. */
+const char *shipped_path(session *s, const char *kind, const char *name);
+/** Names in that directory, sorted. */
+const char **shipped_list(session *s, const char *kind, size_t *count);
+
+/** An output: a file written whole or not at all, or stdout for "-". */
+typedef struct {
+    file_writer file;
+    FILE *out;
+} output;
+bool output_begin(session *s, output *o, const char *path);
+bool output_end(session *s, output *o, bool ok);
+/** True if `path` is "-": standard output. */
+bool is_stdout(const char *path);
+
+#endif

@@ -1,0 +1,63 @@
+/* dtqc target: the shipped machines, and all parameters of one. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "frontend/cli/session.h"
+
+/* The word for the machine's drain, and its length. */
+static const char *drain_word(const dtq_machine *m, size_t *length) {
+    for (size_t i = 0; i < dtq_machine_param_count; i++) {
+        const dtq_machine_param *p = &dtq_machine_params[i];
+        if (p->offset != offsetof(dtq_machine, top_drain))
+            continue;
+        const char *word = p->words;
+        for (uint64_t n = m->top_drain; n > 0; n--)
+            word += strcspn(word, "|") + 1;
+        *length = strcspn(word, "|");
+        return word;
+    }
+    return "";
+}
+
+static bool list(session *s) {
+    size_t count;
+    const char **names = shipped_list(s, "targets", &count);
+    if (!count)
+        return diag_error(s->diag, (src_loc){0},
+                          "there are no shipped targets in " DTQC_SOURCE_DIR "/examples/targets");
+    printf("%-16s %6s  %9s  %6s  %5s  %s\n", "target", "arrays", "PEs each", "GHz", "GB/s", "drain");
+    for (size_t i = 0; i < count; i++) {
+        dtq_machine m;
+        if (!target_load(s->arena, s->diag, shipped_path(s, "targets", names[i]), &m))
+            return false;
+        char shape[48];
+        snprintf(shape, sizeof shape, "%" PRIu64 " x %" PRIu64, m.vssa_rows, m.vssa_cols);
+        size_t length = 0;
+        const char *drain = drain_word(&m, &length);
+        printf("%-16s %6" PRIu64 "  %9s  %6g  %5g  %.*s\n", names[i], m.vssa_arrays, shape, m.top_clock_ghz,
+               m.dram_gb_per_s, (int)length, drain);
+    }
+    return true;
+}
+
+static bool show(session *s, const char *name) {
+    const char *path = shipped_find(s, "targets", name);
+    dtq_machine m;
+    if (!path || !target_load(s->arena, s->diag, path, &m))
+        return false;
+    target_print(&m, stdout);
+    return true;
+}
+
+bool command_target(session *s) {
+    const char *const *operands = s->options->operands;
+    size_t count = s->options->operand_count;
+    if (strcmp(operands[0], "list") == 0)
+        return count == 1 ? list(s) : usage_error(s, "list takes no name, but has '%s'", operands[1]);
+    if (strcmp(operands[0], "show") == 0)
+        return count == 2 ? show(s, operands[1]) : usage_error(s, "show needs the name or the file of a target");
+    static const char *const verbs[] = {"list", "show"};
+    const char *near = diag_nearest(operands[0], verbs, 2);
+    return near ? usage_error(s, "there is no 'target %s'; did you mean '%s'?", operands[0], near)
+                : usage_error(s, "there is no 'target %s'; list or show is wanted", operands[0]);
+}
