@@ -103,8 +103,6 @@ START_TEST(hostile_headers) {
         {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"U8\",\"shape\":[4],"
          "\"data_offsets\":[0,4]}}",
          SAME, 4, "duplicate key 'a'"},
-        {"{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}} ", 55, 4,
-         "no multiple of its elements' 4 bytes"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *path = put_file(cases[i].header, cases[i].length, cases[i].data);

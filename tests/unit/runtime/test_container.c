@@ -89,6 +89,12 @@ START_TEST(foreign_and_damaged_files_are_refused_in_words) {
     data[load_le(data + text + 8, 8)] = 99;
     seal(data, bytes);
     refuse(data, bytes, "stream 6, instruction 0: unknown opcode 99");
+    data[load_le(data + text + 8, 8)] = DTQ_OP_EMBED;
+    uint8_t *tables = data + load_le(data + text - 24 + 8, 8) + 92; /* of the first layer */
+    ck_assert_uint_eq(*tables, 0x1f);
+    *tables |= 0x20;
+    seal(data, bytes);
+    refuse(data, bytes, "section LAYERS (entry 6) is malformed");
     free(data);
     dtq_program_free(p);
 }
@@ -160,5 +166,28 @@ START_TEST(files_are_written_whole_or_not_at_all) {
 }
 END_TEST
 
+/* A program made in memory is checked before it is written. */
+START_TEST(wrong_programs_are_not_written) {
+    dtq_program *p = assemble_file(GOOD "attention.dtasm");
+    dtq_layer *l = &p->streams[0].layers[0];
+    uint8_t *data, bits[6] = {4, 4, 5, 4, 8, 8};
+    size_t bytes;
+    dtq_error e = {0};
+    l->bits[DTQ_V] = bits;
+    ck_assert(!dtq_program_encode(p, &data, &bytes, &e));
+    ck_assert_ptr_null(data);
+    ck_assert_str_eq(e.message, "stream 6, layer 0: a precision is neither 4 nor 8");
+    bits[2] = 4;
+    p->streams[0].sources[3].op = 99;
+    ck_assert(!dtq_program_encode(p, &data, &bytes, &e));
+    ck_assert_str_eq(e.message, "stream 6, instruction 3: its source names a string that is not there");
+    p->streams[0].sources[3].op = 0;
+    p->streams[0].instrs[5].f[DTQ_F(LOAD, rows)] = 1 << 17;
+    ck_assert(!dtq_program_encode(p, &data, &bytes, &e));
+    ck_assert_str_eq(e.message, "stream 6, instruction 5: load: rows=131072 does not fit its 17 bits");
+    dtq_program_free(p);
+}
+END_TEST
+
 RUN_TESTS("container", decode_undoes_encode, foreign_and_damaged_files_are_refused_in_words, hostile_files_are_harmless,
-          files_are_written_whole_or_not_at_all)
+          wrong_programs_are_not_written, files_are_written_whole_or_not_at_all)

@@ -1,3 +1,5 @@
+#include <time.h>
+
 #include "isa_util.h"
 
 /* The goldens are canonical: text to program to text, and program to text to program. */
@@ -57,4 +59,36 @@ START_TEST(any_program_comes_back) {
 }
 END_TEST
 
-RUN_TESTS("disasm", asm_and_disasm_are_inverse, any_program_comes_back)
+/* BERT-Large has some 20 000 instructions: text of all of them, and back, in a blink. */
+START_TEST(big_streams_are_quick) {
+    dtq_program *p = assemble_file(DTQC_SOURCE_DIR "/tests/isa/good/attention.dtasm");
+    dtq_stream *s = &p->streams[0], small = *s;
+    s->count = 20000;
+    s->instrs = malloc(s->count * sizeof *s->instrs);
+    s->sources = malloc(s->count * sizeof *s->sources);
+    for (size_t i = 0; i < s->count; i++) {
+        s->instrs[i] = small.instrs[i % small.count];
+        s->sources[i] = small.sources[i % small.count];
+    }
+    size_t bytes;
+    struct timespec start, middle, end;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    char *text = disassemble(p, &bytes);
+    clock_gettime(CLOCK_MONOTONIC, &middle);
+    dtq_program *again = assemble("again", text);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    ck_assert_uint_eq(again->streams[0].count, s->count);
+    double out = (double)(middle.tv_sec - start.tv_sec) + 1e-9 * (double)(middle.tv_nsec - start.tv_nsec);
+    double in = (double)(end.tv_sec - middle.tv_sec) + 1e-9 * (double)(end.tv_nsec - middle.tv_nsec);
+    printf("20000 instructions: disassembled in %.1f ms, assembled in %.1f ms\n", 1e3 * out, 1e3 * in);
+    ck_assert_double_lt(out, 1.0);
+    ck_assert_double_lt(in, 1.0);
+    free(s->instrs);
+    free(s->sources);
+    free(text);
+    dtq_program_free(p);
+    dtq_program_free(again);
+}
+END_TEST
+
+RUN_TESTS("disasm", asm_and_disasm_are_inverse, any_program_comes_back, big_streams_are_quick)

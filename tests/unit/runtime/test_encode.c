@@ -102,5 +102,53 @@ START_TEST(table_is_consistent) {
 }
 END_TEST
 
+/* The table of ISA.md: isa.def in a reader's words. */
+static void put_table(FILE *out) {
+    static const char *const kinds[] = {"ENGINE", "LAYER",  "HEAD", "SLOT", "COUNT", "BUF",
+                                        "DRAM",   "TENSOR", "ENUM", "INT",  "F32"};
+    static const char *const engines[] = {"host", "load", "softmax", "topk", "store", "an array", "any queue"};
+    for (unsigned op = 0; op < DTQ_OP_COUNT; op++) {
+        const dtq_op_info *o = &dtq_ops[op];
+        unsigned at = 16;
+        fprintf(out, "\n**%u `%s`** (%s): %s.\n\n", op, o->mnemonic, engines[o->engine_class], o->doc);
+        fprintf(out, "| bits | field | kind | |\n| --- | --- | --- | --- |\n");
+        for (unsigned i = 0; i < o->field_count; at += o->fields[i++].bits) {
+            char range[24];
+            snprintf(range, sizeof range, o->fields[i].bits > 1 ? "%u–%u" : "%u", at, at + o->fields[i].bits - 1);
+            fprintf(out, "| %s | `%s` | %s | ", range, o->fields[i].name, kinds[o->fields[i].kind]);
+            for (const char *c = o->fields[i].doc; *c; c++)
+                fprintf(out, *c == '|' ? "\\|" : "%c", *c);
+            fprintf(out, " |\n");
+        }
+    }
+    fprintf(out, "\n");
+}
+
+START_TEST(the_manual_has_the_table_and_every_semantics) {
+    const char *path = DTQC_SOURCE_DIR "/runtime/isa/ISA.md";
+    size_t bytes = 0, table_bytes;
+    char *manual = read_text(path, &bytes), *table = NULL, *text = NULL;
+    const char *begin = strstr(manual, "<!-- isa.def begins"), *end = strstr(manual, "<!-- isa.def ends");
+    ck_assert(begin && end && begin < end);
+    begin = strchr(begin, '\n') + 1;
+    FILE *f = open_memstream(&table, &table_bytes);
+    put_table(f);
+    fclose(f);
+    size_t text_bytes;
+    f = open_memstream(&text, &text_bytes);
+    fprintf(f, "%.*s%s%s", (int)(begin - manual), manual, table, end);
+    fclose(f);
+    check_golden(path, text, text_bytes);
+    for (unsigned op = 0; op < DTQ_OP_COUNT; op++) {
+        char heading[64];
+        snprintf(heading, sizeof heading, "\n### %s\n\n", dtq_ops[op].mnemonic);
+        ck_assert_msg(strstr(manual, heading) != NULL, "ISA.md does not say what %s does", dtq_ops[op].mnemonic);
+    }
+    free(manual);
+    free(table);
+    free(text);
+}
+END_TEST
+
 RUN_TESTS("encode", decode_undoes_encode, layout_is_fixed, what_does_not_fit_is_refused, queue_names_go_both_ways,
-          table_is_consistent)
+          table_is_consistent, the_manual_has_the_table_and_every_semantics)

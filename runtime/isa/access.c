@@ -1,0 +1,183 @@
+/* Reads and writes of each instruction. */
+#include "runtime/isa/access.h"
+
+#include "runtime/isa/isa.h"
+
+const char *const dtq_memory_names[DTQ_MEMORIES] = {"q",   "k",          "v",    "scores",         "probs",
+                                                    "out", "importance", "DRAM", "token-id tables"};
+
+uint64_t dtq_memory_bytes(const dtq_program *p, const dtq_stream *s, dtq_memory memory) {
+    const dtq_machine *m = &p->machine;
+    const uint64_t bytes[DTQ_MEMORIES] = {m->buffers_q,          m->buffers_k,     m->buffers_v,
+                                          m->buffers_scores,     m->buffers_probs, m->buffers_out,
+                                          m->buffers_importance, s->dram_bytes,    s->layer_count};
+    return bytes[memory];
+}
+
+typedef struct {
+    dtq_access *out;
+    unsigned count;
+} list;
+
+static void add(list *l, dtq_memory memory, unsigned mode, uint64_t address, uint64_t bytes) {
+    l->out[l->count++] = (dtq_access){memory, mode, address, bytes};
+}
+
+/* A line-buffer block: `operand` is also the number of its buffer. */
+static void add_block(list *l, const dtq_layer *layer, dtq_operand operand, unsigned mode, uint64_t address,
+                      uint64_t row, uint64_t rows) {
+    add(l, (dtq_memory)operand, mode, address, dtq_block_bytes(layer, operand, (uint32_t)row, (uint32_t)rows));
+}
+
+/* Codes and scales of one head of an operand in DRAM (`head` ALL_HEADS: of all heads). */
+enum { ALL_HEADS = -1 };
+static void add_operand(list *l, const dtq_stream *s, const dtq_layer *layer, dtq_operand operand, unsigned mode,
+                        int64_t head) {
+    const uint64_t codes_at[] = {layer->q, layer->k, layer->v};
+    const uint64_t scales_at[] = {layer->q_scale, layer->k_scale, layer->v_scale};
+    uint64_t heads = operand == DTQ_Q ? layer->heads : layer->kv_heads;
+    uint64_t first = head == ALL_HEADS ? 0 : (uint64_t)head, some = head == ALL_HEADS ? heads : 1;
+    uint64_t codes = (uint64_t)s->seq * layer->head_dim;
+    add(l, DTQ_MEM_DRAM, mode, codes_at[operand] + first * codes, some * codes);
+    bool classes = operand == DTQ_V && !layer->causal; /* float [2][kv_heads][head_dim] */
+    uint64_t scales = 4 * (uint64_t)(classes ? layer->head_dim : s->seq);
+    add(l, DTQ_MEM_DRAM, mode, scales_at[operand] + first * scales, some * scales);
+    if (classes)
+        add(l, DTQ_MEM_DRAM, mode, scales_at[operand] + (heads + first) * scales, some * scales);
+}
+
+/* float [seq][width] */
+static void add_matrix(list *l, const dtq_stream *s, unsigned mode, uint64_t address, uint64_t width) {
+    add(l, DTQ_MEM_DRAM, mode, address, 4 * s->seq * width);
+}
+
+static uint64_t rows_of(const dtq_tensor *t) {
+    return t->shape[t->transposed];
+}
+
+static uint64_t cols_of(const dtq_tensor *t) {
+    return t->shape[!t->transposed];
+}
+
+#define GET(op, field) DTQ_GET(in, op, field)
+
+static void add_array_op(list *l, const dtq_layer *layer, const dtq_instr *in) {
+    if (in->op == DTQ_OP_QK) {
+        add_block(l, layer, DTQ_Q, DTQ_READS, GET(QK, q), GET(QK, row), GET(QK, rows));
+        add_block(l, layer, DTQ_K, DTQ_READS, GET(QK, k), GET(QK, col), GET(QK, cols));
+        add(l, DTQ_MEM_SCORES, DTQ_WRITES, GET(QK, s),
+            dtq_scores_bytes((uint32_t)GET(QK, rows), (uint32_t)GET(QK, cols)));
+        return;
+    }
+    bool only = GET(PV, flags) == DTQ_PV_ONLY, clears = only || GET(PV, flags) == DTQ_PV_FIRST;
+    add(l, DTQ_MEM_PROBS, DTQ_READS, GET(PV, p), dtq_probs_bytes(layer, (uint32_t)GET(PV, rows)));
+    add_block(l, layer, DTQ_V, DTQ_READS, GET(PV, v), GET(PV, col), GET(PV, cols));
+    add(l, DTQ_MEM_OUT, clears ? DTQ_WRITES : DTQ_READS | DTQ_WRITES, GET(PV, o),
+        dtq_out_bytes(layer, (uint32_t)GET(PV, rows), only));
+}
+
+static void add_softmax(list *l, const dtq_layer *layer, const dtq_instr *in) {
+    uint64_t mode = GET(SOFTMAX, mode);
+    uint32_t rows = (uint32_t)GET(SOFTMAX, rows), cols = (uint32_t)GET(SOFTMAX, cols);
+    bool starts = mode == DTQ_SOFTMAX_FULL || (mode == DTQ_SOFTMAX_MAX && GET(SOFTMAX, col) == 0);
+    add(l, DTQ_MEM_SCORES, DTQ_READS, GET(SOFTMAX, s), dtq_scores_bytes(rows, cols));
+    if (GET(SOFTMAX, v) != dtq_field_none(&dtq_ops[DTQ_OP_SOFTMAX].fields[DTQ_F(SOFTMAX, v)]))
+        add_block(l, layer, DTQ_V, DTQ_READS, GET(SOFTMAX, v), GET(SOFTMAX, col), cols);
+    add(l, DTQ_MEM_PROBS, starts ? DTQ_WRITES : DTQ_READS | DTQ_WRITES, GET(SOFTMAX, p), dtq_probs_bytes(layer, rows));
+}
+
+static void add_topk_op(list *l, const dtq_stream *s, const dtq_layer *layer, const dtq_instr *in) {
+    uint64_t accumulators = 8 * (uint64_t)layer->slots;
+    if (in->op == DTQ_OP_IMPORTANCE) {
+        add(l, DTQ_MEM_PROBS, DTQ_READS, GET(IMPORTANCE, p), dtq_probs_bytes(layer, (uint32_t)GET(IMPORTANCE, rows)));
+        add(l, DTQ_MEM_IMPORTANCE, GET(IMPORTANCE, first) ? DTQ_WRITES : DTQ_READS | DTQ_WRITES, GET(IMPORTANCE, acc),
+            accumulators);
+        return;
+    }
+    add(l, DTQ_MEM_IMPORTANCE, DTQ_READS, GET(TOPK, acc), accumulators);
+    add(l, DTQ_MEM_DRAM, DTQ_WRITES, layer->importance_at, 8 * (uint64_t)s->seq);
+    if (GET(TOPK, select))
+        add(l, DTQ_MEM_IDS, DTQ_WRITES, GET(TOPK, layer) + 1, 1);
+}
+
+static void add_host_op(list *l, const dtq_program *p, const dtq_stream *s, const dtq_instr *in) {
+    const dtq_tensor *t;
+    const dtq_layer *layer;
+    dtq_operand operand;
+    switch (in->op) {
+    case DTQ_OP_EMBED:
+        add_matrix(l, s, DTQ_WRITES, GET(EMBED, dst), p->tensors[GET(EMBED, word)].shape[1]);
+        break;
+    case DTQ_OP_LINEAR:
+        t = &p->tensors[GET(LINEAR, weight)];
+        add_matrix(l, s, DTQ_READS, GET(LINEAR, src), cols_of(t));
+        add_matrix(l, s, DTQ_WRITES, GET(LINEAR, dst), rows_of(t));
+        break;
+    case DTQ_OP_NORM:
+        t = &p->tensors[GET(NORM, gamma)];
+        add_matrix(l, s, DTQ_READS, GET(NORM, src), t->shape[1]);
+        add_matrix(l, s, DTQ_WRITES, GET(NORM, dst), t->shape[1]);
+        break;
+    case DTQ_OP_ACT:
+        add_matrix(l, s, DTQ_READS, GET(ACT, src), GET(ACT, width));
+        add_matrix(l, s, DTQ_WRITES, GET(ACT, dst), GET(ACT, width));
+        break;
+    case DTQ_OP_ADD:
+        add_matrix(l, s, DTQ_READS, GET(ADD, a), GET(ADD, width));
+        add_matrix(l, s, DTQ_READS, GET(ADD, b), GET(ADD, width));
+        add_matrix(l, s, DTQ_WRITES, GET(ADD, dst), GET(ADD, width));
+        break;
+    case DTQ_OP_QUANT:
+        layer = &s->layers[GET(QUANT, layer)];
+        operand = (dtq_operand)GET(QUANT, operand);
+        add_matrix(l, s, DTQ_READS, GET(QUANT, src),
+                   (uint64_t)(operand == DTQ_Q ? layer->heads : layer->kv_heads) * layer->head_dim);
+        add_operand(l, s, layer, operand, DTQ_WRITES, ALL_HEADS);
+        break;
+    case DTQ_OP_POOL:
+        add_matrix(l, s, DTQ_READS, GET(POOL, src), GET(POOL, width));
+        add(l, DTQ_MEM_DRAM, DTQ_WRITES, GET(POOL, dst), 4 * GET(POOL, width));
+        break;
+    default: /* NORMALIZE */
+        add(l, DTQ_MEM_DRAM, DTQ_READS, GET(NORMALIZE, src), 4 * GET(NORMALIZE, width));
+        add(l, DTQ_MEM_DRAM, DTQ_WRITES, GET(NORMALIZE, dst), 4 * GET(NORMALIZE, width));
+    }
+}
+
+unsigned dtq_accesses(const dtq_program *p, const dtq_stream *s, const dtq_instr *in, dtq_access out[DTQ_ACCESS_MAX]) {
+    list l = {out, 0};
+    const dtq_layer *layer = NULL;
+    int of = dtq_layer_field(in->op);
+    if (of >= 0) { /* whoever works on slots of a layer goes by its token ids: rows to gather, masks, precisions */
+        layer = &s->layers[in->f[of]];
+        add(&l, DTQ_MEM_IDS, DTQ_READS, in->f[of], 1);
+    }
+    switch (in->op) {
+    case DTQ_OP_WAIT:
+    case DTQ_OP_SIGNAL:
+        break;
+    case DTQ_OP_LOAD:
+        add_operand(&l, s, layer, (dtq_operand)GET(LOAD, operand), DTQ_READS, (int64_t)GET(LOAD, head));
+        add_block(&l, layer, (dtq_operand)GET(LOAD, operand), DTQ_WRITES, GET(LOAD, dst), GET(LOAD, row),
+                  GET(LOAD, rows));
+        break;
+    case DTQ_OP_QK:
+    case DTQ_OP_PV:
+        add_array_op(&l, layer, in);
+        break;
+    case DTQ_OP_SOFTMAX:
+        add_softmax(&l, layer, in);
+        break;
+    case DTQ_OP_STORE:
+        add(&l, DTQ_MEM_OUT, DTQ_READS, GET(STORE, o), dtq_out_bytes(layer, (uint32_t)GET(STORE, rows), true));
+        add_matrix(&l, s, DTQ_WRITES, layer->out, (uint64_t)layer->heads * layer->head_dim);
+        break;
+    case DTQ_OP_IMPORTANCE:
+    case DTQ_OP_TOPK:
+        add_topk_op(&l, s, layer, in);
+        break;
+    default:
+        add_host_op(&l, p, s, in);
+    }
+    return l.count;
+}

@@ -1,0 +1,552 @@
+/* Programs as files: the sections of ISA.md, "Container". All numbers little-endian. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/isa/program.h"
+
+/* Order of the sections in a file: the first five once, the last four for each stream. */
+enum { PROGRAM, MACHINE, STRINGS, FILES, TENSORS, STREAM, LAYERS, TEXT, SOURCES, SECTION_KINDS };
+static const char *const section_names[SECTION_KINDS] = {"PROGRAM", "MACHINE", "STRINGS", "FILES",  "TENSORS",
+                                                         "STREAM",  "LAYERS",  "TEXT",    "SOURCES"};
+enum {
+    STREAM_KINDS = SECTION_KINDS - STREAM,
+    HEADER_BYTES = 40,
+    ENTRY_BYTES = 24,
+    CHECKED_FROM = 24, /* the checksum covers what follows it */
+    SOURCE_BYTES = 40,
+    LAYER_BYTES_LEAST = 93
+};
+
+static uint64_t fnv1a(const uint8_t *data, size_t bytes) {
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < bytes; i++)
+        hash = (hash ^ data[i]) * 0x100000001b3u;
+    return hash;
+}
+
+/* ---- writing ---- */
+
+typedef struct {
+    uint8_t *data;
+    size_t bytes, room;
+    bool failed; /* no memory: later writes do nothing */
+} sink;
+
+static uint8_t *reserve(sink *s, size_t bytes) {
+    if (!s->failed && s->room - s->bytes < bytes) {
+        size_t room = 2 * s->room + bytes + 4096;
+        uint8_t *data = realloc(s->data, room);
+        if (data) {
+            s->data = data;
+            s->room = room;
+        } else {
+            s->failed = true;
+        }
+    }
+    if (s->failed)
+        return NULL;
+    s->bytes += bytes;
+    return s->data + s->bytes - bytes;
+}
+
+static void store_le(uint8_t *at, uint64_t value, unsigned bytes) {
+    for (unsigned i = 0; i < bytes; i++)
+        at[i] = (uint8_t)(value >> 8 * i);
+}
+
+static void put(sink *s, uint64_t value, unsigned bytes) {
+    uint8_t *at = reserve(s, bytes);
+    if (at)
+        store_le(at, value, bytes);
+}
+
+static void put_float(sink *s, float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    put(s, bits, 4);
+}
+
+static void put_string(sink *s, const char *text) {
+    size_t length = strlen(text);
+    put(s, length, 4);
+    uint8_t *at = reserve(s, length);
+    if (at && length)
+        memcpy(at, text, length);
+}
+
+static void put_machine(sink *s, const dtq_machine *m) {
+    put_string(s, m->name);
+    put(s, dtq_machine_param_count, 4);
+    for (size_t i = 0; i < dtq_machine_param_count; i++) {
+        uint64_t bits; /* of a double or an uint64_t */
+        memcpy(&bits, (const char *)m + dtq_machine_params[i].offset, sizeof bits);
+        put(s, bits, 8);
+    }
+}
+
+static void put_tensor(sink *s, const dtq_tensor *t) {
+    put_string(s, t->name);
+    put(s, t->file, 4);
+    put(s, t->offset, 8);
+    put(s, t->shape[0], 4);
+    put(s, t->shape[1], 4);
+    put(s, t->dtype, 1);
+    put(s, t->transposed, 1);
+    put(s, t->seed, 8);
+    put_float(s, t->mean);
+    put_float(s, t->scale);
+}
+
+static void put_stream(sink *s, const dtq_stream *t) {
+    put(s, t->dram_bytes, 8);
+    put(s, t->input, 1);
+    put(s, t->output, 1);
+    for (unsigned i = 0; i < 3; i++)
+        put(s, t->input_at[i], 8);
+    put(s, t->output_at, 8);
+    put(s, t->output_width, 4);
+    put(s, t->static_cycles, 8);
+}
+
+static void put_layer(sink *s, const dtq_layer *l) {
+    const uint32_t counts[] = {l->slots, l->high, l->heads, l->kv_heads, l->head_dim};
+    for (unsigned i = 0; i < 5; i++)
+        put(s, counts[i], 4);
+    put(s, l->causal, 1);
+    put(s, l->order, 1);
+    put(s, l->importance, 1);
+    put(s, l->prob_bits, 1);
+    const uint64_t places[] = {l->q, l->k, l->v, l->q_scale, l->k_scale, l->v_scale, l->out, l->importance_at};
+    for (unsigned i = 0; i < 8; i++)
+        put(s, places[i], 8);
+    unsigned present = l->ids ? 1u << DTQ_OPERANDS : 0;
+    for (unsigned o = 0; o < DTQ_OPERANDS; o++)
+        present |= l->bits[o] ? 1u << o : 0;
+    put(s, present, 1);
+    put(s, l->pinned_count, 4);
+    for (uint32_t i = 0; i < l->pinned_count; i++)
+        put(s, l->pinned[i], 4);
+    for (unsigned o = 0; o < DTQ_OPERANDS; o++) { /* a bit a slot: 1 is eight bits */
+        if (!l->bits[o])
+            continue;
+        for (uint32_t i = 0; i < l->slots; i += 8) {
+            unsigned byte = 0;
+            for (uint32_t b = 0; b < 8 && i + b < l->slots; b++)
+                byte |= (l->bits[o][i + b] == 8 ? 1u : 0) << b;
+            put(s, byte, 1);
+        }
+    }
+    for (uint32_t i = 0; l->ids && i < l->slots; i++)
+        put(s, l->ids[i], 4);
+}
+
+static void put_source(sink *s, const dtq_source *o) {
+    const uint32_t words[] = {o->op,   o->file, o->line, o->col,      o->layer,
+                              o->head, o->row,  o->rows, o->tile_col, o->tile_cols};
+    for (unsigned i = 0; i < SOURCE_BYTES / 4; i++)
+        put(s, words[i], 4);
+}
+
+/* Writes section `kind` (of stream `t` for the last four). */
+static bool put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsigned kind, dtq_error *e) {
+    switch (kind) {
+    case PROGRAM:
+        put_string(s, p->model ? p->model : "");
+        put_string(s, p->tokenizer ? p->tokenizer : "");
+        put(s, p->lower_case, 1);
+        put(s, p->vocabulary, 4);
+        put(s, p->positions, 4);
+        return true;
+    case MACHINE:
+        put_machine(s, &p->machine);
+        return true;
+    case STRINGS:
+        put(s, p->string_count, 4);
+        for (size_t i = 0; i < p->string_count; i++)
+            put_string(s, p->strings[i]);
+        return true;
+    case FILES:
+        put(s, p->file_count, 4);
+        for (size_t i = 0; i < p->file_count; i++) {
+            put_string(s, p->files[i].path);
+            put(s, p->files[i].bytes, 8);
+            put(s, p->files[i].hash, 8);
+        }
+        return true;
+    case TENSORS:
+        put(s, p->tensor_count, 4);
+        for (size_t i = 0; i < p->tensor_count; i++)
+            put_tensor(s, &p->tensors[i]);
+        return true;
+    case STREAM:
+        put_stream(s, t);
+        return true;
+    case LAYERS:
+        put(s, t->layer_count, 4);
+        for (uint32_t i = 0; i < t->layer_count; i++)
+            put_layer(s, &t->layers[i]);
+        return true;
+    case TEXT:
+        for (size_t i = 0; i < t->count; i++) {
+            uint8_t *at = reserve(s, DTQ_INSTR_BYTES);
+            if (at && !dtq_encode(&t->instrs[i], at, e))
+                return false;
+        }
+        return true;
+    default: /* SOURCES */
+        for (size_t i = 0; t->sources && i < t->count; i++)
+            put_source(s, &t->sources[i]);
+        return true;
+    }
+}
+
+bool dtq_program_encode(const dtq_program *p, uint8_t **out, size_t *out_bytes, dtq_error *e) {
+    *out = NULL;
+    *out_bytes = 0;
+    if (!dtq_program_check(p, e))
+        return false;
+    sink s = {0};
+    size_t sections = STREAM + STREAM_KINDS * p->stream_count;
+    size_t table = HEADER_BYTES;
+    reserve(&s, HEADER_BYTES + ENTRY_BYTES * sections);
+    for (size_t i = 0; i < sections; i++) {
+        const dtq_stream *t = i < STREAM ? NULL : &p->streams[(i - STREAM) / STREAM_KINDS];
+        unsigned kind = (unsigned)(t ? STREAM + (i - STREAM) % STREAM_KINDS : i);
+        size_t start = s.bytes;
+        if (!put_section(&s, p, t, kind, e)) {
+            free(s.data);
+            return false;
+        }
+        if (s.failed)
+            break;
+        uint8_t *entry = s.data + table + ENTRY_BYTES * i;
+        store_le(entry, kind, 4);
+        store_le(entry + 4, t ? t->seq : 0, 4);
+        store_le(entry + 8, start, 8);
+        store_le(entry + 16, s.bytes - start, 8);
+    }
+    if (s.failed) {
+        free(s.data);
+        return dtq_fail(e, DTQ_NO_MEMORY, "no memory for the program file");
+    }
+    memcpy(s.data, "DTQP", 4);
+    store_le(s.data + 4, DTQ_CONTAINER_VERSION, 4);
+    store_le(s.data + 8, s.bytes, 8);
+    store_le(s.data + 24, p->target_hash, 8);
+    store_le(s.data + 32, sections, 4);
+    store_le(s.data + 36, 0, 4);
+    store_le(s.data + 16, fnv1a(s.data + CHECKED_FROM, s.bytes - CHECKED_FROM), 8);
+    *out = s.data;
+    *out_bytes = s.bytes;
+    return true;
+}
+
+/* ---- reading ---- */
+
+/* The unread part of a section. Reading past its end gives zeros and sets `bad`. */
+typedef struct {
+    const uint8_t *at, *end;
+    bool bad;
+} cursor;
+
+static size_t left(const cursor *c) {
+    return (size_t)(c->end - c->at);
+}
+
+static uint64_t load_le(const uint8_t *at, unsigned bytes) {
+    uint64_t value = 0;
+    for (unsigned i = 0; i < bytes; i++)
+        value |= (uint64_t)at[i] << 8 * i;
+    return value;
+}
+
+static const uint8_t *get_bytes(cursor *c, size_t bytes) {
+    if (c->bad || left(c) < bytes) {
+        c->bad = true;
+        return NULL;
+    }
+    c->at += bytes;
+    return c->at - bytes;
+}
+
+static uint64_t get(cursor *c, unsigned bytes) {
+    const uint8_t *at = get_bytes(c, bytes);
+    return at ? load_le(at, bytes) : 0;
+}
+
+static uint8_t get8(cursor *c) {
+    return (uint8_t)get(c, 1);
+}
+
+static uint32_t get32(cursor *c) {
+    return (uint32_t)get(c, 4);
+}
+
+static float get_float(cursor *c) {
+    uint32_t bits = get32(c);
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* A number of things that take at least `least` bytes each, hence bounded by what is left of the section. */
+static uint32_t get_count(cursor *c, size_t least) {
+    uint32_t count = get32(c);
+    if (count > left(c) / least) {
+        c->bad = true;
+        return 0;
+    }
+    return count;
+}
+
+static const char *get_string(cursor *c, dtq_pool *pool) {
+    uint32_t length = get_count(c, 1);
+    const uint8_t *at = get_bytes(c, length);
+    if (at && memchr(at, 0, length))
+        c->bad = true;
+    char *copy = c->bad ? NULL : dtq_pool_string(pool, (const char *)at, length);
+    if (!copy)
+        c->bad = true;
+    return copy;
+}
+
+/* An array of the pool; marks the section bad if there is no memory, as the caller cannot go on either way. */
+static void *get_array(cursor *c, dtq_pool *pool, size_t count, size_t size) {
+    void *array = c->bad ? NULL : dtq_pool_alloc(pool, count, size);
+    if (!array)
+        c->bad = true;
+    return array;
+}
+
+static bool get_machine(cursor *c, dtq_machine *m, dtq_error *e) {
+    uint32_t length = get_count(c, 1);
+    const uint8_t *name = get_bytes(c, length);
+    if (!name || length >= sizeof m->name || memchr(name, 0, length))
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "section MACHINE: bad name");
+    memcpy(m->name, name, length);
+    uint32_t count = get32(c);
+    if (count != dtq_machine_param_count)
+        return dtq_fail(e, DTQ_BAD_PROGRAM,
+                        "section MACHINE has %u parameters, this build knows %zu: recompile the model with this build",
+                        count, dtq_machine_param_count);
+    for (size_t i = 0; i < dtq_machine_param_count; i++) {
+        uint64_t bits = get(c, 8);
+        memcpy((char *)m + dtq_machine_params[i].offset, &bits, sizeof bits);
+    }
+    return true;
+}
+
+static void get_tensor(cursor *c, dtq_pool *pool, dtq_tensor *t) {
+    t->name = get_string(c, pool);
+    t->file = get32(c);
+    t->offset = get(c, 8);
+    t->shape[0] = get32(c);
+    t->shape[1] = get32(c);
+    t->dtype = get8(c);
+    t->transposed = get8(c);
+    t->seed = get(c, 8);
+    t->mean = get_float(c);
+    t->scale = get_float(c);
+}
+
+static void get_stream(cursor *c, dtq_stream *t) {
+    t->dram_bytes = get(c, 8);
+    t->input = get8(c);
+    t->output = get8(c);
+    for (unsigned i = 0; i < 3; i++)
+        t->input_at[i] = get(c, 8);
+    t->output_at = get(c, 8);
+    t->output_width = get32(c);
+    t->static_cycles = get(c, 8);
+}
+
+static uint32_t *get_ids(cursor *c, dtq_pool *pool, uint32_t count) {
+    if (count > left(c) / 4)
+        c->bad = true;
+    uint32_t *ids = get_array(c, pool, count, sizeof *ids);
+    for (uint32_t i = 0; ids && i < count; i++)
+        ids[i] = get32(c);
+    return ids;
+}
+
+static uint8_t *get_bits(cursor *c, dtq_pool *pool, uint32_t slots) {
+    const uint8_t *packed = get_bytes(c, ((size_t)slots + 7) / 8);
+    uint8_t *bits = get_array(c, pool, slots, 1);
+    for (uint32_t i = 0; bits && i < slots; i++)
+        bits[i] = packed[i / 8] >> i % 8 & 1 ? 8 : 4;
+    if (bits && slots % 8 && packed[slots / 8] >> slots % 8)
+        c->bad = true;
+    return bits;
+}
+
+static void get_layer(cursor *c, dtq_pool *pool, dtq_layer *l) {
+    l->slots = get32(c);
+    l->high = get32(c);
+    l->heads = get32(c);
+    l->kv_heads = get32(c);
+    l->head_dim = get32(c);
+    l->causal = get8(c);
+    l->order = get8(c);
+    l->importance = get8(c);
+    l->prob_bits = get8(c);
+    uint64_t *places[] = {&l->q, &l->k, &l->v, &l->q_scale, &l->k_scale, &l->v_scale, &l->out, &l->importance_at};
+    for (unsigned i = 0; i < 8; i++)
+        *places[i] = get(c, 8);
+    unsigned present = get8(c);
+    if (present >> (DTQ_OPERANDS + 1))
+        c->bad = true;
+    l->pinned_count = get_count(c, 4);
+    l->pinned = get_ids(c, pool, l->pinned_count);
+    for (unsigned o = 0; o < DTQ_OPERANDS; o++)
+        if (present >> o & 1)
+            l->bits[o] = get_bits(c, pool, l->slots);
+    if (present >> DTQ_OPERANDS & 1)
+        l->ids = get_ids(c, pool, l->slots);
+}
+
+static void get_source(cursor *c, dtq_source *o) {
+    uint32_t *words[] = {&o->op,   &o->file, &o->line, &o->col,      &o->layer,
+                         &o->head, &o->row,  &o->rows, &o->tile_col, &o->tile_cols};
+    for (unsigned i = 0; i < SOURCE_BYTES / 4; i++)
+        *words[i] = get32(c);
+}
+
+static bool get_text(cursor *c, dtq_pool *pool, dtq_stream *t, dtq_error *e) {
+    if (left(c) % DTQ_INSTR_BYTES)
+        c->bad = true;
+    t->count = left(c) / DTQ_INSTR_BYTES;
+    t->instrs = get_array(c, pool, t->count, sizeof *t->instrs);
+    for (size_t i = 0; !c->bad && i < t->count; i++) {
+        dtq_error why;
+        if (!dtq_decode(get_bytes(c, DTQ_INSTR_BYTES), &t->instrs[i], &why))
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "stream %u, instruction %zu: %s", t->seq, i, why.message);
+    }
+    return true;
+}
+
+/* Reads one section; `t` is its stream for the last four kinds. */
+static bool get_section(cursor *c, dtq_pool *pool, dtq_program *p, dtq_stream *t, unsigned kind, dtq_error *e) {
+    switch (kind) {
+    case PROGRAM:
+        p->model = get_string(c, pool);
+        p->tokenizer = get_string(c, pool);
+        p->lower_case = get8(c);
+        p->vocabulary = get32(c);
+        p->positions = get32(c);
+        return true;
+    case MACHINE:
+        return get_machine(c, &p->machine, e);
+    case STRINGS:
+        p->string_count = get_count(c, 4);
+        p->strings = get_array(c, pool, p->string_count, sizeof *p->strings);
+        for (size_t i = 0; !c->bad && i < p->string_count; i++)
+            p->strings[i] = get_string(c, pool);
+        return true;
+    case FILES:
+        p->file_count = get_count(c, 20);
+        p->files = get_array(c, pool, p->file_count, sizeof *p->files);
+        for (size_t i = 0; !c->bad && i < p->file_count; i++) {
+            p->files[i].path = get_string(c, pool);
+            p->files[i].bytes = get(c, 8);
+            p->files[i].hash = get(c, 8);
+        }
+        return true;
+    case TENSORS:
+        p->tensor_count = get_count(c, 42);
+        p->tensors = get_array(c, pool, p->tensor_count, sizeof *p->tensors);
+        for (size_t i = 0; !c->bad && i < p->tensor_count; i++)
+            get_tensor(c, pool, &p->tensors[i]);
+        return true;
+    case STREAM:
+        get_stream(c, t);
+        return true;
+    case LAYERS:
+        t->layer_count = get_count(c, LAYER_BYTES_LEAST);
+        t->layers = get_array(c, pool, t->layer_count, sizeof *t->layers);
+        for (uint32_t i = 0; !c->bad && i < t->layer_count; i++)
+            get_layer(c, pool, &t->layers[i]);
+        return true;
+    case TEXT:
+        return get_text(c, pool, t, e);
+    default: /* SOURCES: one for each instruction, or none at all */
+        if (left(c) == 0)
+            return true;
+        if (left(c) / SOURCE_BYTES != t->count || left(c) % SOURCE_BYTES)
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "stream %u: %zu bytes of source map for %zu instructions", t->seq,
+                            left(c), t->count);
+        t->sources = get_array(c, pool, t->count, sizeof *t->sources);
+        for (size_t i = 0; !c->bad && i < t->count; i++)
+            get_source(c, &t->sources[i]);
+        return true;
+    }
+}
+
+static bool header_check(const uint8_t *data, size_t bytes, dtq_error *e) {
+    if (bytes < 4 || memcmp(data, "DTQP", 4) != 0)
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "not a program: it does not begin with DTQP");
+    uint64_t version = bytes >= 8 ? load_le(data + 4, 4) : DTQ_CONTAINER_VERSION;
+    if (version != DTQ_CONTAINER_VERSION)
+        return dtq_fail(e, DTQ_BAD_PROGRAM,
+                        "container version %" PRIu64 ", this build reads version %d: recompile the model", version,
+                        DTQ_CONTAINER_VERSION);
+    if (bytes < HEADER_BYTES)
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "truncated: %zu bytes do not hold the header", bytes);
+    uint64_t total = load_le(data + 8, 8);
+    if (total != bytes)
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "%s: the header says %" PRIu64 " bytes, there are %zu",
+                        total > bytes ? "truncated" : "bytes behind the program", total, bytes);
+    if (load_le(data + 16, 8) != fnv1a(data + CHECKED_FROM, bytes - CHECKED_FROM))
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "damaged: the checksum does not match");
+    return true;
+}
+
+/* Reads all sections. They lie in their one order, back to back, from the end of the table to the end of the file. */
+static bool get_sections(const uint8_t *data, size_t bytes, dtq_pool *pool, dtq_program *p, dtq_error *e) {
+    uint64_t sections = load_le(data + 32, 4);
+    if (load_le(data + 36, 4) != 0 || sections > (bytes - HEADER_BYTES) / ENTRY_BYTES || sections < STREAM ||
+        (sections - STREAM) % STREAM_KINDS)
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "bad section table: %" PRIu64 " sections", sections);
+    p->stream_count = (size_t)(sections - STREAM) / STREAM_KINDS;
+    p->streams = dtq_pool_alloc(pool, p->stream_count, sizeof *p->streams);
+    if (!p->streams)
+        return dtq_fail(e, DTQ_NO_MEMORY, "no memory for the program");
+    size_t at = (size_t)(HEADER_BYTES + ENTRY_BYTES * sections);
+    for (size_t i = 0; i < sections; i++) {
+        const uint8_t *entry = data + HEADER_BYTES + ENTRY_BYTES * i;
+        dtq_stream *t = i < STREAM ? NULL : &p->streams[(i - STREAM) / STREAM_KINDS];
+        unsigned kind = (unsigned)(t ? STREAM + (i - STREAM) % STREAM_KINDS : i);
+        uint32_t seq = (uint32_t)load_le(entry + 4, 4);
+        if (t && kind == STREAM)
+            t->seq = seq;
+        uint64_t size = load_le(entry + 16, 8);
+        if (load_le(entry, 4) != kind || seq != (t ? t->seq : 0) || load_le(entry + 8, 8) != at || size > bytes - at)
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "bad section table: entry %zu is not %s where it belongs", i,
+                            section_names[kind]);
+        cursor c = {data + at, data + at + size, false};
+        if (!get_section(&c, pool, p, t, kind, e))
+            return false;
+        if (c.bad || left(&c))
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "section %s (entry %zu) is malformed at its byte %zu",
+                            section_names[kind], i, (size_t)(c.at - (data + at)));
+        at += (size_t)size;
+    }
+    return at == bytes || dtq_fail(e, DTQ_BAD_PROGRAM, "bytes behind the last section");
+}
+
+bool dtq_program_decode(const uint8_t *data, size_t bytes, dtq_program **out, dtq_error *e) {
+    *out = NULL;
+    if (!header_check(data, bytes, e))
+        return false;
+    dtq_pool *pool;
+    dtq_program *p = dtq_program_new(&pool);
+    if (!p)
+        return dtq_fail(e, DTQ_NO_MEMORY, "no memory for the program");
+    p->target_hash = load_le(data + 24, 8);
+    if (!get_sections(data, bytes, pool, p, e) || !dtq_program_check(p, e)) {
+        dtq_program_free(p);
+        return false;
+    }
+    *out = p;
+    return true;
+}

@@ -1,0 +1,29 @@
+/* What the files of the instruction set share; private to runtime/isa/. */
+#ifndef DTQRT_ISA_H
+#define DTQRT_ISA_H
+
+#include "runtime/dtqrt.h"
+
+/** True if `queue` may execute instructions of `engine_class` (any array, any queue, or the one fixed engine). */
+bool dtq_queue_serves(unsigned queue, unsigned engine_class);
+
+/** Checks what the encoding itself promises: a known opcode, a queue of the op's class, fields within their widths,
+ *  ENUM fields within their words. `e` says which field and why. */
+bool dtq_instr_check(const dtq_instr *in, dtq_error *e);
+
+/** Number of words of an ENUM field. */
+unsigned dtq_enum_count(const dtq_field_info *f);
+
+/** Position of the LAYER field among the operands of `op`, or -1. */
+int dtq_layer_field(unsigned op);
+
+/** Words of the ENUM fields that change what an instruction touches, in isa.def's order. */
+enum { DTQ_SOFTMAX_FULL, DTQ_SOFTMAX_MAX, DTQ_SOFTMAX_WMAX, DTQ_SOFTMAX_EXP };
+enum { DTQ_PV_MIDDLE, DTQ_PV_FIRST, DTQ_PV_LAST, DTQ_PV_ONLY };
+
+/** Largest value of `bits` bits. */
+static inline uint64_t dtq_ones(unsigned bits) {
+    return bits >= 64 ? UINT64_MAX : ((uint64_t)1 << bits) - 1;
+}
+
+#endif

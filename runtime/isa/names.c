@@ -1,0 +1,51 @@
+/* An open-addressing hash table with linear probing. */
+#include "runtime/isa/names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct dtq_name *place_of(const dtq_names *names, const char *text, size_t length) {
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3u;
+    for (size_t at = hash & (names->size - 1);; at = (at + 1) & (names->size - 1)) {
+        struct dtq_name *n = &names->places[at];
+        if (n->index == UINT32_MAX || (n->length == length && (!length || memcmp(n->text, text, length) == 0)))
+            return n;
+    }
+}
+
+static bool grow(dtq_names *names) {
+    dtq_names bigger = {.size = names->size ? 2 * names->size : 64, .count = names->count};
+    bigger.places = malloc(bigger.size * sizeof *bigger.places);
+    if (!bigger.places)
+        return false;
+    for (size_t i = 0; i < bigger.size; i++)
+        bigger.places[i].index = UINT32_MAX;
+    for (size_t i = 0; i < names->size; i++)
+        if (names->places[i].index != UINT32_MAX)
+            *place_of(&bigger, names->places[i].text, names->places[i].length) = names->places[i];
+    free(names->places);
+    *names = bigger;
+    return true;
+}
+
+bool dtq_names_add(dtq_names *names, const char *text, size_t length, uint32_t index) {
+    if (2 * (names->count + 1) > names->size && !grow(names))
+        return false;
+    struct dtq_name *n = place_of(names, text, length);
+    if (n->index == UINT32_MAX) {
+        *n = (struct dtq_name){text, length, index};
+        names->count++;
+    }
+    return true;
+}
+
+uint32_t dtq_names_find(const dtq_names *names, const char *text, size_t length) {
+    return names->size ? place_of(names, text, length)->index : UINT32_MAX;
+}
+
+void dtq_names_free(dtq_names *names) {
+    free(names->places);
+    *names = (dtq_names){0};
+}

@@ -1,0 +1,154 @@
+/* Programs as a whole: making and freeing them, and the invariants that the container guarantees. */
+#include "runtime/isa/program.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "runtime/isa/isa.h"
+
+dtq_program *dtq_program_new(dtq_pool **pool) {
+    *pool = dtq_pool_new();
+    dtq_program *p = *pool ? dtq_pool_alloc(*pool, 1, sizeof *p) : NULL;
+    if (!p) {
+        dtq_pool_free(*pool);
+        return NULL;
+    }
+    p->memory = *pool;
+    return p;
+}
+
+void dtq_program_free(dtq_program *p) {
+    if (p && p->memory)
+        dtq_pool_free(p->memory); /* p itself lives there */
+}
+
+const dtq_stream *dtq_program_stream(const dtq_program *p, uint32_t seq) {
+    for (size_t i = 0; i < p->stream_count; i++)
+        if (p->streams[i].seq == seq)
+            return &p->streams[i];
+    return NULL;
+}
+
+static bool machine_check(const dtq_program *p, dtq_error *e) {
+    if (!memchr(p->machine.name, 0, sizeof p->machine.name))
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "machine: the name has no end");
+    for (size_t i = 0; i < dtq_machine_param_count; i++) {
+        const dtq_machine_param *m = &dtq_machine_params[i];
+        double value = dtq_machine_get(&p->machine, m);
+        if (!(value >= m->lo && value <= m->hi))
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "machine: %s.%s is %g, outside %g..%g", m->section, m->name, value,
+                            m->lo, m->hi);
+    }
+    uint64_t hash = dtq_machine_hash(&p->machine);
+    if (hash != p->target_hash)
+        return dtq_fail(e, DTQ_BAD_PROGRAM,
+                        "compiled for another target: the program says hash %016" PRIx64
+                        ", its machine parameters have %016" PRIx64,
+                        p->target_hash, hash);
+    return true;
+}
+
+const char *dtq_tensor_wrong(const dtq_program *p, const dtq_tensor *t) {
+    if (!t->name)
+        return "it has no name";
+    if (t->file != UINT32_MAX && t->file >= p->file_count)
+        return "its file does not exist";
+    if (t->dtype > DTQ_BF16 || t->transposed > 1)
+        return "dtype or transposed is no known word";
+    if (t->shape[0] == 0 || t->shape[1] == 0)
+        return "a dimension is 0";
+    return isfinite((double)t->mean) && isfinite((double)t->scale) ? NULL : "mean or scale is not finite";
+}
+
+static bool tensors_check(const dtq_program *p, dtq_error *e) {
+    for (size_t i = 0; i < p->tensor_count; i++) {
+        const dtq_tensor *t = &p->tensors[i];
+        const char *wrong = dtq_tensor_wrong(p, t);
+        if (wrong)
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %zu \"%.100s\": %s", i, t->name ? t->name : "", wrong);
+    }
+    return true;
+}
+
+static const char *ids_wrong(const uint32_t *ids, uint32_t n, uint32_t seq) {
+    uint8_t seen[DTQ_SLOTS_MAX / 8] = {0};
+    for (uint32_t i = 0; i < n; i++) {
+        if (ids[i] >= seq)
+            return "a token id is not below seq";
+        if (seen[ids[i] / 8] >> ids[i] % 8 & 1)
+            return "a token id stands twice";
+        seen[ids[i] / 8] = (uint8_t)(seen[ids[i] / 8] | 1u << ids[i] % 8);
+    }
+    return NULL;
+}
+
+const char *dtq_layer_wrong(const dtq_layer *l, uint32_t seq) {
+    if (l->slots == 0 || l->slots > seq)
+        return "slots is not in 1..seq";
+    if (l->high > l->slots)
+        return "more high-precision tokens than slots";
+    if (l->kv_heads == 0 || l->heads > DTQ_HEADS_MAX || l->heads < l->kv_heads || l->heads % l->kv_heads)
+        return "heads is not a multiple of kv_heads, or neither is in 1..4096";
+    if (l->head_dim == 0 || l->head_dim > DTQ_HEAD_DIM_MAX)
+        return "head_dim is not in 1..65536";
+    if (l->causal > 1 || l->order > DTQ_ORDER_ORIGINAL || l->importance > DTQ_IMPORTANCE_SUM ||
+        l->prob_bits > DTQ_PROB_4)
+        return "causal, order, importance or prob_bits is no known word";
+    for (unsigned o = 0; o < DTQ_OPERANDS; o++)
+        for (uint32_t i = 0; l->bits[o] && i < l->slots; i++)
+            if (l->bits[o][i] != 4 && l->bits[o][i] != 8)
+                return "a precision is neither 4 nor 8";
+    for (uint32_t i = 0; i < l->pinned_count; i++)
+        if (l->pinned[i] >= seq || (i && l->pinned[i] <= l->pinned[i - 1]))
+            return "pinned ids are not ascending or not below seq";
+    return l->ids ? ids_wrong(l->ids, l->slots, seq) : NULL;
+}
+
+bool dtq_stream_check(const dtq_program *p, const dtq_stream *s, dtq_error *e) {
+    if (s->seq == 0 || s->seq > DTQ_SLOTS_MAX)
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "a stream for %u tokens: not in 1..%d", s->seq, DTQ_SLOTS_MAX);
+    if (s->input > DTQ_INPUT_QKV || s->output > DTQ_OUTPUT_ATTENTION)
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "stream %u: unknown kind of input or output", s->seq);
+    for (uint32_t i = 0; i < s->layer_count; i++) {
+        const char *wrong = dtq_layer_wrong(&s->layers[i], s->seq);
+        if (wrong)
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "stream %u, layer %u: %s", s->seq, i, wrong);
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        dtq_error why;
+        if (!dtq_instr_check(&s->instrs[i], &why))
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "stream %u, instruction %zu: %s", s->seq, i, why.message);
+    }
+    for (size_t i = 0; s->sources && i < s->count; i++)
+        if (s->sources[i].op >= p->string_count || (s->sources[i].line && s->sources[i].file >= p->string_count))
+            return dtq_fail(e, DTQ_BAD_PROGRAM,
+                            "stream %u, instruction %zu: its source names a string that is not there", s->seq, i);
+    return true;
+}
+
+bool dtq_facts_check(const dtq_program *p, dtq_error *e) {
+    if (!machine_check(p, e))
+        return false;
+    if (p->lower_case > 1)
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "lower_case is not 0 or 1");
+    for (size_t i = 0; i < p->string_count; i++)
+        if (!p->strings[i])
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "string %zu is missing", i);
+    for (size_t i = 0; i < p->file_count; i++)
+        if (!p->files[i].path)
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "file %zu has no path", i);
+    return tensors_check(p, e);
+}
+
+bool dtq_program_check(const dtq_program *p, dtq_error *e) {
+    if (!dtq_facts_check(p, e))
+        return false;
+    for (size_t i = 0; i < p->stream_count; i++) {
+        if (i && p->streams[i].seq <= p->streams[i - 1].seq)
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "streams are not in ascending order of seq");
+        if (!dtq_stream_check(p, &p->streams[i], e))
+            return false;
+    }
+    return true;
+}

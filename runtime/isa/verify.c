@@ -1,0 +1,296 @@
+/* The verifier: every operand of every instruction in range, then the proof of order (hazards.c). */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "runtime/isa/access.h"
+#include "runtime/isa/disasm.h"
+#include "runtime/isa/hazards.h"
+#include "runtime/isa/isa.h"
+#include "runtime/isa/program.h"
+
+typedef struct {
+    const dtq_program *program;
+    const dtq_stream *stream;
+    dtq_error *error;
+    size_t at;
+} verifier;
+
+__attribute__((format(printf, 2, 3))) static bool fail_instr(const verifier *v, const char *format, ...) {
+    char text[320], message[400];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    return dtq_fail(v->error, DTQ_BAD_PROGRAM, "instruction %zu (%s): %s", v->at,
+                    dtq_instr_text(&v->stream->instrs[v->at], text, sizeof text), message);
+}
+
+/* ---- the stream's facts ---- */
+
+/* [address, address + bytes) lies in the DRAM image, at a multiple of `align`. */
+static bool in_dram(const verifier *v, const char *what, uint64_t address, uint64_t bytes, unsigned align) {
+    uint64_t size = v->stream->dram_bytes;
+    if (bytes > size || address > size - bytes)
+        return dtq_fail(v->error, DTQ_BAD_PROGRAM,
+                        "%s at 0x%" PRIx64 " takes %" PRIu64 " bytes and leaves the DRAM image of %" PRIu64, what,
+                        address, bytes, size);
+    return address % align == 0 ||
+           dtq_fail(v->error, DTQ_BAD_PROGRAM, "%s at 0x%" PRIx64 " is not aligned to %u bytes", what, address, align);
+}
+
+/* Ascending by id within [from, to). */
+static bool ascending(const uint32_t *ids, uint32_t from, uint32_t to) {
+    for (uint32_t i = from + 1; i < to; i++)
+        if (ids[i] <= ids[i - 1])
+            return false;
+    return true;
+}
+
+static bool check_layer(const verifier *v, uint32_t index) {
+    const dtq_stream *s = v->stream;
+    const dtq_layer *l = &s->layers[index];
+    const uint64_t row = (uint64_t)s->seq * l->head_dim, scales = 4 * (uint64_t)s->seq;
+    const struct {
+        const char *name;
+        uint64_t address, bytes;
+        unsigned align;
+    } regions[] = {
+        {"q", l->q, l->heads * row, 1},
+        {"k", l->k, l->kv_heads * row, 1},
+        {"v", l->v, l->kv_heads * row, 1},
+        {"q_scale", l->q_scale, l->heads * scales, 4},
+        {"k_scale", l->k_scale, l->kv_heads * scales, 4},
+        {"v_scale", l->v_scale, l->kv_heads * (l->causal ? scales : 8 * (uint64_t)l->head_dim), 4},
+        {"out", l->out, 4 * l->heads * row, 4},
+        {"importance_at", l->importance_at, 8 * (uint64_t)s->seq, 8},
+    };
+    for (size_t i = 0; i < sizeof regions / sizeof regions[0]; i++) {
+        char what[48];
+        snprintf(what, sizeof what, "layer %" PRIu32 ": %s", index, regions[i].name);
+        if (!in_dram(v, what, regions[i].address, regions[i].bytes, regions[i].align))
+            return false;
+    }
+    if (!l->ids && (index == 0 || s->layers[index - 1].slots < l->slots))
+        return dtq_fail(v->error, DTQ_BAD_PROGRAM,
+                        "layer %" PRIu32 ": its %" PRIu32 " tokens have no ids and no layer before it has as many",
+                        index, l->slots);
+    /* The first cluster, where there are two, ends here. */
+    uint32_t first = l->order == DTQ_ORDER_LOW_FIRST    ? l->slots - l->high
+                     : l->order == DTQ_ORDER_HIGH_FIRST ? l->high
+                                                        : 0;
+    if (l->ids && !(ascending(l->ids, 0, first) && ascending(l->ids, first, l->slots)))
+        return dtq_fail(v->error, DTQ_BAD_PROGRAM, "layer %" PRIu32 ": ids do not ascend within a cluster", index);
+    return true;
+}
+
+static bool check_ports(const verifier *v) {
+    const dtq_stream *s = v->stream;
+    uint64_t rows = s->output == DTQ_OUTPUT_POOLED ? 1 : s->seq;
+    if (s->output_width == 0)
+        return dtq_fail(v->error, DTQ_BAD_PROGRAM, "the output has no width");
+    if (!in_dram(v, "the output", s->output_at, 4 * rows * s->output_width, 4))
+        return false;
+    if ((s->input == DTQ_INPUT_QKV || s->output == DTQ_OUTPUT_ATTENTION) && s->layer_count == 0)
+        return dtq_fail(v->error, DTQ_BAD_PROGRAM, "a stream of bare attention needs a layer");
+    const dtq_layer *l = s->layers;
+    if (s->output == DTQ_OUTPUT_ATTENTION && s->output_width != (uint64_t)l->heads * l->head_dim)
+        return dtq_fail(v->error, DTQ_BAD_PROGRAM, "the output is %" PRIu32 " wide, the heads together %" PRIu64,
+                        s->output_width, (uint64_t)l->heads * l->head_dim);
+    for (unsigned i = 0; s->input == DTQ_INPUT_QKV && i < 3; i++)
+        if (!in_dram(v, "an input", s->input_at[i], 4 * (uint64_t)s->seq * (i ? l->kv_heads : l->heads) * l->head_dim,
+                     4))
+            return false;
+    return true;
+}
+
+/* ---- operands ---- */
+
+static bool check_tensor(const verifier *v, const dtq_field_info *f, uint64_t index) {
+    if (index == dtq_field_none(f))
+        return strstr(f->doc, "or none") != NULL || fail_instr(v, "%s cannot be none", f->name);
+    if (index >= v->program->tensor_count)
+        return fail_instr(v, "%s is tensor %" PRIu64 " of %zu", f->name, index, v->program->tensor_count);
+    const dtq_tensor *t = &v->program->tensors[index];
+    if (t->file == UINT32_MAX)
+        return true;
+    uint64_t bytes = (uint64_t)t->shape[0] * t->shape[1], file = v->program->files[t->file].bytes;
+    unsigned each = t->dtype == DTQ_F32 ? 4 : 2;
+    return (t->offset <= file && bytes <= (file - t->offset) / each) ||
+           fail_instr(v, "tensor \"%.80s\" leaves its file", t->name);
+}
+
+/* Heads of the operand that the HEAD field counts. */
+static uint32_t heads_of(const dtq_instr *in, const dtq_layer *l) {
+    return in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) != DTQ_Q ? l->kv_heads : l->heads;
+}
+
+/* A SLOT field and the COUNT field behind it. */
+static bool check_slots(const verifier *v, const dtq_field_info *f, uint64_t first, uint64_t count, uint32_t slots) {
+    if (count == 0)
+        return fail_instr(v, "%s is 0", f[1].name);
+    return first + count <= slots ||
+           fail_instr(v, "%s + %s exceeds the layer's %" PRIu32 " slots", f[0].name, f[1].name, slots);
+}
+
+static bool check_fields(const verifier *v, const dtq_instr *in) {
+    const dtq_op_info *op = &dtq_ops[in->op];
+    unsigned queues = DTQ_ARRAY0 + (unsigned)v->program->machine.vssa_arrays;
+    int layer_field = dtq_layer_field(in->op);
+    const dtq_layer *l = NULL;
+    if (in->queue >= queues)
+        return fail_instr(v, "the machine has %" PRIu64 " arrays", v->program->machine.vssa_arrays);
+    if (layer_field >= 0) {
+        if (in->f[layer_field] >= v->stream->layer_count)
+            return fail_instr(v, "layer %" PRIu64 " of %" PRIu32, in->f[layer_field], v->stream->layer_count);
+        l = &v->stream->layers[in->f[layer_field]];
+    }
+    for (unsigned i = 0; i < op->field_count; i++) {
+        const dtq_field_info *f = &op->fields[i];
+        bool ok = true;
+        switch (f->kind) {
+        case DTQ_KIND_ENGINE:
+            ok = in->f[i] < queues ||
+                 fail_instr(v, "the machine has %" PRIu64 " arrays", v->program->machine.vssa_arrays);
+            break;
+        case DTQ_KIND_HEAD:
+            ok = in->f[i] < heads_of(in, l) || fail_instr(v, "head %" PRIu64 " of %" PRIu32, in->f[i], heads_of(in, l));
+            break;
+        case DTQ_KIND_SLOT:
+            ok = check_slots(v, f, in->f[i], in->f[i + 1], l->slots);
+            break;
+        case DTQ_KIND_TENSOR:
+            ok = check_tensor(v, f, in->f[i]);
+            break;
+        case DTQ_KIND_INT:
+            ok = in->f[i] > 0 || fail_instr(v, "%s is 0", f->name);
+            break;
+        default:
+            break;
+        }
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+/* ---- what single instructions demand beyond their fields ---- */
+
+/* The tensor of a field, or NULL if it is none. */
+static const dtq_tensor *tensor(const verifier *v, const dtq_field_info *f, uint64_t index) {
+    return index == dtq_field_none(f) ? NULL : &v->program->tensors[index];
+}
+
+#define TENSOR(op, field) tensor(v, &dtq_ops[DTQ_OP_##op].fields[DTQ_F(op, field)], DTQ_GET(in, op, field))
+
+static bool check_vector(const verifier *v, const char *what, const dtq_tensor *t, uint64_t width) {
+    return !t || (t->shape[0] == 1 && t->shape[1] == width) ||
+           fail_instr(v, "%s is [%" PRIu32 "][%" PRIu32 "], not [1][%" PRIu64 "]", what, t->shape[0], t->shape[1],
+                      width);
+}
+
+static bool check_table(const verifier *v, const char *what, const dtq_tensor *t, uint64_t rows, uint64_t width) {
+    return !t || (t->shape[0] >= rows && t->shape[1] == width && !t->transposed) ||
+           fail_instr(v, "%s is [%" PRIu32 "][%" PRIu32 "]%s, not [%" PRIu64 " or more][%" PRIu64 "]", what,
+                      t->shape[0], t->shape[1], t->transposed ? " transposed" : "", rows, width);
+}
+
+static bool check_softmax(const verifier *v, const dtq_instr *in) {
+    const dtq_layer *l = &v->stream->layers[DTQ_GET(in, SOFTMAX, layer)];
+    bool none = DTQ_GET(in, SOFTMAX, v) == dtq_field_none(&dtq_ops[DTQ_OP_SOFTMAX].fields[DTQ_F(SOFTMAX, v)]);
+    if (DTQ_GET(in, SOFTMAX, mode) == DTQ_SOFTMAX_FULL && DTQ_GET(in, SOFTMAX, cols) != l->slots)
+        return fail_instr(v, "mode=full takes all %" PRIu32 " key slots", l->slots);
+    if (none && l->causal && DTQ_GET(in, SOFTMAX, mode) != DTQ_SOFTMAX_MAX)
+        return fail_instr(v, "a causal layer folds the scales of v into p: v cannot be none");
+    return DTQ_GET(in, SOFTMAX, mode) != DTQ_SOFTMAX_WMAX || l->causal ||
+           fail_instr(v, "mode=wmax is for causal layers");
+}
+
+static bool check_select(const verifier *v, const dtq_instr *in) {
+    uint64_t next = DTQ_GET(in, TOPK, layer) + 1;
+    if (!DTQ_GET(in, TOPK, select))
+        return true;
+    if (next >= v->stream->layer_count)
+        return fail_instr(v, "there is no layer to select for");
+    return !v->stream->layers[next].ids || fail_instr(v, "the ids of layer %" PRIu64 " are fixed", next);
+}
+
+static bool check_op(const verifier *v, const dtq_instr *in) {
+    const dtq_tensor *t;
+    switch (in->op) {
+    case DTQ_OP_SOFTMAX:
+        return check_softmax(v, in);
+    case DTQ_OP_PV:
+        return DTQ_GET(in, PV, flags) != DTQ_PV_ONLY ||
+               DTQ_GET(in, PV, cols) == v->stream->layers[DTQ_GET(in, PV, layer)].slots ||
+               fail_instr(v, "flags=only takes all key slots");
+    case DTQ_OP_TOPK:
+        return check_select(v, in);
+    case DTQ_OP_EMBED:
+        t = TENSOR(EMBED, word);
+        return check_table(v, "word", t, v->program->vocabulary, t->shape[1]) &&
+               check_table(v, "position", TENSOR(EMBED, position), v->stream->seq, t->shape[1]) &&
+               check_table(v, "type", TENSOR(EMBED, type), 1, t->shape[1]);
+    case DTQ_OP_LINEAR:
+        t = TENSOR(LINEAR, weight);
+        return check_vector(v, "bias", TENSOR(LINEAR, bias), t->shape[t->transposed]);
+    case DTQ_OP_NORM:
+        t = TENSOR(NORM, gamma);
+        return check_vector(v, "gamma", t, t->shape[1]) && check_vector(v, "beta", TENSOR(NORM, beta), t->shape[1]);
+    default:
+        return true;
+    }
+}
+
+/* ---- memory ---- */
+
+/* Host work runs row by row: what it writes may be what it reads only if both are the same rows, and for LINEAR not
+ * even then, since a row of its result depends on the whole row of its input. */
+static bool check_in_place(const verifier *v, const dtq_instr *in, const dtq_access *a, unsigned count) {
+    for (unsigned r = 0; r < count; r++)
+        for (unsigned w = 0; w < count; w++) {
+            if (a[r].memory != DTQ_MEM_DRAM || a[w].memory != DTQ_MEM_DRAM || !(a[r].mode & DTQ_READS) ||
+                !(a[w].mode & DTQ_WRITES))
+                continue;
+            bool overlap = a[r].address < a[w].address + a[w].bytes && a[w].address < a[r].address + a[r].bytes;
+            bool same = a[r].address == a[w].address && a[r].bytes == a[w].bytes;
+            if (overlap && (!same || in->op == DTQ_OP_LINEAR))
+                return fail_instr(v, "what it writes overlaps what it reads");
+        }
+    return true;
+}
+
+static bool check_memory(const verifier *v, const dtq_instr *in) {
+    dtq_access accesses[DTQ_ACCESS_MAX];
+    unsigned count = dtq_accesses(v->program, v->stream, in, accesses);
+    for (unsigned i = 0; i < count; i++) {
+        const dtq_access *a = &accesses[i];
+        uint64_t size = dtq_memory_bytes(v->program, v->stream, a->memory);
+        if (a->bytes > size || a->address > size - a->bytes)
+            return fail_instr(v, "0x%" PRIx64 " + %" PRIu64 " bytes leave %s, which has %" PRIu64, a->address, a->bytes,
+                              dtq_memory_names[a->memory], size);
+    }
+    for (unsigned i = 0; i < dtq_ops[in->op].field_count; i++)
+        if (dtq_ops[in->op].fields[i].kind == DTQ_KIND_DRAM && in->f[i] % 4)
+            return fail_instr(v, "%s is not aligned to 4 bytes", dtq_ops[in->op].fields[i].name);
+    return check_in_place(v, in, accesses, count);
+}
+
+bool dtq_verify(const dtq_program *p, const dtq_stream *s, dtq_error *e) {
+    verifier v = {p, s, e, 0};
+    if (!dtq_facts_check(p, e) || !dtq_stream_check(p, s, e))
+        return false;
+    if (s->count >= UINT32_MAX)
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "a stream of %zu instructions is too long", s->count);
+    for (uint32_t l = 0; l < s->layer_count; l++)
+        if (!check_layer(&v, l))
+            return false;
+    if (!check_ports(&v))
+        return false;
+    for (; v.at < s->count; v.at++) {
+        const dtq_instr *in = &s->instrs[v.at];
+        if (!check_fields(&v, in) || !check_op(&v, in) || !check_memory(&v, in))
+            return false;
+    }
+    return dtq_hazards_check(p, s, e);
+}

@@ -1,0 +1,155 @@
+/* Facts of layers, strips and instructions: each case changes one thing of a good module. */
+#include "ir_util.h"
+
+/* `text` with the first occurrence of `from` replaced. */
+static const char *with(arena *a, const char *text, const char *from, const char *to) {
+    const char *at = strstr(text, from);
+    ck_assert_msg(at != NULL, "the case changes nothing: %s", from);
+    return arena_printf(a, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+}
+
+typedef struct {
+    const char *from, *to, *message;
+} change;
+
+static void check_changes(const char *good, const change *changes, size_t count) {
+    arena *a = arena_new();
+    ck_assert_str_eq(ir_messages(a, good), "");
+    for (size_t i = 0; i < count; i++)
+        ck_assert_str_eq(ir_messages(a, with(a, good, changes[i].from, changes[i].to)), changes[i].message);
+    arena_free(a);
+}
+
+#define CHECK_CHANGES(good, changes) check_changes(good, changes, sizeof(changes) / sizeof(changes)[0])
+
+START_TEST(attention_facts) {
+    static const char good[] =
+        "dtir 1 graph\nseq = 9\n%x = input {name = \"x\"} : f32[9, 8]\n"
+        "%y = attention %x, %x, %x {index = 0, query_heads = 2, kv_heads = 2, head_dim = 4, mask = none, "
+        "importance_rule = mean, ratios = [1, 2, 3], counts = [2, 4, 3], token_bits = [2*0, 4*4, 3*8], pinned = [6, "
+        "7], "
+        "slots = 7, high = 3, order = low-first, static_bits = yes, segments = [4*4, 3*8], "
+        "ids = [2, 3, 4, 5, 6, 7, 8], q_bits = [7*8]} : f32[9, 8]\n";
+    static const change changes[] = {
+        {"index = 0", "index = 4096", "`attention`: `index` is 4096; layers are numbered from 0 to 4095"},
+        {"kv_heads = 2", "kv_heads = 0",
+         "`attention`: k has type f32[9, 8], but must have 0 columns\n`attention`: v has type f32[9, 8], but must have "
+         "0 "
+         "columns\n`attention`: it has 2 query heads and 0 key/value heads of 4 channels; there are 1 to 4096 heads of "
+         "1 to "
+         "65536"},
+        {"[1, 2, 3]", "[1, 2]", "`attention`: `ratios` has 2 numbers; it has 3, for 0, 4 and 8 bits"},
+        {"[1, 2, 3]", "[1, 2, 1000000001]", "`attention`: ratio 1000000001 is not between 0 and 10^9 parts of 10^9"},
+        {"[2, 4, 3]", "[2, 4]", "`attention`: `counts` has 2 numbers; it has 3, for 0, 4 and 8 bits"},
+        {"[2, 4, 3]", "[2, 4, 9223372036854775807]", "`attention`: `counts` do not sum to the 9 tokens of the input"},
+        {"[2*0, 4*4, 3*8]", "[2*0, 7*6]", "`attention`: `token_bits` has a run of 6 bits; a precision is 0, 4 or 8"},
+        {"[2*0, 4*4, 3*8]", "[2*0, 4*4]", "`attention`: `token_bits` describes 6 tokens, but there are 9"},
+        {"[6, 7]", "[7, 6]", "`attention`: `pinned` must be tokens of the input (0 to 8), ascending"},
+        {"[6, 7]", "[9]", "`attention`: `pinned` must be tokens of the input (0 to 8), ascending"},
+        {"high = 3", "high = 8", "`attention`: `high` is 8, more than its 7 slots"},
+        {"slots = 7, ", "",
+         "`attention`: `segments` needs `slots`, which is missing\n`attention`: `q_bits` needs `slots`, which is "
+         "missing\n"
+         "`attention`: `ids` has 7 tokens, but there are 0 slots"},
+        {"low-first", "high-first", "`attention`: `order` is high-first, but segment 2 is of 8 bits after one of 4"},
+        {"[4*4, 3*8]", "[4*4, 3*0]",
+         "`attention`: `segments` has a run of 0 bits; a precision is 4 or 8\n"
+         "`attention`: `order` is low-first, but segment 2 is of 0 bits after one of 4"},
+        {"ids = [2, 3", "ids = [2, 2", "`attention`: token 2 of `ids` is there twice"},
+        {"ids = [2, 3", "ids = [2, -3", "`attention`: token -3 of `ids` is no token of the input"},
+        {"ids = [2, 3", "ids = [2", "`attention`: `ids` has 6 tokens, but there are 7 slots"},
+        {"[7*8]", "[8*8]", "`attention`: `q_bits` describes 8 tokens, but there are 7"},
+    };
+    CHECK_CHANGES(good, changes);
+}
+END_TEST
+
+START_TEST(strip_facts) {
+    static const char good[] =
+        "dtir 1 tile\nseq = 9\n%x = input {name = \"x\"} : f32[9, 8]\n"
+        "%i = tile.select {index = 0, slots = 9, high = 0, order = low-first} : ids[9]\n"
+        "%a = tile.attention %x, %x, %x, %i {index = 0, query_heads = 2, kv_heads = 2, head_dim = 4, mask = none, "
+        "importance_rule = mean, slots = 9, high = 0, order = low-first, static_bits = yes, segments = [9*4]} : f32[9, "
+        "8]\n"
+        "tile.qk {index = 0, strip = 0, slot_range = 0..9, key_range = 0..9, steps = 4, tiles = [1*1]}\n"
+        "%j = tile.select %a {index = 1, slots = 5, high = 0, order = low-first} : ids[5]\n"
+        "%b = tile.attention %a, %a, %a, %j {index = 1, query_heads = 2, kv_heads = 2, head_dim = 4, mask = none, "
+        "importance_rule = mean, slots = 5, high = 0, order = low-first, static_bits = yes, segments = [5*4]} : f32[9, "
+        "8]\n"
+        "tile.pv {index = 1, strip = 0, slot_range = 0..5, key_range = 0..5, steps = 5}\n";
+    static const change changes[] = {
+        {"tile.qk {index = 0", "tile.qk {index = 1",
+         "`tile.qk`: it names layer 1, but does not follow the `tile.attention` of that layer"},
+        {"slot_range = 0..9", "slot_range = 0..10", "`tile.qk`: `slot_range` is 0..10, but layer 0 has 9 slots"},
+        {"key_range = 0..5", "key_range = 0..6", "`tile.pv`: `key_range` is 0..6, but layer 1 has 5 slots"},
+        {"key_range = 0..5", "key_range = 5..5",
+         "`tile.pv`: `key_range` is 5..5; a range begins at 0 or later and is not empty"},
+        {"[1*1]", "[]", "`tile.qk`: `tiles` is empty; a strip has at least one tile"},
+        {"steps = 5", "steps = 0", "`tile.pv`: `steps` is 0; a tile has at least one step"},
+        {"%a, %a, %a, %j", "%a, %a, %a, %i", "`tile.attention`: operand 4 must be the `tile.select` of layer 1"},
+        {"tile.select %a {index = 1, slots = 5", "tile.select %a {index = 1, slots = 6",
+         "`tile.attention`: it has other `slots` than its `tile.select`"},
+        {"tile.select %a", "tile.select %x",
+         "`tile.select`: layer 1 selects by the importance of the layer before, so its operand must be the "
+         "`tile.attention` of layer 0"},
+        {"tile.select %a", "tile.select %a, %a",
+         "`tile.select`: it has 2 operands, but takes at most one: the layer before"},
+        {"%j {index = 1", "%j {index = 0",
+         "`tile.attention`: layer 0 is there twice; give this one another `index`\n`tile.attention`: operand 4 must be "
+         "the `tile.select` of layer 0\n`tile.pv`: it names layer 1, but does not follow the `tile.attention` of that "
+         "layer"},
+    };
+    CHECK_CHANGES(good, changes);
+}
+END_TEST
+
+START_TEST(instruction_facts) {
+    static const char good[] =
+        "dtir 1 stream\nseq = 9\nmachine \"m\" { buffers.q = 100 }\n%d = buffer {space = dram, bytes = 4} : buffer\n"
+        "layer %d, %d, %d, %d, %d, %d, %d, %d {index = 0, slots = 9, high = 2, query_heads = 4, kv_heads = 2, head_dim "
+        "= 4, "
+        "mask = none, importance_rule = mean, order = low-first, static_bits = yes, segments = [7*4, 2*8]}\n"
+        "%q = buffer {space = q, bytes = 64, address = 36} : buffer\n"
+        "%k = buffer {space = k, bytes = 64} : buffer\n"
+        "%acc = buffer {space = importance, bytes = 72} : buffer\n"
+        "load %q {queue = load, operand = q, layer = 0, head = 3, row = 0, rows = 9, start = 5, busy = 3, done = 8}\n"
+        "load %k {queue = load, operand = k, layer = 0, head = 1, row = 4, rows = 5}\n"
+        "topk %acc {queue = topk, layer = 0, select = no}\n"
+        "signal {queue = topk, to = array0, untimed = no}\n";
+    static const change changes[] = {
+        {"address = 36", "address = 37", "`buffer`: it ends at byte 101 of `q`, which has 100 bytes"},
+        {"address = 36", "address = 9223372036854775807",
+         "`buffer`: it ends at byte 9223372036854775871 of `q`, which has 100 bytes"},
+        {"bytes = 72", "bytes = 0", "`buffer`: it has no bytes"},
+        {"space = k", "space = v", "`load`: operand 1, dst is a buffer in `v`; it must be in `k`"},
+        {"space = dram", "space = k",
+         "`layer`: operand 1 is a buffer in `k`; it must be in `dram`\n"
+         "`layer`: operand 2 is a buffer in `k`; it must be in `dram`\n"
+         "`layer`: operand 3 is a buffer in `k`; it must be in `dram`\n"
+         "`layer`: operand 4 is a buffer in `k`; it must be in `dram`\n"
+         "`layer`: operand 5 is a buffer in `k`; it must be in `dram`\n"
+         "`layer`: operand 6 is a buffer in `k`; it must be in `dram`\n"
+         "`layer`: operand 7 is a buffer in `k`; it must be in `dram`\n"
+         "`layer`: operand 8 is a buffer in `k`; it must be in `dram`"},
+        {"head = 3", "head = 4", "`load`: `head` is 4, but layer 0 has 4 of them, numbered from 0"},
+        {"head = 1", "head = 2", "`load`: `head` is 2, but layer 0 has 2 of them, numbered from 0"},
+        {"row = 4", "row = 5", "`load`: slots 5..10 (`row`, `rows`) are not in the 9 slots of layer 0"},
+        {"rows = 5", "rows = 0", "`load`: slots 4..4 (`row`, `rows`) are not in the 9 slots of layer 0"},
+        {"queue = load", "queue = store", "`load`: queue store cannot execute it; it belongs to load"},
+        {"operand = k, layer = 0", "operand = k, layer = 1",
+         "`load`: layer 1 is not declared; add a `layer` op with `index = 1`"},
+        {"select = no", "select = yes",
+         "`topk`: it selects for the layer after its own, which is not declared; set `select = no`"},
+        {"to = array0", "to = topk", "`signal`: queue topk would wait for itself; tokens go from one queue to another"},
+        {"done = 8", "done = 7", "`load`: `done` is before `start` + `busy`"},
+        {"{index = 0", "{index = 1",
+         "`layer`: `index` is 1, but layers must be numbered 0, 1, 2, ... without gaps; there are 1\n"
+         "`load`: layer 0 is not declared; add a `layer` op with `index = 0`\n"
+         "`load`: layer 0 is not declared; add a `layer` op with `index = 0`\n"
+         "`topk`: layer 0 is not declared; add a `layer` op with `index = 0`"},
+    };
+    CHECK_CHANGES(good, changes);
+}
+END_TEST
+
+IR_MAIN("verify_facts", attention_facts, strip_facts, instruction_facts)
