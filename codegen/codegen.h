@@ -23,14 +23,14 @@ typedef struct {
     uint32_t index, tokens; /* active tokens */
     uint32_t pruned, low, high;
     size_t segment_count;
-    ir_run *segments; /* count tokens, value bits, in slot order; clusters of one precision, or single runs */
+    ir_run *segments;     /* count tokens, value bits, in slot order; clusters of one precision, or single runs */
     uint32_t promoted[4]; /* slots whose q, k, v, p run above the precision their token was chosen for */
     bool expected;        /* precision known only at run time: numbers are expectations */
     report_matmul qk, pv;
-    uint64_t start, end;  /* on the timeline, cycles */
-    double cycles;        /* end - start */
-    double share;         /* of the total */
-    double utilisation;   /* bound / cycles */
+    uint64_t start, end;                                    /* on the timeline, cycles */
+    double cycles;                                          /* end - start */
+    double share;                                           /* of the total */
+    double utilisation;                                     /* bound / cycles */
     uint64_t array_busy, softmax_busy, dma_busy, topk_busy; /* cycles: busiest array, and the engines */
     report_limit limit;
     uint64_t dram_bytes;
@@ -70,12 +70,12 @@ typedef struct {
     FILE *out;
     int depth;
     bool first;
-    bool compact; /* what is written next stays on the line */
-} json_writer; /* starts as {.out = file} */
-void json_open(json_writer *w, const char *key, char bracket);  /* key NULL inside arrays; bracket '{' or '[' */
-void json_close(json_writer *w, char bracket);                  /* '}' or ']' */
+    bool compact;                                              /* what is written next stays on the line */
+} json_writer;                                                 /* starts as {.out = file} */
+void json_open(json_writer *w, const char *key, char bracket); /* key NULL inside arrays; bracket '{' or '[' */
+void json_close(json_writer *w, char bracket);                 /* '}' or ']' */
 void json_str(json_writer *w, const char *key, const char *value);
-void json_real(json_writer *w, const char *key, double value);  /* shortest text that reads back */
+void json_real(json_writer *w, const char *key, double value); /* shortest text that reads back */
 void json_int(json_writer *w, const char *key, int64_t value);
 void json_bool(json_writer *w, const char *key, bool value);
 

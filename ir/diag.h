@@ -29,7 +29,8 @@ typedef struct {
 /** Collects diagnostics of one compilation; printed at the end or as they come. */
 typedef struct diag diag;
 
-/** A collector whose strings live in `a`. If `out` is not NULL every error and warning is also printed there at once. */
+/** A collector whose strings live in `a`. If `out` is not NULL every error and warning is also printed there at once.
+ */
 diag *diag_new(arena *a, FILE *out);
 
 /** Gives the text of a source file to the collector so that carets can be drawn (the text is copied into the arena). */
@@ -40,8 +41,7 @@ bool diag_error(diag *d, src_loc loc, const char *format, ...) __attribute__((fo
 bool diag_internal(diag *d, src_loc loc, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void diag_warning(diag *d, src_loc loc, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /** Remarks say in words what a pass decided; they are kept and printed only by --remarks. */
-void diag_remark(diag *d, src_loc loc, const char *pass, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+void diag_remark(diag *d, src_loc loc, const char *pass, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 size_t diag_count(const diag *d, diag_severity severity);
 size_t diag_total(const diag *d);

@@ -41,8 +41,9 @@ typedef enum {
     IR_KIND_QUEUE
 } ir_kind;
 
-/** Attribute keys: those of attrs.def, then the non-address fields of the ISA, each name once. The latter are INT, but
- *  ENUM fields are WORD. The enum has the former; the latter are IR_KEYS_FIXED + n and found by ir_key_find. */
+/** Attribute keys: those of attrs.def, then the fields of the ISA that are no buffers, each name once. Of the latter,
+ *  ENUM fields are WORD, ENGINE fields QUEUE, TENSOR fields STR (a name in the tensor table; "" for none), F32
+ *  fields REAL, all others INT. The enum has the former; the latter are IR_KEYS_FIXED + n and found by ir_key_find. */
 typedef enum {
 #define ATTR(key, kind, doc) IR_KEY_##key,
 #include "ir/attrs.def"
@@ -62,7 +63,7 @@ typedef struct {
 
 typedef struct {
     uint16_t key;
-    uint8_t kind; /* ir_kind, of the key */
+    uint8_t kind;   /* ir_kind, of the key */
     uint32_t count; /* of INTS and RUNS */
     union {
         int64_t i; /* INT, QUEUE */
@@ -80,7 +81,7 @@ typedef uint32_t ir_value; /* number of a value: what %7 means; IR_NONE prints a
 #define IR_NONE UINT32_MAX
 
 /** Type of a value. elem: f32, u32 (token ids), i8 … as spelled; rank 0 with elem IR_ELEM_NONE: unknown yet ("?"). */
-typedef enum { IR_ELEM_NONE, IR_ELEM_F32, IR_ELEM_U32, IR_ELEM_IDS, IR_ELEM_BUFFER } ir_elem;
+typedef enum { IR_ELEM_NONE, IR_ELEM_F32, IR_ELEM_U32, IR_ELEM_IDS, IR_ELEM_BUFFER, IR_ELEMS } ir_elem;
 typedef struct {
     uint8_t elem, rank;
     uint32_t dim[3];
@@ -111,9 +112,9 @@ typedef struct {
     const char *model;     /* name */
     const char *tokenizer; /* path of the vocabulary, or NULL */
     bool lower_case;
-    uint32_t seq;          /* tokens of the input */
+    uint32_t seq; /* tokens of the input */
     uint32_t vocabulary, positions;
-    bool qkv_input;        /* the input is q, k, v, not token ids */
+    bool qkv_input; /* the input is q, k, v, not token ids */
 } ir_header;
 
 typedef struct {
@@ -132,7 +133,8 @@ typedef struct {
     size_t value_count, value_capacity;
     ir_tensor *tensors;
     size_t tensor_count, tensor_capacity;
-    const char **passes; /* names of the passes that ran, in order; the manager checks requirements against them */
+    const char *text_file; /* the text that ir_parse read it from, or NULL: ops located there print no location */
+    const char **passes;   /* names of the passes that ran, in order; the manager checks requirements against them */
     size_t pass_count, pass_capacity;
 } ir_module;
 
@@ -147,46 +149,55 @@ typedef struct {
     const char *doc;
 } ir_op_info;
 
-/** Table row of an opcode. For instructions: operands are the BUF and DRAM fields in order, required attributes `queue`
- *  and the other fields. */
+/** Table row of an opcode. For instructions: operands are the BUF and DRAM fields in order (`_` where the field's doc
+ *  allows none), required attributes `queue` and the other fields. Every op also takes `source`. */
 const ir_op_info *ir_info(ir_opcode code);
 /** Opcode by spelling (first `n` bytes), or IR_OPCODES. */
 ir_opcode ir_opcode_find(const char *spelling, size_t n);
 /** Opcode of an ISA instruction (dtq_opcode number) and back. */
-#define IR_INSTR(isa_op) ((ir_opcode)(IR_FIRST_INSTR + (isa_op)))
-#define IR_ISA_OP(code) ((int)(code) - (int)IR_FIRST_INSTR)
+#define IR_INSTR(isa_op) ((ir_opcode)((int)IR_FIRST_INSTR + (int)(isa_op)))
+#define IR_ISA_OP(code)  ((int)(code) - (int)IR_FIRST_INSTR)
 static inline bool ir_is_instr(ir_opcode code) {
     return code >= IR_FIRST_INSTR && code < IR_OPCODES;
 }
 size_t ir_key_count(void);
+/** `key` < ir_key_count(). The doc of an ISA field's key is that of the first field of this name. */
 const ir_key_info *ir_key_get(unsigned key);
 /** Key number by name (first `n` bytes), or -1. */
 int ir_key_find(const char *name, size_t n);
 const char *ir_level_name(ir_level level); /* "graph", "tile", "stream" */
+const char *ir_elem_name(ir_elem elem);    /* "?", "f32", "u32", "ids", "buffer" */
 
 /* ---- building and reading ------------------------------------------------------------------------------------ */
 
 /** An empty module at `level`; owns nothing, lives in `a`. */
 ir_module *ir_module_new(arena *a, ir_level level);
 
-/** Appends an op. `operands` are copied. If its table row has a result, a value of `type` is made. Pointers to ops are
- *  valid until the next ir_append; indices always. Returns the op's index. */
-size_t ir_append(ir_module *m, ir_opcode code, const ir_value *operands, size_t operand_count, ir_type type, src_loc loc);
+/** Empties a module that another has replaced and gives its big pools back. Attributes copied from it stay valid. */
+void ir_module_release(ir_module *m);
+
+/** Appends an op. `operands` are copied; they may stand in the module. If its table row has a result, a value of `type`
+ * is made. Pointers to ops are valid until the next ir_append; indices always. Returns the op's index. */
+size_t ir_append(ir_module *m, ir_opcode code, const ir_value *operands, size_t operand_count, ir_type type,
+                 src_loc loc);
 ir_value ir_result(const ir_module *m, size_t op);
 ir_value ir_operand(const ir_module *m, size_t op, size_t index);
 
 /** Sets (or replaces) an attribute of op `op`; the key must have the kind. Strings and arrays are copied. */
 void ir_set_int(ir_module *m, size_t op, unsigned key, int64_t value);
 void ir_set_real(ir_module *m, size_t op, unsigned key, double value);
-void ir_set_str(ir_module *m, size_t op, unsigned key, const char *value);  /* STR or WORD */
+void ir_set_str(ir_module *m, size_t op, unsigned key, const char *value); /* STR or WORD */
 void ir_set_ints(ir_module *m, size_t op, unsigned key, const int64_t *values, size_t count);
 void ir_set_runs(ir_module *m, size_t op, unsigned key, const ir_run *runs, size_t count);
 void ir_set_range(ir_module *m, size_t op, unsigned key, int64_t lo, int64_t hi);
 /** Copies an attribute (of the same or another module in the same arena). */
 void ir_set(ir_module *m, size_t op, const ir_attr *attr);
 void ir_unset(ir_module *m, size_t op, unsigned key);
+/** Gives op `op`, just appended and without attributes, those of another op (of a module in the same arena), with room
+ *  for `spare` more. */
+void ir_copy_attrs(ir_module *m, size_t op, const ir_module *from, size_t from_op, size_t spare);
 
-/** The attribute, or NULL. */
+/** The attribute, or NULL. The pointer is valid until the next attribute of the module is set. */
 const ir_attr *ir_get(const ir_module *m, size_t op, unsigned key);
 /** Value of an INT (or QUEUE), `missing` if it is not there. */
 int64_t ir_int(const ir_module *m, size_t op, unsigned key, int64_t missing);

@@ -2,8 +2,8 @@
  *
  * On chip, the buffers of one space and layer have (nearly) one size and live in the order in which they are made, so a
  * space is cut into slots of that size which are used round robin: a new buffer takes the memory that was used longest
- * ago, and the next layer's loads do not wait for the memory that the current layer still works on. DRAM is a linear scan
- * with first fit over the regions that are live. */
+ * ago, and the next layer's loads do not wait for the memory that the current layer still works on. DRAM is a linear
+ * scan with first fit over the regions that are live. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,7 +140,8 @@ static void pin_named(const ir_module *m, live_range *ranges, size_t count) {
 }
 
 static void allocate_dram(pass_context *ctx, const ir_module *m, live_range *ranges, size_t count) {
-    live_range **order = ARENA_ARRAY(ctx->arena, live_range *, count + 1), **live = ARENA_ARRAY(ctx->arena, live_range *, count + 1);
+    live_range **order = ARENA_ARRAY(ctx->arena, live_range *, count + 1),
+               **live = ARENA_ARRAY(ctx->arena, live_range *, count + 1);
     size_t n = 0, live_count = 0;
     pin_named(m, ranges, count);
     for (size_t v = 0; v < count; v++)
@@ -150,7 +151,8 @@ static void allocate_dram(pass_context *ctx, const ir_module *m, live_range *ran
     for (size_t i = 0; i < n; i++) {
         live_range *r = order[i];
         size_t kept = 0;
-        for (size_t j = 0; j < live_count; j++) /* an operand may die where a result is born, but not share its memory */
+        for (size_t j = 0; j < live_count;
+             j++) /* an operand may die where a result is born, but not share its memory */
             if (live[j]->last >= r->first)
                 live[kept++] = live[j];
         live_count = kept;

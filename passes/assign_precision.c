@@ -1,5 +1,5 @@
-/* assign-precision: from the policy on each attention op to its token counts: `slots` tokens stay active, `high` of them
- * run at 8 bits. Where the choice does not depend on data the precision of every original token is written down in
+/* assign-precision: from the policy on each attention op to its token counts: `slots` tokens stay active, `high` of
+ * them run at 8 bits. Where the choice does not depend on data the precision of every original token is written down in
  * `token_bits`; elsewhere the top-k of the layer before makes it. */
 #include <math.h>
 #include <string.h>
@@ -40,20 +40,24 @@ static uint8_t *choose_by_id(arena *a, const ir_module *m, size_t op, uint32_t s
     return bits;
 }
 
-static bool from_token_bits(pass_context *ctx, const ir_module *m, size_t op, const assignment *before, assignment *out) {
+static bool from_token_bits(pass_context *ctx, const ir_module *m, size_t op, const assignment *before,
+                            assignment *out) {
     uint32_t seq = m->header.seq;
     size_t count;
     out->bits = ir_runs_expand(ctx->arena, ir_get(m, op, IR_KEY_token_bits), &count);
     if (count != seq)
         return diag_error(ctx->diag, m->ops[op].loc, "token_bits lists %zu tokens; the sequence has %u", count, seq);
     if (before && !before->bits)
-        return diag_error(ctx->diag, m->ops[op].loc, "explicit token_bits after a layer whose tokens are chosen at run "
-                                                     "time; give ratios or counts here, or token_bits before");
+        return diag_error(ctx->diag, m->ops[op].loc,
+                          "explicit token_bits after a layer whose tokens are chosen at run "
+                          "time; give ratios or counts here, or token_bits before");
     out->kept = out->high = 0;
     for (uint32_t id = 0; id < seq; id++) {
         if (out->bits[id] && before && !before->bits[id])
-            return diag_error(ctx->diag, m->ops[op].loc, "token %u was pruned in an earlier layer and cannot run at %u "
-                                                         "bits; give it 0", id, out->bits[id]);
+            return diag_error(ctx->diag, m->ops[op].loc,
+                              "token %u was pruned in an earlier layer and cannot run at %u "
+                              "bits; give it 0",
+                              id, out->bits[id]);
         out->kept += out->bits[id] != 0;
         out->high += out->bits[id] == 8;
     }
@@ -84,16 +88,18 @@ static bool assign(pass_context *ctx, const ir_module *m, size_t op, const assig
     } else {
         counts_of(m, op, seq, out);
         if (before && out->kept > before->kept)
-            return diag_error(ctx->diag, loc, "layer %lld keeps %u of %u tokens, the layer before it only %u: a pruned "
-                              "token cannot come back; keep at most %u", (long long)index, out->kept, seq, before->kept,
-                              before->kept);
+            return diag_error(ctx->diag, loc,
+                              "layer %lld keeps %u of %u tokens, the layer before it only %u: a pruned "
+                              "token cannot come back; keep at most %u",
+                              (long long)index, out->kept, seq, before->kept, before->kept);
         bool all_alike = out->high == 0 || out->high == out->kept;
         bool nothing_leaves = !before || out->kept == before->kept;
         if (!before || (before->bits && all_alike && nothing_leaves))
             out->bits = choose_by_id(ctx->arena, m, op, seq, out->kept, out->high, before ? before->bits : NULL);
     }
     if (!out->kept)
-        return diag_error(ctx->diag, loc, "layer %lld keeps none of %u tokens; keep at least one", (long long)index, seq);
+        return diag_error(ctx->diag, loc, "layer %lld keeps none of %u tokens; keep at least one", (long long)index,
+                          seq);
     return true;
 }
 

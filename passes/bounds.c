@@ -1,5 +1,5 @@
-/* bounds (analysis): the work of both matmuls over all PEs, (sum c_q)(sum c_k) d + (sum c_p)(sum c_v) d for each head, at
- * the precisions that the policy asks for. No schedule of the layer's attention is shorter. Promotions are the
+/* bounds (analysis): the work of both matmuls over all PEs, (sum c_q)(sum c_k) d + (sum c_p)(sum c_v) d for each head,
+ * at the precisions that the policy asks for. No schedule of the layer's attention is shorter. Promotions are the
  * compiler's own choice and do not raise the bound; precision that is known only at run time is counted exactly too,
  * since the work depends on the counts alone. */
 #include "passes/cost.h"
@@ -20,8 +20,9 @@ bool pass_bounds(pass_context *ctx, ir_module **module) {
         work = work / 16 * l.head_dim * l.heads; /* PE-cycles: 16 bit products each */
         uint64_t cycles = (work + pes - 1) / pes;
         ir_set_int(m, op, IR_KEY_bound_cycles, (int64_t)cycles);
-        diag_remark(ctx->diag, m->ops[op].loc, "bounds", "layer %u: no schedule on %llu PEs takes less than %llu cycles",
-                    l.index, (unsigned long long)pes, (unsigned long long)cycles);
+        diag_remark(ctx->diag, m->ops[op].loc, "bounds",
+                    "layer %u: no schedule on %llu PEs takes less than %llu cycles", l.index, (unsigned long long)pes,
+                    (unsigned long long)cycles);
     }
     return true;
 }

@@ -19,15 +19,18 @@ static const ir_tensor *tensor_of(pass_context *ctx, const ir_module *m, size_t 
     int index = ir_tensor_find(m, name);
     if (index < 0) {
         *failed = true;
-        diag_error(ctx->diag, m->ops[op].loc, "there is no tensor \"%s\"; the module's tensor table must list it", name);
+        diag_error(ctx->diag, m->ops[op].loc, "there is no tensor \"%s\"; the module's tensor table must list it",
+                   name);
         return NULL;
     }
     return &m->tensors[index];
 }
 
-static bool wrong_shape(pass_context *ctx, const ir_module *m, size_t op, const ir_tensor *t, uint32_t rows, uint32_t cols) {
+static bool wrong_shape(pass_context *ctx, const ir_module *m, size_t op, const ir_tensor *t, uint32_t rows,
+                        uint32_t cols) {
     return diag_error(ctx->diag, t->loc.line ? t->loc : m->ops[op].loc,
-                      "tensor \"%s\" is [%u, %u]; the model needs [%u, %u] here", t->name, t->rows, t->cols, rows, cols);
+                      "tensor \"%s\" is [%u, %u]; the model needs [%u, %u] here", t->name, t->rows, t->cols, rows,
+                      cols);
 }
 
 /** A vector of `width`, or none: biases, gains. */

@@ -1,10 +1,11 @@
 /* insert-sync: dependency tokens between queues, computed from what instructions touch.
  *
- * Two accesses that overlap in a buffer, in DRAM or in a token-id table, one of them a write, must happen in the order of
- * the instruction list. Inside a queue they do; across queues the later one waits for a token of the earlier one. A queue
- * that has waited for an instruction has waited for all before it in that queue, and for all that those had waited for: so
- * a token is made only if no chain of tokens implies it, and tokens of a channel are put and taken in the same order.
- * Chains through untimed tokens order execution but not time, so nothing is left out on their account. */
+ * Two accesses that overlap in a buffer, in DRAM or in a token-id table, one of them a write, must happen in the order
+ * of the instruction list. Inside a queue they do; across queues the later one waits for a token of the earlier one. A
+ * queue that has waited for an instruction has waited for all before it in that queue, and for all that those had
+ * waited for: so a token is made only if no chain of tokens implies it, and tokens of a channel are put and taken in
+ * the same order. Chains through untimed tokens order execution but not time, so nothing is left out on their account.
+ */
 #include <string.h>
 
 #include "passes/instr.h"
@@ -17,8 +18,8 @@ enum { SPACE_IDS = SPACE_DRAM + 1, SYNC_SPACES, LAYER_REGION_OUT = 6, LAYER_REGI
 /** Last accesses of a range of addresses. */
 typedef struct {
     uint64_t lo, hi;
-    uint32_t writer;                 /* op, or UINT32_MAX */
-    uint32_t *readers;               /* since then: the last op of each queue that read */
+    uint32_t writer;   /* op, or UINT32_MAX */
+    uint32_t *readers; /* since then: the last op of each queue that read */
     uint32_t reader_count, capacity;
 } segment;
 
@@ -38,21 +39,23 @@ typedef struct {
     const ir_module *m;
     instr_keys keys;
     space_map spaces[SYNC_SPACES];
-    uint32_t *known;     /* [queues * queues] last op of queue b that queue a knows to be complete, +1; 0: none */
-    uint32_t *direct;    /* the same by untimed tokens of the channel b -> a itself */
-    uint32_t **snapshot; /* by op: what its queue knew when it started, shared by ops between which nothing was learnt */
+    uint32_t *known;  /* [queues * queues] last op of queue b that queue a knows to be complete, +1; 0: none */
+    uint32_t *direct; /* the same by untimed tokens of the channel b -> a itself */
+    uint32_t *
+        *snapshot; /* by op: what its queue knew when it started, shared by ops between which nothing was learnt */
     uint32_t **snapshot_of_queue; /* [queues] the newest */
-    uint32_t *latest;    /* [queues] of the op under way: the last op of that queue it depends on, +1; 0: none */
-    uint32_t *touched;   /* queues whose `latest` is not 0 */
+    uint32_t *latest;  /* [queues] of the op under way: the last op of that queue it depends on, +1; 0: none */
+    uint32_t *touched; /* queues whose `latest` is not 0 */
     uint32_t touched_count;
     uint32_t queues;
-    edge **waits, **signals; /* by op */
-    const uint32_t *layer_ops; /* op index of each layer */
+    edge **waits, **signals;                       /* by op */
+    unsigned access[DTQ_OP_COUNT][DTQ_FIELDS_MAX]; /* of each buffer operand, as instr_access says */
+    const uint32_t *layer_ops;                     /* op index of each layer */
     uint32_t layer_count;
 } sync_state;
 
-/** The host's work is off the accelerator's clock unless the target says otherwise: with `prefetch: ids` the next layer's
- *  loads wait, in time, for the token ids alone. */
+/** The host's work is off the accelerator's clock unless the target says otherwise: with `prefetch: ids` the next
+ * layer's loads wait, in time, for the token ids alone. */
 static bool is_untimed(const ir_module *m, uint32_t from, uint32_t to) {
     return m->machine.top_prefetch == DTQ_PREFETCH_IDS && to == DTQ_HOST && from != DTQ_TOPK;
 }
@@ -218,8 +221,8 @@ static void access_value(sync_state *s, size_t op, ir_value v, unsigned access) 
         return;
     size_t def = s->m->defs[v];
     int space = space_find(ir_str(s->m, def, IR_KEY_space));
-    access_range(s, op, space, (uint64_t)ir_int(s->m, def, IR_KEY_address, 0), (uint64_t)ir_int(s->m, def, IR_KEY_bytes, 0),
-                 access);
+    access_range(s, op, space, (uint64_t)ir_int(s->m, def, IR_KEY_address, 0),
+                 (uint64_t)ir_int(s->m, def, IR_KEY_bytes, 0), access);
 }
 
 static void access_region(sync_state *s, size_t op, uint32_t layer, size_t region, unsigned access) {
@@ -262,7 +265,7 @@ static void visit(sync_state *s, size_t op) {
     if (layer >= 0 && layer < s->layer_count)
         access_implicit(s, op, code, (uint32_t)layer);
     for (size_t i = 0; i < s->m->ops[op].operand_count; i++)
-        access_value(s, op, ir_operand(s->m, op, i), instr_access(code, i));
+        access_value(s, op, ir_operand(s->m, op, i), s->access[code][i]);
     make_tokens(s, op);
 }
 
@@ -276,9 +279,10 @@ static void emit_sync(const sync_state *s, ir_module *m, dtq_opcode code, uint32
 bool pass_insert_sync(pass_context *ctx, ir_module **module) {
     const ir_module *m = *module;
     arena *a = ctx->arena;
-    sync_state s = {.ctx = ctx, .m = m, .keys = instr_keys_find(), .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays};
-    s.known = ARENA_ARRAY(a, uint32_t, (size_t)s.queues * s.queues);
-    s.direct = ARENA_ARRAY(a, uint32_t, (size_t)s.queues * s.queues);
+    sync_state s = {
+        .ctx = ctx, .m = m, .keys = instr_keys_find(), .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays};
+    s.known = ARENA_ARRAY(a, uint32_t, (size_t)s.queues *s.queues);
+    s.direct = ARENA_ARRAY(a, uint32_t, (size_t)s.queues *s.queues);
     s.snapshot = ARENA_ARRAY(a, uint32_t *, m->op_count + 1);
     s.snapshot_of_queue = ARENA_ARRAY(a, uint32_t *, s.queues);
     s.latest = ARENA_ARRAY(a, uint32_t, s.queues);
@@ -292,6 +296,9 @@ bool pass_insert_sync(pass_context *ctx, ir_module **module) {
             s.layer_count++;
         }
     s.layer_ops = layer_ops;
+    for (int code = 0; code < DTQ_OP_COUNT; code++)
+        for (size_t i = 0; i < DTQ_FIELDS_MAX; i++)
+            s.access[code][i] = instr_access((dtq_opcode)code, i);
     for (size_t op = 0; op < m->op_count; op++)
         if (ir_is_instr((ir_opcode)m->ops[op].code))
             visit(&s, op);
@@ -308,8 +315,8 @@ bool pass_insert_sync(pass_context *ctx, ir_module **module) {
         for (const edge *e = s.signals[op]; e; e = e->next)
             emit_sync(&s, out, DTQ_OP_SIGNAL, queue_of(&s, op), e->queue, loc);
     }
-    diag_remark(ctx->diag, (src_loc){0}, "insert-sync", "%zu tokens order %zu operations on %u queues", tokens, m->op_count,
-                s.queues);
+    diag_remark(ctx->diag, (src_loc){0}, "insert-sync", "%zu tokens order %zu operations on %u queues", tokens,
+                m->op_count, s.queues);
     *module = out;
     return true;
 }

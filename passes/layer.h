@@ -10,19 +10,21 @@ enum { LAYER_Q, LAYER_K, LAYER_V, LAYER_P, LAYER_OPERANDS };
 typedef struct {
     uint32_t index, slots, high, heads, kv_heads, head_dim;
     bool causal;
-    bool is_static;                 /* the precision of every slot is known */
-    const char *order;              /* "low-first", "high-first", "original"; NULL before cluster-precision */
-    uint8_t *bits[LAYER_OPERANDS];  /* [slots] of q, k, v, p; NULL if not static */
+    bool is_static;                /* the precision of every slot is known */
+    const char *order;             /* "low-first", "high-first", "original"; NULL before cluster-precision */
+    uint8_t *bits[LAYER_OPERANDS]; /* [slots] of q, k, v, p; NULL if not static */
 } layer_info;
 
 /** Reads what the op at `op` says; bit arrays are allocated in `a`. */
 layer_info layer_read(arena *a, const ir_module *m, size_t op);
 
-/** True if two layers have the same shape and precision in every slot, so that whatever is planned for one fits the other. */
+/** True if two layers have the same shape and precision in every slot, so that whatever is planned for one fits the
+ * other. */
 bool layer_alike(const layer_info *a, const layer_info *b);
 
 /** Copies the named attributes (those that `from` has) to another op. */
-void layer_copy_attrs(ir_module *to, size_t to_op, const ir_module *from, size_t from_op, const unsigned *keys, size_t count);
+void layer_copy_attrs(ir_module *to, size_t to_op, const ir_module *from, size_t from_op, const unsigned *keys,
+                      size_t count);
 
 /** Attributes that describe a layer at every level after the precision passes. */
 extern const unsigned layer_keys[];

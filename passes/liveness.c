@@ -1,4 +1,5 @@
-/* liveness (analysis): the most bytes live at once in each on-chip space, by layer, in the order of the instructions. */
+/* liveness (analysis): the most bytes live at once in each on-chip space, by layer, in the order of the instructions.
+ */
 #include "passes/instr.h"
 #include "passes/pass_list.h"
 #include "passes/spaces.h"

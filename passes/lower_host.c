@@ -28,7 +28,8 @@ static size_t emit(host_lowering *h, size_t op, dtq_opcode code) {
     for (size_t i = 0; i < operands && count < 3 && code != DTQ_OP_EMBED; i++)
         buffers[count++] = rebuild_operand(h->r, op, i);
     buffers[0] = result_buffer(h, op);
-    size_t instr = instr_append(h->r->to, code, DTQ_HOST, buffers, count, ir_str(from, op, IR_KEY_source), from->ops[op].loc);
+    size_t instr =
+        instr_append(h->r->to, code, DTQ_HOST, buffers, count, ir_str(from, op, IR_KEY_source), from->ops[op].loc);
     if (code != DTQ_OP_NORMALIZE)
         ir_set_int(h->r->to, instr, h->keys->layer, h->layer);
     return instr;
@@ -85,8 +86,8 @@ bool lower_host_op(host_lowering *h, size_t op) {
         ir_opcode made_by = (ir_opcode)from->ops[from->defs[ir_operand(from, op, 0)]].code;
         ir_set_str(to, to->defs[buffer], IR_KEY_name,
                    made_by == IR_POOL || made_by == IR_NORMALIZE ? "output.pooled"
-                   : from->header.qkv_input                       ? "output.attention"
-                                                                  : "output.hidden");
+                   : from->header.qkv_input                      ? "output.attention"
+                                                                 : "output.hidden");
         return true;
     }
     default:

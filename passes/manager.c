@@ -109,7 +109,8 @@ bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size
         if (!ir_verify(*m, d))
             return diag_internal(d, (src_loc){0}, "the module is not valid after pass %s", p->name);
         if (o->time_passes)
-            fprintf(o->times, "%-20s %10.3f %14zu %10zu\n", p->name, elapsed * 1e3, arena_used(a) - used, (*m)->op_count);
+            fprintf(o->times, "%-20s %10.3f %14zu %10zu\n", p->name, elapsed * 1e3, arena_used(a) - used,
+                    (*m)->op_count);
         if (o->dump_level == (int)level && (*m)->level != level) {
             dump(before, ir_level_name(level), o->dump);
             dumped = true;

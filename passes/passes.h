@@ -20,9 +20,10 @@ typedef bool (*pass_fn)(pass_context *ctx, ir_module **m);
 typedef struct {
     const char *name;
     pass_fn run;
-    unsigned levels;      /* levels at which it may run, bit 1 << ir_level */
-    const char *requires; /* blank-separated names of passes that must have run */
-    bool analysis;        /* only adds attributes; may run again at any time */
+    unsigned levels; /* levels at which it may run, bit 1 << ir_level */
+    const char *
+        requires;  /* blank-separated names of passes that must have run */
+    bool analysis; /* only adds attributes; may run again at any time */
     const char *doc;
 } pass_info;
 
@@ -33,11 +34,11 @@ extern const size_t pass_count;
 const pass_info *pass_find(const char *name);
 
 typedef struct {
-    bool optimise;              /* -O1 */
-    const char *print_after;    /* pass name or "all", or NULL */
-    int dump_level;             /* ir_level to print when the module is last at that level, or -1 */
-    FILE *dump;                 /* where prints go */
-    bool time_passes;           /* table of seconds and bytes to `times` */
+    bool optimise;           /* -O1 */
+    const char *print_after; /* pass name or "all", or NULL */
+    int dump_level;          /* ir_level to print when the module is last at that level, or -1 */
+    FILE *dump;              /* where prints go */
+    bool time_passes;        /* table of seconds and bytes to `times` */
     FILE *times;
 } pass_options;
 

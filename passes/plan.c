@@ -1,8 +1,9 @@
 /* A list scheduler for the units (head, row chunk) of one attention layer.
  *
- * Cutting rows finer balances the arrays and lets softmax overlap, but every piece pays its own wavefront fill; the plan
- * tries several cuts and keeps the shortest. Inside a cut the rule is: the array that is free first takes the oldest unit
- * whose probabilities are ready for P.V; if there is none, the next Q.K^T, as long as buffers hold its result. */
+ * Cutting rows finer balances the arrays and lets softmax overlap, but every piece pays its own wavefront fill; the
+ * plan tries several cuts and keeps the shortest. Inside a cut the rule is: the array that is free first takes the
+ * oldest unit whose probabilities are ready for P.V; if there is none, the next Q.K^T, as long as buffers hold its
+ * result. */
 #include "passes/plan.h"
 
 #include <math.h>
@@ -17,7 +18,8 @@ enum { UNITS_WORTH_TRYING = 20000 };
 static const double worthwhile = 0.02;
 
 /** Cycles of a piece of one matmul: exact where precision is static, else the rounded expectation. */
-static uint64_t qk_cycles(pass_context *ctx, const layer_info *l, uint32_t row, uint32_t rows, uint32_t col, uint32_t cols) {
+static uint64_t qk_cycles(pass_context *ctx, const layer_info *l, uint32_t row, uint32_t rows, uint32_t col,
+                          uint32_t cols) {
     if (l->is_static)
         return cost_qk(ctx->cost, l->bits[LAYER_Q] + row, rows, l->bits[LAYER_K] + col, cols, l->head_dim).cycles;
     return (uint64_t)llround(cost_qk_expected(ctx->cost, l->slots, l->high, row, rows, col, cols, l->head_dim).cycles);
@@ -144,8 +146,8 @@ static unit *order_units(arena *a, const layer_info *l, const layer_plan *plan, 
     return units;
 }
 
-static void issue_qk(pass_context *ctx, const dtq_machine *m, const layer_info *l, const layer_plan *plan, const fits *f,
-                     scheduler *s, unit *u, size_t number, uint32_t array) {
+static void issue_qk(pass_context *ctx, const dtq_machine *m, const layer_info *l, const layer_plan *plan,
+                     const fits *f, scheduler *s, unit *u, size_t number, uint32_t array) {
     uint32_t kv = u->head / (l->heads / l->kv_heads);
     uint32_t row = plan->edge[u->chunk], rows = plan->edge[u->chunk + 1] - row;
     if (s->k_ready[kv] == UINT64_MAX)
@@ -165,8 +167,8 @@ static void issue_qk(pass_context *ctx, const dtq_machine *m, const layer_info *
     s->p_free[number % f->p] = s->importance_free;
 }
 
-static void issue_pv(pass_context *ctx, const dtq_machine *m, const layer_info *l, const layer_plan *plan, const fits *f,
-                     scheduler *s, const unit *u, size_t number, uint32_t array) {
+static void issue_pv(pass_context *ctx, const dtq_machine *m, const layer_info *l, const layer_plan *plan,
+                     const fits *f, scheduler *s, const unit *u, size_t number, uint32_t array) {
     uint32_t kv = u->head / (l->heads / l->kv_heads), rows = plan->edge[u->chunk + 1] - plan->edge[u->chunk];
     if (s->v_ready[kv] == UINT64_MAX)
         s->v_ready[kv] = load(ctx, m, s, block_bytes(l, LAYER_V, 0, l->slots), 0);
@@ -226,7 +228,8 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
     plan->blocks = 1;
 }
 
-/** The next number of chunks worth trying after `chunks`: all small ones, then steps of an eighth, then whole strips. */
+/** The next number of chunks worth trying after `chunks`: all small ones, then steps of an eighth, then whole strips.
+ */
 static uint32_t next_cut(uint32_t chunks, uint32_t strips) {
     uint32_t next = chunks + (chunks < 8 ? 1 : chunks / 8);
     return chunks < strips && next > strips ? strips : next;
@@ -298,8 +301,9 @@ static bool too_small(pass_context *ctx, src_loc loc, const layer_info *l, const
                       const char *what, uint64_t need) {
     return diag_error(ctx->diag, loc,
                       "layer %u does not fit: %s of %u tokens takes %llu bytes, buffers.%s has %llu; %llu bytes are "
-                      "missing and nothing is left to split", l->index, what, l->slots, (unsigned long long)need, buffer,
-                      (unsigned long long)have, (unsigned long long)(need - have));
+                      "missing and nothing is left to split",
+                      l->index, what, l->slots, (unsigned long long)need, buffer, (unsigned long long)have,
+                      (unsigned long long)(need - have));
 }
 
 static bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_info *l, src_loc loc, layer_plan *plan) {
@@ -323,15 +327,17 @@ static bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_inf
     plan->steps = ARENA_ARRAY(ctx->arena, plan_step, (size_t)l->heads * chunks);
     plan->step_count = 0;
     uint32_t arrays = (uint32_t)m->vssa_arrays;
-    uint64_t *array_free = ARENA_ARRAY(ctx->arena, uint64_t, arrays), *cycles = ARENA_ARRAY(ctx->arena, uint64_t, chunks);
+    uint64_t *array_free = ARENA_ARRAY(ctx->arena, uint64_t, arrays),
+             *cycles = ARENA_ARRAY(ctx->arena, uint64_t, chunks);
     unsigned passes = l->causal ? 3 : 2;
     for (uint32_t c = 0; c < chunks; c++) {
         uint32_t row = plan->edge[c], n = plan->edge[c + 1] - row;
         bool repeat = c && l->is_static && n == plan->edge[c] - plan->edge[c - 1] &&
                       l->bits[LAYER_Q][row] == l->bits[LAYER_Q][plan->edge[c - 1]] &&
                       l->bits[LAYER_Q][row + n - 1] == l->bits[LAYER_Q][plan->edge[c - 1]];
-        cycles[c] = repeat ? cycles[c - 1]
-                           : passes * qk_cycles(ctx, l, row, n, 0, l->slots) + pv_cycles(ctx, m, l, row, n, 0, l->slots);
+        cycles[c] = repeat
+                        ? cycles[c - 1]
+                        : passes * qk_cycles(ctx, l, row, n, 0, l->slots) + pv_cycles(ctx, m, l, row, n, 0, l->slots);
     }
     for (uint32_t h = 0; h < l->heads; h++)
         for (uint32_t c = 0; c < chunks; c++) {

@@ -20,12 +20,12 @@ typedef struct {
 } plan_step;
 
 typedef struct {
-    uint32_t chunks;          /* row chunks of a head; chunk c is slots [edge[c], edge[c + 1]) */
+    uint32_t chunks; /* row chunks of a head; chunk c is slots [edge[c], edge[c + 1]) */
     uint32_t *edge;
-    uint32_t block, blocks;   /* keys of a block, and how many blocks; one block: all keys at once */
+    uint32_t block, blocks; /* keys of a block, and how many blocks; one block: all keys at once */
     plan_step *steps;
     size_t step_count;
-    uint64_t estimate;        /* cycles the list scheduler expects of the layer */
+    uint64_t estimate; /* cycles the list scheduler expects of the layer */
 } layer_plan;
 
 /** Plans a layer on the context's machine. False after an error: something cannot be split far enough. */

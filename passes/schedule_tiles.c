@@ -1,11 +1,12 @@
-/* schedule-tiles: from tiles to the instructions of every engine, in one order that is a valid sequential execution. The
- * plan (plan.c) has spread heads and row chunks over the arrays; here each step of it becomes loads, Q.K^T, softmax,
- * importance, P.V and stores, with a buffer for everything that passes between engines. Addresses and tokens come later. */
+/* schedule-tiles: from tiles to the instructions of every engine, in one order that is a valid sequential execution.
+ * The plan (plan.c) has spread heads and row chunks over the arrays; here each step of it becomes loads, Q.K^T,
+ * softmax, importance, P.V and stores, with a buffer for everything that passes between engines. Addresses and tokens
+ * come later. */
 #include <string.h>
 
 #include "passes/lower_host.h"
-#include "passes/plan.h"
 #include "passes/pass_list.h"
+#include "passes/plan.h"
 
 typedef struct {
     pass_context *ctx;
@@ -19,7 +20,17 @@ typedef struct {
     layer_plan plan;
 } emitter;
 
-enum { REGION_Q, REGION_K, REGION_V, REGION_Q_SCALE, REGION_K_SCALE, REGION_V_SCALE, REGION_OUT, REGION_IMPORTANCE, REGIONS };
+enum {
+    REGION_Q,
+    REGION_K,
+    REGION_V,
+    REGION_Q_SCALE,
+    REGION_K_SCALE,
+    REGION_V_SCALE,
+    REGION_OUT,
+    REGION_IMPORTANCE,
+    REGIONS
+};
 
 /** Work of one layer while it is emitted. */
 typedef struct {
@@ -27,8 +38,8 @@ typedef struct {
     const layer_plan *plan;
     const char *source;
     src_loc loc;
-    ir_value *k, *v;  /* resident blocks by key/value head, IR_NONE if not loaded */
-    ir_value *p;      /* probabilities of units under way [heads * chunks] */
+    ir_value *k, *v; /* resident blocks by key/value head, IR_NONE if not loaded */
+    ir_value *p;     /* probabilities of units under way [heads * chunks] */
     ir_value importance;
     bool first_importance;
 } layer_work;
@@ -49,8 +60,8 @@ static ir_value emit_load(emitter *e, layer_work *w, int operand, uint32_t head,
     return buffer;
 }
 
-static ir_value emit_qk(emitter *e, layer_work *w, const plan_step *s, ir_value q, ir_value k, uint32_t row, uint32_t rows,
-                        uint32_t col, uint32_t cols) {
+static ir_value emit_qk(emitter *e, layer_work *w, const plan_step *s, ir_value q, ir_value k, uint32_t row,
+                        uint32_t rows, uint32_t col, uint32_t cols) {
     ir_value scores = instr_buffer(e->m, "scores", cost_scores_bytes(rows, cols), NULL, w->loc);
     ir_value buffers[3] = {q, k, scores};
     size_t op = instr_append(e->m, DTQ_OP_QK, DTQ_ARRAY0 + s->array, buffers, 3, w->source, w->loc);
@@ -74,8 +85,8 @@ static void emit_importance(emitter *e, layer_work *w, const plan_step *s, ir_va
     w->first_importance = false;
 }
 
-static void emit_pv(emitter *e, layer_work *w, const plan_step *s, const char *flags, ir_value p, ir_value v, ir_value o,
-                    uint32_t row, uint32_t rows, uint32_t col, uint32_t cols) {
+static void emit_pv(emitter *e, layer_work *w, const plan_step *s, const char *flags, ir_value p, ir_value v,
+                    ir_value o, uint32_t row, uint32_t rows, uint32_t col, uint32_t cols) {
     ir_value buffers[3] = {p, v, o};
     size_t op = instr_append(e->m, DTQ_OP_PV, DTQ_ARRAY0 + s->array, buffers, 3, w->source, w->loc);
     instr_set_text(e->m, op, e->keys.flags, flags);
@@ -185,9 +196,10 @@ static bool emit_layer(emitter *e, size_t op) {
     }
     const layer_plan plan = e->plan;
     if ((uint64_t)w.l.slots * 8 > from->machine.buffers_importance)
-        return diag_error(e->ctx->diag, w.loc,
-                          "layer %u does not fit: importance of %u tokens takes %llu bytes, buffers.importance has %llu",
-                          w.l.index, w.l.slots, 8ull * w.l.slots, (unsigned long long)from->machine.buffers_importance);
+        return diag_error(
+            e->ctx->diag, w.loc,
+            "layer %u does not fit: importance of %u tokens takes %llu bytes, buffers.importance has %llu", w.l.index,
+            w.l.slots, 8ull * w.l.slots, (unsigned long long)from->machine.buffers_importance);
     w.plan = &e->plan;
     w.k = ARENA_ARRAY(e->ctx->arena, ir_value, w.l.kv_heads);
     w.v = ARENA_ARRAY(e->ctx->arena, ir_value, w.l.kv_heads);
@@ -214,17 +226,18 @@ static bool emit_layer(emitter *e, size_t op) {
     e->host.layer = w.l.index + 1 < e->layer_count ? w.l.index + 1 : w.l.index;
     if (plan.blocks > 1)
         diag_remark(e->ctx->diag, w.loc, "schedule-tiles",
-                    "layer %u: keys do not fit on chip: %u blocks of %u keys in %d passes, %u rows at a time", w.l.index,
-                    plan.blocks, plan.block, w.l.causal ? 3 : 2, plan.edge[1] - plan.edge[0]);
+                    "layer %u: keys do not fit on chip: %u blocks of %u keys in %d passes, %u rows at a time",
+                    w.l.index, plan.blocks, plan.block, w.l.causal ? 3 : 2, plan.edge[1] - plan.edge[0]);
     else
         diag_remark(e->ctx->diag, w.loc, "schedule-tiles",
-                    "layer %u: %u heads in %u row chunk%s each over %llu arrays, about %llu cycles", w.l.index, w.l.heads,
-                    plan.chunks, plan.chunks == 1 ? "" : "s", (unsigned long long)from->machine.vssa_arrays,
+                    "layer %u: %u heads in %u row chunk%s each over %llu arrays, about %llu cycles", w.l.index,
+                    w.l.heads, plan.chunks, plan.chunks == 1 ? "" : "s", (unsigned long long)from->machine.vssa_arrays,
                     (unsigned long long)plan.estimate);
     return true;
 }
 
-/** Declares the layers with their DRAM regions. Codes and scales are shared: a layer's are dead when the next writes. */
+/** Declares the layers with their DRAM regions. Codes and scales are shared: a layer's are dead when the next writes.
+ */
 static void declare_layers(emitter *e) {
     const ir_module *from = e->r->from;
     uint64_t seq = from->header.seq, shared[REGION_OUT] = {0};
@@ -233,7 +246,7 @@ static void declare_layers(emitter *e) {
             continue;
         layer_info l = layer_read(e->ctx->arena, from, op);
         uint64_t kv = l.kv_heads, d = l.head_dim;
-        uint64_t bytes[REGION_OUT] = {l.heads * seq * d, kv * seq * d,  kv * seq * d,
+        uint64_t bytes[REGION_OUT] = {l.heads * seq * d, kv * seq * d, kv * seq * d,
                                       l.heads * seq * 4, kv * seq * 4, l.causal ? kv * seq * 4 : kv * d * 8};
         for (int i = 0; i < REGION_OUT; i++)
             shared[i] = bytes[i] > shared[i] ? bytes[i] : shared[i];

@@ -9,9 +9,9 @@
 #include "passes/pass_list.h"
 
 typedef struct {
-    uint64_t qk, pv;   /* cycles of one head */
-    uint64_t load;     /* cycles that the loads of all heads occupy the DMA */
-    uint64_t arrays;   /* cycles that both matmuls of all heads occupy the arrays, spread evenly */
+    uint64_t qk, pv; /* cycles of one head */
+    uint64_t load;   /* cycles that the loads of all heads occupy the DMA */
+    uint64_t arrays; /* cycles that both matmuls of all heads occupy the arrays, spread evenly */
 } price;
 
 static price price_of(pass_context *ctx, const ir_module *m, const layer_info *l) {
@@ -27,7 +27,8 @@ static price price_of(pass_context *ctx, const ir_module *m, const layer_info *l
 }
 
 /** Raises the 4-bit slots that share a tile of `width` with the 8-bit cluster in each of the given operands. */
-static uint32_t promote(const layer_info *l, uint32_t width, const int *operands, size_t count, uint8_t saved[][65536]) {
+static uint32_t promote(const layer_info *l, uint32_t width, const int *operands, size_t count,
+                        uint8_t saved[][65536]) {
     bool low_first = strcmp(l->order, "low-first") == 0;
     uint32_t edge = low_first ? l->slots - l->high : l->high; /* first slot of the second cluster */
     uint32_t begin = low_first ? edge - edge % width : edge;
@@ -64,7 +65,7 @@ static void snap(pass_context *ctx, ir_module *m, size_t op) {
     if (!l.is_static || strcmp(l.order, "original") == 0 || (allowed && strcmp(allowed, "none") == 0)) {
         diag_remark(ctx->diag, m->ops[op].loc, "snap-precision", "layer %lld: nothing promoted: %s", index,
                     !l.is_static || strcmp(l.order, "original") == 0 ? "slots are not clustered"
-                                                                      : "the policy names every token's bits");
+                                                                     : "the policy names every token's bits");
         return;
     }
     static const int rows[] = {LAYER_Q, LAYER_P}, query[] = {LAYER_Q}, cols[] = {LAYER_K};

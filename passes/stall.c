@@ -1,6 +1,7 @@
-/* stall (analysis): for every strip, what its tiles cost in a step, the mean stall ratio of Eq. 3, and the cycles of the
- * strip alone on one array; for every layer the same of both matmuls as a whole. Strips of equal precision are counted once. Layers whose precision is known only at run time
- * get expectations of cycles and stalls, and no tile costs. */
+/* stall (analysis): for every strip, what its tiles cost in a step, the mean stall ratio of Eq. 3, and the cycles of
+ * the strip alone on one array; for every layer the same of both matmuls as a whole. Strips of equal precision are
+ * counted once. Layers whose precision is known only at run time get expectations of cycles and stalls, and no tile
+ * costs. */
 #include <math.h>
 #include <string.h>
 
@@ -44,8 +45,9 @@ typedef struct {
 
 static strip_cost price(pass_context *ctx, const ir_module *m, const layer_info *l, bool qk, uint32_t lo, uint32_t hi) {
     if (l->is_static) {
-        cost_result c = qk ? cost_qk(ctx->cost, l->bits[LAYER_Q] + lo, hi - lo, l->bits[LAYER_K], l->slots, l->head_dim)
-                           : cost_pv(ctx->cost, l->bits[LAYER_P] + lo, hi - lo, l->bits[LAYER_V], l->slots, l->head_dim);
+        cost_result c =
+            qk ? cost_qk(ctx->cost, l->bits[LAYER_Q] + lo, hi - lo, l->bits[LAYER_K], l->slots, l->head_dim)
+               : cost_pv(ctx->cost, l->bits[LAYER_P] + lo, hi - lo, l->bits[LAYER_V], l->slots, l->head_dim);
         return (strip_cost){(int64_t)c.cycles, llround(1e6 * c.stall_ratio_sum / (double)c.tiles)};
     }
     int prob8 = m->machine.top_prob_bits == DTQ_PROB_ROW ? -1 : m->machine.top_prob_bits == DTQ_PROB_8;
@@ -63,7 +65,8 @@ static void analyse_layer(pass_context *ctx, ir_module *m, size_t op, const laye
     ir_set_int(m, op, IR_KEY_pv_stall_ppm, pv.stall_ppm);
 }
 
-static void analyse_strip(pass_context *ctx, ir_module *m, size_t op, const layer_info *l, bool qk, uint32_t lo, uint32_t hi) {
+static void analyse_strip(pass_context *ctx, ir_module *m, size_t op, const layer_info *l, bool qk, uint32_t lo,
+                          uint32_t hi) {
     strip_cost c = price(ctx, m, l, qk, lo, hi);
     ir_set_int(m, op, IR_KEY_tile_cycles, c.cycles);
     ir_set_int(m, op, IR_KEY_stall_ppm, c.stall_ppm);

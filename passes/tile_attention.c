@@ -7,8 +7,8 @@
 #include "passes/pass_list.h"
 #include "passes/rebuild.h"
 
-static const unsigned select_keys[] = {IR_KEY_index, IR_KEY_slots, IR_KEY_high, IR_KEY_order, IR_KEY_pinned, IR_KEY_ids,
-                                       IR_KEY_source};
+static const unsigned select_keys[] = {IR_KEY_index,  IR_KEY_slots, IR_KEY_high,  IR_KEY_order,
+                                       IR_KEY_pinned, IR_KEY_ids,   IR_KEY_source};
 
 static void append_strip_op(ir_module *m, ir_opcode code, const layer_info *l, uint32_t strip, uint32_t lo, uint32_t hi,
                             uint32_t steps, src_loc loc) {
@@ -52,7 +52,8 @@ static void lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *
     uint32_t width = (uint32_t)m->machine.vssa_cols;
     diag_remark(ctx->diag, loc, "tile-attention",
                 "layer %u: %u strips of %u rows, %u column tiles of %u in Q.K^T and %u in P.V, for each of %u heads",
-                l.index, strips, height, (l.slots + width - 1) / width, width, (l.head_dim + width - 1) / width, l.heads);
+                l.index, strips, height, (l.slots + width - 1) / width, width, (l.head_dim + width - 1) / width,
+                l.heads);
 }
 
 bool pass_tile_attention(pass_context *ctx, ir_module **module) {

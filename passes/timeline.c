@@ -1,8 +1,8 @@
 /* timeline (analysis): start, busy and done of every instruction, the static cycle count.
  *
- * Time is a max-plus system over in-order queues joined by tokens (runtime/sim/TIMING.md): an instruction starts when its
- * queue is free and its timed tokens are there. One walk in list order computes it. The simulator arrives at the same
- * numbers by running the queues; tests hold the two to each other. */
+ * Time is a max-plus system over in-order queues joined by tokens (runtime/sim/TIMING.md): an instruction starts when
+ * its queue is free and its timed tokens are there. One walk in list order computes it. The simulator arrives at the
+ * same numbers by running the queues; tests hold the two to each other. */
 #include <math.h>
 #include <string.h>
 
@@ -39,8 +39,9 @@ static duration array_duration(const clock_state *s, size_t op, bool qk, const l
     uint32_t row = (uint32_t)ir_int(s->m, op, s->keys.row, 0), rows = (uint32_t)ir_int(s->m, op, s->keys.rows, 0);
     uint32_t col = (uint32_t)ir_int(s->m, op, s->keys.col, 0), cols = (uint32_t)ir_int(s->m, op, s->keys.cols, 0);
     if (l->is_static) {
-        cost_result c = qk ? cost_qk(s->ctx->cost, l->bits[LAYER_Q] + row, rows, l->bits[LAYER_K] + col, cols, l->head_dim)
-                           : cost_pv(s->ctx->cost, l->bits[LAYER_P] + row, rows, l->bits[LAYER_V] + col, cols, l->head_dim);
+        cost_result c =
+            qk ? cost_qk(s->ctx->cost, l->bits[LAYER_Q] + row, rows, l->bits[LAYER_K] + col, cols, l->head_dim)
+               : cost_pv(s->ctx->cost, l->bits[LAYER_P] + row, rows, l->bits[LAYER_V] + col, cols, l->head_dim);
         return (duration){c.cycles, c.latency};
     }
     int prob8 = s->m->machine.top_prob_bits == DTQ_PROB_ROW ? -1 : s->m->machine.top_prob_bits == DTQ_PROB_8;
@@ -58,7 +59,8 @@ static uint64_t load_bytes(const clock_state *s, size_t op, const layer_info *l)
     bool classes = index == LAYER_V && !l->causal;
     if (l->is_static)
         return cost_block_bytes(l->bits[index] + row, rows, l->head_dim, classes);
-    double low = (l->head_dim + 1) / 2, share = (double)l->high / l->slots;
+    uint32_t low_bytes = (l->head_dim + 1) / 2;
+    double low = low_bytes, share = (double)l->high / l->slots;
     double row_bytes = share * l->head_dim + (1 - share) * low;
     return (uint64_t)llround(rows * row_bytes) + (classes ? 8ull * l->head_dim : 4ull * rows);
 }
@@ -83,7 +85,8 @@ static duration duration_of(const clock_state *s, size_t op) {
         return (duration){cost_importance(s->ctx->cost, rows, l->slots), 0};
     case DTQ_OP_TOPK: {
         bool select = strcmp(ir_str(s->m, op, s->keys.select), "yes") == 0;
-        return (duration){cost_topk(s->ctx->cost, l->slots, select ? l[1].slots : 0, select), machine->topk_latency_cycles};
+        return (duration){cost_topk(s->ctx->cost, l->slots, select ? l[1].slots : 0, select),
+                          machine->topk_latency_cycles};
     }
     default:
         return (duration){0, 0}; /* the host is off the clock */
@@ -117,8 +120,9 @@ static bool step(clock_state *s, ir_module *m, size_t op) {
         uint32_t from = (uint32_t)ir_int(m, op, s->keys.from, 0);
         channel *c = &s->channels[from * s->queues + number];
         if (c->head == c->tail)
-            return diag_error(s->ctx->diag, m->ops[op].loc, "a wait has no signal before it in the list; run insert-sync "
-                                                            "on a module without tokens");
+            return diag_error(s->ctx->diag, m->ops[op].loc,
+                              "a wait has no signal before it in the list; run insert-sync "
+                              "on a module without tokens");
         uint64_t stamp = c->stamps[c->head++];
         if (strcmp(ir_str(m, op, s->keys.untimed), "yes") != 0 && stamp > q->waited)
             q->waited = stamp;
@@ -137,7 +141,8 @@ static bool step(clock_state *s, ir_module *m, size_t op) {
 
 bool pass_timeline(pass_context *ctx, ir_module **module) {
     ir_module *m = *module;
-    clock_state s = {.ctx = ctx, .m = m, .keys = instr_keys_find(), .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays};
+    clock_state s = {
+        .ctx = ctx, .m = m, .keys = instr_keys_find(), .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays};
     uint32_t layers = 0;
     for (size_t op = 0; op < m->op_count; op++)
         layers += m->ops[op].code == IR_LAYER;

@@ -40,12 +40,29 @@ typedef enum {
 } dtq_opcode;
 
 typedef enum {
-    DTQ_KIND_ENGINE, DTQ_KIND_LAYER, DTQ_KIND_HEAD, DTQ_KIND_SLOT, DTQ_KIND_COUNT, DTQ_KIND_BUF, DTQ_KIND_DRAM,
-    DTQ_KIND_TENSOR, DTQ_KIND_ENUM, DTQ_KIND_INT, DTQ_KIND_F32
+    DTQ_KIND_ENGINE,
+    DTQ_KIND_LAYER,
+    DTQ_KIND_HEAD,
+    DTQ_KIND_SLOT,
+    DTQ_KIND_COUNT,
+    DTQ_KIND_BUF,
+    DTQ_KIND_DRAM,
+    DTQ_KIND_TENSOR,
+    DTQ_KIND_ENUM,
+    DTQ_KIND_INT,
+    DTQ_KIND_F32
 } dtq_field_kind;
 
 /** Engine class of an instruction: a queue number, or any array, or any queue. */
-enum { DTQ_CLASS_HOST, DTQ_CLASS_LOAD, DTQ_CLASS_SOFTMAX, DTQ_CLASS_TOPK, DTQ_CLASS_STORE, DTQ_CLASS_ARRAY, DTQ_CLASS_ANY };
+enum {
+    DTQ_CLASS_HOST,
+    DTQ_CLASS_LOAD,
+    DTQ_CLASS_SOFTMAX,
+    DTQ_CLASS_TOPK,
+    DTQ_CLASS_STORE,
+    DTQ_CLASS_ARRAY,
+    DTQ_CLASS_ANY
+};
 
 typedef struct {
     const char *name;
@@ -67,7 +84,7 @@ extern const dtq_op_info dtq_ops[DTQ_OP_COUNT];
 /* Position of a field among its instruction's operands: DTQ_F(QK, rows). */
 #define DTQ_F(op, field) (DTQ_FIELD_##op##_##field - DTQ_FIRST_##op)
 enum {
-#define ISA_OP(name, mnemonic, engine, doc) DTQ_FIRST_##name, DTQ_BEFORE_##name = DTQ_FIRST_##name - 1,
+#define ISA_OP(name, mnemonic, engine, doc)  DTQ_FIRST_##name, DTQ_BEFORE_##name = DTQ_FIRST_##name - 1,
 #define ISA_FIELD(op, name, bits, kind, doc) DTQ_FIELD_##op##_##name,
 #define ISA_END(op)
 #include "runtime/isa/isa.def"
@@ -111,8 +128,8 @@ typedef enum { DTQ_IMPORTANCE_MEAN, DTQ_IMPORTANCE_SUM } dtq_importance_rule;
 /** One attention layer of a stream: the facts about its slots that instructions refer to by number.
  *  Slot order: within a cluster ascending by original id; ORIGINAL: all slots ascending by id. */
 typedef struct {
-    uint32_t slots;    /* active tokens, 1..65536 */
-    uint32_t high;     /* of them chosen for 8 bits (promotions not counted) */
+    uint32_t slots; /* active tokens, 1..65536 */
+    uint32_t high;  /* of them chosen for 8 bits (promotions not counted) */
     uint32_t heads, kv_heads, head_dim;
     uint8_t causal;     /* 0 or 1: a query sees keys whose original id is not greater than its own */
     uint8_t order;      /* dtq_slot_order */
@@ -151,7 +168,7 @@ typedef struct {
 typedef struct {
     const char *path; /* as given, absolute or relative to the program's directory */
     uint64_t bytes;
-    uint64_t hash;    /* FNV-1a of the first min(bytes, 65536) bytes */
+    uint64_t hash; /* FNV-1a of the first min(bytes, 65536) bytes */
 } dtq_file;
 
 /** Where an instruction came from. row/rows and col/cols repeat the tile range, 0 where it has none. */
@@ -172,10 +189,10 @@ typedef struct {
     uint32_t layer_count;
     dtq_layer *layers;
     size_t count;
-    dtq_instr *instrs;   /* [count] in one order that is a valid sequential execution; a queue runs its subsequence */
-    dtq_source *sources; /* [count] */
-    uint64_t dram_bytes; /* size of the DRAM image */
-    uint8_t input;       /* dtq_input_kind */
+    dtq_instr *instrs;    /* [count] in one order that is a valid sequential execution; a queue runs its subsequence */
+    dtq_source *sources;  /* [count] */
+    uint64_t dram_bytes;  /* size of the DRAM image */
+    uint8_t input;        /* dtq_input_kind */
     uint64_t input_at[3]; /* QKV: float [seq][heads * head_dim] for q, and [seq][kv_heads * head_dim] for k and v */
     uint8_t output;       /* dtq_output_kind */
     uint64_t output_at;   /* float: POOLED [1][width]; HIDDEN, ATTENTION [seq][width], rows of pruned tokens are 0 */
@@ -188,7 +205,7 @@ typedef struct {
     const char *tokenizer; /* path of vocab.txt, or "" */
     uint8_t lower_case;    /* tokenizer option */
     dtq_machine machine;
-    uint64_t target_hash;  /* dtq_machine_hash(&machine) */
+    uint64_t target_hash; /* dtq_machine_hash(&machine) */
     uint32_t vocabulary, positions;
     size_t string_count;
     const char **strings;
@@ -237,9 +254,11 @@ uint64_t dtq_block_bytes(const dtq_layer *l, dtq_operand operand, uint32_t row, 
 uint64_t dtq_block_bytes_at(const dtq_layer *l, dtq_operand operand, const uint8_t *bits, uint32_t row, uint32_t rows);
 /** int32 [rows][cols], then float row scales [rows], then float column scales [cols]. */
 uint64_t dtq_scores_bytes(uint32_t rows, uint32_t cols);
-/** Per row 16 bytes (float max, uint32 Z, float r, uint32 0), then uint8 e [rows][slots], causal: then uint8 w [rows][slots]. */
+/** Per row 16 bytes (float max, uint32 Z, float r, uint32 0), then uint8 e [rows][slots], causal: then uint8 w
+ * [rows][slots]. */
 uint64_t dtq_probs_bytes(const dtq_layer *l, uint32_t rows);
-/** Two int32 accumulators, then reused as float: 8 * rows * head_dim; a single block (`only`) needs 4 * rows * head_dim. */
+/** Two int32 accumulators, then reused as float: 8 * rows * head_dim; a single block (`only`) needs 4 * rows *
+ * head_dim. */
 uint64_t dtq_out_bytes(const dtq_layer *l, uint32_t rows, bool only);
 
 /* ---- numerics: the scalar reference, which is the definition (runtime/numerics/NUMERICS.md) -------------------- */
@@ -298,10 +317,10 @@ typedef enum { DTQ_ENGINE_SIM, DTQ_ENGINE_REF, DTQ_ENGINE_FP32 } dtq_engine;
 
 typedef struct {
     dtq_engine engine;
-    unsigned threads;  /* worker threads for host work; 0: all cores. Never changes a bit of the result */
-    bool shuffle;      /* sim: pick among ready queues at random */
-    uint64_t seed;     /* of the shuffle */
-    bool timing_only;  /* sim: no data; input and output are ignored */
+    unsigned threads; /* worker threads for host work; 0: all cores. Never changes a bit of the result */
+    bool shuffle;     /* sim: pick among ready queues at random */
+    uint64_t seed;    /* of the shuffle */
+    bool timing_only; /* sim: no data; input and output are ignored */
 } dtq_run_options;
 
 typedef struct {
@@ -327,17 +346,17 @@ typedef struct {
 } dtq_event;
 
 typedef struct {
-    uint64_t cycles;          /* makespan: the last done of any queue but host */
+    uint64_t cycles; /* makespan: the last done of any queue but host */
     uint64_t busy[DTQ_QUEUE_MAX + 1];
     uint64_t instructions;
     uint64_t dram_read_bytes, dram_write_bytes;
-    uint64_t buffer_bytes;    /* read or written on chip */
-    uint64_t mac_cycles;      /* PE-cycles of useful work: sum of the costs c_a c_b */
-    uint64_t stall_cycles;    /* PE-cycles that PEs of working tiles waited for the slowest */
-    uint64_t probabilities;   /* softmax elements */
-    uint64_t topk_elements;   /* accumulated or compared */
-    double energy_pj;         /* by the machine's table */
-    dtq_event *events;        /* [stream count]; owned; only if asked for */
+    uint64_t buffer_bytes;  /* read or written on chip */
+    uint64_t mac_cycles;    /* PE-cycles of useful work: sum of the costs c_a c_b */
+    uint64_t stall_cycles;  /* PE-cycles that PEs of working tiles waited for the slowest */
+    uint64_t probabilities; /* softmax elements */
+    uint64_t topk_elements; /* accumulated or compared */
+    double energy_pj;       /* by the machine's table */
+    dtq_event *events;      /* [stream count]; owned; only if asked for */
 } dtq_stats;
 void dtq_stats_free(dtq_stats *s);
 

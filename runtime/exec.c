@@ -55,6 +55,27 @@ static bool check_layer(const dtq_exec *x, uint32_t layer, dtq_error *e) {
     return true;
 }
 
+/* Classes of a layer whose ids are static but not their precisions: nothing is known of their importance yet, so pinned
+ * tokens take 8-bit places first, then the lowest ids, as ties are broken. */
+static void choose_without_importance(const dtq_layer *l, uint8_t *high_flags) {
+    uint32_t left = l->high;
+    memset(high_flags, 0, l->slots);
+    for (uint32_t p = 0; p < l->pinned_count; p++) {
+        for (uint32_t i = 0; i < l->slots && left > 0; i++) {
+            if (l->ids[i] == l->pinned[p] && high_flags[i] == 0) {
+                high_flags[i] = 1;
+                left--;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < l->slots && left > 0; i++) {
+        if (high_flags[i] == 0) {
+            high_flags[i] = 1;
+            left--;
+        }
+    }
+}
+
 static bool init_slots(dtq_exec *x, uint32_t layer, dtq_error *e) {
     const dtq_layer *l = &x->stream->layers[layer];
     dtq_slots *t = &x->slots[layer];
@@ -90,17 +111,13 @@ static bool init_slots(dtq_exec *x, uint32_t layer, dtq_error *e) {
     if (!t->ready || known) {
         return true;
     }
-    if (l->high != 0 && l->high != l->slots) {
-        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: its token ids are known, but not which of them are 8-bit",
-                        layer);
-    }
     uint8_t *bits[DTQ_OPERANDS];
     dynamic_bits(l, t, bits);
     uint8_t *flags = NULL;
     for (int o = 0; o < DTQ_OPERANDS && flags == NULL; o++) {
         flags = bits[o];
     }
-    memset(flags, l->high != 0, n);
+    choose_without_importance(l, flags);
     dtq_bits_from_classes(l, flags, bits);
     return true;
 }

@@ -7,8 +7,8 @@
 
 /** Slot tables of one layer at run time: static ones point into the program, dynamic ones are owned by the exec. */
 typedef struct {
-    uint32_t *ids;                 /* [slots] original ids; valid only once `ready` */
-    uint8_t *bits[DTQ_OPERANDS];   /* [slots] */
+    uint32_t *ids;               /* [slots] original ids; valid only once `ready` */
+    uint8_t *bits[DTQ_OPERANDS]; /* [slots] */
     bool ready;
 } dtq_slots;
 
@@ -17,7 +17,7 @@ typedef struct {
     const dtq_stream *stream;
     dtq_weights *weights;
     const dtq_input *input;
-    uint8_t *dram; /* [stream->dram_bytes], zeroed; 64-byte aligned */
+    uint8_t *dram;    /* [stream->dram_bytes], zeroed; 64-byte aligned */
     dtq_slots *slots; /* [layer_count] */
     unsigned threads;
     bool scalar; /* true: host work by the scalar reference (same bits, slow) */
@@ -44,7 +44,7 @@ bool dtq_exec_output(const dtq_exec *x, dtq_output *out, dtq_error *e);
 void dtq_bits_from_classes(const dtq_layer *l, const uint8_t *high_flags, uint8_t *const bits[DTQ_OPERANDS]);
 
 /** The engines behind dtq_run. */
-bool dtq_run_ref(dtq_exec *x, dtq_error *e);  /* numerics/reference.c: REF and, with x->exact, FP32 */
+bool dtq_run_ref(dtq_exec *x, dtq_error *e); /* numerics/reference.c: REF and, with x->exact, FP32 */
 bool dtq_run_sim(dtq_exec *x, const dtq_run_options *o, dtq_stats *stats, bool want_events, dtq_error *e); /* sim/ */
 
 /** Packs or unpacks one row of codes at 4 or 8 bits (even channel in the low nibble). */

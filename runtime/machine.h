@@ -7,9 +7,9 @@
 
 typedef struct {
     char name[64];
-#define MACHINE_INT(section, name, def, lo, hi, unit, doc) uint64_t section##_##name;
+#define MACHINE_INT(section, name, def, lo, hi, unit, doc)  uint64_t section##_##name;
 #define MACHINE_REAL(section, name, def, lo, hi, unit, doc) double section##_##name;
-#define MACHINE_ENUM(section, name, def, words, doc) uint64_t section##_##name;
+#define MACHINE_ENUM(section, name, def, words, doc)        uint64_t section##_##name;
 #include "runtime/machine.def"
 } dtq_machine;
 

@@ -1,5 +1,5 @@
-/* From modules at the stream level to a program: instructions one to one, the layer table, tensors, files, and the source
- * map. */
+/* From modules at the stream level to a program: instructions one to one, the layer table, tensors, files, and the
+ * source map. */
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -152,7 +152,8 @@ static void find_field_keys(generator *g) {
     }
 }
 
-static bool field_value(generator *g, const ir_module *m, size_t op, const dtq_field_info *field, unsigned key, uint64_t *out) {
+static bool field_value(generator *g, const ir_module *m, size_t op, const dtq_field_info *field, unsigned key,
+                        uint64_t *out) {
     const ir_attr *attr = ir_get(m, op, key);
     switch (field->kind) {
     case DTQ_KIND_TENSOR: {
@@ -217,7 +218,8 @@ static dtq_source source_of(generator *g, const ir_module *m, size_t op, const d
     const struct {
         const char *name;
         uint32_t *to;
-    } fields[] = {{"layer", &s.layer}, {"head", &s.head}, {"row", &s.row}, {"rows", &s.rows}, {"col", &s.tile_col}, {"cols", &s.tile_cols}};
+    } fields[] = {{"layer", &s.layer}, {"head", &s.head},    {"row", &s.row},
+                  {"rows", &s.rows},   {"col", &s.tile_col}, {"cols", &s.tile_cols}};
     const dtq_op_info *info = &dtq_ops[in->op];
     for (uint8_t f = 0; f < info->field_count; f++)
         for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
@@ -231,8 +233,9 @@ static dtq_source source_of(generator *g, const ir_module *m, size_t op, const d
 /** Inputs and the output are named DRAM buffers: q, k, v, and output.pooled, output.hidden or output.attention. */
 static bool find_ends(generator *g, const ir_module *m, dtq_stream *s) {
     static const char *const inputs[] = {"q", "k", "v"};
-    static const char *const outputs[] = {
-        [DTQ_OUTPUT_POOLED] = "output.pooled", [DTQ_OUTPUT_HIDDEN] = "output.hidden", [DTQ_OUTPUT_ATTENTION] = "output.attention"};
+    static const char *const outputs[] = {[DTQ_OUTPUT_POOLED] = "output.pooled",
+                                          [DTQ_OUTPUT_HIDDEN] = "output.hidden",
+                                          [DTQ_OUTPUT_ATTENTION] = "output.attention"};
     bool found = false;
     s->input = m->header.qkv_input ? DTQ_INPUT_QKV : DTQ_INPUT_TOKENS;
     for (size_t op = 0; op < m->op_count; op++) {
@@ -293,7 +296,8 @@ static int by_seq(const void *a, const void *b) {
 }
 
 dtq_program *codegen_program(arena *a, diag *d, const ir_module *const *modules, size_t count) {
-    generator g = {.a = a, .d = d, .m = modules[0], .program = ARENA_NEW(a, dtq_program), .strings = string_table_new(a)};
+    generator g = {
+        .a = a, .d = d, .m = modules[0], .program = ARENA_NEW(a, dtq_program), .strings = string_table_new(a)};
     dtq_program *p = g.program;
     const ir_header *h = &modules[0]->header;
     p->model = h->model ? h->model : "";

@@ -9,7 +9,7 @@ static uint64_t take_bits(const uint8_t in[DTQ_INSTR_BYTES], unsigned at, unsign
     uint64_t value = 0;
     for (unsigned got = 0; got < bits;) {
         unsigned take = 8 - at % 8 < bits - got ? 8 - at % 8 : bits - got;
-        value |= (in[at / 8] >> at % 8 & dtq_ones(take)) << got;
+        value |= ((uint64_t)in[at / 8] >> at % 8 & dtq_ones(take)) << got;
         at += take;
         got += take;
     }

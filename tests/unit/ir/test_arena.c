@@ -46,6 +46,28 @@ START_TEST(strings_are_copied) {
 }
 END_TEST
 
+START_TEST(pools_grow_and_go) {
+    arena *a = arena_new();
+    static const size_t sizes[] = {0, 10, 1000, 300000, 1 << 20, (1 << 20) + 1, 5 << 20, 20 << 20};
+    unsigned char *pools[3] = {NULL, NULL, NULL};
+    for (size_t i = 1; i < sizeof sizes / sizeof sizes[0]; i++)
+        for (size_t p = 0; p < 3; p++) {
+            pools[p] = arena_resize(a, pools[p], sizes[i - 1], sizes[i]);
+            ck_assert_uint_eq((uintptr_t)pools[p] % 16, 0);
+            ck_assert(all_are(pools[p], sizes[i - 1], p + 1));
+            ck_assert(all_are(pools[p] + sizes[i - 1], sizes[i] - sizes[i - 1], 0));
+            memset(pools[p], (int)p + 1, sizes[i]);
+        }
+    size_t before = arena_used(a);
+    arena_release(a, pools[1], 20 << 20);
+    arena_release(a, NULL, 0);
+    ck_assert_uint_le(arena_used(a), before - (20 << 20) + 4096);
+    ck_assert(all_are(pools[0], 20 << 20, 1));
+    ck_assert(all_are(pools[2], 20 << 20, 3));
+    arena_free(a);
+}
+END_TEST
+
 /* An overflowing product is out of memory, and that ends the process with exit code 3. */
 START_TEST(overflow_ends_the_process) {
     pid_t child = fork();
@@ -54,7 +76,7 @@ START_TEST(overflow_ends_the_process) {
         ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr));
         static arena *volatile kept; /* so that it is no leak */
         kept = arena_new();
-        arena_array(kept, SIZE_MAX / 2, 3);
+        arena_array(kept, SIZE_MAX / 8 + 2, 8); /* 8 bytes, were it not for the overflow */
         _exit(0);
     }
     int status = 0;
@@ -64,4 +86,4 @@ START_TEST(overflow_ends_the_process) {
 }
 END_TEST
 
-IR_MAIN("arena", memory_is_zero_aligned_and_apart, strings_are_copied, overflow_ends_the_process)
+IR_MAIN("arena", memory_is_zero_aligned_and_apart, strings_are_copied, pools_grow_and_go, overflow_ends_the_process)

@@ -38,6 +38,7 @@ START_TEST(long_lines_show_a_window) {
     ck_assert_ptr_null(strchr(shown, '\033')); /* nothing of the file drives the terminal */
     ck_assert_uint_lt((size_t)(caret - line), 140);
     ck_assert_int_eq(line[strchr(caret, '^') - caret], 'X');
+    ck_assert_int_gt(strchr(caret, '^') - caret, 60); /* what comes before is shown */
     arena_free(a);
 }
 END_TEST

@@ -1,0 +1,199 @@
+/* Arena: a list of zeroed chunks; allocation moves a mark, release is one walk. Requests from BIG bytes on get pages of
+ * their own, so that pools can grow without being copied and be given back early. */
+#include "ir/arena.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "ir/diag.h"
+
+enum { ALIGNMENT = 16, FIRST_CHUNK = 1 << 16, LAST_CHUNK = 1 << 22, BIG = 1 << 20 };
+
+typedef struct chunk {
+    struct chunk *next;
+    size_t padding; /* keeps `data` aligned */
+    unsigned char data[];
+} chunk;
+
+_Static_assert(offsetof(chunk, data) % ALIGNMENT == 0, "what a chunk holds must be aligned");
+
+/* Pages of one big request. */
+typedef struct pages {
+    struct pages *next, *previous;
+    size_t mapped; /* bytes, this header included */
+    size_t padding;
+    unsigned char data[];
+} pages;
+
+_Static_assert(offsetof(pages, data) % ALIGNMENT == 0, "what pages hold must be aligned");
+
+struct arena {
+    pages *big;
+    chunk *chunks;        /* all of them; the first is the one being filled unless it was made for one big request */
+    unsigned char *mark;  /* next free byte of the chunk being filled */
+    size_t left;          /* free bytes after the mark */
+    size_t next_capacity; /* of the next chunk; doubles, so that small compilations stay small */
+    size_t used;
+};
+
+_Noreturn static void out_of_memory(size_t bytes) {
+    fprintf(stderr, "dtqc: internal error: out of memory (%zu more bytes were wanted)\n", bytes);
+    exit(EXIT_INTERNAL);
+}
+
+arena *arena_new(void) {
+    arena *a = calloc(1, sizeof *a);
+    if (!a)
+        out_of_memory(sizeof *a);
+    a->next_capacity = FIRST_CHUNK;
+    return a;
+}
+
+void arena_free(arena *a) {
+    if (!a)
+        return;
+    for (chunk *c = a->chunks, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
+    for (pages *p = a->big, *next; p; p = next) {
+        next = p->next;
+        munmap(p, p->mapped);
+    }
+    free(a);
+}
+
+/* Enters pages into the list, also after they moved. */
+static void *link_pages(arena *a, pages *p) {
+    if (p->previous)
+        p->previous->next = p;
+    else
+        a->big = p;
+    if (p->next)
+        p->next->previous = p;
+    return p->data;
+}
+
+static void *big_alloc(arena *a, size_t bytes) {
+    size_t mapped = sizeof(pages) + bytes;
+    pages *p =
+        mapped < bytes ? MAP_FAILED : mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        out_of_memory(bytes);
+    p->mapped = mapped;
+    p->next = a->big;
+    a->used += bytes;
+    return link_pages(a, p);
+}
+
+static pages *pages_of(void *memory) {
+    return (pages *)((unsigned char *)memory - offsetof(pages, data));
+}
+
+void *arena_resize(arena *a, void *old, size_t old_bytes, size_t new_bytes) {
+    if (!old || old_bytes < BIG) {
+        void *grown = arena_alloc(a, new_bytes);
+        if (old_bytes)
+            memcpy(grown, old, old_bytes);
+        return grown;
+    }
+    size_t mapped = sizeof(pages) + new_bytes;
+    pages *p = mapped < new_bytes ? MAP_FAILED : mremap(pages_of(old), pages_of(old)->mapped, mapped, MREMAP_MAYMOVE);
+    if (p == MAP_FAILED)
+        out_of_memory(new_bytes);
+    a->used += mapped - p->mapped;
+    p->mapped = mapped;
+    return link_pages(a, p);
+}
+
+void arena_release(arena *a, void *memory, size_t bytes) {
+    if (!memory || bytes < BIG)
+        return;
+    pages *p = pages_of(memory);
+    if (p->previous)
+        p->previous->next = p->next;
+    else
+        a->big = p->next;
+    if (p->next)
+        p->next->previous = p->previous;
+    a->used -= p->mapped - sizeof *p;
+    munmap(p, p->mapped);
+}
+
+/* calloc, not malloc and memset: untouched pages of a big pool then cost nothing. */
+static chunk *chunk_new(arena *a, size_t capacity) {
+    chunk *c = capacity > SIZE_MAX - sizeof *c ? NULL : calloc(1, sizeof *c + capacity);
+    if (!c)
+        out_of_memory(capacity);
+    c->next = a->chunks;
+    a->chunks = c;
+    return c;
+}
+
+void *arena_alloc(arena *a, size_t bytes) {
+    if (bytes > SIZE_MAX - ALIGNMENT)
+        out_of_memory(bytes);
+    if (bytes >= BIG)
+        return big_alloc(a, bytes);
+    size_t size = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (size == 0)
+        size = ALIGNMENT; /* distinct pointers even for nothing */
+    a->used += size;
+    if (size > a->left) {
+        if (size >= a->next_capacity / 2)
+            return chunk_new(a, size)->data; /* a big request must not waste the rest of the chunk being filled */
+        a->mark = chunk_new(a, a->next_capacity)->data;
+        a->left = a->next_capacity;
+        if (a->next_capacity < LAST_CHUNK)
+            a->next_capacity *= 2;
+    }
+    void *p = a->mark;
+    a->mark += size;
+    a->left -= size;
+    return p;
+}
+
+void *arena_array(arena *a, size_t count, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes))
+        out_of_memory(SIZE_MAX);
+    return arena_alloc(a, bytes);
+}
+
+char *arena_strndup(arena *a, const char *s, size_t n) {
+    n = strnlen(s, n);
+    char *copy = arena_alloc(a, n + 1);
+    memcpy(copy, s, n);
+    return copy;
+}
+
+char *arena_strdup(arena *a, const char *s) {
+    return arena_strndup(a, s, strlen(s));
+}
+
+char *arena_vprintf(arena *a, const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    char *s = arena_alloc(a, n < 0 ? 1 : (size_t)n + 1);
+    if (n >= 0)
+        vsnprintf(s, (size_t)n + 1, format, again);
+    va_end(again);
+    return s;
+}
+
+char *arena_printf(arena *a, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    char *s = arena_vprintf(a, format, args);
+    va_end(args);
+    return s;
+}
+
+size_t arena_used(const arena *a) {
+    return a->used;
+}

@@ -1,0 +1,283 @@
+/* Building and reading modules. */
+#include "ir/ir.h"
+
+#include <assert.h>
+#include <string.h>
+
+ir_module *ir_module_new(arena *a, ir_level level) {
+    ir_module *m = ARENA_NEW(a, ir_module);
+    m->level = level;
+    m->arena = a;
+    dtq_machine_init(&m->machine);
+    return m;
+}
+
+/* `items` grown to hold `wanted`; pools double, so that appending stays linear. */
+static void *grow(arena *a, void *items, size_t *capacity, size_t wanted, size_t size) {
+    if (wanted <= *capacity)
+        return items;
+    size_t old = *capacity, doubled = old ? 2 * old : 64;
+    *capacity = wanted > doubled ? wanted : doubled;
+    if (*capacity > SIZE_MAX / size)
+        *capacity = SIZE_MAX / size; /* the arena says that there is no such memory */
+    return arena_resize(a, items, old * size, *capacity * size);
+}
+
+#define GROW(m, pool, member, wanted)                                                                                  \
+    ((m)->pool = grow((m)->arena, (m)->pool, &(m)->member##_capacity, (wanted), sizeof *(m)->pool))
+
+static ir_value new_value(ir_module *m, size_t op, ir_type type) {
+    size_t capacity = m->value_capacity;
+    m->defs = grow(m->arena, m->defs, &capacity, m->value_count + 1, sizeof *m->defs);
+    GROW(m, types, value, m->value_count + 1);
+    m->types[m->value_count] = type;
+    m->defs[m->value_count] = (uint32_t)op;
+    return (ir_value)m->value_count++;
+}
+
+size_t ir_append(ir_module *m, ir_opcode code, const ir_value *operands, size_t operand_count, ir_type type,
+                 src_loc loc) {
+    assert(code < IR_OPCODES && operand_count <= UINT16_MAX);
+    assert(m->op_count < UINT32_MAX && m->operand_count + operand_count < UINT32_MAX && m->attr_count < UINT32_MAX);
+    GROW(m, ops, op, m->op_count + 1);
+    size_t index = m->op_count++;
+    ir_op *op = &m->ops[index];
+    *op = (ir_op){.code = (uint16_t)code,
+                  .operand_count = (uint16_t)operand_count,
+                  .operands = (uint32_t)m->operand_count,
+                  .attrs = (uint32_t)m->attr_count,
+                  .result = IR_NONE,
+                  .loc = loc};
+    if (operand_count) {
+        /* `operands` may stand in the pool, which growing may move. */
+        uintptr_t from = (uintptr_t)operands, pool = (uintptr_t)m->operands;
+        bool own = from >= pool && from < pool + m->operand_count * sizeof *operands;
+        GROW(m, operands, operand, m->operand_count + operand_count);
+        if (own)
+            operands = (const ir_value *)((const char *)m->operands + (from - pool));
+        memmove(&m->operands[m->operand_count], operands, operand_count * sizeof *operands);
+        m->operand_count += operand_count;
+    }
+    if (ir_info(code)->results)
+        op->result = new_value(m, index, type);
+    return index;
+}
+
+ir_value ir_result(const ir_module *m, size_t op) {
+    return m->ops[op].result;
+}
+
+ir_value ir_operand(const ir_module *m, size_t op, size_t index) {
+    assert(index < m->ops[op].operand_count);
+    return m->operands[m->ops[op].operands + index];
+}
+
+/* ---- attributes ------------------------------------------------------------------------------------------------- */
+
+static ir_attr *find_attr(const ir_module *m, size_t op, unsigned key) {
+    const ir_op *o = &m->ops[op];
+    ir_attr *attrs = m->attrs + o->attrs;
+    for (unsigned i = 0; i < o->attr_count; i++)
+        if (attrs[i].key == key)
+            return &attrs[i];
+    return NULL;
+}
+
+/* The place for attribute `key` of the op: the one it has, or a new one. The attributes of an op are neighbours in the
+ * pool; those of the last op grow in place, those of an older one move to the end with room for as many again. */
+static ir_attr *place_attr(ir_module *m, size_t op, unsigned key) {
+    ir_attr *have = find_attr(m, op, key);
+    if (have)
+        return have;
+    ir_op *o = &m->ops[op];
+    if (o->attr_count == o->attr_capacity) {
+        bool last = o->attrs + (size_t)o->attr_capacity == m->attr_count;
+        size_t room = last ? 1 : 2 * ((size_t)o->attr_count + 1);
+        assert(m->attr_count + room < UINT32_MAX && o->attr_capacity + room <= UINT16_MAX);
+        GROW(m, attrs, attr, m->attr_count + room);
+        if (!last) {
+            memcpy(&m->attrs[m->attr_count], &m->attrs[o->attrs], o->attr_count * sizeof *m->attrs);
+            o->attrs = (uint32_t)m->attr_count;
+            o->attr_capacity = 0;
+        }
+        o->attr_capacity = (uint16_t)(o->attr_capacity + room);
+        m->attr_count += room;
+    }
+    ir_attr *attr = &m->attrs[o->attrs + o->attr_count++];
+    *attr = (ir_attr){.key = (uint16_t)key, .kind = (uint8_t)ir_key_get(key)->kind};
+    return attr;
+}
+
+static ir_attr *set_kind(ir_module *m, size_t op, unsigned key, ir_kind kind) {
+    assert(key < ir_key_count() && ir_key_get(key)->kind == kind);
+    (void)kind;
+    return place_attr(m, op, key);
+}
+
+void ir_set_int(ir_module *m, size_t op, unsigned key, int64_t value) {
+    ir_kind kind = ir_key_get(key)->kind;
+    set_kind(m, op, key, kind == IR_KIND_QUEUE ? kind : IR_KIND_INT)->i = value;
+}
+
+void ir_set_real(ir_module *m, size_t op, unsigned key, double value) {
+    set_kind(m, op, key, IR_KIND_REAL)->r = value;
+}
+
+void ir_set_str(ir_module *m, size_t op, unsigned key, const char *value) {
+    ir_kind kind = ir_key_get(key)->kind;
+    set_kind(m, op, key, kind == IR_KIND_WORD ? kind : IR_KIND_STR)->s = arena_strdup(m->arena, value);
+}
+
+static void *copy_array(arena *a, const void *items, size_t count, size_t size) {
+    assert(count <= UINT32_MAX);
+    void *copy = arena_array(a, count, size);
+    if (count)
+        memcpy(copy, items, count * size);
+    return copy;
+}
+
+void ir_set_ints(ir_module *m, size_t op, unsigned key, const int64_t *values, size_t count) {
+    const int64_t *copy = copy_array(m->arena, values, count, sizeof *values);
+    ir_attr *attr = set_kind(m, op, key, IR_KIND_INTS);
+    attr->ints = copy;
+    attr->count = (uint32_t)count;
+}
+
+void ir_set_runs(ir_module *m, size_t op, unsigned key, const ir_run *runs, size_t count) {
+    const ir_run *copy = copy_array(m->arena, runs, count, sizeof *runs);
+    ir_attr *attr = set_kind(m, op, key, IR_KIND_RUNS);
+    attr->runs = copy;
+    attr->count = (uint32_t)count;
+}
+
+void ir_set_range(ir_module *m, size_t op, unsigned key, int64_t lo, int64_t hi) {
+    ir_attr *attr = set_kind(m, op, key, IR_KIND_RANGE);
+    attr->range.lo = lo;
+    attr->range.hi = hi;
+}
+
+void ir_set(ir_module *m, size_t op, const ir_attr *attr) {
+    ir_attr copy = *attr; /* `attr` may stand in the pool that is about to move */
+    *set_kind(m, op, copy.key, (ir_kind)copy.kind) = copy;
+}
+
+void ir_unset(ir_module *m, size_t op, unsigned key) {
+    ir_attr *attr = find_attr(m, op, key);
+    if (!attr)
+        return;
+    ir_op *o = &m->ops[op];
+    ir_attr *end = &m->attrs[o->attrs + o->attr_count];
+    memmove(attr, attr + 1, (size_t)(end - attr - 1) * sizeof *attr);
+    o->attr_count--;
+}
+
+void ir_copy_attrs(ir_module *m, size_t op, const ir_module *from, size_t from_op, size_t spare) {
+    const ir_op *old = &from->ops[from_op];
+    ir_op *o = &m->ops[op];
+    size_t room = old->attr_count + spare;
+    assert(o->attr_capacity == 0 && m->attr_count + room < UINT32_MAX && room <= UINT16_MAX);
+    GROW(m, attrs, attr, m->attr_count + room);
+    o->attrs = (uint32_t)m->attr_count;
+    o->attr_count = old->attr_count;
+    o->attr_capacity = (uint16_t)room;
+    m->attr_count += room;
+    if (old->attr_count)
+        memcpy(&m->attrs[o->attrs], &from->attrs[old->attrs], old->attr_count * sizeof *m->attrs);
+}
+
+void ir_module_release(ir_module *m) {
+    arena_release(m->arena, m->ops, m->op_capacity * sizeof *m->ops);
+    arena_release(m->arena, m->operands, m->operand_capacity * sizeof *m->operands);
+    arena_release(m->arena, m->attrs, m->attr_capacity * sizeof *m->attrs);
+    arena_release(m->arena, m->types, m->value_capacity * sizeof *m->types);
+    arena_release(m->arena, m->defs, m->value_capacity * sizeof *m->defs);
+    m->ops = NULL;
+    m->operands = NULL;
+    m->attrs = NULL;
+    m->types = NULL;
+    m->defs = NULL;
+    m->op_count = m->op_capacity = m->operand_count = m->operand_capacity = 0;
+    m->attr_count = m->attr_capacity = m->value_count = m->value_capacity = 0;
+}
+
+const ir_attr *ir_get(const ir_module *m, size_t op, unsigned key) {
+    return find_attr(m, op, key);
+}
+
+int64_t ir_int(const ir_module *m, size_t op, unsigned key, int64_t missing) {
+    const ir_attr *attr = find_attr(m, op, key);
+    return attr ? attr->i : missing;
+}
+
+double ir_real(const ir_module *m, size_t op, unsigned key, double missing) {
+    const ir_attr *attr = find_attr(m, op, key);
+    return attr ? attr->r : missing;
+}
+
+const char *ir_str(const ir_module *m, size_t op, unsigned key) {
+    const ir_attr *attr = find_attr(m, op, key);
+    return attr ? attr->s : NULL;
+}
+
+/* ---- tensors, passes -------------------------------------------------------------------------------------------- */
+
+size_t ir_add_tensor(ir_module *m, const ir_tensor *t) {
+    ir_tensor copy = *t;
+    copy.name = arena_strdup(m->arena, t->name);
+    copy.file = t->file ? arena_strdup(m->arena, t->file) : NULL;
+    copy.dtype = arena_strdup(m->arena, t->dtype);
+    GROW(m, tensors, tensor, m->tensor_count + 1);
+    m->tensors[m->tensor_count] = copy;
+    return m->tensor_count++;
+}
+
+int ir_tensor_find(const ir_module *m, const char *name) {
+    for (size_t i = 0; i < m->tensor_count; i++)
+        if (strcmp(m->tensors[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+void ir_mark_pass(ir_module *m, const char *name) {
+    GROW(m, passes, pass, m->pass_count + 1);
+    m->passes[m->pass_count++] = arena_strdup(m->arena, name);
+}
+
+bool ir_pass_ran(const ir_module *m, const char *name) {
+    for (size_t i = 0; i < m->pass_count; i++)
+        if (strcmp(m->passes[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* ---- runs ------------------------------------------------------------------------------------------------------- */
+
+uint8_t *ir_runs_expand(arena *a, const ir_attr *runs, size_t *count) {
+    size_t total = 0;
+    for (uint32_t i = 0; i < runs->count; i++)
+        total += (size_t)runs->runs[i].count;
+    uint8_t *values = ARENA_ARRAY(a, uint8_t, total);
+    size_t at = 0;
+    for (uint32_t i = 0; i < runs->count; i++) {
+        memset(values + at, (int)runs->runs[i].value, (size_t)runs->runs[i].count);
+        at += (size_t)runs->runs[i].count;
+    }
+    *count = total;
+    return values;
+}
+
+ir_run *ir_runs_of(arena *a, const uint8_t *values, size_t count, size_t *run_count) {
+    size_t runs = 0;
+    for (size_t i = 0; i < count; i++)
+        runs += i == 0 || values[i] != values[i - 1];
+    ir_run *out = ARENA_ARRAY(a, ir_run, runs);
+    size_t last = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && values[i] != values[i - 1])
+            last++;
+        out[last].value = values[i];
+        out[last].count++;
+    }
+    *run_count = runs;
+    return out;
+}

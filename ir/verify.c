@@ -1,0 +1,190 @@
+/* Checks a module: the structure of ops here, attributes, facts of layers and instructions in the other verify_*.c. */
+#include "ir/verify.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+static bool report(verifier *v, src_loc loc, const char *message) {
+    if (v->errors++ >= VERIFY_ERRORS_MAX)
+        return false;
+    diag_error(v->diag, loc, "%s", message);
+    if (v->errors == VERIFY_ERRORS_MAX)
+        diag_error(v->diag, (src_loc){loc.file, 0, 0}, "too many errors; the rest was not checked");
+    return false;
+}
+
+bool verify_error(verifier *v, size_t op, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    const char *what = arena_vprintf(v->scratch, format, args);
+    va_end(args);
+    const ir_op *o = &v->m->ops[op];
+    const char *spelling = o->code < IR_OPCODES ? ir_info((ir_opcode)o->code)->spelling : "?";
+    return report(v, o->loc, arena_printf(v->scratch, "`%s`: %s", spelling, what));
+}
+
+bool verify_error_at(verifier *v, src_loc loc, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    const char *what = arena_vprintf(v->scratch, format, args);
+    va_end(args);
+    return report(v, loc, what);
+}
+
+/* ---- header ------------------------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *name;
+    uint64_t bytes;
+} dtypes[] = {{"F32", 4}, {"F16", 2}, {"BF16", 2}, {"synthetic", 0}};
+enum { DTYPES = sizeof dtypes / sizeof dtypes[0], SEQ_MAX = 65536 };
+
+static void verify_tensor(verifier *v, size_t index) {
+    const ir_tensor *t = &v->m->tensors[index];
+    if (!t->name || !*t->name) {
+        verify_error_at(v, t->loc, "a tensor has no name; give it one");
+        return;
+    }
+    bool added;
+    names_add(&v->tensors, t->name, strlen(t->name), (uint32_t)index, &added);
+    if (!added)
+        verify_error_at(v, t->loc, "tensor \"%s\" is in the table twice; rename or remove one", t->name);
+    unsigned dtype = 0;
+    while (dtype < DTYPES && (!t->dtype || strcmp(dtypes[dtype].name, t->dtype) != 0))
+        dtype++;
+    uint64_t size = dtype < DTYPES ? dtypes[dtype].bytes : 0, bytes, end;
+    if (dtype == DTYPES)
+        verify_error_at(v, t->loc, "tensor \"%s\" has the unknown dtype `%s`; it is F32, F16, BF16 or synthetic",
+                        t->name, t->dtype ? t->dtype : "");
+    else if ((size == 0) != (t->file == NULL))
+        verify_error_at(v, t->loc, "tensor \"%s\" is %s; %s", t->name,
+                        t->file ? "synthetic but has a file" : "in no file",
+                        t->file ? "remove `file` or give its dtype" : "give `file`, or make it synthetic");
+    if (t->rows == 0 || t->cols == 0)
+        verify_error_at(v, t->loc, "tensor \"%s\" is empty (%u x %u); a vector is 1 x n", t->name, t->rows, t->cols);
+    if (t->file && (__builtin_mul_overflow((uint64_t)t->rows * t->cols, size, &bytes) ||
+                    __builtin_add_overflow(t->offset, bytes, &end) || end > t->file_bytes))
+        verify_error_at(v, t->loc,
+                        "tensor \"%s\" ends past the end of its file of %llu bytes; the file may be cut short", t->name,
+                        (unsigned long long)t->file_bytes);
+    if (!__builtin_isfinite(t->mean) || !__builtin_isfinite(t->scale))
+        verify_error_at(v, t->loc, "tensor \"%s\" has a mean or scale that is not finite", t->name);
+}
+
+void verify_header(verifier *v) {
+    const ir_module *m = v->m;
+    src_loc whole = {m->text_file, 0, 0};
+    if (m->header.seq < 1 || m->header.seq > SEQ_MAX)
+        verify_error_at(v, whole, "`seq` is %u; the input has 1 to %d tokens", m->header.seq, SEQ_MAX);
+    for (size_t i = 0; i < dtq_machine_param_count; i++) {
+        const dtq_machine_param *p = &dtq_machine_params[i];
+        double value = dtq_machine_get(&m->machine, p);
+        if (!(value >= p->lo && value <= p->hi))
+            verify_error_at(v, whole, "the machine's `%s.%s` is %.15g; it must be between %.15g and %.15g", p->section,
+                            p->name, value, p->lo, p->hi);
+    }
+    for (size_t i = 0; i < m->tensor_count; i++)
+        verify_tensor(v, i);
+}
+
+/* ---- structure --------------------------------------------------------------------------------------------------- */
+
+static const char *legal_levels(verifier *v, unsigned levels) {
+    const char *text = "";
+    for (unsigned l = 0; l < IR_LEVELS; l++)
+        if (levels >> l & 1)
+            text = arena_printf(v->scratch, "%s%s%s", text, *text ? " or " : "", ir_level_name((ir_level)l));
+    return text;
+}
+
+static bool verify_operand(verifier *v, size_t op, size_t index) {
+    const ir_module *m = v->m;
+    ir_value value = ir_operand(m, op, index);
+    const dtq_field_info *field = ir_operand_field((ir_opcode)m->ops[op].code, index);
+    if (value == IR_NONE)
+        return (field && ir_field_may_be_none(field)) ||
+               verify_error(v, op, "operand %zu is `_`, but it must be a value", index + 1);
+    if (value >= m->value_count || m->defs[value] >= m->op_count || m->ops[m->defs[value]].result != value)
+        return verify_error(v, op, "operand %zu is a value that no op defines", index + 1);
+    if (m->defs[value] >= op)
+        return verify_error(v, op, "operand %zu is used before the `%s` that defines it; move that op up", index + 1,
+                            ir_info((ir_opcode)m->ops[m->defs[value]].code)->spelling);
+    return true;
+}
+
+/* Level, operands and result: what everything else relies on. */
+static bool verify_structure(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    const ir_op *o = &m->ops[op];
+    if (o->code >= IR_OPCODES)
+        return verify_error(v, op, "opcode %u does not exist", o->code);
+    const ir_op_info *info = ir_info((ir_opcode)o->code);
+    if (!(info->levels >> m->level & 1))
+        return verify_error(v, op, "it is no op of the %s level but of %s", ir_level_name(m->level),
+                            legal_levels(v, info->levels));
+    int least = info->operands >= 0 ? info->operands : -1 - info->operands;
+    if (info->operands >= 0 ? o->operand_count != least : o->operand_count < least)
+        return verify_error(v, op, "it has %u operands, but takes %s%d", o->operand_count,
+                            info->operands < 0 ? "at least " : "", least);
+    if ((o->result != IR_NONE) != (info->results > 0))
+        return verify_error(v, op, info->results ? "it must have a result" : "it has a result, but makes no value");
+    if (o->result != IR_NONE && (o->result >= m->value_count || m->defs[o->result] != op))
+        return verify_error(v, op, "its result is defined elsewhere");
+    bool good = true;
+    for (size_t i = 0; i < o->operand_count; i++)
+        good &= verify_operand(v, op, i);
+    return good;
+}
+
+static void find_field_keys(verifier *v) {
+    for (unsigned op = 0; op < DTQ_OP_COUNT; op++)
+        for (unsigned f = 0; f < dtq_ops[op].field_count; f++) {
+            const dtq_field_info *field = &dtq_ops[op].fields[f];
+            bool operand = field->kind == DTQ_KIND_BUF || field->kind == DTQ_KIND_DRAM;
+            v->field_keys[op][f] = operand ? -1 : ir_key_find(field->name, strlen(field->name));
+        }
+}
+
+static void find_required_keys(verifier *v) {
+    unsigned keys = (unsigned)ir_key_count();
+    for (ir_opcode code = 0; code < IR_OPCODES; code++)
+        for (unsigned key = 0; key < keys; key++)
+            if (ir_key_need(code, key) == IR_MUST)
+                v->must[code][key / 64] |= (uint64_t)1 << key % 64;
+}
+
+static bool is_strip(ir_opcode code) {
+    return code == IR_TILE_QK || code == IR_TILE_SOFTMAX || code == IR_TILE_IMPORTANCE || code == IR_TILE_PV ||
+           code == IR_TILE_TOPK;
+}
+
+bool ir_verify(const ir_module *m, diag *d) {
+    arena *scratch = arena_new();
+    verifier *v = ARENA_NEW(scratch, verifier);
+    *v = (verifier){.m = m, .diag = d, .scratch = scratch, .tensors = {.arena = scratch}, .scope = SIZE_MAX};
+    v->layers = ARENA_ARRAY(scratch, verify_layer, VERIFY_LAYERS_MAX);
+    find_required_keys(v);
+    find_field_keys(v);
+    verify_header(v);
+    verify_layers(v);
+    for (size_t op = 0; op < m->op_count && v->errors < VERIFY_ERRORS_MAX; op++) {
+        ir_opcode code = (ir_opcode)m->ops[op].code;
+        if (!is_strip(code))
+            v->scope = code == IR_TILES ? op : SIZE_MAX;
+        if (!verify_structure(v, op) || !verify_attributes(v, op))
+            continue;
+        verify_types(v, op);
+        verify_facts(v, op);
+        if (m->level == IR_STREAM)
+            verify_spaces(v, op);
+        if (is_strip(code))
+            verify_strip(v, op);
+        else if (ir_is_instr(code))
+            verify_instruction(v, op);
+        else if (code == IR_BUFFER)
+            verify_buffer(v, op);
+    }
+    bool good = v->errors == 0;
+    arena_free(scratch);
+    return good;
+}

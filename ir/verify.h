@@ -1,0 +1,55 @@
+/* What the files of the verifier share; private to ir/. */
+#ifndef DTQ_IR_VERIFY_H
+#define DTQ_IR_VERIFY_H
+
+#include "ir/names.h"
+#include "ir/tables.h"
+
+enum { VERIFY_ERRORS_MAX = 20, VERIFY_LAYERS_MAX = 1 << 12 /* what a LAYER field of the instruction set holds */ };
+
+/** Bit sets of keys, 64 to a word. */
+enum { VERIFY_KEY_WORDS = (IR_KEYS_FIXED + DTQ_FIELD_TOTAL + 63) / 64 };
+
+/** What instructions and strips need to know of the attention layer they name. */
+typedef struct {
+    bool declared;
+    int64_t slots, query_heads, kv_heads, head_dim;
+} verify_layer;
+
+typedef struct {
+    const ir_module *m;
+    diag *diag;
+    arena *scratch;
+    unsigned errors;
+    names tensors;
+    verify_layer *layers; /* [VERIFY_LAYERS_MAX] */
+    size_t layer_count;   /* declared ones */
+    size_t scope;         /* tile level: the tile.attention whose strips stand here, or SIZE_MAX */
+    uint64_t must[IR_OPCODES][VERIFY_KEY_WORDS];  /* keys that an op must have */
+    int field_keys[DTQ_OP_COUNT][DTQ_FIELDS_MAX]; /* key of a field, -1 if it is an operand */
+} verifier;
+
+/** Reports an error of op `op`; always false. */
+bool verify_error(verifier *v, size_t op, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/** Reports an error of the module as a whole, or of the place `loc`; always false. */
+bool verify_error_at(verifier *v, src_loc loc, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/** Header, machine and tensor table; fills v->tensors. */
+void verify_header(verifier *v);
+/** Collects the attention layers; fills v->layers. */
+void verify_layers(verifier *v);
+/** Kinds, values and presence of an op's attributes. False if the other checks of the op would make no sense. */
+bool verify_attributes(verifier *v, size_t op);
+/** What attributes say of each other: slots, bits, ids, heads, policy. */
+void verify_facts(verifier *v, size_t op);
+/** Layer and ranges of a strip, the tile ops that follow tile.attention. */
+void verify_strip(verifier *v, size_t op);
+/** Types of operands and result. */
+void verify_types(verifier *v, size_t op);
+/** Stream level: the spaces that operands are in. */
+void verify_spaces(verifier *v, size_t op);
+/** Queue and ranges of an instruction; size and address of a buffer. */
+void verify_instruction(verifier *v, size_t op);
+void verify_buffer(verifier *v, size_t op);
+
+#endif

@@ -1,0 +1,237 @@
+/* Attributes one by one: allowed, present, of their kind, with a value of that kind; and the types of values. */
+#include <math.h>
+#include <string.h>
+
+#include "ir/verify.h"
+
+/* ---- attributes -------------------------------------------------------------------------------------------------- */
+
+static bool verify_word(verifier *v, size_t op, const ir_attr *attr) {
+    ir_word words[IR_WORDS_MAX];
+    size_t count = ir_words((ir_opcode)v->m->ops[op].code, attr->key, words);
+    size_t n = attr->s ? strlen(attr->s) : 0;
+    const char *all = "";
+    for (size_t i = 0; i < count; i++)
+        if (words[i].length == n && memcmp(words[i].text, attr->s, n) == 0)
+            return true;
+    for (size_t i = 0; i < count; i++)
+        all = arena_printf(v->scratch, "%s%s%.*s", all,
+                           i == 0          ? ""
+                           : i + 1 < count ? ", "
+                                           : " or ",
+                           (int)words[i].length, words[i].text);
+    return verify_error(v, op, "`%s` is `%s`; it must be %s", ir_key_get(attr->key)->name, attr->s ? attr->s : "", all);
+}
+
+static bool verify_int(verifier *v, size_t op, const ir_attr *attr) {
+    const char *name = ir_key_get(attr->key)->name;
+    const dtq_field_info *field = ir_field((ir_opcode)v->m->ops[op].code, attr->key);
+    int64_t most = field && field->bits < 63 ? ((int64_t)1 << field->bits) - 1 : INT64_MAX;
+    if (attr->i < 0)
+        return verify_error(v, op, "`%s` is %lld; it cannot be negative", name, (long long)attr->i);
+    if (attr->i > most)
+        return verify_error(v, op, "`%s` is %lld; its %u bits hold at most %lld", name, (long long)attr->i, field->bits,
+                            (long long)most);
+    return true;
+}
+
+static bool verify_queue(verifier *v, size_t op, const ir_attr *attr) {
+    uint64_t arrays = v->m->machine.vssa_arrays;
+    if (attr->i >= 0 && attr->i <= DTQ_QUEUE_MAX && (uint64_t)attr->i < DTQ_ARRAY0 + arrays)
+        return true;
+    return verify_error(v, op,
+                        "`%s` is queue %lld, but the machine has %d engines and, numbered after them, %llu array%s",
+                        ir_key_get(attr->key)->name, (long long)attr->i, DTQ_ARRAY0, (unsigned long long)arrays,
+                        arrays == 1 ? "" : "s");
+}
+
+static bool verify_runs(verifier *v, size_t op, const ir_attr *attr) {
+    const char *name = ir_key_get(attr->key)->name;
+    int64_t total = 0;
+    for (uint32_t i = 0; i < attr->count; i++) {
+        if (attr->runs[i].count < 1)
+            return verify_error(v, op, "run %u of `%s` has %lld elements; every run has at least one", i + 1, name,
+                                (long long)attr->runs[i].count);
+        if (attr->runs[i].count > (1 << 24) - total)
+            return verify_error(v, op, "`%s` has more than %d elements", name, 1 << 24);
+        total += attr->runs[i].count;
+    }
+    return true;
+}
+
+static bool verify_value(verifier *v, size_t op, const ir_attr *attr) {
+    const char *name = ir_key_get(attr->key)->name;
+    switch ((ir_kind)attr->kind) {
+    case IR_KIND_INT:
+        return verify_int(v, op, attr);
+    case IR_KIND_REAL:
+        return isfinite(attr->r) || verify_error(v, op, "`%s` is not a finite number", name);
+    case IR_KIND_STR:
+        return attr->s || verify_error(v, op, "`%s` has no text", name);
+    case IR_KIND_WORD:
+        return verify_word(v, op, attr);
+    case IR_KIND_INTS:
+        return true;
+    case IR_KIND_RANGE:
+        return (attr->range.lo >= 0 && attr->range.lo < attr->range.hi) ||
+               verify_error(v, op, "`%s` is %lld..%lld; a range begins at 0 or later and is not empty", name,
+                            (long long)attr->range.lo, (long long)attr->range.hi);
+    case IR_KIND_RUNS:
+        return verify_runs(v, op, attr);
+    case IR_KIND_QUEUE:
+        return verify_queue(v, op, attr);
+    }
+    return false;
+}
+
+/* Attributes that name a row of the tensor table: those of instructions' TENSOR fields, and these. */
+static bool names_tensor(ir_opcode code, unsigned key) {
+    if (key == IR_KEY_tensor || key == IR_KEY_bias_tensor || key == IR_KEY_position_tensor || key == IR_KEY_type_tensor)
+        return true;
+    const dtq_field_info *field = ir_field(code, key);
+    return field && field->kind == DTQ_KIND_TENSOR;
+}
+
+static bool verify_attr(verifier *v, size_t op, const ir_attr *attr) {
+    const ir_key_info *key = ir_key_get(attr->key);
+    ir_opcode code = (ir_opcode)v->m->ops[op].code;
+    if (ir_key_need(code, attr->key) == IR_NEVER)
+        return verify_error(v, op, "it takes no attribute `%s`; remove it", key->name);
+    if (attr->kind != key->kind)
+        return verify_error(v, op, "`%s` is not of its key's kind", key->name);
+    if (!verify_value(v, op, attr))
+        return false;
+    const dtq_field_info *field = ir_field(code, attr->key);
+    bool none = field && ir_field_may_be_none(field) && attr->kind == IR_KIND_STR && *attr->s == '\0';
+    if (names_tensor(code, attr->key) && !none && !names_find(&v->tensors, attr->s, strlen(attr->s)))
+        return verify_error(v, op, "`%s` is \"%s\", which is not in the tensor table", key->name, attr->s);
+    return true;
+}
+
+bool verify_attributes(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    const ir_op *o = &m->ops[op];
+    bool good = true;
+    uint64_t seen[VERIFY_KEY_WORDS] = {0};
+    for (unsigned i = 0; i < o->attr_count; i++) {
+        const ir_attr *attr = &m->attrs[o->attrs + i];
+        if (attr->key >= ir_key_count()) {
+            good = verify_error(v, op, "attribute key %u does not exist", attr->key);
+            continue;
+        }
+        if (seen[attr->key / 64] >> attr->key % 64 & 1)
+            good = verify_error(v, op, "`%s` is there twice; remove one", ir_key_get(attr->key)->name);
+        seen[attr->key / 64] |= (uint64_t)1 << attr->key % 64;
+        good &= verify_attr(v, op, attr);
+    }
+    for (unsigned word = 0; word < VERIFY_KEY_WORDS; word++)
+        for (uint64_t missing = v->must[o->code][word] & ~seen[word]; missing; missing &= missing - 1) {
+            const ir_key_info *key = ir_key_get(64 * word + (unsigned)__builtin_ctzll(missing));
+            good = verify_error(v, op, "attribute `%s` is missing: %s", key->name, key->doc);
+        }
+    return good;
+}
+
+/* ---- types ------------------------------------------------------------------------------------------------------- */
+
+static const char *type_text(verifier *v, ir_type t) {
+    const char *text = ir_elem_name((ir_elem)t.elem);
+    for (unsigned i = 0; i < t.rank; i++)
+        text = arena_printf(v->scratch, "%s%s%u", text, i ? ", " : "[", t.dim[i]);
+    return t.rank ? arena_printf(v->scratch, "%s]", text) : text;
+}
+
+static bool same_type(ir_type a, ir_type b) {
+    return a.elem == b.elem && a.rank == b.rank && memcmp(a.dim, b.dim, a.rank * sizeof a.dim[0]) == 0;
+}
+
+/* Types that one of two values may have while the other is still unknown are no errors. */
+static void expect_same(verifier *v, size_t op, ir_type a, ir_type b) {
+    if (a.elem != IR_ELEM_NONE && b.elem != IR_ELEM_NONE && !same_type(a, b))
+        verify_error(v, op, "its types do not match: %s and %s", type_text(v, a), type_text(v, b));
+}
+
+static void expect_columns(verifier *v, size_t op, const char *what, ir_type t, int64_t columns) {
+    if (t.elem != IR_ELEM_NONE && (t.rank == 0 || t.dim[t.rank - 1] != columns))
+        verify_error(v, op, "%s has type %s, but must have %lld columns", what, type_text(v, t), (long long)columns);
+}
+
+static ir_type operand_type(const ir_module *m, size_t op, size_t index) {
+    ir_value value = ir_operand(m, op, index);
+    return value == IR_NONE ? (ir_type){0} : m->types[value];
+}
+
+/* Buffers go to instructions and layers, token ids to tile.attention, floats and token numbers everywhere else. */
+static void verify_elems(verifier *v, size_t op, bool buffers) {
+    const ir_module *m = v->m;
+    ir_opcode code = (ir_opcode)m->ops[op].code;
+    for (size_t i = 0; i < m->ops[op].operand_count; i++) {
+        ir_type t = operand_type(m, op, i);
+        bool ids = (code == IR_TILES && i == 3) || code == IR_SELECT;
+        bool fits = buffers            ? t.elem == IR_ELEM_BUFFER || ir_operand(m, op, i) == IR_NONE
+                    : code == IR_EMBED ? t.elem == IR_ELEM_U32
+                    : ids              ? t.elem == IR_ELEM_IDS || code == IR_SELECT
+                                       : t.elem == IR_ELEM_F32;
+        if (!fits && (buffers || t.elem != IR_ELEM_NONE))
+            verify_error(v, op, "operand %zu has type %s; it must be %s", i + 1, type_text(v, t),
+                         buffers            ? "a buffer"
+                         : code == IR_EMBED ? "token numbers, u32"
+                         : ids              ? "token ids"
+                                            : "floats, f32");
+    }
+}
+
+void verify_types(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    const ir_op *o = &m->ops[op];
+    ir_opcode code = (ir_opcode)o->code;
+    verify_elems(v, op, ir_is_instr(code) || code == IR_LAYER);
+    if (o->result == IR_NONE)
+        return;
+    ir_type t = m->types[o->result];
+    if (t.elem >= IR_ELEMS || t.rank > 3) {
+        verify_error(v, op, "the type of its result does not exist");
+        return;
+    }
+    for (unsigned i = 0; i < t.rank; i++)
+        if (t.dim[i] == 0)
+            verify_error(v, op, "dimension %u of its result is 0", i + 1);
+    ir_type x = o->operand_count ? operand_type(m, op, 0) : (ir_type){0};
+    switch (code) {
+    case IR_ADD:
+        expect_same(v, op, x, operand_type(m, op, 1));
+        expect_same(v, op, x, t);
+        break;
+    case IR_LAYERNORM:
+    case IR_ACTIVATION:
+    case IR_NORMALIZE:
+        expect_same(v, op, x, t);
+        break;
+    case IR_LINEAR:
+        expect_columns(v, op, "its result", t, ir_int(m, op, IR_KEY_outputs, 0));
+        if (x.rank == t.rank && x.rank > 0)
+            x.dim[x.rank - 1] = t.dim[t.rank - 1];
+        expect_same(v, op, x, t);
+        break;
+    case IR_ATTENTION:
+    case IR_TILES: {
+        int64_t d = ir_int(m, op, IR_KEY_head_dim, 0);
+        int64_t columns = ir_int(m, op, IR_KEY_query_heads, 0) * d, shared = ir_int(m, op, IR_KEY_kv_heads, 0) * d;
+        expect_columns(v, op, "q", x, columns);
+        expect_columns(v, op, "k", operand_type(m, op, 1), shared);
+        expect_columns(v, op, "v", operand_type(m, op, 2), shared);
+        expect_columns(v, op, "its result", t, columns);
+        break;
+    }
+    case IR_SELECT:
+        if (t.elem != IR_ELEM_IDS && t.elem != IR_ELEM_NONE)
+            verify_error(v, op, "its result has type %s; it must be token ids", type_text(v, t));
+        break;
+    case IR_BUFFER:
+        if (t.elem != IR_ELEM_BUFFER || t.rank != 0)
+            verify_error(v, op, "its result has type %s; it must be `buffer`", type_text(v, t));
+        break;
+    default:
+        break;
+    }
+}

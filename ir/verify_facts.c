@@ -1,0 +1,359 @@
+/* What attributes say of each other, of the layer they name and of the machine. */
+#include <string.h>
+
+#include "ir/verify.h"
+
+/* ---- layers -------------------------------------------------------------------------------------------------------
+ */
+
+static bool declares_layer(ir_opcode code) {
+    return code == IR_ATTENTION || code == IR_TILES || code == IR_LAYER;
+}
+
+static void declare_layer(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    const ir_attr *index = ir_get(m, op, IR_KEY_index);
+    if (!index || index->kind != IR_KIND_INT)
+        return; /* verify_attributes says so */
+    if (index->i < 0 || index->i >= VERIFY_LAYERS_MAX) {
+        verify_error(v, op, "`index` is %lld; layers are numbered from 0 to %d", (long long)index->i,
+                     VERIFY_LAYERS_MAX - 1);
+        return;
+    }
+    verify_layer *layer = &v->layers[index->i];
+    if (layer->declared) {
+        verify_error(v, op, "layer %lld is there twice; give this one another `index`", (long long)index->i);
+        return;
+    }
+    *layer = (verify_layer){.declared = true,
+                            .slots = ir_int(m, op, IR_KEY_slots, 0),
+                            .query_heads = ir_int(m, op, IR_KEY_query_heads, 0),
+                            .kv_heads = ir_int(m, op, IR_KEY_kv_heads, 0),
+                            .head_dim = ir_int(m, op, IR_KEY_head_dim, 0)};
+    v->layer_count++;
+}
+
+void verify_layers(verifier *v) {
+    const ir_module *m = v->m;
+    for (size_t op = 0; op < m->op_count; op++)
+        if (declares_layer((ir_opcode)m->ops[op].code))
+            declare_layer(v, op);
+}
+
+static const verify_layer *find_layer(const verifier *v, int64_t index) {
+    return index >= 0 && index < VERIFY_LAYERS_MAX && v->layers[index].declared ? &v->layers[index] : NULL;
+}
+
+static void verify_shape(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    int64_t heads = ir_int(m, op, IR_KEY_query_heads, 0), kv = ir_int(m, op, IR_KEY_kv_heads, 0);
+    int64_t d = ir_int(m, op, IR_KEY_head_dim, 0);
+    if (heads < 1 || heads > 4096 || kv < 1 || d < 1 || d > 65536)
+        verify_error(v, op,
+                     "it has %lld query heads and %lld key/value heads of %lld channels; there are 1 to 4096 heads "
+                     "of 1 to 65536",
+                     (long long)heads, (long long)kv, (long long)d);
+    else if (heads % kv != 0)
+        verify_error(v, op, "%lld query heads cannot share %lld key/value heads evenly", (long long)heads,
+                     (long long)kv);
+}
+
+/* ---- lists --------------------------------------------------------------------------------------------------------
+ */
+
+/* Lists that describe each slot (or each original token) and the elements they may have. */
+static const struct {
+    ir_key key;
+    bool of_tokens, zero; /* zero: 0 bits, pruned, is a precision too */
+} precisions[] = {
+    {IR_KEY_segments, false, false}, {IR_KEY_q_bits, false, false}, {IR_KEY_k_bits, false, false},
+    {IR_KEY_v_bits, false, false},   {IR_KEY_p_bits, false, false}, {IR_KEY_token_bits, true, true},
+};
+
+static void verify_precisions(verifier *v, size_t op, const ir_attr *slots) {
+    const ir_module *m = v->m;
+    for (size_t i = 0; i < sizeof precisions / sizeof precisions[0]; i++) {
+        const ir_attr *attr = ir_get(m, op, precisions[i].key);
+        if (!attr)
+            continue;
+        const char *name = ir_key_get(precisions[i].key)->name;
+        int64_t sum = 0, want = precisions[i].of_tokens ? (int64_t)m->header.seq : slots ? slots->i : -1;
+        for (uint32_t r = 0; r < attr->count; r++) {
+            int64_t bits = attr->runs[r].value;
+            sum += attr->runs[r].count;
+            if (bits != 4 && bits != 8 && !(bits == 0 && precisions[i].zero)) {
+                verify_error(v, op, "`%s` has a run of %lld bits; a precision is %s4 or 8", name, (long long)bits,
+                             precisions[i].zero ? "0, " : "");
+                break;
+            }
+        }
+        if (want < 0)
+            verify_error(v, op, "`%s` needs `slots`, which is missing", name);
+        else if (sum != want)
+            verify_error(v, op, "`%s` describes %lld tokens, but there are %lld", name, (long long)sum,
+                         (long long)want);
+    }
+}
+
+/* low-first: all 4-bit slots stand before all 8-bit slots; high-first: after them. */
+static void verify_order(verifier *v, size_t op) {
+    const ir_attr *segments = ir_get(v->m, op, IR_KEY_segments);
+    const char *order = ir_str(v->m, op, IR_KEY_order);
+    if (!segments || !order || strcmp(order, "original") == 0)
+        return;
+    bool low = strcmp(order, "low-first") == 0;
+    for (uint32_t r = 1; r < segments->count; r++)
+        if (low ? segments->runs[r].value < segments->runs[r - 1].value
+                : segments->runs[r].value > segments->runs[r - 1].value) {
+            verify_error(v, op, "`order` is %s, but segment %u is of %lld bits after one of %lld", order, r + 1,
+                         (long long)segments->runs[r].value, (long long)segments->runs[r - 1].value);
+            return;
+        }
+}
+
+static void verify_ids(verifier *v, size_t op, const ir_attr *slots) {
+    const ir_attr *ids = ir_get(v->m, op, IR_KEY_ids);
+    uint32_t seq = v->m->header.seq;
+    if (!ids)
+        return;
+    if (!slots || ids->count != slots->i) {
+        verify_error(v, op, "`ids` has %u tokens, but there are %lld slots", ids->count,
+                     slots ? (long long)slots->i : 0LL);
+        return;
+    }
+    bool *seen = ARENA_ARRAY(v->scratch, bool, (size_t)seq + 1);
+    for (uint32_t i = 0; i < ids->count; i++) {
+        if (ids->ints[i] < 0 || ids->ints[i] >= seq || seen[ids->ints[i]]) {
+            verify_error(v, op, "token %lld of `ids` is %s", (long long)ids->ints[i],
+                         ids->ints[i] < 0 || ids->ints[i] >= seq ? "no token of the input" : "there twice");
+            return;
+        }
+        seen[ids->ints[i]] = true;
+    }
+}
+
+static void verify_policy(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    const ir_attr *ratios = ir_get(m, op, IR_KEY_ratios), *counts = ir_get(m, op, IR_KEY_counts);
+    const ir_attr *pinned = ir_get(m, op, IR_KEY_pinned);
+    if (ratios && ratios->count != 3)
+        verify_error(v, op, "`ratios` has %u numbers; it has 3, for 0, 4 and 8 bits", ratios->count);
+    for (uint32_t i = 0; ratios && i < ratios->count; i++)
+        if (ratios->ints[i] < 0 || ratios->ints[i] > 1000000000)
+            verify_error(v, op, "ratio %lld is not between 0 and 10^9 parts of 10^9", (long long)ratios->ints[i]);
+    if (counts && counts->count != 3)
+        verify_error(v, op, "`counts` has %u numbers; it has 3, for 0, 4 and 8 bits", counts->count);
+    uint64_t sum = 0;
+    for (uint32_t i = 0; counts && i < counts->count; i++)
+        sum += counts->ints[i] < 0 || counts->ints[i] > m->header.seq ? UINT32_MAX : (uint64_t)counts->ints[i];
+    if (counts && counts->count == 3 && sum != m->header.seq)
+        verify_error(v, op, "`counts` do not sum to the %u tokens of the input", m->header.seq);
+    for (uint32_t i = 0; pinned && i < pinned->count; i++)
+        if (pinned->ints[i] < 0 || pinned->ints[i] >= m->header.seq || (i && pinned->ints[i] <= pinned->ints[i - 1])) {
+            verify_error(v, op, "`pinned` must be tokens of the input (0 to %u), ascending", m->header.seq - 1);
+            break;
+        }
+}
+
+/* ---- tile level ----------------------------------------------------------------------------------------------------
+ */
+
+void verify_strip(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    int64_t index = ir_int(m, op, IR_KEY_index, -1);
+    if (v->scope == SIZE_MAX || ir_int(m, v->scope, IR_KEY_index, -1) != index) {
+        verify_error(v, op, "it names layer %lld, but does not follow the `tile.attention` of that layer",
+                     (long long)index);
+        return;
+    }
+    const verify_layer *layer = find_layer(v, index);
+    static const ir_key ranges[] = {IR_KEY_slot_range, IR_KEY_key_range};
+    for (size_t i = 0; layer && i < 2; i++) {
+        const ir_attr *range = ir_get(m, op, ranges[i]);
+        if (range && range->range.hi > layer->slots)
+            verify_error(v, op, "`%s` is %lld..%lld, but layer %lld has %lld slots", ir_key_get(ranges[i])->name,
+                         (long long)range->range.lo, (long long)range->range.hi, (long long)index,
+                         (long long)layer->slots);
+    }
+    const ir_attr *tiles = ir_get(m, op, IR_KEY_tiles);
+    if (tiles && tiles->count == 0)
+        verify_error(v, op, "`tiles` is empty; a strip has at least one tile");
+    if (ir_int(m, op, IR_KEY_steps, 1) < 1)
+        verify_error(v, op, "`steps` is 0; a tile has at least one step");
+}
+
+static ir_opcode operand_code(const ir_module *m, size_t op, size_t index) {
+    return (ir_opcode)m->ops[m->defs[ir_operand(m, op, index)]].code;
+}
+
+static int64_t operand_index(const ir_module *m, size_t op, size_t index) {
+    return ir_int(m, m->defs[ir_operand(m, op, index)], IR_KEY_index, -1);
+}
+
+static void verify_select(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    int64_t index = ir_int(m, op, IR_KEY_index, -1);
+    if (m->ops[op].operand_count > 1)
+        verify_error(v, op, "it has %u operands, but takes at most one: the layer before", m->ops[op].operand_count);
+    else if (m->ops[op].operand_count == 1 &&
+             (operand_code(m, op, 0) != IR_TILES || operand_index(m, op, 0) != index - 1))
+        verify_error(v, op,
+                     "layer %lld selects by the importance of the layer before, so its operand must be the "
+                     "`tile.attention` of layer %lld",
+                     (long long)index, (long long)index - 1);
+}
+
+static void verify_tiles(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    int64_t index = ir_int(m, op, IR_KEY_index, -1);
+    if (operand_code(m, op, 3) != IR_SELECT || operand_index(m, op, 3) != index)
+        verify_error(v, op, "operand 4 must be the `tile.select` of layer %lld", (long long)index);
+    else if (ir_int(m, m->defs[ir_operand(m, op, 3)], IR_KEY_slots, -1) != ir_int(m, op, IR_KEY_slots, -1))
+        verify_error(v, op, "it has other `slots` than its `tile.select`");
+}
+
+/* ---- all levels ----------------------------------------------------------------------------------------------------
+ */
+
+void verify_facts(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    ir_opcode code = (ir_opcode)m->ops[op].code;
+    if (ir_is_instr(code) || code == IR_BUFFER)
+        return;
+    const ir_attr *slots = ir_get(m, op, IR_KEY_slots);
+    if (slots && (slots->i < 1 || slots->i > m->header.seq))
+        verify_error(v, op, "`slots` is %lld; of %u tokens 1 to %u can be active", (long long)slots->i, m->header.seq,
+                     m->header.seq);
+    if (slots && ir_int(m, op, IR_KEY_high, 0) > slots->i)
+        verify_error(v, op, "`high` is %lld, more than its %lld slots", (long long)ir_int(m, op, IR_KEY_high, 0),
+                     (long long)slots->i);
+    if (declares_layer(code) || code == IR_SELECT) {
+        verify_precisions(v, op, slots);
+        verify_order(v, op);
+        verify_ids(v, op, slots);
+        verify_policy(v, op);
+    }
+    if (declares_layer(code))
+        verify_shape(v, op);
+    if (code == IR_LAYER && ir_int(m, op, IR_KEY_index, 0) >= (int64_t)v->layer_count)
+        verify_error(v, op, "`index` is %lld, but layers must be numbered 0, 1, 2, ... without gaps; there are %zu",
+                     (long long)ir_int(m, op, IR_KEY_index, 0), v->layer_count);
+    if (code == IR_SELECT)
+        verify_select(v, op);
+    if (code == IR_TILES)
+        verify_tiles(v, op);
+}
+
+/* ---- stream level --------------------------------------------------------------------------------------------------
+ */
+
+enum { DRAM_BITS = 40 }; /* of a DRAM address field */
+
+/* Bytes of a space: the machine's buffer of that name, or all that an address reaches. */
+static uint64_t space_bytes(const ir_module *m, const char *space) {
+    for (size_t i = 0; i < dtq_machine_param_count; i++)
+        if (strcmp(dtq_machine_params[i].section, "buffers") == 0 && strcmp(dtq_machine_params[i].name, space) == 0)
+            return (uint64_t)dtq_machine_get(&m->machine, &dtq_machine_params[i]);
+    return ((uint64_t)1 << DRAM_BITS) - 1;
+}
+
+void verify_buffer(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    const char *space = ir_str(m, op, IR_KEY_space);
+    uint64_t bytes = (uint64_t)ir_int(m, op, IR_KEY_bytes, 0), capacity = space_bytes(m, space);
+    uint64_t address = (uint64_t)ir_int(m, op, IR_KEY_address, 0);
+    if (bytes == 0)
+        verify_error(v, op, "it has no bytes");
+    else if (ir_get(m, op, IR_KEY_address) && (address > capacity || bytes > capacity - address))
+        verify_error(v, op, "it ends at byte %llu of `%s`, which has %llu bytes", (unsigned long long)(address + bytes),
+                     space, (unsigned long long)capacity);
+}
+
+/* The space that an operand must be in: the first word of its field's doc. */
+static void verify_space(verifier *v, size_t op, size_t index) {
+    const ir_module *m = v->m;
+    const dtq_field_info *field = ir_operand_field((ir_opcode)m->ops[op].code, index);
+    ir_value value = ir_operand(m, op, index);
+    if (value == IR_NONE || m->ops[m->defs[value]].code != IR_BUFFER)
+        return; /* the type check has said so */
+    const char *space = ir_str(m, m->defs[value], IR_KEY_space), *want = field ? field->doc : "";
+    size_t n = strcspn(want, " :");
+    if (!field || field->kind == DTQ_KIND_DRAM) { /* no field: a region of a layer */
+        want = "dram";
+        n = 4;
+    } else if (n == 7 && memcmp(want, "operand", 7) == 0) {
+        want = ir_str(m, op, (unsigned)ir_key_find("operand", 7));
+        n = strlen(want);
+    }
+    if (space && (strlen(space) != n || memcmp(space, want, n) != 0))
+        verify_error(v, op, "operand %zu%s%s is a buffer in `%s`; it must be in `%.*s`", index + 1, field ? ", " : "",
+                     field ? field->name : "", space, (int)n, want);
+}
+
+void verify_spaces(verifier *v, size_t op) {
+    for (size_t i = 0; i < v->m->ops[op].operand_count; i++)
+        verify_space(v, op, i);
+}
+
+static void verify_layer_fields(verifier *v, size_t op, const dtq_op_info *info, const int *keys) {
+    const ir_module *m = v->m;
+    const verify_layer *layer = NULL;
+    int64_t number = -1;
+    for (unsigned f = 0; f < info->field_count; f++) {
+        if (keys[f] < 0)
+            continue;
+        dtq_field_kind kind = info->fields[f].kind;
+        if (kind == DTQ_KIND_LAYER) {
+            number = ir_int(m, op, (unsigned)keys[f], -1);
+            layer = find_layer(v, number);
+            if (!layer)
+                verify_error(v, op, "layer %lld is not declared; add a `layer` op with `index = %lld`",
+                             (long long)number, (long long)number);
+        } else if (layer && kind == DTQ_KIND_HEAD) {
+            int operand = ir_key_find("operand", 7);
+            const char *word = ir_str(m, op, (unsigned)operand);
+            int64_t heads = word && strcmp(word, "q") != 0 ? layer->kv_heads : layer->query_heads;
+            int64_t head = ir_int(m, op, (unsigned)keys[f], 0);
+            if (head >= heads)
+                verify_error(v, op, "`%s` is %lld, but layer %lld has %lld of them, numbered from 0",
+                             info->fields[f].name, (long long)head, (long long)number, (long long)heads);
+        } else if (layer && kind == DTQ_KIND_SLOT && f + 1 < info->field_count &&
+                   info->fields[f + 1].kind == DTQ_KIND_COUNT) {
+            int64_t first = ir_int(m, op, (unsigned)keys[f], 0), count = ir_int(m, op, (unsigned)keys[f + 1], 0);
+            if (count < 1 || first + count > layer->slots)
+                verify_error(v, op, "slots %lld..%lld (`%s`, `%s`) are not in the %lld slots of layer %lld",
+                             (long long)first, (long long)(first + count), info->fields[f].name,
+                             info->fields[f + 1].name, (long long)layer->slots, (long long)number);
+        }
+    }
+}
+
+static bool queue_serves(int64_t queue, unsigned engine_class) {
+    return engine_class == DTQ_CLASS_ANY ||
+           (engine_class == DTQ_CLASS_ARRAY ? queue >= DTQ_ARRAY0 : queue == (int64_t)engine_class);
+}
+
+void verify_instruction(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    ir_opcode code = (ir_opcode)m->ops[op].code;
+    int isa = IR_ISA_OP(code);
+    const dtq_op_info *info = &dtq_ops[isa];
+    int64_t queue = ir_int(m, op, IR_KEY_queue, -1);
+    char name[16];
+    if (!queue_serves(queue, info->engine_class))
+        verify_error(v, op, "queue %s cannot execute it; it belongs to %s", dtq_queue_name((unsigned)queue, name),
+                     info->engine_class == DTQ_CLASS_ARRAY ? "an array"
+                                                           : dtq_queue_name(info->engine_class, (char[16]){0}));
+    for (unsigned f = 0; f < info->field_count; f++)
+        if (info->fields[f].kind == DTQ_KIND_ENGINE && ir_int(m, op, (unsigned)v->field_keys[isa][f], -1) == queue)
+            verify_error(v, op, "queue %s would wait for itself; tokens go from one queue to another",
+                         dtq_queue_name((unsigned)queue, name));
+    verify_layer_fields(v, op, info, v->field_keys[isa]);
+    if (code == IR_I_TOPK && strcmp(ir_str(m, op, (unsigned)ir_key_find("select", 6)), "yes") == 0 &&
+        !find_layer(v, ir_int(m, op, (unsigned)ir_key_find("layer", 5), 0) + 1))
+        verify_error(v, op, "it selects for the layer after its own, which is not declared; set `select = no`");
+    const ir_attr *start = ir_get(m, op, IR_KEY_start), *busy = ir_get(m, op, IR_KEY_busy);
+    const ir_attr *done = ir_get(m, op, IR_KEY_done);
+    if (start && busy && done && (done->i < start->i || done->i - start->i < busy->i))
+        verify_error(v, op, "`done` is before `start` + `busy`");
+}
