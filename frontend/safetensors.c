@@ -1,8 +1,8 @@
 /* Safetensors files: an 8-byte little-endian header length, a JSON header, then the tensors' bytes. Mapped, not read.
  *
  * Everything the header claims is checked before anything is handed out: the length of the header, element types, shape
- * products, that each tensor has exactly the bytes its shape needs, and that the tensors lie side by side, without gap or
- * overlap, up to the end of the file. Tensors need not be aligned; who maps them copes.
+ * products, that each tensor has exactly the bytes its shape needs, and that the tensors lie side by side, without gap
+ * or overlap, up to the end of the file. Tensors need not be aligned; who maps them copes.
  */
 #include <errno.h>
 #include <fcntl.h>

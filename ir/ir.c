@@ -171,18 +171,24 @@ void ir_unset(ir_module *m, size_t op, unsigned key) {
     o->attr_count--;
 }
 
-void ir_copy_attrs(ir_module *m, size_t op, const ir_module *from, size_t from_op, size_t spare) {
-    const ir_op *old = &from->ops[from_op];
+void ir_put_attrs(ir_module *m, size_t op, const ir_attr *attrs, size_t count, size_t spare) {
     ir_op *o = &m->ops[op];
-    size_t room = old->attr_count + spare;
+    size_t room = count + spare;
     assert(o->attr_capacity == 0 && m->attr_count + room < UINT32_MAX && room <= UINT16_MAX);
+    assert(attrs < m->attrs || attrs >= m->attrs + m->attr_capacity); /* the pool may move */
     GROW(m, attrs, attr, m->attr_count + room);
     o->attrs = (uint32_t)m->attr_count;
-    o->attr_count = old->attr_count;
+    o->attr_count = (uint16_t)count;
     o->attr_capacity = (uint16_t)room;
     m->attr_count += room;
-    if (old->attr_count)
-        memcpy(&m->attrs[o->attrs], &from->attrs[old->attrs], old->attr_count * sizeof *m->attrs);
+    if (count)
+        memcpy(&m->attrs[o->attrs], attrs, count * sizeof *attrs);
+}
+
+void ir_copy_attrs(ir_module *m, size_t op, const ir_module *from, size_t from_op, size_t spare) {
+    const ir_op *old = &from->ops[from_op];
+    assert(m != from);
+    ir_put_attrs(m, op, old->attr_count ? &from->attrs[old->attrs] : NULL, old->attr_count, spare);
 }
 
 void ir_module_release(ir_module *m) {

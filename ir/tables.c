@@ -1,5 +1,6 @@
 /* The tables of ops and attribute keys, from ops.def, attrs.def and the instruction set, and their lookup by name. */
 #include <assert.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <threads.h>
 
@@ -115,6 +116,7 @@ typedef struct {
 /* Made once from the constant tables above, never changed afterwards: it spares each lookup a search through them. */
 static struct {
     once_flag once;
+    atomic_bool made; /* spares the call in every look-up after the first */
     size_t key_count;
     ir_key_info keys[KEYS_MAX]; /* fixed_keys, then each field name of the instruction set once */
     lookup_slot key_slots[SLOTS], op_slots[SLOTS];
@@ -185,41 +187,48 @@ static void make_index(void) {
     }
 }
 
-ir_opcode ir_opcode_find(const char *spelling, size_t n) {
+static inline void need_index(void) {
+    if (atomic_load_explicit(&lookup.made, memory_order_acquire))
+        return;
     call_once(&lookup.once, make_index);
+    atomic_store_explicit(&lookup.made, true, memory_order_release);
+}
+
+ir_opcode ir_opcode_find(const char *spelling, size_t n) {
+    need_index();
     const lookup_slot *slot = find_slot(lookup.op_slots, spelling, n);
     return slot->name ? (ir_opcode)slot->number : IR_OPCODES;
 }
 
 size_t ir_key_count(void) {
-    call_once(&lookup.once, make_index);
+    need_index();
     return lookup.key_count;
 }
 
 const ir_key_info *ir_key_get(unsigned key) {
-    call_once(&lookup.once, make_index);
+    need_index();
     assert(key < lookup.key_count);
     return &lookup.keys[key];
 }
 
 int ir_key_find(const char *name, size_t n) {
-    call_once(&lookup.once, make_index);
+    need_index();
     const lookup_slot *slot = find_slot(lookup.key_slots, name, n);
     return slot->name ? (int)slot->number : -1;
 }
 
 ir_need ir_key_need(ir_opcode code, unsigned key) {
-    call_once(&lookup.once, make_index);
+    need_index();
     return (ir_need)lookup.needs[code][key];
 }
 
 const dtq_field_info *ir_field(ir_opcode code, unsigned key) {
-    call_once(&lookup.once, make_index);
+    need_index();
     return ir_is_instr(code) ? lookup.fields[IR_ISA_OP(code)][key] : NULL;
 }
 
 const dtq_field_info *ir_operand_field(ir_opcode code, size_t operand) {
-    call_once(&lookup.once, make_index);
+    need_index();
     return ir_is_instr(code) && operand < DTQ_FIELDS_MAX ? lookup.operands[IR_ISA_OP(code)][operand] : NULL;
 }
 

@@ -25,8 +25,9 @@ typedef struct {
     verify_layer *layers; /* [VERIFY_LAYERS_MAX] */
     size_t layer_count;   /* declared ones */
     size_t scope;         /* tile level: the tile.attention whose strips stand here, or SIZE_MAX */
-    uint64_t must[IR_OPCODES][VERIFY_KEY_WORDS];  /* keys that an op must have */
-    int field_keys[DTQ_OP_COUNT][DTQ_FIELDS_MAX]; /* key of a field, -1 if it is an operand */
+    uint64_t must[IR_OPCODES][VERIFY_KEY_WORDS];              /* keys that an op must have */
+    const char *good_word[IR_OPCODES][64 * VERIFY_KEY_WORDS]; /* the word of that op and key last found good */
+    int field_keys[DTQ_OP_COUNT][DTQ_FIELDS_MAX];             /* key of a field, -1 if it is an operand */
 } verifier;
 
 /** Reports an error of op `op`; always false. */

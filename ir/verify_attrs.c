@@ -7,13 +7,19 @@
 /* ---- attributes -------------------------------------------------------------------------------------------------- */
 
 static bool verify_word(verifier *v, size_t op, const ir_attr *attr) {
+    uint16_t code = v->m->ops[op].code;
+    const char **good = &v->good_word[code][attr->key];
+    if (attr->s && *good == attr->s)
+        return true; /* ops share their words */
     ir_word words[IR_WORDS_MAX];
-    size_t count = ir_words((ir_opcode)v->m->ops[op].code, attr->key, words);
+    size_t count = ir_words((ir_opcode)code, attr->key, words);
     size_t n = attr->s ? strlen(attr->s) : 0;
     const char *all = "";
     for (size_t i = 0; i < count; i++)
-        if (words[i].length == n && memcmp(words[i].text, attr->s, n) == 0)
+        if (words[i].length == n && memcmp(words[i].text, attr->s, n) == 0) {
+            *good = attr->s;
             return true;
+        }
     for (size_t i = 0; i < count; i++)
         all = arena_printf(v->scratch, "%s%s%.*s", all,
                            i == 0          ? ""
@@ -101,9 +107,11 @@ static bool verify_attr(verifier *v, size_t op, const ir_attr *attr) {
         return verify_error(v, op, "`%s` is not of its key's kind", key->name);
     if (!verify_value(v, op, attr))
         return false;
+    if (attr->kind != IR_KIND_STR || !names_tensor(code, attr->key))
+        return true;
     const dtq_field_info *field = ir_field(code, attr->key);
-    bool none = field && ir_field_may_be_none(field) && attr->kind == IR_KIND_STR && *attr->s == '\0';
-    if (names_tensor(code, attr->key) && !none && !names_find(&v->tensors, attr->s, strlen(attr->s)))
+    bool none = *attr->s == '\0' && field && ir_field_may_be_none(field);
+    if (!none && !names_find(&v->tensors, attr->s, strlen(attr->s)))
         return verify_error(v, op, "`%s` is \"%s\", which is not in the tensor table", key->name, attr->s);
     return true;
 }

@@ -28,6 +28,12 @@ typedef struct {
     size_t count, capacity;
 } space_map;
 
+/** Where a buffer lies. */
+typedef struct {
+    int space;
+    uint64_t address, bytes;
+} memory;
+
 /** Tokens that an instruction waits for or signals: up to one for each queue. */
 typedef struct edge {
     struct edge *next;
@@ -49,6 +55,8 @@ typedef struct {
     uint32_t touched_count;
     uint32_t queues;
     edge **waits, **signals;                       /* by op */
+    uint8_t *queue;                                /* by op */
+    memory *memories;                              /* by value */
     unsigned access[DTQ_OP_COUNT][DTQ_FIELDS_MAX]; /* of each buffer operand, as instr_access says */
     const uint32_t *layer_ops;                     /* op index of each layer */
     uint32_t layer_count;
@@ -61,7 +69,7 @@ static bool is_untimed(const ir_module *m, uint32_t from, uint32_t to) {
 }
 
 static uint32_t queue_of(const sync_state *s, size_t op) {
-    return (uint32_t)ir_int(s->m, op, IR_KEY_queue, 0);
+    return s->queue[op];
 }
 
 static void add_edge(arena *a, edge **list, uint32_t queue) {
@@ -219,10 +227,8 @@ static void access_range(sync_state *s, size_t op, int space, uint64_t lo, uint6
 static void access_value(sync_state *s, size_t op, ir_value v, unsigned access) {
     if (v == IR_NONE)
         return;
-    size_t def = s->m->defs[v];
-    int space = space_find(ir_str(s->m, def, IR_KEY_space));
-    access_range(s, op, space, (uint64_t)ir_int(s->m, def, IR_KEY_address, 0),
-                 (uint64_t)ir_int(s->m, def, IR_KEY_bytes, 0), access);
+    const memory *at = &s->memories[v];
+    access_range(s, op, at->space, at->address, at->bytes, access);
 }
 
 static void access_region(sync_state *s, size_t op, uint32_t layer, size_t region, unsigned access) {
@@ -269,11 +275,31 @@ static void visit(sync_state *s, size_t op) {
     make_tokens(s, op);
 }
 
+/** Looks up once what every access asks for: queues of instructions and places of buffers. */
+static void find_places(sync_state *s) {
+    const ir_module *m = s->m;
+    s->queue = ARENA_ARRAY(s->ctx->arena, uint8_t, m->op_count + 1);
+    s->memories = ARENA_ARRAY(s->ctx->arena, memory, m->value_count + 1);
+    for (size_t op = 0; op < m->op_count; op++) {
+        if (ir_is_instr((ir_opcode)m->ops[op].code))
+            s->queue[op] = (uint8_t)ir_int(m, op, IR_KEY_queue, 0);
+        else if (m->ops[op].code == IR_BUFFER)
+            s->memories[m->ops[op].result] = (memory){.space = space_find(ir_str(m, op, IR_KEY_space)),
+                                                      .address = (uint64_t)ir_int(m, op, IR_KEY_address, 0),
+                                                      .bytes = (uint64_t)ir_int(m, op, IR_KEY_bytes, 0)};
+    }
+}
+
 static void emit_sync(const sync_state *s, ir_module *m, dtq_opcode code, uint32_t queue, uint32_t other, src_loc loc) {
     bool waits = code == DTQ_OP_WAIT;
-    size_t op = instr_append(m, code, queue, NULL, 0, NULL, loc);
-    ir_set_int(m, op, waits ? s->keys.from : s->keys.to, other);
-    instr_set_text(m, op, s->keys.untimed, is_untimed(m, waits ? other : queue, waits ? queue : other) ? "yes" : "no");
+    bool untimed = is_untimed(m, waits ? other : queue, waits ? queue : other);
+    const ir_attr attrs[] = {
+        {.key = IR_KEY_queue, .kind = IR_KIND_QUEUE, .i = queue},
+        {.key = (uint16_t)(waits ? s->keys.from : s->keys.to), .kind = IR_KIND_QUEUE, .i = other},
+        {.key = (uint16_t)s->keys.untimed, .kind = IR_KIND_WORD, .s = untimed ? "yes" : "no"},
+    };
+    size_t op = ir_append(m, IR_INSTR(code), NULL, 0, (ir_type){0}, loc);
+    ir_put_attrs(m, op, attrs, sizeof attrs / sizeof *attrs, 0);
 }
 
 bool pass_insert_sync(pass_context *ctx, ir_module **module) {
@@ -299,6 +325,7 @@ bool pass_insert_sync(pass_context *ctx, ir_module **module) {
     for (int code = 0; code < DTQ_OP_COUNT; code++)
         for (size_t i = 0; i < DTQ_FIELDS_MAX; i++)
             s.access[code][i] = instr_access((dtq_opcode)code, i);
+    find_places(&s);
     for (size_t op = 0; op < m->op_count; op++)
         if (ir_is_instr((ir_opcode)m->ops[op].code))
             visit(&s, op);

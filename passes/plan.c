@@ -15,7 +15,7 @@
 enum { UNITS_WORTH_TRYING = 20000 };
 
 /* The coarsest cut within this of the shortest is taken: finer ones are not worth their instructions. */
-static const double worthwhile = 0.02;
+static const double worthwhile = 0.04;
 
 /** Cycles of a piece of one matmul: exact where precision is static, else the rounded expectation. */
 static uint64_t qk_cycles(pass_context *ctx, const layer_info *l, uint32_t row, uint32_t rows, uint32_t col,

@@ -10,13 +10,24 @@
 #include "codegen/codegen.h"
 #include "codegen/stream/strings.h"
 
+/* Operands that the source map repeats. */
+static const char *const source_names[] = {"layer", "head", "row", "rows", "col", "cols"};
+enum { SOURCE_FIELDS = sizeof source_names / sizeof *source_names };
+
+typedef struct {
+    const char *text;
+    uint32_t number;
+} shared_string;
+
 typedef struct {
     arena *a;
     diag *d;
     const ir_module *m;
     dtq_program *program;
     string_table *strings;
-    int *field_keys[DTQ_OP_COUNT]; /* attribute key of each field, -1 for addresses */
+    int *field_keys[DTQ_OP_COUNT];                  /* attribute key of each field, -1 for addresses */
+    int source_fields[DTQ_OP_COUNT][SOURCE_FIELDS]; /* operand that source_names[i] is, -1 if the op has none */
+    shared_string last_op, last_file;
 } generator;
 
 /* ---- weights --------------------------------------------------------------------------------------------------- */
@@ -144,9 +155,14 @@ static void generate_layer(generator *g, const ir_module *m, size_t op, dtq_laye
 static void find_field_keys(generator *g) {
     for (int op = 0; op < DTQ_OP_COUNT; op++) {
         g->field_keys[op] = ARENA_ARRAY(g->a, int, DTQ_FIELDS_MAX);
+        for (int i = 0; i < SOURCE_FIELDS; i++)
+            g->source_fields[op][i] = -1;
         for (uint8_t f = 0; f < dtq_ops[op].field_count; f++) {
             const dtq_field_info *field = &dtq_ops[op].fields[f];
             bool address = field->kind == DTQ_KIND_BUF || field->kind == DTQ_KIND_DRAM;
+            for (int i = 0; i < SOURCE_FIELDS; i++)
+                if (strcmp(field->name, source_names[i]) == 0)
+                    g->source_fields[op][i] = f;
             g->field_keys[op][f] = address ? -1 : ir_key_find(field->name, strlen(field->name));
         }
     }
@@ -206,25 +222,26 @@ static bool generate_instr(generator *g, const ir_module *m, size_t op, dtq_inst
     return true;
 }
 
+/** Number of a string that ops repeat by pointer: the table is asked only when the pointer changes. */
+static uint32_t string_number(generator *g, shared_string *last, const char *text) {
+    if (!last->text || last->text != text)
+        *last = (shared_string){text, string_add(g->strings, text)};
+    return last->number;
+}
+
 static dtq_source source_of(generator *g, const ir_module *m, size_t op, const dtq_instr *in) {
     const char *source = ir_str(m, op, IR_KEY_source);
     src_loc loc = m->ops[op].loc;
-    dtq_source s = {.op = string_add(g->strings, source ? source : ""),
-                    .file = string_add(g->strings, loc.file ? loc.file : ""),
+    dtq_source s = {.op = string_number(g, &g->last_op, source ? source : ""),
+                    .file = string_number(g, &g->last_file, loc.file ? loc.file : ""),
                     .line = loc.file ? loc.line : 0,
                     .col = loc.file ? loc.col : 0,
                     .layer = UINT32_MAX,
                     .head = UINT32_MAX};
-    const struct {
-        const char *name;
-        uint32_t *to;
-    } fields[] = {{"layer", &s.layer}, {"head", &s.head},    {"row", &s.row},
-                  {"rows", &s.rows},   {"col", &s.tile_col}, {"cols", &s.tile_cols}};
-    const dtq_op_info *info = &dtq_ops[in->op];
-    for (uint8_t f = 0; f < info->field_count; f++)
-        for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-            if (strcmp(info->fields[f].name, fields[i].name) == 0)
-                *fields[i].to = (uint32_t)in->f[f];
+    uint32_t *const to[SOURCE_FIELDS] = {&s.layer, &s.head, &s.row, &s.rows, &s.tile_col, &s.tile_cols};
+    for (int i = 0; i < SOURCE_FIELDS; i++)
+        if (g->source_fields[in->op][i] >= 0)
+            *to[i] = (uint32_t)in->f[g->source_fields[in->op][i]];
     return s;
 }
 

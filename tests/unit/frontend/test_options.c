@@ -137,8 +137,13 @@ START_TEST(help_and_man_page_tell_all) {
         if (i == OPT_help)
             continue;
         char roffed[64] = "\\-\\-";
-        for (const char *at = option_table[i].name; *at; at++)
-            strncat(roffed, *at == '-' ? "\\-" : (char[]){*at, 0}, 3);
+        size_t length = strlen(roffed);
+        for (const char *at = option_table[i].name; *at && length + 3 < sizeof roffed; at++) {
+            if (*at == '-')
+                roffed[length++] = '\\';
+            roffed[length++] = *at;
+        }
+        roffed[length] = '\0';
         ck_assert_msg(strstr(man, roffed), "--%s", option_table[i].name);
     }
     for (int c = 0; c < CMD_COUNT; c++)
