@@ -193,8 +193,8 @@ void ir_set_range(ir_module *m, size_t op, unsigned key, int64_t lo, int64_t hi)
 /** Copies an attribute (of the same or another module in the same arena). */
 void ir_set(ir_module *m, size_t op, const ir_attr *attr);
 void ir_unset(ir_module *m, size_t op, unsigned key);
-/** Gives op `op`, just appended and without attributes, these, whose keys must differ, with room for `spare` more. Text and
- *  arrays are not copied: they must live as long as the arena. */
+/** Gives op `op`, just appended and without attributes, these, whose keys must differ, with room for `spare` more. Text
+ * and arrays are not copied: they must live as long as the arena. */
 void ir_put_attrs(ir_module *m, size_t op, const ir_attr *attrs, size_t count, size_t spare);
 /** Gives op `op`, just appended and without attributes, those of another op (of a module in the same arena), with room
  *  for `spare` more. */

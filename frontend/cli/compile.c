@@ -74,5 +74,8 @@ bool command_compile(session *s) {
         return false;
     if (given(s, OPT_trace) && !trace(s, &all[0]))
         return false;
-    return print_reports(s, reports, count, (report_format)value(s, OPT_report)->word, taken ? stderr : stdout);
+    /* a dump that is redirected must parse back, so the summary steps aside for it */
+    report_format format = (report_format)value(s, OPT_report)->word;
+    bool dumps = (given(s, OPT_dump_ir) || given(s, OPT_print_after)) && format == REPORT_TEXT;
+    return print_reports(s, reports, count, format, taken || dumps ? stderr : stdout);
 }
