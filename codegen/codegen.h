@@ -28,7 +28,7 @@ typedef struct {
     bool expected;        /* precision known only at run time: numbers are expectations */
     report_matmul qk, pv;
     uint64_t start, end;                                    /* on the timeline, cycles */
-    double cycles;                                          /* end - start */
+    double cycles;                                          /* from the end of the layers before to its own end */
     double share;                                           /* of the total */
     double utilisation;                                     /* bound / cycles */
     uint64_t array_busy, softmax_busy, dma_busy, topk_busy; /* cycles: busiest array, and the engines */
@@ -54,6 +54,10 @@ typedef struct {
 
 /** The static report of a module at stream level after `timeline`. NULL after an error. */
 report *report_build(arena *a, diag *d, const ir_module *m);
+
+/** Derives cycles, share and utilisation of all layers, and the utilisation of the whole, from `end` and `cycles`. The
+ *  next layer's loads run under a layer, so its cycles are what it adds to the total: shares sum to 1. */
+void report_settle(report *r);
 
 typedef enum { REPORT_TEXT, REPORT_JSON, REPORT_CSV } report_format;
 /** False if `out` could not be written. */

@@ -11,8 +11,28 @@
     X(layer)                                                                                                           \
     X(head)                                                                                                            \
     X(row)                                                                                                             \
-    X(rows) X(col) X(cols) X(operand) X(mode) X(flags) X(first) X(select) X(from) X(to) X(untimed) X(word) X(position) \
-        X(type) X(weight) X(bias) X(path) X(gamma) X(beta) X(eps) X(kind) X(width)
+    X(rows)                                                                                                            \
+    X(col)                                                                                                             \
+    X(cols)                                                                                                            \
+    X(operand)                                                                                                         \
+    X(mode)                                                                                                            \
+    X(flags)                                                                                                           \
+    X(first)                                                                                                           \
+    X(select)                                                                                                          \
+    X(from)                                                                                                            \
+    X(to)                                                                                                              \
+    X(untimed)                                                                                                         \
+    X(word)                                                                                                            \
+    X(position)                                                                                                        \
+    X(type)                                                                                                            \
+    X(weight)                                                                                                          \
+    X(bias)                                                                                                            \
+    X(path)                                                                                                            \
+    X(gamma)                                                                                                           \
+    X(beta)                                                                                                            \
+    X(eps)                                                                                                             \
+    X(kind)                                                                                                            \
+    X(width)
 
 typedef struct {
 #define INSTR_KEY(name) unsigned name;

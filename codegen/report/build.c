@@ -263,8 +263,6 @@ static void finish_layer(builder *b, uint32_t index) {
     report_layer *out = &b->report->layers[index];
     out->start = s->start;
     out->end = s->end;
-    out->cycles = (double)(s->end - s->start);
-    out->utilisation = ratio(out->qk.bound_cycles + out->pv.bound_cycles, out->cycles);
     out->array_busy = largest(s->array_busy, arrays);
     out->softmax_busy = s->busy[DTQ_SOFTMAX];
     out->dma_busy = s->busy[DTQ_LOAD] > s->busy[DTQ_STORE] ? s->busy[DTQ_LOAD] : s->busy[DTQ_STORE];
@@ -281,6 +279,18 @@ static void finish_layer(builder *b, uint32_t index) {
         out->limit = busy[i] > busy[out->limit] ? (report_limit)i : out->limit;
     }
     out->dram_bytes = (uint64_t)llround(s->counted.dram_bytes);
+}
+
+void report_settle(report *r) {
+    uint64_t before = 0;
+    for (size_t i = 0; i < r->layer_count; i++) {
+        report_layer *l = &r->layers[i];
+        l->cycles = l->end > before ? (double)(l->end - before) : 0;
+        l->share = ratio(l->cycles, r->cycles);
+        l->utilisation = ratio(l->qk.bound_cycles + l->pv.bound_cycles, l->cycles);
+        before = l->end > before ? l->end : before;
+    }
+    r->utilisation = ratio(r->bound_cycles, r->cycles);
 }
 
 static void finish_totals(builder *b) {
@@ -300,10 +310,7 @@ static void finish_totals(builder *b) {
         r->bops += l->bops;
         r->cycles = fmax(r->cycles, (double)l->end);
     }
-    for (size_t i = 0; i < b->layer_count; i++) {
-        r->layers[i].share = ratio(r->layers[i].cycles, r->cycles);
-    }
-    r->utilisation = ratio(r->bound_cycles, r->cycles);
+    report_settle(r);
     r->mac_cycles = (uint64_t)llround(all.mac_cycles);
     r->stall_cycles = (uint64_t)llround(all.stall_cycles);
     r->energy_pj = counters_energy(&all, b->machine);

@@ -212,16 +212,13 @@ static void put_matmuls(const report *r, table_row *rows, FILE *out) {
 /* ---- notes ------------------------------------------------------------------------------------------------------- */
 
 static void put_notes(const report *r, bool collapsed, FILE *out) {
-    double shares = 0;
-    for (size_t i = 0; i < r->layer_count; i++) {
-        shares += r->layers[i].share;
-    }
     fputc('\n', out);
     static const struct {
         const char *term, *meaning;
     } legend[] = {
         {"util.", "bound / cycles"},
         {"stall", "share of a tile's PE-cycles lost to its slowest PE, mean over the tiles (iterations)"},
+        {"cycles", "from the end of the layer before to the layer's own; its loads run under the layer before"},
         {"limited by", "the engine that is busiest in the layer's span"},
         {"step cycles", "sum over iterations of what the slowest PE costs in a step; all heads"},
         {"array cycles", "what the matmul occupies of one array, or of the busiest; all heads"},
@@ -233,10 +230,6 @@ static void put_notes(const report *r, bool collapsed, FILE *out) {
     }
     if (collapsed) {
         table_paragraph("  layer a-b     ", "the numbers of each of these layers, not their sum", out);
-    }
-    if (shares > 1.0005) {
-        table_paragraph("  share         ",
-                        "of the total; neighbouring layers overlap, so they add up to more than 100 %", out);
     }
     if (report_expected(r)) {
         table_paragraph("  ~             ",

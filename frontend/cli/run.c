@@ -201,7 +201,6 @@ static void measure(report *rep, const run_case *c) {
     const dtq_stats *st = &c->stats;
     rep->measured = true;
     rep->cycles = (double)st->cycles;
-    rep->utilisation = st->cycles ? rep->bound_cycles / (double)st->cycles : 0;
     rep->dram_bytes = st->dram_read_bytes + st->dram_write_bytes;
     rep->mac_cycles = st->mac_cycles;
     rep->stall_cycles = st->stall_cycles;
@@ -220,10 +219,8 @@ static void measure(report *rep, const run_case *c) {
             continue;
         layer->start = start;
         layer->end = end;
-        layer->cycles = (double)(end - start);
-        layer->share = st->cycles ? layer->cycles / (double)st->cycles : 0;
-        layer->utilisation = layer->cycles > 0 ? (layer->qk.bound_cycles + layer->pv.bound_cycles) / layer->cycles : 0;
     }
+    report_settle(rep);
 }
 
 static bool print_run_reports(run_state *r) {

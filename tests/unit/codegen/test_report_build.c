@@ -305,6 +305,21 @@ START_TEST(counts_buffer_traffic) {
 }
 END_TEST
 
+START_TEST(shares_sum_to_one) {
+    report_layer layers[3] = {{.start = 0, .end = 100}, {.start = 40, .end = 150}, {.start = 90, .end = 250}};
+    layers[1].qk.bound_cycles = 20;
+    layers[1].pv.bound_cycles = 5;
+    report r = {.layer_count = 3, .layers = layers, .cycles = 250, .bound_cycles = 125};
+    report_settle(&r);
+    expect_near(layers[0].cycles, 100);
+    expect_near(layers[1].cycles, 50); /* its loads ran under layer 0 */
+    expect_near(layers[2].cycles, 100);
+    expect_near(layers[0].share + layers[1].share + layers[2].share, 1);
+    expect_near(layers[1].utilisation, 0.5);
+    expect_near(r.utilisation, 0.5);
+}
+END_TEST
+
 START_TEST(tells_layers_apart) {
     setup_test();
     static const uint8_t low[] = {4, 4, 4, 8}, high[] = {8, 8, 8, 8};
@@ -433,6 +448,6 @@ END_TEST
 
 REPORT_MAIN("report_build", fig5_unclustered, fig5_clustered, counts_work_bytes_and_energy, reads_the_timeline,
             spreads_over_arrays, splits_keys_and_rows, expects_what_it_cannot_know, counts_promotions,
-            counts_a_selection, causal_layers_fold_scales, counts_buffer_traffic, tells_layers_apart,
+            counts_a_selection, causal_layers_fold_scales, counts_buffer_traffic, shares_sum_to_one, tells_layers_apart,
             remembers_many_blocks, falls_back_on_segments, keeps_remarks, refuses_what_is_not_ready,
             an_empty_module_has_an_empty_report)

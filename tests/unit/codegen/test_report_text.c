@@ -139,18 +139,6 @@ START_TEST(expectations_are_marked) {
 }
 END_TEST
 
-START_TEST(overlap_is_explained) {
-    report r = sample(2);
-    char *text = print(&r);
-    expect_no(text, "neighbouring layers overlap");
-    free(text);
-    layers[0].share = 0.7;
-    text = print(&r);
-    expect(text, "neighbouring layers overlap");
-    free(text);
-}
-END_TEST
-
 START_TEST(remarks_wrap_and_repeat_once) {
     report r = sample(1);
     const diag_entry entries[] = {
@@ -220,5 +208,5 @@ START_TEST(a_full_disk_is_noticed) {
 END_TEST
 
 REPORT_MAIN("report_text", summary, equal_neighbours_share_a_row, a_single_layer_needs_no_total,
-            expectations_are_marked, overlap_is_explained, remarks_wrap_and_repeat_once, large_numbers_fit,
-            an_empty_report_prints, a_full_disk_is_noticed)
+            expectations_are_marked, remarks_wrap_and_repeat_once, large_numbers_fit, an_empty_report_prints,
+            a_full_disk_is_noticed)
