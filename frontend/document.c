@@ -318,6 +318,9 @@ static const char *shown(const doc_node *n, char buf[64]) {
     while (cut < length && cut > 0 && ((uint8_t)n->text[cut] & 0xC0) == 0x80)
         cut--;
     snprintf(buf, 64, n->quoted ? "text \"%.*s%s\"" : "'%.*s%s'", (int)cut, n->text, cut < length ? "…" : "");
+    for (char *c = buf; *c; c++) /* a message is one line, whatever escapes the text had */
+        if ((uint8_t)*c < ' ' || *c == 0x7F)
+            *c = '?';
     return buf;
 }
 

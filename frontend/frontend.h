@@ -130,12 +130,13 @@ typedef struct {
 
 /** A model as read: everything that does not depend on the length, so that many lengths build from one reading. */
 typedef struct model model;
-/** Reads a model YAML, or a Hugging Face directory (config.json, model.safetensors, vocab.txt). NULL after an error. */
+/** Reads a model YAML, or a Hugging Face directory (config.json, model.safetensors, vocab.txt or
+ *  tokenizer.json). NULL after an error. */
 model *model_load(arena *a, diag *d, const char *path);
 const char *model_name(const model *m);
 uint32_t model_positions(const model *m);     /* longest sequence; for a bare attention its tokens */
 bool model_is_attention(const model *m);      /* bare attention problem: input q, k, v */
-const char *model_vocabulary(const model *m); /* path of vocab.txt, or NULL */
+const char *model_vocabulary(const model *m); /* path of vocab.txt or tokenizer.json, or NULL */
 bool model_lower_case(const model *m);
 /** Builds the graph module for one length; ops carry locations in the model's file. NULL after an error. */
 ir_module *model_build(const model *m, arena *a, diag *d, const model_options *o);
@@ -143,7 +144,9 @@ ir_module *model_build(const model *m, arena *a, diag *d, const model_options *o
 /* ---- text (frontend/tokenizer/) ---------------------------------------------------------------------------------- */
 
 typedef struct wordpiece wordpiece;
-/** Loads vocab.txt. NULL after an error (no [UNK], [CLS] or [SEP], not UTF-8, duplicates). */
+/** Loads a vocabulary: a tokenizer.json of a BERT tokeniser if the path ends in .json (ids may have gaps; its rules for
+ *  accents and ideographs hold, and accents go with the case where it has none), else a vocab.txt. `lower_case` holds
+ *  for both. NULL after an error (no [UNK], [CLS] or [SEP], not UTF-8, duplicates, another kind of tokeniser). */
 wordpiece *wordpiece_load(arena *a, diag *d, const char *path, bool lower_case);
 
 typedef struct {
@@ -156,6 +159,6 @@ typedef struct {
  *  and, if pad_to > count, padded with [PAD]. */
 bool wordpiece_encode(const wordpiece *w, arena *a, diag *d, const char *text, const char *pair, size_t limit,
                       size_t pad_to, token_list *out);
-const char *wordpiece_token(const wordpiece *w, uint32_t id); /* NULL if out of range */
+const char *wordpiece_token(const wordpiece *w, uint32_t id); /* NULL if no token has it */
 
 #endif

@@ -1,4 +1,4 @@
-/* Hugging Face directories of the BERT family: config.json, model.safetensors, vocab.txt, and what
+/* Hugging Face directories of the BERT family: config.json, model.safetensors, vocab.txt or tokenizer.json, and what
  * sentence-transformers adds about pooling.
  *
  * Pooling: modules.json lists the modules behind the transformer; its Pooling module's config.json says mean, [CLS] or
@@ -11,6 +11,7 @@
 #include "frontend/fields.h"
 #include "frontend/model.h"
 #include "frontend/path.h"
+#include "frontend/tokenizer/vocabulary.h"
 
 typedef struct {
     const char *model_type, *position_type;
@@ -143,19 +144,37 @@ static bool read_modules(arena *a, diag *d, const char *directory, src_loc loc, 
 /* ---- the rest of the directory -------------------------------------------------------------------------------------
  */
 
+/** What the normaliser of tokenizer.json says of case. Whether the file describes a tokeniser that can be had matters
+ * only to who has text: token ids do without. */
+static bool read_normalizer_case(arena *a, diag *d, const char *path, bool *lower_case) {
+    const doc_node *root = doc_load(a, d, path, VOCABULARY_BYTES);
+    const doc_node *said = doc_find(doc_find(root, "normalizer"), "lowercase");
+    return root && (!said || doc_is_null(said) || doc_bool(d, said, "normalizer.lowercase", lower_case));
+}
+
 static bool read_tokenizer(arena *a, diag *d, const char *directory, model *m) {
     static const field fields[] = {{"do_lower_case", FIELD_BOOL, offsetof(model, lower_case), 0, 0, NULL, false}};
     const char *vocab = path_join(a, directory, "vocab.txt");
+    const char *tokenizer = path_join(a, directory, "tokenizer.json");
     const char *config = path_join(a, directory, "tokenizer_config.json");
+    bool has_tokenizer = path_is_file(tokenizer);
     m->lower_case = true;
     if (path_is_file(vocab))
         m->vocabulary = vocab;
+    else if (has_tokenizer)
+        m->vocabulary = tokenizer;
     else
-        diag_remark(d, m->loc, "huggingface", "'%s' has no vocab.txt: inputs are token ids, not text", directory);
-    if (!path_is_file(config))
-        return true;
-    const doc_node *root = doc_load(a, d, config, 0);
-    return root && fields_read(d, root, "", fields, FIELD_COUNT(fields), FIELDS_NULLS, m);
+        diag_remark(d, m->loc, "huggingface",
+                    "'%s' has neither vocab.txt nor tokenizer.json: inputs are token ids, not text", directory);
+    if (path_is_file(config)) {
+        const doc_node *root = doc_load(a, d, config, 0);
+        if (!root || !fields_read(d, root, "", fields, FIELD_COUNT(fields), FIELDS_NULLS, m))
+            return false;
+        const doc_node *said = doc_find(root, fields[0].key);
+        if (said && !doc_is_null(said))
+            return true;
+    }
+    return !has_tokenizer || read_normalizer_case(a, d, tokenizer, &m->lower_case);
 }
 
 static bool read_weights(arena *a, diag *d, const char *directory, model *m) {

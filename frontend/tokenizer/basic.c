@@ -105,16 +105,28 @@ static void put_char(word_builder *w, int32_t c, int combining_class) {
     }
 }
 
-static void put_lowered(word_builder *w, int32_t c) {
+/* Decomposed and without its accents. */
+static void put_stripped(word_builder *w, int32_t c, bool lower_case) {
     int32_t parts[8];
     int boundary = UTF8PROC_BOUNDCLASS_START;
     utf8proc_ssize_t n = utf8proc_decompose_char(c, parts, 8, UTF8PROC_DECOMPOSE, &boundary);
     for (utf8proc_ssize_t i = 0; i < n; i++) {
         const utf8proc_property_t *p = utf8proc_get_property(parts[i]);
         if (p->category != UTF8PROC_CATEGORY_MN)
-            put_char(w, utf8proc_tolower(parts[i]), p->combining_class);
+            put_char(w, lower_case ? utf8proc_tolower(parts[i]) : parts[i], p->combining_class);
         else if (p->combining_class == 0)
             w->run_start = w->count; /* sorting does not cross it, though it is gone */
+    }
+}
+
+/* As it is but for its case; without NFD nothing is reordered. */
+static void put_whole(word_builder *w, int32_t c, bool lower_case) {
+    enum { CAPITAL_I_WITH_DOT = 0x130, COMBINING_DOT = 0x307 }; /* the one letter that becomes two */
+    if (lower_case && c == CAPITAL_I_WITH_DOT) {
+        put_char(w, 'i', 0);
+        put_char(w, COMBINING_DOT, 0);
+    } else {
+        put_char(w, lower_case ? utf8proc_tolower(c) : c, 0);
     }
 }
 
@@ -126,14 +138,14 @@ static void put_ascii(word_builder *w, int32_t c, char_class class, bool lower_c
         end_word(w);
 }
 
-static void put_unicode(word_builder *w, int32_t c, bool lower_case) {
-    if (lower_case)
-        put_lowered(w, c);
+static void put_unicode(word_builder *w, int32_t c, basic_rules rules) {
+    if (rules.strip_accents)
+        put_stripped(w, c, rules.lower_case);
     else
-        put_char(w, c, 0); /* without NFD nothing is reordered */
+        put_whole(w, c, rules.lower_case);
 }
 
-size_t basic_words(const char *text, size_t bytes, bool lower_case, basic_word_fn word, void *user) {
+size_t basic_words(const char *text, size_t bytes, basic_rules rules, basic_word_fn word, void *user) {
     word_builder w = {.give = word, .user = user};
     size_t at = 0;
     while (at < bytes) {
@@ -151,13 +163,13 @@ size_t basic_words(const char *text, size_t bytes, bool lower_case, basic_word_f
         if (class == CLASS_SPACE) {
             end_word(&w);
         } else if (c < 0x80) {
-            put_ascii(&w, c, class, lower_case);
-        } else if (class == CLASS_IDEOGRAPH) {
+            put_ascii(&w, c, class, rules.lower_case);
+        } else if (class == CLASS_IDEOGRAPH && rules.split_ideographs) {
             end_word(&w);
-            put_unicode(&w, c, lower_case);
+            put_unicode(&w, c, rules);
             end_word(&w);
         } else {
-            put_unicode(&w, c, lower_case);
+            put_unicode(&w, c, rules);
         }
     }
     end_word(&w);

@@ -4,20 +4,23 @@
 
 #include "frontend/frontend.h"
 #include "frontend/tokenizer/basic.h"
+#include "frontend/tokenizer/tokenizer_json.h"
+#include "frontend/tokenizer/vocabulary.h"
 
-enum { PAD, UNK, CLS, SEP, MASK, SPECIALS };
 static const char *const special_names[SPECIALS] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
 
-enum { NO_ID = UINT32_MAX, VOCABULARY_BYTES = 64 << 20 };
+enum { NO_ID = UINT32_MAX, NO_TOKEN = UINT32_MAX };
 
+/* Tokens are numbered by their place among the ids, which may have gaps. */
 struct wordpiece {
-    bool lower_case;
+    basic_rules rules;
     size_t count;
     const char **tokens;        /* [count] */
+    uint32_t *ids;              /* [count] ascending */
     uint32_t *lengths;          /* [count] bytes */
     size_t longest;             /* bytes of the longest token */
     size_t mask;                /* slots of the hash table - 1 */
-    uint32_t *slots;            /* id, or NO_ID */
+    uint32_t *slots;            /* token, or NO_TOKEN */
     uint32_t *hashes;           /* of the slot's token */
     uint32_t special[SPECIALS]; /* ids; NO_ID if the vocabulary has it not */
 };
@@ -31,17 +34,17 @@ static inline uint32_t hash_finish(uint32_t h) {
     return h ^ (h >> 15);
 }
 
-/* The id of the token that is `prefix` ("" or "##") followed by `bytes` of `text`, whose hash is `hash`. */
+/* The token that is `prefix` ("" or "##") followed by `bytes` of `text`, whose hash is `hash`. */
 static uint32_t find(const wordpiece *w, uint32_t hash, const char *prefix, size_t prefix_bytes, const char *text,
                      size_t bytes) {
     uint32_t finished = hash_finish(hash);
-    for (size_t at = finished & w->mask; w->slots[at] != NO_ID; at = (at + 1) & w->mask) {
-        uint32_t id = w->slots[at];
-        if (w->hashes[at] == finished && w->lengths[id] == prefix_bytes + bytes &&
-            memcmp(w->tokens[id], prefix, prefix_bytes) == 0 && memcmp(w->tokens[id] + prefix_bytes, text, bytes) == 0)
-            return id;
+    for (size_t at = finished & w->mask; w->slots[at] != NO_TOKEN; at = (at + 1) & w->mask) {
+        uint32_t t = w->slots[at];
+        if (w->hashes[at] == finished && w->lengths[t] == prefix_bytes + bytes &&
+            memcmp(w->tokens[t], prefix, prefix_bytes) == 0 && memcmp(w->tokens[t] + prefix_bytes, text, bytes) == 0)
+            return t;
     }
-    return NO_ID;
+    return NO_TOKEN;
 }
 
 static uint32_t hash_text(const char *text, size_t bytes) {
@@ -53,9 +56,41 @@ static uint32_t hash_text(const char *text, size_t bytes) {
 
 /* ---- loading ----------------------------------------------------------------------------------------------------- */
 
-static bool add_token(wordpiece *w, diag *d, src_loc loc, uint32_t id) {
-    const char *token = w->tokens[id];
-    size_t bytes = w->lengths[id];
+static void reserve(wordpiece *w, arena *a, size_t count) {
+    w->count = count;
+    w->tokens = ARENA_ARRAY(a, const char *, count + 1);
+    w->ids = ARENA_ARRAY(a, uint32_t, count + 1);
+    w->lengths = ARENA_ARRAY(a, uint32_t, count + 1);
+    size_t table = 16;
+    while (table < count * 3)
+        table *= 2;
+    w->mask = table - 1;
+    w->slots = ARENA_ARRAY(a, uint32_t, table);
+    w->hashes = ARENA_ARRAY(a, uint32_t, table);
+    memset(w->slots, 0xFF, table * sizeof *w->slots);
+}
+
+/* Fills in token `t`. Returns a token of the same text that is there already, or NO_TOKEN. */
+static uint32_t add_token(wordpiece *w, uint32_t t, uint32_t id, const char *text, size_t bytes) {
+    uint32_t hash = hash_text(text, bytes), finished = hash_finish(hash);
+    uint32_t twin = find(w, hash, "", 0, text, bytes);
+    if (twin != NO_TOKEN)
+        return twin;
+    w->tokens[t] = text;
+    w->ids[t] = id;
+    w->lengths[t] = (uint32_t)bytes;
+    size_t at = finished & w->mask;
+    while (w->slots[at] != NO_TOKEN)
+        at = (at + 1) & w->mask;
+    w->slots[at] = t;
+    w->hashes[at] = finished;
+    if (bytes > w->longest)
+        w->longest = bytes;
+    return NO_TOKEN;
+}
+
+/* A line of vocab.txt, whose number is its id. */
+static bool add_line(wordpiece *w, diag *d, src_loc loc, const char *token, size_t bytes) {
     size_t bad = utf8_check(token, bytes);
     if (bad < bytes) {
         loc.col = (uint32_t)bad + 1;
@@ -63,18 +98,9 @@ static bool add_token(wordpiece *w, diag *d, src_loc loc, uint32_t id) {
     }
     if (!bytes)
         return diag_error(d, loc, "an empty line among the tokens; a vocabulary has one token a line");
-    uint32_t hash = hash_text(token, bytes);
-    uint32_t twin = find(w, hash, "", 0, token, bytes);
-    if (twin != NO_ID)
+    uint32_t twin = add_token(w, loc.line - 1, loc.line - 1, token, bytes);
+    if (twin != NO_TOKEN)
         return diag_error(d, loc, "token '%s' stands in the vocabulary twice, first in line %u", token, twin + 1);
-    uint32_t finished = hash_finish(hash);
-    size_t at = finished & w->mask;
-    while (w->slots[at] != NO_ID)
-        at = (at + 1) & w->mask;
-    w->slots[at] = id;
-    w->hashes[at] = finished;
-    if (bytes > w->longest)
-        w->longest = bytes;
     return true;
 }
 
@@ -87,51 +113,71 @@ static size_t count_lines(const char *text, size_t bytes) {
     return lines;
 }
 
-wordpiece *wordpiece_load(arena *a, diag *d, const char *path, bool lower_case) {
+static bool load_lines(wordpiece *w, arena *a, diag *d, const char *path) {
     size_t bytes;
     char *text = file_read(a, d, path, VOCABULARY_BYTES, &bytes);
     if (!text)
-        return NULL;
-    wordpiece *w = ARENA_NEW(a, wordpiece);
-    w->lower_case = lower_case;
-    w->count = count_lines(text, bytes);
-    w->tokens = ARENA_ARRAY(a, const char *, w->count + 1);
-    w->lengths = ARENA_ARRAY(a, uint32_t, w->count + 1);
-    size_t table = 16;
-    while (table < w->count * 3)
-        table *= 2;
-    w->mask = table - 1;
-    w->slots = ARENA_ARRAY(a, uint32_t, table);
-    w->hashes = ARENA_ARRAY(a, uint32_t, table);
-    memset(w->slots, 0xFF, table * sizeof *w->slots);
+        return false;
+    reserve(w, a, count_lines(text, bytes));
     char *p = text, *end = text + bytes;
-    for (uint32_t id = 0; id < w->count; id++) {
+    for (uint32_t line = 1; line <= w->count; line++) {
         char *newline = memchr(p, '\n', (size_t)(end - p));
         char *stop = newline ? newline : end;
         char *next = newline ? newline + 1 : end;
         if (stop > p && stop[-1] == '\r')
             stop--;
         *stop = '\0'; /* file_read adds a byte after the end */
-        w->tokens[id] = p;
-        w->lengths[id] = (uint32_t)(stop - p);
-        if (!add_token(w, d, (src_loc){path, id + 1, 1}, id))
-            return NULL;
+        if (!add_line(w, d, (src_loc){path, line, 1}, p, (size_t)(stop - p)))
+            return false;
         p = next;
     }
+    return true;
+}
+
+static bool load_json(wordpiece *w, arena *a, diag *d, const char *path) {
+    tokenizer_json j;
+    if (!tokenizer_json_load(a, d, path, &j))
+        return false;
+    w->rules.split_ideographs = j.split_ideographs;
+    if (j.accents_said)
+        w->rules.strip_accents = j.strip_accents;
+    reserve(w, a, j.count);
+    for (size_t i = 0; i < j.count; i++) /* no text stands there twice */
+        add_token(w, (uint32_t)i, j.tokens[i].id, j.tokens[i].text, strlen(j.tokens[i].text));
+    return true;
+}
+
+static bool find_specials(wordpiece *w, diag *d, const char *path) {
     for (int s = 0; s < SPECIALS; s++) {
         size_t n = strlen(special_names[s]);
-        w->special[s] = find(w, hash_text(special_names[s], n), "", 0, special_names[s], n);
-        if (w->special[s] == NO_ID && (s == UNK || s == CLS || s == SEP)) {
-            diag_error(d, (src_loc){path, 0, 0}, "the vocabulary has no token %s; is it a BERT vocabulary?",
-                       special_names[s]);
-            return NULL;
-        }
+        uint32_t t = find(w, hash_text(special_names[s], n), "", 0, special_names[s], n);
+        w->special[s] = t == NO_TOKEN ? NO_ID : w->ids[t];
+        if (t == NO_TOKEN && (s == UNK || s == CLS || s == SEP))
+            return diag_error(d, (src_loc){path, 0, 0}, "the vocabulary has no token %s; is it a BERT vocabulary?",
+                              special_names[s]);
     }
-    return w;
+    return true;
+}
+
+wordpiece *wordpiece_load(arena *a, diag *d, const char *path, bool lower_case) {
+    size_t n = strlen(path);
+    bool json = n > 5 && strcmp(path + n - 5, ".json") == 0;
+    wordpiece *w = ARENA_NEW(a, wordpiece);
+    w->rules = (basic_rules){lower_case, lower_case, true};
+    bool ok = json ? load_json(w, a, d, path) : load_lines(w, a, d, path);
+    return ok && find_specials(w, d, path) ? w : NULL;
 }
 
 const char *wordpiece_token(const wordpiece *w, uint32_t id) {
-    return id < w->count ? w->tokens[id] : NULL;
+    size_t lo = 0, hi = w->count;
+    while (lo < hi) {
+        size_t middle = lo + (hi - lo) / 2;
+        if (w->ids[middle] < id)
+            lo = middle + 1;
+        else
+            hi = middle;
+    }
+    return lo < w->count && w->ids[lo] == id ? w->tokens[lo] : NULL;
 }
 
 /* ---- words to ids ------------------------------------------------------------------------------------------------ */
@@ -159,7 +205,7 @@ static inline bool starts_char(char c) {
     return ((unsigned char)c & 0xC0) != 0x80;
 }
 
-/* The longest token at the start of `text`; its bytes go to *matched. */
+/* The id of the longest token at the start of `text`, or NO_ID; its bytes go to *matched. */
 static uint32_t longest_match(const wordpiece *w, const char *prefix, size_t prefix_bytes, const char *text,
                               size_t bytes, size_t *matched) {
     uint32_t hashes[BASIC_WORD_CHARACTERS * 4 + 1]; /* of the prefixes */
@@ -171,10 +217,10 @@ static uint32_t longest_match(const wordpiece *w, const char *prefix, size_t pre
     for (size_t n = most; n > 0; n--) {
         if (n < bytes && !starts_char(text[n]))
             continue;
-        uint32_t id = find(w, hashes[n], prefix, prefix_bytes, text, n);
-        if (id != NO_ID) {
+        uint32_t t = find(w, hashes[n], prefix, prefix_bytes, text, n);
+        if (t != NO_TOKEN) {
             *matched = n;
-            return id;
+            return w->ids[t];
         }
     }
     return NO_ID;
@@ -186,7 +232,7 @@ static void add_word(void *user, const char *word, size_t bytes) {
     size_t before = l->count, at = 0;
     while (word && at < bytes) {
         size_t matched = 0;
-        uint32_t id = longest_match(w, "##", at ? 2 : 0, word + at, bytes - at, &matched);
+        uint32_t id = longest_match(w, CONTINUATION, at ? strlen(CONTINUATION) : 0, word + at, bytes - at, &matched);
         if (id == NO_ID) {
             word = NULL;
             break;
@@ -228,12 +274,12 @@ static bool add_text(id_list *l, diag *d, const char *what, const char *text) {
             at++;
             continue;
         }
-        basic_words(text + start, at - start, w->lower_case, add_word, l);
+        basic_words(text + start, at - start, w->rules, add_word, l);
         add_id(l, w->special[s]);
         at += strlen(special_names[s]);
         start = at;
     }
-    basic_words(text + start, bytes - start, w->lower_case, add_word, l);
+    basic_words(text + start, bytes - start, w->rules, add_word, l);
     return true;
 }
 

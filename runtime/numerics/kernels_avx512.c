@@ -41,7 +41,8 @@ INLINE void tile_i8(const dtq_linear_i8 *l, size_t row, size_t block, size_t las
     }
     for (int b = 0; b < blocks; b++) {
         const size_t at = (block + (size_t)b) * BLOCK;
-        const __mmask16 valid = last - at < BLOCK ? (__mmask16)(0xffffu >> (BLOCK - (last - at))) : (__mmask16)0xffffu;
+        const unsigned lanes = last - at < BLOCK ? 0xffffu >> (BLOCK - (last - at)) : 0xffffu;
+        const __mmask16 valid = (__mmask16)lanes;
         const __m512i sums = _mm512_slli_epi32(_mm512_loadu_si512(l->weight_sums + at), 7);
         const __m512 scales = _mm512_maskz_loadu_ps(valid, l->weight_scales + at);
         for (int r = 0; r < rows; r++) {

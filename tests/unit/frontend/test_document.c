@@ -86,6 +86,30 @@ START_TEST(json_is_strict) {
 }
 END_TEST
 
+START_TEST(json_escapes) {
+    const doc_node *root = json("{\"\\ud83d\\ude00\": \"x\\uD834\\uDD1Ey\", \"\\u00e9\\u4e2d\": \"\\\\ud83d\\/\\\"\"}");
+    EXPECT_NO_ERROR();
+    ck_assert_str_eq(root->keys[0], "\U0001f600");
+    ck_assert_str_eq(root->items[0]->text, "x\U0001d11ey");
+    ck_assert_str_eq(root->keys[1], "\u00e9\u4e2d");
+    ck_assert_str_eq(root->items[1]->text, "\\ud83d/\"");
+    static const char *const bad[] = {"[\"\\ud83d\"]",  "[\"\\ude00\"]", "[\"\\ud83d\\u0041\"]", "[\"\\ud83d\\ud83d\"]",
+                                      "[\"\\ud83dx\"]", "[\"\\u12\"]",   "[\"\\x41\"]"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_msg(!json(bad[i]), "accepted: %s", bad[i]);
+        EXPECT_ERROR("not JSON");
+    }
+}
+END_TEST
+
+START_TEST(messages_are_one_line) {
+    const doc_node *n = json("[\"a\\nb\\u001b[1m\"]");
+    int word;
+    ck_assert(!doc_word(D, n->items[0], "n", "x|y", &word));
+    EXPECT_ERROR("n must be x or y, not text \"a?b?[1m\"");
+}
+END_TEST
+
 START_TEST(depth_is_bounded) {
     for (size_t depth = 60; depth <= 100000; depth = depth < 70 ? depth + 1 : depth * 10) {
         char *text = arena_alloc(A, depth + 1);
@@ -202,5 +226,5 @@ START_TEST(mutations) {
 }
 END_TEST
 
-TEST_MAIN("document", tree_and_places, empty_values_are_at_their_key, refused, json_is_strict, depth_is_bounded,
-          numbers, words_and_keys, files, many_keys_are_fast, mutations)
+TEST_MAIN("document", tree_and_places, empty_values_are_at_their_key, refused, json_is_strict, json_escapes,
+          messages_are_one_line, depth_is_bounded, numbers, words_and_keys, files, many_keys_are_fast, mutations)

@@ -153,6 +153,33 @@ START_TEST(tokenizer_options) {
 }
 END_TEST
 
+/** vocab.txt goes before tokenizer.json; what tokenizer_config.json says of case before what tokenizer.json says. */
+START_TEST(tokenizer_sources) {
+    checkpoint c = bert("", "weight", "bias");
+    write_weights(&c);
+    put("config.json", CONFIG(""));
+    const char *tokenizer = put("tokenizer.json", "{\"normalizer\": {\"lowercase\": false}}");
+    model *m = load();
+    EXPECT_NO_ERROR();
+    ck_assert_str_eq(model_vocabulary(m), tokenizer);
+    ck_assert(!model_lower_case(m));
+    put("tokenizer_config.json", "{\"do_lower_case\": null}");
+    ck_assert(!model_lower_case(load()));
+    put("tokenizer_config.json", "{\"do_lower_case\": true}");
+    ck_assert(model_lower_case(load()));
+    const char *vocab = put("vocab.txt", "[UNK]\n");
+    ck_assert_str_eq(model_vocabulary(load()), vocab);
+    put("tokenizer_config.json", "{}");
+    ck_assert(!model_lower_case(load()));
+    put("tokenizer.json", "{\"normalizer\": null, \"model\": {\"type\": \"BPE\"}}");
+    ck_assert(model_lower_case(load())); /* who has text is told what is wrong; ids do without */
+    EXPECT_NO_ERROR();
+    put("tokenizer.json", "{\"normalizer\": {\"lowercase\": 1}}");
+    ck_assert_ptr_null(load());
+    EXPECT_ERROR("normalizer.lowercase must be true or false, not '1'");
+}
+END_TEST
+
 START_TEST(refused_configs) {
     static const char *const cases[][2] = {
         {CONFIG(", \"position_embedding_type\": \"relative_key\""), "must be 'absolute'"},
@@ -219,5 +246,5 @@ START_TEST(no_model_there) {
 }
 END_TEST
 
-TEST_MAIN("huggingface", tensors_under_their_names, poolings, tokenizer_options, refused_configs, refused_weights,
-          no_model_there)
+TEST_MAIN("huggingface", tensors_under_their_names, poolings, tokenizer_options, tokenizer_sources, refused_configs,
+          refused_weights, no_model_there)

@@ -1,0 +1,224 @@
+/* tokenizer.json to a vocabulary and its rules. The file can describe tokenisers of many kinds; of each of its parts
+ * only the one kind that BERT uses is read, and every other is refused where it stands. */
+#include "frontend/tokenizer/tokenizer_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontend/fields.h"
+#include "frontend/tokenizer/basic.h"
+#include "frontend/tokenizer/vocabulary.h"
+
+/** The value of a part that must be there and be a mapping; NULL after an error. */
+static const doc_node *need_part(diag *d, const doc_node *root, const char *part, const char *types) {
+    const doc_node *n = doc_find(root, part);
+    int type;
+    if (!n || doc_is_null(n)) {
+        diag_error(d, n ? n->loc : root->loc, "the file has no %s; it must be of type %s", part, types);
+        return NULL;
+    }
+    if (!doc_kind_is(d, n, part, DOC_MAPPING))
+        return NULL;
+    const doc_node *said = doc_find(n, "type");
+    char what[64];
+    snprintf(what, sizeof what, "%s.type", part);
+    if (!said) {
+        diag_error(d, n->loc, "%s has no type; it must be %s", part, types);
+        return NULL;
+    }
+    return doc_word(d, said, what, types, &type) ? n : NULL;
+}
+
+/** A key that may be missing or null, but if it is there says this and nothing else. */
+static bool only(diag *d, const doc_node *mapping, const char *part, const char *key, const char *word) {
+    const doc_node *n = doc_find(mapping, key);
+    char what[96];
+    int index;
+    snprintf(what, sizeof what, "%s.%s", part, key);
+    return !n || doc_is_null(n) || doc_word(d, n, what, word, &index);
+}
+
+/* ---- rules ------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    bool ideographs, accents, lower_case;
+} normalizer;
+
+static bool read_normalizer(diag *d, const doc_node *root, tokenizer_json *out) {
+    static const field fields[] = {
+        {"handle_chinese_chars", FIELD_BOOL, offsetof(normalizer, ideographs), 0, 0, NULL, false},
+        {"strip_accents", FIELD_BOOL, offsetof(normalizer, accents), 0, 0, NULL, false},
+        {"lowercase", FIELD_BOOL, offsetof(normalizer, lower_case), 0, 0, NULL, false},
+    };
+    normalizer r = {true, true, true};
+    const doc_node *n = need_part(d, root, "normalizer", "BertNormalizer");
+    if (!n || !only(d, n, "normalizer", "clean_text", "true") ||
+        !fields_read(d, n, "normalizer", fields, FIELD_COUNT(fields), FIELDS_NULLS, &r))
+        return false;
+    const doc_node *accents = doc_find(n, "strip_accents");
+    out->accents_said = accents && !doc_is_null(accents);
+    out->strip_accents = r.accents;
+    out->split_ideographs = r.ideographs;
+    out->lower_case = r.lower_case;
+    return true;
+}
+
+/* ---- the frame --------------------------------------------------------------------------------------------------- */
+
+/** A template as one writes it: "[CLS]:0 $A:0 [SEP]:0". */
+static const char *template_text(arena *a, const doc_node *list) {
+    enum { MOST_PIECES = 8 }; /* a pair has five */
+    const char *text = "";
+    for (size_t i = 0; list && list->kind == DOC_SEQUENCE && i < list->count && i < MOST_PIECES; i++) {
+        const doc_node *special = doc_find(list->items[i], "SpecialToken");
+        const doc_node *piece = special ? special : doc_find(list->items[i], "Sequence");
+        const doc_node *id = doc_find(piece, "id"), *type = doc_find(piece, "type_id");
+        bool known = id && id->kind == DOC_SCALAR && type && type->kind == DOC_SCALAR;
+        text = arena_printf(a, "%s%s%s%s:%s", text, i ? " " : "", special ? "" : "$", known ? id->text : "?",
+                            known ? type->text : "?");
+    }
+    return text;
+}
+
+static bool check_template(arena *a, diag *d, const doc_node *processor, const char *key, const char *wanted) {
+    const doc_node *n = doc_find(processor, key);
+    if (n && strcmp(template_text(a, n), wanted) == 0)
+        return true;
+    return diag_error(d, n ? n->loc : processor->loc, "post_processor.%s must be the template %s", key, wanted);
+}
+
+/** The ["[SEP]", 102] of a BertProcessing. */
+static bool check_named(diag *d, const doc_node *processor, const char *key, const char *wanted) {
+    const doc_node *n = doc_find(processor, key);
+    char what[64];
+    int index;
+    snprintf(what, sizeof what, "post_processor.%s", key);
+    if (!n || n->kind != DOC_SEQUENCE || n->count != 2)
+        return diag_error(d, n ? n->loc : processor->loc, "%s must be a list of %s and its id", what, wanted);
+    return doc_word(d, n->items[0], what, wanted, &index);
+}
+
+/** Files written by hand leave the post-processor out: BERT's frame then holds as it does for a vocab.txt. */
+static bool check_frame(arena *a, diag *d, const doc_node *root) {
+    const doc_node *n = doc_find(root, "post_processor");
+    if (!n || doc_is_null(n))
+        return true;
+    if (!need_part(d, root, "post_processor", "TemplateProcessing|BertProcessing"))
+        return false;
+    if (strcmp(doc_find(n, "type")->text, "BertProcessing") == 0)
+        return check_named(d, n, "sep", "[SEP]") && check_named(d, n, "cls", "[CLS]");
+    return check_template(a, d, n, "single", "[CLS]:0 $A:0 [SEP]:0") &&
+           check_template(a, d, n, "pair", "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1");
+}
+
+/* ---- tokens ------------------------------------------------------------------------------------------------------ */
+
+static bool read_id(diag *d, const doc_node *n, const char *what, json_token *t) {
+    int64_t id;
+    if (!doc_int(d, n, what, 0, INT32_MAX, &id))
+        return false;
+    t->id = (uint32_t)id;
+    t->loc = n->loc;
+    return true;
+}
+
+/** The WordPiece model; room for the special tokens is left behind its tokens. */
+static bool read_model(arena *a, diag *d, const doc_node *root, tokenizer_json *out) {
+    const doc_node *n = need_part(d, root, "model", "WordPiece");
+    if (!n)
+        return false;
+    char most[16];
+    snprintf(most, sizeof most, "%d", BASIC_WORD_CHARACTERS);
+    if (!only(d, n, "model", "unk_token", "[UNK]") || !only(d, n, "model", "continuing_subword_prefix", CONTINUATION) ||
+        !only(d, n, "model", "max_input_chars_per_word", most))
+        return false;
+    const doc_node *vocab = doc_find(n, "vocab");
+    if (!vocab)
+        return diag_error(d, n->loc, "model has no vocab; it must give every token's id");
+    if (!doc_kind_is(d, vocab, "model.vocab", DOC_MAPPING))
+        return false;
+    out->tokens = ARENA_ARRAY(a, json_token, vocab->count + SPECIALS);
+    for (size_t i = 0; i < vocab->count; i++) {
+        json_token *t = &out->tokens[out->count++];
+        t->text = vocab->keys[i];
+        if (!read_id(d, vocab->items[i], "a token's id", t))
+            return false;
+    }
+    return true;
+}
+
+static const json_token *find_text(const json_token *tokens, size_t count, const char *text) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(tokens[i].text, text) == 0)
+            return &tokens[i];
+    return NULL;
+}
+
+/** One added token: a special token that the vocabulary has under the same id, or one more. White space around it
+ *  (`lstrip`, `rstrip`) makes no token anyway. */
+static bool read_added(diag *d, const doc_node *n, bool seen[SPECIALS], tokenizer_json *out) {
+    const doc_node *content = doc_find(n, "content"), *id = doc_find(n, "id");
+    json_token t;
+    int special;
+    if (!content || !id)
+        return diag_error(d, n->loc, "an added token must have a content and an id");
+    if (!doc_word(d, content, "an added token", SPECIAL_WORDS, &special) ||
+        !only(d, n, "added_tokens", "single_word", "false") || !only(d, n, "added_tokens", "normalized", "false") ||
+        !read_id(d, id, "an added token's id", &t))
+        return false;
+    if (seen[special])
+        return diag_error(d, content->loc, "the added token %s stands in the list twice", content->text);
+    seen[special] = true;
+    t.text = content->text;
+    const json_token *known = find_text(out->tokens, out->count, t.text);
+    if (known && known->id != t.id)
+        return diag_error(d, id->loc, "the added token %s has the id %u, but %u in model.vocab", t.text, t.id,
+                          known->id);
+    if (!known)
+        out->tokens[out->count++] = t;
+    return true;
+}
+
+static bool read_added_tokens(diag *d, const doc_node *root, tokenizer_json *out) {
+    const doc_node *list = doc_find(root, "added_tokens");
+    bool seen[SPECIALS] = {false};
+    if (!list || doc_is_null(list))
+        return true;
+    if (!doc_kind_is(d, list, "added_tokens", DOC_SEQUENCE))
+        return false;
+    for (size_t i = 0; i < list->count; i++)
+        if (!read_added(d, list->items[i], seen, out))
+            return false;
+    return true;
+}
+
+/** By id; where ids are equal, in the file's order. */
+static int compare_tokens(const void *left, const void *right) {
+    const json_token *l = left, *r = right;
+    uint64_t a = (uint64_t)l->loc.line << 32 | l->loc.col, b = (uint64_t)r->loc.line << 32 | r->loc.col;
+    return l->id != r->id ? (l->id > r->id) - (l->id < r->id) : (a > b) - (a < b);
+}
+
+static bool order_tokens(diag *d, tokenizer_json *t) {
+    bool ascending = true;
+    for (size_t i = 1; i < t->count && ascending; i++)
+        ascending = t->tokens[i - 1].id < t->tokens[i].id;
+    if (ascending)
+        return true;
+    qsort(t->tokens, t->count, sizeof *t->tokens, compare_tokens);
+    for (size_t i = 1; i < t->count; i++) {
+        const json_token *before = &t->tokens[i - 1], *here = &t->tokens[i];
+        if (before->id == here->id)
+            return diag_error(d, here->loc, "the id %u is another token's, at %u:%u; every token must have its own",
+                              here->id, before->loc.line, before->loc.col);
+    }
+    return true;
+}
+
+bool tokenizer_json_load(arena *a, diag *d, const char *path, tokenizer_json *out) {
+    *out = (tokenizer_json){.count = 0};
+    const doc_node *root = doc_load(a, d, path, VOCABULARY_BYTES);
+    return root && doc_kind_is(d, root, "tokenizer.json", DOC_MAPPING) && read_model(a, d, root, out) &&
+           read_normalizer(d, root, out) && need_part(d, root, "pre_tokenizer", "BertPreTokenizer") &&
+           check_frame(a, d, root) && read_added_tokens(d, root, out) && order_tokens(d, out);
+}

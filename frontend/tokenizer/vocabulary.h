@@ -1,0 +1,15 @@
+/* What all sources of a WordPiece vocabulary share. Private to the frontend. */
+#ifndef DTQ_TOKENIZER_VOCABULARY_H
+#define DTQ_TOKENIZER_VOCABULARY_H
+
+/** The largest vocab.txt or tokenizer.json that is read. */
+enum { VOCABULARY_BYTES = 64 << 20 };
+
+/** BERT's special tokens; known by their text, whatever their ids. [PAD] and [MASK] may be missing. */
+enum { PAD, UNK, CLS, SEP, MASK, SPECIALS };
+#define SPECIAL_WORDS "[PAD]|[UNK]|[CLS]|[SEP]|[MASK]"
+
+/** What begins a token that continues a word. */
+#define CONTINUATION "##"
+
+#endif
