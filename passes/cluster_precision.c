@@ -49,14 +49,21 @@ static matmul_cycles price(pass_context *ctx, const ir_module *m, size_t op, con
                            cost_pv(ctx->cost, p, slots, bits, slots, dim).cycles};
 }
 
-/** Whether 4-bit first costs a matmul more than the order the tokens came in: that happens when a partial last tile is
- *  left to the 8-bit tokens. 8-bit first then leaves it to the 4-bit ones. */
-static bool low_first_loses(pass_context *ctx, const ir_module *m, size_t op, const uint8_t *original, uint32_t low,
-                            uint32_t high) {
-    uint32_t slots = low + high;
-    matmul_cycles before = price(ctx, m, op, original, slots);
-    matmul_cycles after = price(ctx, m, op, clustered_bits(ctx->arena, low, high, false), slots);
-    return after.qk > before.qk || after.pv > before.pv;
+typedef enum { LOW_FIRST, HIGH_FIRST, ORIGINAL } slot_order;
+static const char *const order_names[] = {"low-first", "high-first", "original"};
+static const char *const order_words[] = {"clustered, 4-bit first", "clustered, 8-bit first", "in original order"};
+
+/** The paper's order, 4-bit first, unless it costs a matmul more than the order the tokens came in: with a partial last
+ *  tile left to the 8-bit tokens it may. 8-bit first then hardly ever does; where it does too, tokens stay put. */
+static slot_order cheapest_order(pass_context *ctx, const ir_module *m, size_t op, const uint8_t *original,
+                                 uint32_t low, uint32_t high) {
+    matmul_cycles most = price(ctx, m, op, original, low + high);
+    for (slot_order o = LOW_FIRST; o < ORIGINAL; o++) {
+        matmul_cycles c = price(ctx, m, op, clustered_bits(ctx->arena, low, high, o == HIGH_FIRST), low + high);
+        if (c.qk <= most.qk && c.pv <= most.pv)
+            return o;
+    }
+    return ORIGINAL;
 }
 
 static void cluster(pass_context *ctx, ir_module *m, size_t op) {
@@ -64,45 +71,34 @@ static void cluster(pass_context *ctx, ir_module *m, size_t op) {
     uint32_t low = slots - high;
     const char *wanted = ir_str(m, op, IR_KEY_cluster);
     const ir_attr *token_bits = ir_get(m, op, IR_KEY_token_bits);
-    bool none = wanted && strcmp(wanted, "none") == 0, high_first = wanted && strcmp(wanted, "high-first") == 0;
+    slot_order order = !wanted || strcmp(wanted, "low-first") == 0 ? LOW_FIRST
+                       : strcmp(wanted, "high-first") == 0         ? HIGH_FIRST
+                                                                   : ORIGINAL;
+    /* Ratios say how many, not which: that ties go to the lowest ids is no order to count on. */
     bool by_name = token_bits && !ir_get(m, op, IR_KEY_ratios) && !ir_get(m, op, IR_KEY_counts);
-    bool alike = high == 0 || high == slots;
-    uint8_t *bits = NULL;
-    if (none) {
-        /* Ratios say how many, not which: that ties go to the lowest ids is no order to count on. */
-        bits = by_name ? active_bits(ctx->arena, token_bits, slots)
-               : alike ? clustered_bits(ctx->arena, low, high, false)
-                       : NULL;
-    } else {
-        if (ctx->optimise && by_name && !high_first)
-            high_first = low_first_loses(ctx, m, op, active_bits(ctx->arena, token_bits, slots), low, high);
-        bits = clustered_bits(ctx->arena, low, high, high_first);
-    }
-    ir_set_str(m, op, IR_KEY_order, none ? "original" : high_first ? "high-first" : "low-first");
+    uint8_t *original = by_name ? active_bits(ctx->arena, token_bits, slots) : NULL;
+    if (order == LOW_FIRST && original && ctx->optimise)
+        order = cheapest_order(ctx, m, op, original, low, high);
+    uint8_t *bits = original;
+    if (order != ORIGINAL || (!original && (high == 0 || low == 0)))
+        bits = clustered_bits(ctx->arena, low, high, order == HIGH_FIRST);
+
+    ir_set_str(m, op, IR_KEY_order, order_names[order]);
     ir_set_str(m, op, IR_KEY_static_bits, bits ? "yes" : "no");
     long long index = (long long)ir_int(m, op, IR_KEY_index, 0);
+    size_t count = 0;
     if (bits) {
-        size_t count;
         ir_run *runs = ir_runs_of(ctx->arena, bits, slots, &count);
         ir_set_runs(m, op, IR_KEY_segments, runs, count);
         set_operand_bits(ctx, m, op, bits, slots);
         diag_remark(ctx->diag, m->ops[op].loc, "cluster-precision", "layer %lld: slots %s, %zu segment%s", index,
-                    none         ? "in original order"
-                    : high_first ? "clustered, 8-bit first"
-                                 : "clustered, 4-bit first",
-                    count, count == 1 ? "" : "s");
-    } else {
-        ir_run runs[2];
-        size_t count = 0;
-        if (low)
-            runs[count++] = (ir_run){low, 4};
-        if (high)
-            runs[count++] = (ir_run){high, 8};
-        ir_set_runs(m, op, IR_KEY_segments, runs, count);
-        diag_remark(ctx->diag, m->ops[op].loc, "cluster-precision",
-                    "layer %lld: slots in original order, so cycles depend on data: the report gives expectations",
-                    index);
+                    order_words[order], count, count == 1 ? "" : "s");
+        return;
     }
+    const ir_run runs[2] = {{low, 4}, {high, 8}}; /* neither is empty: else bits would be static */
+    ir_set_runs(m, op, IR_KEY_segments, runs, 2);
+    diag_remark(ctx->diag, m->ops[op].loc, "cluster-precision",
+                "layer %lld: slots in original order, so cycles depend on data: the report gives expectations", index);
 }
 
 bool pass_cluster_precision(pass_context *ctx, ir_module **module) {
