@@ -18,6 +18,7 @@ typedef struct {
     uint32_t header_seen; /* bit of each header member given */
     bool machine_seen, passes_seen;
     list operands, ints, runs; /* of ir_value, int64_t, ir_run */
+    src_loc last_location;     /* written last: what `@ ^` means */
 } parser;
 
 /* All of these return false after they reported an error. */

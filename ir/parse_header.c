@@ -11,10 +11,16 @@ bool parse_location(parser *p, src_loc *loc) {
         return true;
     uint64_t line = 0, col = 0;
     const char *file = NULL;
+    if (scan_take(s, '^')) {
+        if (!p->last_location.file)
+            return scan_error(s, scan_here(s), "`^` repeats the location before it, but there is none; write one out");
+        *loc = p->last_location;
+        return true;
+    }
     if (!scan_string(s, &file) || !scan_need(s, ':', "`:` and the line") || !scan_unsigned(s, UINT32_MAX, &line) ||
         !scan_need(s, ':', "`:` and the column") || !scan_unsigned(s, UINT32_MAX, &col))
         return false;
-    *loc = (src_loc){file, (uint32_t)line, (uint32_t)col};
+    *loc = p->last_location = (src_loc){file, (uint32_t)line, (uint32_t)col};
     return true;
 }
 

@@ -13,6 +13,7 @@ typedef struct {
     FILE *file;
     size_t used;
     char text[1 << 16];
+    src_loc last; /* location written last */
 } writer;
 
 static void flush(writer *w) {
@@ -85,6 +86,11 @@ static void put_string(writer *w, const char *s) {
 static void put_location(writer *w, const ir_module *m, const src_loc *loc) {
     if (!loc->file || loc->file == m->text_file)
         return;
+    if (w->last.file && strcmp(w->last.file, loc->file) == 0 && w->last.line == loc->line && w->last.col == loc->col) {
+        put(w, " @ ^"); /* ops of one place stand together */
+        return;
+    }
+    w->last = *loc;
     put(w, " @ ");
     put_string(w, loc->file);
     put(w, ":");

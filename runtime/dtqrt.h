@@ -202,7 +202,7 @@ typedef struct {
 
 typedef struct {
     const char *model;     /* name */
-    const char *tokenizer; /* path of vocab.txt, or "" */
+    const char *tokenizer; /* path of vocab.txt or tokenizer.json, or "" */
     uint8_t lower_case;    /* tokenizer option */
     dtq_machine machine;
     uint64_t target_hash; /* dtq_machine_hash(&machine) */

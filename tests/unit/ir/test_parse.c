@@ -20,6 +20,22 @@ START_TEST(locations_are_kept) {
 }
 END_TEST
 
+START_TEST(a_caret_repeats_the_location_before) {
+    arena *a = arena_new();
+    static const char text[] = "%0 = input {name = \"x\"} : ? @ \"m.yaml\":7:9\n"
+                               "%1 = input {name = \"y\"} : ?\n"
+                               "%2 = input {name = \"z\"} : ? @ ^\n";
+    ir_module *m = ir_parse_text(a, NULL, arena_printf(a, "dtir 1 graph\n%s", text));
+    ck_assert_uint_eq(m->ops[2].loc.line, 7);
+    ck_assert_uint_eq(m->ops[1].loc.line, 3); /* not repeated: where it stands */
+    ck_assert_ptr_nonnull(strstr(ir_text(a, m, NULL), text));
+    diag *d = diag_new(a, NULL);
+    ck_assert_ptr_null(ir_parse_text(a, d, "dtir 1 graph\n%0 = input {name = \"x\"} @ ^\n"));
+    ck_assert_ptr_nonnull(strstr(diag_at(d, 0)->message, "repeats the location before it"));
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(values_may_have_names) {
     arena *a = arena_new();
     ir_module *m = ir_parse_text(a, NULL,
@@ -71,41 +87,6 @@ START_TEST(many_errors_are_cut_short) {
     ck_assert_ptr_null(ir_parse_text(a, d, text));
     ck_assert_uint_le(diag_total(d), 21);
     arena_free(a);
-}
-END_TEST
-
-/* A printed stream of n instructions is read, checked and printed in time linear in n: four times as many take about
- * four times as long. Quadratic work would take sixteen times; the bound lies between, and the best of three tries
- * counts. */
-static double seconds_for(unsigned n) {
-    arena *a = arena_new();
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *out = open_memstream(&text, &bytes);
-    fputs("dtir 1 stream\nseq = 1\n", out);
-    for (unsigned i = 0; i < n; i++)
-        fprintf(out, "%%b%u = buffer {space = q, bytes = 1, address = %u} : buffer\n", i, i);
-    for (unsigned i = 0; i < n; i++)
-        fprintf(out, "tensor \"t%u\" {dtype = synthetic, rows = 1, cols = 1}\n", i);
-    ck_assert_int_eq(fclose(out), 0);
-    clock_t start = clock();
-    diag *d = diag_new(a, NULL);
-    ir_module *m = ir_parse(a, d, "t", text, bytes);
-    ck_assert_msg(m && ir_verify(m, d), "%s", ir_diag_text(a, d));
-    ir_text(a, m, NULL);
-    double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
-    free(text);
-    arena_free(a);
-    return seconds;
-}
-
-START_TEST(time_is_linear) {
-    double best = 1e9;
-    for (int i = 0; i < 3; i++) {
-        double ratio = seconds_for(16000) / (seconds_for(4000) + 1e-4);
-        best = ratio < best ? ratio : best;
-    }
-    ck_assert_msg(best < 9, "four times the text takes %.1f times as long", best);
 }
 END_TEST
 
@@ -191,5 +172,5 @@ START_TEST(hostile_text_is_survived) {
 }
 END_TEST
 
-IR_MAIN("parse", locations_are_kept, values_may_have_names, lists_have_bounds, operand_lists_have_bounds,
-        many_errors_are_cut_short, time_is_linear, hostile_text_is_survived)
+IR_MAIN("parse", locations_are_kept, a_caret_repeats_the_location_before, values_may_have_names, lists_have_bounds,
+        operand_lists_have_bounds, many_errors_are_cut_short, hostile_text_is_survived)

@@ -262,7 +262,7 @@ START_TEST(clustering_never_costs_more) {
 END_TEST
 
 /** Runs are counted, not walked: 64k tokens are 21 million tiles. */
-START_TEST(long_sequences_are_cheap) {
+START_TEST(long_sequences_are_counted) {
     enum { N = 65536 };
     uint8_t *bits = malloc(N);
     memset(bits, 4, N);
@@ -270,14 +270,9 @@ START_TEST(long_sequences_are_cheap) {
     arena *a = arena_new();
     dtq_machine m = cost_machine(18, 11, DTQ_DRAIN_OVERLAPPED);
     cost_model *c = cost_new(a, &m);
-    struct timespec from, to;
-    clock_gettime(CLOCK_MONOTONIC, &from);
     cost_result qk = cost_qk(c, bits, N, bits, N, 64), pv = cost_pv(c, bits, N, bits, N, 64);
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    double ms = (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
     ck_assert_uint_eq(qk.tiles, (uint64_t)3641 * 5958);
     ck_assert_uint_eq(pv.tiles, 3641 * 6);
-    ck_assert_msg(ms < 200, "64k tokens took %.1f ms", ms);
     free(bits);
     arena_free(a);
 }
@@ -343,7 +338,7 @@ int main(void) {
     tcase_add_test(t, nine_tokens_by_hand);
     tcase_add_test(t, paper_array_by_hand);
     tcase_add_test(t, clustering_never_costs_more);
-    tcase_add_test(t, long_sequences_are_cheap);
+    tcase_add_test(t, long_sequences_are_counted);
     tcase_add_test(t, nothing_costs_nothing);
     tcase_add_test(t, engines_and_bytes);
     tcase_add_test(t, bytes_match_runtime);

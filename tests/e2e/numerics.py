@@ -1,0 +1,125 @@
+"""Random attention problems: the simulator and the scalar reference give the bits of oracle.py, and permuting the
+tokens permutes the results."""
+import time
+
+import numpy as np
+
+import oracle
+from problems import (DRAINS, Failure, must, random_bits, read_safetensors, scratch, seed_and_generator, story,
+                      write_attention, write_policy, write_safetensors, write_target)
+
+CASES, SECONDS = 300, 20
+
+
+def random_operand(rng, shape):
+    """Normal numbers of any magnitude, and what is special: rows all alike, zeros, outliers, ties of codes."""
+    x = rng.standard_normal(shape) * 10.0 ** rng.uniform(-6, 6)
+    kind = rng.integers(8)
+    rows = rng.random(shape[:2]) < 0.3
+    if kind == 0:
+        x[rows] = x[rows][:, :1]
+    elif kind == 1:
+        x[rows] = 0
+    elif kind == 2:
+        x[rows] *= 1e4
+    elif kind == 3:
+        x[..., rng.integers(shape[2])] *= 30
+    elif kind == 4:
+        x = rng.integers(-14, 15, size=shape) / 2 * 2.0 ** rng.integers(-20, 20)
+    elif kind == 5:
+        x[rows] *= 1e-18 # from here on some scales are those of zeros
+    return x.astype(np.float32)
+
+
+class Problem:
+    def __init__(self, rng, case):
+        self.tokens, self.heads = int(rng.integers(1, 41)), int(rng.integers(1, 5))
+        if case % 20 == 0:
+            self.tokens = int(rng.integers(60, 200))
+        self.kv_heads = int(rng.choice([h for h in range(1, self.heads + 1) if self.heads % h == 0]))
+        self.head_dim = int(rng.integers(1, 41))
+        self.causal = bool(rng.random() < 0.4)
+        self.rule = ("mean", "sum")[int(rng.random() < 0.2)]
+        self.prob_bits = ("row", "row", "8", "4")[int(rng.integers(4))]
+        self.bits = random_bits(rng, self.tokens)
+        self.q = random_operand(rng, (self.heads, self.tokens, self.head_dim))
+        self.k, self.v = (random_operand(rng, (self.kv_heads, self.tokens, self.head_dim)) for _ in "kv")
+        if rng.random() < 0.5: # scores of a size that softmax is for
+            size = np.abs(self.q).mean() * np.abs(self.k).mean() * np.sqrt(self.head_dim)
+            self.k = (self.k / max(size, 1e-9) * rng.uniform(0.5, 4)).astype(np.float32)
+        self.drain = DRAINS[int(rng.integers(3))]
+        self.rows, self.cols, self.arrays = (int(x) for x in rng.integers(1, 9, size=3))
+        self.buffers = random_buffers(rng, self) if rng.random() < 0.4 else None
+
+    def __str__(self):
+        return (f"{self.tokens} tokens, {self.heads}/{self.kv_heads} heads of {self.head_dim}, causal {self.causal}, "
+                f"importance {self.rule}, prob_bits {self.prob_bits}, {self.arrays} arrays {self.rows}x{self.cols}, "
+                f"buffers {self.buffers}, bits {self.bits.tolist()}")
+
+    def expected(self):
+        return oracle.attention(self.q, self.k, self.v, self.bits, self.causal, self.prob_bits, self.rule)
+
+    def run(self, *options):
+        model = write_attention(self.tokens, self.heads, self.head_dim, self.causal, self.kv_heads, self.rule)
+        target = write_target(self.rows, self.cols, self.drain, self.prob_bits, self.arrays, self.buffers)
+        write_safetensors(scratch("qkv.safetensors"), {"q": self.q, "k": self.k, "v": self.v})
+        must("run", model, "--target", target, "--policy", write_policy(self.bits), "--input",
+             scratch("qkv.safetensors"), "--output", scratch("out.safetensors"), *options)
+        result = read_safetensors(scratch("out.safetensors"))
+        return result["out"], result["importance"]
+
+    def permuted(self, order):
+        """The same problem with token order[i] at position i."""
+        other = object.__new__(Problem)
+        other.__dict__.update(self.__dict__)
+        other.bits = self.bits[order]
+        other.q, other.k, other.v = (np.ascontiguousarray(x[:, order]) for x in (self.q, self.k, self.v))
+        return other
+
+
+def random_buffers(rng, p):
+    """Buffers of a few strips and a few columns, so that rows, and often keys, are split."""
+    keys = int(rng.integers(p.cols, 3 * p.cols + 1))
+    height = p.rows * int(rng.integers(1, 3))
+    row = p.head_dim + 8
+    return {"q": 2 * height * row, "k": 2 * keys * row, "v": 2 * keys * row + 16 * p.head_dim + 64,
+            "scores": 2 * 4 * height * keys, "probs": 4 * height * keys + 64, "out": 16 * height * p.head_dim + 256}
+
+
+def same(problem, what, mine, theirs):
+    for name, a, b in zip(("out", "importance"), mine, theirs):
+        if a.dtype != b.dtype or a.shape != b.shape:
+            raise Failure(f"{problem}\n  {what}: {name} is {b.dtype} {b.shape}, expected {a.dtype} {a.shape}")
+        unequal = a.view(f"u{a.itemsize}") != b.view(f"u{b.itemsize}")
+        if unequal.any():
+            at = tuple(int(i) for i in np.argwhere(unequal)[0])
+            raise Failure(f"{problem}\n  {what}: {name}{list(at)} is {b[at]!r}, expected {a[at]!r} "
+                          f"({int(unequal.sum())} of {a.size} differ)")
+
+
+OPTIONS = ([], ["-O0"], ["--no-cluster"], ["--engine=ref"], ["--engine=ref", "--no-cluster"], ["--shuffle=5"],
+           ["-O0", "--no-cluster"], ["-O0", "--engine=ref"])
+
+
+def main():
+    seed, rng = seed_and_generator()
+    begin, case, split = time.monotonic(), 0, 0
+    while case < CASES and time.monotonic() - begin < SECONDS:
+        try:
+            problem = Problem(rng, case)
+            mine = problem.expected()
+            for options in ([], ["--engine=ref"], OPTIONS[case % len(OPTIONS)]):
+                same(problem, " ".join(["dtqc run", *options]), mine, problem.run(*options))
+            if not problem.causal:
+                order = rng.permutation(problem.tokens)
+                out, importance = problem.permuted(order).run(*OPTIONS[case % 3])
+                same(problem, f"permuted by {order.tolist()}", (np.ascontiguousarray(mine[0][:, order]),
+                                                                mine[1][order]), (out, importance))
+        except Failure as failure:
+            raise Failure(f"seed {seed}, case {case}: {failure}") from None
+        split += problem.buffers is not None
+        case += 1
+    print(f"{case} problems, {split} with small buffers: all bits as by the oracle")
+
+
+story(main)
