@@ -1,4 +1,3 @@
-#include <time.h>
 
 #include "isa_util.h"
 
