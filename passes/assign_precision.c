@@ -45,8 +45,6 @@ static bool from_token_bits(pass_context *ctx, const ir_module *m, size_t op, co
     uint32_t seq = m->header.seq;
     size_t count;
     out->bits = ir_runs_expand(ctx->arena, ir_get(m, op, IR_KEY_token_bits), &count);
-    if (count != seq)
-        return diag_error(ctx->diag, m->ops[op].loc, "token_bits lists %zu tokens; the sequence has %u", count, seq);
     if (before && !before->bits)
         return diag_error(ctx->diag, m->ops[op].loc,
                           "explicit token_bits after a layer whose tokens are chosen at run "

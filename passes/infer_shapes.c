@@ -11,19 +11,10 @@ static bool same_type(const ir_type *a, const ir_type *b) {
     return a->elem == b->elem && a->rank == b->rank && memcmp(a->dim, b->dim, a->rank * sizeof a->dim[0]) == 0;
 }
 
-/** The tensor that attribute `key` of the op names, or NULL after an error (or if the op has none and may). */
-static const ir_tensor *tensor_of(pass_context *ctx, const ir_module *m, size_t op, unsigned key, bool *failed) {
+/** The tensor that attribute `key` of the op names, NULL if the op has none. The verifier has seen that it exists. */
+static const ir_tensor *tensor_of(const ir_module *m, size_t op, unsigned key) {
     const char *name = ir_str(m, op, key);
-    if (!name)
-        return NULL;
-    int index = ir_tensor_find(m, name);
-    if (index < 0) {
-        *failed = true;
-        diag_error(ctx->diag, m->ops[op].loc, "there is no tensor \"%s\"; the module's tensor table must list it",
-                   name);
-        return NULL;
-    }
-    return &m->tensors[index];
+    return name ? &m->tensors[ir_tensor_find(m, name)] : NULL;
 }
 
 static bool wrong_shape(pass_context *ctx, const ir_module *m, size_t op, const ir_tensor *t, uint32_t rows,
@@ -35,20 +26,14 @@ static bool wrong_shape(pass_context *ctx, const ir_module *m, size_t op, const 
 
 /** A vector of `width`, or none: biases, gains. */
 static bool check_vector(pass_context *ctx, const ir_module *m, size_t op, unsigned key, uint32_t width) {
-    bool failed = false;
-    const ir_tensor *t = tensor_of(ctx, m, op, key, &failed);
-    if (failed)
-        return false;
+    const ir_tensor *t = tensor_of(m, op, key);
     return !t || (t->rows == 1 && t->cols == width) || wrong_shape(ctx, m, op, t, 1, width);
 }
 
 static bool infer_embed(pass_context *ctx, ir_module *m, size_t op, ir_type *out) {
-    bool failed = false;
-    const ir_tensor *word = tensor_of(ctx, m, op, IR_KEY_tensor, &failed);
-    const ir_tensor *position = tensor_of(ctx, m, op, IR_KEY_position_tensor, &failed);
-    const ir_tensor *type = tensor_of(ctx, m, op, IR_KEY_type_tensor, &failed);
-    if (failed)
-        return false;
+    const ir_tensor *word = tensor_of(m, op, IR_KEY_tensor);
+    const ir_tensor *position = tensor_of(m, op, IR_KEY_position_tensor);
+    const ir_tensor *type = tensor_of(m, op, IR_KEY_type_tensor);
     if (position && position->cols != word->cols)
         return wrong_shape(ctx, m, op, position, position->rows, word->cols);
     if (type && type->cols != word->cols)
@@ -61,11 +46,8 @@ static bool infer_embed(pass_context *ctx, ir_module *m, size_t op, ir_type *out
 }
 
 static bool infer_linear(pass_context *ctx, ir_module *m, size_t op, ir_type in, ir_type *out) {
-    bool failed = false;
-    const ir_tensor *w = tensor_of(ctx, m, op, IR_KEY_tensor, &failed);
+    const ir_tensor *w = tensor_of(m, op, IR_KEY_tensor);
     uint32_t outputs = (uint32_t)ir_int(m, op, IR_KEY_outputs, 0);
-    if (failed)
-        return false;
     uint32_t rows = w->transposed ? in.dim[1] : outputs, cols = w->transposed ? outputs : in.dim[1];
     if (w->rows != rows || w->cols != cols)
         return wrong_shape(ctx, m, op, w, rows, cols);

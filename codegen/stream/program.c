@@ -275,6 +275,25 @@ static bool find_ends(generator *g, const ir_module *m, dtq_stream *s) {
     return found || diag_error(g->d, (src_loc){0}, "the module has no output");
 }
 
+/** A signal belongs to the instruction before it in its queue, a wait to the one behind it: their rows of the source
+ * map are its. */
+static void attribute_sync(dtq_stream *s) {
+    const dtq_source *neighbour[DTQ_QUEUE_MAX + 1] = {NULL};
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->instrs[i].op == DTQ_OP_SIGNAL && neighbour[s->instrs[i].queue])
+            s->sources[i] = *neighbour[s->instrs[i].queue];
+        else if (s->instrs[i].op != DTQ_OP_WAIT)
+            neighbour[s->instrs[i].queue] = &s->sources[i];
+    }
+    memset(neighbour, 0, sizeof neighbour);
+    for (size_t i = s->count; i-- > 0;) {
+        if (s->instrs[i].op == DTQ_OP_WAIT && neighbour[s->instrs[i].queue])
+            s->sources[i] = *neighbour[s->instrs[i].queue];
+        else if (s->instrs[i].op != DTQ_OP_SIGNAL)
+            neighbour[s->instrs[i].queue] = &s->sources[i];
+    }
+}
+
 static bool generate_stream(generator *g, const ir_module *m, dtq_stream *s) {
     size_t instrs = 0;
     *s = (dtq_stream){.seq = m->header.seq};
@@ -304,6 +323,7 @@ static bool generate_stream(generator *g, const ir_module *m, dtq_stream *s) {
                 s->static_cycles = done;
         }
     }
+    attribute_sync(s);
     return find_ends(g, m, s);
 }
 
