@@ -76,10 +76,11 @@ ir_value ir_operand(const ir_module *m, size_t op, size_t index) {
 
 static ir_attr *find_attr(const ir_module *m, size_t op, unsigned key) {
     const ir_op *o = &m->ops[op];
-    ir_attr *attrs = m->attrs + o->attrs;
-    for (unsigned i = 0; i < o->attr_count; i++)
-        if (attrs[i].key == key)
-            return &attrs[i];
+    for (unsigned i = 0; i < o->attr_count; i++) { /* no pool yet, no pointer into it */
+        ir_attr *attr = &m->attrs[o->attrs + i];
+        if (attr->key == key)
+            return attr;
+    }
     return NULL;
 }
 
@@ -175,7 +176,7 @@ void ir_put_attrs(ir_module *m, size_t op, const ir_attr *attrs, size_t count, s
     ir_op *o = &m->ops[op];
     size_t room = count + spare;
     assert(o->attr_capacity == 0 && m->attr_count + room < UINT32_MAX && room <= UINT16_MAX);
-    assert(attrs < m->attrs || attrs >= m->attrs + m->attr_capacity); /* the pool may move */
+    assert(!m->attrs || attrs < m->attrs || attrs >= m->attrs + m->attr_capacity); /* the pool may move */
     GROW(m, attrs, attr, m->attr_count + room);
     o->attrs = (uint32_t)m->attr_count;
     o->attr_count = (uint16_t)count;

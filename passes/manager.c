@@ -72,6 +72,51 @@ static bool check_requirements(diag *d, const ir_module *m, const pass_info *p) 
     return true;
 }
 
+/* What a pass leaves on ops of a kind: a module read from text that lists the pass must have it, too. */
+static const struct {
+    const char *pass;
+    ir_opcode op;
+    unsigned key;
+} promises[] = {
+    {"assign-precision", IR_ATTENTION, IR_KEY_slots},     {"assign-precision", IR_ATTENTION, IR_KEY_high},
+    {"cluster-precision", IR_ATTENTION, IR_KEY_order},    {"cluster-precision", IR_ATTENTION, IR_KEY_static_bits},
+    {"cluster-precision", IR_ATTENTION, IR_KEY_segments}, {"allocate-buffers", IR_BUFFER, IR_KEY_address},
+};
+
+/* And on attention, tile.attention and layer ops whose precision is static. */
+static const unsigned static_keys[] = {IR_KEY_q_bits, IR_KEY_k_bits, IR_KEY_v_bits, IR_KEY_p_bits};
+
+static bool promise_broken(diag *d, const ir_module *m, size_t op, unsigned key, const char *pass) {
+    return diag_error(d, m->ops[op].loc,
+                      "`%s` has no `%s`, though %s is listed as run; add it, or take %s off `passes`",
+                      ir_info((ir_opcode)m->ops[op].code)->spelling, ir_key_get(key)->name, pass, pass);
+}
+
+static bool check_op(diag *d, const ir_module *m, size_t op) {
+    ir_opcode code = (ir_opcode)m->ops[op].code;
+    for (size_t i = 0; i < sizeof promises / sizeof *promises; i++)
+        if (promises[i].op == code && !ir_get(m, op, promises[i].key) && ir_pass_ran(m, promises[i].pass))
+            return promise_broken(d, m, op, promises[i].key, promises[i].pass);
+    const char *is_static = ir_str(m, op, IR_KEY_static_bits);
+    for (size_t i = 0; i < sizeof static_keys / sizeof *static_keys && is_static && strcmp(is_static, "yes") == 0; i++)
+        if (!ir_get(m, op, static_keys[i]))
+            return promise_broken(d, m, op, static_keys[i], "cluster-precision");
+    ir_value result = m->ops[op].result;
+    if (result != IR_NONE && m->types[result].elem == IR_ELEM_NONE && ir_pass_ran(m, "infer-shapes"))
+        return diag_error(d, m->ops[op].loc,
+                          "the value has no type, though infer-shapes is listed as run; write it, or "
+                          "take infer-shapes off `passes`");
+    return true;
+}
+
+/** A module may come from a text that somebody edited: passes rely on what those listed before them leave. */
+static bool check_promises(diag *d, const ir_module *m) {
+    for (size_t op = 0; op < m->op_count; op++)
+        if (!check_op(d, m, op))
+            return false;
+    return true;
+}
+
 static void dump(const ir_module *m, const char *title, FILE *out) {
     fprintf(out, "# --- %s ---\n", title);
     ir_print(m, out);
@@ -84,7 +129,7 @@ bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size
     double total = 0;
     if (o->print_after && !print_all && !pass_find(o->print_after))
         return unknown_pass(d, o->print_after);
-    if (!ir_verify(*m, d))
+    if (!ir_verify(*m, d) || !check_promises(d, *m))
         return false;
     if (o->time_passes)
         fprintf(o->times, "%-20s %10s %14s %10s\n", "pass", "ms", "arena bytes", "ops");
