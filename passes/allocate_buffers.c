@@ -89,7 +89,7 @@ static bool take_slot(pass_context *ctx, const ir_module *m, slot_ring *ring, li
     }
     return diag_error(ctx->diag, m->ops[r->def].loc,
                       "layer %u needs more than %llu blocks of %llu bytes at once in buffers.%s, which has %llu bytes",
-                      r->layer, (unsigned long long)ring->count, (unsigned long long)r->bytes, space_name(r->space),
+                      r->layer, (unsigned long long)ring->count, (unsigned long long)ring->stride, space_name(r->space),
                       (unsigned long long)space_capacity(&m->machine, r->space));
 }
 

@@ -65,8 +65,9 @@ unsigned instr_access(dtq_opcode code, size_t index) {
 }
 
 uint64_t buffer_stride(uint64_t bytes, uint64_t capacity) {
-    uint64_t stride = (bytes + 63) / 64 * 64;
-    return stride > capacity && bytes <= capacity ? bytes : stride;
+    uint64_t aligned = (bytes + 63) / 64 * 64, tight = (bytes + 7) / 8 * 8;
+    uint64_t fit = tight <= capacity ? tight : bytes;
+    return bytes == 0 || capacity / aligned == capacity / fit ? aligned : fit;
 }
 
 uint64_t buffer_fit(uint64_t bytes, uint64_t capacity) {

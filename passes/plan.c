@@ -265,15 +265,55 @@ static bool plan_whole(pass_context *ctx, const dtq_machine *m, const layer_info
 
 /* ---- keys in blocks -------------------------------------------------------------------------------------------- */
 
+/** How many blocks of keys, values and scores are on chip at once. */
+typedef struct {
+    uint64_t k, v, s;
+} copies;
+
+/* Loads run ahead of the arrays; P.V of a block runs beside softmax of the next; one after the other. */
+static const copies block_copies[] = {{2, 2, 2}, {1, 2, 1}, {1, 1, 1}};
+
+/** Bytes of blocks of `keys` keys at 8 bits, whichever they are. */
+static uint64_t key_block_bytes(const layer_info *l, uint32_t keys) {
+    return keys * (l->head_dim + 4ull);
+}
+
+static uint64_t value_block_bytes(const layer_info *l, uint32_t keys) {
+    return (uint64_t)keys * l->head_dim + (l->causal ? 4ull * keys : 8ull * l->head_dim);
+}
+
+/** The most keys of a block such that all copies fit, 0 if not even one key does. */
+static uint32_t keys_for_blocks(const dtq_machine *m, const layer_info *l, uint32_t rows, const copies *c) {
+    uint32_t held = 0, too_many = l->slots + 1;
+    while (too_many - held > 1) {
+        uint32_t keys = held + (too_many - held) / 2;
+        if (buffer_fit(key_block_bytes(l, keys), m->buffers_k) >= c->k &&
+            buffer_fit(value_block_bytes(l, keys), m->buffers_v) >= c->v &&
+            buffer_fit(cost_scores_bytes(rows, keys), m->buffers_scores) >= c->s)
+            held = keys;
+        else
+            too_many = keys;
+    }
+    return held > m->vssa_cols && held < l->slots ? held - held % (uint32_t)m->vssa_cols : held;
+}
+
+/** Bytes of a strip of queries, at 8 bits. */
+static uint64_t query_strip_bytes(const layer_info *l, uint32_t rows) {
+    return rows * (l->head_dim + 4ull);
+}
+
 /** Rows of a unit when keys are cut: all its probabilities stay on chip, so the probability buffer limits it. The
- *  choice keeps the most PEs busy: rows of the strip times arrays that find a buffer. */
+ *  choice keeps the most PEs busy: rows of the strip times arrays that find a buffer. 0 if not one row fits. */
 static uint32_t rows_for_blocks(const dtq_machine *m, const layer_info *l) {
     uint32_t limit = (uint32_t)m->vssa_rows < l->slots ? (uint32_t)m->vssa_rows : l->slots, best = 0;
+    const copies *least = &block_copies[sizeof block_copies / sizeof *block_copies - 1];
     uint64_t most = 0;
     for (uint32_t rows = 1; rows <= limit; rows++) {
         uint64_t units = buffer_fit(cost_probs_bytes(rows, l->slots, l->causal), m->buffers_probs);
         uint64_t busy = (units < m->vssa_arrays ? units : m->vssa_arrays) * rows;
-        if (busy >= most && busy) {
+        bool held = cost_out_bytes(rows, l->head_dim, false) <= m->buffers_out &&
+                    query_strip_bytes(l, rows) <= m->buffers_q && keys_for_blocks(m, l, rows, least) > 0;
+        if (held && busy >= most && busy) {
             most = busy;
             best = rows;
         }
@@ -281,45 +321,38 @@ static uint32_t rows_for_blocks(const dtq_machine *m, const layer_info *l) {
     return best;
 }
 
-/** Keys of a block so that `copies` of each block fit, 0 if not one does. */
-static uint32_t keys_for_blocks(const dtq_machine *m, const layer_info *l, uint32_t rows, uint64_t copies) {
-    uint64_t key = l->head_dim + 4ull, scales = 8ull * l->head_dim;
-    uint64_t k = m->buffers_k / copies / key;
-    uint64_t v_bytes = m->buffers_v / copies;
-    uint64_t v = v_bytes > scales ? (v_bytes - scales) / key : 0;
-    uint64_t s_words = m->buffers_scores / copies / 4;
-    uint64_t s = s_words > rows ? (s_words - rows) / (rows + 1ull) : 0;
-    uint64_t keys = k < v ? k : v;
-    keys = s < keys ? s : keys;
-    keys = keys > 64 ? keys - 16 : keys; /* leave room for the alignment of neighbours */
-    if (keys > m->vssa_cols)
-        keys -= keys % m->vssa_cols;
-    return keys < l->slots ? (uint32_t)keys : l->slots;
-}
-
-static bool too_small(pass_context *ctx, src_loc loc, const layer_info *l, const char *buffer, uint64_t have,
-                      const char *what, uint64_t need) {
-    return diag_error(ctx->diag, loc,
-                      "layer %u does not fit: %s of %u tokens takes %llu bytes, buffers.%s has %llu; %llu bytes are "
-                      "missing and nothing is left to split",
-                      l->index, what, l->slots, (unsigned long long)need, buffer, (unsigned long long)have,
-                      (unsigned long long)(need - have));
+/** Says which buffer cannot hold even the smallest piece: one row, one key. */
+static bool report_misfit(pass_context *ctx, const dtq_machine *m, const layer_info *l, src_loc loc) {
+    const struct {
+        const char *what, *buffer;
+        uint64_t need, have;
+    } pieces[] = {
+        {"one row of probabilities", "probs", cost_probs_bytes(1, l->slots, l->causal), m->buffers_probs},
+        {"one row of output", "out", cost_out_bytes(1, l->head_dim, false), m->buffers_out},
+        {"one query", "q", query_strip_bytes(l, 1), m->buffers_q},
+        {"one key", "k", key_block_bytes(l, 1), m->buffers_k},
+        {"one value", "v", value_block_bytes(l, 1), m->buffers_v},
+        {"one score", "scores", cost_scores_bytes(1, 1), m->buffers_scores},
+    };
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
+        if (pieces[i].need > pieces[i].have)
+            return diag_error(
+                ctx->diag, loc,
+                "layer %u does not fit: %s of %u tokens takes %llu bytes, buffers.%s has %llu; %llu bytes "
+                "are missing and nothing is left to split",
+                l->index, pieces[i].what, l->slots, (unsigned long long)pieces[i].need, pieces[i].buffer,
+                (unsigned long long)pieces[i].have, (unsigned long long)(pieces[i].need - pieces[i].have));
+    return diag_internal(ctx->diag, loc, "layer %u does not fit, and no buffer is too small", l->index);
 }
 
 static bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_info *l, src_loc loc, layer_plan *plan) {
-    uint32_t rows = rows_for_blocks(m, l);
+    uint32_t rows = rows_for_blocks(m, l), keys = 0;
     if (!rows)
-        return too_small(ctx, loc, l, "probs", m->buffers_probs, "one row of probabilities",
-                         cost_probs_bytes(1, l->slots, l->causal));
-    uint32_t keys = keys_for_blocks(m, l, rows, 2);
-    keys = keys ? keys : keys_for_blocks(m, l, rows, 1);
-    uint64_t out = cost_out_bytes(rows, l->head_dim, false), query = (uint64_t)rows * (l->head_dim + 4ull);
-    if (!keys)
-        return too_small(ctx, loc, l, "k, v or scores", 0, "one key or value", l->head_dim + 4ull);
-    if (out > m->buffers_out)
-        return too_small(ctx, loc, l, "out", m->buffers_out, "a strip of output", out);
-    if (query > m->buffers_q)
-        return too_small(ctx, loc, l, "q", m->buffers_q, "a strip of queries", query);
+        return report_misfit(ctx, m, l, loc);
+    for (size_t i = 0; !keys; i++) {
+        keys = keys_for_blocks(m, l, rows, &block_copies[i]);
+        plan->pipelined = block_copies[i].v > 1;
+    }
     uint32_t chunks = ceil_div(l->slots, rows);
     cut_rows(ctx->arena, plan, l->slots, rows, chunks);
     plan->block = keys;

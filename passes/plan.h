@@ -23,6 +23,7 @@ typedef struct {
     uint32_t chunks; /* row chunks of a head; chunk c is slots [edge[c], edge[c + 1]) */
     uint32_t *edge;
     uint32_t block, blocks; /* keys of a block, and how many blocks; one block: all keys at once */
+    bool pipelined;         /* with blocks: P.V of a block is issued after softmax of the next */
     plan_step *steps;
     size_t step_count;
     uint64_t estimate; /* cycles the list scheduler expects of the layer */

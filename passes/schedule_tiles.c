@@ -128,39 +128,56 @@ static void emit_output_of_unit(emitter *e, layer_work *w, const plan_step *s) {
     emit_store(e, w, s, o, row, rows);
 }
 
-/** A unit whose keys come in blocks: passes over the scores for the maximum (and, if causal, for the largest folded
- *  weight), then one in which P.V of a block runs while softmax works on the next. */
-static void emit_unit_in_blocks(emitter *e, layer_work *w, const plan_step *s) {
-    static const char *const modes[] = {"max", "wmax"};
+/** A block of keys and the values loaded with it (IR_NONE if they were not). */
+typedef struct {
+    uint32_t number, col, cols;
+    ir_value v;
+} key_block;
+
+/** Loads block `number`, computes its scores against a strip of queries and passes them to softmax. */
+static key_block emit_block(emitter *e, layer_work *w, const plan_step *s, const char *mode, ir_value q, ir_value p,
+                            uint32_t number, bool load_values) {
     uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row;
-    uint32_t kv = s->head / (w->l.heads / w->l.kv_heads), block = w->plan->block, blocks = w->plan->blocks;
+    uint32_t kv = s->head / (w->l.heads / w->l.kv_heads), col = number * w->plan->block;
+    key_block b = {.number = number, .col = col, .v = IR_NONE};
+    b.cols = w->l.slots - col < w->plan->block ? w->l.slots - col : w->plan->block;
+    ir_value k = emit_load(e, w, LAYER_K, kv, col, b.cols);
+    if (load_values)
+        b.v = emit_load(e, w, LAYER_V, kv, col, b.cols);
+    bool folds = w->l.causal && strcmp(mode, "max") != 0; /* value scales into the weights */
+    ir_value scores = emit_qk(e, w, s, q, k, row, rows, col, b.cols);
+    emit_softmax(e, w, s, mode, scores, folds ? b.v : IR_NONE, p, row, rows, col, b.cols);
+    return b;
+}
+
+static void emit_block_pv(emitter *e, layer_work *w, const plan_step *s, ir_value p, ir_value o, const key_block *b) {
+    uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row, last = w->plan->blocks - 1;
+    const char *flags = last == 0 ? "only" : b->number == 0 ? "first" : b->number == last ? "last" : "middle";
+    emit_pv(e, w, s, flags, p, b->v, o, row, rows, b->col, b->cols);
+}
+
+/** A unit whose keys come in blocks: passes over the scores for the maximum (and, if causal, for the largest folded
+ *  weight), then one in which, if there is room, P.V of a block runs while softmax works on the next. */
+static void emit_unit_in_blocks(emitter *e, layer_work *w, const plan_step *s) {
+    uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row, blocks = w->plan->blocks;
     ir_value q = emit_load(e, w, LAYER_Q, s->head, row, rows), p = probs_buffer(e, w, rows);
-    for (int pass = 0; pass < (w->l.causal ? 2 : 1); pass++)
-        for (uint32_t b = 0; b < blocks; b++) {
-            uint32_t col = b * block, cols = w->l.slots - col < block ? w->l.slots - col : block;
-            ir_value k = emit_load(e, w, LAYER_K, kv, col, cols);
-            ir_value v = pass ? emit_load(e, w, LAYER_V, kv, col, cols) : IR_NONE;
-            ir_value scores = emit_qk(e, w, s, q, k, row, rows, col, cols);
-            emit_softmax(e, w, s, modes[pass], scores, v, p, row, rows, col, cols);
-        }
+    for (uint32_t b = 0; b < blocks; b++)
+        emit_block(e, w, s, "max", q, p, b, false);
+    for (uint32_t b = 0; b < blocks && w->l.causal; b++)
+        emit_block(e, w, s, "wmax", q, p, b, true);
     ir_value o = instr_buffer(e->m, "out", cost_out_bytes(rows, w->l.head_dim, blocks == 1), NULL, w->loc);
-    ir_value v_before = IR_NONE;
-    uint32_t col_before = 0, cols_before = 0;
-    for (uint32_t b = 0; b <= blocks; b++) {
-        ir_value v = IR_NONE;
-        uint32_t col = b * block, cols = b < blocks && w->l.slots - col < block ? w->l.slots - col : block;
-        if (b < blocks) {
-            ir_value k = emit_load(e, w, LAYER_K, kv, col, cols);
-            v = emit_load(e, w, LAYER_V, kv, col, cols);
-            ir_value scores = emit_qk(e, w, s, q, k, row, rows, col, cols);
-            emit_softmax(e, w, s, "exp", scores, w->l.causal ? v : IR_NONE, p, row, rows, col, cols);
+    key_block before = emit_block(e, w, s, "exp", q, p, 0, true);
+    for (uint32_t b = 1; b < blocks; b++) {
+        if (w->plan->pipelined) {
+            key_block next = emit_block(e, w, s, "exp", q, p, b, true);
+            emit_block_pv(e, w, s, p, o, &before);
+            before = next;
+        } else {
+            emit_block_pv(e, w, s, p, o, &before);
+            before = emit_block(e, w, s, "exp", q, p, b, true);
         }
-        if (b > 0) {
-            const char *flags = blocks == 1 ? "only" : b == 1 ? "first" : b == blocks ? "last" : "middle";
-            emit_pv(e, w, s, flags, p, v_before, o, row, rows, col_before, cols_before);
-        }
-        v_before = v, col_before = col, cols_before = cols;
     }
+    emit_block_pv(e, w, s, p, o, &before);
     emit_importance(e, w, s, p, row, rows);
     emit_store(e, w, s, o, row, rows);
 }

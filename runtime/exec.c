@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 void dtq_bits_from_classes(const dtq_layer *l, const uint8_t *high_flags, uint8_t *const bits[DTQ_OPERANDS]) {
@@ -180,13 +181,17 @@ static bool fill(dtq_exec *x, bool data, dtq_error *e) {
     if (!data) {
         return true;
     }
-    const uint64_t bytes = (s->dram_bytes + 63) / 64 * 64;
-    x->dram = bytes < s->dram_bytes || bytes > SIZE_MAX ? NULL : aligned_alloc(64, bytes == 0 ? 64 : (size_t)bytes);
-    if (x->dram == NULL) {
+    /* pages that nothing touches cost nothing: a program may claim more DRAM than it uses */
+    void *image = MAP_FAILED;
+    if (s->dram_bytes < SIZE_MAX) {
+        image = mmap(NULL, (size_t)s->dram_bytes + 1, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    }
+    if (image == MAP_FAILED) {
         return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for a DRAM image of %llu bytes",
                         (unsigned long long)s->dram_bytes);
     }
-    memset(x->dram, 0, (size_t)bytes);
+    x->dram = image;
     return take_input(x, e);
 }
 
@@ -220,7 +225,9 @@ void dtq_exec_free(dtq_exec *x) {
         }
     }
     free(x->slots);
-    free(x->dram);
+    if (x->dram != NULL) {
+        munmap(x->dram, (size_t)x->stream->dram_bytes + 1);
+    }
     *x = (dtq_exec){0};
 }
 
