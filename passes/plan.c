@@ -180,6 +180,17 @@ static void issue_pv(pass_context *ctx, const dtq_machine *m, const layer_info *
     s->o_free[number % f->o] = s->store_free + m->dram_latency_cycles;
 }
 
+/** Causal scores need the scales of their values, so values are loaded with the keys and live until their last P.V:
+ * whether there is room for those of the next unit beside those still to be used. Heads are in order if not all are
+ * resident. */
+static bool values_fit(const layer_info *l, const fits *f, const unit *units, size_t next_qk, size_t next_pv,
+                       size_t count) {
+    uint32_t group = l->heads / l->kv_heads;
+    if (!l->causal || f->v >= l->kv_heads || next_qk >= count)
+        return true;
+    return units[next_qk].head / group - units[next_pv].head / group < f->v;
+}
+
 /** Runs the list scheduler over one cut; fills steps and estimate. */
 static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_info *l, layer_plan *plan, const fits *f,
                          bool largest_first) {
@@ -212,7 +223,8 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
     for (size_t next_qk = 0, next_pv = 0; next_pv < count;) {
         uint32_t array = first_free(s.array_free, arrays);
         bool pv_ready = next_pv < next_qk && units[next_pv].ready <= s.array_free[array];
-        bool qk_allowed = next_qk < count && next_qk - next_pv < f->p;
+        bool qk_allowed =
+            next_qk < count && next_qk - next_pv < f->p && values_fit(l, f, units, next_qk, next_pv, count);
         bool qk = !pv_ready && qk_allowed;
         size_t number = qk ? next_qk++ : next_pv++;
         unit *u = &units[number];
