@@ -5,6 +5,7 @@ rebuild rebuild_begin(const ir_module *from, ir_level level) {
     rebuild r = {.from = from, .to = ir_module_new(from->arena, level)};
     r.to->header = from->header;
     r.to->machine = from->machine;
+    r.to->text_file = from->text_file;
     r.to->tensors = from->tensors; /* both live in one arena, and no pass changes the table */
     r.to->tensor_count = from->tensor_count;
     r.to->tensor_capacity = from->tensor_count;

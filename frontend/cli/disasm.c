@@ -10,7 +10,7 @@ bool command_disasm(session *s) {
     output o;
     bool ok = output_begin(s, &o, given(s, OPT_output) ? value(s, OPT_output)->text : "-");
     if (ok) {
-        ok = dtq_disassemble(p, o.out, &e) || (o.out == stdout && ferror(stdout)) || runtime_error(s, &e, false);
+        ok = dtq_disassemble(p, o.out, &e) || ferror(o.out) || runtime_error(s, &e, false);
         ok = output_end(s, &o, ok);
     }
     dtq_program_free(p);

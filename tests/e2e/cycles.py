@@ -27,14 +27,29 @@ def one(rng, case):
     clustered = bool(rng.integers(2))
     model = write_attention(tokens, heads, head_dim, causal=rng.random() < 0.3)
     arguments = ["analyze", model, "--target", write_target(rows, cols, drain, prob_bits), "--policy",
-                 write_policy(bits), "-O0"]
-    layer = report(*arguments, *([] if clustered else ["--no-cluster"]))["layers"][0]
+                 write_policy(bits)]
+    layer = report(*arguments, "-O0", *([] if clustered else ["--no-cluster"]))["layers"][0]
     mine = wavefront.attention(bits, heads, head_dim, rows, cols, drain, prob_bits, clustered)
+    what = (f"case {case}: {tokens} tokens, {heads} heads of {head_dim}, {rows}x{cols}, {drain}, prob_bits "
+            f"{prob_bits}, {'clustered' if clustered else 'unclustered'}, bits {bits.tolist()}")
     wrong = list(differences(mine, layer))
     if wrong:
-        raise Failure(f"case {case}: {tokens} tokens, {heads} heads of {head_dim}, {rows}x{cols}, {drain}, prob_bits "
-                      f"{prob_bits}, {'clustered' if clustered else 'unclustered'}, bits {bits.tolist()}\n  " +
-                      "\n  ".join(wrong))
+        raise Failure(f"{what}\n  " + "\n  ".join(wrong))
+    clustering_pays(arguments, what)
+
+
+def clustering_pays(arguments, what):
+    """With all optimisations clustered matmuls of one array are never longer, and nothing beats its bound."""
+    clustered, unclustered = (report(*arguments, *more) for more in ([], ["--no-cluster"]))
+    for matmul in ("qk", "pv"):
+        a, b = (one["layers"][0][matmul] for one in (clustered, unclustered))
+        if a["cycles"] > b["cycles"]:
+            raise Failure(f"{what}\n  {matmul}: {a['cycles']} cycles clustered, {b['cycles']} not")
+        if min(a["cycles"], b["cycles"]) < a["bound_cycles"] * (1 - 1e-12):
+            raise Failure(f"{what}\n  {matmul}: fewer cycles than the bound, {a['bound_cycles']}")
+    for one in (clustered["total"], unclustered["total"]):
+        if one["cycles"] < one["bound_cycles"]:
+            raise Failure(f"{what}\n  total: {one['cycles']} cycles, fewer than the bound, {one['bound_cycles']}")
 
 
 def main():

@@ -78,12 +78,15 @@ class Problem:
 
 
 def random_buffers(rng, p):
-    """Buffers of a few strips and a few columns, so that rows, and often keys, are split."""
+    """Room for little more than a strip of queries and a few keys: rows, and often keys, are split."""
+    copies, slots = int(rng.integers(1, 4)), int(np.count_nonzero(p.bits))
     keys = int(rng.integers(p.cols, 3 * p.cols + 1))
-    height = p.rows * int(rng.integers(1, 3))
-    row = p.head_dim + 8
-    return {"q": 2 * height * row, "k": 2 * keys * row, "v": 2 * keys * row + 16 * p.head_dim + 64,
-            "scores": 2 * 4 * height * keys, "probs": 4 * height * keys + 64, "out": 16 * height * p.head_dim + 256}
+    token = p.head_dim + 4
+    return {"q": copies * p.rows * token + 64, "k": copies * (keys * token + 64),
+            "v": copies * (keys * token + 8 * p.head_dim + 64),
+            "scores": copies * 4 * (p.rows * keys + p.rows + keys + 16),
+            "probs": copies * (p.rows * (16 + slots * (2 if p.causal else 1)) + 64),
+            "out": copies * (8 * p.rows * p.head_dim + 64)}
 
 
 def same(problem, what, mine, theirs):
