@@ -60,8 +60,8 @@ ir_value instr_buffer(ir_module *m, const char *space, uint64_t bytes, const cha
 enum { ACCESS_READ = 1, ACCESS_WRITE = 2 };
 unsigned instr_access(dtq_opcode code, size_t index);
 
-/** Bytes between neighbouring buffers of `bytes` in a space of `capacity`: a multiple of 64 where as many fit so, else of
- *  8. */
+/** Bytes between neighbouring buffers of `bytes` in a space of `capacity`: a multiple of 64 where as many fit so, else
+ * of 8. */
 uint64_t buffer_stride(uint64_t bytes, uint64_t capacity);
 /** How many such buffers the space holds; 0 if not even one. */
 uint64_t buffer_fit(uint64_t bytes, uint64_t capacity);
