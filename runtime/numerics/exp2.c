@@ -24,17 +24,7 @@ float dtq_exp2(float t) {
         return 1.0f;
     }
     const float i = dtq_rne(t);
-    const float f = t - i;
-    float p = DTQ_EXP2_C5;
-    p = p * f + DTQ_EXP2_C4;
-    p = p * f + DTQ_EXP2_C3;
-    p = p * f + DTQ_EXP2_C2;
-    p = p * f + DTQ_EXP2_C1;
-    p = p * f + 1.0f;
-    const uint32_t bits = (uint32_t)((int32_t)i + 127) << 23;
-    float power;
-    memcpy(&power, &bits, sizeof power);
-    return p * power;
+    return dtq_exp2_parts(i, t - i);
 }
 
 float dtq_score_scale(uint32_t head_dim) {

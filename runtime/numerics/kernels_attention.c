@@ -72,17 +72,7 @@ void dtq_powers(const float *restrict x, float max, size_t n, float *restrict e)
         const uint32_t seen = -(uint32_t)(t > -9.0f); /* all ones or zero: a mask, not a branch */
         const float u = and_mask(t, seen);
         const float i = round_even(u);
-        const float f = u - i;
-        float p = DTQ_EXP2_C5;
-        p = p * f + DTQ_EXP2_C4;
-        p = p * f + DTQ_EXP2_C3;
-        p = p * f + DTQ_EXP2_C2;
-        p = p * f + DTQ_EXP2_C1;
-        p = p * f + 1.0f;
-        const uint32_t bits = (uint32_t)((int32_t)i + 127) << 23;
-        float power;
-        memcpy(&power, &bits, sizeof power);
-        e[j] = and_mask(p * power, seen);
+        e[j] = and_mask(dtq_exp2_parts(i, u - i), seen);
     }
 }
 

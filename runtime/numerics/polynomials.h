@@ -3,6 +3,9 @@
 #ifndef DTQRT_NUMERICS_POLYNOMIALS_H
 #define DTQRT_NUMERICS_POLYNOMIALS_H
 
+#include <stdint.h>
+#include <string.h>
+
 /* 2^f on [-1/2, 1/2]: 1 + f (C1 + f (C2 + f (C3 + f (C4 + f C5)))). Minimax of the relative error with the constant
  * term held at 1 (Remez exchange, then rounded to float); 9.2e-8 in exact arithmetic, 1.9e-7 in float. */
 #define DTQ_EXP2_C1 0x1.62e42ap-1f
@@ -34,5 +37,20 @@
 /* gelu_tanh(x) = x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)). */
 #define DTQ_GELU_TANH_CUBE  0.044715f
 #define DTQ_GELU_TANH_SCALE 0x1.988454p+0f
+
+/** 2^(i + f) for a whole i in [-126, 0] and f in [-0.5, 0.5]: the polynomial by Horner's rule, one rounding a step,
+ * times an exact power of two. */
+static inline float dtq_exp2_parts(float i, float f) {
+    float p = DTQ_EXP2_C5;
+    p = p * f + DTQ_EXP2_C4;
+    p = p * f + DTQ_EXP2_C3;
+    p = p * f + DTQ_EXP2_C2;
+    p = p * f + DTQ_EXP2_C1;
+    p = p * f + 1.0f;
+    const uint32_t bits = (uint32_t)((int32_t)i + 127) << 23;
+    float power;
+    memcpy(&power, &bits, sizeof power);
+    return p * power;
+}
 
 #endif

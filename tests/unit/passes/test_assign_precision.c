@@ -81,6 +81,15 @@ START_TEST(impossible_policies_are_refused) {
 }
 END_TEST
 
+/* Derived from a layer that pruned low ids: the places are for those that are left, pinned or not. */
+START_TEST(pruned_tokens_take_no_place_in_later_layers) {
+    attention_problem p = {.policy = {"token_bits = [2*0, 5*4, 1*0, 1*8]", "counts = [3, 6, 0]"}};
+    expect_counts(p, 1, 6, 0, "2*0 5*4 1*0 1*4");
+    p.policy[1] = "counts = [3, 0, 6], pinned = [0, 7]";
+    expect_counts(p, 1, 6, 6, "2*0 5*8 1*0 1*8");
+}
+END_TEST
+
 IR_MAIN("assign-precision", ratios_round_to_counts, counts_bits_and_no_policy_are_taken_as_they_are,
         pinned_tokens_take_the_first_places, later_layers_are_chosen_at_run_time_or_derived,
-        impossible_policies_are_refused)
+        impossible_policies_are_refused, pruned_tokens_take_no_place_in_later_layers)

@@ -7,6 +7,7 @@ static const char *model(arena *a, const char *op) {
                         "dtir 1 graph\nmodel = \"m\"\nseq = 5\nvocabulary = 10\npositions = 6\n"
                         "tensor \"words\" {dtype = synthetic, rows = 10, cols = 8, seed = 1, mean = 0, scale = 1}\n"
                         "tensor \"places\" {dtype = synthetic, rows = 6, cols = 8, seed = 1, mean = 0, scale = 1}\n"
+                        "tensor \"five\" {dtype = synthetic, rows = 5, cols = 8, seed = 1, mean = 0, scale = 1}\n"
                         "tensor \"few\" {dtype = synthetic, rows = 4, cols = 8, seed = 1, mean = 0, scale = 1}\n"
                         "tensor \"wide\" {dtype = synthetic, rows = 6, cols = 9, seed = 1, mean = 0, scale = 1}\n"
                         "tensor \"w\" {dtype = synthetic, rows = 6, cols = 8, seed = 1, mean = 0, scale = 1}\n"
@@ -29,6 +30,7 @@ START_TEST(values_get_their_types) {
     } cases[] = {
         {"%x = linear %n {tensor = \"w\", outputs = 6, arithmetic = fp32, bias_tensor = \"b6\"} : ?", IR_LINEAR, 5, 6},
         {"%x = linear %n {tensor = \"t\", outputs = 6, arithmetic = int8} : ?", IR_LINEAR, 5, 6},
+        {"%x = embed %tokens {tensor = \"words\", position_tensor = \"five\"} : ?", IR_EMBED, 5, 8},
         {"%x = layernorm %n {tensor = \"b8\", epsilon = 1e-5, bias_tensor = \"b8\"} : ?", IR_LAYERNORM, 5, 8},
         {"%x = activation %n {function = relu} : ?", IR_ACTIVATION, 5, 8},
         {"%x = add %n, %n : ?", IR_ADD, 5, 8},
@@ -58,30 +60,30 @@ START_TEST(what_does_not_fit_is_refused_where_it_stands) {
         const char *op, *message;
     } cases[] = {
         {"%x = linear %n {tensor = \"none\", outputs = 6, arithmetic = fp32} : ?",
-         "t.dtir:16:1: `linear`: `tensor` is \"none\", which is not in the tensor table"},
+         "t.dtir:17:1: `linear`: `tensor` is \"none\", which is not in the tensor table"},
         {"%x = linear %n {tensor = \"w\", outputs = 7, arithmetic = fp32} : ?",
-         "t.dtir:10:1: tensor \"w\" is [6, 8]; the model needs [7, 8] here"},
+         "t.dtir:11:1: tensor \"w\" is [6, 8]; the model needs [7, 8] here"},
         {"%x = linear %n {tensor = \"t\", outputs = 8, arithmetic = fp32} : ?",
-         "t.dtir:11:1: tensor \"t\" is [8, 6]; the model needs [8, 8] here"},
+         "t.dtir:12:1: tensor \"t\" is [8, 6]; the model needs [8, 8] here"},
         {"%x = linear %n {tensor = \"w\", outputs = 6, arithmetic = fp32, bias_tensor = \"b8\"} : ?",
-         "t.dtir:13:1: tensor \"b8\" is [1, 8]; the model needs [1, 6] here"},
+         "t.dtir:14:1: tensor \"b8\" is [1, 8]; the model needs [1, 6] here"},
         {"%x = layernorm %n {tensor = \"b6\", epsilon = 1e-5} : ?",
-         "t.dtir:12:1: tensor \"b6\" is [1, 6]; the model needs [1, 8] here"},
+         "t.dtir:13:1: tensor \"b6\" is [1, 6]; the model needs [1, 8] here"},
         {"%x = embed %tokens {tensor = \"words\", position_tensor = \"wide\"} : ?",
-         "t.dtir:9:1: tensor \"wide\" is [6, 9]; the model needs [6, 8] here"},
+         "t.dtir:10:1: tensor \"wide\" is [6, 9]; the model needs [6, 8] here"},
         {"%x = embed %tokens {tensor = \"words\", type_tensor = \"wide\"} : ?",
-         "t.dtir:9:1: tensor \"wide\" is [6, 9]; the model needs [6, 8] here"},
+         "t.dtir:10:1: tensor \"wide\" is [6, 9]; the model needs [6, 8] here"},
         {"%x = embed %tokens {tensor = \"words\", position_tensor = \"few\"} : ?",
-         "t.dtir:16:1: a sequence of 5 tokens does not fit: the model has 4 positions"},
+         "t.dtir:17:1: a sequence of 5 tokens does not fit: the model has 4 positions"},
         {"%p = pool %n {function = mean} : ?\n%x = add %n, %p : ?",
-         "t.dtir:17:1: add of [5, 8] and [1, 8]: shapes must be equal"},
+         "t.dtir:18:1: add of [5, 8] and [1, 8]: shapes must be equal"},
         {"%x = attention %n, %n, %n {index = 0, query_heads = 4, kv_heads = 2, head_dim = 4, mask = none, "
          "importance_rule = mean} : ?",
-         "t.dtir:16:1: operand q of attention is 8 wide; 4 heads of 4 need 16"},
+         "t.dtir:17:1: operand q of attention is 8 wide; 4 heads of 4 need 16"},
         {"%x = attention %n, %n, %n {index = 0, query_heads = 2, kv_heads = 1, head_dim = 4, mask = none, "
          "importance_rule = mean} : ?",
-         "t.dtir:16:1: operand k of attention is 8 wide; 1 heads of 4 need 4"},
-        {"%x = add %n, %n : f32[5, 7]", "t.dtir:16:1: the value is written as [5, 7] but comes out as [5, 8]"},
+         "t.dtir:17:1: operand k of attention is 8 wide; 1 heads of 4 need 4"},
+        {"%x = add %n, %n : f32[5, 7]", "t.dtir:17:1: the value is written as [5, 7] but comes out as [5, 8]"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         arena *a = arena_new();

@@ -224,6 +224,23 @@ START_TEST(what_cannot_be_split_says_how_much_is_missing) {
 }
 END_TEST
 
+/* Causal softmax needs the values: 72 bytes of one head fit, those of two do not, so a head ends before the next. */
+START_TEST(values_of_one_head_make_way_for_the_next) {
+    attention_problem problem = {
+        .heads = 3, .mask = "causal", .machine = FIG5_MACHINE "buffers.v = 100\n", .policy = {""}};
+    planned_layer p = plan_attention(problem, true);
+    ck_assert(p.planned);
+    ck_assert_uint_eq(p.plan.blocks, 1);
+    for (size_t s = 1; s < p.plan.step_count; s++)
+        ck_assert_msg(p.plan.steps[s].head == p.plan.steps[s - 1].head ||
+                          (p.plan.steps[s - 1].kind == PLAN_PV && p.plan.steps[s].kind == PLAN_QK),
+                      "step %zu", s);
+    pass_end(&p.c);
+    p.c = pass_attention(problem, TO_TIMELINE, true); /* and so there is room for all */
+    pass_end(&p.c);
+}
+END_TEST
+
 IR_MAIN("plan", random_plans_cover_everything_and_fit, rows_are_cut_for_the_arrays, keys_that_do_not_fit_come_in_blocks,
         one_block_of_values_is_not_pipelined, rows_of_a_block_keep_the_most_pes_busy,
-        what_cannot_be_split_says_how_much_is_missing)
+        what_cannot_be_split_says_how_much_is_missing, values_of_one_head_make_way_for_the_next)

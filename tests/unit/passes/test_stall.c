@@ -95,5 +95,18 @@ START_TEST(unknown_precision_gives_expectations) {
 }
 END_TEST
 
+/* Every strip of a layer of 8-bit tokens is alike, but none is like those of the 4-bit layer before. */
+START_TEST(layers_do_not_take_over_each_others_strips) {
+    pass_case c =
+        pass_attention((attention_problem){.machine = IDEAL, .policy = {"counts = [0, 9, 0]", "counts = [0, 0, 9]"}},
+                       TO_TILES " stall", false);
+    expect_strip(&c, IR_TILE_QK, 2, "3*1", "12", "0"); /* three tiles of four channels */
+    expect_strip(&c, IR_TILE_QK, 3, "3*4", "48", "0");
+    expect_strip(&c, IR_TILE_PV, 2, "2*1000", "18", "0"); /* two tiles of nine values */
+    expect_strip(&c, IR_TILE_PV, 3, "2*4000", "72", "0");
+    pass_end(&c);
+}
+END_TEST
+
 IR_MAIN("stall", fig5_clustered, fig5_original, thousandths_are_rounded, equal_strips_are_equal,
-        unknown_precision_gives_expectations)
+        unknown_precision_gives_expectations, layers_do_not_take_over_each_others_strips)
