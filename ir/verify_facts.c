@@ -132,22 +132,34 @@ static void verify_ids(verifier *v, size_t op, const ir_attr *slots) {
     }
 }
 
+/** Shares of 0, 4 and 8 bits: three numbers, none negative, that sum to `whole`. */
+static void verify_parts(verifier *v, size_t op, const char *name, const ir_attr *parts, int64_t whole,
+                         const char *unit) {
+    int64_t left = whole;
+    if (!parts)
+        return;
+    if (parts->count != 3) {
+        verify_error(v, op, "`%s` has %u numbers; it has 3, for 0, 4 and 8 bits", name, parts->count);
+        return;
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        if (parts->ints[i] < 0 || parts->ints[i] > whole) {
+            verify_error(v, op, "`%s` has a %lld; each is between 0 and %lld", name, (long long)parts->ints[i],
+                         (long long)whole);
+            return;
+        }
+        left -= parts->ints[i];
+    }
+    if (left != 0)
+        verify_error(v, op, "`%s` do not sum to the %lld %s", name, (long long)whole, unit);
+}
+
 static void verify_policy(verifier *v, size_t op) {
     const ir_module *m = v->m;
     const ir_attr *ratios = ir_get(m, op, IR_KEY_ratios), *counts = ir_get(m, op, IR_KEY_counts);
     const ir_attr *pinned = ir_get(m, op, IR_KEY_pinned);
-    if (ratios && ratios->count != 3)
-        verify_error(v, op, "`ratios` has %u numbers; it has 3, for 0, 4 and 8 bits", ratios->count);
-    for (uint32_t i = 0; ratios && i < ratios->count; i++)
-        if (ratios->ints[i] < 0 || ratios->ints[i] > 1000000000)
-            verify_error(v, op, "ratio %lld is not between 0 and 10^9 parts of 10^9", (long long)ratios->ints[i]);
-    if (counts && counts->count != 3)
-        verify_error(v, op, "`counts` has %u numbers; it has 3, for 0, 4 and 8 bits", counts->count);
-    uint64_t sum = 0;
-    for (uint32_t i = 0; counts && i < counts->count; i++)
-        sum += counts->ints[i] < 0 || counts->ints[i] > m->header.seq ? UINT32_MAX : (uint64_t)counts->ints[i];
-    if (counts && counts->count == 3 && sum != m->header.seq)
-        verify_error(v, op, "`counts` do not sum to the %u tokens of the input", m->header.seq);
+    verify_parts(v, op, "ratios", ratios, 1000000000, "parts of 10^9");
+    verify_parts(v, op, "counts", counts, m->header.seq, "tokens of the input");
     for (uint32_t i = 0; pinned && i < pinned->count; i++)
         if (pinned->ints[i] < 0 || pinned->ints[i] >= m->header.seq || (i && pinned->ints[i] <= pinned->ints[i - 1])) {
             verify_error(v, op, "`pinned` must be tokens of the input (0 to %u), ascending", m->header.seq - 1);

@@ -47,9 +47,9 @@ static live_range *live_ranges(pass_context *ctx, const ir_module *m, size_t *co
 
 /** Slots of one space during one layer. */
 typedef struct {
-    uint64_t stride, count, next;
-    size_t *busy_until; /* op index of the last use of what a slot holds */
-    size_t capacity;    /* of busy_until */
+    uint64_t bytes, stride, count, next; /* bytes: the largest block */
+    size_t *busy_until;                  /* op index of the last use of what a slot holds */
+    size_t capacity;                     /* of busy_until */
     uint32_t layer;
     bool started;
 } slot_ring;
@@ -58,6 +58,7 @@ static bool enter_layer(pass_context *ctx, const ir_module *m, slot_ring *ring, 
                         const uint64_t *largest, const live_range *r) {
     uint64_t end = ring->started ? ring->next * ring->stride : 0; /* first byte after the last slot handed out */
     uint64_t capacity = space_capacity(&m->machine, space);
+    ring->bytes = largest[layer];
     ring->stride = buffer_stride(largest[layer], capacity);
     ring->count = buffer_fit(largest[layer], capacity);
     if (!ring->count)
@@ -89,7 +90,7 @@ static bool take_slot(pass_context *ctx, const ir_module *m, slot_ring *ring, li
     }
     return diag_error(ctx->diag, m->ops[r->def].loc,
                       "layer %u needs more than %llu blocks of %llu bytes at once in buffers.%s, which has %llu bytes",
-                      r->layer, (unsigned long long)ring->count, (unsigned long long)ring->stride, space_name(r->space),
+                      r->layer, (unsigned long long)ring->count, (unsigned long long)ring->bytes, space_name(r->space),
                       (unsigned long long)space_capacity(&m->machine, r->space));
 }
 

@@ -253,7 +253,7 @@ static bool plan_whole(pass_context *ctx, const dtq_machine *m, const layer_info
     layer_plan *plans = ARENA_ARRAY(ctx->arena, layer_plan, 2 * (size_t)strips);
     uint64_t shortest = UINT64_MAX;
     for (uint32_t chunks = 1; chunks <= strips; chunks = next_cut(chunks, strips)) {
-        layer_plan plan;
+        layer_plan plan = {0};
         cut_rows(ctx->arena, &plan, l->slots, height, chunks);
         fits f = fit_cut(m, l, &plan);
         if (!fits_all(&f))

@@ -26,7 +26,8 @@ START_TEST(attention_facts) {
     static const char good[] =
         "dtir 1 graph\nseq = 9\n%x = input {name = \"x\"} : f32[9, 8]\n"
         "%y = attention %x, %x, %x {index = 0, query_heads = 2, kv_heads = 2, head_dim = 4, mask = none, "
-        "importance_rule = mean, ratios = [1, 2, 3], counts = [2, 4, 3], token_bits = [2*0, 4*4, 3*8], pinned = [6, "
+        "importance_rule = mean, ratios = [1, 2, 999999997], counts = [2, 4, 3], token_bits = [2*0, 4*4, 3*8], pinned "
+        "= [6, "
         "7], "
         "slots = 7, high = 3, order = low-first, static_bits = yes, segments = [4*4, 3*8], "
         "ids = [2, 3, 4, 5, 6, 7, 8], q_bits = [7*8]} : f32[9, 8]\n";
@@ -38,10 +39,15 @@ START_TEST(attention_facts) {
          "columns\n`attention`: it has 2 query heads and 0 key/value heads of 4 channels; there are 1 to 4096 heads of "
          "1 to "
          "65536"},
-        {"[1, 2, 3]", "[1, 2]", "`attention`: `ratios` has 2 numbers; it has 3, for 0, 4 and 8 bits"},
-        {"[1, 2, 3]", "[1, 2, 1000000001]", "`attention`: ratio 1000000001 is not between 0 and 10^9 parts of 10^9"},
+        {"[1, 2, 999999997]", "[1, 2]", "`attention`: `ratios` has 2 numbers; it has 3, for 0, 4 and 8 bits"},
+        {"[1, 2, 999999997]", "[1, 2, 1000000001]",
+         "`attention`: `ratios` has a 1000000001; each is between 0 and 1000000000"},
+        {"[1, 2, 999999997]", "[1, 2, 3]", "`attention`: `ratios` do not sum to the 1000000000 parts of 10^9"},
         {"[2, 4, 3]", "[2, 4]", "`attention`: `counts` has 2 numbers; it has 3, for 0, 4 and 8 bits"},
-        {"[2, 4, 3]", "[2, 4, 9223372036854775807]", "`attention`: `counts` do not sum to the 9 tokens of the input"},
+        {"[2, 4, 3]", "[2, 4, 9223372036854775807]",
+         "`attention`: `counts` has a 9223372036854775807; each is between 0 and 9"},
+        {"[2, 4, 3]", "[-3, 6, 6]", "`attention`: `counts` has a -3; each is between 0 and 9"},
+        {"[2, 4, 3]", "[2, 4, 4]", "`attention`: `counts` do not sum to the 9 tokens of the input"},
         {"[2*0, 4*4, 3*8]", "[2*0, 7*6]", "`attention`: `token_bits` has a run of 6 bits; a precision is 0, 4 or 8"},
         {"[2*0, 4*4, 3*8]", "[2*0, 4*4]", "`attention`: `token_bits` describes 6 tokens, but there are 9"},
         {"[6, 7]", "[7, 6]", "`attention`: `pinned` must be tokens of the input (0 to 8), ascending"},

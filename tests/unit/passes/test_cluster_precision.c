@@ -79,5 +79,21 @@ START_TEST(probabilities_run_as_the_machine_says) {
 }
 END_TEST
 
+/* Three 8-bit tokens of ten are cheaper first, in one strip, than last, in two. But shares and counts do not say which
+ * tokens they are, so the paper's order stands; token_bits do say. */
+START_TEST(shares_of_tokens_name_none) {
+    static const char *const policies[][2] = {{"ratios = [0, 700000000, 300000000]", "low-first"},
+                                              {"counts = [0, 7, 3]", "low-first"},
+                                              {"token_bits = [7*4, 3*8]", "low-first"},
+                                              {"token_bits = [3*8, 7*4]", "high-first"}};
+    for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+        attention_problem p = {.seq = 10, .machine = FIG5_MACHINE "top.drain = ideal\n", .policy = {policies[i][0]}};
+        pass_case c = pass_attention(p, TO_CLUSTERED, true);
+        expect_attr(&c, find_op(c.m, IR_ATTENTION, 0), IR_KEY_order, policies[i][1]);
+        pass_end(&c);
+    }
+}
+END_TEST
+
 IR_MAIN("cluster-precision", policies_choose_the_order, unclustered_is_static_only_by_name,
-        low_first_is_kept_unless_it_costs_more, probabilities_run_as_the_machine_says)
+        low_first_is_kept_unless_it_costs_more, probabilities_run_as_the_machine_says, shares_of_tokens_name_none)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "passes/cost_util.h"
 #include "runtime/dtqrt.h"

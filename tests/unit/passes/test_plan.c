@@ -44,7 +44,8 @@ static void check_buffers(const planned_layer *p, int i) {
     for (uint32_t col = 0; col < l->slots; col += p->plan.block) {
         uint32_t cols = l->slots - col < p->plan.block ? l->slots - col : p->plan.block;
         ck_assert_msg(bytes_of(l, LAYER_K, col, cols) <= m->buffers_k, "case %d: k", i);
-        ck_assert_msg(bytes_of(l, LAYER_V, col, cols) <= m->buffers_v, "case %d: v", i);
+        uint64_t values = p->plan.pipelined ? 2 : 1; /* at once: P.V of a block runs under softmax of the next */
+        ck_assert_msg(buffer_fit(bytes_of(l, LAYER_V, col, cols), m->buffers_v) >= values, "case %d: v", i);
     }
 }
 

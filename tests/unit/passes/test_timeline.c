@@ -105,5 +105,17 @@ START_TEST(a_wait_for_nothing_is_refused) {
 }
 END_TEST
 
+/* Two of nine tokens at 8 bits, nobody knows which: nine rows of 2 * 2/9 + 7/9 times two bytes and a scale of four are
+ * 58 bytes, 4 cycles of 16; values have 22 bytes of codes and 32 of scales. */
+START_TEST(loads_of_unknown_precision_are_expected) {
+    pass_case c = pass_attention((attention_problem){.machine = FIG5_MACHINE "dram.gb_per_s = 16\n",
+                                                     .policy = {"counts = [0, 7, 2], cluster = none"}},
+                                 TO_TIMELINE, false);
+    for (size_t load = 0; load < 3; load++)
+        expect_attr(&c, find_op(c.m, IR_INSTR(DTQ_OP_LOAD), load), IR_KEY_busy, "4");
+    pass_end(&c);
+}
+END_TEST
+
 IR_MAIN("timeline", three_instructions, queues_run_side_by_side, tokens_carry_their_own_time, the_host_takes_no_time,
-        a_result_is_there_after_it_has_drained, a_wait_for_nothing_is_refused)
+        a_result_is_there_after_it_has_drained, a_wait_for_nothing_is_refused, loads_of_unknown_precision_are_expected)
