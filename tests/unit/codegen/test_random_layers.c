@@ -3,7 +3,7 @@
 #include "codegen/random_problem.h"
 #include "ir_util.h"
 
-enum { CASES = 60, LAYERS_MAX = 3 };
+enum { CASES = 40, LAYERS_MAX = 3 };
 
 /** Layers on top of a random problem, of which they take shape, machine and inputs. */
 typedef struct {

@@ -242,6 +242,20 @@ START_TEST(values_of_one_head_make_way_for_the_next) {
 }
 END_TEST
 
+/* Values of one channel and their scales take five bytes a key: in two buffers of 64 there is room for 12 keys each. */
+START_TEST(causal_values_carry_a_scale_for_each_key) {
+    attention_problem problem = {
+        .seq = 40, .head_dim = 1, .mask = "causal", .machine = FIG5_MACHINE "buffers.v = 128\n", .policy = {""}};
+    planned_layer p = plan_attention(problem, false);
+    ck_assert(p.planned && p.plan.pipelined);
+    ck_assert_uint_eq(p.plan.block, 12);
+    pass_end(&p.c);
+    p.c = pass_attention(problem, TO_TIMELINE, false);
+    pass_end(&p.c);
+}
+END_TEST
+
 IR_MAIN("plan", random_plans_cover_everything_and_fit, rows_are_cut_for_the_arrays, keys_that_do_not_fit_come_in_blocks,
         one_block_of_values_is_not_pipelined, rows_of_a_block_keep_the_most_pes_busy,
-        what_cannot_be_split_says_how_much_is_missing, values_of_one_head_make_way_for_the_next)
+        what_cannot_be_split_says_how_much_is_missing, values_of_one_head_make_way_for_the_next,
+        causal_values_carry_a_scale_for_each_key)
