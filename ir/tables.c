@@ -227,6 +227,22 @@ const dtq_field_info *ir_field(ir_opcode code, unsigned key) {
     return ir_is_instr(code) ? lookup.fields[IR_ISA_OP(code)][key] : NULL;
 }
 
+const uint8_t *ir_needs_row(ir_opcode code) {
+    need_index();
+    return lookup.needs[code];
+}
+
+const dtq_field_info *const *ir_fields_row(ir_opcode code) {
+    need_index();
+    return ir_is_instr(code) ? lookup.fields[IR_ISA_OP(code)] : NULL;
+}
+
+const ir_key_info *ir_all_keys(size_t *count) {
+    need_index();
+    *count = lookup.key_count;
+    return lookup.keys;
+}
+
 const dtq_field_info *ir_operand_field(ir_opcode code, size_t operand) {
     need_index();
     return ir_is_instr(code) && operand < DTQ_FIELDS_MAX ? lookup.operands[IR_ISA_OP(code)][operand] : NULL;

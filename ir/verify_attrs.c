@@ -29,9 +29,7 @@ static bool verify_word(verifier *v, size_t op, const ir_attr *attr) {
     return verify_error(v, op, "`%s` is `%s`; it must be %s", ir_key_get(attr->key)->name, attr->s ? attr->s : "", all);
 }
 
-static bool verify_int(verifier *v, size_t op, const ir_attr *attr) {
-    const char *name = ir_key_get(attr->key)->name;
-    const dtq_field_info *field = ir_field((ir_opcode)v->m->ops[op].code, attr->key);
+static bool verify_int(verifier *v, size_t op, const ir_attr *attr, const char *name, const dtq_field_info *field) {
     int64_t most = field && field->bits < 63 ? ((int64_t)1 << field->bits) - 1 : INT64_MAX;
     if (attr->i < 0)
         return verify_error(v, op, "`%s` is %lld; it cannot be negative", name, (long long)attr->i);
@@ -65,11 +63,10 @@ static bool verify_runs(verifier *v, size_t op, const ir_attr *attr) {
     return true;
 }
 
-static bool verify_value(verifier *v, size_t op, const ir_attr *attr) {
-    const char *name = ir_key_get(attr->key)->name;
+static bool verify_value(verifier *v, size_t op, const ir_attr *attr, const char *name, const dtq_field_info *field) {
     switch ((ir_kind)attr->kind) {
     case IR_KIND_INT:
-        return verify_int(v, op, attr);
+        return verify_int(v, op, attr, name, field);
     case IR_KIND_REAL:
         return isfinite(attr->r) || verify_error(v, op, "`%s` is not a finite number", name);
     case IR_KIND_STR:
@@ -91,25 +88,22 @@ static bool verify_value(verifier *v, size_t op, const ir_attr *attr) {
 }
 
 /* Attributes that name a row of the tensor table: those of instructions' TENSOR fields, and these. */
-static bool names_tensor(ir_opcode code, unsigned key) {
+static bool names_tensor(unsigned key, const dtq_field_info *field) {
     if (key == IR_KEY_tensor || key == IR_KEY_bias_tensor || key == IR_KEY_position_tensor || key == IR_KEY_type_tensor)
         return true;
-    const dtq_field_info *field = ir_field(code, key);
     return field && field->kind == DTQ_KIND_TENSOR;
 }
 
-static bool verify_attr(verifier *v, size_t op, const ir_attr *attr) {
-    const ir_key_info *key = ir_key_get(attr->key);
-    ir_opcode code = (ir_opcode)v->m->ops[op].code;
-    if (ir_key_need(code, attr->key) == IR_NEVER)
+static bool verify_attr(verifier *v, size_t op, const ir_attr *attr, const ir_key_info *key, ir_need need,
+                        const dtq_field_info *field) {
+    if (need == IR_NEVER)
         return verify_error(v, op, "it takes no attribute `%s`; remove it", key->name);
     if (attr->kind != key->kind)
         return verify_error(v, op, "`%s` is not of its key's kind", key->name);
-    if (!verify_value(v, op, attr))
+    if (!verify_value(v, op, attr, key->name, field))
         return false;
-    if (attr->kind != IR_KIND_STR || !names_tensor(code, attr->key))
+    if (attr->kind != IR_KIND_STR || !names_tensor(attr->key, field))
         return true;
-    const dtq_field_info *field = ir_field(code, attr->key);
     bool none = *attr->s == '\0' && field && ir_field_may_be_none(field);
     if (!none && !names_find(&v->tensors, attr->s, strlen(attr->s)))
         return verify_error(v, op, "`%s` is \"%s\", which is not in the tensor table", key->name, attr->s);
@@ -121,16 +115,21 @@ bool verify_attributes(verifier *v, size_t op) {
     const ir_op *o = &m->ops[op];
     bool good = true;
     uint64_t seen[VERIFY_KEY_WORDS] = {0};
+    size_t key_count;
+    const ir_key_info *keys = ir_all_keys(&key_count);
+    const uint8_t *needs = ir_needs_row((ir_opcode)o->code);
+    const dtq_field_info *const *fields = ir_fields_row((ir_opcode)o->code);
     for (unsigned i = 0; i < o->attr_count; i++) {
         const ir_attr *attr = &m->attrs[o->attrs + i];
-        if (attr->key >= ir_key_count()) {
+        if (attr->key >= key_count) {
             good = verify_error(v, op, "attribute key %u does not exist", attr->key);
             continue;
         }
         if (seen[attr->key / 64] >> attr->key % 64 & 1)
-            good = verify_error(v, op, "`%s` is there twice; remove one", ir_key_get(attr->key)->name);
+            good = verify_error(v, op, "`%s` is there twice; remove one", keys[attr->key].name);
         seen[attr->key / 64] |= (uint64_t)1 << attr->key % 64;
-        good &= verify_attr(v, op, attr);
+        good &=
+            verify_attr(v, op, attr, &keys[attr->key], (ir_need)needs[attr->key], fields ? fields[attr->key] : NULL);
     }
     for (unsigned word = 0; word < VERIFY_KEY_WORDS; word++)
         for (uint64_t missing = v->must[o->code][word] & ~seen[word]; missing; missing &= missing - 1) {

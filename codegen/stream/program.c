@@ -28,6 +28,7 @@ typedef struct {
     int *field_keys[DTQ_OP_COUNT];                  /* attribute key of each field, -1 for addresses */
     int source_fields[DTQ_OP_COUNT][SOURCE_FIELDS]; /* operand that source_names[i] is, -1 if the op has none */
     shared_string last_op, last_file;
+    shared_string last_word[DTQ_OP_COUNT][DTQ_FIELDS_MAX]; /* of ENUM fields */
 } generator;
 
 /* ---- weights --------------------------------------------------------------------------------------------------- */
@@ -168,6 +169,24 @@ static void find_field_keys(generator *g) {
     }
 }
 
+/** Number of a word of an ENUM field. Instructions share the text of their words: a pointer met before is answered at
+ *  once. */
+static bool word_number(generator *g, const ir_module *m, size_t op, const dtq_field_info *field, const char *text,
+                        uint64_t *out) {
+    int code = IR_ISA_OP(m->ops[op].code);
+    shared_string *last = &g->last_word[code][field - dtq_ops[code].fields];
+    size_t length;
+    for (unsigned w = 0; last->text != text; w++) {
+        const char *word = dtq_enum_word(field, w, &length);
+        if (!word)
+            return diag_error(g->d, m->ops[op].loc, "'%s' is no value of %s", text, field->name);
+        if (strlen(text) == length && memcmp(word, text, length) == 0)
+            *last = (shared_string){text, w};
+    }
+    *out = last->number;
+    return true;
+}
+
 static bool field_value(generator *g, const ir_module *m, size_t op, const dtq_field_info *field, unsigned key,
                         uint64_t *out) {
     const ir_attr *attr = ir_get(m, op, key);
@@ -179,18 +198,8 @@ static bool field_value(generator *g, const ir_module *m, size_t op, const dtq_f
         *out = attr->s[0] ? (uint64_t)index : dtq_field_none(field);
         return true;
     }
-    case DTQ_KIND_ENUM: {
-        size_t length;
-        for (unsigned w = 0;; w++) {
-            const char *word = dtq_enum_word(field, w, &length);
-            if (!word)
-                return diag_error(g->d, m->ops[op].loc, "'%s' is no value of %s", attr->s, field->name);
-            if (strlen(attr->s) == length && memcmp(word, attr->s, length) == 0) {
-                *out = w;
-                return true;
-            }
-        }
-    }
+    case DTQ_KIND_ENUM:
+        return word_number(g, m, op, field, attr->s, out);
     case DTQ_KIND_F32: {
         float value = (float)attr->r;
         uint32_t bits;
