@@ -314,6 +314,11 @@ static uint64_t query_strip_bytes(const layer_info *l, uint32_t rows) {
     return rows * (l->head_dim + 4ull);
 }
 
+/** Whether the output of `rows` rows fits: two accumulators, or one result if a block holds all keys. */
+static bool output_fits(const dtq_machine *m, const layer_info *l, uint32_t rows, uint32_t keys) {
+    return cost_out_bytes(rows, l->head_dim, keys == l->slots) <= m->buffers_out;
+}
+
 /** Rows of a unit when keys are cut: all its probabilities stay on chip, so the probability buffer limits it. The
  *  choice keeps the most PEs busy: rows of the strip times arrays that find a buffer. 0 if not one row fits. */
 static uint32_t rows_for_blocks(const dtq_machine *m, const layer_info *l) {
@@ -323,8 +328,8 @@ static uint32_t rows_for_blocks(const dtq_machine *m, const layer_info *l) {
     for (uint32_t rows = 1; rows <= limit; rows++) {
         uint64_t units = buffer_fit(cost_probs_bytes(rows, l->slots, l->causal), m->buffers_probs);
         uint64_t busy = (units < m->vssa_arrays ? units : m->vssa_arrays) * rows;
-        bool held = cost_out_bytes(rows, l->head_dim, false) <= m->buffers_out &&
-                    query_strip_bytes(l, rows) <= m->buffers_q && keys_for_blocks(m, l, rows, least) > 0;
+        uint32_t keys = keys_for_blocks(m, l, rows, least);
+        bool held = keys && output_fits(m, l, rows, keys) && query_strip_bytes(l, rows) <= m->buffers_q;
         if (held && busy >= most && busy) {
             most = busy;
             best = rows;
@@ -361,7 +366,7 @@ static bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_inf
     uint32_t rows = rows_for_blocks(m, l), keys = 0;
     if (!rows)
         return report_misfit(ctx, m, l, loc);
-    for (size_t i = 0; !keys; i++) {
+    for (size_t i = 0; !keys || !output_fits(m, l, rows, keys); i++) { /* the last choice is known to fit */
         keys = keys_for_blocks(m, l, rows, &block_copies[i]);
         plan->pipelined = block_copies[i].v > 1;
     }
