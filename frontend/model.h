@@ -75,8 +75,9 @@ typedef enum {
 const char *weight_name(arena *a, const transformer *t, weight_role role, uint32_t layer);
 /** Seeded numbers for all weights: the same seed gives the same model everywhere. */
 void weights_synthetic(arena *a, model *m, uint64_t seed);
-/** Finds all weights of a post-norm model in a safetensors file by the names of the BERT family. `prefix`: what its
- * names begin with, or NULL to find out ("" or "bert."). */
+/** Finds all weights in a safetensors file: by dtqc's own names (weights.def), which every transformer has, or, of a
+ *  post-norm model, by those of the BERT family. `prefix`: what its names begin with, or NULL to find out ("" or
+ *  "bert."). */
 bool weights_safetensors(arena *a, diag *d, model *m, const char *path, const char *prefix);
 
 /* ---- formats ------------------------------------------------------------------------------------------------------

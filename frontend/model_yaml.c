@@ -107,10 +107,6 @@ static bool read_weights(arena *a, diag *d, const doc_node *n, model *m) {
         return diag_error(d, seed->loc, "weights has both safetensors and seed; it must have one of them");
     const doc_node *file = doc_find(n, "safetensors");
     const char *path = path_beside(a, m->path, w.safetensors);
-    if (m->transformer.norm != NORM_POST)
-        return diag_error(d, file->loc,
-                          "weights of a pre-norm model cannot be read: safetensors files are read by the names "
-                          "of the BERT family; write `weights: {seed: 1}` for synthetic ones");
     if (!path_is_file(path))
         return diag_error(d, file->loc, "there is no file '%s'; the path must start beside this file", path);
     return weights_safetensors(a, d, m, path, w.prefix);

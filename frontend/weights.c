@@ -86,6 +86,7 @@ typedef struct {
     uint64_t seed;
     const safetensors *file;
     const char *path, *prefix;
+    bool own_names; /* the file uses dtqc's own names, which cover every transformer, not the BERT family's */
 } weight_source;
 
 /** Elements are uniform in mean ± scale. A linear keeps the variance of its input: (scale^2)/3 = 1/inputs. */
@@ -146,14 +147,16 @@ static bool missing(const weight_source *s, const char *name) {
         names[i] = s->file->tensors[i].name;
     const char *near = diag_nearest(name, names, s->file->count);
     return diag_error(s->d, (src_loc){s->path, 0, 0}, "lacks the tensor '%s'%s%s%s", name, near ? "; it has '" : "",
-                      near ? near : "", near ? "'" : ", which a BERT model of this description must have");
+                      near ? near : "", near ? "'" : ", which a model of this description must have");
 }
 
 static bool look_up(void *user, const weight_info *w, uint32_t layer) {
     weight_source *s = user;
     src_loc whole = {s->path, 0, 0};
-    const char *name = w->place == PLACE_MODEL ? arena_printf(s->a, "%s%s", s->prefix, w->bert)
-                                               : arena_printf(s->a, "%sencoder.layer.%u.%s", s->prefix, layer, w->bert);
+    const char *place = w->place == PLACE_MODEL ? ""
+                        : s->own_names          ? arena_printf(s->a, "layer.%u.", layer)
+                                                : arena_printf(s->a, "encoder.layer.%u.", layer);
+    const char *name = arena_printf(s->a, "%s%s%s", s->prefix, place, s->own_names ? w->name : w->bert);
     const st_tensor *found = find(s, name);
     if (!found)
         return missing(s, name);
@@ -185,6 +188,8 @@ bool weights_safetensors(arena *a, diag *d, model *m, const char *path, const ch
     weight_source s = {.a = a, .d = d, .m = m, .file = file, .path = arena_strdup(a, path), .prefix = prefix};
     if (!prefix)
         s.prefix = safetensors_find(file, "bert.embeddings.word_embeddings.weight") ? "bert." : "";
+    s.own_names = m->transformer.norm != NORM_POST || /* of which the BERT family has none */
+                  safetensors_find(file, arena_printf(a, "%sembeddings.word", s.prefix));
     bool ok = weights_each(&m->transformer, look_up, &s);
     safetensors_close(file);
     return ok;
