@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "passes/cost.h"
+
 static const unsigned bit_keys[LAYER_OPERANDS] = {IR_KEY_q_bits, IR_KEY_k_bits, IR_KEY_v_bits, IR_KEY_p_bits};
 
 const unsigned layer_keys[] = {
@@ -83,4 +85,11 @@ uint64_t layer_bit_sum(const layer_info *l, int operand, const dtq_machine *mach
     for (uint32_t i = 0; i < l->slots; i++)
         sum += l->bits[operand][i];
     return sum;
+}
+
+uint64_t layer_block_bytes(const layer_info *l, int operand, uint32_t row, uint32_t rows) {
+    bool classes = operand == LAYER_V && !l->causal;
+    if (l->is_static)
+        return cost_block_bytes(l->bits[operand] + row, rows, l->head_dim, classes);
+    return (uint64_t)rows * l->head_dim + (classes ? 8ull * l->head_dim : 4ull * rows);
 }

@@ -37,6 +37,10 @@ uint8_t layer_prob_bits(const dtq_machine *machine, uint8_t bits);
  *  precision is known only at run time. */
 uint64_t layer_bit_sum(const layer_info *l, int operand, const dtq_machine *machine);
 
+/** Bytes that slots [row, row + rows) of an operand take in its line buffer (runtime/dtqrt.h, dtq_block_bytes): 8 bits
+ * for every row where precision is not static. */
+uint64_t layer_block_bytes(const layer_info *l, int operand, uint32_t row, uint32_t rows);
+
 /** Sets q_bits, k_bits, v_bits, p_bits of an op from arrays [slots]. */
 void layer_set_bits(ir_module *m, size_t op, uint8_t *const bits[LAYER_OPERANDS], uint32_t slots);
 

@@ -34,19 +34,11 @@ static uint64_t pv_cycles(pass_context *ctx, const dtq_machine *m, const layer_i
         cost_pv_expected(ctx->cost, l->slots, l->high, prob8, row, rows, col, cols, l->head_dim).cycles);
 }
 
-/** Bytes of a block of one operand; 8 bits for every row where precision is not static. */
-static uint64_t block_bytes(const layer_info *l, int operand, uint32_t row, uint32_t rows) {
-    bool classes = operand == LAYER_V && !l->causal;
-    if (l->is_static)
-        return cost_block_bytes(l->bits[operand] + row, rows, l->head_dim, classes);
-    return (uint64_t)rows * l->head_dim + (classes ? 8ull * l->head_dim : 4ull * rows);
-}
-
 /** Bytes of the widest block of `rows` slots: blocks of one operand get buffers of equal size. */
 static uint64_t widest_block(const layer_info *l, int operand, const uint32_t *edge, uint32_t count) {
     uint64_t widest = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t bytes = block_bytes(l, operand, edge[i], edge[i + 1] - edge[i]);
+        uint64_t bytes = layer_block_bytes(l, operand, edge[i], edge[i + 1] - edge[i]);
         widest = bytes > widest ? bytes : widest;
     }
     return widest;
@@ -151,10 +143,10 @@ static void issue_qk(pass_context *ctx, const dtq_machine *m, const layer_info *
     uint32_t kv = u->head / (l->heads / l->kv_heads);
     uint32_t row = plan->edge[u->chunk], rows = plan->edge[u->chunk + 1] - row;
     if (s->k_ready[kv] == UINT64_MAX)
-        s->k_ready[kv] = load(ctx, m, s, block_bytes(l, LAYER_K, 0, l->slots), 0);
+        s->k_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_K, 0, l->slots), 0);
     if (l->causal && s->v_ready[kv] == UINT64_MAX)
-        s->v_ready[kv] = load(ctx, m, s, block_bytes(l, LAYER_V, 0, l->slots), 0);
-    uint64_t q_ready = load(ctx, m, s, block_bytes(l, LAYER_Q, row, rows), s->q_free[number % f->q]);
+        s->v_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_V, 0, l->slots), 0);
+    uint64_t q_ready = load(ctx, m, s, layer_block_bytes(l, LAYER_Q, row, rows), s->q_free[number % f->q]);
     uint64_t start = later(later(s->array_free[array], s->s_free[number % f->s]), later(q_ready, s->k_ready[kv]));
     uint64_t end = start + s->qk[u->chunk];
     uint64_t drain = m->top_drain == DTQ_DRAIN_IDEAL ? 0 : m->vssa_rows;
@@ -171,7 +163,7 @@ static void issue_pv(pass_context *ctx, const dtq_machine *m, const layer_info *
                      const fits *f, scheduler *s, const unit *u, size_t number, uint32_t array) {
     uint32_t kv = u->head / (l->heads / l->kv_heads), rows = plan->edge[u->chunk + 1] - plan->edge[u->chunk];
     if (s->v_ready[kv] == UINT64_MAX)
-        s->v_ready[kv] = load(ctx, m, s, block_bytes(l, LAYER_V, 0, l->slots), 0);
+        s->v_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_V, 0, l->slots), 0);
     uint64_t start = later(later(s->array_free[array], u->ready), later(s->v_ready[kv], s->o_free[number % f->o]));
     uint64_t end = start + s->pv[u->chunk];
     s->array_free[array] = end;

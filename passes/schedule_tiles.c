@@ -44,16 +44,9 @@ typedef struct {
     bool first_importance;
 } layer_work;
 
-static uint64_t operand_bytes(const layer_work *w, int operand, uint32_t row, uint32_t rows) {
-    bool classes = operand == LAYER_V && !w->l.causal;
-    if (w->l.is_static)
-        return cost_block_bytes(w->l.bits[operand] + row, rows, w->l.head_dim, classes);
-    return (uint64_t)rows * w->l.head_dim + (classes ? 8ull * w->l.head_dim : 4ull * rows);
-}
-
 static ir_value emit_load(emitter *e, layer_work *w, int operand, uint32_t head, uint32_t row, uint32_t rows) {
     static const char *const names[] = {"q", "k", "v"};
-    ir_value buffer = instr_buffer(e->m, names[operand], operand_bytes(w, operand, row, rows), NULL, w->loc);
+    ir_value buffer = instr_buffer(e->m, names[operand], layer_block_bytes(&w->l, operand, row, rows), NULL, w->loc);
     size_t op = instr_append(e->m, DTQ_OP_LOAD, DTQ_LOAD, &buffer, 1, w->source, w->loc);
     instr_set_text(e->m, op, e->keys.operand, names[operand]);
     instr_set_block(e->m, op, &e->keys, w->l.index, head, row, rows, 0, 0);
