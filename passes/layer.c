@@ -1,6 +1,7 @@
 /* Reading and writing the attributes of an attention layer. */
 #include "passes/layer.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "passes/cost.h"
@@ -92,4 +93,17 @@ uint64_t layer_block_bytes(const layer_info *l, int operand, uint32_t row, uint3
     if (l->is_static)
         return cost_block_bytes(l->bits[operand] + row, rows, l->head_dim, classes);
     return (uint64_t)rows * l->head_dim + (classes ? 8ull * l->head_dim : 4ull * rows);
+}
+
+matmul_price layer_price(struct cost_model *cost, const dtq_machine *machine, const layer_info *l, bool qk,
+                         uint32_t row, uint32_t rows, uint32_t col, uint32_t cols) {
+    if (l->is_static) {
+        cost_result c = qk ? cost_qk(cost, l->bits[LAYER_Q] + row, rows, l->bits[LAYER_K] + col, cols, l->head_dim)
+                           : cost_pv(cost, l->bits[LAYER_P] + row, rows, l->bits[LAYER_V] + col, cols, l->head_dim);
+        return (matmul_price){c.cycles, c.latency, c.stall_ratio_sum / (double)c.tiles};
+    }
+    int prob8 = machine->top_prob_bits == DTQ_PROB_ROW ? -1 : machine->top_prob_bits == DTQ_PROB_8;
+    cost_expectation c = qk ? cost_qk_expected(cost, l->slots, l->high, row, rows, col, cols, l->head_dim)
+                            : cost_pv_expected(cost, l->slots, l->high, prob8, row, rows, col, cols, l->head_dim);
+    return (matmul_price){(uint64_t)llround(c.cycles), c.latency, c.stall_ratio_sum / c.tiles};
 }

@@ -41,6 +41,16 @@ uint64_t layer_bit_sum(const layer_info *l, int operand, const dtq_machine *mach
  * for every row where precision is not static. */
 uint64_t layer_block_bytes(const layer_info *l, int operand, uint32_t row, uint32_t rows);
 
+/** What Q.K^T (or P.V) of query slots [row, row + rows) and keys [col, col + cols) of one head costs on one array:
+ * exact where precision is static, else its expectation. */
+typedef struct {
+    uint64_t cycles, latency; /* as cost_result's; an expectation is rounded */
+    double stall_ratio_mean;  /* Eq. 3, over the tiles */
+} matmul_price;
+struct cost_model;
+matmul_price layer_price(struct cost_model *cost, const dtq_machine *machine, const layer_info *l, bool qk,
+                         uint32_t row, uint32_t rows, uint32_t col, uint32_t cols);
+
 /** Sets q_bits, k_bits, v_bits, p_bits of an op from arrays [slots]. */
 void layer_set_bits(ir_module *m, size_t op, uint8_t *const bits[LAYER_OPERANDS], uint32_t slots);
 

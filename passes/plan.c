@@ -6,7 +6,6 @@
  * result. */
 #include "passes/plan.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "passes/instr.h"
@@ -16,23 +15,6 @@ enum { UNITS_WORTH_TRYING = 20000 };
 
 /* The coarsest cut within this of the shortest is taken: finer ones are not worth their instructions. */
 static const double worthwhile = 0.04;
-
-/** Cycles of a piece of one matmul: exact where precision is static, else the rounded expectation. */
-static uint64_t qk_cycles(pass_context *ctx, const layer_info *l, uint32_t row, uint32_t rows, uint32_t col,
-                          uint32_t cols) {
-    if (l->is_static)
-        return cost_qk(ctx->cost, l->bits[LAYER_Q] + row, rows, l->bits[LAYER_K] + col, cols, l->head_dim).cycles;
-    return (uint64_t)llround(cost_qk_expected(ctx->cost, l->slots, l->high, row, rows, col, cols, l->head_dim).cycles);
-}
-
-static uint64_t pv_cycles(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t row, uint32_t rows,
-                          uint32_t col, uint32_t cols) {
-    if (l->is_static)
-        return cost_pv(ctx->cost, l->bits[LAYER_P] + row, rows, l->bits[LAYER_V] + col, cols, l->head_dim).cycles;
-    int prob8 = m->top_prob_bits == DTQ_PROB_ROW ? -1 : m->top_prob_bits == DTQ_PROB_8;
-    return (uint64_t)llround(
-        cost_pv_expected(ctx->cost, l->slots, l->high, prob8, row, rows, col, cols, l->head_dim).cycles);
-}
 
 /** Bytes of the widest block of `rows` slots: blocks of one operand get buffers of equal size. */
 static uint64_t widest_block(const layer_info *l, int operand, const uint32_t *edge, uint32_t count) {
@@ -207,8 +189,8 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
         s.k_ready[h] = s.v_ready[h] = UINT64_MAX;
     for (uint32_t c = 0; c < plan->chunks; c++) {
         uint32_t row = plan->edge[c], rows = plan->edge[c + 1] - row;
-        s.qk[c] = qk_cycles(ctx, l, row, rows, 0, l->slots);
-        s.pv[c] = pv_cycles(ctx, m, l, row, rows, 0, l->slots);
+        s.qk[c] = layer_price(ctx->cost, m, l, true, row, rows, 0, l->slots).cycles;
+        s.pv[c] = layer_price(ctx->cost, m, l, false, row, rows, 0, l->slots).cycles;
     }
     plan->steps = ARENA_ARRAY(a, plan_step, 2 * count);
     plan->step_count = 0;
@@ -377,9 +359,9 @@ static bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_inf
         bool repeat = c && l->is_static && n == plan->edge[c] - plan->edge[c - 1] &&
                       l->bits[LAYER_Q][row] == l->bits[LAYER_Q][plan->edge[c - 1]] &&
                       l->bits[LAYER_Q][row + n - 1] == l->bits[LAYER_Q][plan->edge[c - 1]];
-        cycles[c] = repeat
-                        ? cycles[c - 1]
-                        : passes * qk_cycles(ctx, l, row, n, 0, l->slots) + pv_cycles(ctx, m, l, row, n, 0, l->slots);
+        cycles[c] = repeat ? cycles[c - 1]
+                           : passes * layer_price(ctx->cost, m, l, true, row, n, 0, l->slots).cycles +
+                                 layer_price(ctx->cost, m, l, false, row, n, 0, l->slots).cycles;
     }
     for (uint32_t h = 0; h < l->heads; h++)
         for (uint32_t c = 0; c < chunks; c++) {

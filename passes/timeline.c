@@ -38,17 +38,8 @@ typedef struct {
 static duration array_duration(const clock_state *s, size_t op, bool qk, const layer_info *l) {
     uint32_t row = (uint32_t)ir_int(s->m, op, s->keys.row, 0), rows = (uint32_t)ir_int(s->m, op, s->keys.rows, 0);
     uint32_t col = (uint32_t)ir_int(s->m, op, s->keys.col, 0), cols = (uint32_t)ir_int(s->m, op, s->keys.cols, 0);
-    if (l->is_static) {
-        cost_result c =
-            qk ? cost_qk(s->ctx->cost, l->bits[LAYER_Q] + row, rows, l->bits[LAYER_K] + col, cols, l->head_dim)
-               : cost_pv(s->ctx->cost, l->bits[LAYER_P] + row, rows, l->bits[LAYER_V] + col, cols, l->head_dim);
-        return (duration){c.cycles, c.latency};
-    }
-    int prob8 = s->m->machine.top_prob_bits == DTQ_PROB_ROW ? -1 : s->m->machine.top_prob_bits == DTQ_PROB_8;
-    cost_expectation c =
-        qk ? cost_qk_expected(s->ctx->cost, l->slots, l->high, row, rows, col, cols, l->head_dim)
-           : cost_pv_expected(s->ctx->cost, l->slots, l->high, prob8, row, rows, col, cols, l->head_dim);
-    return (duration){(uint64_t)llround(c.cycles), c.latency};
+    matmul_price p = layer_price(s->ctx->cost, &s->m->machine, l, qk, row, rows, col, cols);
+    return (duration){p.cycles, p.latency};
 }
 
 /** Bytes a load moves; where precision is known only at run time, the expectation over its rows. */
