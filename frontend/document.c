@@ -10,6 +10,7 @@
 
 #include "frontend/fields.h"
 #include "frontend/frontend.h"
+#include "runtime/hash.h"
 
 enum { MAX_DEPTH = 64, DEFAULT_LIMIT = 16 << 20 };
 
@@ -71,10 +72,7 @@ static void attach(builder *b, doc_node *n) {
 }
 
 static uint64_t hash_text(const char *s) {
-    uint64_t h = 14695981039346656037u;
-    for (; *s; s++)
-        h = (h ^ (uint8_t)*s) * 1099511628211u;
-    return h;
+    return dtq_fnv1a(DTQ_FNV1A_START, s, strlen(s));
 }
 
 /** Reports the first key that stands twice. */

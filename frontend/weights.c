@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "frontend/model.h"
+#include "runtime/hash.h"
 
 typedef enum { PLACE_MODEL, PLACE_BLOCK } weight_place;
 typedef enum { FILL_EMBEDDING, FILL_LINEAR, FILL_GAMMA, FILL_BIAS } weight_fill;
@@ -73,10 +74,7 @@ static uint64_t mix(uint64_t x) {
 }
 
 static uint64_t tensor_seed(uint64_t seed, const char *name) {
-    uint64_t h = 14695981039346656037u;
-    for (const char *s = name; *s; s++)
-        h = (h ^ (uint8_t)*s) * 1099511628211u;
-    return mix(h ^ mix(seed));
+    return mix(dtq_fnv1a(DTQ_FNV1A_START, name, strlen(name)) ^ mix(seed));
 }
 
 typedef struct {

@@ -3,10 +3,9 @@
 
 #include <string.h>
 
+#include "runtime/hash.h"
 uint64_t names_hash(const char *text, size_t length) {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3u;
+    uint64_t hash = dtq_fnv1a(DTQ_FNV1A_START, text, length);
     return hash ^ hash >> 32;
 }
 

@@ -44,17 +44,8 @@ typedef struct {
 } strip_cost;
 
 static strip_cost price(pass_context *ctx, const ir_module *m, const layer_info *l, bool qk, uint32_t lo, uint32_t hi) {
-    if (l->is_static) {
-        cost_result c =
-            qk ? cost_qk(ctx->cost, l->bits[LAYER_Q] + lo, hi - lo, l->bits[LAYER_K], l->slots, l->head_dim)
-               : cost_pv(ctx->cost, l->bits[LAYER_P] + lo, hi - lo, l->bits[LAYER_V], l->slots, l->head_dim);
-        return (strip_cost){(int64_t)c.cycles, llround(1e6 * c.stall_ratio_sum / (double)c.tiles)};
-    }
-    int prob8 = m->machine.top_prob_bits == DTQ_PROB_ROW ? -1 : m->machine.top_prob_bits == DTQ_PROB_8;
-    cost_expectation c =
-        qk ? cost_qk_expected(ctx->cost, l->slots, l->high, lo, hi - lo, 0, l->slots, l->head_dim)
-           : cost_pv_expected(ctx->cost, l->slots, l->high, prob8, lo, hi - lo, 0, l->slots, l->head_dim);
-    return (strip_cost){llround(c.cycles), llround(1e6 * c.stall_ratio_sum / c.tiles)};
+    matmul_price p = layer_price(ctx->cost, &m->machine, l, qk, lo, hi - lo, 0, l->slots);
+    return (strip_cost){(int64_t)p.cycles, llround(1e6 * p.stall_ratio_mean)};
 }
 
 static void analyse_layer(pass_context *ctx, ir_module *m, size_t op, const layer_info *l) {

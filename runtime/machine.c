@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/hash.h"
+
 /* The last word of each MACHINE_ENUM: the words of machine.def are these enumerations in order. */
 enum { LAST_drain = DTQ_DRAIN_OVERLAPPED, LAST_prob_bits = DTQ_PROB_4, LAST_prefetch = DTQ_PREFETCH_DATA };
 
@@ -51,28 +53,21 @@ void dtq_machine_set(dtq_machine *m, const dtq_machine_param *p, double value) {
     memcpy(at, &whole, sizeof whole);
 }
 
-static uint64_t fnv1a(uint64_t hash, const void *data, size_t bytes) {
-    const unsigned char *b = data;
-    for (size_t i = 0; i < bytes; i++)
-        hash = (hash ^ b[i]) * 0x100000001b3u;
-    return hash;
-}
-
 /* Names are hashed with the values, so that a parameter added or renamed is another machine; values as the
  * little-endian bytes of their binary64, which is exact for every parameter. */
 uint64_t dtq_machine_hash(const dtq_machine *m) {
-    uint64_t hash = 0xcbf29ce484222325u;
+    uint64_t hash = DTQ_FNV1A_START;
     for (size_t i = 0; i < dtq_machine_param_count; i++) {
         const dtq_machine_param *p = &dtq_machine_params[i];
-        hash = fnv1a(hash, p->section, strlen(p->section) + 1);
-        hash = fnv1a(hash, p->name, strlen(p->name) + 1);
+        hash = dtq_fnv1a(hash, p->section, strlen(p->section) + 1);
+        hash = dtq_fnv1a(hash, p->name, strlen(p->name) + 1);
         double value = dtq_machine_get(m, p) + 0.0; /* -0 is 0 */
         uint64_t bits;
         memcpy(&bits, &value, sizeof bits);
         unsigned char bytes[8];
         for (unsigned b = 0; b < 8; b++)
             bytes[b] = (unsigned char)(bits >> 8 * b);
-        hash = fnv1a(hash, bytes, sizeof bytes);
+        hash = dtq_fnv1a(hash, bytes, sizeof bytes);
     }
     return hash;
 }

@@ -9,6 +9,7 @@
 
 #include "codegen/codegen.h"
 #include "codegen/stream/strings.h"
+#include "runtime/hash.h"
 
 /* Operands that the source map repeats. */
 static const char *const source_names[] = {"layer", "head", "row", "rows", "col", "cols"};
@@ -33,13 +34,6 @@ typedef struct {
 
 /* ---- weights --------------------------------------------------------------------------------------------------- */
 
-static uint64_t fnv1a(const uint8_t *data, size_t bytes) {
-    uint64_t h = 14695981039346656037ull;
-    for (size_t i = 0; i < bytes; i++)
-        h = (h ^ data[i]) * 1099511628211ull;
-    return h;
-}
-
 static bool describe_file(generator *g, const char *path, dtq_file *out) {
     enum { HASHED = 65536 };
     char resolved[PATH_MAX];
@@ -56,7 +50,9 @@ static bool describe_file(generator *g, const char *path, dtq_file *out) {
     for (ssize_t n; have < HASHED && (n = read(fd, head + have, HASHED - have)) > 0;)
         have += (size_t)n;
     close(fd);
-    *out = (dtq_file){.path = arena_strdup(g->a, resolved), .bytes = (uint64_t)st.st_size, .hash = fnv1a(head, have)};
+    *out = (dtq_file){.path = arena_strdup(g->a, resolved),
+                      .bytes = (uint64_t)st.st_size,
+                      .hash = dtq_fnv1a(DTQ_FNV1A_START, head, have)};
     return true;
 }
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "runtime/hash.h"
+
 struct string_table {
     arena *a;
     const char **strings;
@@ -12,10 +14,7 @@ struct string_table {
 };
 
 static uint64_t hash_of(const char *s) {
-    uint64_t h = 14695981039346656037ull;
-    for (; *s; s++)
-        h = (h ^ (uint8_t)*s) * 1099511628211ull;
-    return h;
+    return dtq_fnv1a(DTQ_FNV1A_START, s, strlen(s));
 }
 
 static void place(string_table *t, uint32_t number) {

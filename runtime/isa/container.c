@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/hash.h"
 #include "runtime/isa/program.h"
 
 /* Order of the sections in a file: the first five once, the last four for each stream. */
@@ -17,13 +18,6 @@ enum {
     SOURCE_BYTES = 40,
     LAYER_BYTES_LEAST = 93
 };
-
-static uint64_t fnv1a(const uint8_t *data, size_t bytes) {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < bytes; i++)
-        hash = (hash ^ data[i]) * 0x100000001b3u;
-    return hash;
-}
 
 /* ---- writing ---- */
 
@@ -236,7 +230,7 @@ bool dtq_program_encode(const dtq_program *p, uint8_t **out, size_t *out_bytes, 
     store_le(s.data + 24, p->target_hash, 8);
     store_le(s.data + 32, sections, 4);
     store_le(s.data + 36, 0, 4);
-    store_le(s.data + 16, fnv1a(s.data + CHECKED_FROM, s.bytes - CHECKED_FROM), 8);
+    store_le(s.data + 16, dtq_fnv1a(DTQ_FNV1A_START, s.data + CHECKED_FROM, s.bytes - CHECKED_FROM), 8);
     *out = s.data;
     *out_bytes = s.bytes;
     return true;
@@ -496,7 +490,7 @@ static bool header_check(const uint8_t *data, size_t bytes, dtq_error *e) {
     if (total != bytes)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "%s: the header says %" PRIu64 " bytes, there are %zu",
                         total > bytes ? "truncated" : "bytes behind the program", total, bytes);
-    if (load_le(data + 16, 8) != fnv1a(data + CHECKED_FROM, bytes - CHECKED_FROM))
+    if (load_le(data + 16, 8) != dtq_fnv1a(DTQ_FNV1A_START, data + CHECKED_FROM, bytes - CHECKED_FROM))
         return dtq_fail(e, DTQ_BAD_PROGRAM, "damaged: the checksum does not match");
     return true;
 }

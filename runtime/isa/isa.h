@@ -17,10 +17,6 @@ unsigned dtq_enum_count(const dtq_field_info *f);
 /** Position of the LAYER field among the operands of `op`, or -1. */
 int dtq_layer_field(unsigned op);
 
-/** Words of the ENUM fields that change what an instruction touches, in isa.def's order. */
-enum { DTQ_SOFTMAX_FULL, DTQ_SOFTMAX_MAX, DTQ_SOFTMAX_WMAX, DTQ_SOFTMAX_EXP };
-enum { DTQ_PV_MIDDLE, DTQ_PV_FIRST, DTQ_PV_LAST, DTQ_PV_ONLY };
-
 /** Largest value of `bits` bits. */
 static inline uint64_t dtq_ones(unsigned bits) {
     return bits >= 64 ? UINT64_MAX : ((uint64_t)1 << bits) - 1;

@@ -4,10 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/hash.h"
 static struct dtq_name *place_of(const dtq_names *names, const char *text, size_t length) {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3u;
+    uint64_t hash = dtq_fnv1a(DTQ_FNV1A_START, text, length);
     for (size_t at = hash & (names->size - 1);; at = (at + 1) & (names->size - 1)) {
         struct dtq_name *n = &names->places[at];
         if (n->index == UINT32_MAX || (n->length == length && (!length || memcmp(n->text, text, length) == 0)))

@@ -12,6 +12,8 @@
 #include "runtime/numerics/kernels.h"
 #include "runtime/numerics/parallel.h"
 
+#include "runtime/hash.h"
+
 typedef struct {
     const uint8_t *data; /* NULL: an empty file */
     size_t bytes;
@@ -32,14 +34,6 @@ struct dtq_weights {
 static const size_t dtype_bytes[] = {[DTQ_F32] = 4, [DTQ_F16] = 2, [DTQ_BF16] = 2};
 
 /* ---- files --------------------------------------------------------------------------------------------------- */
-
-static uint64_t fnv1a(const uint8_t *data, size_t n) {
-    uint64_t h = 14695981039346656037u;
-    for (size_t i = 0; i < n; i++) {
-        h = (h ^ data[i]) * 1099511628211u;
-    }
-    return h;
-}
 
 static bool map_path(const char *path, mapping *m, dtq_error *e) {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -76,7 +70,7 @@ static bool map_file(const dtq_file *f, const char *directory, mapping *m, dtq_e
     if (ok && m->bytes != f->bytes) {
         ok = dtq_fail(e, DTQ_BAD_INPUT, "%s: has %zu bytes, but the program was compiled from a file of %llu", path,
                       m->bytes, (unsigned long long)f->bytes);
-    } else if (ok && fnv1a(m->data, m->bytes < 65536 ? m->bytes : 65536) != f->hash) {
+    } else if (ok && dtq_fnv1a(DTQ_FNV1A_START, m->data, m->bytes < 65536 ? m->bytes : 65536) != f->hash) {
         ok = dtq_fail(e, DTQ_BAD_INPUT, "%s: is not the file that the program was compiled from (its start differs)",
                       path);
     }

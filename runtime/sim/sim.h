@@ -19,10 +19,6 @@ typedef enum {
     DTQ_SPACES
 } dtq_space;
 
-/* The words of ENUM operands, in isa.def's order. */
-enum { DTQ_SOFTMAX_FULL, DTQ_SOFTMAX_MAX, DTQ_SOFTMAX_WMAX, DTQ_SOFTMAX_EXP };
-enum { DTQ_PV_MIDDLE, DTQ_PV_FIRST, DTQ_PV_LAST, DTQ_PV_ONLY };
-
 /** One run of one stream. */
 typedef struct dtq_sim {
     dtq_exec *x;
