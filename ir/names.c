@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/hash.h"
+
 uint64_t names_hash(const char *text, size_t length) {
     uint64_t hash = dtq_fnv1a(DTQ_FNV1A_START, text, length);
     return hash ^ hash >> 32;

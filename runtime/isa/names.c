@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/hash.h"
+
 static struct dtq_name *place_of(const dtq_names *names, const char *text, size_t length) {
     uint64_t hash = dtq_fnv1a(DTQ_FNV1A_START, text, length);
     for (size_t at = hash & (names->size - 1);; at = (at + 1) & (names->size - 1)) {
