@@ -1,0 +1,286 @@
+/* Keys and values of a layer quantised and packed for the strips, a key/value head at a time. */
+#include "codegen/llvm/attention_parts.h"
+
+/* One head at work. `slots` is the layer's dtq_host_slots. */
+typedef struct {
+    const attention_shape *a;
+    val frame, layer, slots, head;
+    val count, low, low_keys, keys, key_ids; /* of dtq_host_slots */
+    val rows;                                /* of the operand: the head's first channel in slot 0 */
+    head_operands to;
+    var rounded;
+} packing;
+
+enum { FRAME, LAYER, HEAD, PARAMS }; /* of the functions that pack one head */
+
+static packing packing_begin(emitter *e, const attention_shape *a, uint32_t operand_buffer) {
+    packing p = {.a = a, .frame = arg(e, FRAME), .layer = arg(e, LAYER), .head = arg(e, HEAD)};
+    val layers = field(e, e->ptr, p.frame, offsetof(dtq_host_frame, layers));
+    p.slots = at_index(e, layers, p.layer, sizeof(dtq_host_slots));
+    p.count = field(e, e->i64, p.slots, offsetof(dtq_host_slots, slots));
+    p.low = field(e, e->i64, p.slots, offsetof(dtq_host_slots, low));
+    p.low_keys = field(e, e->i64, p.slots, offsetof(dtq_host_slots, low_keys));
+    p.keys = field(e, e->i64, p.slots, offsetof(dtq_host_slots, keys));
+    p.key_ids = field(e, e->ptr, p.slots, offsetof(dtq_host_slots, key_ids));
+    val buffers = field(e, e->ptr, p.frame, offsetof(dtq_host_frame, buffers));
+    p.rows = at_index(e, element(e, e->ptr, buffers, i64_of(e, operand_buffer)), p.head, 4ull * a->head_dim);
+    p.to = attention_head(e, a, element(e, e->ptr, buffers, i64_of(e, a->operands)), p.keys, p.head);
+    p.rounded = var_new(e, e->vf, NULL);
+    return p;
+}
+
+static val row_of(emitter *e, const packing *p, val slot) {
+    return at_index(e, p->rows, slot, 4 * row_stride((uint64_t)p->a->kv_heads * p->a->head_dim));
+}
+
+static val limit_of(emitter *e, const packing *p, unsigned operand, val slot) {
+    val limits = field(e, e->ptr, p->slots, offsetof(dtq_host_slots, limits) + 8ull * operand);
+    return element(e, e->f32, limits, slot);
+}
+
+static val site_of(emitter *e, const packing *p, unsigned operand) {
+    return add(e, mul(e, p->layer, i64_of(e, 3)), i64_of(e, operand));
+}
+
+/* The slots whose keys are the vector from `key` on. */
+typedef struct {
+    val first, count;
+} slot_run;
+
+static slot_run slots_of(emitter *e, const packing *p, val key) {
+    val is_low = less(e, key, p->low_keys);
+    val first = choose(e, is_low, key, add(e, sub(e, key, p->low_keys), p->low));
+    val left = sub(e, choose(e, is_low, p->low, p->count), first);
+    return (slot_run){first, smaller(e, left, i64_of(e, LANES))};
+}
+
+/* The scale of a slot's row, checked. */
+static val row_scale(emitter *e, const packing *p, unsigned operand, val slot, val row) {
+    val largest = largest_magnitude(e, row, p->a->head_dim);
+    report_unless_quantisable(e, largest, p->frame, site_of(e, p, operand), slot, p->head);
+    return quantisation_scale(e, largest, limit_of(e, p, operand, slot));
+}
+
+/* ---- keys ------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    packing *p;
+    val row, to, scale, reciprocal; /* to: the key's bytes of the first group */
+} key_row;
+
+/* Codes of up to 16 channels of a key, to their four groups. */
+static void scatter_codes(emitter *e, void *context, val column, unsigned count) {
+    const key_row *k = context;
+    val x = load_columns(e, at_index(e, k->row, column, 4), count);
+    val codes = LLVMBuildTrunc(e->builder, quantised(e, x, k->scale, k->reciprocal, k->p->rounded), e->vb, "");
+    val groups = LLVMBuildBitCast(e->builder, codes, LLVMVectorType(e->i32, LANES / GROUP), "");
+    val to = at_index(e, k->to, column, LANES);
+    for (unsigned g = 0; g * GROUP < count; g++) {
+        val group = LLVMBuildExtractElement(e->builder, groups, i32_of(e, g), "");
+        store(e, group, at(e, to, i64_of(e, (uint64_t)g * LANES * GROUP)));
+    }
+}
+
+static void zero(emitter *e, val to, uint64_t bytes) {
+    loop l = loop_begin(e, i64_of(e, 0), i64_of(e, bytes), 4ull * LANES);
+    store(e, splat_i(e, 0), at(e, to, l.index));
+    loop_end(e, &l);
+}
+
+/* -128 times the sums of the codes of 16 keys. */
+static val offsets_of(emitter *e, const packing *p, val codes) {
+    var sum = var_new(e, e->vi, splat_i(e, 0));
+    loop l = loop_begin(e, i64_of(e, 0), i64_of(e, padded_to_group(p->a) * LANES), GROUP * LANES);
+    val group = load(e, e->vi, at(e, codes, l.index));
+    var_set(e, sum, dot4(e, var_get(e, sum), splat_i(e, 0x80808080), group));
+    loop_end(e, &l);
+    return sub(e, splat_i(e, 0), var_get(e, sum));
+}
+
+static val emit_pack_keys(emitter *e, const attention_shape *a) {
+    const char *name = name_of(e, "attention_pack_keys_k%u_d%u_b%u_%u%s", a->kv_heads, a->head_dim, a->k, a->operands,
+                               a->causal ? "_causal" : "");
+    if (function_find(e, name))
+        return function_find(e, name);
+    type params[PARAMS] = {e->ptr, e->i64, e->i64};
+    val f = function_begin(e, name, e->none, params, PARAMS);
+    packing p = packing_begin(e, a, a->k);
+    loop vectors = loop_begin(e, i64_of(e, 0), p.keys, LANES);
+    val key = vectors.index, codes = at_index(e, p.to.key_codes, key, padded_to_group(a));
+    val scales = at_index(e, p.to.key_scales, key, 4);
+    slot_run run = slots_of(e, &p, key);
+    store(e, splat_f(e, __builtin_inff()), scales);
+    branch partial = if_begin(e, less(e, run.count, i64_of(e, LANES)));
+    zero(e, codes, padded_to_group(a) * LANES);
+    if_end(e, &partial);
+    loop rows = loop_begin(e, i64_of(e, 0), run.count, 1);
+    val slot = add(e, run.first, rows.index), row = row_of(e, &p, slot);
+    val scale = row_scale(e, &p, DTQ_HOST_K, slot, row);
+    store(e, scale, at_index(e, scales, rows.index, 4));
+    key_row k = {&p, row, at_index(e, codes, rows.index, GROUP), spread(e, scale),
+                 spread(e, over(e, f32_of(e, 1.0f), scale))};
+    each_columns(e, a->head_dim, scatter_codes, &k);
+    loop_end(e, &rows);
+    val missing = is_equal(e, load(e, e->vi, at_index(e, p.key_ids, key, 4)), splat_i(e, UINT32_MAX));
+    val offsets = choose(e, missing, splat_i(e, UINT32_MAX), offsets_of(e, &p, codes));
+    store(e, offsets, at_index(e, p.to.key_offsets, key, 4));
+    loop_end(e, &vectors);
+    function_end(e);
+    return f;
+}
+
+/* ---- scales of values ------------------------------------------------------------------------------------------- */
+
+/* Causal: one for each key; 1 where there is none. */
+static void scales_of_rows(emitter *e, const packing *p) {
+    loop vectors = loop_begin(e, i64_of(e, 0), p->keys, LANES);
+    slot_run run = slots_of(e, p, vectors.index);
+    val scales = at_index(e, p->to.value_scales, vectors.index, 4);
+    store(e, splat_f(e, 1.0f), scales);
+    loop rows = loop_begin(e, i64_of(e, 0), run.count, 1);
+    val slot = add(e, run.first, rows.index);
+    store(e, row_scale(e, p, DTQ_HOST_V, slot, row_of(e, p, slot)), at_index(e, scales, rows.index, 4));
+    loop_end(e, &rows);
+    loop_end(e, &vectors);
+}
+
+/* Tells of each row of slots [from, to) that has a number which cannot be quantised. */
+static void report_rows(emitter *e, const packing *p, val from, val to) {
+    loop rows = loop_begin(e, from, to, 1);
+    val largest = largest_magnitude(e, row_of(e, p, rows.index), p->a->head_dim);
+    report_unless_quantisable(e, largest, p->frame, site_of(e, p, DTQ_HOST_V), rows.index, p->head);
+    loop_end(e, &rows);
+}
+
+typedef struct {
+    const packing *p;
+    unsigned class;
+    val from, to; /* slots */
+    var anywhere; /* largest magnitudes of any channel */
+} class_scales;
+
+/* The scales of up to 16 channels. */
+static void scale_columns(emitter *e, void *context, val column, unsigned count) {
+    const class_scales *s = context;
+    var largest = var_new(e, e->vi, splat_i(e, 0));
+    loop rows = loop_begin(e, s->from, s->to, 1);
+    val x = load_columns(e, at_index(e, row_of(e, s->p, rows.index), column, 4), count);
+    val bits = bits_and(e, bits_to_int(e, x), splat_i(e, 0x7fffffff)), old = var_get(e, largest);
+    var_set(e, largest, choose(e, less(e, old, bits), bits, old));
+    loop_end(e, &rows);
+    val most = var_get(e, largest), old_most = var_get(e, s->anywhere);
+    var_set(e, s->anywhere, choose(e, less(e, old_most, most), most, old_most));
+    val to = at_index(e, s->p->to.value_scales, add(e, column, i64_of(e, s->class * padded_to_vector(s->p->a))), 4);
+    store(e, quantisation_scale(e, most, splat_f(e, s->class ? 127.0f : 7.0f)), to);
+}
+
+static void scales_of_classes(emitter *e, const packing *p) {
+    for (unsigned class = 0; class < SPANS; class ++) {
+        class_scales s = {p, class, class ? p->low : i64_of(e, 0), class ? p->count : p->low,
+                          var_new(e, e->vi, splat_i(e, 0))};
+        each_columns(e, p->a->head_dim, scale_columns, &s);
+        val bad = LLVMBuildICmp(e->builder, LLVMIntUGE, var_get(e, s.anywhere), splat_i(e, 0x58800000), "");
+        branch b = if_begin(e, any_lane(e, bad));
+        report_rows(e, p, s.from, s.to);
+        if_end(e, &b);
+    }
+}
+
+/* ---- values ----------------------------------------------------------------------------------------------------- */
+
+/* Four keys that meet in the bytes of a lane. */
+typedef struct {
+    const packing *p;
+    unsigned class;
+    val rows[GROUP], bytes[GROUP]; /* bytes: a vector of 0xff, or 0 where there is no key */
+    val scales[GROUP];             /* causal: vectors of one number each */
+    val to;                        /* the group's first channel */
+} value_group;
+
+static void pack_columns(emitter *e, void *context, val column, unsigned count) {
+    const value_group *g = context;
+    uint64_t class_bytes = g->class * padded_to_vector(g->p->a);
+    val scale = NULL, reciprocal = NULL, packed = NULL;
+    if (!g->p->a->causal) {
+        scale = load(e, e->vf, at_index(e, g->p->to.value_scales, add(e, column, i64_of(e, class_bytes)), 4));
+        reciprocal = over(e, splat_f(e, 1.0f), scale);
+    }
+    for (unsigned k = 0; k < GROUP; k++) {
+        if (g->p->a->causal) {
+            scale = g->scales[k];
+            reciprocal = over(e, splat_f(e, 1.0f), scale);
+        }
+        val x = load_columns(e, at_index(e, g->rows[k], column, 4), count);
+        val code = bits_and(e, quantised(e, x, scale, reciprocal, g->p->rounded), g->bytes[k]);
+        packed = packed ? bits_or(e, packed, shifted_left(e, code, 8 * k)) : code;
+    }
+    store(e, packed, at_index(e, g->to, column, GROUP));
+}
+
+/* Packs a group: keys `key` + n * `apart`, n < 4, of the class whose keys begin at `from` and slots [first, end). */
+static void pack_group(emitter *e, const packing *p, unsigned class, val key, unsigned apart, val group) {
+    val from = class ? p->low_keys : i64_of(e, 0), first = class ? p->low : i64_of(e, 0);
+    val end = class ? p->count : p->low;
+    value_group g = {.p = p, .class = class};
+    for (unsigned n = 0; n < GROUP; n++) {
+        val here = add(e, key, i64_of(e, (uint64_t)n * apart)), slot = add(e, first, sub(e, here, from));
+        val real = less(e, slot, end);
+        g.rows[n] = row_of(e, p, choose(e, real, slot, first)); /* there is a first one where there is a group */
+        g.bytes[n] = spread(e, choose(e, real, i32_of(e, 0xff), i32_of(e, 0)));
+        g.scales[n] = p->a->causal ? spread(e, element(e, e->f32, p->to.value_scales, here)) : NULL;
+    }
+    g.to = at_index(e, p->to.value_codes, group, padded_to_vector(p->a) * GROUP);
+    each_columns(e, p->a->head_dim, pack_columns, &g);
+}
+
+static void pack_class(emitter *e, const packing *p, unsigned class) {
+    val from = class ? p->low_keys : i64_of(e, 0), to = class ? p->keys : p->low_keys;
+    val whole = whole_blocks(e, from, to), two = i64_of(e, 2);
+    loop blocks = loop_begin(e, from, whole, BLOCK_KEYS);
+    val first_group = LLVMBuildLShr(e->builder, blocks.index, two, "");
+    loop lanes = loop_begin(e, i64_of(e, 0), i64_of(e, LANES), 1);
+    pack_group(e, p, class, add(e, blocks.index, lanes.index), LANES, add(e, first_group, lanes.index));
+    loop_end(e, &lanes);
+    loop_end(e, &blocks);
+    loop tail = loop_begin(e, whole, to, GROUP);
+    pack_group(e, p, class, tail.index, 1, LLVMBuildLShr(e->builder, tail.index, two, ""));
+    loop_end(e, &tail);
+}
+
+static val emit_pack_values(emitter *e, const attention_shape *a) {
+    const char *name = name_of(e, "attention_pack_values_k%u_d%u_b%u_%u%s", a->kv_heads, a->head_dim, a->v, a->operands,
+                               a->causal ? "_causal" : "");
+    if (function_find(e, name))
+        return function_find(e, name);
+    type params[PARAMS] = {e->ptr, e->i64, e->i64};
+    val f = function_begin(e, name, e->none, params, PARAMS);
+    packing p = packing_begin(e, a, a->v);
+    if (a->causal)
+        scales_of_rows(e, &p);
+    else
+        scales_of_classes(e, &p);
+    for (unsigned class = 0; class < SPANS; class ++)
+        pack_class(e, &p, class);
+    function_end(e);
+    return f;
+}
+
+/* ---- the task --------------------------------------------------------------------------------------------------- */
+
+val emit_attention_pack(emitter *e, const attention_shape *a) {
+    enum { TASK_FRAME, TASK_LAYER, TASK_FIRST, TASK_LAST, TASK_WORKER, TASK_PARAMS };
+    const char *name = name_of(e, "attention_pack_k%u_d%u%s_b%u_%u_%u", a->kv_heads, a->head_dim,
+                               a->causal ? "_causal" : "", a->k, a->v, a->operands);
+    if (function_find(e, name))
+        return function_find(e, name);
+    val keys = emit_pack_keys(e, a), values = emit_pack_values(e, a);
+    type params[TASK_PARAMS] = {e->ptr, e->i64, e->i64, e->i64, e->i64};
+    val f = function_begin(e, name, e->none, params, TASK_PARAMS);
+    loop heads = loop_begin(e, arg(e, TASK_FIRST), arg(e, TASK_LAST), 1);
+    val args[PARAMS] = {arg(e, TASK_FRAME), arg(e, TASK_LAYER), heads.index};
+    call(e, keys, args, PARAMS);
+    call(e, values, args, PARAMS);
+    loop_end(e, &heads);
+    function_end(e);
+    return f;
+}
