@@ -1,0 +1,198 @@
+/* Linears in 8 bits: rows of floats to codes, and the product of codes with weights that were packed when the model was
+ * opened (NUMERICS.md, "linear, int8"). Activations are stored with 128 added, because the instruction multiplies
+ * unsigned by signed bytes; what that adds to each output, 128 times the sum of its weights, is where accumulators
+ * start from. */
+#include "codegen/llvm/kernels.h"
+#include "codegen/llvm/tiles.h"
+
+/* ---- rows of codes ---------------------------------------------------------------------------------------------- */
+
+/* Vectors that one step of a loop over a row takes. */
+enum { STEP_MOST = 4 };
+
+static unsigned step_of(uint64_t stride) {
+    return stride % (STEP_MOST * LANES) == 0 ? STEP_MOST : 1;
+}
+
+static val vector_at(emitter *e, type of, val src, val column, unsigned v) {
+    return load(e, of, at(e, at_index(e, src, column, 4), i64_of(e, 64ull * v)));
+}
+
+/* The largest magnitude of a row. As bits of non-negative floats order like the floats, and infinities and NaN come
+ * last, one integer maximum finds it and what cannot be quantised. */
+static val row_maximum(emitter *e, val src, uint64_t stride) {
+    unsigned step = step_of(stride);
+    var largest[STEP_MOST];
+    for (unsigned v = 0; v < step; v++)
+        largest[v] = var_new(e, e->vi, splat_i(e, 0));
+    loop l = loop_begin(e, i64_of(e, 0), i64_of(e, stride), (uint64_t)step * LANES);
+    for (unsigned v = 0; v < step; v++) {
+        val bits = LLVMBuildAnd(e->builder, vector_at(e, e->vi, src, l.index, v), splat_i(e, 0x7fffffff), "");
+        var_set(e, largest[v], larger_unsigned(e, bits, var_get(e, largest[v])));
+    }
+    loop_end(e, &l);
+    val all = var_get(e, largest[0]);
+    for (unsigned v = 1; v < step; v++)
+        all = larger_unsigned(e, all, var_get(e, largest[v]));
+    return max_lane_unsigned(e, all);
+}
+
+/* Codes of one step, by multiplying with the reciprocal wherever that cannot round to another integer than the division
+ * does: the quotient is at most 127, the product differs from it by less than 4e-5. The rare step that comes close to a
+ * half divides. */
+static void step_codes(emitter *e, val src, val column, unsigned step, val scale, val reciprocal, const var *rounded) {
+    val close = NULL;
+    for (unsigned v = 0; v < step; v++) {
+        val y = times(e, vector_at(e, e->vf, src, column, v), reciprocal), whole = round_even(e, y);
+        val near = fgreater(e, magnitude(e, minus(e, y, whole)), splat_f(e, 0.5f - 1e-4f));
+        close = close ? LLVMBuildOr(e->builder, close, near, "") : near;
+        var_set(e, rounded[v], whole);
+    }
+    branch b = if_begin(e, any_lane(e, close));
+    for (unsigned v = 0; v < step; v++)
+        var_set(e, rounded[v], round_even(e, over(e, vector_at(e, e->vf, src, column, v), scale)));
+    if_end(e, &b);
+}
+
+/* Codes of a row with 128 added. */
+static void row_codes(emitter *e, val src, val codes, uint64_t stride, val scale) {
+    unsigned step = step_of(stride);
+    var rounded[STEP_MOST];
+    for (unsigned v = 0; v < step; v++)
+        rounded[v] = var_new(e, e->vf, NULL);
+    val scales = spread(e, scale), reciprocals = spread(e, over(e, f32_of(e, 1.0f), scale));
+    loop l = loop_begin(e, i64_of(e, 0), i64_of(e, stride), (uint64_t)step * LANES);
+    step_codes(e, src, l.index, step, scales, reciprocals, rounded);
+    for (unsigned v = 0; v < step; v++) {
+        val biased = add(e, to_int(e, var_get(e, rounded[v])), splat_i(e, 128));
+        store(e, LLVMBuildTrunc(e->builder, biased, e->vb, ""), at(e, codes, add(e, l.index, i64_of(e, v * LANES))));
+    }
+    loop_end(e, &l);
+}
+
+val emit_quantise(emitter *e, uint64_t width) {
+    enum { FRAME, SRC, CODES, SCALES, ROWS, SITE, SLOT, PARAMS };
+    const char *name = name_of(e, "quantise_%llu", (unsigned long long)width);
+    if (function_find(e, name))
+        return function_find(e, name);
+    type params[PARAMS] = {e->ptr, e->ptr, e->ptr, e->ptr, e->i64, e->i64, e->i64};
+    val f = function_begin(e, name, e->none, params, PARAMS);
+    uint64_t stride = row_stride(width);
+    loop rows = loop_begin(e, i64_of(e, 0), arg(e, ROWS), 1);
+    val src = at_index(e, arg(e, SRC), rows.index, 4 * stride);
+    val codes = at_index(e, arg(e, CODES), rows.index, codes_stride(width));
+    val largest = row_maximum(e, src, stride), m = bits_to_float(e, largest);
+    branch bad = if_begin(e, LLVMBuildICmp(e->builder, LLVMIntUGE, largest, i32_of(e, 0x58800000), "")); /* 2^50 */
+    type report_types[4] = {e->ptr, e->i64, e->i64, e->i64};
+    val report = external(e, "dtq_host_bad", e->none, report_types, 4);
+    val what[4] = {arg(e, FRAME), arg(e, SITE), add(e, arg(e, SLOT), rows.index), i64_of(e, 0)};
+    call(e, report, what, 4);
+    if_end(e, &bad);
+    val scale = choose(e, fless(e, m, f32_of(e, 0x1p-50f)), f32_of(e, 1.0f), over(e, m, f32_of(e, 127.0f)));
+    store(e, scale, at_index(e, arg(e, SCALES), rows.index, 4));
+    row_codes(e, src, codes, stride, scale);
+    loop_end(e, &rows);
+    function_end(e);
+    return f;
+}
+
+/* ---- the product ------------------------------------------------------------------------------------------------ */
+
+enum { CODES, ROW_SCALES, WEIGHT, SCALES, OFFSET, BIAS, RESIDUAL, DST, ROWS, PARAMS };
+
+typedef struct {
+    uint64_t inputs, outputs;
+    bool bias, residual;
+} gemm;
+
+/* Where a panel of weights lies: what the body of a tile needs beside its rows. */
+typedef struct {
+    const gemm *g;
+    val output;           /* its first output */
+    val weights;          /* its first group of four inputs */
+    unsigned vectors;     /* of outputs */
+    uint64_t group_bytes; /* from group to group */
+} panel;
+
+static void products(emitter *e, const panel *p, val row, unsigned rows, var acc[][TILE_VECTORS_MOST]) {
+    uint64_t codes_bytes = codes_stride(p->g->inputs), groups = (p->g->inputs + 3) / 4;
+    val codes = at_index(e, arg(e, CODES), row, codes_bytes);
+    unsigned unroll = groups % 4 == 0 ? 4 : groups % 2 == 0 ? 2 : 1;
+    loop l = loop_begin(e, i64_of(e, 0), i64_of(e, groups), unroll);
+    for (unsigned u = 0; u < unroll; u++) {
+        val group = add(e, l.index, i64_of(e, u)), from = at_index(e, p->weights, group, p->group_bytes);
+        val b[TILE_VECTORS_MOST];
+        for (unsigned v = 0; v < p->vectors; v++)
+            b[v] = load(e, e->vi, at(e, from, i64_of(e, 64ull * v)));
+        for (unsigned r = 0; r < rows; r++) {
+            val a = spread(e, load(e, e->i32, at(e, at_index(e, codes, group, 4), i64_of(e, r * codes_bytes))));
+            for (unsigned v = 0; v < p->vectors; v++)
+                var_set(e, acc[r][v], dot4(e, var_get(e, acc[r][v]), a, b[v]));
+        }
+    }
+    loop_end(e, &l);
+}
+
+/* float(acc) * fl(sx * sw) [+ bias] [+ residual] */
+static void rescale(emitter *e, const panel *p, val row, unsigned vector, val row_scale, val acc) {
+    val output = add(e, p->output, i64_of(e, (uint64_t)vector * LANES));
+    val element_at = add(e, mul(e, row, i64_of(e, row_stride(p->g->outputs))), output);
+    val scale = times(e, row_scale, load(e, e->vf, at_index(e, arg(e, SCALES), output, 4)));
+    val y = times(e, to_float(e, acc), scale);
+    if (p->g->bias)
+        y = plus(e, y, load(e, e->vf, at_index(e, arg(e, BIAS), output, 4)));
+    if (p->g->residual)
+        y = plus(e, y, load(e, e->vf, at_index(e, arg(e, RESIDUAL), element_at, 4)));
+    store(e, y, at_index(e, arg(e, DST), element_at, 4));
+}
+
+static void tile(emitter *e, void *context, val row, unsigned rows) {
+    const panel *p = context;
+    var acc[TILE_ROWS_MOST][TILE_VECTORS_MOST];
+    for (unsigned v = 0; v < p->vectors; v++) {
+        val start = load(e, e->vi, at(e, at_index(e, arg(e, OFFSET), p->output, 4), i64_of(e, 64ull * v)));
+        for (unsigned r = 0; r < rows; r++)
+            acc[r][v] = var_new(e, e->vi, start);
+    }
+    products(e, p, row, rows, acc);
+    for (unsigned r = 0; r < rows; r++) {
+        val here = add(e, row, i64_of(e, r));
+        val row_scale = spread(e, element(e, e->f32, arg(e, ROW_SCALES), here));
+        for (unsigned v = 0; v < p->vectors; v++)
+            rescale(e, p, here, v, row_scale, var_get(e, acc[r][v]));
+    }
+}
+
+/* One panel of `width` vectors of outputs, in tiles. */
+static void panel_of(emitter *e, const gemm *g, val output, unsigned width) {
+    tile_shape most = tile_int8(e);
+    val weights = at_index(e, arg(e, WEIGHT), output, (g->inputs + 3) / 4 * 4);
+    for (unsigned v = 0; v < width; v += most.vectors) {
+        panel p = {g, add(e, output, i64_of(e, (uint64_t)v * LANES)), at(e, weights, i64_of(e, 64ull * v)),
+                   width - v < most.vectors ? width - v : most.vectors, 64ull * width};
+        tile_rows(e, arg(e, ROWS), most.rows, tile, &p);
+    }
+}
+
+val emit_gemm_int8(emitter *e, uint64_t inputs, uint64_t outputs, bool bias, bool residual) {
+    const char *name = name_of(e, "gemm_int8_%llux%llu%s%s", (unsigned long long)inputs, (unsigned long long)outputs,
+                               bias ? "_bias" : "", residual ? "_residual" : "");
+    if (function_find(e, name))
+        return function_find(e, name);
+    type params[PARAMS];
+    for (int i = 0; i < ROWS; i++)
+        params[i] = e->ptr;
+    params[ROWS] = e->i64;
+    val f = function_begin(e, name, e->none, params, PARAMS);
+    gemm g = {inputs, outputs, bias, residual};
+    uint64_t whole = outputs / DTQ_HOST_PANEL * DTQ_HOST_PANEL;
+    if (whole) {
+        loop l = loop_begin(e, i64_of(e, 0), i64_of(e, whole), DTQ_HOST_PANEL);
+        panel_of(e, &g, l.index, DTQ_HOST_PANEL / LANES);
+        loop_end(e, &l);
+    }
+    if (whole < outputs)
+        panel_of(e, &g, i64_of(e, whole), (unsigned)((outputs - whole + LANES - 1) / LANES));
+    function_end(e);
+    return f;
+}

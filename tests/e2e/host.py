@@ -1,0 +1,227 @@
+"""Generated host code against the other engines, bit for bit: {ref, sim, host in this process, object, C by gcc, by clang,
+on aarch64} x {models, policies, lengths, causal or not, threads, levels of processors}. Every output, importance score and
+precision must be the same number."""
+import os
+import shutil
+import subprocess
+
+import numpy as np
+
+from problems import DTQC, ROOT, Failure, must, read_safetensors, scratch, seed_and_generator, story, write, \
+    write_safetensors
+
+BUILD = os.path.dirname(DTQC)
+C_FLAGS = ["-std=c11", "-I", ROOT]
+AARCH64 = "aarch64-linux-gnu-gcc"
+LEVELS = (2, 3, 4, 5)  # dtq_host_options.levels: up to x86-64-v2, v3, v4, v4 with VNNI
+
+
+class Case:
+    """A model, what its tokens run at, and lengths to run."""
+
+    def __init__(self, name, model, policy, lengths, options=(), fixed=False):
+        self.name, self.model, self.policy, self.lengths = name, model, policy, lengths
+        self.options, self.fixed = list(options), fixed
+
+
+def encoder(**changed):
+    keys = dict(layers=2, hidden=48, heads=3, ffn=80, activation="gelu", norm="post", norm_epsilon="1e-12", positions=96,
+                vocabulary=200, types=2, pooling="mean", normalize="true", causal="false")
+    keys.update(changed)
+    body = "".join(f"  {key}: {value}\n" for key, value in keys.items())
+    return f"name: tiny\ntokens: 40\ntransformer:\n{body}weights: {{seed: {len(body)}}}\n"
+
+
+def attention(tokens, heads, head_dim, causal, kv_heads=None, rule="mean"):
+    more = f", kv_heads: {kv_heads}" if kv_heads else ""
+    return (f"attention: {{tokens: {tokens}, heads: {heads}, head_dim: {head_dim}, causal: {str(causal).lower()}, "
+            f"importance: {rule}{more}}}\n")
+
+
+BERT = "all: {ratios: {0: .28, 4: .414, 8: .306}}\n"
+PINNED = "all: {ratios: {0: .4, 4: .3, 8: .3}, pinned: [0, 3]}\n"
+FOUR = "all: {ratios: {0: 0, 4: 1, 8: 0}}\n"
+LAYERS = "layers:\n  - ratios: {0: 0, 4: .5, 8: .5}\n  - ratios: {0: .5, 4: .25, 8: .25}\n  - ratios: {0: .7, 4: 0, 8: .3}\n"
+
+
+def cases(rng):
+    bits = rng.choice((0, 4, 8), size=37, p=(0.3, 0.4, 0.3)).tolist()
+    few = [8] + [4] * 20
+    return [
+        Case("encoder, int8", encoder(), BERT, (1, 2, 7, 16, 17, 40, 65), ("--linear=int8",)),
+        Case("encoder, fp32", encoder(), BERT, (3, 33)),
+        Case("encoder, all 8-bit", encoder(), None, (5, 31), ("--linear=int8",)),
+        Case("encoder, all 4-bit", encoder(pooling="first", activation="relu"), FOUR, (19,), ("--linear=int8",)),
+        Case("encoder, odd widths", encoder(hidden=30, heads=5, ffn=50, activation="tanh", normalize="false"), PINNED,
+             (1, 15, 23), ("--linear=int8",)),
+        Case("encoder, odd widths, fp32", encoder(hidden=36, heads=2, ffn=27, activation="silu", pooling="none",
+                                                  normalize="false"), PINNED, (21,)),
+        Case("decoder", encoder(layers=3, norm="pre", causal="true", pooling="none", normalize="false",
+                                activation="gelu_tanh", types=0, kv_heads=1), LAYERS, (1, 18, 47), ("--linear=int8",)),
+        Case("decoder, last token", encoder(layers=3, norm="pre", causal="true", pooling="last", kv_heads=3), LAYERS,
+             (6, 34)),
+        Case("original order", encoder(layers=3), LAYERS, (29,), ("--linear=int8", "--no-cluster")),
+        Case("paper's method", encoder(layers=3), BERT, (50,), ("--linear=int8", "-O0")),
+        Case("attention", attention(37, 4, 9, False), f"layers:\n  - token_bits: {bits}\n", (37,), fixed=True),
+        Case("attention, causal", attention(37, 6, 33, True, 2), f"layers:\n  - token_bits: {bits}\n", (37,), fixed=True),
+        Case("attention, sums", attention(21, 1, 64, False, rule="sum"), f"layers:\n  - token_bits: {few}\n", (21,),
+             fixed=True),
+    ]
+
+
+# ---- inputs --------------------------------------------------------------------------------------------------------------
+
+
+def shape_of(model):
+    words = dict(part.split(": ") for part in model[model.index("{") + 1:model.index("}")].split(", "))
+    heads = int(words["heads"])
+    return heads, int(words.get("kv_heads", heads)), int(words["head_dim"])
+
+
+def make_input(rng, case, length):
+    """The same numbers as safetensors, for dtqc, and as words, for host_main.c."""
+    name = scratch(f"in{length}")
+    if case.model.startswith("attention"):
+        heads, kv_heads, dim = shape_of(case.model)
+        tensors = {"q": rng.standard_normal((heads, length, dim)).astype(np.float32)}
+        for key in "kv":
+            tensors[key] = rng.standard_normal((kv_heads, length, dim)).astype(np.float32)
+        words = np.array([length, 1, heads, kv_heads, dim], np.uint32).tobytes()
+        words += b"".join(tensors[key].tobytes() for key in "qkv")
+    else:
+        types = 2 if "types: 2" in case.model else 1
+        tensors = {"tokens": rng.integers(0, 200, length).astype(np.uint32),
+                   "segments": rng.integers(0, types, length).astype(np.uint32)}
+        words = np.array([length, 0], np.uint32).tobytes() + tensors["tokens"].tobytes() + tensors["segments"].tobytes()
+    write_safetensors(name + ".safetensors", tensors)
+    with open(name + ".words", "wb") as file:
+        file.write(words)
+    return name
+
+
+def flat(path):
+    """What host_main.c writes, from what dtqc writes: the output's floats and the importance."""
+    tensors = read_safetensors(path)
+    out = tensors["out"] if "out" in tensors else tensors["output"]
+    bits = tensors["bits"].tobytes() if "bits" in tensors else b""
+    return out.tobytes() + tensors["importance"].tobytes(), bits
+
+
+def same(case, length, who, got, want):
+    data, bits = want
+    if got[:len(data)] != data or (bits and got[len(data):] != bits):
+        at = next((i for i in range(min(len(got), len(data))) if got[i] != data[i]), min(len(got), len(data)))
+        raise Failure(f"{case.name}, {length} tokens: {who} differs from ref at byte {at} of {len(data)}")
+
+
+# ---- engines -------------------------------------------------------------------------------------------------------------
+
+
+def run(command):
+    done = subprocess.run(command, capture_output=True, timeout=300, check=False)
+    if done.returncode != 0:
+        raise Failure(f"{' '.join(command)}\nexit code {done.returncode}: "
+                      f"{done.stderr.decode(errors='replace').strip()[:2000]}")
+    return done.stdout
+
+
+def dtqc_run(case, name, engine, *more):
+    out = scratch("out.safetensors")
+    must("run", scratch("model.yaml"), "--input", name + ".safetensors", "--output", out, f"--engine={engine}",
+         *policy_of(case), *case.options, *more, timeout=120)
+    return flat(out)
+
+
+def policy_of(case):
+    return ("--policy", write("policy.yaml", case.policy)) if case.policy else ()
+
+
+def emit(case, form, path, *more):
+    lengths = () if case.fixed else ("--seq", str(max(case.lengths)))
+    must("compile", scratch("model.yaml"), f"--emit={form}", "-o", path, "--name=the_model", *lengths, *policy_of(case),
+         *case.options, *more, timeout=120)
+
+
+def build(compiler, flags, source, library, out):
+    run([compiler, "-std=c17", "-D_GNU_SOURCE", "-O1", "-DMODEL=the_model", "-I", ROOT, "-c",
+         os.path.join(ROOT, "tests/e2e/host_main.c"), "-o", out + ".main.o"])
+    if source.endswith(".c"):
+        run([compiler, *C_FLAGS, *flags, "-c", source, "-o", out + ".model.o"])
+        source = out + ".model.o"
+    static = ["-static"] if compiler == AARCH64 else []
+    sanitized = ["-fsanitize=address,undefined"] if "asan" in BUILD and compiler == "gcc" else []
+    run([compiler, *static, *sanitized, out + ".main.o", source, library, "-lm", "-lpthread", "-o", out])
+
+
+def aarch64_library():
+    """libdtqrt for the other kind of processor."""
+    sources = run(["find", os.path.join(ROOT, "runtime"), "-name", "*.c"]).decode().split()
+    os.makedirs(scratch("aarch64"), exist_ok=True)
+    flags = ["-std=c17", "-D_GNU_SOURCE", "-O1", "-ffp-contract=off", "-fno-math-errno", "-I", ROOT, "-c"]
+    objects = []
+    running = []
+    for source in sources:
+        objects.append(scratch("aarch64/" + os.path.relpath(source, ROOT).replace("/", "_") + ".o"))
+        running.append(subprocess.Popen([AARCH64, *flags, source, "-o", objects[-1]]))
+        if len(running) == os.cpu_count():
+            finish(running)
+    finish(running)
+    run(["aarch64-linux-gnu-ar", "rcs", scratch("libdtqrt_aarch64.a"), *objects])
+    return scratch("libdtqrt_aarch64.a")
+
+
+def finish(running):
+    for process in running:
+        if process.wait() != 0:
+            raise Failure("libdtqrt does not compile for aarch64")
+    running.clear()
+
+
+def host_main(case, prefix, program, threads, level, names, wants, who):
+    outs = [scratch(f"{length}.out") for length in names]
+    pairs = [part for (length, name), out in zip(names.items(), outs) for part in (name + ".words", out)]
+    run([*prefix, program, scratch(""), str(threads), str(level), *pairs])
+    for length, out in zip(names, outs):
+        with open(out, "rb") as file:
+            same(case, length, who, file.read(), wants[length])
+
+
+def main():
+    seed, rng = seed_and_generator()
+    library = os.path.join(BUILD, "libdtqrt.a")
+    compilers = [("gcc", ["-O2"]), ("gcc", ["-O1", "-DDTQ_PLAIN_C"])]
+    if shutil.which("clang-19"):
+        compilers.append(("clang-19", ["-O2", "-march=native"]))
+    else:
+        print("without clang: it is not installed")
+    arm = aarch64_library() if shutil.which(AARCH64) and shutil.which("qemu-aarch64") else None
+    if not arm:
+        print("without aarch64: its compiler or qemu-user is not installed")
+    runs = 0
+    for number, case in enumerate(cases(rng)):
+        write("model.yaml", case.model)
+        names = {length: make_input(rng, case, length) for length in case.lengths}
+        wants = {length: dtqc_run(case, name, "ref") for length, name in names.items()}
+        for length, name in names.items():
+            for engine, more in (("sim", ()), ("host", ("--threads", "1")), ("host", ("--threads", "2"))):
+                data, bits = dtqc_run(case, name, engine, *more)
+                same(case, length, " ".join((engine, *more)), data + bits, wants[length])
+                runs += 1
+        emit(case, "obj", scratch("model.o"), "--host-cpu=dispatch")
+        build("gcc", [], scratch("model.o"), library, scratch("object"))
+        for level in LEVELS:
+            host_main(case, [], scratch("object"), 1 + level % 2, level, names, wants, f"object, level {level}")
+            runs += len(names)
+        emit(case, "c", scratch("model.c"))
+        for compiler, flags in compilers:
+            build(compiler, flags, scratch("model.c"), library, scratch("c"))
+            host_main(case, [], scratch("c"), 2, 0, names, wants, f"C by {compiler} {' '.join(flags)}")
+            runs += len(names)
+        if arm:
+            build(AARCH64, ["-O2"], scratch("model.c"), arm, scratch("arm"))
+            host_main(case, ["qemu-aarch64"], scratch("arm"), 1 + number % 2, 0, names, wants, "C on aarch64")
+            runs += len(names)
+    print(f"{runs} runs of {number + 1} models: the same bits")
+
+
+story(main)
