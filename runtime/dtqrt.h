@@ -222,7 +222,7 @@ typedef struct {
     void *memory;        /* whatever dtq_program_free releases; NULL if the owner is somebody else (an arena) */
 } dtq_program;
 
-enum { DTQ_CONTAINER_VERSION = 1 };
+enum { DTQ_CONTAINER_VERSION = 2 };
 
 /** The stream for exactly `seq` tokens, or NULL. */
 const dtq_stream *dtq_program_stream(const dtq_program *p, uint32_t seq);

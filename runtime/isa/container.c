@@ -10,13 +10,20 @@
 enum { PROGRAM, MACHINE, STRINGS, FILES, TENSORS, STREAM, LAYERS, TEXT, SOURCES, SECTION_KINDS };
 static const char *const section_names[SECTION_KINDS] = {"PROGRAM", "MACHINE", "STRINGS", "FILES",  "TENSORS",
                                                          "STREAM",  "LAYERS",  "TEXT",    "SOURCES"};
+/* The first byte of a layer: which tables follow, or what they are. */
+enum {
+    LAYER_IDS = 1u << DTQ_OPERANDS,              /* ids follow */
+    LAYER_ALL_TOKENS = 1u << (DTQ_OPERANDS + 1), /* ids are 0, 1, 2, ... */
+    LAYER_AGAIN = 1u << 7,                       /* the layer before once more; nothing follows */
+    LAYER_KNOWN = LAYER_IDS - 1 + LAYER_IDS + LAYER_ALL_TOKENS
+};
 enum {
     STREAM_KINDS = SECTION_KINDS - STREAM,
     HEADER_BYTES = 40,
     ENTRY_BYTES = 24,
     CHECKED_FROM = 24, /* the checksum covers what follows it */
     SOURCE_BYTES = 40,
-    LAYER_BYTES_LEAST = 93
+    LAYER_BYTES_LEAST = 1
 };
 
 /* ---- writing ---- */
@@ -103,7 +110,22 @@ static void put_stream(sink *s, const dtq_stream *t) {
     put(s, t->static_cycles, 8);
 }
 
-static void put_layer(sink *s, const dtq_layer *l) {
+static bool counts_up(const uint32_t *ids, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        if (ids[i] != i)
+            return false;
+    return true;
+}
+
+static void put_layer(sink *s, const dtq_layer *l, const dtq_layer *before) {
+    if (before && dtq_layer_same(l, before)) {
+        put(s, LAYER_AGAIN, 1);
+        return;
+    }
+    unsigned tables = !l->ids ? 0 : counts_up(l->ids, l->slots) ? LAYER_ALL_TOKENS : LAYER_IDS;
+    for (unsigned o = 0; o < DTQ_OPERANDS; o++)
+        tables |= l->bits[o] ? 1u << o : 0;
+    put(s, tables, 1);
     const uint32_t counts[] = {l->slots, l->high, l->heads, l->kv_heads, l->head_dim};
     for (unsigned i = 0; i < 5; i++)
         put(s, counts[i], 4);
@@ -114,10 +136,6 @@ static void put_layer(sink *s, const dtq_layer *l) {
     const uint64_t places[] = {l->q, l->k, l->v, l->q_scale, l->k_scale, l->v_scale, l->out, l->importance_at};
     for (unsigned i = 0; i < 8; i++)
         put(s, places[i], 8);
-    unsigned present = l->ids ? 1u << DTQ_OPERANDS : 0;
-    for (unsigned o = 0; o < DTQ_OPERANDS; o++)
-        present |= l->bits[o] ? 1u << o : 0;
-    put(s, present, 1);
     put(s, l->pinned_count, 4);
     for (uint32_t i = 0; i < l->pinned_count; i++)
         put(s, l->pinned[i], 4);
@@ -131,7 +149,7 @@ static void put_layer(sink *s, const dtq_layer *l) {
             put(s, byte, 1);
         }
     }
-    for (uint32_t i = 0; l->ids && i < l->slots; i++)
+    for (uint32_t i = 0; (tables & LAYER_IDS) && i < l->slots; i++)
         put(s, l->ids[i], 4);
 }
 
@@ -179,7 +197,7 @@ static bool put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsi
     case LAYERS:
         put(s, t->layer_count, 4);
         for (uint32_t i = 0; i < t->layer_count; i++)
-            put_layer(s, &t->layers[i]);
+            put_layer(s, &t->layers[i], i ? &t->layers[i - 1] : NULL);
         return true;
     case TEXT:
         for (size_t i = 0; i < t->count; i++) {
@@ -242,6 +260,7 @@ bool dtq_program_encode(const dtq_program *p, uint8_t **out, size_t *out_bytes, 
 typedef struct {
     const uint8_t *at, *end;
     bool bad;
+    uint32_t **all_tokens; /* 0, 1, 2, ... [DTQ_SLOTS_MAX], for all layers that have all tokens; NULL until one has */
 } cursor;
 
 static size_t left(const cursor *c) {
@@ -374,7 +393,34 @@ static uint8_t *get_bits(cursor *c, dtq_pool *pool, uint32_t slots) {
     return bits;
 }
 
-static void get_layer(cursor *c, dtq_pool *pool, dtq_layer *l) {
+/* The ids of a layer whose tables are `tables`. What could be said shorter is malformed. */
+static const uint32_t *get_layer_ids(cursor *c, dtq_pool *pool, unsigned tables, uint32_t slots) {
+    if (tables & LAYER_IDS) {
+        const uint32_t *ids = get_ids(c, pool, slots);
+        if (ids && (counts_up(ids, slots) || (tables & LAYER_ALL_TOKENS)))
+            c->bad = true;
+        return ids;
+    }
+    if (!(tables & LAYER_ALL_TOKENS))
+        return NULL;
+    if (slots > DTQ_SLOTS_MAX)
+        c->bad = true;
+    if (!*c->all_tokens) {
+        *c->all_tokens = get_array(c, pool, DTQ_SLOTS_MAX, sizeof **c->all_tokens);
+        for (uint32_t i = 0; *c->all_tokens && i < DTQ_SLOTS_MAX; i++)
+            (*c->all_tokens)[i] = i;
+    }
+    return *c->all_tokens;
+}
+
+static void get_layer(cursor *c, dtq_pool *pool, dtq_layer *l, const dtq_layer *before) {
+    unsigned tables = get8(c);
+    if (tables == LAYER_AGAIN && before) {
+        *l = *before; /* the tables, too, which nobody changes */
+        return;
+    }
+    if (tables & ~(unsigned)LAYER_KNOWN)
+        c->bad = true;
     l->slots = get32(c);
     l->high = get32(c);
     l->heads = get32(c);
@@ -387,16 +433,14 @@ static void get_layer(cursor *c, dtq_pool *pool, dtq_layer *l) {
     uint64_t *places[] = {&l->q, &l->k, &l->v, &l->q_scale, &l->k_scale, &l->v_scale, &l->out, &l->importance_at};
     for (unsigned i = 0; i < 8; i++)
         *places[i] = get(c, 8);
-    unsigned present = get8(c);
-    if (present >> (DTQ_OPERANDS + 1))
-        c->bad = true;
     l->pinned_count = get_count(c, 4);
     l->pinned = get_ids(c, pool, l->pinned_count);
     for (unsigned o = 0; o < DTQ_OPERANDS; o++)
-        if (present >> o & 1)
+        if (tables >> o & 1)
             l->bits[o] = get_bits(c, pool, l->slots);
-    if (present >> DTQ_OPERANDS & 1)
-        l->ids = get_ids(c, pool, l->slots);
+    l->ids = get_layer_ids(c, pool, tables, l->slots);
+    if (!c->bad && before && dtq_layer_same(l, before))
+        c->bad = true;
 }
 
 static void get_source(cursor *c, dtq_source *o) {
@@ -459,7 +503,7 @@ static bool get_section(cursor *c, dtq_pool *pool, dtq_program *p, dtq_stream *t
         t->layer_count = get_count(c, LAYER_BYTES_LEAST);
         t->layers = get_array(c, pool, t->layer_count, sizeof *t->layers);
         for (uint32_t i = 0; !c->bad && i < t->layer_count; i++)
-            get_layer(c, pool, &t->layers[i]);
+            get_layer(c, pool, &t->layers[i], i ? &t->layers[i - 1] : NULL);
         return true;
     case TEXT:
         return get_text(c, pool, t, e);
@@ -506,6 +550,7 @@ static bool get_sections(const uint8_t *data, size_t bytes, dtq_pool *pool, dtq_
     if (!p->streams)
         return dtq_fail(e, DTQ_NO_MEMORY, "no memory for the program");
     size_t at = (size_t)(HEADER_BYTES + ENTRY_BYTES * sections);
+    uint32_t *all_tokens = NULL;
     for (size_t i = 0; i < sections; i++) {
         const uint8_t *entry = data + HEADER_BYTES + ENTRY_BYTES * i;
         dtq_stream *t = i < STREAM ? NULL : &p->streams[(i - STREAM) / STREAM_KINDS];
@@ -517,7 +562,7 @@ static bool get_sections(const uint8_t *data, size_t bytes, dtq_pool *pool, dtq_
         if (load_le(entry, 4) != kind || seq != (t ? t->seq : 0) || load_le(entry + 8, 8) != at || size > bytes - at)
             return dtq_fail(e, DTQ_BAD_PROGRAM, "bad section table: entry %zu is not %s where it belongs", i,
                             section_names[kind]);
-        cursor c = {data + at, data + at + size, false};
+        cursor c = {data + at, data + at + size, false, &all_tokens};
         if (!get_section(&c, pool, p, t, kind, e))
             return false;
         if (c.bad || left(&c))

@@ -105,13 +105,31 @@ const char *dtq_layer_wrong(const dtq_layer *l, uint32_t seq) {
     return l->ids ? ids_wrong(l->ids, l->slots, seq) : NULL;
 }
 
+static bool same_bytes(const void *a, const void *b, size_t bytes) {
+    return a == b || (a && b && memcmp(a, b, bytes) == 0);
+}
+
+bool dtq_layer_same(const dtq_layer *a, const dtq_layer *b) {
+    bool same = a->slots == b->slots && a->high == b->high && a->heads == b->heads && a->kv_heads == b->kv_heads &&
+                a->head_dim == b->head_dim && a->causal == b->causal && a->order == b->order &&
+                a->importance == b->importance && a->prob_bits == b->prob_bits && a->q == b->q && a->k == b->k &&
+                a->v == b->v && a->q_scale == b->q_scale && a->k_scale == b->k_scale && a->v_scale == b->v_scale &&
+                a->out == b->out && a->importance_at == b->importance_at && a->pinned_count == b->pinned_count &&
+                same_bytes(a->ids, b->ids, a->slots * sizeof *a->ids) &&
+                (!a->pinned_count || same_bytes(a->pinned, b->pinned, a->pinned_count * sizeof *a->pinned));
+    for (unsigned o = 0; o < DTQ_OPERANDS; o++)
+        same = same && same_bytes(a->bits[o], b->bits[o], a->slots);
+    return same;
+}
+
 bool dtq_stream_check(const dtq_program *p, const dtq_stream *s, dtq_error *e) {
     if (s->seq == 0 || s->seq > DTQ_SLOTS_MAX)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "a stream for %u tokens: not in 1..%d", s->seq, DTQ_SLOTS_MAX);
     if (s->input > DTQ_INPUT_QKV || s->output > DTQ_OUTPUT_ATTENTION)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "stream %u: unknown kind of input or output", s->seq);
     for (uint32_t i = 0; i < s->layer_count; i++) {
-        const char *wrong = dtq_layer_wrong(&s->layers[i], s->seq);
+        const char *wrong =
+            i && dtq_layer_same(&s->layers[i], &s->layers[i - 1]) ? NULL : dtq_layer_wrong(&s->layers[i], s->seq);
         if (wrong)
             return dtq_fail(e, DTQ_BAD_PROGRAM, "stream %u, layer %u: %s", s->seq, i, wrong);
     }

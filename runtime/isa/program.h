@@ -19,6 +19,9 @@ bool dtq_program_check(const dtq_program *p, dtq_error *e);
 bool dtq_facts_check(const dtq_program *p, dtq_error *e);
 bool dtq_stream_check(const dtq_program *p, const dtq_stream *s, dtq_error *e);
 
+/** True if two layers are the same in every fact and table. */
+bool dtq_layer_same(const dtq_layer *a, const dtq_layer *b);
+
 /** What is wrong with the facts of one layer of a stream for `seq` tokens, or NULL. */
 const char *dtq_layer_wrong(const dtq_layer *l, uint32_t seq);
 /** What is wrong with one row of the tensor table, or NULL. */

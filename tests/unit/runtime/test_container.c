@@ -69,9 +69,9 @@ START_TEST(foreign_and_damaged_files_are_refused_in_words) {
     data[bytes / 2] ^= 1;
     refuse(data, bytes, "checksum");
     data[bytes / 2] ^= 1;
-    data[4] = 2;
-    refuse(data, bytes, "container version 2, this build reads version 1");
     data[4] = 1;
+    refuse(data, bytes, "container version 1, this build reads version 2");
+    data[4] = 2;
     data[24] ^= 1;
     seal(data, bytes);
     refuse(data, bytes, "compiled for another target");
@@ -90,9 +90,46 @@ START_TEST(foreign_and_damaged_files_are_refused_in_words) {
     seal(data, bytes);
     refuse(data, bytes, "stream 6, instruction 0: unknown opcode 99");
     data[load_le(data + text + 8, 8)] = DTQ_OP_EMBED;
-    uint8_t *tables = data + load_le(data + text - 24 + 8, 8) + 92; /* of the first layer */
-    ck_assert_uint_eq(*tables, 0x1f);
-    *tables |= 0x20;
+    uint8_t *tables = data + load_le(data + text - 24 + 8, 8) + 4; /* of the first layer */
+    ck_assert_uint_eq(*tables, 0x2f);
+    *tables |= 0x40;
+    seal(data, bytes);
+    refuse(data, bytes, "section LAYERS (entry 6) is malformed");
+    free(data);
+    dtq_program_free(p);
+}
+END_TEST
+
+/* Plans repeat their layers hundreds of times, most with all tokens in order. */
+START_TEST(layers_that_repeat_take_no_room) {
+    dtq_program *p = assemble_file(GOOD "attention.dtasm"), *back;
+    dtq_layer layers[4], first = p->streams[0].layers[0];
+    uint32_t ids[6] = {0, 1, 2, 3, 4, 5}, other[6] = {5, 4, 3, 2, 1, 0};
+    size_t once, bytes;
+    ck_assert_uint_eq(p->streams[0].layer_count, 1);
+    first.ids = other;
+    p->streams[0].layers = layers;
+    layers[0] = layers[1] = layers[2] = layers[3] = first;
+    free(encode(p, &once));
+    p->streams[0].layer_count = 3;
+    free(encode(p, &bytes));
+    ck_assert_uint_eq(bytes, once + 2);
+    layers[0].ids = ids; /* the layer behind differs now, and says its ids in one bit */
+    uint8_t *data = encode(p, &bytes);
+    dtq_error e = {0};
+    ck_assert_msg(dtq_program_decode(data, bytes, &back, &e), "%s", e.message);
+    const dtq_layer *read = back->streams[0].layers;
+    ck_assert_mem_eq(read[0].ids, ids, sizeof ids);
+    for (int l = 1; l < 3; l++) {
+        ck_assert_mem_eq(read[l].ids, other, sizeof other);
+        ck_assert_mem_eq(read[l].bits[DTQ_K], first.bits[DTQ_K], first.slots);
+        ck_assert_uint_eq(read[l].importance_at, first.importance_at);
+    }
+    dtq_program_free(back);
+    /* what could be said shorter is refused */
+    uint8_t *tables = data + load_le(data + 40 + 24 * 6 + 8, 8) + 4;
+    ck_assert_uint_eq(*tables, 0x2f);
+    *tables = 0x80;
     seal(data, bytes);
     refuse(data, bytes, "section LAYERS (entry 6) is malformed");
     free(data);
@@ -189,5 +226,6 @@ START_TEST(wrong_programs_are_not_written) {
 }
 END_TEST
 
-RUN_TESTS("container", decode_undoes_encode, foreign_and_damaged_files_are_refused_in_words, hostile_files_are_harmless,
-          wrong_programs_are_not_written, files_are_written_whole_or_not_at_all)
+RUN_TESTS("container", decode_undoes_encode, foreign_and_damaged_files_are_refused_in_words,
+          layers_that_repeat_take_no_room, hostile_files_are_harmless, wrong_programs_are_not_written,
+          files_are_written_whole_or_not_at_all)
