@@ -136,21 +136,27 @@ static bool verify_structure(verifier *v, size_t op) {
     return good;
 }
 
-static void find_field_keys(verifier *v) {
-    for (unsigned op = 0; op < DTQ_OP_COUNT; op++)
-        for (unsigned f = 0; f < dtq_ops[op].field_count; f++) {
-            const dtq_field_info *field = &dtq_ops[op].fields[f];
-            bool operand = field->kind == DTQ_KIND_BUF || field->kind == DTQ_KIND_DRAM;
-            v->field_keys[op][f] = operand ? -1 : ir_key_find(field->name, strlen(field->name));
-        }
+static void find_field_keys(verify_code *c, const dtq_op_info *info) {
+    for (unsigned f = 0; f < info->field_count; f++) {
+        const dtq_field_info *field = &info->fields[f];
+        bool operand = field->kind == DTQ_KIND_BUF || field->kind == DTQ_KIND_DRAM;
+        c->field_keys[f] = operand ? -1 : ir_key_find(field->name, strlen(field->name));
+    }
 }
 
-static void find_required_keys(verifier *v) {
-    unsigned keys = (unsigned)ir_key_count();
-    for (ir_opcode code = 0; code < IR_OPCODES; code++)
-        for (unsigned key = 0; key < keys; key++)
-            if (ir_key_need(code, key) == IR_MUST)
-                v->must[code][key / 64] |= (uint64_t)1 << key % 64;
+verify_code *verify_met(verifier *v, ir_opcode code) {
+    if (v->met[code])
+        return v->met[code];
+    verify_code *c = v->met[code] = ARENA_NEW(v->scratch, verify_code);
+    size_t keys;
+    ir_all_keys(&keys);
+    const uint8_t *needs = ir_needs_row(code);
+    for (size_t key = 0; key < keys; key++)
+        if (needs[key] == IR_MUST)
+            c->must[key / 64] |= (uint64_t)1 << key % 64;
+    if (ir_is_instr(code))
+        find_field_keys(c, &dtq_ops[IR_ISA_OP(code)]);
+    return c;
 }
 
 static bool is_strip(ir_opcode code) {
@@ -162,9 +168,6 @@ bool ir_verify(const ir_module *m, diag *d) {
     arena *scratch = arena_new();
     verifier *v = ARENA_NEW(scratch, verifier);
     *v = (verifier){.m = m, .diag = d, .scratch = scratch, .tensors = {.arena = scratch}, .scope = SIZE_MAX};
-    v->layers = ARENA_ARRAY(scratch, verify_layer, VERIFY_LAYERS_MAX);
-    find_required_keys(v);
-    find_field_keys(v);
     verify_header(v);
     verify_layers(v);
     for (size_t op = 0; op < m->op_count && v->errors < VERIFY_ERRORS_MAX; op++) {

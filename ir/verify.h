@@ -16,19 +16,28 @@ typedef struct {
     int64_t slots, query_heads, kv_heads, head_dim;
 } verify_layer;
 
+/** What is looked up once for all ops of an opcode. */
+typedef struct {
+    uint64_t must[VERIFY_KEY_WORDS];              /* keys that it must have */
+    const char *good_word[64 * VERIFY_KEY_WORDS]; /* the word of a key last found good */
+    int field_keys[DTQ_FIELDS_MAX];               /* of an instruction: key of a field, -1 if it is an operand */
+} verify_code;
+
 typedef struct {
     const ir_module *m;
     diag *diag;
     arena *scratch;
     unsigned errors;
     names tensors;
-    verify_layer *layers; /* [VERIFY_LAYERS_MAX] */
-    size_t layer_count;   /* declared ones */
-    size_t scope;         /* tile level: the tile.attention whose strips stand here, or SIZE_MAX */
-    uint64_t must[IR_OPCODES][VERIFY_KEY_WORDS];              /* keys that an op must have */
-    const char *good_word[IR_OPCODES][64 * VERIFY_KEY_WORDS]; /* the word of that op and key last found good */
-    int field_keys[DTQ_OP_COUNT][DTQ_FIELDS_MAX];             /* key of a field, -1 if it is an operand */
+    verify_layer *layers; /* [layer_room] */
+    int64_t layer_room;
+    size_t layer_count;           /* declared ones */
+    size_t scope;                 /* tile level: the tile.attention whose strips stand here, or SIZE_MAX */
+    verify_code *met[IR_OPCODES]; /* opcodes met so far */
 } verifier;
+
+/** What is known of an opcode that exists. */
+verify_code *verify_met(verifier *v, ir_opcode code);
 
 /** Reports an error of op `op`; always false. */
 bool verify_error(verifier *v, size_t op, const char *format, ...) __attribute__((format(printf, 3, 4)));

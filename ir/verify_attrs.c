@@ -8,7 +8,7 @@
 
 static bool verify_word(verifier *v, size_t op, const ir_attr *attr) {
     uint16_t code = v->m->ops[op].code;
-    const char **good = &v->good_word[code][attr->key];
+    const char **good = &verify_met(v, (ir_opcode)code)->good_word[attr->key];
     if (attr->s && *good == attr->s)
         return true; /* ops share their words */
     ir_word words[IR_WORDS_MAX];
@@ -131,8 +131,9 @@ bool verify_attributes(verifier *v, size_t op) {
         good &=
             verify_attr(v, op, attr, &keys[attr->key], (ir_need)needs[attr->key], fields ? fields[attr->key] : NULL);
     }
+    const verify_code *code = verify_met(v, (ir_opcode)o->code);
     for (unsigned word = 0; word < VERIFY_KEY_WORDS; word++)
-        for (uint64_t missing = v->must[o->code][word] & ~seen[word]; missing; missing &= missing - 1) {
+        for (uint64_t missing = code->must[word] & ~seen[word]; missing; missing &= missing - 1) {
             const ir_key_info *key = ir_key_get(64 * word + (unsigned)__builtin_ctzll(missing));
             good = verify_error(v, op, "attribute `%s` is missing: %s", key->name, key->doc);
         }

@@ -35,13 +35,19 @@ static void declare_layer(verifier *v, size_t op) {
 
 void verify_layers(verifier *v) {
     const ir_module *m = v->m;
+    for (size_t op = 0; op < m->op_count; op++) {
+        const ir_attr *index = declares_layer((ir_opcode)m->ops[op].code) ? ir_get(m, op, IR_KEY_index) : NULL;
+        if (index && index->kind == IR_KIND_INT && index->i >= v->layer_room && index->i < VERIFY_LAYERS_MAX)
+            v->layer_room = index->i + 1;
+    }
+    v->layers = ARENA_ARRAY(v->scratch, verify_layer, (size_t)v->layer_room);
     for (size_t op = 0; op < m->op_count; op++)
         if (declares_layer((ir_opcode)m->ops[op].code))
             declare_layer(v, op);
 }
 
 static const verify_layer *find_layer(const verifier *v, int64_t index) {
-    return index >= 0 && index < VERIFY_LAYERS_MAX && v->layers[index].declared ? &v->layers[index] : NULL;
+    return index >= 0 && index < v->layer_room && v->layers[index].declared ? &v->layers[index] : NULL;
 }
 
 static void verify_shape(verifier *v, size_t op) {
@@ -350,6 +356,7 @@ void verify_instruction(verifier *v, size_t op) {
     ir_opcode code = (ir_opcode)m->ops[op].code;
     int isa = IR_ISA_OP(code);
     const dtq_op_info *info = &dtq_ops[isa];
+    const int *keys = verify_met(v, code)->field_keys;
     int64_t queue = ir_int(m, op, IR_KEY_queue, -1);
     char name[16];
     if (!queue_serves(queue, info->engine_class))
@@ -357,10 +364,10 @@ void verify_instruction(verifier *v, size_t op) {
                      info->engine_class == DTQ_CLASS_ARRAY ? "an array"
                                                            : dtq_queue_name(info->engine_class, (char[16]){0}));
     for (unsigned f = 0; f < info->field_count; f++)
-        if (info->fields[f].kind == DTQ_KIND_ENGINE && ir_int(m, op, (unsigned)v->field_keys[isa][f], -1) == queue)
+        if (info->fields[f].kind == DTQ_KIND_ENGINE && ir_int(m, op, (unsigned)keys[f], -1) == queue)
             verify_error(v, op, "queue %s would wait for itself; tokens go from one queue to another",
                          dtq_queue_name((unsigned)queue, name));
-    verify_layer_fields(v, op, info, v->field_keys[isa]);
+    verify_layer_fields(v, op, info, keys);
     if (code == IR_I_TOPK && strcmp(ir_str(m, op, (unsigned)ir_key_find("select", 6)), "yes") == 0 &&
         !find_layer(v, ir_int(m, op, (unsigned)ir_key_find("layer", 5), 0) + 1))
         verify_error(v, op, "it selects for the layer after its own, which is not declared; set `select = no`");

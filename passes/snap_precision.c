@@ -27,8 +27,7 @@ static price price_of(pass_context *ctx, const ir_module *m, const layer_info *l
 }
 
 /** Raises the 4-bit slots that share a tile of `width` with the 8-bit cluster in each of the given operands. */
-static uint32_t promote(const layer_info *l, uint32_t width, const int *operands, size_t count,
-                        uint8_t saved[][65536]) {
+static uint32_t promote(const layer_info *l, uint32_t width, const int *operands, size_t count, uint8_t *const *saved) {
     bool low_first = strcmp(l->order, "low-first") == 0;
     uint32_t edge = low_first ? l->slots - l->high : l->high; /* first slot of the second cluster */
     uint32_t begin = low_first ? edge - edge % width : edge;
@@ -45,7 +44,9 @@ static uint32_t promote(const layer_info *l, uint32_t width, const int *operands
 
 static uint32_t try_promotion(pass_context *ctx, const ir_module *m, const layer_info *l, uint32_t width,
                               const int *operands, size_t count) {
-    uint8_t(*saved)[65536] = arena_alloc(ctx->arena, count * sizeof *saved);
+    uint8_t *saved[LAYER_OPERANDS];
+    for (size_t i = 0; i < count; i++)
+        saved[i] = arena_alloc(ctx->arena, l->slots);
     price before = price_of(ctx, m, l);
     uint32_t promoted = promote(l, width, operands, count, saved);
     if (!promoted)
@@ -58,7 +59,24 @@ static uint32_t try_promotion(pass_context *ctx, const ir_module *m, const layer
     return 0;
 }
 
-static void snap(pass_context *ctx, ir_module *m, size_t op) {
+/** A layer as it was found, and what was promoted: most layers of a model are like the one before. */
+typedef struct {
+    bool any;
+    layer_info found, snapped;
+    uint32_t q, p, k;
+} outcome;
+
+static void try_all(pass_context *ctx, const ir_module *m, outcome *o) {
+    static const int rows[] = {LAYER_Q, LAYER_P}, query[] = {LAYER_Q}, cols[] = {LAYER_K};
+    uint32_t height = (uint32_t)m->machine.vssa_rows, width = (uint32_t)m->machine.vssa_cols;
+    bool row_probs = m->machine.top_prob_bits == DTQ_PROB_ROW;
+    o->any = true;
+    o->p = row_probs ? try_promotion(ctx, m, &o->snapped, height, rows, 2) : 0;
+    o->q = o->p ? o->p : try_promotion(ctx, m, &o->snapped, height, query, 1);
+    o->k = try_promotion(ctx, m, &o->snapped, width, cols, 1);
+}
+
+static void snap(pass_context *ctx, ir_module *m, size_t op, outcome *last) {
     layer_info l = layer_read(ctx->arena, m, op);
     const char *allowed = ir_str(m, op, IR_KEY_promote);
     long long index = l.index;
@@ -68,22 +86,21 @@ static void snap(pass_context *ctx, ir_module *m, size_t op) {
                                                                      : "the policy names every token's bits");
         return;
     }
-    static const int rows[] = {LAYER_Q, LAYER_P}, query[] = {LAYER_Q}, cols[] = {LAYER_K};
-    uint32_t height = (uint32_t)m->machine.vssa_rows, width = (uint32_t)m->machine.vssa_cols;
-    bool row_probs = m->machine.top_prob_bits == DTQ_PROB_ROW;
-    uint32_t p = row_probs ? try_promotion(ctx, m, &l, height, rows, 2) : 0;
-    uint32_t q = p ? p : try_promotion(ctx, m, &l, height, query, 1);
-    uint32_t k = try_promotion(ctx, m, &l, width, cols, 1);
-    layer_set_bits(m, op, l.bits, l.slots);
+    if (!last->any || !layer_alike(&last->found, &l) || strcmp(last->found.order, l.order) != 0) {
+        *last = (outcome){.found = l, .snapped = layer_read(ctx->arena, m, op)};
+        try_all(ctx, m, last);
+    }
+    layer_set_bits(m, op, last->snapped.bits, l.slots);
     diag_remark(ctx->diag, m->ops[op].loc, "snap-precision",
                 "layer %lld: %u query rows, %u rows of probabilities and %u key columns promoted to 8 bits at no cycle",
-                index, q, p, k);
+                index, last->q, last->p, last->k);
 }
 
 bool pass_snap_precision(pass_context *ctx, ir_module **module) {
     ir_module *m = *module;
+    outcome last = {0};
     for (size_t op = 0; op < m->op_count; op++)
         if (m->ops[op].code == IR_ATTENTION)
-            snap(ctx, m, op);
+            snap(ctx, m, op, &last);
     return true;
 }
