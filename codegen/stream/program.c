@@ -1,15 +1,11 @@
-/* From modules at the stream level to a program: instructions one to one, the layer table, tensors, files, and the
- * source map. */
-#include <fcntl.h>
-#include <limits.h>
+/* From modules at the stream level to a program: instructions one to one, addresses of the layer table, and the source
+ * map. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "codegen/codegen.h"
+#include "codegen/stream/layers.h"
 #include "codegen/stream/strings.h"
-#include "runtime/hash.h"
 
 /* Operands that the source map repeats. */
 static const char *const source_names[] = {"layer", "head", "row", "rows", "col", "cols"};
@@ -23,8 +19,6 @@ typedef struct {
 typedef struct {
     arena *a;
     diag *d;
-    const ir_module *m;
-    dtq_program *program;
     string_table *strings;
     int *field_keys[DTQ_OP_COUNT];                  /* attribute key of each field, -1 for addresses */
     int source_fields[DTQ_OP_COUNT][SOURCE_FIELDS]; /* operand that source_names[i] is, -1 if the op has none */
@@ -32,119 +26,17 @@ typedef struct {
     shared_string last_word[DTQ_OP_COUNT][DTQ_FIELDS_MAX]; /* of ENUM fields */
 } generator;
 
-/* ---- weights --------------------------------------------------------------------------------------------------- */
-
-static bool describe_file(generator *g, const char *path, dtq_file *out) {
-    enum { HASHED = 65536 };
-    char resolved[PATH_MAX];
-    src_loc loc = {.file = path};
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) != 0 || !realpath(path, resolved)) {
-        if (fd >= 0)
-            close(fd);
-        return diag_error(g->d, loc, "cannot read the weights; is the path right?");
-    }
-    uint8_t *head = arena_alloc(g->a, HASHED);
-    size_t have = 0;
-    for (ssize_t n; have < HASHED && (n = read(fd, head + have, HASHED - have)) > 0;)
-        have += (size_t)n;
-    close(fd);
-    *out = (dtq_file){.path = arena_strdup(g->a, resolved),
-                      .bytes = (uint64_t)st.st_size,
-                      .hash = dtq_fnv1a(DTQ_FNV1A_START, head, have)};
-    return true;
-}
-
-static bool file_index(generator *g, const char *path, const char **known, uint32_t *out) {
-    dtq_program *p = g->program;
-    for (size_t i = 0; i < p->file_count; i++)
-        if (known[i] == path || strcmp(known[i], path) == 0) {
-            *out = (uint32_t)i;
-            return true;
-        }
-    known[p->file_count] = path;
-    *out = (uint32_t)p->file_count;
-    return describe_file(g, path, &p->files[p->file_count++]);
-}
-
-static bool generate_tensors(generator *g) {
-    const ir_module *m = g->m;
-    dtq_program *p = g->program;
-    const char **known = ARENA_ARRAY(g->a, const char *, m->tensor_count + 1);
-    p->files = ARENA_ARRAY(g->a, dtq_file, m->tensor_count + 1);
-    p->tensors = ARENA_ARRAY(g->a, dtq_tensor, m->tensor_count + 1);
-    p->tensor_count = m->tensor_count;
-    if (m->tensor_count >= UINT16_MAX)
-        return diag_error(g->d, (src_loc){0}, "%zu tensors; a program holds at most 65534", m->tensor_count);
-    for (size_t i = 0; i < m->tensor_count; i++) {
-        const ir_tensor *t = &m->tensors[i];
-        dtq_tensor *out = &p->tensors[i];
-        *out = (dtq_tensor){.name = t->name,
-                            .file = UINT32_MAX,
-                            .offset = t->offset,
-                            .shape = {t->rows, t->cols},
-                            .transposed = t->transposed,
-                            .seed = t->seed,
-                            .mean = (float)t->mean,
-                            .scale = (float)t->scale};
-        if (!t->file)
-            continue;
-        out->dtype = strcmp(t->dtype, "F16") == 0 ? DTQ_F16 : strcmp(t->dtype, "BF16") == 0 ? DTQ_BF16 : DTQ_F32;
-        if (!file_index(g, t->file, known, &out->file))
-            return false;
-    }
-    return true;
-}
-
 /* ---- layers ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t address_of(const ir_module *m, ir_value v) {
     return (uint64_t)ir_int(m, m->defs[v], IR_KEY_address, 0);
 }
 
-static uint32_t *to_ids(arena *a, const ir_attr *ints) {
-    uint32_t *ids = ARENA_ARRAY(a, uint32_t, ints->count + 1);
-    for (uint32_t i = 0; i < ints->count; i++)
-        ids[i] = (uint32_t)ints->ints[i];
-    return ids;
-}
-
 static void generate_layer(generator *g, const ir_module *m, size_t op, dtq_layer *l) {
-    static const unsigned bit_keys[DTQ_OPERANDS] = {IR_KEY_q_bits, IR_KEY_k_bits, IR_KEY_v_bits, IR_KEY_p_bits};
-    const char *order = ir_str(m, op, IR_KEY_order);
-    uint64_t at[8];
-    for (size_t i = 0; i < 8; i++)
-        at[i] = address_of(m, ir_operand(m, op, i));
-    *l = (dtq_layer){.slots = (uint32_t)ir_int(m, op, IR_KEY_slots, 0),
-                     .high = (uint32_t)ir_int(m, op, IR_KEY_high, 0),
-                     .heads = (uint32_t)ir_int(m, op, IR_KEY_query_heads, 0),
-                     .kv_heads = (uint32_t)ir_int(m, op, IR_KEY_kv_heads, 0),
-                     .head_dim = (uint32_t)ir_int(m, op, IR_KEY_head_dim, 0),
-                     .causal = strcmp(ir_str(m, op, IR_KEY_mask), "causal") == 0,
-                     .order = strcmp(order, "original") == 0     ? DTQ_ORDER_ORIGINAL
-                              : strcmp(order, "high-first") == 0 ? DTQ_ORDER_HIGH_FIRST
-                                                                 : DTQ_ORDER_LOW_FIRST,
-                     .importance = strcmp(ir_str(m, op, IR_KEY_importance_rule), "sum") == 0 ? DTQ_IMPORTANCE_SUM
-                                                                                             : DTQ_IMPORTANCE_MEAN,
-                     .prob_bits = (uint8_t)m->machine.top_prob_bits,
-                     .q = at[0],
-                     .k = at[1],
-                     .v = at[2],
-                     .q_scale = at[3],
-                     .k_scale = at[4],
-                     .v_scale = at[5],
-                     .out = at[6],
-                     .importance_at = at[7]};
-    if (strcmp(ir_str(m, op, IR_KEY_static_bits), "yes") == 0)
-        for (int i = 0; i < DTQ_OPERANDS; i++) {
-            size_t count;
-            l->bits[i] = ir_runs_expand(g->a, ir_get(m, op, bit_keys[i]), &count);
-        }
-    const ir_attr *ids = ir_get(m, op, IR_KEY_ids), *pinned = ir_get(m, op, IR_KEY_pinned);
-    l->ids = ids ? to_ids(g->a, ids) : NULL;
-    l->pinned = pinned ? to_ids(g->a, pinned) : NULL;
-    l->pinned_count = pinned ? pinned->count : 0;
+    *l = layer_facts(g->a, m, op);
+    uint64_t *const places[] = {&l->q, &l->k, &l->v, &l->q_scale, &l->k_scale, &l->v_scale, &l->out, &l->importance_at};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        *places[i] = address_of(m, ir_operand(m, op, i));
 }
 
 /* ---- instructions ---------------------------------------------------------------------------------------------- */
@@ -338,19 +230,11 @@ static int by_seq(const void *a, const void *b) {
 }
 
 dtq_program *codegen_program(arena *a, diag *d, const ir_module *const *modules, size_t count) {
-    generator g = {
-        .a = a, .d = d, .m = modules[0], .program = ARENA_NEW(a, dtq_program), .strings = string_table_new(a)};
-    dtq_program *p = g.program;
-    const ir_header *h = &modules[0]->header;
-    p->model = h->model ? h->model : "";
-    p->tokenizer = h->tokenizer ? h->tokenizer : "";
-    p->lower_case = h->lower_case;
-    p->machine = modules[0]->machine;
-    p->target_hash = dtq_machine_hash(&p->machine);
-    p->vocabulary = h->vocabulary;
-    p->positions = h->positions;
+    generator g = {.a = a, .d = d, .strings = string_table_new(a)};
+    dtq_program *p = ARENA_NEW(a, dtq_program);
+    program_describe(modules[0], p);
     find_field_keys(&g);
-    if (!generate_tensors(&g))
+    if (!weights_describe(a, d, modules[0], p))
         return NULL;
     p->streams = ARENA_ARRAY(a, dtq_stream, count);
     p->stream_count = count;

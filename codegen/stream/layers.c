@@ -1,0 +1,54 @@
+/* The layer table of a program, and what its header says. */
+#include "codegen/stream/layers.h"
+
+#include <string.h>
+
+static uint32_t *to_ids(arena *a, const ir_attr *ints) {
+    uint32_t *ids = ARENA_ARRAY(a, uint32_t, ints->count + 1);
+    for (uint32_t i = 0; i < ints->count; i++)
+        ids[i] = (uint32_t)ints->ints[i];
+    return ids;
+}
+
+const uint32_t *layer_ids(arena *a, const ir_module *m, size_t op) {
+    const ir_attr *ids = ir_get(m, op, IR_KEY_ids);
+    return ids ? to_ids(a, ids) : NULL;
+}
+
+dtq_layer layer_facts(arena *a, const ir_module *m, size_t op) {
+    static const unsigned bit_keys[DTQ_OPERANDS] = {IR_KEY_q_bits, IR_KEY_k_bits, IR_KEY_v_bits, IR_KEY_p_bits};
+    const char *order = ir_str(m, op, IR_KEY_order);
+    dtq_layer l = {.slots = (uint32_t)ir_int(m, op, IR_KEY_slots, 0),
+                   .high = (uint32_t)ir_int(m, op, IR_KEY_high, 0),
+                   .heads = (uint32_t)ir_int(m, op, IR_KEY_query_heads, 0),
+                   .kv_heads = (uint32_t)ir_int(m, op, IR_KEY_kv_heads, 0),
+                   .head_dim = (uint32_t)ir_int(m, op, IR_KEY_head_dim, 0),
+                   .causal = strcmp(ir_str(m, op, IR_KEY_mask), "causal") == 0,
+                   .order = strcmp(order, "original") == 0     ? DTQ_ORDER_ORIGINAL
+                            : strcmp(order, "high-first") == 0 ? DTQ_ORDER_HIGH_FIRST
+                                                               : DTQ_ORDER_LOW_FIRST,
+                   .importance = strcmp(ir_str(m, op, IR_KEY_importance_rule), "sum") == 0 ? DTQ_IMPORTANCE_SUM
+                                                                                           : DTQ_IMPORTANCE_MEAN,
+                   .prob_bits = (uint8_t)m->machine.top_prob_bits};
+    if (strcmp(ir_str(m, op, IR_KEY_static_bits), "yes") == 0)
+        for (int i = 0; i < DTQ_OPERANDS; i++) {
+            size_t count;
+            l.bits[i] = ir_runs_expand(a, ir_get(m, op, bit_keys[i]), &count);
+        }
+    const ir_attr *pinned = ir_get(m, op, IR_KEY_pinned);
+    l.ids = layer_ids(a, m, op);
+    l.pinned = pinned ? to_ids(a, pinned) : NULL;
+    l.pinned_count = pinned ? pinned->count : 0;
+    return l;
+}
+
+void program_describe(const ir_module *m, dtq_program *p) {
+    const ir_header *h = &m->header;
+    p->model = h->model ? h->model : "";
+    p->tokenizer = h->tokenizer ? h->tokenizer : "";
+    p->lower_case = h->lower_case;
+    p->machine = m->machine;
+    p->target_hash = dtq_machine_hash(&p->machine);
+    p->vocabulary = h->vocabulary;
+    p->positions = h->positions;
+}
