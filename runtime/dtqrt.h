@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "runtime/host/abi.h"
 #include "runtime/machine.h"
 
 /* ---- errors -------------------------------------------------------------------------------------------------- */
@@ -373,5 +374,35 @@ bool dtq_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, co
  *  Returns true if equal; false with DTQ_OK in e->status never happens. */
 bool dtq_check(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
                const dtq_run_options *options, dtq_error *e);
+
+/* ---- generated host code (runtime/host/) --------------------------------------------------------------------- */
+
+/** An instance of a generated model: worker threads, weights laid out for its kernels, memory for runs. It serves one
+ *  run at a time; several instances of a model may exist. */
+typedef struct dtq_host dtq_host;
+
+typedef struct {
+    const char *directory; /* where relative weight paths are resolved; NULL: the current one */
+    unsigned threads;      /* 0: all cores. Never changes a bit of the result */
+    unsigned levels;       /* only variants of a dtq_host_level below this are used; 0: all that the processor runs */
+} dtq_host_options;
+
+/** The best level that this processor runs. */
+dtq_host_level dtq_host_detect(void);
+
+/** Opens a model. `plan`: a program whose streams give the layers of each length (its instructions, if any, are
+ * ignored), or NULL for the plan that the model carries. `options`: NULL for all zeros. `plan` and `model` must outlive
+ * the instance. NULL on error. */
+dtq_host *dtq_host_open(const dtq_host_model *model, const dtq_program *plan, const dtq_host_options *options,
+                        dtq_error *e);
+/** The level of the variant that was chosen. */
+dtq_host_level dtq_host_chosen(const dtq_host *h);
+/** The plan: the one given, or the model's own. */
+const dtq_program *dtq_host_plan(const dtq_host *h);
+
+/** Runs `seq` tokens. `out` as of dtq_run, identical bit for bit to the other engines; released by dtq_output_free.
+ *  Without `want_importance`, out->importance stays NULL and importance that no selection needs is not computed. */
+bool dtq_host_run(dtq_host *h, uint32_t seq, const dtq_input *in, bool want_importance, dtq_output *out, dtq_error *e);
+void dtq_host_close(dtq_host *h);
 
 #endif

@@ -56,9 +56,7 @@ static bool check_layer(const dtq_exec *x, uint32_t layer, dtq_error *e) {
     return true;
 }
 
-/* Classes of a layer whose ids are static but not their precisions: nothing is known of their importance yet, so pinned
- * tokens take 8-bit places first, then the lowest ids, as ties are broken. */
-static void choose_without_importance(const dtq_layer *l, uint8_t *high_flags) {
+void dtq_choose_without_importance(const dtq_layer *l, uint8_t *high_flags) {
     uint32_t left = l->high;
     memset(high_flags, 0, l->slots);
     for (uint32_t p = 0; p < l->pinned_count; p++) {
@@ -118,7 +116,7 @@ static bool init_slots(dtq_exec *x, uint32_t layer, dtq_error *e) {
     for (int o = 0; o < DTQ_OPERANDS && flags == NULL; o++) {
         flags = bits[o];
     }
-    choose_without_importance(l, flags);
+    dtq_choose_without_importance(l, flags);
     dtq_bits_from_classes(l, flags, bits);
     return true;
 }
@@ -252,16 +250,14 @@ void dtq_exec_select(dtq_exec *x, uint32_t layer, const uint64_t *importance) {
     t->ready = true;
 }
 
-/* What the token in a slot was chosen for. Clusters say it by position, so that promotions do not show; where slots
- * keep the original order, the lowest precision of the three operands is the chosen one. */
-static uint8_t chosen_bits(const dtq_layer *l, const dtq_slots *t, uint32_t slot) {
+uint8_t dtq_chosen_bits(const dtq_layer *l, const uint8_t *const bits[DTQ_OPERANDS], uint32_t slot) {
     if (l->order == DTQ_ORDER_LOW_FIRST) {
         return slot >= l->slots - l->high ? 8 : 4;
     }
     if (l->order == DTQ_ORDER_HIGH_FIRST) {
         return slot < l->high ? 8 : 4;
     }
-    return t->bits[DTQ_Q][slot] == 8 && t->bits[DTQ_K][slot] == 8 && t->bits[DTQ_V][slot] == 8 ? 8 : 4;
+    return bits[DTQ_Q][slot] == 8 && bits[DTQ_K][slot] == 8 && bits[DTQ_V][slot] == 8 ? 8 : 4;
 }
 
 static void output_tables(const dtq_exec *x, dtq_output *out) {
@@ -269,10 +265,11 @@ static void output_tables(const dtq_exec *x, dtq_output *out) {
     for (uint32_t l = 0; l < s->layer_count; l++) {
         const dtq_layer *layer = &s->layers[l];
         const dtq_slots *t = &x->slots[l];
+        const uint8_t *const bits[] = {t->bits[DTQ_Q], t->bits[DTQ_K], t->bits[DTQ_V], t->bits[DTQ_P]};
         const uint32_t n = x->exact ? s->seq : layer->slots;
         for (uint32_t i = 0; i < n; i++) {
             const size_t at = (size_t)l * s->seq + t->ids[i];
-            out->bits[at] = x->exact ? 8 : chosen_bits(layer, t, i);
+            out->bits[at] = x->exact ? 8 : dtq_chosen_bits(layer, bits, i);
             if (!x->exact) {
                 memcpy(&out->importance[at], x->dram + layer->importance_at + 8 * (size_t)t->ids[i], 8);
             }

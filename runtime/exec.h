@@ -43,6 +43,14 @@ bool dtq_exec_output(const dtq_exec *x, dtq_output *out, dtq_error *e);
  *  static: q, k, v follow the class; p the class, 8 or 4 as the layer's prob_bits says. */
 void dtq_bits_from_classes(const dtq_layer *l, const uint8_t *high_flags, uint8_t *const bits[DTQ_OPERANDS]);
 
+/** Classes (high_flags [slots]) of a layer whose ids are static but not their precisions: nothing is known of their
+ *  importance yet, so pinned tokens take 8-bit places first, then the lowest slots. */
+void dtq_choose_without_importance(const dtq_layer *l, uint8_t *high_flags);
+
+/** What the token in a slot was chosen for, 4 or 8. Clusters say it by position, so that promotions do not show; where
+ *  slots keep the original order, the lowest precision of the three operands is the chosen one. */
+uint8_t dtq_chosen_bits(const dtq_layer *l, const uint8_t *const bits[DTQ_OPERANDS], uint32_t slot);
+
 /** The engines behind dtq_run. */
 bool dtq_run_ref(dtq_exec *x, dtq_error *e); /* numerics/reference.c: REF and, with x->exact, FP32 */
 bool dtq_run_sim(dtq_exec *x, const dtq_run_options *o, dtq_stats *stats, bool want_events, dtq_error *e); /* sim/ */

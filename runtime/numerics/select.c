@@ -1,6 +1,7 @@
 /* Top-k: which tokens the next layer keeps, which of them at 8 bits, and in what order they stand in its slots. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/dtqrt.h"
 
@@ -20,13 +21,47 @@ typedef struct {
     bool pinned;
 } rank;
 
+/* Ids below SET_IDS, as all ids of programs are, are looked up in a set of bits; others are searched for. */
+enum { SET_IDS = 65536, SORT_IDS = 2 * SET_IDS, WORD = 64 };
+
+typedef struct {
+    const uint64_t *importance;
+    const uint32_t *ids;
+    uint32_t n;
+    const uint32_t *pinned;
+    uint32_t pinned_count;
+    uint32_t pins_met; /* pinned tokens among the candidates */
+    uint64_t pin_set[SET_IDS / WORD];
+} candidates;
+
 static int compare_ids(const void *a, const void *b) {
     const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
     return (x > y) - (x < y);
 }
 
-static bool is_pinned(uint32_t id, const uint32_t *pinned, uint32_t count) {
-    return count != 0 && bsearch(&id, pinned, count, sizeof *pinned, compare_ids) != NULL;
+static bool is_pinned(const candidates *c, uint32_t id) {
+    if (c->pinned_count == 0) {
+        return false;
+    }
+    if (id < SET_IDS) {
+        return c->pin_set[id / WORD] >> id % WORD & 1;
+    }
+    return bsearch(&id, c->pinned, c->pinned_count, sizeof *c->pinned, compare_ids) != NULL;
+}
+
+static void count_pins(candidates *c) {
+    if (c->pinned_count == 0) {
+        return;
+    }
+    memset(c->pin_set, 0, sizeof c->pin_set);
+    for (uint32_t i = 0; i < c->pinned_count; i++) {
+        if (c->pinned[i] < SET_IDS) {
+            c->pin_set[c->pinned[i] / WORD] |= (uint64_t)1 << c->pinned[i] % WORD;
+        }
+    }
+    for (uint32_t i = 0; i < c->n; i++) {
+        c->pins_met += is_pinned(c, c->ids[i]);
+    }
 }
 
 static bool at_least(rank a, rank b) {
@@ -39,44 +74,120 @@ static bool at_least(rank a, rank b) {
     return a.not_id >= b.not_id;
 }
 
-typedef struct {
-    const uint64_t *importance;
-    const uint32_t *ids;
-    uint32_t n;
-    const uint32_t *pinned;
-    uint32_t pinned_count;
-} candidates;
-
 static rank rank_of(const candidates *c, uint32_t i) {
-    return (rank){c->importance[i], ~c->ids[i], is_pinned(c->ids[i], c->pinned, c->pinned_count)};
+    return (rank){c->importance[i], ~c->ids[i], is_pinned(c, c->ids[i])};
 }
 
-/* The largest rank that at least k tokens reach, found bit by bit from the top as a radix select does: no memory, and
- * the same answer for every order of the tokens. */
+/* Candidates that are ranked among each other by one key: all pinned or all unpinned ones by importance, or those of
+ * one importance by id. */
+typedef struct {
+    const candidates *of;
+    bool pinned, tied;
+    uint64_t importance; /* of those that are tied */
+} group;
+
+static bool is_member(const group *g, uint32_t i) {
+    return (!g->tied || g->of->importance[i] == g->importance) && is_pinned(g->of, g->of->ids[i]) == g->pinned;
+}
+
+static uint64_t key_of(const group *g, uint32_t i) {
+    return g->tied ? ~g->of->ids[i] : g->of->importance[i];
+}
+
+/* The largest number that the keys of at least *k members reach, *k at least 1 and at most the members. *k becomes the
+ * number of members wanted of those whose key is that number, or 0 if they are all wanted. A radix select: digit by
+ * digit from the first bit that differs, no memory, and no order of the tokens is worse than another. */
+static uint64_t kth_key(const group *g, uint32_t *k) {
+    enum { DIGIT = 8 };
+    uint64_t any = 0, all = UINT64_MAX;
+    for (uint32_t i = 0; i < g->of->n; i++) {
+        if (is_member(g, i)) {
+            any |= key_of(g, i);
+            all &= key_of(g, i);
+        }
+    }
+    unsigned shift = any != all ? 64 - (unsigned)__builtin_clzll(any ^ all) : 0;
+    uint64_t known = shift < 64 ? UINT64_MAX << shift : 0, key = all & known;
+    while (shift != 0) {
+        shift = shift < DIGIT ? 0 : shift - DIGIT; /* the last digit may repeat bits that are known */
+        uint32_t count[1 << DIGIT] = {0};
+        for (uint32_t i = 0; i < g->of->n; i++) {
+            if ((key_of(g, i) & known) == key && is_member(g, i)) {
+                count[key_of(g, i) >> shift & 0xff]++;
+            }
+        }
+        uint64_t digit = 0xff;
+        while (digit != 0 && count[digit] < *k) {
+            *k -= count[digit--];
+        }
+        key |= digit << shift;
+        known |= (uint64_t)0xff << shift;
+        if (count[digit] == *k) {
+            *k = 0;
+            return key;
+        }
+    }
+    return key;
+}
+
+/* The largest rank that at least k tokens reach, or one below which there is no other of a token. */
 static rank kth(const candidates *c, uint32_t k) {
-    rank r = {0, 0, false};
-    for (int bit = 96; bit >= 0; bit--) {
-        rank trial = r;
-        if (bit == 96) {
-            trial.pinned = true;
-        } else if (bit >= 32) {
-            trial.importance |= (uint64_t)1 << (bit - 32);
-        } else {
-            trial.not_id |= (uint32_t)1 << bit;
-        }
-        uint32_t reached = 0;
-        for (uint32_t i = 0; i < c->n && reached < k; i++) {
-            reached += at_least(rank_of(c, i), trial);
-        }
-        r = reached >= k ? trial : r;
+    if (k == 0) {
+        return (rank){UINT64_MAX, UINT32_MAX, true};
+    }
+    if (k == c->n) {
+        return (rank){0, 0, false};
+    }
+    group g = {.of = c, .pinned = k <= c->pins_met};
+    uint32_t left = g.pinned ? k : k - c->pins_met;
+    rank r = {.pinned = g.pinned};
+    r.importance = kth_key(&g, &left);
+    if (left != 0) {
+        g.tied = true;
+        g.importance = r.importance;
+        r.not_id = (uint32_t)kth_key(&g, &left);
     }
     return r;
+}
+
+/* Ascending. Distinct numbers below SORT_IDS, as programs have, are sorted by setting a bit for each. */
+static void sort_ids(uint32_t *ids, uint32_t n) {
+    uint64_t set[SORT_IDS / WORD];
+    uint32_t bound = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        bound |= ids[i];
+    }
+    bool plain = bound < SORT_IDS;
+    const uint32_t words = plain ? bound / WORD + 1 : 0;
+    memset(set, 0, words * sizeof *set);
+    for (uint32_t i = 0; plain && i < n; i++) {
+        const uint64_t bit = (uint64_t)1 << ids[i] % WORD;
+        plain = (set[ids[i] / WORD] & bit) == 0;
+        set[ids[i] / WORD] |= bit;
+    }
+    if (!plain) {
+        qsort(ids, n, sizeof *ids, compare_ids);
+        return;
+    }
+    uint32_t at = 0;
+    for (uint32_t w = 0; w < words; w++) {
+        for (uint64_t left = set[w]; left != 0; left &= left - 1) {
+            ids[at++] = w * WORD + (uint32_t)__builtin_ctzll(left);
+        }
+    }
 }
 
 void dtq_select(const uint64_t *importance, const uint32_t *ids, uint32_t n, const uint32_t *pinned,
                 uint32_t pinned_count, uint32_t keep, uint32_t high, dtq_slot_order order, uint32_t *new_ids,
                 uint8_t *high_flags) {
-    const candidates c = {importance, ids, n, pinned, pinned_count};
+    candidates c;
+    c.importance = importance;
+    c.ids = ids;
+    c.n = n;
+    c.pinned = pinned;
+    c.pinned_count = pinned_count;
+    c.pins_met = 0;
+    count_pins(&c);
     keep = keep > n ? n : keep;
     high = high > keep ? keep : high;
     const rank keep_from = kth(&c, keep);
@@ -94,8 +205,8 @@ void dtq_select(const uint64_t *importance, const uint32_t *ids, uint32_t n, con
             low_at[lows++] = ids[i];
         }
     }
-    qsort(low_at, lows, sizeof *low_at, compare_ids);
-    qsort(high_at, highs, sizeof *high_at, compare_ids);
+    sort_ids(low_at, lows);
+    sort_ids(high_at, highs);
     for (uint32_t i = 0; high_flags != NULL && i < keep; i++) {
         high_flags[i] = order == DTQ_ORDER_HIGH_FIRST ? i < high : i >= low;
     }
@@ -106,7 +217,7 @@ void dtq_select(const uint64_t *importance, const uint32_t *ids, uint32_t n, con
     for (uint32_t i = 0; i < keep; i++) {
         new_ids[i] = new_ids[i] << 1 | (i >= low);
     }
-    qsort(new_ids, keep, sizeof *new_ids, compare_ids);
+    sort_ids(new_ids, keep);
     for (uint32_t i = 0; i < keep; i++) {
         if (high_flags != NULL) {
             high_flags[i] = (uint8_t)(new_ids[i] & 1);

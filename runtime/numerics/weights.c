@@ -178,7 +178,6 @@ static float from_half(uint16_t h) {
     return from_bits(sign | wide << 23 | fraction << 13);
 }
 
-/* Elements [first, first + n) as they lie in the file. */
 static void read_elements(const dtq_weights *w, const dtq_tensor *t, uint64_t first, size_t n, float *out) {
     if (t->file == UINT32_MAX) {
         for (size_t i = 0; i < n; i++) {
@@ -198,13 +197,20 @@ static void read_elements(const dtq_weights *w, const dtq_tensor *t, uint64_t fi
     }
 }
 
-/* The tensor's floats where they lie, or NULL if they must be made. */
+void dtq_weights_read(const dtq_weights *w, uint64_t tensor, uint64_t first, size_t n, float *out) {
+    read_elements(w, &w->program->tensors[tensor], first, n, out);
+}
+
 static const float *in_place(const dtq_weights *w, const dtq_tensor *t) {
     if (t->file == UINT32_MAX || t->dtype != DTQ_F32 || t->transposed) {
         return NULL;
     }
     const uint8_t *at = w->files[t->file].data + t->offset;
     return (uintptr_t)at % sizeof(float) == 0 ? (const float *)(const void *)at : NULL;
+}
+
+const float *dtq_weights_in_place(const dtq_weights *w, uint64_t tensor) {
+    return in_place(w, &w->program->tensors[tensor]);
 }
 
 bool dtq_weights_shape(const dtq_weights *w, uint64_t tensor, size_t *rows, size_t *columns) {

@@ -19,6 +19,12 @@ bool dtq_weights_shape(const dtq_weights *w, uint64_t tensor, size_t *rows, size
 /** All elements, [rows][columns]; NULL on error. Straight from the file if it holds aligned, untransposed floats. */
 const float *dtq_weights_float(dtq_weights *w, uint64_t tensor, dtq_error *e);
 
+/** The floats where they lie in the mapped file; NULL if they must be converted, made up or transposed. */
+const float *dtq_weights_in_place(const dtq_weights *w, uint64_t tensor);
+
+/** Elements [first, first + n) in the order of the file (of a transposed tensor: [inputs][outputs]) into out [n]. */
+void dtq_weights_read(const dtq_weights *w, uint64_t tensor, uint64_t first, size_t n, float *out);
+
 /** One row of an untransposed tensor into out [columns]; converts or makes up only that row. */
 bool dtq_weights_row(const dtq_weights *w, uint64_t tensor, size_t row, float *out, dtq_error *e);
 

@@ -1,0 +1,301 @@
+/* Generated models: opening them, running them. */
+#include "runtime/host/host.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- variants -------------------------------------------------------------------------------------------------- */
+
+static const char *const level_names[DTQ_HOST_LEVELS] = {[DTQ_HOST_PORTABLE] = "any processor",
+                                                         [DTQ_HOST_V2] = "x86-64-v2",
+                                                         [DTQ_HOST_V3] = "x86-64-v3",
+                                                         [DTQ_HOST_V4] = "x86-64-v4",
+                                                         [DTQ_HOST_VNNI] = "x86-64-v4 with avx512vnni"};
+
+dtq_host_level dtq_host_detect(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("x86-64-v2")) {
+        return DTQ_HOST_PORTABLE;
+    }
+    if (!__builtin_cpu_supports("x86-64-v3")) {
+        return DTQ_HOST_V2;
+    }
+    if (!__builtin_cpu_supports("x86-64-v4")) {
+        return DTQ_HOST_V3;
+    }
+    return __builtin_cpu_supports("avx512vnni") ? DTQ_HOST_VNNI : DTQ_HOST_V4;
+#else
+    return DTQ_HOST_PORTABLE;
+#endif
+}
+
+static bool choose_variant(dtq_host *h, unsigned levels, dtq_error *e) {
+    const unsigned can = (unsigned)dtq_host_detect() + 1;
+    const unsigned below = levels != 0 && levels < can ? levels : can;
+    const dtq_host_model *m = h->model;
+    for (uint64_t i = 0; i < m->variant_count && m->variants[i].level < below; i++) {
+        h->variant = &m->variants[i];
+    }
+    if (h->variant != NULL) {
+        return true;
+    }
+    const uint64_t least = m->variant_count != 0 ? m->variants[0].level : DTQ_HOST_LEVELS;
+    return dtq_fail(e, DTQ_BAD_INPUT, "the model was generated for %s, and this is %s",
+                    least < DTQ_HOST_LEVELS ? level_names[least] : "no processor", level_names[below - 1]);
+}
+
+/* ---- memory of runs -------------------------------------------------------------------------------------------- */
+
+/* Memory that is laid out twice: without a base, to learn its size, then with it. */
+typedef struct {
+    uint8_t *base;
+    size_t used;
+} layout;
+
+static void *take(layout *y, size_t count, size_t size) {
+    const size_t at = dtq_host_reserve(&y->used, count, size);
+    return y->base != NULL ? y->base + at : NULL;
+}
+
+static void *take_buffer(layout *y, const dtq_host *h, const dtq_host_buffer *b) {
+    /* Three parts in a row are one buffer: each is taken in whole cache lines. */
+    void *at = take(y, (size_t)b->fixed, 1);
+    (void)take(y, h->slot_room, (size_t)b->per_row);
+    (void)take(y, h->key_room, (size_t)b->per_key);
+    return at;
+}
+
+static void lay_out_tables(layout *y, dtq_host *h, uint32_t layer) {
+    dtq_host_tables t = {.ids = take(y, h->slot_room, sizeof *t.ids),
+                         .from = take(y, h->slot_room, sizeof *t.from),
+                         .key_ids = take(y, h->key_room, sizeof *t.key_ids),
+                         .rank = take(y, h->slot_room, sizeof *t.rank)};
+    dtq_host_slots s = {.ids = t.ids, .from = t.from, .key_ids = t.key_ids};
+    for (int o = 0; o < DTQ_HOST_OPERANDS; o++) {
+        t.limits[o] = take(y, h->slot_room, sizeof *t.limits[o]);
+        s.limits[o] = t.limits[o];
+    }
+    if (y->base != NULL) {
+        h->tables[layer] = t;
+        h->layers[layer] = s;
+    }
+}
+
+static void lay_out(layout *y, dtq_host *h, uint32_t layers) {
+    const dtq_host_model *m = h->model;
+    const unsigned threads = dtq_host_pool_threads(h->pool);
+    h->layers = take(y, layers, sizeof *h->layers);
+    h->tables = take(y, layers, sizeof *h->tables);
+    h->buffers = take(y, (size_t)m->buffer_count, sizeof *h->buffers);
+    h->scratch = take(y, threads, sizeof *h->scratch);
+    h->importance = take(y, threads, sizeof *h->importance);
+    for (uint32_t l = 0; l < layers; l++) {
+        lay_out_tables(y, h, l);
+    }
+    h->ascending = take(y, h->slot_room, sizeof *h->ascending);
+    h->slot_of = take(y, h->slot_room, sizeof *h->slot_of);
+    h->values = take(y, h->slot_room, sizeof *h->values);
+    h->chosen_ids = take(y, h->slot_room, sizeof *h->chosen_ids);
+    h->chosen_high = take(y, h->slot_room, 1);
+    for (int o = 0; o < DTQ_OPERANDS; o++) {
+        h->chosen_bits[o] = take(y, h->slot_room, 1);
+    }
+    for (unsigned w = 0; w < threads; w++) {
+        void *sums = take(y, h->key_room, sizeof **h->importance);
+        void *scratch = take_buffer(y, h, &h->variant->scratch);
+        if (y->base != NULL) {
+            h->importance[w] = sums;
+            h->scratch[w] = scratch;
+        }
+    }
+    for (uint64_t b = 0; b < m->buffer_count; b++) {
+        void *at = take_buffer(y, h, &m->buffers[b]);
+        if (y->base != NULL) {
+            h->buffers[b] = at;
+        }
+    }
+}
+
+/* For the longest stream: a shorter one touches less of it. */
+static bool map_runs(dtq_host *h, dtq_error *e) {
+    uint32_t seq = 0;
+    for (size_t i = 0; i < h->plan->stream_count; i++) {
+        seq = h->plan->streams[i].seq > seq ? h->plan->streams[i].seq : seq;
+    }
+    h->slot_room = (seq + DTQ_HOST_LANES - 1) / DTQ_HOST_LANES * DTQ_HOST_LANES;
+    /* Two classes of keys waste less than two vectors. */
+    h->key_room = h->slot_room + DTQ_HOST_LANES;
+    const uint32_t layers = h->plan->streams[0].layer_count;
+    layout y = {0};
+    lay_out(&y, h, layers);
+    if (!dtq_host_memory_map(&h->run_memory, y.used, e)) {
+        return false;
+    }
+    y = (layout){.base = h->run_memory.at};
+    lay_out(&y, h, layers);
+    h->frame = (dtq_host_frame){.layers = h->layers,
+                                .ascending = h->ascending,
+                                .buffers = h->buffers,
+                                .weights = h->weight_table,
+                                .scratch = h->scratch,
+                                .host = h};
+    return true;
+}
+
+/* ---- opening --------------------------------------------------------------------------------------------------- */
+
+static bool open_model(dtq_host *h, const dtq_program *plan, const dtq_host_options *o, dtq_error *e) {
+    const dtq_host_model *m = h->model;
+    if (m->abi != DTQ_HOST_ABI) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "the model was generated for runtime interface %llu, and this is %d",
+                        (unsigned long long)m->abi, DTQ_HOST_ABI);
+    }
+    if (!choose_variant(h, o->levels, e)) {
+        return false;
+    }
+    if (plan == NULL && m->plan == NULL) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "the model carries no plan, and none is given");
+    }
+    if (plan == NULL && !dtq_program_decode(m->plan, (size_t)m->plan_bytes, &h->own_plan, e)) {
+        return false;
+    }
+    h->plan = plan != NULL ? plan : h->own_plan;
+    if (!dtq_host_check(m, h->plan, plan == NULL, e)) {
+        return false;
+    }
+    h->weights = dtq_weights_open(h->plan, o->directory, e);
+    h->pool = h->weights != NULL ? dtq_host_pool_open(o->threads, e) : NULL;
+    h->frame.host = h;
+    return h->pool != NULL && dtq_host_prepare(h, e) && map_runs(h, e);
+}
+
+dtq_host *dtq_host_open(const dtq_host_model *model, const dtq_program *plan, const dtq_host_options *options,
+                        dtq_error *e) {
+    static const dtq_host_options defaults;
+    dtq_host *h = calloc(1, sizeof *h);
+    if (h == NULL) {
+        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for a model");
+        return NULL;
+    }
+    h->model = model;
+    (void)pthread_mutex_init(&h->lock, NULL);
+    if (!open_model(h, plan, options != NULL ? options : &defaults, e)) {
+        dtq_host_close(h);
+        return NULL;
+    }
+    return h;
+}
+
+void dtq_host_close(dtq_host *h) {
+    if (h == NULL) {
+        return;
+    }
+    dtq_host_pool_close(h->pool);
+    dtq_host_memory_unmap(&h->run_memory);
+    dtq_host_memory_unmap(&h->weight_memory);
+    free((void *)h->weight_table);
+    dtq_weights_close(h->weights);
+    dtq_program_free(h->own_plan);
+    (void)pthread_mutex_destroy(&h->lock);
+    free(h);
+}
+
+dtq_host_level dtq_host_chosen(const dtq_host *h) {
+    return (dtq_host_level)h->variant->level;
+}
+
+const dtq_program *dtq_host_plan(const dtq_host *h) {
+    return h->plan;
+}
+
+/* ---- running --------------------------------------------------------------------------------------------------- */
+
+void dtq_host_parallel(dtq_host_frame *f, uint64_t items, uint64_t grain, uint64_t most, dtq_host_task *task,
+                       uint64_t argument) {
+    const dtq_host *h = f->host;
+    dtq_host_pool_run(h->pool, f, items, grain, most, task, argument);
+}
+
+static bool check_run_input(const dtq_stream *s, const dtq_input *in, dtq_error *e) {
+    if (in == NULL) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "no input given");
+    }
+    if (s->input == DTQ_INPUT_QKV && (in->q == NULL || in->k == NULL || in->v == NULL)) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "the program takes q, k and v as its input, and at least one is missing");
+    }
+    if (s->input == DTQ_INPUT_TOKENS && in->tokens == NULL) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "the program takes token ids as its input, and there are none");
+    }
+    return true;
+}
+
+static bool make_output(const dtq_stream *s, bool want_importance, dtq_output *out, dtq_error *e) {
+    const size_t rows = s->output == DTQ_OUTPUT_POOLED ? 1 : s->seq;
+    const size_t tables = (size_t)s->layer_count * s->seq;
+    *out = (dtq_output){.count = rows * s->output_width};
+    out->data = calloc(out->count, sizeof *out->data);
+    out->importance = want_importance ? calloc(tables, sizeof *out->importance) : NULL;
+    out->bits = calloc(tables, 1);
+    if (out->data == NULL || out->bits == NULL || (want_importance && out->importance == NULL)) {
+        dtq_output_free(out);
+        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the output");
+    }
+    return true;
+}
+
+/* Rows [first, last) of layer 0, operand `argument`: the token's channels of all heads, and +0 behind them. */
+static void gather_rows(dtq_host_frame *f, uint64_t argument, uint64_t first, uint64_t last, uint64_t worker) {
+    (void)worker;
+    const dtq_host *h = f->host;
+    const dtq_layer *l = &h->stream->layers[0];
+    const float *const inputs[] = {h->input->q, h->input->k, h->input->v};
+    const size_t heads = argument == DTQ_Q ? l->heads : l->kv_heads, dim = l->head_dim, width = heads * dim;
+    const size_t stride = (width + DTQ_HOST_LANES - 1) / DTQ_HOST_LANES * DTQ_HOST_LANES;
+    float *to = (float *)h->buffers[h->model->input_buffers[argument]] + first * stride;
+    for (uint64_t i = first; i < last; i++, to += stride) {
+        const float *from = inputs[argument] + f->layers[0].ids[i] * dim;
+        for (size_t head = 0; head < heads; head++) {
+            memcpy(to + head * dim, from + head * f->seq * dim, dim * sizeof *to);
+        }
+        memset(to + width, 0, (stride - width) * sizeof *to);
+    }
+}
+
+bool dtq_host_run(dtq_host *h, uint32_t seq, const dtq_input *in, bool want_importance, dtq_output *out, dtq_error *e) {
+    enum { ROWS_AT_ONCE = 64 };
+    *out = (dtq_output){0};
+    const dtq_stream *s = dtq_program_stream(h->plan, seq);
+    if (s == NULL) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "the model has no plan for %u tokens", seq);
+    }
+    if (!check_run_input(s, in, e)) {
+        return false;
+    }
+    dtq_host_pool_wake(h->pool);
+    if (!make_output(s, want_importance, out, e)) {
+        return false;
+    }
+    h->stream = s;
+    h->input = in;
+    h->output = out;
+    h->want_importance = want_importance;
+    h->failure = (dtq_host_failure){0};
+    dtq_host_frame *f = &h->frame;
+    f->seq = seq;
+    f->tokens = in->tokens;
+    f->segments = in->segments;
+    f->output = out->data;
+    f->failed = 0;
+    dtq_host_begin(h);
+    for (uint64_t o = DTQ_Q; s->input == DTQ_INPUT_QKV && o <= DTQ_V; o++) {
+        dtq_host_parallel(f, f->layers[0].slots, 1, ROWS_AT_ONCE, gather_rows, o);
+    }
+    h->variant->run(f);
+    if (f->failed == 0) {
+        return true;
+    }
+    dtq_host_report(h, e);
+    dtq_output_free(out);
+    return false;
+}

@@ -1,0 +1,102 @@
+/* An open model. Private to runtime/host/. */
+#ifndef DTQRT_HOST_HOST_H
+#define DTQRT_HOST_HOST_H
+
+#include <pthread.h>
+
+#include "runtime/dtqrt.h"
+#include "runtime/host/pool.h"
+
+enum { DTQ_HOST_ALIGN = 64 };
+
+/* ---- memory.c: zeroed memory whose pages cost nothing until they are touched ----------------------------------- */
+
+typedef struct {
+    uint8_t *at; /* NULL: none */
+    size_t bytes;
+} dtq_host_memory;
+
+bool dtq_host_memory_map(dtq_host_memory *m, size_t bytes, dtq_error *e);
+void dtq_host_memory_unmap(dtq_host_memory *m);
+
+/** Takes `count` things of `size` bytes, 64-byte aligned, from behind *used and moves it; returns where they begin.
+ *  *used becomes SIZE_MAX, and stays so, if it would exceed the address space. */
+size_t dtq_host_reserve(size_t *used, size_t count, size_t size);
+
+/* ---- prepare.c: weights laid out for the kernels --------------------------------------------------------------- */
+
+/** Fills h->weight_table; h->weights are open and h->pool runs. */
+bool dtq_host_prepare(dtq_host *h, dtq_error *e);
+
+/* ---- check.c: a plan that a model can follow ------------------------------------------------------------------- */
+
+/** Checks model and plan, of which nothing is trusted that could lead out of bounds here. `known`: the plan passed
+ *  dtq_program_check. */
+bool dtq_host_check(const dtq_host_model *model, const dtq_program *plan, bool known, dtq_error *e);
+
+/* ---- select.c: the tokens of the layers ------------------------------------------------------------------------ */
+
+/** What dtq_host_slots points to, to be written. */
+typedef struct {
+    uint32_t *ids, *from, *key_ids;
+    float *limits[DTQ_HOST_OPERANDS];
+    uint32_t *rank; /* [slots] place of a slot among those of the plan */
+} dtq_host_tables;
+
+/** Prepares the run of h->stream: layer 0, and whose importance is computed. */
+void dtq_host_begin(dtq_host *h);
+
+/* ---- report.c: what a run failed of ---------------------------------------------------------------------------- */
+
+/** The first failure. Of two the one with the lesser stage, then rank, then part is told: the order in which the other
+ *  engines would meet them. */
+typedef struct {
+    bool any;
+    uint64_t stage, rank, part;
+    uint64_t site, slot;
+    uint64_t number;   /* head of an operand, row of a table */
+    const char *words; /* a failure of no site, and its status; else NULL */
+    dtq_status status;
+} dtq_host_failure;
+
+/** A failure that has nothing to do with data; `message` is a literal. */
+void dtq_host_broken(dtq_host *h, dtq_status status, const char *message);
+/** Puts the first failure into words. */
+void dtq_host_report(const dtq_host *h, dtq_error *e);
+
+struct dtq_host {
+    const dtq_host_model *model;
+    const dtq_host_variant *variant;
+    const dtq_program *plan;
+    dtq_program *own_plan; /* the decoded plan of the model, or NULL */
+    dtq_weights *weights;
+    dtq_host_pool *pool;
+
+    dtq_host_memory weight_memory, run_memory;
+    const void **weight_table; /* [model->weight_count] */
+
+    /* In run_memory, for the longest stream and the most layers of the plan. */
+    size_t slot_room, key_room; /* multiples of 16 */
+    dtq_host_slots *layers;     /* [layers] */
+    dtq_host_tables *tables;    /* [layers] */
+    void **buffers;
+    uint8_t **scratch;     /* [threads] */
+    uint64_t **importance; /* [threads] */
+    uint32_t *ascending;
+    uint32_t *slot_of;                  /* [seq] slot of a token in the last layer that was filled, UINT32_MAX: none */
+    uint64_t *values;                   /* [slots] importance of a layer */
+    uint32_t *chosen_ids;               /* [slots] as the plan orders them */
+    uint8_t *chosen_high;               /* [slots] */
+    uint8_t *chosen_bits[DTQ_OPERANDS]; /* [slots] */
+
+    /* The run. */
+    dtq_host_frame frame;
+    const dtq_stream *stream;
+    const dtq_input *input;
+    dtq_output *output;
+    bool want_importance;
+    pthread_mutex_t lock; /* of failure */
+    dtq_host_failure failure;
+};
+
+#endif

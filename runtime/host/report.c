@@ -1,0 +1,105 @@
+/* Failures of a run: met by any worker in any order, told as the other engines would tell the first of them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/host/host.h"
+#include "runtime/numerics/weights.h"
+
+static const char *const table_words[] = {
+    [DTQ_HOST_SITE_WORD] = "vocabulary id", [DTQ_HOST_SITE_POSITION] = "position", [DTQ_HOST_SITE_TYPE] = "segment"};
+
+static bool before(const dtq_host_failure *a, const dtq_host_failure *b) {
+    if (a->stage != b->stage) {
+        return a->stage < b->stage;
+    }
+    return a->rank != b->rank ? a->rank < b->rank : a->part < b->part;
+}
+
+static void record(dtq_host *h, const dtq_host_failure *failure) {
+    (void)pthread_mutex_lock(&h->lock);
+    if (!h->failure.any || before(failure, &h->failure)) {
+        h->failure = *failure;
+    }
+    (void)pthread_mutex_unlock(&h->lock);
+    __atomic_store_n(&h->frame.failed, 1, __ATOMIC_RELAXED);
+}
+
+void dtq_host_broken(dtq_host *h, dtq_status status, const char *message) {
+    dtq_host_failure f = {.any = true, .status = status, .words = message};
+    record(h, &f);
+}
+
+/* Rank of a slot: its place in the plan's order, in which the other engines go over the tokens. */
+static uint64_t rank_of(const dtq_host *h, const dtq_host_site *s, uint64_t slot) {
+    return slot < h->layers[s->layer].slots ? h->tables[s->layer].rank[slot] : slot;
+}
+
+void dtq_host_bad(dtq_host_frame *f, uint64_t site, uint64_t slot, uint64_t head) {
+    dtq_host *h = f->host;
+    if (site >= h->model->site_count) {
+        dtq_host_broken(h, DTQ_BAD_PROGRAM, "generated code reports a number of a place that it does not know");
+        return;
+    }
+    const dtq_host_failure failure = {.any = true,
+                                      .stage = site + 1,
+                                      .rank = rank_of(h, &h->model->sites[site], slot),
+                                      .part = head,
+                                      .site = site,
+                                      .slot = slot,
+                                      .number = head};
+    record(h, &failure);
+}
+
+/* Embedding goes over the tokens, and for each over the tables, before anything else happens. */
+static void no_row(dtq_host *h, uint64_t site, uint64_t row, uint64_t slot) {
+    const dtq_host_site *s = &h->model->sites[site];
+    const dtq_host_failure failure = {
+        .any = true, .rank = rank_of(h, s, slot), .part = s->kind, .site = site, .slot = slot, .number = row};
+    record(h, &failure);
+}
+
+const float *dtq_host_row(dtq_host_frame *f, uint64_t site, uint64_t row, uint64_t slot, float *scratch) {
+    dtq_host *h = f->host;
+    const dtq_host_site *s = site < h->model->site_count ? &h->model->sites[site] : NULL;
+    if (s == NULL || s->kind < DTQ_HOST_SITE_WORD || h->plan->tensors[s->tensor].transposed != 0) {
+        dtq_host_broken(h, DTQ_BAD_PROGRAM, "generated code takes rows of what is no table");
+        return NULL;
+    }
+    const dtq_tensor *t = &h->plan->tensors[s->tensor];
+    if (row >= t->shape[0]) {
+        no_row(h, site, row, slot);
+        return NULL;
+    }
+    const float *table = dtq_weights_in_place(h->weights, s->tensor);
+    if (table != NULL) {
+        return table + row * t->shape[1];
+    }
+    dtq_weights_read(h->weights, s->tensor, row * t->shape[1], t->shape[1], scratch);
+    return scratch;
+}
+
+void dtq_host_report(const dtq_host *h, dtq_error *e) {
+    const dtq_host_failure *f = &h->failure;
+    if (f->words != NULL || !f->any) {
+        (void)dtq_fail(e, f->any ? f->status : DTQ_BAD_PROGRAM, "%s",
+                       f->any ? f->words : "generated code failed and did not say why");
+        return;
+    }
+    const dtq_host_site *s = &h->model->sites[f->site];
+    const dtq_host_slots *slots = &h->layers[s->layer];
+    const unsigned layer = (unsigned)s->layer;
+    const unsigned token = f->slot < slots->slots ? slots->ids[f->slot] : UINT32_MAX;
+    if (s->kind <= DTQ_HOST_SITE_V) {
+        (void)dtq_fail(e, DTQ_BAD_INPUT,
+                       "layer %u, operand %c, head %llu, token %u: a value is not finite, or 2^50 or more", layer,
+                       "qkv"[s->kind], (unsigned long long)f -> number, token);
+    } else if (s->kind == DTQ_HOST_SITE_LINEAR) {
+        (void)dtq_fail(e, DTQ_BAD_INPUT,
+                       "layer %u, input of linear %s, token %u: a value is not finite, or 2^50 or more", layer,
+                       h->plan->tensors[s->tensor].name, token);
+    } else {
+        const dtq_tensor *t = &h->plan->tensors[s->tensor];
+        (void)dtq_fail(e, DTQ_BAD_INPUT, "token %u: %s %llu is not below %u, the rows of %s", token,
+                       table_words[s->kind], (unsigned long long)f->number, t->shape[0], t->name);
+    }
+}

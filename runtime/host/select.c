@@ -1,0 +1,221 @@
+/* The tokens of a layer: chosen as the other engines choose them, then put in host order. */
+#include <string.h>
+
+#include "runtime/exec.h"
+#include "runtime/host/host.h"
+
+enum { NOWHERE = UINT32_MAX };
+
+static uint32_t round_lanes(uint64_t n) {
+    return (uint32_t)((n + DTQ_HOST_LANES - 1) / DTQ_HOST_LANES * DTQ_HOST_LANES);
+}
+
+/* ---- importance ------------------------------------------------------------------------------------------------ */
+
+/* Whether the importance of `l` can change what `next` is. Where all tokens stay and none is told from another, the
+ * slots are the same for every ranking. */
+static bool is_ranked(const dtq_layer *l, const dtq_layer *next) {
+    if (next->ids != NULL) {
+        return false;
+    }
+    if (next->slots != l->slots) {
+        return true;
+    }
+    if (next->high == 0 || next->high == next->slots) {
+        return false;
+    }
+    bool fixed = next->order == DTQ_ORDER_ORIGINAL;
+    for (int o = 0; o < DTQ_OPERANDS; o++) {
+        fixed = fixed && next->bits[o] != NULL;
+    }
+    return !fixed;
+}
+
+/* Whether attention of the layer adds up importance. */
+static bool is_asked(const dtq_host *h, uint64_t layer) {
+    const dtq_stream *s = h->stream;
+    return h->want_importance || (layer + 1 < s->layer_count && is_ranked(&s->layers[layer], &s->layers[layer + 1]));
+}
+
+/* h->values from what the workers have added up, which is zero again afterwards. */
+static void finish_importance(dtq_host *h, uint64_t layer) {
+    const dtq_host_slots *t = &h->layers[layer];
+    const dtq_layer *l = &h->stream->layers[layer];
+    uint64_t *values = h->values;
+    memset(values, 0, t->slots * sizeof *values);
+    for (unsigned w = 0; w < dtq_host_pool_threads(h->pool); w++) {
+        uint64_t *sums = h->importance[w];
+        for (uint64_t i = 0; i < t->low; i++) {
+            values[i] += sums[i];
+        }
+        for (uint64_t i = t->low; i < t->slots; i++) {
+            values[i] += sums[t->low_keys + i - t->low];
+        }
+        memset(sums, 0, t->keys * sizeof *sums);
+    }
+    if (l->importance != DTQ_IMPORTANCE_MEAN) {
+        return;
+    }
+    if (!l->causal) {
+        for (uint64_t i = 0; i < t->slots; i++) {
+            values[i] /= t->slots;
+        }
+        return;
+    }
+    /* A token is seen by itself and by those behind it. */
+    uint64_t rows = 0;
+    for (uint32_t id = h->stream->seq; id-- > 0;) {
+        if (h->slot_of[id] != NOWHERE) {
+            values[h->slot_of[id]] /= ++rows;
+        }
+    }
+}
+
+static void keep_importance(const dtq_host *h, uint64_t layer) {
+    const dtq_host_slots *t = &h->layers[layer];
+    uint64_t *to = h->output->importance + layer * h->stream->seq;
+    for (uint64_t i = 0; i < t->slots; i++) {
+        to[t->ids[i]] = h->values[i];
+    }
+}
+
+/* ---- host order ------------------------------------------------------------------------------------------------ */
+
+/* Slot of each token in the layer before; false if a token was in no slot. */
+static bool fill_from(const dtq_host *h, uint64_t layer) {
+    const dtq_host_tables *to = &h->tables[layer];
+    bool all = true;
+    for (uint64_t i = 0; i < h->layers[layer].slots; i++) {
+        const uint32_t slot = h->slot_of[to->ids[i]];
+        all = all && slot != NOWHERE;
+        to->from[i] = slot != NOWHERE ? slot : 0;
+    }
+    return all;
+}
+
+static void fill_key_ids(const dtq_host_slots *t, uint32_t *key_ids) {
+    memcpy(key_ids, t->ids, t->low * sizeof *key_ids);
+    for (uint64_t i = t->low; i < t->low_keys; i++) {
+        key_ids[i] = UINT32_MAX;
+    }
+    memcpy(key_ids + t->low_keys, t->ids + t->low, (t->slots - t->low) * sizeof *key_ids);
+    for (uint64_t i = t->low_keys + t->slots - t->low; i < t->keys; i++) {
+        key_ids[i] = UINT32_MAX;
+    }
+}
+
+/* Tokens and precisions, given in the plan's order, into the tables of a layer. */
+static void fill(dtq_host *h, uint64_t layer, const uint32_t *ids, const uint8_t *const bits[DTQ_OPERANDS]) {
+    static const float largest[DTQ_HOST_OPERANDS][2] = {{7, 127}, {7, 127}, {7, 127}, {15, 255}};
+    const dtq_layer *l = &h->stream->layers[layer];
+    const dtq_host_tables *to = &h->tables[layer];
+    dtq_host_slots *t = &h->layers[layer];
+    const uint32_t n = l->slots;
+    uint32_t low = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        low += bits[DTQ_V][i] == 4;
+    }
+    t->slots = n;
+    t->low = low;
+    t->low_keys = round_lanes(low);
+    t->keys = t->low_keys + round_lanes(n - low);
+    uint8_t *chosen = h->output->bits + layer * h->stream->seq;
+    uint32_t at[2] = {0, low};
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t slot = at[bits[DTQ_V][i] != 4]++;
+        to->ids[slot] = ids[i];
+        to->rank[slot] = i;
+        for (int o = 0; o < DTQ_OPERANDS; o++) {
+            to->limits[o][slot] = largest[o][bits[o][i] == 8];
+        }
+        chosen[ids[i]] = dtq_chosen_bits(l, bits, i);
+    }
+    for (uint32_t i = n; i < round_lanes(n); i++) {
+        to->ids[i] = 0;
+        to->from[i] = 0;
+        for (int o = 0; o < DTQ_OPERANDS; o++) {
+            to->limits[o][i] = largest[o][1];
+        }
+    }
+    fill_key_ids(t, to->key_ids);
+    if (layer > 0) {
+        if (!fill_from(h, layer)) {
+            dtq_host_broken(h, DTQ_BAD_PROGRAM, "a layer of the plan has a token that the layer before has not");
+        }
+        for (uint64_t i = 0; i < h->layers[layer - 1].slots; i++) {
+            h->slot_of[h->tables[layer - 1].ids[i]] = NOWHERE;
+        }
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        h->slot_of[to->ids[i]] = i;
+    }
+}
+
+/* ---- choice ---------------------------------------------------------------------------------------------------- */
+
+/* The tokens of a layer from h->values, the importance of the layer before. */
+static void choose(dtq_host *h, uint64_t layer) {
+    const dtq_layer *l = &h->stream->layers[layer];
+    const uint8_t *bits[DTQ_OPERANDS];
+    uint8_t *open[DTQ_OPERANDS]; /* tables that the classes decide */
+    bool known = true;
+    for (int o = 0; o < DTQ_OPERANDS; o++) {
+        open[o] = l->bits[o] == NULL ? h->chosen_bits[o] : NULL;
+        bits[o] = l->bits[o] == NULL ? h->chosen_bits[o] : l->bits[o];
+        known = known && l->bits[o] != NULL;
+    }
+    if (l->ids == NULL) {
+        const dtq_host_slots *last = &h->layers[layer - 1];
+        dtq_select(h->values, last->ids, (uint32_t)last->slots, l->pinned, l->pinned_count, l->slots, l->high,
+                   (dtq_slot_order)l->order, h->chosen_ids, h->chosen_high);
+    } else if (!known) {
+        dtq_choose_without_importance(l, h->chosen_high);
+    }
+    if (!known) {
+        dtq_bits_from_classes(l, h->chosen_high, open);
+    }
+    fill(h, layer, l->ids != NULL ? l->ids : h->chosen_ids, bits);
+}
+
+void dtq_host_begin(dtq_host *h) {
+    const dtq_stream *s = h->stream;
+    memset(h->slot_of, 0xff, s->seq * sizeof *h->slot_of);
+    bool asked = false;
+    for (uint32_t l = 0; l < s->layer_count; l++) {
+        h->layers[l].slots = 0;
+        asked = asked || is_asked(h, l);
+    }
+    for (unsigned w = 0; asked && w < dtq_host_pool_threads(h->pool); w++) {
+        memset(h->importance[w], 0, (round_lanes(s->seq) + DTQ_HOST_LANES) * sizeof *h->importance[w]);
+    }
+    h->frame.importance = is_asked(h, 0) ? h->importance : NULL;
+    choose(h, 0);
+}
+
+void dtq_host_select(dtq_host_frame *f, uint64_t layer) {
+    dtq_host *h = f->host;
+    const dtq_stream *s = h->stream;
+    if (layer >= s->layer_count || h->layers[layer].slots == 0) {
+        dtq_host_broken(h, DTQ_BAD_PROGRAM, "generated code has more layers than the plan, or another order");
+        return;
+    }
+    if (f->importance != NULL) {
+        finish_importance(h, layer);
+    } else {
+        memset(h->values, 0, h->layers[layer].slots * sizeof *h->values);
+    }
+    if (h->want_importance) {
+        keep_importance(h, layer);
+    }
+    if (layer + 1 < s->layer_count) {
+        choose(h, layer + 1);
+        f->importance = is_asked(h, layer + 1) ? h->importance : NULL;
+        return;
+    }
+    uint32_t at = 0;
+    for (uint32_t id = 0; id < s->seq; id++) {
+        if (h->slot_of[id] != NOWHERE) {
+            h->ascending[at++] = h->slot_of[id];
+        }
+    }
+}
