@@ -44,7 +44,8 @@ static void place_buffers(arena *a, host_program *p, const host_life *lives) {
 
 /* ---- scratch ---------------------------------------------------------------------------------------------------- */
 
-/* The part of a region in which a value lives: from the step that makes it (0: gathered) to the last that reads it. */
+/* The part of a region in which a value lives, in half steps: step s reads at 2 * s and writes at 2 * s + 1, or while
+ * it reads, at 2 * s; gathered values are there from 0 on. */
 typedef struct {
     uint32_t value, first, last;
 } span;
@@ -60,9 +61,11 @@ static uint32_t spans_of(const host_program *p, const host_region *r, span *span
     for (uint32_t i = 0; i < r->input_count; i++)
         spans[count++] = (span){r->inputs[i].to, 0, 0};
     for (uint32_t s = 0; s < r->step_count; s++) {
-        note_read(spans, count, r->steps[s].a, s + 1);
-        note_read(spans, count, r->steps[s].b, s + 1);
-        spans[count++] = (span){r->steps[s].result, s + 1, s + 1};
+        bool in_place = r->steps[s].kind == HOST_ACTIVATION || r->steps[s].kind == HOST_ADD;
+        uint32_t reads = 2 * (s + 1), writes = in_place ? reads + 1 : reads;
+        note_read(spans, count, r->steps[s].a, reads);
+        note_read(spans, count, r->steps[s].b, reads);
+        spans[count++] = (span){r->steps[s].result, writes, writes};
     }
     uint32_t kept = 0;
     for (uint32_t i = 0; i < count; i++)
@@ -71,7 +74,7 @@ static uint32_t spans_of(const host_program *p, const host_region *r, span *span
     return kept;
 }
 
-/* First fit below or between what lives at the same time. A step's result never shares with its operands. */
+/* First fit below or between what lives at the same time. */
 static void place_span(host_program *p, const span *spans, uint32_t index) {
     uint32_t width = stride_of(p->values[spans[index].value].width), offset = 0;
     for (bool moved = true; moved;) {

@@ -251,6 +251,12 @@ val store(emitter *e, val x, val to) {
     return s;
 }
 
+void prefetch(emitter *e, val from) {
+    val args[] = {from, i32_of(e, 0), i32_of(e, 2), i32_of(e, 1)}; /* for reading, second cache, data */
+    val f = LLVMGetIntrinsicDeclaration(e->module, LLVMLookupIntrinsicID("llvm.prefetch", 13), &e->ptr, 1);
+    call(e, f, args, 4);
+}
+
 val field(emitter *e, type of, val base, uint64_t offset) {
     return load(e, of, at(e, base, i64_of(e, offset)));
 }

@@ -112,6 +112,8 @@ val at_index(emitter *e, val base, val index, uint64_t stride);
 /** Loads and stores assume the alignment of one element only. */
 val load(emitter *e, type of, val from);
 val store(emitter *e, val x, val to);
+/** Asks for a line of memory to be brought to the second cache; touches nothing, so any address will do. */
+void prefetch(emitter *e, val from);
 /** A field of a C struct at `base` (use offsetof). */
 val field(emitter *e, type of, val base, uint64_t offset);
 /** Element `index` of an array of pointers or numbers at `base`. */

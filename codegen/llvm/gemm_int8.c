@@ -118,7 +118,11 @@ static void products(emitter *e, const panel *p, val row, unsigned rows, var acc
     uint64_t codes_bytes = codes_stride(p->g->inputs), groups = (p->g->inputs + 3) / 4;
     val codes = at_index(e, arg(e, CODES), row, codes_bytes);
     unsigned unroll = groups % 4 == 0 ? 4 : groups % 2 == 0 ? 2 : 1;
+    /* The next panel, a part with each tile of a block of rows, so that no tile waits for it. */
+    val next = at(e, at_index(e, p->weights, row, 4 * groups), i64_of(e, groups * p->group_bytes));
     loop l = loop_begin(e, i64_of(e, 0), i64_of(e, groups), unroll);
+    if (unroll == 4)
+        prefetch(e, at_index(e, next, l.index, 16));
     for (unsigned u = 0; u < unroll; u++) {
         val group = add(e, l.index, i64_of(e, u)), from = at_index(e, p->weights, group, p->group_bytes);
         val b[TILE_VECTORS_MOST];
