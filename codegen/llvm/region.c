@@ -39,6 +39,7 @@ typedef struct {
     scratch_layout layout;
     val scratch, block, rows; /* the worker's scratch; first row and rows of the block */
     uint32_t quantised;       /* the value whose codes are in scratch, or HOST_NOTHING */
+    var *gathered;            /* [inputs of the region] where their rows are */
 } writer;
 
 static val pointer(emitter *e, uint64_t array_field, uint64_t number) {
@@ -49,12 +50,20 @@ static val weight(emitter *e, uint32_t number) {
     return number == HOST_NOTHING ? LLVMConstNull(e->ptr) : pointer(e, offsetof(dtq_host_frame, weights), number);
 }
 
-/* The rows of a value in this block. */
-static val rows_of(emitter *e, const writer *w, uint32_t value) {
+/* Where the rows of a value in this block have their place. */
+static val home_of(emitter *e, const writer *w, uint32_t value) {
     const host_value *v = &w->p->values[value];
     if (v->buffer == HOST_NOTHING)
         return at(e, w->scratch, i64_of(e, 4ull * DTQ_HOST_BLOCK_ROWS * v->scratch));
     return at_index(e, pointer(e, offsetof(dtq_host_frame, buffers), v->buffer), w->block, 4 * row_stride(v->width));
+}
+
+/* The rows of a value in this block. */
+static val rows_of(emitter *e, const writer *w, uint32_t value) {
+    for (uint32_t i = 0; i < w->r->input_count; i++)
+        if (w->r->inputs[i].to == value)
+            return var_get(e, w->gathered[i]);
+    return home_of(e, w, value);
 }
 
 static val slots_field(emitter *e, type of, uint64_t offset) {
@@ -62,12 +71,26 @@ static val slots_field(emitter *e, type of, uint64_t offset) {
     return field(e, of, at_index(e, layers, arg(e, LAYER), sizeof(dtq_host_slots)), offset);
 }
 
-static void gather(emitter *e, const writer *w, const host_gather *g) {
+/* Copies the rows of the tokens that are left to where the region works on them. Where all are left, in their order,
+ * they are read where they lie, unless a later region, too, wants them with its own tokens. */
+static void gather(emitter *e, writer *w, uint32_t index) {
+    const host_gather *g = &w->r->inputs[index];
     uint32_t width = w->p->values[g->value].width;
-    val src = pointer(e, offsetof(dtq_host_frame, buffers), w->p->values[g->value].buffer);
-    val from = at_index(e, slots_field(e, e->ptr, offsetof(dtq_host_slots, from)), w->block, 4);
-    val args[] = {src, rows_of(e, w, g->to), from, w->rows};
+    uint64_t row_bytes = 4 * row_stride(width);
+    val buffer = pointer(e, offsetof(dtq_host_frame, buffers), w->p->values[g->value].buffer);
+    val from = slots_field(e, e->ptr, offsetof(dtq_host_slots, from));
+    val here = at_index(e, buffer, w->block, row_bytes), copy = home_of(e, w, g->to);
+    bool stays = w->p->values[g->to].buffer != HOST_NOTHING;
+    w->gathered[index] = var_new(e, e->ptr, copy);
+    branch moved = if_begin(e, LLVMBuildICmp(e->builder, LLVMIntNE, from, LLVMConstNull(e->ptr), ""));
+    val args[] = {buffer, copy, at_index(e, from, w->block, 4), w->rows};
     call(e, emit_gather(e, width), args, 4);
+    if_else(e, &moved);
+    if (stays)
+        LLVMBuildMemCpy(e->builder, copy, 64, here, 64, mul(e, w->rows, i64_of(e, row_bytes)));
+    else
+        var_set(e, w->gathered[index], here);
+    if_end(e, &moved);
 }
 
 /* ---- embedding -------------------------------------------------------------------------------------------------- */
@@ -174,13 +197,14 @@ static void (*const writers[])(emitter *e, writer *w, const host_step *s) = {
 val emit_region(emitter *e, const host_program *p, uint32_t number) {
     writer w = {.p = p, .r = &p->regions[number], .layout = layout_of(p), .quantised = HOST_NOTHING};
     type params[] = {e->ptr, e->i64, e->i64, e->i64, e->i64};
+    w.gathered = ARENA_ARRAY(e->arena, var, w.r->input_count + 1);
     val f = function_begin(e, name_of(e, "region_%u", number), e->none, params, 5);
     w.scratch = element(e, e->ptr, field(e, e->ptr, arg(e, FRAME), offsetof(dtq_host_frame, scratch)), arg(e, WORKER));
     loop blocks = loop_begin(e, arg(e, FIRST), arg(e, LAST), DTQ_HOST_BLOCK_ROWS);
     w.block = blocks.index;
     w.rows = smaller(e, sub(e, arg(e, LAST), w.block), i64_of(e, DTQ_HOST_BLOCK_ROWS));
     for (uint32_t i = 0; i < w.r->input_count; i++)
-        gather(e, &w, &w.r->inputs[i]);
+        gather(e, &w, i);
     for (uint32_t i = 0; i < w.r->step_count; i++)
         writers[w.r->steps[i].kind](e, &w, &w.r->steps[i]);
     loop_end(e, &blocks);

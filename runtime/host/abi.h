@@ -34,12 +34,13 @@ enum { DTQ_HOST_Q, DTQ_HOST_K, DTQ_HOST_V, DTQ_HOST_P, DTQ_HOST_OPERANDS };
 
 /** The active tokens of a layer, in host order. Arrays over slots have room for a multiple of 16 of them. */
 typedef struct {
-    uint64_t slots;          /* active tokens */
-    uint64_t low;            /* of them with a 4-bit value operand: slots [0, low) */
-    uint64_t low_keys;       /* low, rounded up to 16: the key index of slot `low` */
-    uint64_t keys;           /* key indices, a multiple of 16: low_keys + (slots - low) rounded up to 16 */
-    const uint32_t *ids;     /* [slots] original position */
-    const uint32_t *from;    /* [slots] slot of the token in the layer before; layer 0: unused */
+    uint64_t slots;      /* active tokens */
+    uint64_t low;        /* of them with a 4-bit value operand: slots [0, low) */
+    uint64_t low_keys;   /* low, rounded up to 16: the key index of slot `low` */
+    uint64_t keys;       /* key indices, a multiple of 16: low_keys + (slots - low) rounded up to 16 */
+    const uint32_t *ids; /* [slots] original position */
+    /* [slots] slot of the token in the layer before; NULL: the same slot (and in layer 0) */
+    const uint32_t *from;
     const uint32_t *key_ids; /* [keys] original position, UINT32_MAX where there is no key */
     /* Largest code of each slot: [q, k, v] 7 or 127, [p] 15 or 255; [slots] */
     const float *limits[DTQ_HOST_OPERANDS];

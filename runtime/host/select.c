@@ -81,15 +81,17 @@ static void keep_importance(const dtq_host *h, uint64_t layer) {
 
 /* ---- host order ------------------------------------------------------------------------------------------------ */
 
-/* Slot of each token in the layer before; false if a token was in no slot. */
-static bool fill_from(const dtq_host *h, uint64_t layer) {
+/* Slot of each token in the layer before, unless it is the same for all; false if a token was in no slot. */
+static bool fill_from(dtq_host *h, uint64_t layer) {
     const dtq_host_tables *to = &h->tables[layer];
-    bool all = true;
+    bool all = true, same = h->layers[layer].slots == h->layers[layer - 1].slots;
     for (uint64_t i = 0; i < h->layers[layer].slots; i++) {
         const uint32_t slot = h->slot_of[to->ids[i]];
         all = all && slot != NOWHERE;
+        same = same && slot == i;
         to->from[i] = slot != NOWHERE ? slot : 0;
     }
+    h->layers[layer].from = same ? NULL : to->from;
     return all;
 }
 

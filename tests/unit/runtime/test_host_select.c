@@ -230,8 +230,9 @@ static void check_layer(const dtq_host_frame *f, uint64_t layer) {
                 ck_assert_float_eq(t->limits[o][at], limit);
             }
             if (layer > 0) {
-                ck_assert_uint_lt(t->from[at], f->layers[layer - 1].slots);
-                ck_assert_uint_eq(f->layers[layer - 1].ids[t->from[at]], want->ids[i]);
+                const uint64_t from = t->from != NULL ? t->from[at] : at;
+                ck_assert_uint_lt(from, f->layers[layer - 1].slots);
+                ck_assert_uint_eq(f->layers[layer - 1].ids[from], want->ids[i]);
             }
             const uint64_t key = high != 0 ? t->low_keys + at - t->low : at;
             ck_assert_uint_eq(t->key_ids[key], want->ids[i]);
