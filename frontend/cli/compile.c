@@ -1,13 +1,11 @@
-/* dtqc compile: a model to a program, its text or its IR. */
-#include "frontend/cli/pipeline.h"
-
-typedef enum { EMIT_STREAM, EMIT_ASM, EMIT_IR } emit_form;
+/* dtqc compile: a model to a program, its text or its IR; emit_host.c has the forms of host code. */
+#include "frontend/cli/emit_host.h"
 
 /* Where the output goes: a file, "-", or NULL for nowhere (a program without --output). */
 static const char *output_path(const session *s) {
     if (given(s, OPT_output))
         return value(s, OPT_output)->text;
-    return value(s, OPT_emit)->word == EMIT_STREAM ? NULL : "-";
+    return emit_is_text((emit_form)value(s, OPT_emit)->word) ? "-" : NULL;
 }
 
 static bool write_output(session *s, const compiled *c, size_t count, const char *path) {
@@ -34,6 +32,11 @@ static bool write_output(session *s, const compiled *c, size_t count, const char
 }
 
 static bool check_options(session *s) {
+    static const option_id of_host_code[] = {OPT_host_cpu, OPT_name};
+    for (size_t i = 0; i < sizeof of_host_code / sizeof *of_host_code; i++)
+        if (given(s, of_host_code[i]))
+            return usage_error(s, "--%s is of host code (--emit=llvm, host-asm, obj, exe%s)",
+                               option_table[of_host_code[i]].name, of_host_code[i] == OPT_name ? ", c" : "");
     size_t lengths = given(s, OPT_seq) ? value(s, OPT_seq)->count : 1;
     if (lengths > 1 && value(s, OPT_emit)->word == EMIT_IR)
         return usage_error(s, "--emit=ir writes one length; --seq names %zu", lengths);
@@ -57,6 +60,9 @@ static bool trace(session *s, const compiled *c) {
 
 bool command_compile(session *s) {
     const char *path = output_path(s);
+    emit_form form = (emit_form)value(s, OPT_emit)->word;
+    if (emit_is_host(form))
+        return compile_to_host(s, form, path);
     if (!check_options(s))
         return false;
     bool taken = (path && is_stdout(path)) || (given(s, OPT_trace) && is_stdout(value(s, OPT_trace)->text));

@@ -85,13 +85,14 @@ static void print_general(FILE *out) {
           out);
 }
 
-void help_print(command_id command, FILE *out) {
+void help_print(command_id command, const char *program, FILE *out) {
     if (command == CMD_COUNT) {
         print_general(out);
         return;
     }
     const command_info *c = &command_table[command];
-    fprintf(out, "dtqc %s: %s\n\nusage: dtqc %s [OPTION]... %s\n", c->name, c->doc, c->name, c->operands);
+    fprintf(out, "%s: %s\n\nusage: %s [OPTION]...%s%s\n", program, c->doc, program, *c->operands ? " " : "",
+            c->operands);
     if (*c->details) {
         fputc('\n', out);
         paragraph(out, 0, 0, c->details);
@@ -100,6 +101,8 @@ void help_print(command_id command, FILE *out) {
     for (int i = 0; i < OPT_COUNT; i++)
         if (option_table[i].commands & (1u << command))
             print_option(&option_table[i], out);
+    if (!*c->example)
+        return;
     fprintf(out, "\nexamples\n  dtqc %s\n", c->example);
     size_t length = strlen(c->name);
     for (int i = 0; i < OPT_COUNT; i++) {

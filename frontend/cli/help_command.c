@@ -18,6 +18,8 @@ bool command_help(session *s) {
                                          nearest)
                            : usage_error(s, "there is no sub-command '%s'", s->options->operands[0]);
     }
-    help_print(command, stdout);
+    const char *program =
+        command == CMD_COUNT ? "dtqc" : arena_printf(s->arena, "dtqc %s", command_table[command].name);
+    help_print(command, program, stdout);
     return true;
 }

@@ -27,11 +27,12 @@ static int run_command(arena *a, command_id command, int argc, char **argv) {
         fprintf(stderr, "dtqc %s: error: %s (see `dtqc %s --help`)\n", name, error, name);
         return EXIT_USAGE;
     }
+    const char *program = arena_printf(a, "dtqc %s", command_table[command].name);
     if (o->values[OPT_help].given) {
-        help_print(command, stdout);
+        help_print(command, program, stdout);
         return EXIT_OK;
     }
-    session s = {.arena = a, .diag = diag_new(a, stderr), .options = o, .words = stdout};
+    session s = {.arena = a, .diag = diag_new(a, stderr), .options = o, .program = program, .words = stdout};
     bool ok = commands[command](&s);
     int code = s.usage ? EXIT_USAGE : diag_exit_code(s.diag);
     if (!ok && code == EXIT_OK) {
@@ -43,7 +44,7 @@ static int run_command(arena *a, command_id command, int argc, char **argv) {
 
 static int dispatch(int argc, char **argv) {
     if (argc < 2) {
-        help_print(CMD_COUNT, stderr);
+        help_print(CMD_COUNT, "dtqc", stderr);
         return EXIT_USAGE;
     }
     if (strcmp(argv[1], "--version") == 0) {
@@ -51,7 +52,7 @@ static int dispatch(int argc, char **argv) {
         return EXIT_OK;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        help_print(CMD_COUNT, stdout);
+        help_print(CMD_COUNT, "dtqc", stdout);
         return EXIT_OK;
     }
     if (argv[1][0] == '-') {

@@ -16,12 +16,15 @@ enum {
     ASM = 1u << CMD_asm,
     DISASM = 1u << CMD_disasm,
     HELP = 1u << CMD_help,
-    EVERY = (1u << CMD_COUNT) - 1
+    EXE = 1u << CMD_exe,
+    EVERY = (1u << CMD_ALL) - 1 - (1u << CMD_COUNT)
 };
 
-const command_info command_table[CMD_COUNT] = {
+const command_info command_table[CMD_ALL] = {
 #define COMMAND(id, name, operands, least, most, doc, details, example)                                                \
-    {name, operands, doc, details, example, least, most},
+    [CMD_##id] = {name, operands, doc, details, example, least, most},
+#define EXECUTABLE(id, name, operands, least, most, doc, details, example)                                             \
+    [CMD_##id] = {name, operands, doc, details, example, least, most},
 #define OPTION(id, commands, name, letter, kind, words, missing, doc, example)
 #include "frontend/cli/options.def"
 };
@@ -240,7 +243,7 @@ static bool unknown_long(parser *p, const char *name, size_t length) {
         if (option_table[i].commands & (1u << p->command))
             names[count++] = option_table[i].name;
     const char *word = arena_strndup(p->arena, name, length);
-    for (int i = 0; i < OPT_COUNT; i++)
+    for (int i = 0; i < OPT_COUNT && p->command < CMD_COUNT; i++)
         if (strcmp(option_table[i].name, word) == 0)
             for (int c = 0; c < CMD_COUNT; c++)
                 if (option_table[i].commands & (1u << c))

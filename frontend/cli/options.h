@@ -9,11 +9,17 @@
 
 #include "ir/arena.h"
 
+/** The sub-commands; CMD_COUNT stands for dtqc itself. What is behind it has options, but is none of them. */
 typedef enum {
 #define COMMAND(id, name, operands, least, most, doc, details, example) CMD_##id,
 #define OPTION(id, commands, name, letter, kind, words, missing, doc, example)
 #include "frontend/cli/options.def"
-    CMD_COUNT
+    CMD_COUNT,
+#define COMMAND(id, name, operands, least, most, doc, details, example)
+#define EXECUTABLE(id, name, operands, least, most, doc, details, example) CMD_##id,
+#define OPTION(id, commands, name, letter, kind, words, missing, doc, example)
+#include "frontend/cli/options.def"
+    CMD_ALL
 } command_id;
 
 typedef enum {
@@ -47,7 +53,7 @@ typedef struct {
     const char *words, *missing, *doc, *example;
 } option_info;
 
-extern const command_info command_table[CMD_COUNT];
+extern const command_info command_table[CMD_ALL];
 extern const option_info option_table[OPT_COUNT];
 
 /** What was given for one option. */
@@ -80,8 +86,8 @@ command_id command_find(const char *name, const char **nearest);
 /** Spelling of an option for messages and help: "--seq", and with its value "--seq=N". Owned by the arena. */
 const char *option_spelling(arena *a, option_id id);
 
-/** Help for `dtqc` (CMD_COUNT) or one sub-command; and the man page. */
-void help_print(command_id command, FILE *out);
+/** Help for `dtqc` (CMD_COUNT) or one sub-command, called as `program` ("dtqc run"); and the man page. */
+void help_print(command_id command, const char *program, FILE *out);
 void man_page_print(const char *version, FILE *out);
 
 #endif

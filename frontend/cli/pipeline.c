@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "frontend/cli/shipped.h"
 #include "frontend/path.h"
 
 enum { IR_FILE_BYTES = 1 << 30, PROGRESS_FROM = 8 };
@@ -100,40 +101,72 @@ bool pass_options_read(session *s, pass_options *out) {
     return true;
 }
 
-/* What is left of the pipeline for a module: not what has run, not what could only have run at a level gone by. */
-static const char *const *remaining_passes(session *s, const ir_module *m, bool optimise, size_t *count) {
+/* What is left of the pipeline for a module up to pass `last`: not what has run, not what could only have run at a
+ * level gone by. */
+static const char *const *remaining_passes(arena *a, const ir_module *m, bool optimise, const char *last,
+                                           size_t *count) {
     const char *const *all = passes_pipeline(optimise, count);
-    const char **left = ARENA_ARRAY(s->arena, const char *, *count);
+    const char **left = ARENA_ARRAY(a, const char *, *count);
     for (size_t i = 0; i < *count; i++) {
         const pass_info *p = all[i] ? pass_find(all[i]) : NULL;
         if (p && !ir_pass_ran(m, p->name) && (p->levels >> m->level) != 0)
             left[i] = p->name;
+        if (p && last && strcmp(p->name, last) == 0)
+            break;
     }
     return left;
+}
+
+static ir_module *build_plain(session *s, const source *src, uint32_t seq, bool cluster) {
+    model_options o = {.seq = seq, .arithmetic = value(s, OPT_linear)->word == 0 ? "int8" : "fp32", .cluster = cluster};
+    ir_module *m = model_build(src->model, s->arena, s->diag, &o);
+    if (m)
+        m->machine = src->machine;
+    return m;
+}
+
+ir_module *build_typed(session *s, const source *src, uint32_t seq, bool cluster) {
+    static const char *const typing[] = {"infer-shapes"};
+    pass_options o = {.dump_level = -1};
+    ir_module *m = build_plain(s, src, seq, cluster);
+    return m && passes_run(s->arena, s->diag, &m, typing, 1, &o) ? m : NULL;
 }
 
 static ir_module *build(session *s, const source *src, uint32_t seq, bool cluster) {
     if (src->resumed)
         return src->resumed;
-    model_options o = {.seq = seq, .arithmetic = value(s, OPT_linear)->word == 0 ? "int8" : "fp32", .cluster = cluster};
-    ir_module *m = model_build(src->model, s->arena, s->diag, &o);
-    if (!m)
-        return NULL;
-    m->machine = src->machine;
-    return policy_apply(src->policy, m, s->diag) ? m : NULL;
+    ir_module *m = build_plain(s, src, seq, cluster);
+    return m && policy_apply(src->policy, m, s->diag) ? m : NULL;
 }
 
-bool compile_length(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *o, compiled *out) {
+static bool compile_to(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *o,
+                       const char *last, compiled *out) {
     out->first_entry = diag_total(s->diag);
     ir_module *m = build(s, src, seq, cluster);
     if (!m)
         return false;
     size_t count;
-    const char *const *names = remaining_passes(s, m, o->optimise, &count);
+    const char *const *names = remaining_passes(s->arena, m, o->optimise, last, &count);
     bool ok = passes_run(s->arena, s->diag, &m, names, count, o);
     out->module = m;
     out->last_entry = diag_total(s->diag);
     return ok;
+}
+
+bool compile_length(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *o, compiled *out) {
+    return compile_to(s, src, seq, cluster, o, NULL, out);
+}
+
+static const char last_of_graph[] = "reorder-tokens";
+
+bool compile_graph(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *o, compiled *out) {
+    return compile_to(s, src, seq, cluster, o, last_of_graph, out);
+}
+
+bool run_graph_passes(arena *a, diag *d, ir_module **m, const pass_options *o) {
+    size_t count;
+    const char *const *names = remaining_passes(a, *m, o->optimise, last_of_graph, &count);
+    return passes_run(a, d, m, names, count, o);
 }
 
 bool compile_lengths(session *s, const source *src, compiled **out, size_t *count) {
@@ -180,11 +213,6 @@ bool write_program(session *s, const dtq_program *p, const char *path, bool made
     }
     free(data);
     return ok;
-}
-
-const char *directory_of(arena *a, const char *path) {
-    const char *slash = strrchr(path, '/');
-    return !slash ? "." : slash == path ? "/" : arena_strndup(a, path, (size_t)(slash - path));
 }
 
 static const char *relocated(session *s, const char *name, const char *directory) {

@@ -37,6 +37,13 @@ bool pass_options_read(session *s, pass_options *out);
 /** Builds the model at `seq` tokens (0: its own length) and runs the pipeline, or what is left of it for IR. `cluster`
  *  false: without clustering. Nothing is printed if `o` has no prints. */
 bool compile_length(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *o, compiled *out);
+/** compile_length up to reorder-tokens, the last pass that host code needs. */
+bool compile_graph(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *o, compiled *out);
+/** The same passes for a module of the graph level that no policy is missing from; all memory and all messages go to
+ * `a` and `d`. */
+bool run_graph_passes(arena *a, diag *d, ir_module **m, const pass_options *o);
+/** Builds the model without its policy, and infers types; NULL after an error. */
+ir_module *build_typed(session *s, const source *src, uint32_t seq, bool cluster);
 /** compile_length for every length of --seq (one of 0 without it), with progress on a terminal. */
 bool compile_lengths(session *s, const source *src, compiled **out, size_t *count);
 
@@ -46,9 +53,6 @@ dtq_program *make_program(session *s, const compiled *c, size_t count);
 void program_relocate(session *s, dtq_program *p, const char *directory);
 /** Writes a program to a file, whole or not at all, or to stdout for "-". `made_here`: by the compiler, not read. */
 bool write_program(session *s, const dtq_program *p, const char *path, bool made_here);
-/** The directory that `path` lies in. */
-const char *directory_of(arena *a, const char *path);
-
 /** The report of a module, with its own remarks if --remarks was given, else none; NULL after an error. */
 report *make_report(session *s, const compiled *c);
 /** Prints reports as --report says (`format`) to `out`. */

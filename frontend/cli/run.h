@@ -1,8 +1,11 @@
-/* dtqc run: its inputs and results. Private to run*.c. */
+/* dtqc run and the executables of compile --emit=exe: inputs, engines and results. Private to run*.c and exe/. */
 #ifndef DTQ_CLI_RUN_H
 #define DTQ_CLI_RUN_H
 
-#include "frontend/cli/pipeline.h"
+#include "frontend/cli/session.h"
+
+/** Words of --engine: those of the runtime, then host code. */
+typedef enum { ENGINE_SIM = DTQ_ENGINE_SIM, ENGINE_REF, ENGINE_FP32, ENGINE_HOST } run_engine;
 
 /** One input and what came of it. */
 typedef struct {
@@ -13,18 +16,17 @@ typedef struct {
     const float *qkv[3];               /* [heads][seq][head_dim], of a bare attention */
     uint64_t shapes[3][3];             /* of q, k, v */
     const dtq_stream *stream;
-    dtq_output out, fp32; /* fp32: with --compare-fp32 */
-    dtq_stats stats;      /* of the simulator */
+    dtq_output out, fp32;       /* fp32: with --compare-fp32 */
+    dtq_stats stats;            /* of the simulator */
+    double least_ms, median_ms; /* of a run, with --repeat */
 } run_case;
 
 typedef struct {
     session *session;
-    const char *path;
-    bool from_program;
-    source source;        /* of a model */
-    dtq_program *program; /* loaded or compiled; one stream for each length */
-    compiled *compiled;   /* [stream_count], of a model */
-    dtq_weights *weights;
+    const char *path; /* of the model or program, for messages */
+    run_engine engine;
+    bool one_length;            /* a bare attention compiled here: whether the input fits it is told by its shape */
+    const dtq_program *program; /* loaded, compiled or planned; one stream for each length */
     /* what the model or the program says */
     const char *vocabulary; /* file, or NULL */
     bool lower_case, qkv;
@@ -36,8 +38,27 @@ typedef struct {
 
 /** Fills cases from --text, --pair or --input. */
 bool run_read_inputs(run_state *r);
-/** After compiling: q, k and v have the shapes that the case's stream wants. */
+
+/** Finds the stream of every case, and checks that q, k and v have the shapes that it wants. */
+bool run_find_streams(run_state *r);
+dtq_input run_input(const run_case *c);
 bool run_check_shapes(run_state *r, const run_case *c);
+
+/** Runs a case once or, with --repeat, as often as it says: `once` fills c->out, which is released between runs. */
+typedef bool run_once(run_state *r, run_case *c, void *how);
+bool run_repeatedly(run_state *r, run_case *c, run_once *once, void *how);
+
+/** Runs all cases on generated code. `plan`: NULL for its own, which then becomes r->program and lives as long
+ *  as the caller keeps *host open. Streams are found, shapes checked. */
+bool run_open_host(run_state *r, const dtq_host_model *code, const dtq_program *plan, const char *directory,
+                   dtq_host **host);
+bool run_on_host(run_state *r, dtq_host *host);
+
+/** Names the first difference between what a case computed and the scalar reference's output; false if there is one. */
+bool run_same_output(run_state *r, const run_case *c, const dtq_output *reference);
+
+/** Releases outputs and statistics. */
+void run_release(run_state *r);
 
 /** What the results look like: dims of the output tensor, and its name in files. */
 size_t run_output_shape(const run_case *c, uint64_t shape[3]);
@@ -45,8 +66,8 @@ bool run_is_pooled(const run_case *c);
 /** Cosine of two outputs of the same width; 0 if one is zero. */
 double run_cosine(const dtq_output *a, const dtq_output *b);
 
-void run_print_text(const run_state *r, FILE *out);
-void run_print_json(const run_state *r, FILE *out);
+/** Prints the results as --json says: text to session.words, or JSON to standard output. */
+void run_print(const run_state *r);
 /** Writes --output. */
 bool run_write_tensors(const run_state *r, const char *path);
 

@@ -1,4 +1,4 @@
-/* Inputs of dtqc run: texts through the tokeniser, or tensors from a file. */
+/* Inputs of dtqc run and of executables: texts through the tokeniser, or tensors from a file. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -61,7 +61,7 @@ static bool read_texts(run_state *r) {
         c->segments = t.segments;
         c->truncated = t.truncated;
         if (t.truncated)
-            diag_warning(s->diag, (src_loc){0}, "text %zu is cut to the model's %u positions", i + 1, r->positions);
+            diag_warning(s->diag, s->place, "text %zu is cut to the model's %u positions", i + 1, r->positions);
     }
     return ok;
 }

@@ -1,4 +1,4 @@
-/* Results of dtqc run: for people, as JSON, and as tensors. */
+/* Results of dtqc run and of executables: for people, as JSON, and as tensors. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 
 enum { TEXT_SHOWN = 56, VALUES_SHOWN = 4 };
 
-static const char *const engine_names[] = {"sim", "ref", "fp32"};
+static const char *const engine_names[] = {"sim", "ref", "fp32", "host"};
 
 /* ---- what the numbers are ---------------------------------------------------------------------------------------- */
 
@@ -64,7 +64,7 @@ static uint32_t survivors(const run_case *c) {
 }
 
 static bool is_simulated(const run_state *r) {
-    return value(r->session, OPT_engine)->word == DTQ_ENGINE_SIM;
+    return r->engine == ENGINE_SIM;
 }
 
 /* ---- for people -------------------------------------------------------------------------------------------------- */
@@ -145,12 +145,20 @@ static void print_matrix(const run_state *r, const char *name, bool fp32, FILE *
     fputc('\n', out);
 }
 
-void run_print_text(const run_state *r, FILE *out) {
-    const char *engine = engine_names[value(r->session, OPT_engine)->word];
+static void print_times(const run_state *r, FILE *out) {
+    for (size_t i = 0; i < r->count; i++)
+        fprintf(out, "time %zu: %lld runs, least %.3f ms, median %.3f ms\n", i + 1,
+                (long long)value(r->session, OPT_repeat)->number, r->cases[i].least_ms, r->cases[i].median_ms);
+}
+
+static void print_text(const run_state *r, FILE *out) {
+    const char *engine = engine_names[r->engine];
     fprintf(out, "%s on %s, engine %s\n\n", r->program->model, r->program->machine.name, engine);
     print_cases(r, out);
     fputc('\n', out);
     print_vectors(r, out);
+    if (given(r->session, OPT_repeat))
+        print_times(r, out);
     if (!has_similarities(r))
         return;
     print_matrix(r, engine, false, out);
@@ -177,6 +185,11 @@ static void json_case(json_writer *w, const run_state *r, const run_case *c) {
     }
     if (given(r->session, OPT_check))
         json_str(w, "check", "identical");
+    if (given(r->session, OPT_repeat)) {
+        json_int(w, "runs", value(r->session, OPT_repeat)->number);
+        json_real(w, "least_ms", c->least_ms);
+        json_real(w, "median_ms", c->median_ms);
+    }
     if (given(r->session, OPT_compare_fp32)) {
         json_real(w, "cosine_fp32", run_cosine(&c->out, &c->fp32));
         json_real(w, "max_difference_fp32", greatest_difference(&c->out, &c->fp32));
@@ -208,13 +221,13 @@ static void json_matrix(json_writer *w, const run_state *r, const char *key, boo
     json_close(w, ']');
 }
 
-void run_print_json(const run_state *r, FILE *out) {
+static void print_json(const run_state *r, FILE *out) {
     json_writer w = {.out = out};
     json_open(&w, NULL, '{');
     json_str(&w, "schema", "dtqc-run/1");
     json_str(&w, "model", r->program->model);
     json_str(&w, "target", r->program->machine.name);
-    json_str(&w, "engine", engine_names[value(r->session, OPT_engine)->word]);
+    json_str(&w, "engine", engine_names[r->engine]);
     if (given(r->session, OPT_shuffle))
         json_int(&w, "seed", (int64_t)r->seed);
     json_open(&w, "inputs", '[');
@@ -227,6 +240,13 @@ void run_print_json(const run_state *r, FILE *out) {
             json_matrix(&w, r, "similarities_fp32", true);
     }
     json_close(&w, '}');
+}
+
+void run_print(const run_state *r) {
+    if (given(r->session, OPT_json))
+        print_json(r, stdout);
+    else
+        print_text(r, r->session->words);
 }
 
 /* ---- tensors ----------------------------------------------------------------------------------------------------- */

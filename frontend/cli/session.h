@@ -4,14 +4,18 @@
 
 #include "codegen/codegen.h"
 #include "frontend/cli/options.h"
+#include "frontend/cli/phases.h"
 #include "frontend/frontend.h"
 
 typedef struct {
     arena *arena;
     diag *diag;
     const options *options;
-    FILE *words; /* reports, dumps and remarks for people: stdout, or stderr where stdout carries a result or data */
-    bool usage;  /* the command line turned out to be wrong: exit code 2 */
+    const char *program; /* as it was called: "dtqc run", or an executable's name */
+    src_loc place;       /* of errors that have none: nowhere, or an executable's name */
+    FILE *words;   /* reports, dumps and remarks for people: stdout, or stderr where stdout carries a result or data */
+    phases *times; /* of --time; NULL: nobody asks */
+    bool usage;    /* the command line turned out to be wrong: exit code 2 */
 } session;
 
 /** One file each: runs the sub-command; true if all went well. Errors are in the session's diag, or usage is set. */
@@ -31,13 +35,11 @@ bool runtime_error(session *s, const dtq_error *e, bool made_here);
 /** The same for an error whose message begins with `path` and maybe line and column: they become its place. */
 bool runtime_error_at(session *s, const dtq_error *e, const char *path);
 
-/** The file that `name` means: itself if it exists or looks like a path, else `name`.yaml in the shipped examples'
- *  directory `kind` ("models", "targets", "policies"). NULL after an error with a did-you-mean. */
-const char *shipped_find(session *s, const char *kind, const char *name);
-/** Path of the shipped example `name`, whether it exists or not. */
-const char *shipped_path(session *s, const char *kind, const char *name);
-/** Names in that directory, sorted. */
-const char **shipped_list(session *s, const char *kind, size_t *count);
+/** Ends a phase of --time. */
+void mark(session *s, const char *phase);
+
+/** The directory that `path` lies in. */
+const char *directory_of(arena *a, const char *path);
 
 /** An output: a file written whole or not at all, or stdout for "-". */
 typedef struct {

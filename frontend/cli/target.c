@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "frontend/cli/session.h"
+#include "frontend/cli/shipped.h"
 
 /* The word for the machine's drain, and its length. */
 static const char *drain_word(const dtq_machine *m, size_t *length) {

@@ -122,8 +122,9 @@ static char *printed(void (*print)(FILE *out)) {
 }
 
 static void print_all_help(FILE *out) {
-    for (int c = 0; c < CMD_COUNT; c++)
-        help_print((command_id)c, out);
+    for (int c = 0; c < CMD_ALL; c++)
+        if (c != CMD_COUNT)
+            help_print((command_id)c, c == CMD_exe ? "./encoder" : "dtqc x", out);
 }
 
 static void print_man(FILE *out) {
@@ -268,7 +269,7 @@ static const struct {
     {"compile m -x", "there is no option '-x'"},
     {"compile m --target", "--target needs a value: NAME|FILE"},
     {"compile m --target=", "--target needs a value"},
-    {"compile m --emit", "--emit needs a value: stream, asm or ir"},
+    {"compile m --emit", "--emit needs a value: stream, asm, ir, llvm, host-asm, obj, exe or c"},
     {"compile m --remarks=yes", "--remarks takes no value, but has 'yes'"},
     {"compile m --seq 4 --seq 5", "--seq is given twice"},
     {"compile m --no-cluster --no-cluster", "--no-cluster is given twice"},
@@ -281,6 +282,23 @@ static const struct {
 
 START_TEST(mistake) {
     refuse(mistakes[_i].line, mistakes[_i].says);
+}
+END_TEST
+
+/* An executable that was compiled knows the options of `run` that need no compiler, and says nothing of dtqc's. */
+START_TEST(executables_have_their_own_options) {
+    char *good[] = {arena_strdup(memory, "--text=a"), arena_strdup(memory, "--threads=2"), arena_strdup(memory, "-o"),
+                    arena_strdup(memory, "x"), arena_strdup(memory, "--repeat=3")};
+    ck_assert(options_parse(memory, CMD_exe, 5, good, &parsed, &error));
+    ck_assert_str_eq(parsed.values[OPT_tensors].text, "x");
+    char *bad[] = {arena_strdup(memory, "--engine=ref")};
+    ck_assert(!options_parse(memory, CMD_exe, 1, bad, &parsed, &error));
+    ck_assert_str_eq(error, "there is no option '--engine'");
+    char *operand[] = {arena_strdup(memory, "minilm")};
+    ck_assert(!options_parse(memory, CMD_exe, 1, operand, &parsed, &error));
+    for (int i = 0; i < OPT_COUNT; i++)
+        if (option_table[i].commands & (1u << CMD_exe))
+            ck_assert_msg(option_table[i].commands & (1u << CMD_run), "--%s", option_table[i].name);
 }
 END_TEST
 
@@ -319,6 +337,7 @@ int main(void) {
     tcase_add_loop_test(c, lengths, 0, COUNT(length_cases));
     tcase_add_test(c, lists_keep_their_places);
     tcase_add_loop_test(c, mistake, 0, COUNT(mistakes));
+    tcase_add_test(c, executables_have_their_own_options);
     tcase_add_test(c, help_needs_no_operand);
     tcase_add_test(c, sub_commands_by_name);
     suite_add_tcase(s, c);

@@ -1,0 +1,20 @@
+/* Generated objects kept for the next run. */
+#ifndef DTQ_CLI_HOST_CACHE_H
+#define DTQ_CLI_HOST_CACHE_H
+
+#include "codegen/host/host.h"
+#include "frontend/cli/session.h"
+
+/** The directory of the cache: $DTQC_CACHE, $XDG_CACHE_HOME/dtqc or ~/.cache/dtqc, the first that is set; NULL if none
+ *  is. */
+const char *host_cache_directory(session *s);
+
+/** The object that was kept for `key`. False if there is none that is whole, which is no error. The bytes live in the
+ *  session's arena. */
+bool host_cache_read(session *s, const char *directory, const char *key, host_bytes *out);
+
+/** Keeps an object, whole or not at all, and lets the entry that was not used for longest go if there are many. That it
+ *  cannot be kept is no error. */
+void host_cache_write(session *s, const char *directory, const char *key, const host_bytes *object);
+
+#endif

@@ -1,0 +1,26 @@
+/* From the command line's MODEL to what host code is generated from: shared by compile and run. */
+#ifndef DTQ_CLI_HOST_MODEL_H
+#define DTQ_CLI_HOST_MODEL_H
+
+#include "codegen/host/host.h"
+#include "frontend/cli/pipeline.h"
+
+typedef struct {
+    const uint32_t *lengths; /* ascending [count] */
+    size_t count;
+    bool optional; /* those that the policy cannot serve are left out; the longest is not */
+} host_lengths;
+
+typedef struct {
+    compiled graph;    /* the whole graph of the longest length, after reorder-tokens */
+    dtq_program *plan; /* of all lengths */
+    host_program *code;
+} host_model;
+
+/** The lengths that --seq, model and policy mean for host code. */
+host_lengths host_lengths_read(session *s, const source *src);
+
+/** Runs the passes of the graph level and lowers; false after an error. */
+bool host_model_make(session *s, const source *src, const host_lengths *lengths, host_model *out);
+
+#endif

@@ -1,0 +1,11 @@
+/* The lengths of a program in words. */
+#ifndef DTQ_CLI_LENGTHS_H
+#define DTQ_CLI_LENGTHS_H
+
+#include "ir/arena.h"
+#include "runtime/dtqrt.h"
+
+/** "9, 16..128" */
+const char *lengths_text(arena *a, const dtq_program *p);
+
+#endif
