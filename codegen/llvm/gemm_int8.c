@@ -117,11 +117,12 @@ typedef struct {
 static void products(emitter *e, const panel *p, val row, unsigned rows, var acc[][TILE_VECTORS_MOST]) {
     uint64_t codes_bytes = codes_stride(p->g->inputs), groups = (p->g->inputs + 3) / 4;
     val codes = at_index(e, arg(e, CODES), row, codes_bytes);
-    unsigned unroll = groups % 4 == 0 ? 4 : groups % 2 == 0 ? 2 : 1;
+    /* Where a dot product is one instruction the loop's own would show; elsewhere they do not. */
+    unsigned most = e->level == DTQ_HOST_VNNI ? 4 : 1, unroll = groups % most == 0 ? most : 1;
     /* The next panel, a part with each tile of a block of rows, so that no tile waits for it. */
     val next = at(e, at_index(e, p->weights, row, 4 * groups), i64_of(e, groups * p->group_bytes));
     loop l = loop_begin(e, i64_of(e, 0), i64_of(e, groups), unroll);
-    if (unroll == 4)
+    if (unroll == 4) /* of sixteen groups a line */
         prefetch(e, at_index(e, next, l.index, 16));
     for (unsigned u = 0; u < unroll; u++) {
         val group = add(e, l.index, i64_of(e, u)), from = at_index(e, p->weights, group, p->group_bytes);
