@@ -284,7 +284,8 @@ static bool lower_input(lowering *l, size_t op) {
     ir_value v = l->m->ops[op].result;
     if (l->m->types[v].elem != IR_ELEM_F32)
         return true; /* token ids: the embedding reads them from the frame */
-    l->facts[result(l, op)].crosses = true;
+    uint32_t value = result(l, op); /* may move the facts */
+    l->facts[value].crosses = true;
     return true;
 }
 
