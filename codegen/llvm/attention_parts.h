@@ -47,21 +47,23 @@ head_operands attention_head(emitter *e, const attention_shape *a, val buffer, v
 typedef struct {
     const void *key_codes, *key_scales, *key_offsets, *value_codes, *value_scales;
     const uint32_t *key_ids;
-    float *out;              /* of the strip's first row and first channel */
-    uint8_t *queries;        /* [16][d16] codes with 128 added */
-    float *scores;           /* [4][keys] of the group of rows at work; causal: then its weights */
-    uint8_t *probabilities;  /* [16][keys], bytes by groups */
-    uint8_t *weights;        /* what multiplies V: causal [16][keys], else the probabilities */
-    uint64_t keys, rows;     /* rows: at most 16, not padded */
-    uint64_t from[2], to[2]; /* keys that a row of the strip may see, by class: whole vectors, and whole blocks unless
-                                the tail is seen */
-    float scales[16];        /* of the rows, times the scale of scores */
-    uint32_t ids[16];        /* of the rows; causal */
-    float levels[16];        /* 15 or 255 */
-    float sums[16];          /* Z, at least 1 */
-    float shared[16];        /* r: the scale of a row's weights; causal */
-    uint8_t digits[4][16];   /* of 2^32 / Z to the base 256, each a signed byte; 0 for rows that are none */
-    float largest[4][16];    /* score, by lane, of the group of rows */
+    float *out;               /* of the strip's first row and first channel */
+    uint8_t *queries;         /* [16][d16] codes with 128 added */
+    float *scores;            /* [4][keys] of the group of rows at work; causal: then its weights */
+    uint8_t *probabilities;   /* [16][keys], bytes by groups */
+    uint8_t *weights;         /* what multiplies V: causal [16][keys], else the probabilities */
+    uint64_t keys, rows;      /* rows: at most 16, not padded */
+    uint64_t from[2], to[2];  /* keys that a row of the strip may see, by class: whole vectors, and whole blocks unless
+                                 the tail is seen */
+    float scales[16];         /* of the rows, times the scale of scores */
+    uint32_t ids[16];         /* of the rows; causal */
+    float levels[16];         /* 15 or 255 */
+    float sums[16];           /* Z, at least 1 */
+    float shared[16];         /* r: the scale of a row's weights; causal */
+    uint8_t digits[4][16];    /* of 2^32 / Z to the base 256, each a signed byte; 0 for rows that are none */
+    float largest[4][16];     /* score, by lane, of the group of rows */
+    uint32_t gathered[4][16]; /* codes of the group's rows added up, by lane */
+    float heaviest[4][16];    /* weight of the group's rows, by lane; causal */
 } strip_memory;
 
 #define STRIP(e, of, strip, member) field((e), (of), (strip), offsetof(strip_memory, member))
