@@ -61,7 +61,7 @@ static bool check_options(session *s, emit_form form, const char *path) {
     if (!path)
         return usage_error(s, "--emit=%s needs --output", word);
     if (form == EMIT_EXECUTABLE && is_stdout(path))
-        return usage_error(s, "--emit=exe must be a file");
+        return usage_error(s, "--emit=exe writes a file, not standard output");
     if (form == EMIT_C && given(s, OPT_host_cpu))
         return usage_error(s, "--host-cpu changes nothing in C, whose compiler is told");
     for (size_t i = 0; i < sizeof of_accelerator / sizeof *of_accelerator; i++)

@@ -97,7 +97,7 @@ static void drop_oldest(session *s, const char *directory) {
         unlink(oldest);
 }
 
-void host_cache_write(session *s, const char *directory, const char *key, const host_bytes *object) {
+bool host_cache_write(session *s, const char *directory, const char *key, const host_bytes *object) {
     file_writer w;
     diag *unheard = diag_new(s->arena, NULL);
     entry_header h = {.key_bytes = strlen(key),
@@ -106,10 +106,12 @@ void host_cache_write(session *s, const char *directory, const char *key, const 
     memcpy(h.magic, magic, sizeof magic);
     make_directories(s, directory);
     if (!file_begin(&w, unheard, entry_path(s, directory, key)))
-        return;
+        return false;
     fwrite(&h, sizeof h, 1, w.out);
     fwrite(key, 1, h.key_bytes, w.out);
     fwrite(object->data, 1, object->bytes, w.out);
-    if (file_commit(&w, unheard))
-        drop_oldest(s, directory);
+    if (!file_commit(&w, unheard))
+        return false;
+    drop_oldest(s, directory);
+    return true;
 }

@@ -13,8 +13,8 @@ const char *host_cache_directory(session *s);
  *  session's arena. */
 bool host_cache_read(session *s, const char *directory, const char *key, host_bytes *out);
 
-/** Keeps an object, whole or not at all, and lets the entry that was not used for longest go if there are many. That it
- *  cannot be kept is no error. */
-void host_cache_write(session *s, const char *directory, const char *key, const host_bytes *object);
+/** Keeps an object, whole or not at all, and lets the entry that was not used for longest go if there are many. False
+ *  if it cannot be kept, which is no error. */
+bool host_cache_write(session *s, const char *directory, const char *key, const host_bytes *object);
 
 #endif

@@ -50,10 +50,8 @@ bool host_code_load(session *s, const host_program *p, loaded_code *out) {
         if (!b.functions->object(s->arena, s->diag, p, &o, &object))
             return false;
         mark(s, "generate code");
-        if (directory) {
-            host_cache_write(s, directory, key, &object);
+        if (directory && host_cache_write(s, directory, key, &object))
             mark(s, "write cache");
-        }
     }
     *out = (loaded_code){.backend = b.functions};
     out->code = b.functions->load(s->arena, s->diag, object.data, object.bytes, name, symbols, list_symbols(symbols),

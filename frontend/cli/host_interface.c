@@ -54,7 +54,8 @@ static void print_facts(arena *a, const host_facts *f, FILE *out) {
     fprintf(out, "Lengths:    %s tokens\n", lengths_text(a, p));
     print_input(p, out);
     print_output(p, out);
-    fprintf(out, "Precision:  policy %s; linears in %s; target %s\n", f->policy, f->arithmetic, p->machine.name);
+    fprintf(out, "Precision:  policy %s; %s%s%starget %s\n", f->policy, p->tensor_count ? "linears in " : "",
+            p->tensor_count ? f->arithmetic : "", p->tensor_count ? "; " : "", p->machine.name);
     print_weights(p, out);
     if (c)
         fputs("Processor:  any with 64 bits, little-endian\n", out);
