@@ -262,7 +262,8 @@ bool command_run(session *s) {
     if (!check_options(s))
         return false;
     choose_words(s, given(s, OPT_json) || (given(s, OPT_trace) && is_stdout(value(s, OPT_trace)->text)));
-    run_job j = {.state = {.session = s, .path = s->options->operands[0], .engine = value(s, OPT_engine)->word}};
+    run_job j = {
+        .state = {.session = s, .path = s->options->operands[0], .engine = (run_engine)value(s, OPT_engine)->word}};
     phases times;
     if (given(s, OPT_time)) {
         phases_begin(&times);
