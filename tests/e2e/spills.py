@@ -1,11 +1,13 @@
 """Finds vector registers that are spilled inside inner loops of generated kernels.
 
-usage: spills.py FILE.s PREFIX...: looks at functions whose names begin with one of the prefixes. An inner loop is a label
-up to the first jump back to it with no other loop inside. Exit 1 names each instruction found; 2 if there was no loop."""
+usage: spills.py FILE.s PREFIX...: looks at functions whose names begin with one of the prefixes, in loops that multiply and
+have no loop inside; a loop is a label up to a jump back to it. Exit 1 names each instruction found; 2 if there was no
+loop."""
 import re
 import sys
 
 VECTOR = re.compile(r"%[xyz]mm\d")
+BYTES, FLOATS = re.compile(r"pdpbusd|pmaddwd"), re.compile(r"mulps")
 JUMP = re.compile(r"\s+j\w+\s+(\.L\w+)")
 
 
@@ -41,10 +43,13 @@ def main():
     for name, body in functions(lines):
         if not name.startswith(prefixes):
             continue
+        product = FLOATS if name.startswith("gemm_float") else BYTES
         # %rbp is a register like others unless the function keeps its frame there
         framed = any(re.match(r"\s+movq\s+%rsp, %rbp", line) for line in body)
         stack = re.compile(r"\(%r[sb]p\b" if framed else r"\(%rsp\b")
         for first, last in inner_loops(body):
+            if not any(product.search(line) for line in body[first:last]):
+                continue
             loops += 1
             for line in body[first:last]:
                 if stack.search(line) and VECTOR.search(line):
