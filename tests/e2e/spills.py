@@ -1,10 +1,11 @@
 """Finds vector registers that are spilled inside inner loops of generated kernels.
 
-usage: spills.py FILE.s PREFIX...: looks at functions whose names begin with one of the prefixes, in loops that multiply and
+usage: spills.py FILE.s PATTERN...: looks at functions whose names match one of the patterns, in loops that multiply and
 have no loop inside; a loop is a label up to a jump back to it. Exit 1 names each instruction found; 2 if there was no
 loop."""
 import re
 import sys
+from fnmatch import fnmatchcase
 
 VECTOR = re.compile(r"%[xyz]mm\d")
 BYTES, FLOATS = re.compile(r"pdpbusd|pmaddwd"), re.compile(r"mulps")
@@ -39,9 +40,9 @@ def inner_loops(body):
 
 def main():
     lines = open(sys.argv[1]).read().split("\n")
-    prefixes, found, loops = tuple(sys.argv[2:]), 0, 0
+    patterns, found, loops = sys.argv[2:], 0, 0
     for name, body in functions(lines):
-        if not name.startswith(prefixes):
+        if not any(fnmatchcase(name, pattern) for pattern in patterns):
             continue
         product = FLOATS if name.startswith("gemm_float") else BYTES
         # %rbp is a register like others unless the function keeps its frame there
