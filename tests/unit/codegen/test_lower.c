@@ -35,7 +35,14 @@ START_TEST(an_encoder_becomes_three_regions) {
         fputs(text, f);
         fclose(f);
     }
-    ck_assert_str_eq(text, contents(a, "tiny.host"));
+    const char *want = contents(a, "tiny.host");
+    while (*text && *want) { /* line by line: a failure shows one */
+        size_t n = strcspn(text, "\n"), m = strcspn(want, "\n");
+        ck_assert_str_eq(arena_strndup(a, text, n), arena_strndup(a, want, m));
+        text += n + (text[n] == '\n');
+        want += m + (want[m] == '\n');
+    }
+    ck_assert(!*text && !*want);
     arena_free(a);
 }
 END_TEST
@@ -57,7 +64,7 @@ START_TEST(values_that_live_together_lie_apart) {
                 const host_value *from = &p->values[operands[i]];
                 if (to->buffer != HOST_NOTHING || from->buffer != HOST_NOTHING)
                     ck_assert_uint_ne(to->buffer, from->buffer);
-                else
+                else if (step->kind != HOST_ACTIVATION && step->kind != HOST_ADD) /* those work in place */
                     ck_assert(to->scratch + to->width <= from->scratch || from->scratch + from->width <= to->scratch);
             }
             for (uint32_t i = 0; region->gathers && i < region->input_count; i++)
