@@ -66,7 +66,7 @@ static void finish(emitter *e, const gemm *g, val sum, val row, unsigned column)
 static void tile(emitter *e, void *context, val row, unsigned rows) {
     const gemm *g = context;
     var acc[TILE_ROWS_MOST][TILE_VECTORS_MOST];
-    val all[TILE_ROWS_MOST * TILE_VECTORS_MOST];
+    val all[TILE_ROWS_MOST * TILE_VECTORS_MOST] = {NULL};
     for (unsigned r = 0; r < rows; r++)
         for (unsigned c = 0; c < g->columns; c++)
             acc[r][c] = var_new(e, e->vf, splat_f(e, 0.0f));

@@ -168,15 +168,23 @@ static void tile(emitter *e, void *context, val row, unsigned rows) {
     }
 }
 
-/* One panel of `width` vectors of outputs, in tiles. */
+/* Tiles of `vectors` vectors of outputs, from vector `first` of the panel at `output` on. */
+static void column_of_tiles(emitter *e, const gemm *g, val output, unsigned width, val first, unsigned vectors) {
+    val weights = at(e, at_index(e, arg(e, WEIGHT), output, (g->inputs + 3) / 4 * 4), mul(e, first, i64_of(e, 64)));
+    panel p = {g, add(e, output, mul(e, first, i64_of(e, LANES))), weights, vectors, 64ull * width};
+    tile_rows(e, arg(e, ROWS), tile_int8(e).rows, tile, &p);
+}
+
+/* One panel of `width` vectors of outputs. */
 static void panel_of(emitter *e, const gemm *g, val output, unsigned width) {
-    tile_shape most = tile_int8(e);
-    val weights = at_index(e, arg(e, WEIGHT), output, (g->inputs + 3) / 4 * 4);
-    for (unsigned v = 0; v < width; v += most.vectors) {
-        panel p = {g, add(e, output, i64_of(e, (uint64_t)v * LANES)), at(e, weights, i64_of(e, 64ull * v)),
-                   width - v < most.vectors ? width - v : most.vectors, 64ull * width};
-        tile_rows(e, arg(e, ROWS), most.rows, tile, &p);
+    unsigned vectors = tile_int8(e).vectors, whole = width / vectors * vectors;
+    if (whole) {
+        loop l = loop_begin(e, i64_of(e, 0), i64_of(e, whole), vectors);
+        column_of_tiles(e, g, output, width, l.index, vectors);
+        loop_end(e, &l);
     }
+    if (whole < width)
+        column_of_tiles(e, g, output, width, i64_of(e, whole), width - whole);
 }
 
 val emit_gemm_int8(emitter *e, uint64_t inputs, uint64_t outputs, bool bias, bool residual) {
