@@ -126,10 +126,51 @@ START_TEST(layers_that_repeat_take_no_room) {
         ck_assert_uint_eq(read[l].importance_at, first.importance_at);
     }
     dtq_program_free(back);
-    /* what could be said shorter is refused */
-    uint8_t *tables = data + load_le(data + 40 + 24 * 6 + 8, 8) + 4;
-    ck_assert_uint_eq(*tables, 0x2f);
-    *tables = 0x80;
+    /* there is no layer before the first */
+    uint8_t *first_layer = data + load_le(data + 40 + 24 * 6 + 8, 8) + 4;
+    ck_assert_uint_eq(*first_layer, 0x2f);
+    *first_layer = 0x80;
+    seal(data, bytes);
+    refuse(data, bytes, "section LAYERS (entry 6) is malformed");
+    free(data);
+    dtq_program_free(p);
+}
+END_TEST
+
+/* Every address of a layer counts, and what could be said shorter is refused. */
+START_TEST(layers_are_written_in_one_way) {
+    dtq_program *p = assemble_file(GOOD "attention.dtasm");
+    dtq_layer layers[2], one = p->streams[0].layers[0];
+    uint32_t ids[6] = {0, 1, 2, 3, 5, 4};
+    one.ids = ids;
+    p->streams[0].layers = layers;
+    p->streams[0].layer_count = 2;
+    static const size_t addresses[] = {
+        offsetof(dtq_layer, q),       offsetof(dtq_layer, k),
+        offsetof(dtq_layer, v),       offsetof(dtq_layer, q_scale),
+        offsetof(dtq_layer, k_scale), offsetof(dtq_layer, v_scale),
+        offsetof(dtq_layer, out),     offsetof(dtq_layer, importance_at),
+    };
+    enum { FIRST_ADDRESS = 1 + 5 * 4 + 4 }; /* in the file, from the start of a layer */
+    size_t bytes, same_bytes;
+    layers[0] = layers[1] = one;
+    free(encode(p, &same_bytes));
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+        layers[1] = one;
+        ((uint8_t *)&layers[1])[addresses[i]] ^= 1;
+        uint8_t *data = encode(p, &bytes);
+        ck_assert_msg(bytes > same_bytes, "address %zu", i);
+        size_t start = (size_t)load_le(data + 40 + 24 * 6 + 8, 8), size = (size_t)load_le(data + 40 + 24 * 6 + 16, 8);
+        data[start + 4 + (size - 4) / 2 + FIRST_ADDRESS + 8 * i] ^= 1; /* now the second is the first again */
+        seal(data, bytes);
+        refuse(data, bytes, "section LAYERS (entry 6) is malformed");
+        free(data);
+    }
+    p->streams[0].layer_count = 1;
+    uint8_t *data = encode(p, &bytes);
+    uint8_t *end = data + load_le(data + 40 + 24 * 6 + 8, 8) + load_le(data + 40 + 24 * 6 + 16, 8);
+    end[-8] = 4; /* ids 0 to 5 in order */
+    end[-4] = 5;
     seal(data, bytes);
     refuse(data, bytes, "section LAYERS (entry 6) is malformed");
     free(data);
@@ -227,5 +268,5 @@ START_TEST(wrong_programs_are_not_written) {
 END_TEST
 
 RUN_TESTS("container", decode_undoes_encode, foreign_and_damaged_files_are_refused_in_words,
-          layers_that_repeat_take_no_room, hostile_files_are_harmless, wrong_programs_are_not_written,
-          files_are_written_whole_or_not_at_all)
+          layers_that_repeat_take_no_room, layers_are_written_in_one_way, hostile_files_are_harmless,
+          wrong_programs_are_not_written, files_are_written_whole_or_not_at_all)
