@@ -53,7 +53,7 @@ static bool machine_code(diag *d, const work *w, LLVMCodeGenFileType kind, LLVMM
 static void print_banner(const char *banner, const char *prefix, FILE *out) {
     for (const char *line = banner; *line;) {
         size_t n = strcspn(line, "\n");
-        fprintf(out, "%s%.*s\n", prefix, (int)n, line);
+        fprintf(out, "%s%s%.*s\n", prefix, n ? " " : "", (int)n, line);
         line += n + (line[n] == '\n');
     }
 }
@@ -72,7 +72,7 @@ static bool write_machine_code(diag *d, const work *w, const host_options *o, ho
     if (!machine_code(d, w, form == HOST_FORM_ASM ? LLVMAssemblyFile : LLVMObjectFile, &code))
         return false;
     if (form == HOST_FORM_ASM)
-        print_banner(o->banner, "# ", out);
+        print_banner(o->banner, "#", out);
     fwrite(LLVMGetBufferStart(code), 1, LLVMGetBufferSize(code), out);
     LLVMDisposeMemoryBuffer(code);
     return true;
@@ -83,7 +83,7 @@ static bool emit(arena *a, diag *d, const host_program *p, const host_options *o
     bool ok = begin(a, d, p, o, form, &w);
     if (ok && form == HOST_FORM_LLVM) {
         char *text = LLVMPrintModuleToString(w.module);
-        print_banner(o->banner, "; ", out);
+        print_banner(o->banner, ";", out);
         fputs(text, out);
         LLVMDisposeMessage(text);
     } else if (ok) {
