@@ -102,7 +102,7 @@ static const char *gathered(c_printer *p, c_shape to, const source *ab, const in
         used += takes;
     }
     if (used <= 2) {
-        int local[MOST];
+        int local[MOST] = {0};
         for (unsigned i = 0; i < count; i++)
             local[i] = mask[i] < 0 ? -1 : (mask[i] % (int)size) + ((unsigned)mask[i] / size == last[0] ? 0 : (int)size);
         source pair[2] = {{NULL, shape}, {NULL, shape}};
@@ -114,7 +114,7 @@ static const char *gathered(c_printer *p, c_shape to, const source *ab, const in
     c_shape wide = to;
     wide.lanes = size; /* the sum is a whole block, so that it can be shuffled with one */
     for (unsigned b = 0; b < blocks; b++) {
-        int local[MOST];
+        int local[MOST] = {0};
         bool takes = false;
         for (unsigned i = 0; i < size; i++) {
             bool here = i < count && mask[i] >= 0 && (unsigned)mask[i] / size == b;
@@ -178,7 +178,7 @@ const char *c_shuffle(c_printer *p, c_shape to, c_shape from, const char *a, con
         c_cannot(p, "a shuffle of more than %d lanes", (int)MOST);
         return a;
     }
-    int held[MOST];
+    int held[MOST] = {0};
     for (unsigned i = 0; i < count; i++) {
         int lane = i < to.lanes ? mask[i] : -1;
         held[i] = lane >= (int)from.lanes ? lane - (int)from.lanes + (int)have : lane;

@@ -138,7 +138,7 @@ static const char *table(c_printer *p, c_shape s, const char *lanes, bool as_bit
 
 static const char *listed(c_printer *p, c_shape s, LLVMValueRef v,
                           const char *(*print)(c_printer *, LLVMValueRef, unsigned)) {
-    const char *items[256];
+    const char **items = ARENA_ARRAY(p->mem, const char *, c_held_lanes(s));
     size_t length = 1;
     for (unsigned i = 0; i < c_held_lanes(s); i++) {
         LLVMValueRef lane = lane_of(v, i < s.lanes ? i : 0);
