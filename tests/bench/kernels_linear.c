@@ -7,9 +7,10 @@ typedef void int8_fn(const uint8_t *codes, const float *row_scales, const int8_t
 typedef void float_fn(const float *src, const float *weight, const float *bias, const float *residual, float *dst,
                       uint64_t rows);
 
-enum { SETS = 12, ROWS_MOST = 128 };
+/* STRIDE: from one set of weights to the next, so that nothing that a kernel fetches ahead is what follows it. */
+enum { SETS = 12, STRIDE = 5, ROWS_MOST = 128 };
 
-/* Operands of one linear; weights in several sets, of which calls take one after the other. */
+/* Operands of one linear; weights in several sets, of which each call takes another. */
 typedef struct {
     size_t rows, weight_count;
     uint8_t *codes;
@@ -20,8 +21,8 @@ typedef struct {
 
 static void call_int8(void *function, void *context, unsigned turn) {
     const linear *x = context;
-    ((int8_fn *)function)(x->codes, x->row_scales, x->weights + turn * x->weight_count, x->scales, x->offset, x->bias,
-                          NULL, x->dst, x->rows);
+    ((int8_fn *)function)(x->codes, x->row_scales, x->weights + turn * STRIDE % SETS * x->weight_count, x->scales,
+                          x->offset, x->bias, NULL, x->dst, x->rows);
 }
 
 static void call_float(void *function, void *context, unsigned turn) {
