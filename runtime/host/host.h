@@ -28,6 +28,19 @@ size_t dtq_host_reserve(size_t *used, size_t count, size_t size);
 /** Fills h->weight_table; h->weights are open and h->pool runs. */
 bool dtq_host_prepare(dtq_host *h, dtq_error *e);
 
+/* ---- table.c: rows of embedding tables --------------------------------------------------------------------------- */
+
+/** Rows that were converted, [rows][columns], and behind them a byte for each that says whether it is there. */
+typedef struct {
+    dtq_host_memory memory;
+    size_t states_at;
+} dtq_host_kept;
+
+bool dtq_host_tables_open(dtq_host *h, dtq_error *e);
+void dtq_host_tables_close(dtq_host *h);
+/** Row `row` (there is one) of the table of `site`: kept, or in scratch. Any worker may ask. */
+const float *dtq_host_table_row(dtq_host *h, uint64_t site, uint64_t row, float *scratch);
+
 /* ---- check.c: a plan that a model can follow ------------------------------------------------------------------- */
 
 /** Checks model and plan, of which nothing is trusted that could lead out of bounds here. `known`: the plan passed
@@ -74,6 +87,7 @@ struct dtq_host {
 
     dtq_host_memory weight_memory, run_memory;
     const void **weight_table; /* [model->weight_count] */
+    dtq_host_kept *kept;       /* [model->site_count] */
 
     /* In run_memory, for the longest stream and the most layers of the plan. */
     size_t slot_room, key_room; /* multiples of 16 */

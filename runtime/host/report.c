@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "runtime/host/host.h"
-#include "runtime/numerics/weights.h"
 
 static const char *const table_words[] = {
     [DTQ_HOST_SITE_WORD] = "vocabulary id", [DTQ_HOST_SITE_POSITION] = "position", [DTQ_HOST_SITE_TYPE] = "segment"};
@@ -70,12 +69,7 @@ const float *dtq_host_row(dtq_host_frame *f, uint64_t site, uint64_t row, uint64
         no_row(h, site, row, slot);
         return NULL;
     }
-    const float *table = dtq_weights_in_place(h->weights, s->tensor);
-    if (table != NULL) {
-        return table + row * t->shape[1];
-    }
-    dtq_weights_read(h->weights, s->tensor, row * t->shape[1], t->shape[1], scratch);
-    return scratch;
+    return dtq_host_table_row(h, site, row, scratch);
 }
 
 void dtq_host_report(const dtq_host *h, dtq_error *e) {
