@@ -128,7 +128,10 @@ const char *dtq_enum_word(const dtq_field_info *f, unsigned index, size_t *lengt
 typedef enum { DTQ_Q, DTQ_K, DTQ_V, DTQ_P, DTQ_OPERANDS } dtq_operand; /* the first three as in isa.def's {q|k|v} */
 
 typedef enum { DTQ_ORDER_LOW_FIRST, DTQ_ORDER_HIGH_FIRST, DTQ_ORDER_ORIGINAL } dtq_slot_order;
-typedef enum { DTQ_IMPORTANCE_MEAN, DTQ_IMPORTANCE_SUM } dtq_importance_rule;
+/** DTQ_IMPORTANCE_RANDOM + s, s below DTQ_RANDOM_SEEDS: no measure at all but dtq_random_importance of seed s. */
+typedef enum { DTQ_IMPORTANCE_MEAN, DTQ_IMPORTANCE_SUM, DTQ_IMPORTANCE_RANDOM } dtq_importance_rule;
+enum { DTQ_RANDOM_SEEDS = 8 };
+#define DTQ_IMPORTANCE_WORDS "mean|sum|random0|random1|random2|random3|random4|random5|random6|random7"
 
 /** One attention layer of a stream: the facts about its slots that instructions refer to by number.
  *  Slot order: within a cluster ascending by original id; ORIGINAL: all slots ascending by id. */
@@ -286,7 +289,7 @@ int8_t dtq_quantise(float x, float scale, unsigned bits);
 typedef struct {
     uint32_t slots, heads, kv_heads, head_dim;
     bool causal;
-    dtq_importance_rule importance_rule;
+    dtq_importance_rule importance_rule; /* mean or sum */
     const uint32_t *ids;
     const uint8_t *bits[DTQ_OPERANDS];
     const float *q, *k, *v;
@@ -304,6 +307,11 @@ bool dtq_attention_fp32(const dtq_attention *a, dtq_error *e);
 void dtq_select(const uint64_t *importance, const uint32_t *ids, uint32_t n, const uint32_t *pinned,
                 uint32_t pinned_count, uint32_t keep, uint32_t high, dtq_slot_order order, uint32_t *new_ids,
                 uint8_t *high_flags);
+
+/** The importance of token `id` in `layer` by the rules `random`: numbers below 2^32 that depend on nothing else. */
+uint64_t dtq_random_importance(unsigned seed, uint32_t layer, uint32_t id);
+/** Replaces the importance [layer's slots] of tokens `ids` by what the layer's rule says if it is `random`. */
+void dtq_replace_importance(const dtq_layer *l, uint32_t layer, const uint32_t *ids, uint64_t *importance);
 
 /** Rule 7: counts from ratios of n tokens. kept = n - rne(r0 * n), high = rne(r8 * n), high <= kept. */
 void dtq_counts(uint32_t n, double r0, double r8, uint32_t *kept, uint32_t *high);
@@ -384,6 +392,8 @@ typedef struct dtq_host dtq_host;
 typedef struct {
     const char *directory; /* where relative weight paths are resolved; NULL: the current one */
     unsigned threads;      /* 0: all cores. Never changes a bit of the result */
+    const char *store;     /* a file that keeps prepared weights for the next process; NULL: none. It is used if it was
+                              made of these weights and is whole, else (re)written; that it cannot be is no error */
     unsigned levels;       /* only variants of a dtq_host_level below this are used; 0: all that the processor runs */
 } dtq_host_options;
 

@@ -12,8 +12,8 @@
 
 #include "runtime/hash.h"
 
-enum { ENTRIES_MOST = 64, ENTRY_BYTES_MOST = 1 << 28 };
-static const char prefix[] = "host-";
+enum { ENTRIES_MOST = 64, WEIGHTS_MOST = 8, ENTRY_BYTES_MOST = 1 << 28 };
+static const char prefix[] = "host-", weights_prefix[] = "weights-";
 
 typedef struct {
     char magic[8];
@@ -74,7 +74,7 @@ static void make_directories(session *s, const char *directory) {
     mkdir(path, 0777);
 }
 
-static void drop_oldest(session *s, const char *directory) {
+static void drop_oldest(session *s, const char *directory, const char *kind, size_t most) {
     DIR *d = opendir(directory);
     const char *oldest = NULL;
     struct timespec since = {0};
@@ -82,7 +82,7 @@ static void drop_oldest(session *s, const char *directory) {
     for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
         struct stat st;
         const char *path = arena_printf(s->arena, "%s/%s", directory, e->d_name);
-        if (strncmp(e->d_name, prefix, strlen(prefix)) != 0 || stat(path, &st) != 0)
+        if (strncmp(e->d_name, kind, strlen(kind)) != 0 || stat(path, &st) != 0)
             continue;
         count++;
         if (!oldest || st.st_mtim.tv_sec < since.tv_sec ||
@@ -93,7 +93,7 @@ static void drop_oldest(session *s, const char *directory) {
     }
     if (d)
         closedir(d);
-    if (count > ENTRIES_MOST)
+    if (count > most)
         unlink(oldest);
 }
 
@@ -112,6 +112,23 @@ bool host_cache_write(session *s, const char *directory, const char *key, const 
     fwrite(object->data, 1, object->bytes, w.out);
     if (!file_commit(&w, unheard))
         return false;
-    drop_oldest(s, directory);
+    drop_oldest(s, directory, prefix, ENTRIES_MOST);
     return true;
+}
+
+const char *host_cache_weights(session *s, const char *directory, const dtq_host_model *code, const dtq_program *plan) {
+    uint64_t hash = dtq_fnv1a(DTQ_FNV1A_START, code->weights, code->weight_count * sizeof *code->weights);
+    for (size_t i = 0; i < plan->file_count; i++)
+        hash = dtq_fnv1a(hash, plan->files[i].path, strlen(plan->files[i].path));
+    for (size_t i = 0; i < plan->tensor_count; i++) {
+        const dtq_tensor *t = &plan->tensors[i];
+        uint64_t numbers[] = {t->offset, t->seed, t->shape[0], t->shape[1]};
+        hash = dtq_fnv1a(hash, numbers, sizeof numbers);
+    }
+    const char *path = arena_printf(s->arena, "%s/%s%016llx", directory, weights_prefix, (unsigned long long)hash);
+    if (access(path, F_OK) != 0) {
+        make_directories(s, directory);
+        drop_oldest(s, directory, weights_prefix, WEIGHTS_MOST - 1);
+    }
+    return path;
 }

@@ -17,4 +17,8 @@ bool host_cache_read(session *s, const char *directory, const char *key, host_by
  *  if it cannot be kept, which is no error. */
 bool host_cache_write(session *s, const char *directory, const char *key, const host_bytes *object);
 
+/** Where weights prepared for `code` are kept (dtq_host_options.store), named by the files that `plan` refers to.
+ * Makes the directory, and lets the oldest of many go. */
+const char *host_cache_weights(session *s, const char *directory, const dtq_host_model *code, const dtq_program *plan);
+
 #endif

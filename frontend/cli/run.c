@@ -1,4 +1,5 @@
 /* dtqc run: a model or a program on the simulator, the reference, in float32 or as host code. */
+#include "frontend/cli/host_cache.h"
 #include "frontend/cli/run_job.h"
 
 #include <inttypes.h>
@@ -201,8 +202,12 @@ static uint64_t fresh_seed(void) {
 
 static bool run_host(run_job *j) {
     run_state *r = &j->state;
-    return host_code_load(r->session, j->planned.code, &j->code) &&
-           run_open_host(r, j->code.model, j->planned.plan, NULL, &j->host) && run_on_host(r, j->host);
+    session *s = r->session;
+    if (!host_code_load(s, j->planned.code, &j->code))
+        return false;
+    const char *cache = given(s, OPT_no_cache) ? NULL : host_cache_directory(s);
+    const char *store = cache ? host_cache_weights(s, cache, j->code.model, j->planned.plan) : NULL;
+    return run_open_host(r, j->code.model, j->planned.plan, NULL, store, &j->host) && run_on_host(r, j->host);
 }
 
 static bool run_all(run_job *j) {

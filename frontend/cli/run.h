@@ -49,9 +49,9 @@ typedef bool run_once(run_state *r, run_case *c, void *how);
 bool run_repeatedly(run_state *r, run_case *c, run_once *once, void *how);
 
 /** Runs all cases on generated code. `plan`: NULL for its own, which then becomes r->program and lives as long
- *  as the caller keeps *host open. Streams are found, shapes checked. */
+ *  as the caller keeps *host open. Streams are found, shapes checked. `directory` and `store` as dtq_host_options'. */
 bool run_open_host(run_state *r, const dtq_host_model *code, const dtq_program *plan, const char *directory,
-                   dtq_host **host);
+                   const char *store, dtq_host **host);
 bool run_on_host(run_state *r, dtq_host *host);
 
 /** Names the first difference between what a case computed and the scalar reference's output; false if there is one. */

@@ -167,7 +167,7 @@ static bool open_model(dtq_host *h, const dtq_program *plan, const dtq_host_opti
     h->weights = dtq_weights_open(h->plan, o->directory, e);
     h->pool = h->weights != NULL ? dtq_host_pool_open(o->threads, e) : NULL;
     h->frame.host = h;
-    return h->pool != NULL && dtq_host_prepare(h, e) && dtq_host_tables_open(h, e) && map_runs(h, e);
+    return h->pool != NULL && dtq_host_prepare(h, o->store, e) && dtq_host_tables_open(h, e) && map_runs(h, e);
 }
 
 dtq_host *dtq_host_open(const dtq_host_model *model, const dtq_program *plan, const dtq_host_options *options,

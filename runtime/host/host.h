@@ -25,8 +25,16 @@ size_t dtq_host_reserve(size_t *used, size_t count, size_t size);
 
 /* ---- prepare.c: weights laid out for the kernels --------------------------------------------------------------- */
 
-/** Fills h->weight_table; h->weights are open and h->pool runs. */
-bool dtq_host_prepare(dtq_host *h, dtq_error *e);
+/** Fills h->weight_table; h->weights are open and h->pool runs. `store`: where prepared weights are kept, or NULL. */
+bool dtq_host_prepare(dtq_host *h, const char *store, dtq_error *e);
+
+/* ---- store.c: prepared weights in a file --------------------------------------------------------------------------
+ */
+
+/** Maps what a process before left at `path` into h->weight_memory: true if it is `bytes` of these weights, whole. */
+bool dtq_host_store_load(dtq_host *h, const char *path, size_t bytes);
+/** Leaves h->weights_at [bytes] at `path`, whole or not at all. False if it cannot be written. */
+bool dtq_host_store_save(const dtq_host *h, const char *path, size_t bytes);
 
 /* ---- table.c: rows of embedding tables --------------------------------------------------------------------------- */
 
@@ -86,6 +94,7 @@ struct dtq_host {
     dtq_host_pool *pool;
 
     dtq_host_memory weight_memory, run_memory;
+    uint8_t *weights_at;       /* prepared weights, in weight_memory */
     const void **weight_table; /* [model->weight_count] */
     dtq_host_kept *kept;       /* [model->site_count] */
 

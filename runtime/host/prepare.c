@@ -27,7 +27,7 @@ static size_t *place_of(const preparation *p, uint64_t tensor, dtq_host_layout l
 }
 
 static void *at_place(const preparation *p, uint64_t tensor, dtq_host_layout layout) {
-    return p->host->weight_memory.at + *place_of(p, tensor, layout);
+    return p->host->weights_at + *place_of(p, tensor, layout);
 }
 
 /* ---- where everything goes ------------------------------------------------------------------------------------- */
@@ -264,7 +264,25 @@ static bool quantise_all(const preparation *p, dtq_error *e) {
 
 /* ---- all ------------------------------------------------------------------------------------------------------- */
 
-static bool prepare(const preparation *p, dtq_error *e) {
+/* Everything that is not used where the file has it. */
+static bool make_all(const preparation *p, size_t bytes, dtq_error *e) {
+    dtq_host *h = p->host;
+    if (!dtq_host_memory_map(&h->weight_memory, bytes, e)) {
+        return false;
+    }
+    h->weights_at = h->weight_memory.at;
+    for (size_t t = 0; t < h->plan->tensor_count; t++) {
+        for (dtq_host_layout l = DTQ_HOST_VECTOR; l <= DTQ_HOST_F32; l++) {
+            const size_t at = *place_of(p, t, l);
+            if (at != UNUSED && at != IN_PLACE) {
+                copy_floats(p, t, l);
+            }
+        }
+    }
+    return quantise_all(p, e);
+}
+
+static bool prepare(const preparation *p, const char *store, dtq_error *e) {
     dtq_host *h = p->host;
     size_t used = 0;
     for (size_t i = 0; i < h->plan->tensor_count * DTQ_HOST_LAYOUTS; i++) {
@@ -275,19 +293,14 @@ static bool prepare(const preparation *p, dtq_error *e) {
             return false;
         }
     }
-    if (!dtq_host_memory_map(&h->weight_memory, used, e)) {
-        return false;
-    }
-    for (size_t t = 0; t < h->plan->tensor_count; t++) {
-        for (dtq_host_layout l = DTQ_HOST_VECTOR; l <= DTQ_HOST_F32; l++) {
-            const size_t at = *place_of(p, t, l);
-            if (at != UNUSED && at != IN_PLACE) {
-                copy_floats(p, t, l);
-            }
+    store = used == 0 ? NULL : store;
+    if (store == NULL || !dtq_host_store_load(h, store, used)) {
+        if (!make_all(p, used, e)) {
+            return false;
         }
-    }
-    if (!quantise_all(p, e)) {
-        return false;
+        if (store != NULL) {
+            (void)dtq_host_store_save(h, store, used); /* the next process then makes them again */
+        }
     }
     for (uint64_t i = 0; i < h->model->weight_count; i++) {
         const dtq_host_weight *w = &h->model->weights[i];
@@ -298,11 +311,11 @@ static bool prepare(const preparation *p, dtq_error *e) {
     return true;
 }
 
-bool dtq_host_prepare(dtq_host *h, dtq_error *e) {
+bool dtq_host_prepare(dtq_host *h, const char *store, dtq_error *e) {
     h->weight_table = calloc((size_t)h->model->weight_count + 1, sizeof *h->weight_table);
     preparation p = {h, calloc(h->plan->tensor_count + 1, DTQ_HOST_LAYOUTS * sizeof *p.places)};
     const bool ok = h->weight_table != NULL && p.places != NULL
-                        ? prepare(&p, e)
+                        ? prepare(&p, store, e)
                         : dtq_fail(e, DTQ_NO_MEMORY, "out of memory for weights");
     free(p.places);
     return ok;

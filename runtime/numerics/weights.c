@@ -17,6 +17,7 @@
 typedef struct {
     const uint8_t *data; /* NULL: an empty file */
     size_t bytes;
+    uint64_t stamp; /* of the file's identity and last change */
 } mapping;
 
 /* What was made of one tensor. */
@@ -54,7 +55,10 @@ static bool map_path(const char *path, mapping *m, dtq_error *e) {
     if (st.st_size > 0 && at == MAP_FAILED) {
         return dtq_fail(e, DTQ_IO, "%s: cannot be mapped: %s", path, strerror(problem));
     }
-    *m = (mapping){st.st_size > 0 ? at : NULL, (size_t)st.st_size};
+    const uint64_t identity[] = {(uint64_t)st.st_dev, (uint64_t)st.st_ino, (uint64_t)st.st_size,
+                                 (uint64_t)st.st_mtim.tv_sec, (uint64_t)st.st_mtim.tv_nsec};
+    *m = (mapping){st.st_size > 0 ? at : NULL, (size_t)st.st_size,
+                   dtq_fnv1a(DTQ_FNV1A_START, identity, sizeof identity)};
     return true;
 }
 
@@ -211,6 +215,10 @@ static const float *in_place(const dtq_weights *w, const dtq_tensor *t) {
 
 const float *dtq_weights_in_place(const dtq_weights *w, uint64_t tensor) {
     return in_place(w, &w->program->tensors[tensor]);
+}
+
+uint64_t dtq_weights_file_stamp(const dtq_weights *w, size_t file) {
+    return w->files[file].stamp;
 }
 
 bool dtq_weights_shape(const dtq_weights *w, uint64_t tensor, size_t *rows, size_t *columns) {

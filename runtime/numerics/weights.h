@@ -31,6 +31,9 @@ bool dtq_weights_row(const dtq_weights *w, uint64_t tensor, size_t row, float *o
 /** Codes and scales of a linear weight, a scale for each output; NULL on error. */
 const dtq_weight_i8 *dtq_weights_int8(dtq_weights *w, uint64_t tensor, unsigned threads, dtq_error *e);
 
+/** A number that changes when file `file` of the program is written again: of its time of change and place on disk. */
+uint64_t dtq_weights_file_stamp(const dtq_weights *w, size_t file);
+
 /** Element `index` of a synthetic tensor. */
 float dtq_synthetic(const dtq_tensor *t, uint64_t index);
 

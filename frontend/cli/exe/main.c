@@ -42,8 +42,9 @@ static bool run_model(session *s) {
     dtq_host *host = NULL;
     bool ok = read_plan(&r, self, &plan) && run_read_inputs(&r);
     mark(s, "read inputs");
-    ok = ok && run_find_streams(&r) && run_open_host(&r, &dtqc_model, plan, directory_of(s->arena, self), &host) &&
-         run_on_host(&r, host) && (!given(s, OPT_tensors) || run_write_tensors(&r, value(s, OPT_tensors)->text));
+    ok = ok && run_find_streams(&r) &&
+         run_open_host(&r, &dtqc_model, plan, directory_of(s->arena, self), NULL, &host) && run_on_host(&r, host) &&
+         (!given(s, OPT_tensors) || run_write_tensors(&r, value(s, OPT_tensors)->text));
     if (ok)
         run_print(&r);
     run_release(&r);
