@@ -112,7 +112,7 @@ typedef struct {
     policy_layer *all;   /* one line for all layers alike, or NULL */
     src_loc loc;         /* of `layers` or `all` */
     bool importance_set; /* the file says which rule; else the model's own holds */
-    bool importance_sum; /* importance: sum */
+    int importance;      /* which: a dtq_importance_rule, with the seed of a random one */
 } policy;
 
 policy *policy_load(arena *a, diag *d, const char *path);

@@ -141,9 +141,9 @@ policy *policy_load(arena *a, diag *d, const char *path) {
     const doc_node *layers = doc_find(root, "layers"), *all = doc_find(root, "all");
     bool ok = !name || doc_string(d, name, "name", &p->name);
     int word = 0;
-    ok = (!rule || doc_word(d, rule, "importance", "mean|sum", &word)) && ok;
+    ok = (!rule || doc_word(d, rule, "importance", DTQ_IMPORTANCE_WORDS, &word)) && ok;
     p->importance_set = rule != NULL;
-    p->importance_sum = word == 1;
+    p->importance = word;
     if (layers && all)
         ok = diag_error(d, all->loc, "a policy has either `layers`, a row for each, or `all`, one row for all alike");
     else if (!layers && !all)
@@ -346,6 +346,12 @@ static bool apply_layer(state *s, const policy_layer *l, size_t layer, size_t op
     return l->kind == POLICY_COUNTS ? apply_counts(s, l, layer, op) : apply_ratios(s, l, layer, op);
 }
 
+static const char *importance_word(arena *a, int rule) {
+    if (rule >= DTQ_IMPORTANCE_RANDOM)
+        return arena_printf(a, "random%d", rule - DTQ_IMPORTANCE_RANDOM);
+    return rule == DTQ_IMPORTANCE_SUM ? "sum" : "mean";
+}
+
 /** The token that a pooling of the first or last row takes, or -1. */
 static int64_t pooled_token(const ir_module *m) {
     for (size_t i = 0; i < m->op_count; i++) {
@@ -373,7 +379,7 @@ bool policy_apply(const policy *p, ir_module *m, diag *d) {
         if (m->ops[i].code != IR_ATTENTION)
             continue;
         if (p->importance_set)
-            ir_set_str(m, i, IR_KEY_importance_rule, p->importance_sum ? "sum" : "mean");
+            ir_set_str(m, i, IR_KEY_importance_rule, importance_word(m->arena, p->importance));
         if (!apply_layer(&s, p->all ? p->all : &p->layers[layer], layer, i))
             return false;
         layer++;

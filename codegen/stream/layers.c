@@ -15,6 +15,15 @@ const uint32_t *layer_ids(arena *a, const ir_module *m, size_t op) {
     return ids ? to_ids(a, ids) : NULL;
 }
 
+/* mean, sum, or random with its seed for the last digit: all that the IR's verifier lets through. */
+static uint8_t importance_rule(const char *word) {
+    static const char random[] = "random";
+    const size_t n = sizeof random - 1;
+    if (strncmp(word, random, n) == 0)
+        return (uint8_t)(DTQ_IMPORTANCE_RANDOM + (word[n] - '0'));
+    return strcmp(word, "sum") == 0 ? DTQ_IMPORTANCE_SUM : DTQ_IMPORTANCE_MEAN;
+}
+
 dtq_layer layer_facts(arena *a, const ir_module *m, size_t op) {
     static const unsigned bit_keys[DTQ_OPERANDS] = {IR_KEY_q_bits, IR_KEY_k_bits, IR_KEY_v_bits, IR_KEY_p_bits};
     const char *order = ir_str(m, op, IR_KEY_order);
@@ -27,8 +36,7 @@ dtq_layer layer_facts(arena *a, const ir_module *m, size_t op) {
                    .order = strcmp(order, "original") == 0     ? DTQ_ORDER_ORIGINAL
                             : strcmp(order, "high-first") == 0 ? DTQ_ORDER_HIGH_FIRST
                                                                : DTQ_ORDER_LOW_FIRST,
-                   .importance = strcmp(ir_str(m, op, IR_KEY_importance_rule), "sum") == 0 ? DTQ_IMPORTANCE_SUM
-                                                                                           : DTQ_IMPORTANCE_MEAN,
+                   .importance = importance_rule(ir_str(m, op, IR_KEY_importance_rule)),
                    .prob_bits = (uint8_t)m->machine.top_prob_bits};
     if (strcmp(ir_str(m, op, IR_KEY_static_bits), "yes") == 0)
         for (int i = 0; i < DTQ_OPERANDS; i++) {

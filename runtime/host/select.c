@@ -54,6 +54,7 @@ static void finish_importance(dtq_host *h, uint64_t layer) {
         memset(sums, 0, t->keys * sizeof *sums);
     }
     if (l->importance != DTQ_IMPORTANCE_MEAN) {
+        dtq_replace_importance(l, (uint32_t)layer, t->ids, values);
         return;
     }
     if (!l->causal) {

@@ -59,7 +59,7 @@ static const dtq_attr layer_rows[] = {
     INT(dtq_layer, "head_dim", head_dim),
     WORD_OR(dtq_layer, "causal", causal, "no|yes"),
     WORD(dtq_layer, "order", order, "low_first|high_first|original"),
-    WORD(dtq_layer, "importance", importance, "mean|sum"),
+    WORD(dtq_layer, "importance", importance, DTQ_IMPORTANCE_WORDS),
     WORD(dtq_layer, "prob_bits", prob_bits, "row|8|4"),
     HEX(dtq_layer, "q", q),
     HEX(dtq_layer, "k", k),

@@ -92,7 +92,7 @@ const char *dtq_layer_wrong(const dtq_layer *l, uint32_t seq) {
         return "heads is not a multiple of kv_heads, or neither is in 1..4096";
     if (l->head_dim == 0 || l->head_dim > DTQ_HEAD_DIM_MAX)
         return "head_dim is not in 1..65536";
-    if (l->causal > 1 || l->order > DTQ_ORDER_ORIGINAL || l->importance > DTQ_IMPORTANCE_SUM ||
+    if (l->causal > 1 || l->order > DTQ_ORDER_ORIGINAL || l->importance >= DTQ_IMPORTANCE_RANDOM + DTQ_RANDOM_SEEDS ||
         l->prob_bits > DTQ_PROB_4)
         return "causal, order, importance or prob_bits is no known word";
     for (unsigned o = 0; o < DTQ_OPERANDS; o++)

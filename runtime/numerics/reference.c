@@ -51,7 +51,7 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
         .kv_heads = l->kv_heads,
         .head_dim = l->head_dim,
         .causal = l->causal != 0,
-        .importance_rule = (dtq_importance_rule)l->importance,
+        .importance_rule = l->importance == DTQ_IMPORTANCE_MEAN ? DTQ_IMPORTANCE_MEAN : DTQ_IMPORTANCE_SUM,
         .ids = t->ids,
         .bits = {t->bits[DTQ_Q], t->bits[DTQ_K], t->bits[DTQ_V], t->bits[DTQ_P]},
         .q = q,
@@ -62,6 +62,9 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
     };
     const bool ok = x->exact ? dtq_attention_fp32(&a, e) : dtq_attention_ref(&a, e);
     if (ok) {
+        if (!x->exact) {
+            dtq_replace_importance(l, p->layer, t->ids, importance);
+        }
         scatter(x, l, t->ids, &a);
     } else {
         char why[sizeof e->message];

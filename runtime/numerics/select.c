@@ -14,6 +14,19 @@ void dtq_counts(uint32_t n, double r0, double r8, uint32_t *kept, uint32_t *high
     *high = k1;
 }
 
+uint64_t dtq_random_importance(unsigned seed, uint32_t layer, uint32_t id) {
+    uint64_t z = ((uint64_t)seed << 48 | (uint64_t)layer << 32 | id) + UINT64_C(0x9E3779B97F4A7C15);
+    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+    return (z ^ z >> 31) >> 32;
+}
+
+void dtq_replace_importance(const dtq_layer *l, uint32_t layer, const uint32_t *ids, uint64_t *importance) {
+    for (uint32_t i = 0; l->importance >= DTQ_IMPORTANCE_RANDOM && i < l->slots; i++) {
+        importance[i] = dtq_random_importance(l->importance - (unsigned)DTQ_IMPORTANCE_RANDOM, layer, ids[i]);
+    }
+}
+
 /* Tokens are ranked by this triple, larger first: pinned, then importance, then the smaller id. */
 typedef struct {
     uint64_t importance;

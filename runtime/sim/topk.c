@@ -65,6 +65,7 @@ bool dtq_sim_topk(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     if (l->importance == DTQ_IMPORTANCE_MEAN) {
         divide_by_rows(l, slots->ids, (uint32_t *)(void *)(importance + l->slots), importance);
     }
+    dtq_replace_importance(l, layer, slots->ids, importance);
     for (uint32_t j = 0; j < l->slots; j++) {
         memcpy(sim->x->dram + l->importance_at + sizeof(uint64_t) * slots->ids[j], &importance[j], sizeof(uint64_t));
     }

@@ -108,6 +108,8 @@ START_TEST(rule_of_the_model_stays) {
     ck_assert_str_eq(ir_str(m, attention(m, 0), IR_KEY_importance_rule), "sum");
     ck_assert(policy_apply(load("all: {ratios: {8: 1}}\nimportance: mean\n"), m, D));
     ck_assert_str_eq(ir_str(m, attention(m, 0), IR_KEY_importance_rule), "mean");
+    ck_assert(policy_apply(load("all: {ratios: {8: 1}}\nimportance: random5\n"), m, D));
+    ck_assert_str_eq(ir_str(m, attention(m, 0), IR_KEY_importance_rule), "random5");
 }
 END_TEST
 
@@ -143,7 +145,8 @@ START_TEST(unreadable) {
         {"layers:\n- {token_bits: [8], pinned: [0]}\n", "pinned has no use beside token_bits"},
         {"all: {ratios: {8: 1}, pinned: [1, 1]}\n", "token 1 is pinned twice"},
         {"all: {ratios: {8: 1}, pinned: [-1]}\n", "a pinned token must be a whole number"},
-        {"all: {ratios: {8: 1}}\nimportance: max\n", "importance must be mean or sum, not 'max'"},
+        {"all: {ratios: {8: 1}}\nimportance: max\n", "importance must be mean, sum, random0, random1, random2, "
+                                                     "random3, random4, random5, random6 or random7, not 'max'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ck_assert_msg(!load(cases[i][0]), "accepted: %s", cases[i][0]);

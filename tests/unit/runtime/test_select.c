@@ -53,6 +53,23 @@ START_TEST(pinned_tokens_go_first) {
 }
 END_TEST
 
+START_TEST(random_importance_is_of_seed_layer_and_id) {
+    /* Values of splitmix64 written in Python. */
+    ck_assert_uint_eq(dtq_random_importance(0, 0, 0), 0xe220a839);
+    ck_assert_uint_eq(dtq_random_importance(3, 5, 17), 0x7522e2d2);
+    ck_assert_uint_eq(dtq_random_importance(7, 4095, 65535), 0xa2aab6a1);
+    const dtq_layer l = {.slots = 3, .importance = DTQ_IMPORTANCE_RANDOM + 3};
+    uint64_t values[] = {1, 2, 3};
+    dtq_replace_importance(&l, 5, (const uint32_t[]){4, 17, 0}, values);
+    ck_assert_uint_eq(values[1], 0x7522e2d2);
+    ck_assert_uint_eq(values[0], dtq_random_importance(3, 5, 4));
+    const dtq_layer mean = {.slots = 3, .importance = DTQ_IMPORTANCE_SUM};
+    uint64_t kept[] = {1, 2, 3};
+    dtq_replace_importance(&mean, 5, (const uint32_t[]){4, 17, 0}, kept);
+    ck_assert(kept[0] == 1 && kept[1] == 2 && kept[2] == 3);
+}
+END_TEST
+
 typedef struct {
     uint64_t importance;
     uint32_t id;
@@ -127,6 +144,7 @@ int main(void) {
     tcase_add_test(c, counts_of_the_published_ratios);
     tcase_add_test(c, orders);
     tcase_add_test(c, pinned_tokens_go_first);
+    tcase_add_test(c, random_importance_is_of_seed_layer_and_id);
     tcase_add_test(c, agrees_with_a_full_sort);
     suite_add_tcase(s, c);
     return run_suite(s);
