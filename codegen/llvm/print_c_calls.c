@@ -92,10 +92,10 @@ static const char *reduction(c_printer *p, LLVMValueRef call) {
     if (!c_is_mask(LLVMTypeOf(v)))
         return c_reduce(p, op, c_shape_of(p, LLVMTypeOf(v)), c_value(p, v));
     /* as numbers of one bit: -1 is the smaller one if they are signed; sums wrap */
-    if (strcmp(name, "add") == 0)
-        op = c_op_named("xor");
+    if (strcmp(name, "add") == 0 || strcmp(name, "mul") == 0)
+        op = c_op_named(strcmp(name, "add") == 0 ? "xor" : "and");
     unsigned bits = c_mask_bits(p, v);
-    return c_text(p, "%s & 1", c_reduce(p, op, c_mask_shape(LLVMTypeOf(v), bits), c_mask_value(p, v, bits)));
+    return c_reduce(p, op, c_mask_shape(LLVMTypeOf(v), bits), c_mask_value(p, v, bits));
 }
 
 static const char *masked_load(c_printer *p, LLVMValueRef call) {

@@ -201,8 +201,7 @@ static void print_select(c_printer *p, LLVMValueRef i) {
 
 static void print_extract(c_printer *p, LLVMValueRef i) {
     LLVMValueRef v = operand(i, 0);
-    const char *lane = c_text(p, "%s_extract(%s, %s)", c_type_of(p, v), as_type_of(p, v, v), c_value(p, operand(i, 1)));
-    define(p, i, c_is_mask(LLVMTypeOf(v)) ? c_text(p, "%s & 1", lane) : lane);
+    define(p, i, c_text(p, "%s_extract(%s, %s)", c_type_of(p, v), as_type_of(p, v, v), c_value(p, operand(i, 1))));
 }
 
 static void print_insert(c_printer *p, LLVMValueRef i) {
