@@ -58,21 +58,26 @@ val attention_queries(emitter *e, const attention_shape *a) {
         return function_find(e, name);
     type params[PARAMS] = {e->ptr, e->ptr, e->ptr, e->ptr, e->i64, e->i64, e->i64};
     val f = function_begin(e, name, e->none, params, PARAMS), strip = arg(e, MEMORY);
+    row_batch b = {strip,
+                   arg(e, FRAME),
+                   arg(e, SITE),
+                   arg(e, SLOT),
+                   arg(e, HEAD),
+                   .rows = arg(e, Q),
+                   .count = STRIP(e, e->i64, strip, rows),
+                   .columns = a->head_dim,
+                   .limits = arg(e, LIMITS)};
+    b.stride = 4 * row_stride((uint64_t)a->heads * a->head_dim);
     /* Tiles may be higher than what is left of a strip: rows that are not there have a scale all the same. */
-    store(e, splat_f(e, 1.0f), STRIP_AT(e, strip, scales));
+    store(e, times(e, row_scales(e, &b), splat_f(e, dtq_score_scale(a->head_dim))), STRIP_AT(e, strip, scales));
     val codes = STRIP(e, e->ptr, strip, queries);
     query q = {.rounded = var_new(e, e->vf, NULL)};
-    loop rows = loop_begin(e, i64_of(e, 0), STRIP(e, e->i64, strip, rows), 1);
-    q.row = at_index(e, arg(e, Q), rows.index, 4 * row_stride((uint64_t)a->heads * a->head_dim));
+    loop rows = loop_begin(e, i64_of(e, 0), b.count, 1);
+    q.row = at_index(e, b.rows, rows.index, b.stride);
     q.codes = at_index(e, codes, rows.index, padded_to_vector(a));
-    val largest = largest_magnitude(e, q.row, a->head_dim);
-    report_unless_quantisable(e, largest, arg(e, FRAME), arg(e, SITE), add(e, arg(e, SLOT), rows.index), arg(e, HEAD));
-    val scale = quantisation_scale(e, largest, element(e, e->f32, arg(e, LIMITS), rows.index));
-    q.scale = spread(e, scale);
-    q.reciprocal = spread(e, over(e, f32_of(e, 1.0f), scale));
+    q.scale = spread(e, element(e, e->f32, STRIP_AT(e, strip, units), rows.index));
+    q.reciprocal = spread(e, element(e, e->f32, STRIP_AT(e, strip, reciprocals), rows.index));
     each_columns(e, a->head_dim, quantise_columns, &q);
-    store(e, times(e, scale, f32_of(e, dtq_score_scale(a->head_dim))),
-          at_index(e, STRIP_AT(e, strip, scales), rows.index, 4));
     loop_end(e, &rows);
     function_end(e);
     return f;
@@ -148,7 +153,7 @@ static void prepare_mask(emitter *e, const task *t, val slot, val rows) {
 }
 
 typedef struct {
-    val queries, scores, softmax, importance, values;
+    val queries, scores, softmax, sums, importance, values;
 } steps;
 
 static void strip_of(emitter *e, const task *t, const steps *s, val head, val slot, val worker) {
@@ -175,6 +180,7 @@ static void strip_of(emitter *e, const task *t, const steps *s, val head, val sl
     call(e, s->scores, group, 2);
     call(e, s->softmax, group, 2);
     loop_end(e, &groups);
+    call(e, s->sums, &t->strip, 1);
     val all = field(e, e->ptr, t->frame, offsetof(dtq_host_frame, importance));
     branch asked = if_begin(e, LLVMBuildIsNotNull(e->builder, all, ""));
     val share[2] = {t->strip, element(e, e->ptr, all, worker)};
@@ -189,8 +195,8 @@ val emit_attention_strips(emitter *e, const attention_shape *a) {
                                a->causal ? "_causal" : "", a->q, a->out, a->operands);
     if (function_find(e, name))
         return function_find(e, name);
-    steps s = {attention_queries(e, a), attention_scores(e, a), attention_softmax(e, a), attention_importance(e),
-               attention_values(e, a)};
+    steps s = {attention_queries(e, a), attention_scores(e, a),  attention_softmax(e, a),
+               attention_sums(e),       attention_importance(e), attention_values(e, a)};
     type params[PARAMS] = {e->ptr, e->i64, e->i64, e->i64, e->i64};
     val f = function_begin(e, name, e->none, params, PARAMS), frame = arg(e, FRAME), worker = arg(e, WORKER);
     task t = {.a = a, .frame = frame, .layer = arg(e, LAYER)};

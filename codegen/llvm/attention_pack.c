@@ -7,11 +7,12 @@ typedef struct {
     val frame, layer, slots, head;
     val count, low, low_keys, keys, key_ids; /* of dtq_host_slots */
     val rows;                                /* of the operand: the head's first channel in slot 0 */
+    val memory;                              /* strip_memory */
     head_operands to;
     var rounded;
 } packing;
 
-enum { FRAME, LAYER, HEAD, PARAMS }; /* of the functions that pack one head */
+enum { FRAME, LAYER, HEAD, WORKER, PARAMS }; /* of the functions that pack one head */
 
 static packing packing_begin(emitter *e, const attention_shape *a, uint32_t operand_buffer) {
     packing p = {.a = a, .frame = arg(e, FRAME), .layer = arg(e, LAYER), .head = arg(e, HEAD)};
@@ -25,17 +26,18 @@ static packing packing_begin(emitter *e, const attention_shape *a, uint32_t oper
     val buffers = field(e, e->ptr, p.frame, offsetof(dtq_host_frame, buffers));
     p.rows = at_index(e, element(e, e->ptr, buffers, i64_of(e, operand_buffer)), p.head, 4ull * a->head_dim);
     p.to = attention_head(e, a, element(e, e->ptr, buffers, i64_of(e, a->operands)), p.keys, p.head);
+    val scratch = field(e, e->ptr, p.frame, offsetof(dtq_host_frame, scratch));
+    p.memory = element(e, e->ptr, scratch, arg(e, WORKER));
     p.rounded = var_new(e, e->vf, NULL);
     return p;
 }
 
-static val row_of(emitter *e, const packing *p, val slot) {
-    return at_index(e, p->rows, slot, 4 * row_stride((uint64_t)p->a->kv_heads * p->a->head_dim));
+static uint64_t row_bytes(const packing *p) {
+    return 4 * row_stride((uint64_t)p->a->kv_heads * p->a->head_dim);
 }
 
-static val limit_of(emitter *e, const packing *p, unsigned operand, val slot) {
-    val limits = field(e, e->ptr, p->slots, offsetof(dtq_host_slots, limits) + 8ull * operand);
-    return element(e, e->f32, limits, slot);
+static val row_of(emitter *e, const packing *p, val slot) {
+    return at_index(e, p->rows, slot, row_bytes(p));
 }
 
 static val site_of(emitter *e, const packing *p, unsigned operand) {
@@ -54,11 +56,20 @@ static slot_run slots_of(emitter *e, const packing *p, val key) {
     return (slot_run){first, smaller(e, left, i64_of(e, LANES))};
 }
 
-/* The scale of a slot's row, checked. */
-static val row_scale(emitter *e, const packing *p, unsigned operand, val slot, val row) {
-    val largest = largest_magnitude(e, row, p->a->head_dim);
-    report_unless_quantisable(e, largest, p->frame, site_of(e, p, operand), slot, p->head);
-    return quantisation_scale(e, largest, limit_of(e, p, operand, slot));
+/* A scale for each slot of a run. */
+static val run_scales(emitter *e, const packing *p, unsigned operand, slot_run run) {
+    val limits = field(e, e->ptr, p->slots, offsetof(dtq_host_slots, limits) + 8ull * operand);
+    row_batch b = {p->memory,
+                   p->frame,
+                   site_of(e, p, operand),
+                   run.first,
+                   p->head,
+                   .rows = row_of(e, p, run.first),
+                   .count = run.count,
+                   .stride = row_bytes(p),
+                   .columns = p->a->head_dim,
+                   .limits = at_index(e, limits, run.first, 4)};
+    return row_scales(e, &b);
 }
 
 /* ---- keys ------------------------------------------------------------------------------------------------------- */
@@ -102,26 +113,24 @@ static val emit_pack_keys(emitter *e, const attention_shape *a) {
                                a->causal ? "_causal" : "");
     if (function_find(e, name))
         return function_find(e, name);
-    type params[PARAMS] = {e->ptr, e->i64, e->i64};
+    type params[PARAMS] = {e->ptr, e->i64, e->i64, e->i64};
     val f = function_begin(e, name, e->none, params, PARAMS);
     packing p = packing_begin(e, a, a->k);
     loop vectors = loop_begin(e, i64_of(e, 0), p.keys, LANES);
     val key = vectors.index, codes = at_index(e, p.to.key_codes, key, padded_to_group(a));
     val scales = at_index(e, p.to.key_scales, key, 4);
     slot_run run = slots_of(e, &p, key);
-    store(e, splat_f(e, __builtin_inff()), scales);
+    val missing = is_equal(e, load(e, e->vi, at_index(e, p.key_ids, key, 4)), splat_i(e, UINT32_MAX));
+    store(e, choose(e, missing, splat_f(e, __builtin_inff()), run_scales(e, &p, DTQ_HOST_K, run)), scales);
     branch partial = if_begin(e, less(e, run.count, i64_of(e, LANES)));
     zero(e, codes, padded_to_group(a) * LANES);
     if_end(e, &partial);
     loop rows = loop_begin(e, i64_of(e, 0), run.count, 1);
-    val slot = add(e, run.first, rows.index), row = row_of(e, &p, slot);
-    val scale = row_scale(e, &p, DTQ_HOST_K, slot, row);
-    store(e, scale, at_index(e, scales, rows.index, 4));
-    key_row k = {&p, row, at_index(e, codes, rows.index, GROUP), spread(e, scale),
-                 spread(e, over(e, f32_of(e, 1.0f), scale))};
+    key_row k = {&p, row_of(e, &p, add(e, run.first, rows.index)), at_index(e, codes, rows.index, GROUP),
+                 spread(e, element(e, e->f32, STRIP_AT(e, p.memory, units), rows.index)),
+                 spread(e, element(e, e->f32, STRIP_AT(e, p.memory, reciprocals), rows.index))};
     each_columns(e, a->head_dim, scatter_codes, &k);
     loop_end(e, &rows);
-    val missing = is_equal(e, load(e, e->vi, at_index(e, p.key_ids, key, 4)), splat_i(e, UINT32_MAX));
     val offsets = choose(e, missing, splat_i(e, UINT32_MAX), offsets_of(e, &p, codes));
     store(e, offsets, at_index(e, p.to.key_offsets, key, 4));
     loop_end(e, &vectors);
@@ -134,13 +143,8 @@ static val emit_pack_keys(emitter *e, const attention_shape *a) {
 /* Causal: one for each key; 1 where there is none. */
 static void scales_of_rows(emitter *e, const packing *p) {
     loop vectors = loop_begin(e, i64_of(e, 0), p->keys, LANES);
-    slot_run run = slots_of(e, p, vectors.index);
-    val scales = at_index(e, p->to.value_scales, vectors.index, 4);
-    store(e, splat_f(e, 1.0f), scales);
-    loop rows = loop_begin(e, i64_of(e, 0), run.count, 1);
-    val slot = add(e, run.first, rows.index);
-    store(e, row_scale(e, p, DTQ_HOST_V, slot, row_of(e, p, slot)), at_index(e, scales, rows.index, 4));
-    loop_end(e, &rows);
+    val scales = run_scales(e, p, DTQ_HOST_V, slots_of(e, p, vectors.index));
+    store(e, scales, at_index(e, p->to.value_scales, vectors.index, 4));
     loop_end(e, &vectors);
 }
 
@@ -148,40 +152,48 @@ static void scales_of_rows(emitter *e, const packing *p) {
 static void report_rows(emitter *e, const packing *p, val from, val to) {
     loop rows = loop_begin(e, from, to, 1);
     val largest = largest_magnitude(e, row_of(e, p, rows.index), p->a->head_dim);
-    report_unless_quantisable(e, largest, p->frame, site_of(e, p, DTQ_HOST_V), rows.index, p->head);
+    branch b = if_begin(e, cannot_be_quantised(e, largest));
+    report(e, p->frame, site_of(e, p, DTQ_HOST_V), rows.index, p->head);
+    if_end(e, &b);
     loop_end(e, &rows);
 }
 
-typedef struct {
-    const packing *p;
-    unsigned class;
-    val from, to; /* slots */
-    var anywhere; /* largest magnitudes of any channel */
-} class_scales;
+enum { CHANNEL_VECTORS = 4 }; /* that one pass over the slots takes */
 
-/* The scales of up to 16 channels. */
-static void scale_columns(emitter *e, void *context, val column, unsigned count) {
-    const class_scales *s = context;
-    var largest = var_new(e, e->vi, splat_i(e, 0));
-    loop rows = loop_begin(e, s->from, s->to, 1);
-    val x = load_columns(e, at_index(e, row_of(e, s->p, rows.index), column, 4), count);
-    val bits = bits_and(e, bits_to_int(e, x), splat_i(e, 0x7fffffff)), old = var_get(e, largest);
-    var_set(e, largest, choose(e, less(e, old, bits), bits, old));
+/* The scales of one class, `count` vectors of channels in a pass over its slots [from, to). Adds to the magnitudes of
+ * any channel, by lane. */
+static void scale_channels(emitter *e, const packing *p, unsigned class, val from, val to, unsigned first,
+                           unsigned count, var anywhere) {
+    var largest[CHANNEL_VECTORS];
+    for (unsigned v = 0; v < count; v++)
+        largest[v] = var_new(e, e->vi, splat_i(e, 0));
+    loop rows = loop_begin(e, from, to, 1);
+    val row = row_of(e, p, rows.index);
+    for (unsigned v = 0; v < count; v++) {
+        uint64_t column = (uint64_t)(first + v) * LANES, left = p->a->head_dim - column;
+        val x = load_columns(e, at(e, row, i64_of(e, 4 * column)), left < LANES ? (unsigned)left : LANES);
+        var_set(e, largest[v], larger_bits(e, var_get(e, largest[v]), magnitude_bits(e, x)));
+    }
     loop_end(e, &rows);
-    val most = var_get(e, largest), old_most = var_get(e, s->anywhere);
-    var_set(e, s->anywhere, choose(e, less(e, old_most, most), most, old_most));
-    val to = at_index(e, s->p->to.value_scales, add(e, column, i64_of(e, s->class * padded_to_vector(s->p->a))), 4);
-    store(e, quantisation_scale(e, most, splat_f(e, s->class ? 127.0f : 7.0f)), to);
+    for (unsigned v = 0; v < count; v++) {
+        val most = var_get(e, largest[v]);
+        var_set(e, anywhere, larger_bits(e, var_get(e, anywhere), most));
+        uint64_t channel = class * padded_to_vector(p->a) + (uint64_t)(first + v) * LANES;
+        val scale = quantisation_scale(e, most, splat_f(e, class ? 127.0f : 7.0f));
+        store(e, scale, at(e, p->to.value_scales, i64_of(e, 4 * channel)));
+    }
 }
 
 static void scales_of_classes(emitter *e, const packing *p) {
+    unsigned vectors = (unsigned)(padded_to_vector(p->a) / LANES);
     for (unsigned class = 0; class < SPANS; class ++) {
-        class_scales s = {p, class, class ? p->low : i64_of(e, 0), class ? p->count : p->low,
-                          var_new(e, e->vi, splat_i(e, 0))};
-        each_columns(e, p->a->head_dim, scale_columns, &s);
-        val bad = LLVMBuildICmp(e->builder, LLVMIntUGE, var_get(e, s.anywhere), splat_i(e, 0x58800000), "");
-        branch b = if_begin(e, any_lane(e, bad));
-        report_rows(e, p, s.from, s.to);
+        val from = class ? p->low : i64_of(e, 0), to = class ? p->count : p->low;
+        var anywhere = var_new(e, e->vi, splat_i(e, 0));
+        for (unsigned v = 0; v < vectors; v += CHANNEL_VECTORS)
+            scale_channels(e, p, class, from, to, v, vectors - v < CHANNEL_VECTORS ? vectors - v : CHANNEL_VECTORS,
+                           anywhere);
+        branch b = if_begin(e, any_lane(e, cannot_be_quantised(e, var_get(e, anywhere))));
+        report_rows(e, p, from, to);
         if_end(e, &b);
     }
 }
@@ -252,7 +264,7 @@ static val emit_pack_values(emitter *e, const attention_shape *a) {
                                a->causal ? "_causal" : "");
     if (function_find(e, name))
         return function_find(e, name);
-    type params[PARAMS] = {e->ptr, e->i64, e->i64};
+    type params[PARAMS] = {e->ptr, e->i64, e->i64, e->i64};
     val f = function_begin(e, name, e->none, params, PARAMS);
     packing p = packing_begin(e, a, a->v);
     if (a->causal)
@@ -277,7 +289,7 @@ val emit_attention_pack(emitter *e, const attention_shape *a) {
     type params[TASK_PARAMS] = {e->ptr, e->i64, e->i64, e->i64, e->i64};
     val f = function_begin(e, name, e->none, params, TASK_PARAMS);
     loop heads = loop_begin(e, arg(e, TASK_FIRST), arg(e, TASK_LAST), 1);
-    val args[PARAMS] = {arg(e, TASK_FRAME), arg(e, TASK_LAYER), heads.index};
+    val args[PARAMS] = {arg(e, TASK_FRAME), arg(e, TASK_LAYER), heads.index, arg(e, TASK_WORKER)};
     call(e, keys, args, PARAMS);
     call(e, values, args, PARAMS);
     loop_end(e, &heads);

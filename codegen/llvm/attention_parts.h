@@ -47,23 +47,25 @@ head_operands attention_head(emitter *e, const attention_shape *a, val buffer, v
 typedef struct {
     const void *key_codes, *key_scales, *key_offsets, *value_codes, *value_scales;
     const uint32_t *key_ids;
-    float *out;               /* of the strip's first row and first channel */
-    uint8_t *queries;         /* [16][d16] codes with 128 added */
-    float *scores;            /* [4][keys] of the group of rows at work; causal: then its weights */
-    uint8_t *probabilities;   /* [16][keys], bytes by groups */
-    uint8_t *weights;         /* what multiplies V: causal [16][keys], else the probabilities */
-    uint64_t keys, rows;      /* rows: at most 16, not padded */
-    uint64_t from[2], to[2];  /* keys that a row of the strip may see, by class: whole vectors, and whole blocks unless
-                                 the tail is seen */
-    float scales[16];         /* of the rows, times the scale of scores */
-    uint32_t ids[16];         /* of the rows; causal */
-    float levels[16];         /* 15 or 255 */
-    float sums[16];           /* Z, at least 1 */
-    float shared[16];         /* r: the scale of a row's weights; causal */
-    uint8_t digits[4][16];    /* of 2^32 / Z to the base 256, each a signed byte; 0 for rows that are none */
-    float largest[4][16];     /* score, by lane, of the group of rows */
-    uint32_t gathered[4][16]; /* codes of the group's rows added up, by lane */
-    float heaviest[4][16];    /* weight of the group's rows, by lane; causal */
+    float *out;                /* of the strip's first row and first channel */
+    uint8_t *queries;          /* [16][d16] codes with 128 added */
+    float *scores;             /* [4][keys] of the group of rows at work; causal: then its weights */
+    uint8_t *probabilities;    /* [16][keys], bytes by groups */
+    uint8_t *weights;          /* what multiplies V: causal [16][keys], else the probabilities */
+    uint64_t keys, rows;       /* rows: at most 16, not padded */
+    uint64_t from[2], to[2];   /* keys that a row of the strip may see, by class: whole vectors, and whole blocks unless
+                                  the tail is seen */
+    float scales[16];          /* of the rows, times the scale of scores */
+    uint32_t ids[16];          /* of the rows; causal */
+    float levels[16];          /* 15 or 255 */
+    float sums[16];            /* Z, at least 1 */
+    float shared[16];          /* r: the scale of a row's weights; causal */
+    uint8_t digits[4][16];     /* of 2^32 / Z to the base 256, each a signed byte; 0 for rows that are none */
+    float largest[4][16];      /* score, by lane, of the group of rows */
+    float heaviest[4][16];     /* weight of the group's rows, by lane; causal */
+    uint32_t gathered[16][16]; /* of each row, by lane: the sum of codes; while rows are quantised the magnitudes */
+    /* Of rows that are quantised: largest codes, scales, and 1 / scale. */
+    float limits[16], units[16], reciprocals[16];
 } strip_memory;
 
 #define STRIP(e, of, strip, member) field((e), (of), (strip), offsetof(strip_memory, member))
@@ -78,6 +80,8 @@ val attention_queries(emitter *e, const attention_shape *a);
 val attention_scores(emitter *e, const attention_shape *a);
 /** (ptr strip, i64 row): from four rows' scores to their probabilities, sums and, if causal, weights. */
 val attention_softmax(emitter *e, const attention_shape *a);
+/** (ptr strip): Z of all rows, and the digits of 2^32 / Z. */
+val attention_sums(emitter *e);
 /** (ptr strip, ptr sums): adds the strip's share to the importance of the keys. */
 val attention_importance(emitter *e);
 /** (ptr strip): probabilities times values, written to the output. */
@@ -94,13 +98,31 @@ void each_columns(emitter *e, uint64_t columns, columns_body *body, void *contex
 val load_columns(emitter *e, val from, unsigned count);
 void store_columns(emitter *e, val x, val to, unsigned count);
 
-/** The bits of the largest magnitude of a row: those of non-negative floats order like the floats, and infinities and
- *  NaN come last. */
+/** Bits of |x|, a vector. Those of non-negative floats order like the floats, and infinities and NaN come last. */
+val magnitude_bits(emitter *e, val x);
+val larger_bits(emitter *e, val a, val b); /* the larger of unsigned integers */
+/** Bits of the largest magnitude of a row, by lane and of all. */
+val magnitudes_by_lane(emitter *e, val row, uint64_t columns);
 val largest_magnitude(emitter *e, val row, uint64_t columns);
-/** Calls dtq_host_bad unless a magnitude, given by its bits, is below 2^50. */
-void report_unless_quantisable(emitter *e, val magnitude_bits, val frame, val site, val slot, val head);
-/** NUMERICS.md's scale for a largest magnitude (bits), scalars or vectors. */
-val quantisation_scale(emitter *e, val magnitude_bits, val limit);
+/** <16 x i1> or i1: magnitudes of 2^50 or more, and what is not finite. */
+val cannot_be_quantised(emitter *e, val bits);
+void report(emitter *e, val frame, val site, val slot, val head);
+/** NUMERICS.md's scale for largest magnitudes (bits), a vector. */
+val quantisation_scale(emitter *e, val bits, val limit);
+
+/** Up to 16 rows of an operand. */
+typedef struct {
+    val memory;                  /* strip_memory */
+    val frame, site, slot, head; /* of the first row, to report what cannot be quantised */
+    val rows, count;             /* where the first one lies */
+    uint64_t stride, columns;    /* bytes from row to row; floats */
+    val limits;                  /* float, from the first row on */
+} row_batch;
+/** A scale for each row, by lane; units and reciprocals in memory. Lanes of no row hold 1. */
+val row_scales(emitter *e, const row_batch *b);
+
+/** Lane r: all lanes of vectors[r] together. */
+val across(emitter *e, val vectors[LANES], val (*combine)(emitter *e, val a, val b));
 /** Codes as i32 of a vector; `rounded` is a <16 x float> to work with. */
 val quantised(emitter *e, val x, val scale, val reciprocal, var rounded);
 

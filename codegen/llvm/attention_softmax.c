@@ -85,7 +85,7 @@ static val grouped(emitter *e, const val *rounded) {
 typedef struct {
     bool causal;
     val strip, keys;
-    val scores, probabilities, weights; /* of its first row */
+    val scores, probabilities, weights, gathered; /* of its first row */
     val value_scales;
 } row_group;
 
@@ -114,14 +114,14 @@ static row row_at(emitter *e, const row_group *g, val first, val number) {
 
 static void load_gathered(emitter *e, const row_group *g, const row *r, val number) {
     val by_lane = mul(e, number, i64_of(e, 4ull * LANES));
-    var_set(e, r->sum, load(e, e->vi, at(e, STRIP_AT(e, g->strip, gathered), by_lane)));
+    var_set(e, r->sum, load(e, e->vi, at(e, g->gathered, by_lane)));
     if (g->causal)
         var_set(e, r->lanes.heaviest, load(e, e->vf, at(e, STRIP_AT(e, g->strip, heaviest), by_lane)));
 }
 
 static void store_gathered(emitter *e, const row_group *g, const row *r, val number) {
     val by_lane = mul(e, number, i64_of(e, 4ull * LANES));
-    store(e, var_get(e, r->sum), at(e, STRIP_AT(e, g->strip, gathered), by_lane));
+    store(e, var_get(e, r->sum), at(e, g->gathered, by_lane));
     if (g->causal)
         store(e, var_get(e, r->lanes.heaviest), at(e, STRIP_AT(e, g->strip, heaviest), by_lane));
 }
@@ -255,24 +255,6 @@ static void tails_of_rows(emitter *e, const row_group *g, val first) {
     }
 }
 
-/* Z, at least 1 so that it divides; and the signed digits of 2^32 / Z, none for a row that is not there. */
-static void store_sum(emitter *e, val strip, val number, val z) {
-    z = choose(e, is_equal(e, z, i32_of(e, 0)), i32_of(e, 1), z);
-    store(e, to_float(e, z), at_index(e, STRIP_AT(e, strip, sums), number, 4));
-    val wide = LLVMBuildZExt(e->builder, z, e->i64, "");
-    val inverse = LLVMBuildUDiv(e->builder, i64_of(e, (uint64_t)1 << 32), wide, "");
-    /* A byte b and a carry into the next one above it are the digit b - 256: with 128 added first, and then taken off
-     * bit by bit. Z is at least 15, so the fourth digit is below 128. */
-    val biased = add(e, LLVMBuildTrunc(e->builder, inverse, e->i32, ""), i32_of(e, 0x808080));
-    val digits = LLVMBuildXor(e->builder, biased, i32_of(e, 0x808080), "");
-    val real = less(e, number, STRIP(e, e->i64, strip, rows));
-    digits = choose(e, real, digits, i32_of(e, 0));
-    for (unsigned d = 0; d < 4; d++) {
-        val digit = LLVMBuildTrunc(e->builder, LLVMBuildLShr(e->builder, digits, i32_of(e, 8 * d), ""), e->i8, "");
-        store(e, digit, at(e, STRIP_AT(e, strip, digits), add(e, number, i64_of(e, 16ull * d))));
-    }
-}
-
 /* r, the scale of a row's weights, and the weights. */
 static void weigh(emitter *e, const row_group *g, row *r, val number) {
     val shared = max_lane(e, var_get(e, r->lanes.heaviest));
@@ -285,14 +267,11 @@ static void weigh(emitter *e, const row_group *g, row *r, val number) {
     over_keys(e, g->strip, weights_of_block, weights_of_tail, r);
 }
 
-static void finish_rows(emitter *e, const row_group *g, val first) {
+static void weigh_rows(emitter *e, const row_group *g, val first) {
     loop rows = loop_begin(e, i64_of(e, 0), i64_of(e, GROUP_ROWS), 1);
-    val number = add(e, first, rows.index);
     row r = row_at(e, g, first, rows.index);
     load_gathered(e, g, &r, rows.index);
-    store_sum(e, g->strip, number, sum_lanes(e, var_get(e, r.sum)));
-    if (g->causal)
-        weigh(e, g, &r, number);
+    weigh(e, g, &r, add(e, first, rows.index));
     loop_end(e, &rows);
 }
 
@@ -306,10 +285,12 @@ val attention_softmax(emitter *e, const attention_shape *a) {
     row_group g = {a->causal, strip, keys, .scores = STRIP(e, e->ptr, strip, scores)};
     g.probabilities = at(e, STRIP(e, e->ptr, strip, probabilities), place);
     g.weights = at(e, STRIP(e, e->ptr, strip, weights), place);
+    g.gathered = at_index(e, STRIP_AT(e, strip, gathered), first, 4ull * LANES);
     g.value_scales = STRIP(e, e->ptr, strip, value_scales);
     blocks_of_rows(e, &g, first);
     tails_of_rows(e, &g, first);
-    finish_rows(e, &g, first);
+    if (a->causal)
+        weigh_rows(e, &g, first);
     function_end(e);
     return f;
 }

@@ -1,0 +1,47 @@
+/* Z, the sums of a strip's probabilities, and the factors 2^32 / Z of importance. */
+#include "codegen/llvm/attention_parts.h"
+
+static val is_at_least(emitter *e, val a, val b) {
+    return LLVMBuildICmp(e->builder, LLVMIntSGE, a, b, "");
+}
+
+/* The integer quotient of 2^32 by z in [15, 2^24]: the rounded quotient of floats is off by at most 2^8 / z + 1, what
+ * is left is a number of 25 bits, and what is left of that is at most z away. */
+static val quotient(emitter *e, val z, val z_float) {
+    val q = to_int(e, over(e, splat_f(e, 0x1p32f), z_float));
+    val left = sub(e, splat_i(e, 0), mul(e, q, z)); /* modulo 2^32 */
+    val more = to_int(e, round_even(e, over(e, to_float(e, left), z_float)));
+    q = add(e, q, more);
+    left = sub(e, left, mul(e, more, z));
+    q = choose(e, is_at_least(e, left, z), add(e, q, splat_i(e, 1)), q);
+    return choose(e, is_at_least(e, left, splat_i(e, 0)), q, sub(e, q, splat_i(e, 1)));
+}
+
+val attention_sums(emitter *e) {
+    const char *name = name_of(e, "attention_sums");
+    if (function_find(e, name))
+        return function_find(e, name);
+    type params[1] = {e->ptr};
+    val f = function_begin(e, name, e->none, params, 1), strip = arg(e, 0), by_row[LANES];
+    for (unsigned r = 0; r < LANES; r++)
+        by_row[r] = load(e, e->vi, at(e, STRIP_AT(e, strip, gathered), i64_of(e, 4ull * LANES * r)));
+    /* A row that sees nothing has no sum, and rows that are not there may have any: neither may divide by zero, nor
+     * count. */
+    val z = across(e, by_row, add);
+    val count = spread(e, LLVMBuildTrunc(e->builder, STRIP(e, e->i64, strip, rows), e->i32, ""));
+    val counts = bits_and(e, less(e, lane_numbers(e), count), less(e, splat_i(e, 0), z));
+    z = choose(e, counts, z, splat_i(e, 1u << 24));
+    val z_float = to_float(e, z);
+    store(e, z_float, STRIP_AT(e, strip, sums));
+    /* A byte b above 127 and one carried to the byte above are the digit b - 256: with 128 added first, and then taken
+     * off bit by bit. As Z is at least 15, the fourth digit is below 128. */
+    val biased = add(e, quotient(e, z, z_float), splat_i(e, 0x808080));
+    val digits = LLVMBuildXor(e->builder, biased, splat_i(e, 0x808080), "");
+    digits = choose(e, counts, digits, splat_i(e, 0));
+    for (unsigned d = 0; d < 4; d++) {
+        val digit = LLVMBuildTrunc(e->builder, shifted_right(e, digits, 8 * d), e->vb, "");
+        store(e, digit, at(e, STRIP_AT(e, strip, digits), i64_of(e, 16ull * d)));
+    }
+    function_end(e);
+    return f;
+}
