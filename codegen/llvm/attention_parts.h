@@ -71,8 +71,7 @@ typedef struct {
 #define STRIP(e, of, strip, member) field((e), (of), (strip), offsetof(strip_memory, member))
 #define STRIP_AT(e, strip, member)  at((e), (strip), i64_of((e), offsetof(strip_memory, member)))
 
-/* ---- functions of a strip, each void (ptr strip, …) ----------------------------------------------------------------
- */
+/* ---- functions of a strip, each void (ptr strip, …) -------------------------------------------------------------- */
 
 /** (ptr frame, ptr strip, ptr q, ptr limits, i64 site, i64 slot, i64 head): codes and scales of the strip's rows. */
 val attention_queries(emitter *e, const attention_shape *a);
@@ -87,8 +86,7 @@ val attention_importance(emitter *e);
 /** (ptr strip): probabilities times values, written to the output. */
 val attention_values(emitter *e, const attention_shape *a);
 
-/* ---- rows of floats (attention_rows.c) ------------------------------------------------------------------------------
- */
+/* ---- rows of floats (attention_rows.c) --------------------------------------------------------------------------- */
 
 /** Calls `body` for the vectors that `columns` columns take: the first column (a value) and how many there are. */
 typedef void columns_body(emitter *e, void *context, val column, unsigned count);
@@ -126,8 +124,7 @@ val across(emitter *e, val vectors[LANES], val (*combine)(emitter *e, val a, val
 /** Codes as i32 of a vector; `rounded` is a <16 x float> to work with. */
 val quantised(emitter *e, val x, val scale, val reciprocal, var rounded);
 
-/* ---- integers -------------------------------------------------------------------------------------------------------
- */
+/* ---- integers ---------------------------------------------------------------------------------------------------- */
 
 static inline val bits_and(emitter *e, val a, val b) {
     return LLVMBuildAnd(e->builder, a, b, "");

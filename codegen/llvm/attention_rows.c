@@ -37,8 +37,7 @@ void store_columns(emitter *e, val x, val to, unsigned count) {
         store(e, LLVMBuildExtractElement(e->builder, x, i32_of(e, i), ""), at(e, to, i64_of(e, 4ull * i)));
 }
 
-/* ---- magnitudes and scales
- * ------------------------------------------------------------------------------------------- */
+/* ---- magnitudes and scales --------------------------------------------------------------------------------------- */
 
 val magnitude_bits(emitter *e, val x) {
     return bits_and(e, bits_to_int(e, x), splat_i(e, 0x7fffffff));
