@@ -63,8 +63,7 @@ static bool read_config(diag *d, const doc_node *root, transformer *out) {
     return transformer_check(d, root->loc, out);
 }
 
-/* ---- pooling ------------------------------------------------------------------------------------------------------
- */
+/* ---- pooling ----------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     bool first, mean, max, mean_sqrt, weighted, last;
@@ -141,8 +140,7 @@ static bool read_modules(arena *a, diag *d, const char *directory, src_loc loc, 
     return true;
 }
 
-/* ---- the rest of the directory -------------------------------------------------------------------------------------
- */
+/* ---- the rest of the directory ----------------------------------------------------------------------------------- */
 
 /** What the normaliser of tokenizer.json says of case. Whether the file describes a tokeniser that can be had matters
  * only to who has text: token ids do without. */

@@ -62,8 +62,7 @@ void transformer_build(const model *from, ir_module *m, const char *arithmetic, 
 void attention_describe(ir_module *m, size_t op, uint32_t index, uint32_t heads, uint32_t kv_heads, uint32_t head_dim,
                         bool causal, uint32_t importance, bool cluster);
 
-/* ---- weights (weights.c) ------------------------------------------------------------------------------------------
- */
+/* ---- weights (weights.c) ----------------------------------------------------------------------------------------- */
 
 typedef enum {
 #define WEIGHT(role, place, name, bert, rows, cols, fill, needed) WEIGHT_##role,
@@ -80,8 +79,7 @@ void weights_synthetic(arena *a, model *m, uint64_t seed);
  *  "bert."). */
 bool weights_safetensors(arena *a, diag *d, model *m, const char *path, const char *prefix);
 
-/* ---- formats ------------------------------------------------------------------------------------------------------
- */
+/* ---- formats ----------------------------------------------------------------------------------------------------- */
 
 model *model_from_yaml(arena *a, diag *d, const char *path);
 model *model_from_directory(arena *a, diag *d, const char *path);

@@ -37,8 +37,7 @@ static uint64_t read_le64(const uint8_t *p) {
     return v;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------
- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 /** Non-negative whole numbers up to 2^63 - 1, as shapes and offsets are. */
 static bool read_numbers(diag *d, src_loc whole, const char *tensor, const doc_node *list, const char *what,
@@ -231,8 +230,7 @@ const st_tensor *safetensors_find(const safetensors *s, const char *name) {
     return s->count ? bsearch(&key, s->tensors, s->count, sizeof key, by_name) : NULL;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------
- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static void write_quoted(FILE *out, const char *s) {
     fputc('"', out);

@@ -38,8 +38,7 @@ void attention_describe(ir_module *m, size_t op, uint32_t index, uint32_t heads,
     ir_set_str(m, op, IR_KEY_cluster, cluster ? "low-first" : "none");
 }
 
-/* ---- building -----------------------------------------------------------------------------------------------------
- */
+/* ---- building ---------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     const model *model;

@@ -62,8 +62,7 @@ static ir_tensor *append(arena *a, model *m, const weight_info *w, uint32_t laye
     return t;
 }
 
-/* ---- synthetic ----------------------------------------------------------------------------------------------------
- */
+/* ---- synthetic --------------------------------------------------------------------------------------------------- */
 
 /** A well-mixed step of splitmix64. */
 static uint64_t mix(uint64_t x) {
@@ -116,8 +115,7 @@ void weights_synthetic(arena *a, model *m, uint64_t seed) {
     weights_each(&m->transformer, synthesise, &s);
 }
 
-/* ---- from a file --------------------------------------------------------------------------------------------------
- */
+/* ---- from a file ------------------------------------------------------------------------------------------------- */
 
 /** The tensor, also under the names of older checkpoints: LayerNorm.gamma and .beta. */
 static const st_tensor *find(const weight_source *s, const char *name) {

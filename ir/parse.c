@@ -6,8 +6,7 @@
 
 enum { LIST_MAX = 1 << 24 }; /* elements of a list, or of runs written out */
 
-/* ---- attributes ---------------------------------------------------------------------------------------------------
- */
+/* ---- attributes -------------------------------------------------------------------------------------------------- */
 
 /* Room for one more element. */
 static void *list_next(arena *scratch, list *l, size_t size) {
@@ -179,8 +178,7 @@ static bool parse_attrs(parser *p, ir_opcode code, size_t op) {
     return true;
 }
 
-/* ---- ops ----------------------------------------------------------------------------------------------------------
- */
+/* ---- ops --------------------------------------------------------------------------------------------------------- */
 
 static bool parse_type(parser *p, ir_type *type) {
     scanner *s = &p->scan;
@@ -324,8 +322,7 @@ static bool parse_op(parser *p, const char *result, size_t result_length, const 
     return parse_location(p, &m->ops[op].loc) && parse_line_end(p);
 }
 
-/* ---- statements ---------------------------------------------------------------------------------------------------
- */
+/* ---- statements -------------------------------------------------------------------------------------------------- */
 
 static bool parse_statement(parser *p) {
     scanner *s = &p->scan;

@@ -3,8 +3,7 @@
 
 #include "ir/verify.h"
 
-/* ---- layers -------------------------------------------------------------------------------------------------------
- */
+/* ---- layers ------------------------------------------------------------------------------------------------------ */
 
 static bool declares_layer(ir_opcode code) {
     return code == IR_ATTENTION || code == IR_TILES || code == IR_LAYER;
@@ -64,8 +63,7 @@ static void verify_shape(verifier *v, size_t op) {
                      (long long)kv);
 }
 
-/* ---- lists --------------------------------------------------------------------------------------------------------
- */
+/* ---- lists ------------------------------------------------------------------------------------------------------- */
 
 /* Lists that describe each slot (or each original token) and the elements they may have. */
 static const struct {
@@ -173,8 +171,7 @@ static void verify_policy(verifier *v, size_t op) {
         }
 }
 
-/* ---- tile level ----------------------------------------------------------------------------------------------------
- */
+/* ---- tile level -------------------------------------------------------------------------------------------------- */
 
 void verify_strip(verifier *v, size_t op) {
     const ir_module *m = v->m;
@@ -230,8 +227,7 @@ static void verify_tiles(verifier *v, size_t op) {
         verify_error(v, op, "it has other `slots` than its `tile.select`");
 }
 
-/* ---- all levels ----------------------------------------------------------------------------------------------------
- */
+/* ---- all levels -------------------------------------------------------------------------------------------------- */
 
 void verify_facts(verifier *v, size_t op) {
     const ir_module *m = v->m;
@@ -262,8 +258,7 @@ void verify_facts(verifier *v, size_t op) {
         verify_tiles(v, op);
 }
 
-/* ---- stream level --------------------------------------------------------------------------------------------------
- */
+/* ---- stream level ------------------------------------------------------------------------------------------------ */
 
 enum { DRAM_BITS = 40 }; /* of a DRAM address field */
 

@@ -422,8 +422,7 @@ uint64_t cost_work(const uint8_t *q, const uint8_t *k, const uint8_t *p, const u
     return (sum[0] * sum[1] + sum[2] * sum[3]) * head_dim;
 }
 
-/* ---- other engines, and bytes --------------------------------------------------------------------------------------
- */
+/* ---- other engines, and bytes ------------------------------------------------------------------------------------ */
 
 uint64_t cost_dram(const cost_model *c, uint64_t bytes) {
     return dtq_machine_dram_cycles(c->machine, bytes);

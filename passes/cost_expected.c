@@ -127,8 +127,7 @@ static double mean_product(const chances *p, int64_t a, int64_t b, int64_t commo
     return x * y * (1 + 2 * one) + same * one + (x * y - same) * two;
 }
 
-/* ---- tiles without skew --------------------------------------------------------------------------------------------
- */
+/* ---- tiles without skew ------------------------------------------------------------------------------------------ */
 
 /** Adds `count` tiles of Q.K^T; max: E[cost of the costliest PE]. */
 static double add_qk(cost_expectation *e, const chances *p, const tile *t, double count, uint32_t reduction) {
@@ -352,8 +351,7 @@ static void qk_tiles(cost_model *c, chances *p, const tile *block, uint32_t head
         e->cycles = cycles + (serial ? 0 : pair_cycles(c, p, (tile_pair){before, none}, corners));
 }
 
-/* ---- P.V with skew, P of one precision -----------------------------------------------------------------------------
- */
+/* ---- P.V with skew, P of one precision --------------------------------------------------------------------------- */
 
 /** Tokens in flight at step u after a tile of P.V entered; `before` is the skew of the one that drains, -1 if none. */
 static int64_t tokens_in_flight(int64_t tokens, int64_t own, int64_t before, int64_t u) {

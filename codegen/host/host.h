@@ -8,8 +8,7 @@
 #include "runtime/dtqrt.h"
 #include "runtime/host/abi.h"
 
-/* ---- the host program (codegen/host/lower.c)
- * -------------------------------------------------------------------------- */
+/* ---- the host program (codegen/host/lower.c) --------------------------------------------------------------------- */
 
 typedef enum { HOST_EMBED, HOST_LINEAR_INT8, HOST_LINEAR_FLOAT, HOST_NORM, HOST_ACTIVATION, HOST_ADD } host_step_kind;
 enum { HOST_NOTHING = UINT32_MAX };
@@ -84,15 +83,13 @@ host_program *host_lower(arena *a, diag *d, const ir_module *m);
 /** A text that two host programs share exactly if the same code serves both. */
 const char *host_program_text(arena *a, const host_program *p);
 
-/* ---- the plan (codegen/host/plan.c)
- * ----------------------------------------------------------------------------------- */
+/* ---- the plan (codegen/host/plan.c) ------------------------------------------------------------------------------ */
 
 /** The layers of each length as a program without instructions, for dtq_host_open and for embedding into generated
  * code: modules at graph (or tile) level after reorder-tokens, all of one model, ascending by seq. It lives in `a`. */
 dtq_program *host_plan(arena *a, diag *d, const ir_module *const *modules, size_t count);
 
-/* ---- the module that needs LLVM (codegen/llvm/backend.c)
- * -------------------------------------------------------------- */
+/* ---- the module that needs LLVM (codegen/llvm/backend.c) --------------------------------------------------------- */
 
 typedef enum { HOST_FORM_LLVM, HOST_FORM_ASM, HOST_FORM_OBJECT, HOST_FORM_C } host_form;
 

@@ -11,8 +11,7 @@ static inline uint64_t row_stride(uint64_t width) {
     return (width + LANES - 1) / LANES * LANES;
 }
 
-/* ---- attention (attention*.c) -------------------------------------------------------------------------------------
- */
+/* ---- attention (attention*.c) ------------------------------------------------------------------------------------ */
 
 /** An attention layer's shape and where its operands lie. Buffers are numbers of dtq_host_frame.buffers. */
 typedef struct {
@@ -37,8 +36,7 @@ val emit_attention_pack(emitter *e, const attention_shape *a);
  *  importance (added to frame->importance[worker] unless frame->importance is NULL), output. */
 val emit_attention_strips(emitter *e, const attention_shape *a);
 
-/* ---- linears (gemm_int8.c, gemm_float.c)
- * ----------------------------------------------------------------------------- */
+/* ---- linears (gemm_int8.c, gemm_float.c) ------------------------------------------------------------------------- */
 
 /** quantise: void (ptr frame, ptr src, ptr codes, ptr scales, i64 rows, i64 site, i64 slot). Rows of `width` floats to
  *  codes with 128 added, u8 [rows][codes_stride(width)], and a scale for each row; `slot` is the first row's. */
@@ -53,8 +51,7 @@ val emit_gemm_int8(emitter *e, uint64_t inputs, uint64_t outputs, bool bias, boo
 /** void (ptr src, ptr weight, ptr bias, ptr residual, ptr dst, i64 rows); weight as DTQ_HOST_F32. */
 val emit_gemm_float(emitter *e, uint64_t inputs, uint64_t outputs, bool bias, bool residual);
 
-/* ---- rows (rows.c)
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- rows (rows.c) ----------------------------------------------------------------------------------------------- */
 
 typedef enum { ACT_GELU, ACT_GELU_TANH, ACT_RELU, ACT_TANH, ACT_SILU } activation_kind; /* isa.def's order */
 

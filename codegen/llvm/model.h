@@ -22,8 +22,7 @@ dtq_host_buffer region_scratch_size(const host_program *p);
 /** Steps of regions begin at multiples of so many rows: a register tile. */
 enum { REGION_GRAIN = 4 };
 
-/* ---- the end (finish.c) ---------------------------------------------------------------------------------------------
- */
+/* ---- the end (finish.c) ------------------------------------------------------------------------------------------ */
 
 /** void (ptr frame): pools, normalises, or copies rows to where they belong in frame->output. */
 val emit_finish(emitter *e, const host_program *p);

@@ -30,8 +30,7 @@ bool run_on_host(run_state *r, dtq_host *host) {
     return true;
 }
 
-/* ---- against the reference ----------------------------------------------------------------------------------------
- */
+/* ---- against the reference --------------------------------------------------------------------------------------- */
 
 static uint32_t bits_of(float x) {
     uint32_t bits;

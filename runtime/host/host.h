@@ -28,8 +28,7 @@ size_t dtq_host_reserve(size_t *used, size_t count, size_t size);
 /** Fills h->weight_table; h->weights are open and h->pool runs. `store`: where prepared weights are kept, or NULL. */
 bool dtq_host_prepare(dtq_host *h, const char *store, dtq_error *e);
 
-/* ---- store.c: prepared weights in a file --------------------------------------------------------------------------
- */
+/* ---- store.c: prepared weights in a file ------------------------------------------------------------------------- */
 
 /** Maps what a process before left at `path` into h->weight_memory: true if it is `bytes` of these weights, whole. */
 bool dtq_host_store_load(dtq_host *h, const char *path, size_t bytes);

@@ -68,8 +68,7 @@ __attribute__((unused)) static src_loc first_place(void) {
 
 #define EXPECT_NO_ERROR() ck_assert_msg(!*first_error(), "unexpected error: %s", first_error())
 
-/* ---- mutations -----------------------------------------------------------------------------------------------------
- */
+/* ---- mutations --------------------------------------------------------------------------------------------------- */
 
 __attribute__((unused)) static uint64_t next_random(uint64_t *state) {
     uint64_t x = *state += 0x9E3779B97F4A7C15u;
@@ -118,8 +117,7 @@ __attribute__((unused)) static void check_verdict(bool accepted, uint64_t round)
                       (unsigned long long)round, diag_at(D, i)->message);
 }
 
-/* ---- running -------------------------------------------------------------------------------------------------------
- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 #define TEST_MAIN(name, ...)                                                                                           \
     int main(void) {                                                                                                   \
