@@ -283,7 +283,7 @@ static bool lower_attention(lowering *l, size_t op) {
 static bool lower_input(lowering *l, size_t op) {
     ir_value v = l->m->ops[op].result;
     if (l->m->types[v].elem != IR_ELEM_F32)
-        return true; /* token ids: the embedding reads them from the frame */
+        return true;                /* token ids: the embedding reads them from the frame */
     uint32_t value = result(l, op); /* may move the facts */
     l->facts[value].crosses = true;
     return true;

@@ -59,7 +59,8 @@ static bool world_open(world *w, unsigned threads, dtq_error *e) {
     ck_assert_uint_eq(fwrite(w->data, sizeof(float), FILE_FLOATS, f), FILE_FLOATS);
     (void)fclose(f);
     w->file = (dtq_file){"w", FILE_FLOATS * sizeof(float), hash_bytes(w->data, 65536)};
-    w->host = dtq_host_open(&w->model, &w->program, &(dtq_host_options){.directory = w->directory, .threads = threads}, e);
+    w->host =
+        dtq_host_open(&w->model, &w->program, &(dtq_host_options){.directory = w->directory, .threads = threads}, e);
     (void)unlink(path);
     if (w->host == NULL) {
         return false;
