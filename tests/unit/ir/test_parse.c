@@ -90,7 +90,8 @@ START_TEST(many_errors_are_cut_short) {
 }
 END_TEST
 
-/* ---- hostile text: any change of a good file is read or refused, never a crash, a hang or a module that cannot print  */
+/* ---- hostile text: any change of a good file is read or refused, never a crash, a hang or a module that cannot print
+ */
 
 static uint64_t next_random(uint64_t *state) {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
