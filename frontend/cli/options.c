@@ -13,6 +13,7 @@ enum {
     OPT = 1u << CMD_opt,
     RUN = 1u << CMD_run,
     ANALYZE = 1u << CMD_analyze,
+    EVAL = 1u << CMD_eval,
     ASM = 1u << CMD_asm,
     DISASM = 1u << CMD_disasm,
     HELP = 1u << CMD_help,

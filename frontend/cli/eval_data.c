@@ -1,0 +1,115 @@
+/* The data of dtqc eval: lines, samples, tokens, lengths. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontend/cli/eval.h"
+
+enum { DATA_BYTES = 1 << 30 };
+
+/* ---- samples ----------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    eval_sample *list;
+    uint32_t *lines; /* where each stands */
+    size_t count;
+} samples;
+
+/* Every line of the text, up to --limit samples. */
+static bool read_samples(eval_job *j, char *text, samples *out) {
+    session *s = j->session;
+    size_t lines = 1;
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    size_t most = given(s, OPT_limit) ? (size_t)value(s, OPT_limit)->number : lines;
+    out->list = ARENA_ARRAY(s->arena, eval_sample, lines);
+    out->lines = ARENA_ARRAY(s->arena, uint32_t, lines);
+    uint32_t line = 0;
+    for (char *at = text; at && *at && out->count < most;) {
+        char *end = strchr(at, '\n');
+        size_t n = end ? (size_t)(end - at) : strlen(at);
+        at[n > 0 && at[n - 1] == '\r' ? n - 1 : n] = 0;
+        src_loc loc = {j->data.path, ++line, 1};
+        eval_line kind = j->task->read(s->diag, loc, at, &out->list[out->count]);
+        if (kind == EVAL_LINE_BAD)
+            return false;
+        out->lines[out->count] = line;
+        out->count += kind == EVAL_LINE_SAMPLE;
+        at = end ? end + 1 : NULL;
+    }
+    return true;
+}
+
+/* ---- tokens ------------------------------------------------------------------------------------------------------ */
+
+static bool long_enough(const session *s, const eval_text *inputs, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (given(s, OPT_min_tokens) && inputs[i].seq < value(s, OPT_min_tokens)->number)
+            return false;
+    return true;
+}
+
+static bool tokenise(eval_job *j, const samples *from) {
+    session *s = j->session;
+    eval_data *d = &j->data;
+    const model *m = j->source.model;
+    wordpiece *w = wordpiece_load(s->arena, s->diag, model_vocabulary(m), model_lower_case(m));
+    if (!w)
+        return false;
+    size_t each = j->task->texts, cut = 0;
+    d->labels = ARENA_ARRAY(s->arena, double, from->count + 1);
+    d->inputs = ARENA_ARRAY(s->arena, eval_text, from->count * each + 1);
+    for (size_t i = 0; i < from->count; i++) {
+        eval_text *inputs = &d->inputs[d->texts];
+        size_t cut_here = 0;
+        for (size_t k = 0; k < each; k++) {
+            token_list t;
+            if (!wordpiece_encode(w, s->arena, s->diag, from->list[i].texts[k], NULL, model_positions(m), 0, &t))
+                return diag_error(s->diag, (src_loc){d->path, from->lines[i], 0}, "the text cannot be read");
+            inputs[k] = (eval_text){(uint32_t)t.count, t.ids, t.segments};
+            cut_here += t.truncated;
+        }
+        if (!long_enough(s, inputs, each))
+            continue;
+        cut += cut_here;
+        d->labels[d->samples++] = from->list[i].label;
+        d->texts += each;
+    }
+    if (cut)
+        diag_warning(s->diag, s->place, "%zu text%s cut to the model's %u positions", cut, cut == 1 ? " is" : "s are",
+                     model_positions(m));
+    return true;
+}
+
+/* Every length that an input has, once, and the mean. */
+static void find_lengths(eval_job *j) {
+    eval_data *d = &j->data;
+    uint32_t most = 0;
+    for (size_t i = 0; i < d->texts; i++) {
+        d->tokens += d->inputs[i].seq;
+        most = d->inputs[i].seq > most ? d->inputs[i].seq : most;
+    }
+    d->tokens /= (double)d->texts;
+    bool *seen = ARENA_ARRAY(j->session->arena, bool, (size_t)most + 1);
+    d->lengths = ARENA_ARRAY(j->session->arena, uint32_t, (size_t)most + 1);
+    for (size_t i = 0; i < d->texts; i++)
+        seen[d->inputs[i].seq] = true;
+    for (uint32_t n = 1; n <= most; n++)
+        if (seen[n])
+            d->lengths[d->length_count++] = n;
+}
+
+bool eval_read(eval_job *j) {
+    session *s = j->session;
+    eval_data *d = &j->data;
+    d->path = value(s, OPT_data)->text;
+    size_t bytes;
+    char *text = file_read(s->arena, s->diag, d->path, DATA_BYTES, &bytes);
+    samples from = {0};
+    if (!text || !read_samples(j, text, &from) || !tokenise(j, &from))
+        return false;
+    if (!d->samples)
+        return diag_error(s->diag, (src_loc){d->path, 0, 0},
+                          from.count ? "has no sample of --min-tokens or more" : "has no samples");
+    find_lengths(j);
+    return true;
+}

@@ -1,0 +1,113 @@
+/* Results of dtqc eval: a table, or JSON, schema "dtqc-eval/1" (frontend/eval/EVAL.md). */
+#include <math.h>
+#include <string.h>
+
+#include "frontend/cli/eval.h"
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static const char *engine_name(const session *s) {
+    static const char *const names[] = {"host", "sim", "ref"};
+    return names[value(s, OPT_eval_engine)->word];
+}
+
+static const char *linear_name(const session *s) {
+    return value(s, OPT_linear)->word == 0 ? "int8" : "fp32";
+}
+
+static size_t metric_count(const eval_task *t) {
+    size_t count = 0;
+    while (t->metrics[count].key)
+        count++;
+    return count;
+}
+
+/* ---- for people -------------------------------------------------------------------------------------------------- */
+
+static void print_number(double x, int width, int digits, FILE *out) {
+    if (isnan(x))
+        fprintf(out, "  %*s", width, "-");
+    else
+        fprintf(out, "  %*.*f", width, digits, x);
+}
+
+static void print_row(const eval_job *j, const eval_row *row, FILE *out) {
+    fprintf(out, "  %-8s", eval_row_names[row->id]);
+    for (size_t i = 0; i < metric_count(j->task); i++)
+        print_number(row->values[i], 9, 4, out);
+    const eval_cost *c = &row->cost;
+    bool none = row->id == EVAL_FP32;
+    print_number(c->active, 7, 1, out);
+    print_number(none ? NAN : c->cycles, 9, 0, out);
+    print_number(none ? NAN : c->bops / 1e6, 8, 2, out);
+    print_number(none ? NAN : c->dram_bytes / 1e3, 8, 1, out);
+    print_number(none ? NAN : c->energy_pj / 1e6, 8, 2, out);
+    fputc('\n', out);
+}
+
+static void print_table(const eval_job *j, const eval_row *const *shown, size_t count) {
+    const session *s = j->session;
+    FILE *out = s->words;
+    const eval_data *d = &j->data;
+    fprintf(out, "%s on %s, %s on %s: %zu sample%s, %.1f tokens each text; engine %s, linear %s\n\n",
+            model_name(j->source.model), j->source.machine.name, j->task->name, base_name(d->path), d->samples,
+            d->samples == 1 ? "" : "s", d->tokens, engine_name(s), linear_name(s));
+    fprintf(out, "  %-8s", "row");
+    for (size_t i = 0; i < metric_count(j->task); i++)
+        fprintf(out, "  %9s", j->task->metrics[i].title);
+    fprintf(out, "  %7s  %9s  %8s  %8s  %8s\n", "tokens", "cycles", "MBOPs", "DRAM kB", "uJ");
+    for (size_t i = 0; i < count; i++)
+        print_row(j, shown[i], out);
+    fputs("\n  tokens: active ones, mean over layers; tokens and what is right of them are means of a text\n", out);
+}
+
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
+
+static void put_row(json_writer *w, const eval_job *j, const eval_row *row) {
+    bool none = row->id == EVAL_FP32;
+    json_open(w, NULL, '{');
+    json_str(w, "row", eval_row_names[row->id]);
+    json_open(w, "metrics", '{');
+    for (size_t i = 0; i < metric_count(j->task); i++)
+        json_real(w, j->task->metrics[i].key, row->values[i]);
+    json_close(w, '}');
+    json_real(w, "active_tokens", row->cost.active);
+    json_real(w, "cycles", none ? NAN : row->cost.cycles);
+    json_real(w, "bops", none ? NAN : row->cost.bops);
+    json_real(w, "dram_bytes", none ? NAN : row->cost.dram_bytes);
+    json_real(w, "energy_pj", none ? NAN : row->cost.energy_pj);
+    json_close(w, '}');
+}
+
+static void put_json(const eval_job *j, const eval_row *const *shown, size_t count) {
+    const session *s = j->session;
+    json_writer w = {.out = stdout};
+    json_open(&w, NULL, '{');
+    json_str(&w, "schema", "dtqc-eval/1");
+    json_str(&w, "model", model_name(j->source.model));
+    json_str(&w, "target", j->source.machine.name);
+    json_str(&w, "task", j->task->name);
+    json_str(&w, "data", base_name(j->data.path));
+    json_int(&w, "samples", (int64_t)j->data.samples);
+    json_int(&w, "texts", (int64_t)j->data.texts);
+    json_real(&w, "tokens_per_text", j->data.tokens);
+    json_str(&w, "engine", engine_name(s));
+    json_str(&w, "linear", linear_name(s));
+    json_str(&w, "policy", j->source.policy->name);
+    json_int(&w, "seed", value(s, OPT_seed)->number);
+    json_open(&w, "rows", '[');
+    for (size_t i = 0; i < count; i++)
+        put_row(&w, j, shown[i]);
+    json_close(&w, ']');
+    json_close(&w, '}');
+}
+
+void eval_print(const eval_job *j, const eval_row *const *shown, size_t count) {
+    if (given(j->session, OPT_json))
+        put_json(j, shown, count);
+    else
+        print_table(j, shown, count);
+}

@@ -1,0 +1,134 @@
+/* dtqc eval: a row of the table, from its policy to outputs and cost. */
+#include <stdlib.h>
+
+#include "frontend/cli/eval.h"
+#include "frontend/cli/host_code.h"
+#include "frontend/cli/host_model.h"
+
+const char *const eval_row_names[EVAL_ROWS] = {"fp32", "int8", "int4", "policy", "random"};
+
+enum { LINEAR_FP32 = 1 }; /* among the words of --linear */
+
+/* ---- what a row is ----------------------------------------------------------------------------------------------- */
+
+static policy *random_policy(const session *s, const policy *from) {
+    policy *p = ARENA_NEW(s->arena, policy);
+    *p = *from;
+    p->importance_set = true;
+    p->importance = DTQ_IMPORTANCE_RANDOM + (int)value(s, OPT_seed)->number;
+    return p;
+}
+
+static source source_of(const eval_job *j, eval_row_id id) {
+    source src = j->source;
+    if (id == EVAL_RANDOM)
+        src.policy = random_policy(j->session, src.policy);
+    else if (id != EVAL_POLICY)
+        src.policy = policy_uniform(j->session->arena, id == EVAL_UNIFORM4 ? 4 : 8);
+    return src;
+}
+
+/* ---- cost -------------------------------------------------------------------------------------------------------- */
+
+static void add_cost(eval_cost *sum, const report *r, double inputs) {
+    for (size_t l = 0; l < r->layer_count; l++)
+        sum->active += inputs * (double)r->layers[l].tokens;
+    sum->cycles += inputs * r->cycles;
+    sum->bops += inputs * (double)r->bops;
+    sum->dram_bytes += inputs * (double)r->dram_bytes;
+    sum->energy_pj += inputs * r->energy_pj;
+}
+
+static double count_of(const eval_data *d, uint32_t seq) {
+    size_t count = 0;
+    for (size_t i = 0; i < d->texts; i++)
+        count += d->inputs[i].seq == seq;
+    return (double)count;
+}
+
+/* Sums of whole numbers are exact, and so is what is divided but once. */
+static void divide_cost(eval_cost *sum, double layers, double inputs) {
+    sum->active /= layers * inputs;
+    sum->cycles /= inputs;
+    sum->bops /= inputs;
+    sum->dram_bytes /= inputs;
+    sum->energy_pj /= inputs;
+}
+
+/* The mean over all inputs of the static report of their exact lengths, each compiled once. `keep`: the modules, or
+ * NULL where only their reports are wanted, whose memory is given back at once: there may be hundreds. */
+static bool price(eval_job *j, const source *src, eval_cost *out, compiled *keep) {
+    double layers = 1;
+    for (size_t i = 0; i < j->data.length_count; i++) {
+        session t = *j->session;
+        compiled c;
+        pass_options o;
+        if (!keep)
+            t.arena = arena_new();
+        bool ok = pass_options_read(&t, &o) && compile_length(&t, src, j->data.lengths[i], true, &o, &c);
+        report *r = ok ? report_build(t.arena, t.diag, c.module) : NULL;
+        if (r) {
+            add_cost(out, r, count_of(&j->data, r->seq));
+            layers = (double)r->layer_count;
+        }
+        if (r && keep)
+            keep[i] = c;
+        if (!keep)
+            arena_free(t.arena);
+        if (!r)
+            return false;
+    }
+    divide_cost(out, layers, (double)j->data.texts);
+    return true;
+}
+
+/* ---- running ----------------------------------------------------------------------------------------------------- */
+
+static bool run_program(eval_job *j, eval_row *row, const compiled *modules) {
+    dtq_program *p = make_program(j->session, modules, j->data.length_count);
+    if (!p)
+        return false;
+    dtq_engine engine = row->id == EVAL_FP32                                   ? DTQ_ENGINE_FP32
+                        : value(j->session, OPT_eval_engine)->word == EVAL_SIM ? DTQ_ENGINE_SIM
+                                                                               : DTQ_ENGINE_REF;
+    eval_engine g = {.program = p, .engine = engine};
+    row->pooled = p->streams[0].output == DTQ_OUTPUT_POOLED;
+    return eval_run_all(j->session, &j->data, &g, eval_row_names[row->id], row->outputs);
+}
+
+static bool run_host(eval_job *j, eval_row *row, const source *src) {
+    host_lengths lengths = {j->data.lengths, j->data.length_count, false};
+    host_model planned;
+    loaded_code code;
+    if (!host_model_make(j->session, src, &lengths, &planned) || !host_code_load(j->session, planned.code, &code))
+        return false;
+    eval_engine g = {.code = code.model, .plan = planned.plan};
+    row->pooled = planned.plan->streams[0].output == DTQ_OUTPUT_POOLED;
+    bool ok = eval_run_all(j->session, &j->data, &g, eval_row_names[row->id], row->outputs);
+    host_code_unload(&code);
+    return ok;
+}
+
+bool eval_run_row(eval_job *j, eval_row *row) {
+    session *s = j->session;
+    source src = source_of(j, row->id);
+    row->outputs = ARENA_ARRAY(s->arena, eval_vector, j->data.texts);
+    if (row->id != EVAL_FP32 && value(s, OPT_eval_engine)->word == EVAL_HOST)
+        return price(j, &src, &row->cost, NULL) && run_host(j, row, &src);
+    compiled *modules = ARENA_ARRAY(s->arena, compiled, j->data.length_count);
+    const options *asked = s->options;
+    options plain = *asked;
+    if (row->id == EVAL_FP32) {
+        plain.values[OPT_linear].word = LINEAR_FP32;
+        s->options = &plain;
+    }
+    bool ok = price(j, &src, &row->cost, modules) && run_program(j, row, modules);
+    s->options = asked;
+    return ok;
+}
+
+void eval_release(eval_job *j) {
+    for (size_t r = 0; r < j->count; r++)
+        for (size_t i = 0; j->rows[r].outputs && i < j->data.texts; i++)
+            free(j->rows[r].outputs[i].data);
+}

@@ -1,0 +1,100 @@
+/* dtqc eval: running a model on thousands of texts, several at once. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "frontend/cli/eval.h"
+
+enum { REPORTED_EVERY = 16, WORKERS_MOST = 64 };
+
+/* What the workers share. */
+typedef struct {
+    const eval_data *data;
+    const eval_engine *engine;
+    eval_vector *outputs;
+    atomic_size_t next, done;
+    atomic_bool failed;
+    const char *progress; /* name of the row, on a terminal; else NULL */
+} crowd;
+
+/* One thread, with its own instance: an instance serves one run at a time. */
+typedef struct {
+    crowd *crowd;
+    bool first; /* the calling thread, which tells of progress */
+    bool failed;
+    dtq_error error;
+    pthread_t thread;
+} worker;
+
+static bool run_one(const eval_engine *g, dtq_host *host, dtq_weights *weights, const eval_text *t, dtq_output *out,
+                    dtq_error *e) {
+    dtq_input input = {.tokens = t->tokens, .segments = t->segments};
+    if (host)
+        return dtq_host_run(host, t->seq, &input, false, out, e);
+    dtq_run_options o = {.engine = g->engine, .threads = 1};
+    const dtq_stream *stream = dtq_program_stream(g->program, t->seq);
+    return dtq_run(g->program, stream, weights, &input, &o, out, NULL, false, e);
+}
+
+static bool run_share(worker *w, dtq_host *host, dtq_weights *weights) {
+    crowd *c = w->crowd;
+    size_t i;
+    while (!atomic_load(&c->failed) && (i = atomic_fetch_add(&c->next, 1)) < c->data->texts) {
+        dtq_output out = {0};
+        if (!run_one(c->engine, host, weights, &c->data->inputs[i], &out, &w->error)) {
+            dtq_output_free(&out);
+            return false;
+        }
+        c->outputs[i] = (eval_vector){out.data, out.count};
+        out.data = NULL;
+        dtq_output_free(&out);
+        size_t done = atomic_fetch_add(&c->done, 1) + 1;
+        if (w->first && c->progress && done % REPORTED_EVERY == 0)
+            fprintf(stderr, "\r%s: %zu of %zu", c->progress, done, c->data->texts);
+    }
+    return true;
+}
+
+static void *work(void *argument) {
+    worker *w = argument;
+    const eval_engine *g = w->crowd->engine;
+    dtq_host_options one = {.threads = 1};
+    dtq_host *host = g->code ? dtq_host_open(g->code, g->plan, &one, &w->error) : NULL;
+    dtq_weights *weights = g->code ? NULL : dtq_weights_open(g->program, NULL, &w->error);
+    w->failed = !(host || weights) || !run_share(w, host, weights);
+    if (w->failed)
+        atomic_store(&w->crowd->failed, true);
+    if (host)
+        dtq_host_close(host);
+    if (weights)
+        dtq_weights_close(weights);
+    return NULL;
+}
+
+static size_t worker_count(const session *s, size_t texts) {
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t wanted = (size_t)value(s, OPT_threads)->number;
+    size_t count = wanted ? wanted : processors > 0 ? (size_t)processors : 1;
+    count = count < WORKERS_MOST ? count : WORKERS_MOST;
+    return count < texts ? count : texts;
+}
+
+bool eval_run_all(session *s, const eval_data *data, const eval_engine *engine, const char *name,
+                  eval_vector *outputs) {
+    crowd c = {.data = data, .engine = engine, .outputs = outputs, .progress = isatty(STDERR_FILENO) ? name : NULL};
+    worker workers[WORKERS_MOST];
+    size_t count = worker_count(s, data->texts), started = 1;
+    for (size_t i = 0; i < count; i++)
+        workers[i] = (worker){.crowd = &c, .first = i == 0};
+    while (started < count && pthread_create(&workers[started].thread, NULL, work, &workers[started]) == 0)
+        started++;
+    work(&workers[0]); /* fewer threads than wanted do all the work, too */
+    for (size_t i = 1; i < started; i++)
+        pthread_join(workers[i].thread, NULL);
+    if (c.progress)
+        fputs("\r\033[K", stderr);
+    for (size_t i = 0; i < started; i++)
+        if (workers[i].failed)
+            return runtime_error(s, &workers[i].error, true);
+    return true;
+}

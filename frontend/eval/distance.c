@@ -1,0 +1,44 @@
+/* How far outputs are from those of float32, on any text: a line each, no labels. */
+#include <math.h>
+
+#include "frontend/eval/metrics.h"
+#include "frontend/eval/task.h"
+
+static eval_line read(diag *d, src_loc loc, char *line, eval_sample *out) {
+    (void)d;
+    (void)loc;
+    while (*line == ' ' || *line == '\t')
+        line++;
+    out->texts[0] = line;
+    return *line ? EVAL_LINE_SAMPLE : EVAL_LINE_EMPTY;
+}
+
+static void score(arena *a, const eval_results *r, double *values) {
+    (void)a;
+    double sum = 0, worst = 1, divergence = 0, difference = 0;
+    for (size_t i = 0; i < r->samples; i++) {
+        const eval_vector *x = &r->reference[i], *y = &r->outputs[i];
+        double cosine = metric_cosine(x->data, y->data, x->count);
+        sum += cosine;
+        worst = fmin(worst, cosine);
+        difference = fmax(difference, metric_difference(x->data, y->data, x->count));
+        if (r->pooled)
+            divergence += metric_divergence(x->data, y->data, x->count);
+    }
+    values[0] = sum / (double)r->samples;
+    values[1] = worst;
+    values[2] = r->pooled ? divergence / (double)r->samples : NAN;
+    values[3] = difference;
+}
+
+const eval_task eval_task_distance = {
+    .name = "distance",
+    .texts = 1,
+    .against = true,
+    .metrics = {{"cosine_mean", "cosine"},
+                {"cosine_least", "least"},
+                {"divergence_mean_nats", "KL nats"},
+                {"difference_max", "max diff"}},
+    .read = read,
+    .score = score,
+};

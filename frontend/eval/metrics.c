@@ -1,0 +1,91 @@
+/* Correlations and distances, in double. */
+#include "frontend/eval/metrics.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* ---- correlations ------------------------------------------------------------------------------------------------ */
+
+static double mean(const double *x, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i];
+    return sum / (double)n;
+}
+
+double metric_pearson(const double *x, const double *y, size_t n) {
+    double mx = mean(x, n), my = mean(y, n), xy = 0, xx = 0, yy = 0;
+    for (size_t i = 0; i < n; i++) {
+        xy += (x[i] - mx) * (y[i] - my);
+        xx += (x[i] - mx) * (x[i] - mx);
+        yy += (y[i] - my) * (y[i] - my);
+    }
+    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : NAN;
+}
+
+typedef struct {
+    double value;
+    size_t at;
+} placed;
+
+static int ascending(const void *a, const void *b) {
+    double x = ((const placed *)a)->value, y = ((const placed *)b)->value;
+    return (x > y) - (x < y);
+}
+
+double *metric_ranks(arena *a, const double *x, size_t n) {
+    placed *sorted = ARENA_ARRAY(a, placed, n + 1);
+    double *ranks = ARENA_ARRAY(a, double, n + 1);
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = (placed){x[i], i};
+    qsort(sorted, n, sizeof *sorted, ascending);
+    for (size_t from = 0, to; from < n; from = to) {
+        for (to = from + 1; to < n && sorted[to].value == sorted[from].value; to++)
+            ;
+        for (size_t i = from; i < to; i++)
+            ranks[sorted[i].at] = (double)(from + 1 + to) / 2;
+    }
+    return ranks;
+}
+
+double metric_spearman(arena *a, const double *x, const double *y, size_t n) {
+    return metric_pearson(metric_ranks(a, x, n), metric_ranks(a, y, n), n);
+}
+
+/* ---- distances --------------------------------------------------------------------------------------------------- */
+
+double metric_cosine(const float *x, const float *y, size_t n) {
+    double xy = 0, xx = 0, yy = 0;
+    for (size_t i = 0; i < n; i++) {
+        xy += (double)x[i] * (double)y[i];
+        xx += (double)x[i] * (double)x[i];
+        yy += (double)y[i] * (double)y[i];
+    }
+    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : 0;
+}
+
+double metric_difference(const float *x, const float *y, size_t n) {
+    double most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, fabs((double)x[i] - (double)y[i]));
+    return most;
+}
+
+/* log Σ exp x. */
+static double log_sum(const float *x, size_t n) {
+    double most = -INFINITY, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, (double)x[i]);
+    for (size_t i = 0; i < n; i++)
+        sum += exp((double)x[i] - most);
+    return most + log(sum);
+}
+
+double metric_divergence(const float *x, const float *y, size_t n) {
+    double zx = log_sum(x, n), zy = log_sum(y, n), sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        double px = (double)x[i] - zx, py = (double)y[i] - zy; /* logarithms */
+        sum += exp(px) * (px - py);
+    }
+    return sum;
+}
