@@ -46,8 +46,8 @@ typedef struct {
 
 static void quantise_columns(emitter *e, void *context, val column, unsigned count) {
     const query *q = context;
-    val code =
-        quantised(e, load_columns(e, at_index(e, q->row, column, 4), count), q->scale, q->reciprocal, q->rounded);
+    val x = load_columns(e, at_index(e, q->row, column, 4), count), code;
+    quantised(e, 1, &x, &q->scale, &q->reciprocal, &q->rounded, &code);
     store(e, LLVMBuildTrunc(e->builder, add(e, code, splat_i(e, 128)), e->vb, ""), at(e, q->codes, column));
 }
 
@@ -58,26 +58,22 @@ val attention_queries(emitter *e, const attention_shape *a) {
         return function_find(e, name);
     type params[PARAMS] = {e->ptr, e->ptr, e->ptr, e->ptr, e->i64, e->i64, e->i64};
     val f = function_begin(e, name, e->none, params, PARAMS), strip = arg(e, MEMORY);
-    row_batch b = {strip,
-                   arg(e, FRAME),
-                   arg(e, SITE),
-                   arg(e, SLOT),
-                   arg(e, HEAD),
-                   .rows = arg(e, Q),
-                   .count = STRIP(e, e->i64, strip, rows),
-                   .columns = a->head_dim,
-                   .limits = arg(e, LIMITS)};
-    b.stride = 4 * row_stride((uint64_t)a->heads * a->head_dim);
     /* Tiles may be higher than what is left of a strip: rows that are not there have a scale all the same. */
-    store(e, times(e, row_scales(e, &b), splat_f(e, dtq_score_scale(a->head_dim))), STRIP_AT(e, strip, scales));
+    store(e, splat_f(e, 1.0f), STRIP_AT(e, strip, scales));
+    uint64_t stride = 4 * row_stride((uint64_t)a->heads * a->head_dim);
     val codes = STRIP(e, e->ptr, strip, queries);
     query q = {.rounded = var_new(e, e->vf, NULL)};
-    loop rows = loop_begin(e, i64_of(e, 0), b.count, 1);
-    q.row = at_index(e, b.rows, rows.index, b.stride);
+    loop rows = loop_begin(e, i64_of(e, 0), STRIP(e, e->i64, strip, rows), 1);
+    q.row = at_index(e, arg(e, Q), rows.index, stride);
     q.codes = at_index(e, codes, rows.index, padded_to_vector(a));
-    q.scale = spread(e, element(e, e->f32, STRIP_AT(e, strip, units), rows.index));
-    q.reciprocal = spread(e, element(e, e->f32, STRIP_AT(e, strip, reciprocals), rows.index));
+    val largest = largest_magnitude(e, q.row, a->head_dim);
+    report_unless_quantisable(e, largest, arg(e, FRAME), arg(e, SITE), add(e, arg(e, SLOT), rows.index), arg(e, HEAD));
+    val scale = quantisation_scale(e, largest, element(e, e->f32, arg(e, LIMITS), rows.index));
+    q.scale = spread(e, scale);
+    q.reciprocal = spread(e, over(e, f32_of(e, 1.0f), scale));
     each_columns(e, a->head_dim, quantise_columns, &q);
+    store(e, times(e, scale, f32_of(e, dtq_score_scale(a->head_dim))),
+          at_index(e, STRIP_AT(e, strip, scales), rows.index, 4));
     loop_end(e, &rows);
     function_end(e);
     return f;

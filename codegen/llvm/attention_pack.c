@@ -7,12 +7,11 @@ typedef struct {
     val frame, layer, slots, head;
     val count, low, low_keys, keys, key_ids; /* of dtq_host_slots */
     val rows;                                /* of the operand: the head's first channel in slot 0 */
-    val memory;                              /* strip_memory */
     head_operands to;
-    var rounded;
+    var rounded[GROUP];
 } packing;
 
-enum { FRAME, LAYER, HEAD, WORKER, PARAMS }; /* of the functions that pack one head */
+enum { FRAME, LAYER, HEAD, PARAMS }; /* of the functions that pack one head */
 
 static packing packing_begin(emitter *e, const attention_shape *a, uint32_t operand_buffer) {
     packing p = {.a = a, .frame = arg(e, FRAME), .layer = arg(e, LAYER), .head = arg(e, HEAD)};
@@ -26,18 +25,13 @@ static packing packing_begin(emitter *e, const attention_shape *a, uint32_t oper
     val buffers = field(e, e->ptr, p.frame, offsetof(dtq_host_frame, buffers));
     p.rows = at_index(e, element(e, e->ptr, buffers, i64_of(e, operand_buffer)), p.head, 4ull * a->head_dim);
     p.to = attention_head(e, a, element(e, e->ptr, buffers, i64_of(e, a->operands)), p.keys, p.head);
-    val scratch = field(e, e->ptr, p.frame, offsetof(dtq_host_frame, scratch));
-    p.memory = element(e, e->ptr, scratch, arg(e, WORKER));
-    p.rounded = var_new(e, e->vf, NULL);
+    for (unsigned n = 0; n < GROUP; n++)
+        p.rounded[n] = var_new(e, e->vf, NULL);
     return p;
 }
 
-static uint64_t row_bytes(const packing *p) {
-    return 4 * row_stride((uint64_t)p->a->kv_heads * p->a->head_dim);
-}
-
 static val row_of(emitter *e, const packing *p, val slot) {
-    return at_index(e, p->rows, slot, row_bytes(p));
+    return at_index(e, p->rows, slot, 4 * row_stride((uint64_t)p->a->kv_heads * p->a->head_dim));
 }
 
 static val site_of(emitter *e, const packing *p, unsigned operand) {
@@ -56,20 +50,12 @@ static slot_run slots_of(emitter *e, const packing *p, val key) {
     return (slot_run){first, smaller(e, left, i64_of(e, LANES))};
 }
 
-/* A scale for each slot of a run. */
-static val run_scales(emitter *e, const packing *p, unsigned operand, slot_run run) {
+/* The scale of a slot's row, checked. */
+static val row_scale(emitter *e, const packing *p, unsigned operand, val slot, val row) {
     val limits = field(e, e->ptr, p->slots, offsetof(dtq_host_slots, limits) + 8ull * operand);
-    row_batch b = {p->memory,
-                   p->frame,
-                   site_of(e, p, operand),
-                   run.first,
-                   p->head,
-                   .rows = row_of(e, p, run.first),
-                   .count = run.count,
-                   .stride = row_bytes(p),
-                   .columns = p->a->head_dim,
-                   .limits = at_index(e, limits, run.first, 4)};
-    return row_scales(e, &b);
+    val largest = largest_magnitude(e, row, p->a->head_dim);
+    report_unless_quantisable(e, largest, p->frame, site_of(e, p, operand), slot, p->head);
+    return quantisation_scale(e, largest, element(e, e->f32, limits, slot));
 }
 
 /* ---- keys ------------------------------------------------------------------------------------------------------- */
@@ -83,8 +69,10 @@ typedef struct {
 static void scatter_codes(emitter *e, void *context, val column, unsigned count) {
     const key_row *k = context;
     val x = load_columns(e, at_index(e, k->row, column, 4), count);
-    val codes = LLVMBuildTrunc(e->builder, quantised(e, x, k->scale, k->reciprocal, k->p->rounded), e->vb, "");
-    val groups = LLVMBuildBitCast(e->builder, codes, LLVMVectorType(e->i32, LANES / GROUP), "");
+    val code;
+    quantised(e, 1, &x, &k->scale, &k->reciprocal, k->p->rounded, &code);
+    val bytes = LLVMBuildTrunc(e->builder, code, e->vb, "");
+    val groups = LLVMBuildBitCast(e->builder, bytes, LLVMVectorType(e->i32, LANES / GROUP), "");
     val to = at_index(e, k->to, column, LANES);
     for (unsigned g = 0; g * GROUP < count; g++) {
         val group = LLVMBuildExtractElement(e->builder, groups, i32_of(e, g), "");
@@ -113,24 +101,26 @@ static val emit_pack_keys(emitter *e, const attention_shape *a) {
                                a->causal ? "_causal" : "");
     if (function_find(e, name))
         return function_find(e, name);
-    type params[PARAMS] = {e->ptr, e->i64, e->i64, e->i64};
+    type params[PARAMS] = {e->ptr, e->i64, e->i64};
     val f = function_begin(e, name, e->none, params, PARAMS);
     packing p = packing_begin(e, a, a->k);
     loop vectors = loop_begin(e, i64_of(e, 0), p.keys, LANES);
     val key = vectors.index, codes = at_index(e, p.to.key_codes, key, padded_to_group(a));
     val scales = at_index(e, p.to.key_scales, key, 4);
     slot_run run = slots_of(e, &p, key);
-    val missing = is_equal(e, load(e, e->vi, at_index(e, p.key_ids, key, 4)), splat_i(e, UINT32_MAX));
-    store(e, choose(e, missing, splat_f(e, __builtin_inff()), run_scales(e, &p, DTQ_HOST_K, run)), scales);
+    store(e, splat_f(e, __builtin_inff()), scales);
     branch partial = if_begin(e, less(e, run.count, i64_of(e, LANES)));
     zero(e, codes, padded_to_group(a) * LANES);
     if_end(e, &partial);
     loop rows = loop_begin(e, i64_of(e, 0), run.count, 1);
-    key_row k = {&p, row_of(e, &p, add(e, run.first, rows.index)), at_index(e, codes, rows.index, GROUP),
-                 spread(e, element(e, e->f32, STRIP_AT(e, p.memory, units), rows.index)),
-                 spread(e, element(e, e->f32, STRIP_AT(e, p.memory, reciprocals), rows.index))};
+    val slot = add(e, run.first, rows.index), row = row_of(e, &p, slot);
+    val scale = row_scale(e, &p, DTQ_HOST_K, slot, row);
+    store(e, scale, at_index(e, scales, rows.index, 4));
+    key_row k = {&p, row, at_index(e, codes, rows.index, GROUP), spread(e, scale),
+                 spread(e, over(e, f32_of(e, 1.0f), scale))};
     each_columns(e, a->head_dim, scatter_codes, &k);
     loop_end(e, &rows);
+    val missing = is_equal(e, load(e, e->vi, at_index(e, p.key_ids, key, 4)), splat_i(e, UINT32_MAX));
     val offsets = choose(e, missing, splat_i(e, UINT32_MAX), offsets_of(e, &p, codes));
     store(e, offsets, at_index(e, p.to.key_offsets, key, 4));
     loop_end(e, &vectors);
@@ -143,8 +133,13 @@ static val emit_pack_keys(emitter *e, const attention_shape *a) {
 /* Causal: one for each key; 1 where there is none. */
 static void scales_of_rows(emitter *e, const packing *p) {
     loop vectors = loop_begin(e, i64_of(e, 0), p->keys, LANES);
-    val scales = run_scales(e, p, DTQ_HOST_V, slots_of(e, p, vectors.index));
-    store(e, scales, at_index(e, p->to.value_scales, vectors.index, 4));
+    slot_run run = slots_of(e, p, vectors.index);
+    val scales = at_index(e, p->to.value_scales, vectors.index, 4);
+    store(e, splat_f(e, 1.0f), scales);
+    loop rows = loop_begin(e, i64_of(e, 0), run.count, 1);
+    val slot = add(e, run.first, rows.index);
+    store(e, row_scale(e, p, DTQ_HOST_V, slot, row_of(e, p, slot)), at_index(e, scales, rows.index, 4));
+    loop_end(e, &rows);
     loop_end(e, &vectors);
 }
 
@@ -152,9 +147,7 @@ static void scales_of_rows(emitter *e, const packing *p) {
 static void report_rows(emitter *e, const packing *p, val from, val to) {
     loop rows = loop_begin(e, from, to, 1);
     val largest = largest_magnitude(e, row_of(e, p, rows.index), p->a->head_dim);
-    branch b = if_begin(e, cannot_be_quantised(e, largest));
-    report(e, p->frame, site_of(e, p, DTQ_HOST_V), rows.index, p->head);
-    if_end(e, &b);
+    report_unless_quantisable(e, largest, p->frame, site_of(e, p, DTQ_HOST_V), rows.index, p->head);
     loop_end(e, &rows);
 }
 
@@ -200,63 +193,82 @@ static void scales_of_classes(emitter *e, const packing *p) {
 
 /* ---- values ----------------------------------------------------------------------------------------------------- */
 
+/* The keys and slots of one class. */
+typedef struct {
+    val from, to;   /* keys */
+    val first, end; /* slots */
+    val scales;     /* not causal: float [d16] */
+} value_class;
+
 /* Four keys that meet in the bytes of a lane. */
 typedef struct {
     const packing *p;
-    unsigned class;
-    val rows[GROUP], bytes[GROUP]; /* bytes: a vector of 0xff, or 0 where there is no key */
-    val scales[GROUP];             /* causal: vectors of one number each */
-    val to;                        /* the group's first channel */
+    const value_class *class;
+    val rows[GROUP], bytes[GROUP];         /* bytes: a vector of 0xff, or 0 where there is no key */
+    val scales[GROUP], reciprocals[GROUP]; /* causal: vectors of one number each */
+    val to;                                /* the group's first channel */
 } value_group;
 
 static void pack_columns(emitter *e, void *context, val column, unsigned count) {
-    const value_group *g = context;
-    uint64_t class_bytes = g->class * padded_to_vector(g->p->a);
-    val scale = NULL, reciprocal = NULL, packed = NULL;
+    value_group *g = context;
+    val x[GROUP], codes[GROUP], packed = NULL;
     if (!g->p->a->causal) {
-        scale = load(e, e->vf, at_index(e, g->p->to.value_scales, add(e, column, i64_of(e, class_bytes)), 4));
-        reciprocal = over(e, splat_f(e, 1.0f), scale);
-    }
-    for (unsigned k = 0; k < GROUP; k++) {
-        if (g->p->a->causal) {
-            scale = g->scales[k];
-            reciprocal = over(e, splat_f(e, 1.0f), scale);
+        val scale = load(e, e->vf, at_index(e, g->class->scales, column, 4));
+        val reciprocal = over(e, splat_f(e, 1.0f), scale);
+        for (unsigned k = 0; k < GROUP; k++) {
+            g->scales[k] = scale;
+            g->reciprocals[k] = reciprocal;
         }
-        val x = load_columns(e, at_index(e, g->rows[k], column, 4), count);
-        val code = bits_and(e, quantised(e, x, scale, reciprocal, g->p->rounded), g->bytes[k]);
+    }
+    for (unsigned k = 0; k < GROUP; k++)
+        x[k] = load_columns(e, at_index(e, g->rows[k], column, 4), count);
+    quantised(e, GROUP, x, g->scales, g->reciprocals, g->p->rounded, codes);
+    for (unsigned k = 0; k < GROUP; k++) {
+        val code = bits_and(e, codes[k], g->bytes[k]);
         packed = packed ? bits_or(e, packed, shifted_left(e, code, 8 * k)) : code;
     }
     store(e, packed, at_index(e, g->to, column, GROUP));
 }
 
-/* Packs a group: keys `key` + n * `apart`, n < 4, of the class whose keys begin at `from` and slots [first, end). */
-static void pack_group(emitter *e, const packing *p, unsigned class, val key, unsigned apart, val group) {
-    val from = class ? p->low_keys : i64_of(e, 0), first = class ? p->low : i64_of(e, 0);
-    val end = class ? p->count : p->low;
-    value_group g = {.p = p, .class = class};
+/* Packs a group: keys `key` + n * `apart`, n < 4. */
+static void pack_group(emitter *e, const packing *p, const value_class *c, val key, unsigned apart, val group) {
+    value_group g = {.p = p, .class = c};
     for (unsigned n = 0; n < GROUP; n++) {
-        val here = add(e, key, i64_of(e, (uint64_t)n * apart)), slot = add(e, first, sub(e, here, from));
-        val real = less(e, slot, end);
-        g.rows[n] = row_of(e, p, choose(e, real, slot, first)); /* there is a first one where there is a group */
+        val here = add(e, key, i64_of(e, (uint64_t)n * apart)), slot = add(e, c->first, sub(e, here, c->from));
+        val real = less(e, slot, c->end);
+        g.rows[n] = row_of(e, p, choose(e, real, slot, c->first)); /* there is a first one where there is a group */
         g.bytes[n] = spread(e, choose(e, real, i32_of(e, 0xff), i32_of(e, 0)));
-        g.scales[n] = p->a->causal ? spread(e, element(e, e->f32, p->to.value_scales, here)) : NULL;
+        if (p->a->causal) {
+            val scale = element(e, e->f32, p->to.value_scales, here);
+            g.scales[n] = spread(e, scale);
+            g.reciprocals[n] = spread(e, over(e, f32_of(e, 1.0f), scale));
+        }
     }
     g.to = at_index(e, p->to.value_codes, group, padded_to_vector(p->a) * GROUP);
     each_columns(e, p->a->head_dim, pack_columns, &g);
 }
 
-static void pack_class(emitter *e, const packing *p, unsigned class) {
-    val from = class ? p->low_keys : i64_of(e, 0), to = class ? p->keys : p->low_keys;
-    val whole = whole_blocks(e, from, to), two = i64_of(e, 2);
-    loop blocks = loop_begin(e, from, whole, BLOCK_KEYS);
+static void pack_class(emitter *e, const packing *p, const value_class *c) {
+    val whole = whole_blocks(e, c->from, c->to), two = i64_of(e, 2);
+    loop blocks = loop_begin(e, c->from, whole, BLOCK_KEYS);
     val first_group = LLVMBuildLShr(e->builder, blocks.index, two, "");
     loop lanes = loop_begin(e, i64_of(e, 0), i64_of(e, LANES), 1);
-    pack_group(e, p, class, add(e, blocks.index, lanes.index), LANES, add(e, first_group, lanes.index));
+    pack_group(e, p, c, add(e, blocks.index, lanes.index), LANES, add(e, first_group, lanes.index));
     loop_end(e, &lanes);
     loop_end(e, &blocks);
-    loop tail = loop_begin(e, whole, to, GROUP);
-    pack_group(e, p, class, tail.index, 1, LLVMBuildLShr(e->builder, tail.index, two, ""));
+    loop tail = loop_begin(e, whole, c->to, GROUP);
+    pack_group(e, p, c, tail.index, 1, LLVMBuildLShr(e->builder, tail.index, two, ""));
     loop_end(e, &tail);
+}
+
+static void pack_classes(emitter *e, const packing *p) {
+    loop classes = loop_begin(e, i64_of(e, 0), i64_of(e, SPANS), 1);
+    val is_low = is_equal(e, classes.index, i64_of(e, 0)), zero_keys = i64_of(e, 0);
+    value_class c = {choose(e, is_low, zero_keys, p->low_keys), choose(e, is_low, p->low_keys, p->keys),
+                     choose(e, is_low, zero_keys, p->low), choose(e, is_low, p->low, p->count),
+                     at_index(e, p->to.value_scales, classes.index, 4 * padded_to_vector(p->a))};
+    pack_class(e, p, &c);
+    loop_end(e, &classes);
 }
 
 static val emit_pack_values(emitter *e, const attention_shape *a) {
@@ -264,15 +276,14 @@ static val emit_pack_values(emitter *e, const attention_shape *a) {
                                a->causal ? "_causal" : "");
     if (function_find(e, name))
         return function_find(e, name);
-    type params[PARAMS] = {e->ptr, e->i64, e->i64, e->i64};
+    type params[PARAMS] = {e->ptr, e->i64, e->i64};
     val f = function_begin(e, name, e->none, params, PARAMS);
     packing p = packing_begin(e, a, a->v);
     if (a->causal)
         scales_of_rows(e, &p);
     else
         scales_of_classes(e, &p);
-    for (unsigned class = 0; class < SPANS; class ++)
-        pack_class(e, &p, class);
+    pack_classes(e, &p);
     function_end(e);
     return f;
 }
@@ -289,7 +300,7 @@ val emit_attention_pack(emitter *e, const attention_shape *a) {
     type params[TASK_PARAMS] = {e->ptr, e->i64, e->i64, e->i64, e->i64};
     val f = function_begin(e, name, e->none, params, TASK_PARAMS);
     loop heads = loop_begin(e, arg(e, TASK_FIRST), arg(e, TASK_LAST), 1);
-    val args[PARAMS] = {arg(e, TASK_FRAME), arg(e, TASK_LAYER), heads.index, arg(e, TASK_WORKER)};
+    val args[PARAMS] = {arg(e, TASK_FRAME), arg(e, TASK_LAYER), heads.index};
     call(e, keys, args, PARAMS);
     call(e, values, args, PARAMS);
     loop_end(e, &heads);

@@ -63,9 +63,7 @@ typedef struct {
     uint8_t digits[4][16];     /* of 2^32 / Z to the base 256, each a signed byte; 0 for rows that are none */
     float largest[4][16];      /* score, by lane, of the group of rows */
     float heaviest[4][16];     /* weight of the group's rows, by lane; causal */
-    uint32_t gathered[16][16]; /* of each row, by lane: the sum of codes; while rows are quantised the magnitudes */
-    /* Of rows that are quantised: largest codes, scales, and 1 / scale. */
-    float limits[16], units[16], reciprocals[16];
+    uint32_t gathered[16][16]; /* sum of each row's codes, by lane */
 } strip_memory;
 
 #define STRIP(e, of, strip, member) field((e), (of), (strip), offsetof(strip_memory, member))
@@ -99,30 +97,17 @@ void store_columns(emitter *e, val x, val to, unsigned count);
 /** Bits of |x|, a vector. Those of non-negative floats order like the floats, and infinities and NaN come last. */
 val magnitude_bits(emitter *e, val x);
 val larger_bits(emitter *e, val a, val b); /* the larger of unsigned integers */
-/** Bits of the largest magnitude of a row, by lane and of all. */
-val magnitudes_by_lane(emitter *e, val row, uint64_t columns);
+/** Bits of the largest magnitude of a row, a scalar. */
 val largest_magnitude(emitter *e, val row, uint64_t columns);
 /** <16 x i1> or i1: magnitudes of 2^50 or more, and what is not finite. */
 val cannot_be_quantised(emitter *e, val bits);
-void report(emitter *e, val frame, val site, val slot, val head);
-/** NUMERICS.md's scale for largest magnitudes (bits), a vector. */
+/** Calls dtq_host_bad if the magnitude, a scalar, is such. */
+void report_unless_quantisable(emitter *e, val bits, val frame, val site, val slot, val head);
+/** NUMERICS.md's scale for a largest magnitude (bits), scalars or vectors. */
 val quantisation_scale(emitter *e, val bits, val limit);
-
-/** Up to 16 rows of an operand. */
-typedef struct {
-    val memory;                  /* strip_memory */
-    val frame, site, slot, head; /* of the first row, to report what cannot be quantised */
-    val rows, count;             /* where the first one lies */
-    uint64_t stride, columns;    /* bytes from row to row; floats */
-    val limits;                  /* float, from the first row on */
-} row_batch;
-/** A scale for each row, by lane; units and reciprocals in memory. Lanes of no row hold 1. */
-val row_scales(emitter *e, const row_batch *b);
-
-/** Lane r: all lanes of vectors[r] together. */
-val across(emitter *e, val vectors[LANES], val (*combine)(emitter *e, val a, val b));
-/** Codes as i32 of a vector; `rounded` is a <16 x float> to work with. */
-val quantised(emitter *e, val x, val scale, val reciprocal, var rounded);
+/** Codes as i32 of `count` (at most 4) vectors, each with its scale; `rounded` are <16 x float> to work with. */
+void quantised(emitter *e, unsigned count, const val *x, const val *scales, const val *reciprocals, const var *rounded,
+               val *codes);
 
 /* ---- integers ---------------------------------------------------------------------------------------------------- */
 

@@ -58,14 +58,10 @@ static void take_largest(emitter *e, void *context, val column, unsigned count) 
     var_set(e, s->largest, larger_bits(e, var_get(e, s->largest), bits));
 }
 
-val magnitudes_by_lane(emitter *e, val row, uint64_t columns) {
+val largest_magnitude(emitter *e, val row, uint64_t columns) {
     search s = {row, var_new(e, e->vi, splat_i(e, 0))};
     each_columns(e, columns, take_largest, &s);
-    return var_get(e, s.largest);
-}
-
-val largest_magnitude(emitter *e, val row, uint64_t columns) {
-    return max_lane_unsigned(e, magnitudes_by_lane(e, row, columns));
+    return max_lane_unsigned(e, var_get(e, s.largest));
 }
 
 val cannot_be_quantised(emitter *e, val bits) {
@@ -73,78 +69,39 @@ val cannot_be_quantised(emitter *e, val bits) {
     return less(e, LLVMTypeOf(bits) == e->i32 ? i32_of(e, LARGEST) : splat_i(e, LARGEST), bits);
 }
 
-void report(emitter *e, val frame, val site, val slot, val head) {
+void report_unless_quantisable(emitter *e, val bits, val frame, val site, val slot, val head) {
+    branch b = if_begin(e, cannot_be_quantised(e, bits));
     type types[4] = {e->ptr, e->i64, e->i64, e->i64};
     val what[4] = {frame, site, slot, head};
     call(e, external(e, "dtq_host_bad", e->none, types, 4), what, 4);
+    if_end(e, &b);
 }
 
 val quantisation_scale(emitter *e, val bits, val limit) {
     val m = bits_to_float(e, bits);
-    return choose(e, fless(e, m, splat_f(e, 0x1p-50f)), splat_f(e, 1.0f), over(e, m, limit));
-}
-
-/* ---- rows by sixteen -------------------------------------------------------------------------------------------- */
-
-val across(emitter *e, val vectors[LANES], val (*combine)(emitter *e, val a, val b)) {
-    for (unsigned half = LANES / 2; half >= 1; half /= 2) {
-        unsigned low[LANES], high[LANES];
-        for (unsigned l = 0; l < LANES; l++) {
-            unsigned from = l & half ? LANES : 0; /* lanes with this bit are of the second vector */
-            low[l] = from + (l & ~half);
-            high[l] = from + (l | half);
-        }
-        for (unsigned v = 0; v < half; v++) {
-            val a = vectors[v], b = vectors[v + half];
-            vectors[v] = combine(e, shuffle(e, a, b, low, LANES), shuffle(e, a, b, high, LANES));
-        }
-    }
-    return vectors[0];
-}
-
-static void report_rows(emitter *e, const row_batch *b) {
-    loop rows = loop_begin(e, i64_of(e, 0), b->count, 1);
-    val row = at_index(e, b->rows, rows.index, b->stride);
-    branch bad = if_begin(e, cannot_be_quantised(e, largest_magnitude(e, row, b->columns)));
-    report(e, b->frame, b->site, add(e, b->slot, rows.index), b->head);
-    if_end(e, &bad);
-    loop_end(e, &rows);
-}
-
-val row_scales(emitter *e, const row_batch *b) {
-    val gathered = STRIP_AT(e, b->memory, gathered), limits = STRIP_AT(e, b->memory, limits), by_row[LANES];
-    for (unsigned r = 0; r < LANES; r++)
-        store(e, splat_i(e, 0), at(e, gathered, i64_of(e, 4ull * LANES * r)));
-    store(e, splat_f(e, 1.0f), limits);
-    loop rows = loop_begin(e, i64_of(e, 0), b->count, 1);
-    val magnitudes = magnitudes_by_lane(e, at_index(e, b->rows, rows.index, b->stride), b->columns);
-    store(e, magnitudes, at_index(e, gathered, rows.index, 4ull * LANES));
-    store(e, element(e, e->f32, b->limits, rows.index), at_index(e, limits, rows.index, 4));
-    loop_end(e, &rows);
-    for (unsigned r = 0; r < LANES; r++)
-        by_row[r] = load(e, e->vi, at(e, gathered, i64_of(e, 4ull * LANES * r)));
-    val largest = across(e, by_row, larger_bits);
-    branch bad = if_begin(e, any_lane(e, cannot_be_quantised(e, largest)));
-    report_rows(e, b);
-    if_end(e, &bad);
-    val scales = quantisation_scale(e, largest, load(e, e->vf, limits));
-    store(e, scales, STRIP_AT(e, b->memory, units));
-    store(e, over(e, splat_f(e, 1.0f), scales), STRIP_AT(e, b->memory, reciprocals));
-    return scales;
+    bool scalar = LLVMTypeOf(m) == e->f32;
+    val small = scalar ? f32_of(e, 0x1p-50f) : splat_f(e, 0x1p-50f);
+    return choose(e, fless(e, m, small), scalar ? f32_of(e, 1.0f) : splat_f(e, 1.0f), over(e, m, limit));
 }
 
 /* ---- codes ------------------------------------------------------------------------------------------------------ */
 
 /* By multiplying with the reciprocal wherever that cannot round to another integer than the division does: quotients
- * are at most 127, and the product differs from one by less than 4e-5. The rare vector that comes close to a half
- * divides.
- */
-val quantised(emitter *e, val x, val scale, val reciprocal, var rounded) {
-    val y = times(e, x, reciprocal), whole = round_even(e, y);
-    var_set(e, rounded, whole);
-    val close = fgreater(e, magnitude(e, minus(e, y, whole)), splat_f(e, 0.5f - 1e-4f));
+ * are at most 127, and the product differs from one by less than 4e-5. Where one of them comes close to a half, which
+ * is rare, all are divided. */
+void quantised(emitter *e, unsigned count, const val *x, const val *scales, const val *reciprocals, const var *rounded,
+               val *codes) {
+    val close = NULL;
+    for (unsigned n = 0; n < count; n++) {
+        val y = times(e, x[n], reciprocals[n]), whole = round_even(e, y);
+        var_set(e, rounded[n], whole);
+        val here = fgreater(e, magnitude(e, minus(e, y, whole)), splat_f(e, 0.5f - 1e-4f));
+        close = close ? bits_or(e, close, here) : here;
+    }
     branch b = if_begin(e, any_lane(e, close));
-    var_set(e, rounded, round_even(e, over(e, x, scale)));
+    for (unsigned n = 0; n < count; n++)
+        var_set(e, rounded[n], round_even(e, over(e, x[n], scales[n])));
     if_end(e, &b);
-    return to_int(e, var_get(e, rounded));
+    for (unsigned n = 0; n < count; n++)
+        codes[n] = to_int(e, var_get(e, rounded[n]));
 }

@@ -1,6 +1,23 @@
 /* Z, the sums of a strip's probabilities, and the factors 2^32 / Z of importance. */
 #include "codegen/llvm/attention_parts.h"
 
+/* Lane r: the sum of all lanes of rows[r]. */
+static val sums_across(emitter *e, val rows[LANES]) {
+    for (unsigned half = LANES / 2; half >= 1; half /= 2) {
+        unsigned low[LANES], high[LANES];
+        for (unsigned l = 0; l < LANES; l++) {
+            unsigned from = l & half ? LANES : 0; /* lanes with this bit are of the second vector */
+            low[l] = from + (l & ~half);
+            high[l] = from + (l | half);
+        }
+        for (unsigned v = 0; v < half; v++) {
+            val a = rows[v], b = rows[v + half];
+            rows[v] = add(e, shuffle(e, a, b, low, LANES), shuffle(e, a, b, high, LANES));
+        }
+    }
+    return rows[0];
+}
+
 static val is_at_least(emitter *e, val a, val b) {
     return LLVMBuildICmp(e->builder, LLVMIntSGE, a, b, "");
 }
@@ -27,7 +44,7 @@ val attention_sums(emitter *e) {
         by_row[r] = load(e, e->vi, at(e, STRIP_AT(e, strip, gathered), i64_of(e, 4ull * LANES * r)));
     /* A row that sees nothing has no sum, and rows that are not there may have any: neither may divide by zero, nor
      * count. */
-    val z = across(e, by_row, add);
+    val z = sums_across(e, by_row);
     val count = spread(e, LLVMBuildTrunc(e->builder, STRIP(e, e->i64, strip, rows), e->i32, ""));
     val counts = bits_and(e, less(e, lane_numbers(e), count), less(e, splat_i(e, 0), z));
     z = choose(e, counts, z, splat_i(e, 1u << 24));
