@@ -41,6 +41,10 @@ bool doc_keys(diag *d, const doc_node *mapping, const char *what, const char *co
 /** Reads a whole regular file into the arena (NUL added); NULL after an error. */
 char *file_read(arena *a, diag *d, const char *path, size_t limit, size_t *bytes);
 
+/** Maps a regular file to read it; an empty one is no bytes at NULL. False after an error. (safetensors.c) */
+bool file_map(diag *d, const char *path, const uint8_t **data, uint64_t *bytes);
+void file_unmap(const uint8_t *data, uint64_t bytes);
+
 /** A file written under a temporary name beside `path` and renamed by file_commit: whole or not at all. */
 typedef struct {
     FILE *out;
@@ -130,8 +134,8 @@ typedef struct {
 
 /** A model as read: everything that does not depend on the length, so that many lengths build from one reading. */
 typedef struct model model;
-/** Reads a model YAML, or a Hugging Face directory (config.json, model.safetensors, vocab.txt or
- *  tokenizer.json). NULL after an error. */
+/** Reads a model YAML, a Hugging Face directory (config.json, model.safetensors, vocab.txt or tokenizer.json), or an
+ *  ONNX file (*.onnx) of an encoder of the BERT family. NULL after an error. */
 model *model_load(arena *a, diag *d, const char *path);
 const char *model_name(const model *m);
 uint32_t model_positions(const model *m);     /* longest sequence; for a bare attention its tokens */

@@ -175,6 +175,10 @@ static bool read_tokenizer(arena *a, diag *d, const char *directory, model *m) {
     return !has_tokenizer || read_normalizer_case(a, d, tokenizer, &m->lower_case);
 }
 
+bool model_read_surroundings(arena *a, diag *d, const char *directory, model *m) {
+    return read_modules(a, d, directory, m->loc, &m->transformer) && read_tokenizer(a, d, directory, m);
+}
+
 static bool read_weights(arena *a, diag *d, const char *directory, model *m) {
     const char *path = path_join(a, directory, "model.safetensors");
     src_loc whole = {path, 0, 0};
@@ -201,7 +205,7 @@ model *model_from_directory(arena *a, diag *d, const char *path) {
     m->path = arena_strdup(a, path);
     m->name = directory_name(a, path);
     m->loc = root->loc;
-    bool ok = read_config(d, root, &m->transformer) && read_modules(a, d, path, m->loc, &m->transformer) &&
-              read_tokenizer(a, d, path, m) && read_weights(a, d, path, m);
+    bool ok =
+        read_config(d, root, &m->transformer) && model_read_surroundings(a, d, path, m) && read_weights(a, d, path, m);
     return ok ? m : NULL;
 }

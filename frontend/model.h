@@ -83,5 +83,8 @@ bool weights_safetensors(arena *a, diag *d, model *m, const char *path, const ch
 
 model *model_from_yaml(arena *a, diag *d, const char *path);
 model *model_from_directory(arena *a, diag *d, const char *path);
+model *model_from_onnx(arena *a, diag *d, const char *path);
+/** What a Hugging Face directory says beside config.json and weights: pooling, normalisation and vocabulary. */
+bool model_read_surroundings(arena *a, diag *d, const char *directory, model *m);
 
 #endif

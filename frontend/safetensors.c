@@ -173,8 +173,7 @@ safetensors *safetensors_parse(arena *a, diag *d, const char *name, const uint8_
     return read_header(a, d, (src_loc){s->path, 0, 0}, s) ? s : NULL;
 }
 
-/** Maps a file; an empty one is no bytes at NULL. */
-static bool map_file(diag *d, const char *path, const uint8_t **data, uint64_t *bytes) {
+bool file_map(diag *d, const char *path, const uint8_t **data, uint64_t *bytes) {
     src_loc whole = {path, 0, 0};
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -198,7 +197,7 @@ static bool map_file(diag *d, const char *path, const uint8_t **data, uint64_t *
     return ok;
 }
 
-static void unmap(const uint8_t *data, uint64_t bytes) {
+void file_unmap(const uint8_t *data, uint64_t bytes) {
     if (data)
         munmap((void *)(uintptr_t)data, (size_t)bytes);
 }
@@ -206,19 +205,19 @@ static void unmap(const uint8_t *data, uint64_t bytes) {
 safetensors *safetensors_open(arena *a, diag *d, const char *path) {
     const uint8_t *data;
     uint64_t bytes;
-    if (!map_file(d, path, &data, &bytes))
+    if (!file_map(d, path, &data, &bytes))
         return NULL;
     safetensors *s = safetensors_parse(a, d, path, data, bytes);
     if (s)
         s->mapped = true;
     else
-        unmap(data, bytes);
+        file_unmap(data, bytes);
     return s;
 }
 
 void safetensors_close(safetensors *s) {
     if (s && s->mapped)
-        unmap(s->data, s->bytes);
+        file_unmap(s->data, s->bytes);
     if (s) {
         s->mapped = false;
         s->data = NULL;

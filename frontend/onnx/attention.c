@@ -1,0 +1,168 @@
+/* Matrix products, and attention as graphs of reshapes, transpositions and products write it. */
+#include <math.h>
+#include <string.h>
+
+#include "frontend/onnx/term.h"
+
+static const double SCALE_NEAR = 1e-5;
+
+const term *term_linear(importer *im, const term *x, const onnx_tensor *weight, bool transposed,
+                        const onnx_tensor *bias) {
+    if (!term_is_rows(x) || weight->rank != 2)
+        return term_unknown(im, "multiplies a weight that is no matrix, or what are no rows");
+    uint64_t inputs = weight->dims[transposed ? 0 : 1], outputs = weight->dims[transposed ? 1 : 0];
+    if (inputs != x->width || outputs > UINT32_MAX || (bias && bias->elements != outputs))
+        return term_unknown(im,
+                            arena_printf(im->a, "weight '%.80s' is [%llu, %llu], its operand %u wide: they do not fit",
+                                         weight->name, (unsigned long long)weight->dims[0],
+                                         (unsigned long long)weight->dims[1], x->width));
+    term *t = term_new(im, TERM_LINEAR, x, NULL);
+    t->weight = weight;
+    t->bias = bias;
+    t->transposed = transposed;
+    t->width = (uint32_t)outputs;
+    return t;
+}
+
+/** Takes a factor off a term. */
+static const term *strip(const term *t, double *factor) {
+    if (t->kind != TERM_SCALE)
+        return t;
+    *factor *= t->number;
+    return t->a;
+}
+
+/** A term over the rows `a` and `b`, which `from` has in heads. */
+static term *in_heads(importer *im, term_kind kind, const term *a, const term *b, const term *from) {
+    term *t = term_new(im, kind, a, b);
+    t->c = from->c;
+    t->width = from->width;
+    t->heads = from->heads;
+    return t;
+}
+
+const term *term_matmul(importer *im, const term *x, const term *y) {
+    if (y->kind == TERM_WEIGHT)
+        return term_linear(im, x, y->weight, !y->transposed, NULL);
+    double factor = 1;
+    x = strip(x, &factor);
+    y = strip(y, &factor);
+    bool fits = x->width == y->width && x->heads == y->heads;
+    if (x->kind == TERM_HEADS && y->kind == TERM_KEYS && fits)
+        return term_scale(im, in_heads(im, TERM_SCORES, x->a, y->a, x), factor);
+    if (x->kind == TERM_PROBS && y->kind == TERM_HEADS && fits) {
+        term *t = in_heads(im, TERM_CONTEXT, x->a, x->b, x);
+        t->c = y->a;
+        return term_scale(im, t, factor);
+    }
+    return term_unknown(im, fits ? "the product of two values is known only of queries and keys in heads, and of "
+                                   "probabilities and values"
+                                 : "its operands differ in width or heads");
+}
+
+const term *term_softmax(importer *im, const term *x) {
+    double factor = 1;
+    const term *scores = strip(x, &factor);
+    if (scores->kind != TERM_SCORES)
+        return term_unknown(im, "a softmax is known only of scores of queries and keys");
+    double want = 1 / sqrt((double)scores->width / scores->heads);
+    if (fabs(factor - want) > SCALE_NEAR * want)
+        return term_unknown(im, arena_printf(im->a, "scores are scaled by %.8g; attention over heads of %u needs %.8g",
+                                             factor, scores->width / scores->heads, want));
+    return in_heads(im, TERM_PROBS, scores->a, scores->b, scores);
+}
+
+const term *term_transpose(importer *im, const term *x, const int64_t *perm, size_t rank) {
+    static const struct {
+        int64_t perm[4];
+        term_kind from, to;
+    } known[] = {
+        {{0, 2, 1, 3}, TERM_SPLIT, TERM_HEADS}, {{0, 2, 3, 1}, TERM_SPLIT, TERM_KEYS},
+        {{0, 1, 3, 2}, TERM_HEADS, TERM_KEYS},  {{0, 1, 3, 2}, TERM_KEYS, TERM_HEADS},
+        {{0, 2, 1, 3}, TERM_HEADS, TERM_SPLIT}, {{0, 2, 1, 3}, TERM_CONTEXT, TERM_MERGING},
+    };
+    if (x->kind == TERM_WEIGHT && x->weight->rank == 2 && (rank == 0 || (rank == 2 && perm[0] == 1 && perm[1] == 0))) {
+        term *t = term_new(im, TERM_WEIGHT, NULL, NULL);
+        t->weight = x->weight;
+        t->transposed = !x->transposed;
+        return t;
+    }
+    double factor = 1;
+    const term *inner = strip(x, &factor);
+    for (size_t i = 0; i < sizeof known / sizeof *known && rank == 4; i++) {
+        if (known[i].from != inner->kind || memcmp(known[i].perm, perm, sizeof known[i].perm) != 0)
+            continue;
+        return term_scale(im, in_heads(im, known[i].to, inner->a, inner->b, inner), factor);
+    }
+    return term_unknown(im, "this transposition is none of those that attention makes");
+}
+
+/* ---- reshapes ---------------------------------------------------------------------------------------------------- */
+
+static bool is_row_count(const importer *im, int64_t dim) {
+    return dim <= DIM_LAST || dim == 0 || dim == -1 || dim == 1 || dim == im->seq;
+}
+
+static const term *split(importer *im, const term *x, int64_t heads, int64_t head_dim) {
+    int64_t width = x->width;
+    heads = heads == -1 && head_dim > 0 ? width / head_dim : heads;
+    head_dim = head_dim == -1 && heads > 0 ? width / heads : head_dim;
+    if (heads <= 0 || head_dim <= 0 || heads > width || head_dim > width || heads * head_dim != width)
+        return term_unknown(im, arena_printf(im->a, "rows of %u do not make %lld heads of %lld", x->width,
+                                             (long long)heads, (long long)head_dim));
+    term *t = term_new(im, TERM_SPLIT, x, NULL);
+    t->heads = (uint32_t)heads;
+    return t;
+}
+
+const term *term_reshape(importer *im, const term *x, const term *shape) {
+    size_t n = shape->count;
+    const int64_t *dims = shape->ints;
+    double factor = 1;
+    const term *inner = strip(x, &factor), *out = NULL;
+    bool rows = n >= 2;
+    for (size_t i = 0; rows && i + 2 < n; i++)
+        rows = is_row_count(im, dims[i]);
+    bool keeps = rows && is_row_count(im, dims[n - 2]) && (dims[n - 1] == inner->width || dims[n - 1] == -1);
+    if (term_is_rows(inner) && keeps && n <= 3)
+        out = inner;
+    else if (term_is_rows(inner) && rows && n == 4)
+        out = split(im, inner, dims[2], dims[3]);
+    else if (inner->kind == TERM_MERGING && keeps && n <= 3)
+        out = in_heads(im, TERM_ATTENTION, inner->a, inner->b, inner);
+    return out ? term_scale(im, out, factor)
+               : term_unknown(im, "this reshape neither keeps rows nor splits them into "
+                                  "heads nor joins heads");
+}
+
+const term *term_shape(importer *im, const term *x) {
+    double factor = 1;
+    x = strip(x, &factor);
+    int64_t head_dim = x->heads ? x->width / x->heads : 0, heads = x->heads;
+    int64_t dims[4] = {im->batch, im->seq, x->width, 0};
+    size_t count = 3;
+    if (x->kind == TERM_UNIFORM && !x->ints)
+        return term_unknown(im, "the shape of a constant that depends on the input is not followed");
+    if (x->kind == TERM_IDS || x->kind == TERM_TYPES || x->kind == TERM_POSITIONS || x->kind == TERM_UNIFORM) {
+        count = 2;
+    } else if (x->kind >= TERM_SPLIT) {
+        const int64_t split_dims[4] = {im->batch, im->seq, heads, head_dim},
+                      head_dims[4] = {im->batch, heads, im->seq, head_dim},
+                      key_dims[4] = {im->batch, heads, head_dim, im->seq},
+                      score_dims[4] = {im->batch, heads, im->seq, im->seq};
+        const int64_t *from = x->kind == TERM_SPLIT || x->kind == TERM_MERGING  ? split_dims
+                              : x->kind == TERM_KEYS                            ? key_dims
+                              : x->kind == TERM_SCORES || x->kind == TERM_PROBS ? score_dims
+                                                                                : head_dims;
+        memcpy(dims, from, sizeof dims);
+        count = 4;
+    } else if (!term_is_rows(x)) {
+        return term_unknown(im, "the shape of this value is not known");
+    }
+    int64_t *ints = ARENA_ARRAY(im->a, int64_t, count);
+    memcpy(ints, dims, count * sizeof *ints);
+    term *t = term_new(im, TERM_INTS, NULL, NULL);
+    t->ints = ints;
+    t->count = count;
+    return t;
+}

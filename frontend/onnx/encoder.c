@@ -1,0 +1,229 @@
+/* From what an ONNX graph means to a model of ours: an encoder of the BERT family, taken apart from its end. */
+#include <string.h>
+
+#include "frontend/model.h"
+#include "frontend/onnx/term.h"
+
+/** What a weight's place in the model holds, and whether it is stored [inputs][outputs]. */
+typedef struct {
+    const onnx_tensor *tensor[WEIGHT_ROLES];
+    bool transposed[WEIGHT_ROLES];
+} weights;
+
+typedef struct {
+    importer *im;
+    weights whole, *layers; /* from the last */
+    size_t count;
+    transformer t;
+    const term *inner; /* the embeddings */
+} encoder;
+
+static bool fail(const encoder *e, const term *at, const char *what) {
+    const onnx_node *n = at ? at->node : NULL;
+    return diag_error(e->im->d, (src_loc){e->im->graph->path, 0, 0},
+                      "node \"%.80s\" (%.40s): %s; only encoders of the BERT family are read", n ? n->name : "",
+                      n ? n->op : "input", what);
+}
+
+static void put(weights *w, weight_role role, const onnx_tensor *t, bool transposed) {
+    w->tensor[role] = t;
+    w->transposed[role] = transposed;
+}
+
+static bool take_linear(const encoder *e, weights *w, const term *t, weight_role weight, weight_role bias) {
+    if (t->kind != TERM_LINEAR)
+        return fail(e, t, "a linear is expected here");
+    put(w, weight, t->weight, t->transposed);
+    put(w, bias, t->bias, false);
+    return true;
+}
+
+static bool take_norm(encoder *e, weights *w, const term *t, weight_role gamma, weight_role beta) {
+    if (t->kind != TERM_LAYERNORM || !t->bias)
+        return fail(e, t, "a layer normalisation with factors and offsets is expected here");
+    if (e->t.norm_epsilon >= 0 && e->t.norm_epsilon != t->number)
+        return fail(e, t, "its epsilon differs from that of other normalisations");
+    e->t.norm_epsilon = t->number;
+    put(w, gamma, t->weight, false);
+    put(w, beta, t->bias, false);
+    return true;
+}
+
+/** Of a sum the operand of this kind; the other one goes to `rest`. NULL if it is no such sum. */
+static const term *part(const term *sum, term_kind kind, const term **rest) {
+    if (sum->kind != TERM_SUM)
+        return NULL;
+    bool first = sum->a->kind == kind;
+    *rest = first ? sum->b : sum->a;
+    const term *found = first ? sum->a : sum->b;
+    return found->kind == kind ? found : NULL;
+}
+
+/** All blocks must be of one size. */
+static bool same_size(encoder *e, const term *at, uint32_t *size, uint32_t found) {
+    if (*size && *size != found)
+        return fail(e, at, "its width or number of heads differs from that of other blocks");
+    *size = found;
+    return true;
+}
+
+static bool take_attention(encoder *e, weights *w, const term *norm, const term **below) {
+    if (!take_norm(e, w, norm, WEIGHT_ATTENTION_GAMMA, WEIGHT_ATTENTION_BETA))
+        return false;
+    const term *out = part(norm->a, TERM_LINEAR, below);
+    if (!out || out->a->kind != TERM_ATTENTION)
+        return fail(e, norm->a, "the sum of a block's input and its attention is expected here");
+    const term *attention = out->a;
+    if (!take_linear(e, w, out, WEIGHT_OUTPUT, WEIGHT_OUTPUT_BIAS) ||
+        !take_linear(e, w, attention->a, WEIGHT_QUERY, WEIGHT_QUERY_BIAS) ||
+        !take_linear(e, w, attention->b, WEIGHT_KEY, WEIGHT_KEY_BIAS) ||
+        !take_linear(e, w, attention->c, WEIGHT_VALUE, WEIGHT_VALUE_BIAS) ||
+        !same_size(e, attention, &e->t.heads, attention->heads))
+        return false;
+    return (term_same(attention->a->a, *below) && term_same(attention->b->a, *below) &&
+            term_same(attention->c->a, *below) && attention->a->width == out->width) ||
+           fail(e, attention, "query, key and value must be made of the block's input, and be as wide");
+}
+
+/** The last block above `*x`, which becomes its input. */
+static bool take_block(encoder *e, const term **x) {
+    weights *w = &e->layers[e->count++];
+    const term *norm = *x, *middle = NULL;
+    if (!take_norm(e, w, norm, WEIGHT_FFN_GAMMA, WEIGHT_FFN_BETA))
+        return false;
+    const term *down = part(norm->a, TERM_LINEAR, &middle);
+    const term *activation = down ? down->a : NULL;
+    if (!activation || activation->kind != TERM_ACTIVATION || !term_same(activation->a->a, middle))
+        return fail(e, norm->a, "the sum of a block's middle and its feed-forward is expected here");
+    if (e->count > 1 && e->t.activation != activation->function)
+        return fail(e, activation, "its activation differs from that of other blocks");
+    e->t.activation = activation->function;
+    return take_linear(e, w, down, WEIGHT_DOWN, WEIGHT_DOWN_BIAS) &&
+           take_linear(e, w, activation->a, WEIGHT_UP, WEIGHT_UP_BIAS) &&
+           same_size(e, down, &e->t.hidden, down->width) && same_size(e, down, &e->t.ffn, activation->a->width) &&
+           take_attention(e, w, middle, x);
+}
+
+/* ---- embeddings ---------------------------------------------------------------------------------------------------
+ */
+
+/** One table of the sum: of words, positions or types. */
+static bool take_table(encoder *e, const term *t) {
+    static const weight_role roles[] = {WEIGHT_WORDS, WEIGHT_TYPES, WEIGHT_POSITIONS};
+    if (t->kind != TERM_EMBEDDING)
+        return fail(e, t, "rows of a table are expected here");
+    bool constant = t->a->kind == TERM_UNIFORM; /* the type of all tokens is 0 */
+    weight_role role = constant ? WEIGHT_TYPES : roles[t->a->kind - TERM_IDS];
+    if (e->whole.tensor[role])
+        return fail(e, t, "a second table of the same kind");
+    put(&e->whole, role, t->weight, false);
+    uint64_t rows = constant ? 1 : t->weight->dims[0];
+    uint32_t limit = role == WEIGHT_WORDS ? MODEL_MAX_VOCABULARY : MODEL_MAX_TOKENS;
+    if (rows == 0 || rows > limit)
+        return fail(e, t, "a table with no rows, or more than there may be");
+    *(role == WEIGHT_WORDS ? &e->t.vocabulary : role == WEIGHT_TYPES ? &e->t.types : &e->t.positions) = (uint32_t)rows;
+    return true;
+}
+
+static bool take_embeddings(encoder *e, const term *norm) {
+    if (!take_norm(e, &e->whole, norm, WEIGHT_EMBED_GAMMA, WEIGHT_EMBED_BETA))
+        return false;
+    const term *left = norm->a;
+    for (int tables = 0; left->kind == TERM_SUM; tables++) {
+        bool first = left->a->kind == TERM_EMBEDDING;
+        if (tables == 2 || !take_table(e, first ? left->a : left->b))
+            return tables == 2 ? fail(e, left, "more than three tables are added") : false;
+        left = first ? left->b : left->a;
+    }
+    if (!take_table(e, left))
+        return false;
+    return (e->whole.tensor[WEIGHT_WORDS] && e->whole.tensor[WEIGHT_POSITIONS]) ||
+           fail(e, norm, "the sum of a table by token ids and one by positions is expected here");
+}
+
+/* ---- weights ------------------------------------------------------------------------------------------------------
+ */
+
+static bool put_tensor(encoder *e, model *m, const weights *w, weight_role role, uint32_t layer, uint32_t rows,
+                       uint32_t cols) {
+    const onnx_tensor *from = w->tensor[role];
+    const char *name = weight_name(e->im->a, &e->t, role, layer);
+    src_loc whole = {e->im->graph->path, 0, 0};
+    if (!name && !from)
+        return true;
+    if (!name || !from)
+        return diag_error(e->im->d, whole, "some blocks have a bias where others have none, in layer %u", layer);
+    const char *dtype = from->type == ONNX_FLOAT      ? "F32"
+                        : from->type == ONNX_FLOAT16  ? "F16"
+                        : from->type == ONNX_BFLOAT16 ? "BF16"
+                                                      : NULL;
+    uint64_t need = (uint64_t)rows * cols;
+    bool fits = role == WEIGHT_TYPES ? from->elements >= need : from->elements == need;
+    if (!dtype || !fits)
+        return diag_error(e->im->d, whole, "weight '%.80s' must have %u x %u elements of float32, float16 or bfloat16",
+                          from->name, rows, cols);
+    bool transposed = w->transposed[role];
+    m->tensors[m->tensor_count++] = (ir_tensor){.name = name,
+                                                .file = from->file,
+                                                .dtype = dtype,
+                                                .offset = from->offset,
+                                                .file_bytes = from->file_bytes,
+                                                .rows = transposed ? cols : rows,
+                                                .cols = transposed ? rows : cols,
+                                                .transposed = transposed,
+                                                .loc = m->loc};
+    return true;
+}
+
+typedef struct {
+    bool block;
+    uint32_t rows, cols;
+} place;
+
+static bool put_tensors(encoder *e, model *m) {
+    const transformer *t = &e->t;
+    enum { PLACE_MODEL, PLACE_BLOCK };
+    const place places[WEIGHT_ROLES] = {
+#define WEIGHT(role, where, name, bert, rows, cols, fill, needed) {PLACE_##where == PLACE_BLOCK, rows, cols},
+#include "frontend/weights.def"
+    };
+    m->tensors = ARENA_ARRAY(e->im->a, ir_tensor, (size_t)WEIGHT_ROLES * (t->layers + 1));
+    bool ok = true;
+    for (int r = 0; r < WEIGHT_ROLES && ok; r++)
+        ok = places[r].block || put_tensor(e, m, &e->whole, (weight_role)r, 0, places[r].rows, places[r].cols);
+    for (uint32_t layer = 0; layer < t->layers; layer++)
+        for (int r = 0; r < WEIGHT_ROLES && ok; r++)
+            ok = !places[r].block || put_tensor(e, m, &e->layers[t->layers - 1 - layer], (weight_role)r, layer,
+                                                places[r].rows, places[r].cols);
+    return ok;
+}
+
+bool encoder_read(importer *im, const term *out, model *m) {
+    encoder e = {.im = im, .t = transformer_defaults()};
+    size_t blocks = 0;
+    e.t.norm_epsilon = -1;
+    e.t.types = 0;
+    if (out->kind == TERM_POOL) {
+        e.t.pooling = out->function;
+        out = out->a;
+    }
+    for (size_t i = 0; i < im->graph->node_count; i++)
+        blocks += strcmp(im->graph->nodes[i].op, "Softmax") == 0;
+    e.layers = ARENA_ARRAY(im->a, weights, blocks + 1);
+    while (e.count < blocks)
+        if (!take_block(&e, &out))
+            return false;
+    if (blocks == 0 || blocks > MODEL_MAX_LAYERS)
+        return fail(&e, out, "no attention, or more layers of it than there may be");
+    if (!take_embeddings(&e, out))
+        return false;
+    if (e.t.heads > MODEL_MAX_HEADS || e.t.hidden > MODEL_MAX_WIDTH || e.t.ffn > MODEL_MAX_FFN)
+        return fail(&e, out, "more heads, or wider rows, than there may be");
+    e.t.layers = (uint32_t)blocks;
+    e.t.qkv_bias = e.layers[0].tensor[WEIGHT_QUERY_BIAS] != NULL;
+    e.t.linear_bias = e.layers[0].tensor[WEIGHT_UP_BIAS] != NULL;
+    if (!transformer_check(im->d, m->loc, &e.t))
+        return false;
+    m->transformer = e.t;
+    return put_tensors(&e, m);
+}

@@ -1,0 +1,222 @@
+/* ONNX models: the graph node by node, then the encoder that it is, with the weights where they lie in the file.
+ *
+ * The first output of the graph is the model's. The file's surroundings, or those of the directory above, say what a
+ * Hugging Face directory says: vocabulary, and pooling if the graph does not pool.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontend/model.h"
+#include "frontend/onnx/import.h"
+#include "frontend/onnx/term.h"
+#include "frontend/path.h"
+
+/** A name and what it means. */
+typedef struct {
+    const char *name;
+    const term *value;
+    size_t node; /* index + 1 of the node that made it; 0: none */
+} binding;
+
+typedef struct {
+    binding *slots;
+    size_t mask;
+} bindings;
+
+static bindings bindings_new(arena *a, size_t count) {
+    size_t size = 16;
+    while (size < 2 * count)
+        size *= 2;
+    return (bindings){ARENA_ARRAY(a, binding, size), size - 1};
+}
+
+/** The slot of a name: its own, or the free one where it belongs. */
+static binding *bindings_slot(const bindings *b, const char *name) {
+    uint64_t hash = 14695981039346656037u;
+    for (const char *c = name; *c; c++)
+        hash = (hash ^ (uint8_t)*c) * 1099511628211u;
+    size_t i = (size_t)(hash ^ hash >> 32) & b->mask;
+    while (b->slots[i].name && strcmp(b->slots[i].name, name) != 0)
+        i = (i + 1) & b->mask;
+    return &b->slots[i];
+}
+
+static bool bind(importer *im, const bindings *b, const char *name, const term *value, size_t node) {
+    binding *slot = bindings_slot(b, name);
+    if (slot->name)
+        return diag_error(im->d, (src_loc){im->graph->path, 0, 0}, "'%.80s' is made twice", name);
+    *slot = (binding){name, value, node};
+    return true;
+}
+
+/* ---- inputs -------------------------------------------------------------------------------------------------------
+ */
+
+static const term *input_term(importer *im, const onnx_value *v) {
+    static const struct {
+        const char *name;
+        term_kind kind;
+    } known[] = {{"mask", TERM_UNIFORM},
+                 {"type", TERM_TYPES},
+                 {"segment", TERM_TYPES},
+                 {"position", TERM_POSITIONS},
+                 {"ids", TERM_IDS}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (!strstr(v->name, known[i].name))
+            continue;
+        term *t = term_new(im, known[i].kind, NULL, NULL);
+        static const int64_t any[2] = {DIM_BATCH, DIM_SEQ};
+        t->ints = known[i].kind == TERM_UNIFORM ? any : NULL;
+        t->number = 1;
+        return t;
+    }
+    return NULL;
+}
+
+static bool bind_inputs(importer *im, const bindings *b) {
+    const onnx_graph *g = im->graph;
+    src_loc whole = {g->path, 0, 0};
+    for (size_t i = 0; i < g->input_count; i++) {
+        const onnx_value *v = &g->inputs[i];
+        if (bindings_slot(b, v->name)->name)
+            continue; /* an initializer that may be overridden */
+        const term *t = input_term(im, v);
+        bool two = !v->shaped || v->rank == 2;
+        if (!t || !two ||
+            (v->type != ONNX_INT64 && v->type != ONNX_INT32 && v->type != ONNX_FLOAT && v->type != ONNX_BOOL))
+            return diag_error(im->d, whole,
+                              "input '%.80s' is none that is known; there may be input_ids, attention_mask, "
+                              "token_type_ids and position_ids, each [batch, sequence]",
+                              v->name);
+        if (v->shaped && v->dims[0] > 1)
+            return diag_error(im->d, whole,
+                              "input '%.80s' is a batch of %llu; export with a batch of one, or of any size", v->name,
+                              (unsigned long long)v->dims[0]);
+        if (t->kind == TERM_IDS && v->shaped) {
+            im->batch = v->dims[0] ? 1 : DIM_BATCH;
+            im->seq = v->dims[1] ? (int64_t)v->dims[1] : DIM_SEQ;
+        }
+        if (!bind(im, b, v->name, t, 0))
+            return false;
+    }
+    return true;
+}
+
+/* ---- nodes --------------------------------------------------------------------------------------------------------
+ */
+
+static bool read_node(importer *im, const bindings *b, size_t index) {
+    const onnx_node *n = &im->graph->nodes[index];
+    im->node = n;
+    memset(im->in, 0, sizeof im->in);
+    for (size_t i = 0; i < n->input_count && i < ONNX_MAX_INPUTS; i++) {
+        const binding *slot = bindings_slot(b, n->inputs[i]);
+        if (*n->inputs[i] && !slot->name)
+            return diag_error(im->d, (src_loc){im->graph->path, 0, 0},
+                              "node \"%.80s\" (%.40s): its input '%.80s' is made by no node before it", n->name, n->op,
+                              n->inputs[i]);
+        im->in[i] = slot->name ? slot->value : NULL;
+    }
+    const term *out = onnx_apply(im);
+    for (size_t i = 0; i < n->output_count; i++)
+        if (*n->outputs[i] &&
+            !bind(im, b, n->outputs[i],
+                  i == 0 || out->kind == TERM_UNKNOWN ? out : term_unknown(im, "only its first output is known"),
+                  index + 1))
+            return false;
+    return true;
+}
+
+/** Reports every node below the output that has no known form, and why. */
+static bool report_unknown(importer *im, const bindings *b, const char *output) {
+    enum { MOST = 50 };
+    const onnx_graph *g = im->graph;
+    src_loc whole = {g->path, 0, 0};
+    bool *needed = ARENA_ARRAY(im->a, bool, g->node_count + 1);
+    size_t from = bindings_slot(b, output)->node, count = 0;
+    needed[from] = true;
+    for (size_t i = g->node_count; i > 0; i--)
+        for (size_t j = 0; needed[i] && j < g->nodes[i - 1].input_count; j++)
+            needed[bindings_slot(b, g->nodes[i - 1].inputs[j])->node] = true;
+    for (size_t i = 1; i <= g->node_count; i++) {
+        const onnx_node *n = &g->nodes[i - 1];
+        const term *t = needed[i] && n->output_count ? bindings_slot(b, n->outputs[0])->value : NULL;
+        if (!t || t->kind != TERM_UNKNOWN || !t->reason)
+            continue;
+        if (count++ < MOST)
+            diag_error(im->d, whole, "node \"%.80s\" (%.40s): %s", n->name, n->op, t->reason);
+    }
+    if (count > MOST)
+        diag_error(im->d, whole, "and %zu nodes more", count - MOST);
+    return false;
+}
+
+static bool read_graph(importer *im, model *m) {
+    const onnx_graph *g = im->graph;
+    src_loc whole = {g->path, 0, 0};
+    size_t names = g->tensor_count + g->input_count + 1;
+    for (size_t i = 0; i < g->node_count; i++)
+        names += g->nodes[i].output_count + 1;
+    bindings b = bindings_new(im->a, names);
+    for (size_t i = 0; i < g->tensor_count; i++)
+        if (!bind(im, &b, g->tensors[i].name, term_constant(im, &g->tensors[i]), 0))
+            return false;
+    if (!bind_inputs(im, &b))
+        return false;
+    for (size_t i = 0; i < g->node_count; i++)
+        if (!read_node(im, &b, i))
+            return false;
+    if (g->output_count == 0 || !bindings_slot(&b, g->outputs[0].name)->name)
+        return diag_error(im->d, whole, "has no output, or one that no node makes");
+    const term *out = bindings_slot(&b, g->outputs[0].name)->value;
+    return out->kind == TERM_UNKNOWN ? report_unknown(im, &b, g->outputs[0].name) : encoder_read(im, out, m);
+}
+
+/* ---- the file and what lies around it -----------------------------------------------------------------------------
+ */
+
+static bool read_surroundings(arena *a, diag *d, const char *path, model *m) {
+    const char *beside = path_beside(a, path, "."), *above = path_beside(a, path, "..");
+    bool here = path_is_file(path_join(a, beside, "config.json")) || path_is_file(path_join(a, beside, "vocab.txt")) ||
+                path_is_file(path_join(a, beside, "tokenizer.json"));
+    bool there = path_is_file(path_join(a, above, "config.json"));
+    uint32_t pooled = m->transformer.pooling;
+    if (!here && !there) {
+        diag_remark(d, m->loc, "onnx", "neither beside '%s' nor above is a tokeniser: inputs are token ids", path);
+        return true;
+    }
+    const char *directory = here ? beside : above;
+    if (!model_read_surroundings(a, d, directory, m))
+        return false;
+    if (pooled != POOLING_NONE && pooled != m->transformer.pooling)
+        return diag_error(d, m->loc, "pools otherwise than modules.json in '%s' says", directory);
+    return true;
+}
+
+model *model_from_onnx_bytes(arena *a, diag *d, const char *path, const uint8_t *data, uint64_t bytes) {
+    model *m = ARENA_NEW(a, model);
+    m->path = arena_strdup(a, path);
+    m->name = path_stem(a, path);
+    m->loc = (src_loc){m->path, 0, 0};
+    m->lower_case = true;
+    importer im = {.a = a, .d = d, .graph = onnx_parse(a, d, path, data, bytes), .batch = DIM_BATCH, .seq = DIM_SEQ};
+    if (!im.graph || !read_graph(&im, m))
+        return NULL;
+    if (im.seq > m->transformer.positions) {
+        diag_error(d, m->loc, "takes %lld tokens, but has positions for %u", (long long)im.seq,
+                   m->transformer.positions);
+        return NULL;
+    }
+    m->tokens = im.seq > 0 ? (uint32_t)im.seq : 0;
+    return m;
+}
+
+model *model_from_onnx(arena *a, diag *d, const char *path) {
+    const uint8_t *data;
+    uint64_t bytes;
+    if (!file_map(d, path, &data, &bytes))
+        return NULL;
+    model *m = model_from_onnx_bytes(a, d, path, data, bytes);
+    file_unmap(data, bytes);
+    return m && read_surroundings(a, d, path, m) ? m : NULL;
+}

@@ -1,0 +1,266 @@
+/* Arithmetic on rows: sums, factors, layer normalisation and activations, whatever way they are written. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontend/onnx/term.h"
+
+enum { SAME_DEPTH = 6 };
+/* Constants are float32, some of them products: so near is equal. */
+static const double NEAR = 1e-5;
+
+term *term_new(importer *im, term_kind kind, const term *a, const term *b) {
+    term *t = ARENA_NEW(im->a, term);
+    t->kind = kind;
+    t->a = a;
+    t->b = b;
+    t->node = im->node;
+    t->width = a ? a->width : 0;
+    t->heads = a ? a->heads : 0;
+    return t;
+}
+
+const term *term_uniform(importer *im, double number) {
+    term *t = term_new(im, TERM_UNIFORM, NULL, NULL);
+    t->number = number;
+    return t;
+}
+
+const term *term_unknown(importer *im, const char *reason) {
+    term *t = term_new(im, TERM_UNKNOWN, NULL, NULL);
+    t->reason = reason;
+    return t;
+}
+
+static bool same_within(const term *x, const term *y, int depth) {
+    if (x == y)
+        return true;
+    if (!x || !y || depth == 0 || x->kind != y->kind || x->number != y->number || x->weight != y->weight ||
+        x->bias != y->bias || x->width != y->width || x->heads != y->heads || x->function != y->function ||
+        x->kind == TERM_UNKNOWN || x->kind == TERM_INTS)
+        return false;
+    return same_within(x->a, y->a, depth - 1) && same_within(x->b, y->b, depth - 1) &&
+           same_within(x->c, y->c, depth - 1);
+}
+
+bool term_same(const term *x, const term *y) {
+    return same_within(x, y, SAME_DEPTH);
+}
+
+bool term_is_rows(const term *t) {
+    return t->kind >= TERM_EMBEDDING && t->kind < TERM_POOL;
+}
+
+static bool near(double x, double y) {
+    return fabs(x - y) <= NEAR * fabs(y);
+}
+
+static bool is_vector(const term *t, uint32_t width) {
+    return t->kind == TERM_WEIGHT && t->weight->rank > 0 && t->weight->elements == width &&
+           t->weight->dims[t->weight->rank - 1] == width;
+}
+
+/* ---- activations ------------------------------------------------------------------------------------------------- */
+
+const term *term_activation(importer *im, const term *x, uint32_t function) {
+    term *t = term_new(im, TERM_ACTIVATION, x, NULL);
+    t->function = function;
+    return t;
+}
+
+/** x + 0.044715 x^3, times sqrt(2 / pi). */
+static bool is_tanh_argument(const term *t, const term *x) {
+    if (t->kind != TERM_SCALE || !near(t->number, 0.7978845608028654) || t->a->kind != TERM_SUM)
+        return false;
+    const term *sum = t->a, *cubic = term_same(sum->a, x) ? sum->b : sum->a;
+    return (term_same(sum->a, x) || term_same(sum->b, x)) && cubic->kind == TERM_SCALE &&
+           near(cubic->number, 0.044715) && cubic->a->kind == TERM_POWER && cubic->a->number == 3 &&
+           term_same(cubic->a->a, x);
+}
+
+/** x * (1 + erf(x / sqrt 2)) / 2, and the same with tanh. */
+static const term *match_gelu(importer *im, const term *x, const term *gate) {
+    if (gate->kind != TERM_SHIFT || gate->number != 1)
+        return NULL;
+    const term *f = gate->a;
+    if (f->kind == TERM_ERF && f->a->kind == TERM_SCALE && near(f->a->number, 0.7071067811865476) &&
+        term_same(f->a->a, x))
+        return term_activation(im, x, 0);
+    if (f->kind == TERM_TANH && is_tanh_argument(f->a, x))
+        return term_activation(im, x, 1);
+    return NULL;
+}
+
+/* ---- sums and products ------------------------------------------------------------------------------------------- */
+
+const term *term_scale(importer *im, const term *x, double factor) {
+    if (x->kind == TERM_UNIFORM)
+        return term_uniform(im, x->number * factor);
+    if (x->kind == TERM_SCALE) {
+        factor *= x->number;
+        x = x->a;
+    }
+    if (factor == 1)
+        return x;
+    if (x->kind == TERM_PRODUCT && near(factor, 0.5)) {
+        const term *gelu = match_gelu(im, x->a, x->b);
+        gelu = gelu ? gelu : match_gelu(im, x->b, x->a);
+        if (gelu)
+            return gelu;
+    }
+    term *t = term_new(im, TERM_SCALE, x, NULL);
+    t->number = factor;
+    return t;
+}
+
+static const term *shift(importer *im, const term *x, double by) {
+    if (x->kind == TERM_UNIFORM)
+        return term_uniform(im, x->number + by);
+    const term *inner = x->kind == TERM_SCALE ? x->a : x;
+    if (inner->kind == TERM_SCORES && isfinite(by))
+        return x; /* a softmax does not see what is added to all scores */
+    if (by == 0)
+        return x;
+    /* (erf + 1) / 2 is written erf / 2 + 1/2, too. */
+    if (x->kind == TERM_SCALE && near(x->number, by))
+        return term_scale(im, shift(im, x->a, 1), x->number);
+    term *t = term_new(im, TERM_SHIFT, x, NULL);
+    t->number = by;
+    return t;
+}
+
+static const term *add_vector(importer *im, const term *x, const term *vector) {
+    bool linear = x->kind == TERM_LINEAR, norm = x->kind == TERM_LAYERNORM;
+    if ((!linear && !norm) || x->bias || !is_vector(vector, x->width))
+        return term_unknown(im, "a constant is added to what is neither a product nor a normalised row of its width");
+    term *t = term_new(im, x->kind, x->a, NULL);
+    const onnx_node *node = t->node;
+    *t = *x;
+    t->node = node;
+    t->bias = vector->weight;
+    return t;
+}
+
+const term *term_add(importer *im, const term *x, const term *y) {
+    if (x->kind == TERM_UNIFORM || x->kind == TERM_WEIGHT) {
+        const term *t = x;
+        x = y;
+        y = t;
+    }
+    if (y->kind == TERM_UNIFORM)
+        return shift(im, x, y->number);
+    if (y->kind == TERM_WEIGHT)
+        return add_vector(im, x, y);
+    if (x->width != y->width)
+        return term_unknown(
+            im, arena_printf(im->a, "its operands are %u and %u wide; a sum needs equal shapes", x->width, y->width));
+    return term_new(im, TERM_SUM, x, y);
+}
+
+const term *term_subtract(importer *im, const term *x, const term *y) {
+    if (y->kind == TERM_MEAN && term_same(y->a, x))
+        return term_new(im, TERM_CENTERED, x, NULL);
+    if (y->kind == TERM_UNIFORM)
+        return shift(im, x, -y->number);
+    return term_unknown(im, "a difference is known only of a row and its mean");
+}
+
+static const term *multiply_vector(importer *im, const term *x, const term *vector) {
+    if (x->kind != TERM_NORMED || !is_vector(vector, x->width))
+        return term_unknown(im, "a vector multiplies what is no normalised row of its width");
+    return term_layernorm(im, x->a, vector->weight, NULL, x->number);
+}
+
+const term *term_multiply(importer *im, const term *x, const term *y) {
+    if (x->kind == TERM_UNIFORM || x->kind == TERM_WEIGHT) {
+        const term *t = x;
+        x = y;
+        y = t;
+    }
+    if (y->kind == TERM_UNIFORM)
+        return term_scale(im, x, y->number);
+    if (y->kind == TERM_WEIGHT)
+        return multiply_vector(im, x, y);
+    double factor = 1;
+    if (x->kind == TERM_SCALE) {
+        factor *= x->number;
+        x = x->a;
+    }
+    if (y->kind == TERM_SCALE) {
+        factor *= y->number;
+        y = y->a;
+    }
+    if (x->kind == TERM_SIGMOID && term_same(x->a, y))
+        return term_scale(im, term_activation(im, y, 3), factor);
+    if (y->kind == TERM_SIGMOID && term_same(y->a, x))
+        return term_scale(im, term_activation(im, x, 3), factor);
+    if (term_same(x, y))
+        return term_scale(im, term_power(im, x, 2), factor);
+    if (x->kind == TERM_POWER && term_same(x->a, y))
+        return term_scale(im, term_power(im, y, x->number + 1), factor);
+    if (y->kind == TERM_POWER && term_same(y->a, x))
+        return term_scale(im, term_power(im, x, y->number + 1), factor);
+    if (y->kind == TERM_POWER && y->number < 0)
+        return term_scale(im, term_divide(im, x, term_power(im, y->a, -y->number)), factor);
+    if (x->width != y->width)
+        return term_unknown(im, arena_printf(im->a, "its operands are %u and %u wide", x->width, y->width));
+    return term_scale(im, term_new(im, TERM_PRODUCT, x, y), factor);
+}
+
+/* ---- layer normalisation ----------------------------------------------------------------------------------------- */
+
+const term *term_power(importer *im, const term *x, double exponent) {
+    if (x->kind == TERM_UNIFORM)
+        return term_uniform(im, pow(x->number, exponent));
+    /* The square root of a square is no such power: it has lost the sign. */
+    if (x->kind == TERM_POWER && (exponent == -1 || (exponent == floor(exponent) && x->number == floor(x->number)))) {
+        exponent *= x->number;
+        x = x->a;
+    }
+    if (exponent == 1)
+        return x;
+    term *t = term_new(im, TERM_POWER, x, NULL);
+    t->number = exponent;
+    return t;
+}
+
+const term *term_divide(importer *im, const term *x, const term *y) {
+    if (y->kind == TERM_UNIFORM)
+        return term_scale(im, x, 1 / y->number);
+    bool root = y->kind == TERM_POWER && y->number == 0.5;
+    const term *shifted = root ? y->a : y, *variance = shifted->kind == TERM_SHIFT ? shifted->a : shifted;
+    if (root && x->kind == TERM_CENTERED && variance->kind == TERM_VARIANCE && term_same(variance->a, x->a)) {
+        term *t = term_new(im, TERM_NORMED, x->a, NULL);
+        t->number = shifted == variance ? 0 : shifted->number;
+        return t;
+    }
+    if (x->kind == TERM_UNIFORM)
+        return term_scale(im, term_power(im, y, -1), x->number);
+    return term_unknown(im, "a quotient is known only of a centered row and its deviation, or by a constant");
+}
+
+const term *term_mean(importer *im, const term *x) {
+    if (x->kind == TERM_POWER && x->number == 2 && x->a->kind == TERM_CENTERED)
+        return term_new(im, TERM_VARIANCE, x->a->a, NULL);
+    return term_is_rows(x) ? term_new(im, TERM_MEAN, x, NULL) : term_unknown(im, "a mean is known only of rows");
+}
+
+/** 1e-12 is what the model's author wrote, not the float beside it. */
+static double decimal(double number) {
+    char text[32];
+    snprintf(text, sizeof text, "%.7g", number);
+    double written = strtod(text, NULL);
+    return (float)written == (float)number ? written : number;
+}
+
+const term *term_layernorm(importer *im, const term *x, const onnx_tensor *gamma, const onnx_tensor *beta,
+                           double epsilon) {
+    if (!term_is_rows(x) || gamma->elements != x->width || (beta && beta->elements != x->width))
+        return term_unknown(im, arena_printf(im->a, "normalises rows of %u with %llu factors", x->width,
+                                             (unsigned long long)gamma->elements));
+    term *t = term_new(im, TERM_LAYERNORM, x, NULL);
+    t->weight = gamma;
+    t->bias = beta;
+    t->number = decimal(epsilon);
+    return t;
+}

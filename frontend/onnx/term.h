@@ -1,0 +1,136 @@
+/* What a value of an ONNX graph means. Each node turns the meanings of its inputs into that of its output, and rules
+ * (rewrite.c) bring the spellings of one thing to one form on the way: a factor wanders outwards through a split into
+ * heads until a softmax or a GELU takes it, a division by a square root of a variance becomes a normalised row. What is
+ * left at the graph's output is made of the ops of the IR. Private to frontend/onnx. */
+#ifndef DTQ_FRONTEND_ONNX_TERM_H
+#define DTQ_FRONTEND_ONNX_TERM_H
+
+#include "frontend/onnx/graph.h"
+
+typedef enum {
+    TERM_UNKNOWN, /* no form that is known; `reason` says why, NULL if its operand is to blame */
+    /* numbers */
+    TERM_INTS,    /* whole numbers, the sizes of an input among them */
+    TERM_UNIFORM, /* all elements are `number`; the mask of tokens is: all are there */
+    TERM_WEIGHT,
+    /* inputs, and what is made of them without arithmetic */
+    TERM_IDS,
+    TERM_TYPES,
+    TERM_POSITIONS, /* 0, 1, 2 … */
+    TERM_EMBEDDING, /* rows of a weight, by IDS, TYPES, POSITIONS or UNIFORM */
+    /* rows of `width` elements */
+    TERM_SUM,
+    TERM_LINEAR,
+    TERM_ATTENTION,
+    TERM_LAYERNORM,
+    TERM_ACTIVATION, /* `function`, of ACTIVATION_WORDS */
+    TERM_POOL,       /* `function`, of POOLING_WORDS */
+    /* rows on their way to one of the above */
+    TERM_SCALE, /* a * number */
+    TERM_SHIFT, /* a + number */
+    TERM_PRODUCT,
+    TERM_POWER, /* a ^ number */
+    TERM_ERF,
+    TERM_TANH,
+    TERM_SIGMOID,
+    TERM_MEAN,     /* of each row */
+    TERM_CENTERED, /* a - mean of a */
+    TERM_VARIANCE,
+    TERM_NORMED, /* centered / sqrt(variance + number) */
+    /* attention */
+    TERM_SPLIT, /* [batch, seq, heads, head_dim] */
+    TERM_HEADS, /* [batch, heads, seq, head_dim] */
+    TERM_KEYS,  /* [batch, heads, head_dim, seq] */
+    TERM_SCORES,
+    TERM_PROBS,
+    TERM_CONTEXT, /* as HEADS; of probabilities of a and b, times c */
+    TERM_MERGING, /* as SPLIT */
+} term_kind;
+
+enum { ONNX_MAX_INPUTS = 16 };
+
+/* Sizes that are known only when the program runs. Every other number is itself. */
+#define DIM_BATCH INT64_MIN
+#define DIM_SEQ   (INT64_MIN + 1)
+#define DIM_ANY   (INT64_MIN + 2)
+#define DIM_LAST  DIM_ANY
+
+typedef struct term {
+    term_kind kind;
+    const struct term *a, *b, *c;
+    double number;
+    const onnx_tensor *weight, *bias;
+    bool transposed; /* the weight of a linear is [inputs][outputs] */
+    uint32_t width, heads, function;
+    const int64_t *ints; /* INTS: elements; UNIFORM: its dims, or NULL if nobody asked */
+    size_t count;
+    bool scalar; /* INTS of rank 0 */
+    const char *reason;
+    const onnx_node *node; /* which made it; NULL of inputs and constants */
+} term;
+
+typedef struct {
+    arena *a;
+    diag *d;
+    const onnx_graph *graph;
+    const onnx_node *node;           /* being read */
+    const term *in[ONNX_MAX_INPUTS]; /* its inputs; NULL where it has none */
+    int64_t batch, seq;              /* sizes of the input: DIM_BATCH and DIM_SEQ, or fixed */
+} importer;
+
+/* ---- making terms (rewrite.c) ------------------------------------------------------------------------------------ */
+
+term *term_new(importer *im, term_kind kind, const term *a, const term *b);
+const term *term_uniform(importer *im, double number);
+/** `reason` says why the node has no known form; NULL: an input has none. */
+const term *term_unknown(importer *im, const char *reason);
+bool term_same(const term *x, const term *y);
+/** True for rows of `width` elements. */
+bool term_is_rows(const term *t);
+const term *term_scale(importer *im, const term *x, double factor);
+const term *term_add(importer *im, const term *x, const term *y);
+const term *term_subtract(importer *im, const term *x, const term *y);
+const term *term_multiply(importer *im, const term *x, const term *y);
+const term *term_divide(importer *im, const term *x, const term *y);
+const term *term_power(importer *im, const term *x, double exponent);
+const term *term_mean(importer *im, const term *x);
+const term *term_layernorm(importer *im, const term *x, const onnx_tensor *gamma, const onnx_tensor *beta,
+                           double epsilon);
+const term *term_activation(importer *im, const term *x, uint32_t function);
+
+/* ---- attention (attention.c) ------------------------------------------------------------------------------------- */
+
+/** A linear; an error term if the widths contradict. `bias` may be NULL. */
+const term *term_linear(importer *im, const term *x, const onnx_tensor *weight, bool transposed,
+                        const onnx_tensor *bias);
+const term *term_matmul(importer *im, const term *x, const term *y);
+const term *term_transpose(importer *im, const term *x, const int64_t *perm, size_t rank);
+const term *term_softmax(importer *im, const term *x);
+const term *term_reshape(importer *im, const term *x, const term *shape);
+/** Sizes of a value; NULL if they are not known. */
+const term *term_shape(importer *im, const term *x);
+
+/* ---- nodes (operators.c, shapes.c) ------------------------------------------------------------------------------- */
+
+typedef const term *(*onnx_rule)(importer *im);
+typedef struct {
+    const char *op;
+    onnx_rule rule;
+    unsigned least; /* inputs that it must have */
+} onnx_operator;
+/** Operators on numbers and sizes, a row without a rule last. */
+extern const onnx_operator onnx_shape_operators[];
+/** The meaning of the node im->node, from those of its inputs. */
+const term *onnx_apply(importer *im);
+const term *term_constant(importer *im, const onnx_tensor *t);
+int64_t node_int(const importer *im, const char *name, int64_t missing);
+/** Elements of an attribute, or of input `index` if it has numbers; NULL if neither says. */
+const int64_t *node_ints(const importer *im, const char *name, size_t index, size_t *count);
+
+/* ---- the model (encoder.c) --------------------------------------------------------------------------------------- */
+
+struct model;
+/** Takes an encoder of the BERT family apart that ends in `out`. */
+bool encoder_read(importer *im, const term *out, struct model *m);
+
+#endif
