@@ -18,20 +18,16 @@ static val sums_across(emitter *e, val rows[LANES]) {
     return rows[0];
 }
 
-static val is_at_least(emitter *e, val a, val b) {
-    return LLVMBuildICmp(e->builder, LLVMIntSGE, a, b, "");
-}
-
 /* The integer quotient of 2^32 by z in [15, 2^24]: the rounded quotient of floats is off by at most 2^8 / z + 1, what
- * is left is a number of 25 bits, and what is left of that is at most z away. */
+ * is left is a number of 25 bits, and when that is divided, too, what is left is at most half of z, up or down. */
 static val quotient(emitter *e, val z, val z_float) {
     val q = to_int(e, over(e, splat_f(e, 0x1p32f), z_float));
     val left = sub(e, splat_i(e, 0), mul(e, q, z)); /* modulo 2^32 */
     val more = to_int(e, round_even(e, over(e, to_float(e, left), z_float)));
-    q = add(e, q, more);
     left = sub(e, left, mul(e, more, z));
-    q = choose(e, is_at_least(e, left, z), add(e, q, splat_i(e, 1)), q);
-    return choose(e, is_at_least(e, left, splat_i(e, 0)), q, sub(e, q, splat_i(e, 1)));
+    q = add(e, q, more);
+    val above = LLVMBuildICmp(e->builder, LLVMIntSLT, left, splat_i(e, 0), "");
+    return choose(e, above, sub(e, q, splat_i(e, 1)), q);
 }
 
 val attention_sums(emitter *e) {
