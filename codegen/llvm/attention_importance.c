@@ -96,7 +96,8 @@ val attention_importance(emitter *e) {
     val rows = round_up(e, STRIP(e, e->i64, strip, rows), GROUP_ROWS);
     share s = {strip, STRIP(e, e->ptr, strip, probabilities), STRIP(e, e->i64, strip, keys),
                LLVMBuildUDiv(e->builder, rows, i64_of(e, GROUP_ROWS), ""), arg(e, 1)};
-    unsigned together = e->level == DTQ_HOST_V2 || e->level == DTQ_HOST_V3 ? 1 : BLOCK_VECTORS;
+    /* As many as leave the registers room for what they are made of. */
+    unsigned together = e->level == DTQ_HOST_V2 || e->level == DTQ_HOST_V3 ? 1 : BLOCK_VECTORS / 2;
     loop spans = loop_begin(e, i64_of(e, 0), i64_of(e, SPANS), 1);
     val from = element(e, e->i64, STRIP_AT(e, strip, from), spans.index);
     val to = element(e, e->i64, STRIP_AT(e, strip, to), spans.index);
