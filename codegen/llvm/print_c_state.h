@@ -192,7 +192,8 @@ unsigned c_mask_bits(c_printer *p, LLVMValueRef v);
 /** `x`, in lanes of `from`, in lanes of `to`. */
 const char *c_mask_convert(c_printer *p, LLVMTypeRef t, unsigned from, unsigned to, const char *x);
 
-/* ---- functions (print_c_functions.c, print_c_instructions.c, print_c_calls.c) ------------------------------------ */
+/* ---- functions (print_c_functions.c, print_c_instructions.c, print_c_calls.c) -------------------------------------
+ */
 
 /** Whether the function is the primitive dtq.dot4, whose body is the prelude's. */
 bool c_is_dot4(LLVMValueRef function);
