@@ -165,12 +165,12 @@ static void scale_channels(emitter *e, const packing *p, unsigned class, val fro
     for (unsigned v = 0; v < count; v++) {
         uint64_t column = (uint64_t)(first + v) * LANES, left = p->a->head_dim - column;
         val x = load_columns(e, at(e, row, i64_of(e, 4 * column)), left < LANES ? (unsigned)left : LANES);
-        var_set(e, largest[v], larger_bits(e, var_get(e, largest[v]), magnitude_bits(e, x)));
+        var_set(e, largest[v], larger_unsigned(e, var_get(e, largest[v]), magnitude_bits(e, x)));
     }
     loop_end(e, &rows);
     for (unsigned v = 0; v < count; v++) {
         val most = var_get(e, largest[v]);
-        var_set(e, anywhere, larger_bits(e, var_get(e, anywhere), most));
+        var_set(e, anywhere, larger_unsigned(e, var_get(e, anywhere), most));
         uint64_t channel = class * padded_to_vector(p->a) + (uint64_t)(first + v) * LANES;
         val scale = quantisation_scale(e, most, splat_f(e, class ? 127.0f : 7.0f));
         store(e, scale, at(e, p->to.value_scales, i64_of(e, 4 * channel)));

@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 
+#include "codegen/llvm/codes.h"
 #include "codegen/llvm/kernels.h"
 
 enum {
@@ -94,20 +95,8 @@ void each_columns(emitter *e, uint64_t columns, columns_body *body, void *contex
 val load_columns(emitter *e, val from, unsigned count);
 void store_columns(emitter *e, val x, val to, unsigned count);
 
-/** Bits of |x|, a vector. Those of non-negative floats order like the floats, and infinities and NaN come last. */
-val magnitude_bits(emitter *e, val x);
-val larger_bits(emitter *e, val a, val b); /* the larger of unsigned integers */
 /** Bits of the largest magnitude of a row, a scalar. */
 val largest_magnitude(emitter *e, val row, uint64_t columns);
-/** <16 x i1> or i1: magnitudes of 2^50 or more, and what is not finite. */
-val cannot_be_quantised(emitter *e, val bits);
-/** Calls dtq_host_bad if the magnitude, a scalar, is such. */
-void report_unless_quantisable(emitter *e, val bits, val frame, val site, val slot, val head);
-/** NUMERICS.md's scale for a largest magnitude (bits), scalars or vectors. */
-val quantisation_scale(emitter *e, val bits, val limit);
-/** Codes as i32 of `count` (at most 4) vectors, each with its scale; `rounded` are <16 x float> to work with. */
-void quantised(emitter *e, unsigned count, const val *x, const val *scales, const val *reciprocals, const var *rounded,
-               val *codes);
 
 /* ---- integers ---------------------------------------------------------------------------------------------------- */
 

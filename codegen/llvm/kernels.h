@@ -36,7 +36,8 @@ val emit_attention_pack(emitter *e, const attention_shape *a);
  *  importance (added to frame->importance[worker] unless frame->importance is NULL), output. */
 val emit_attention_strips(emitter *e, const attention_shape *a);
 
-/* ---- linears (gemm_int8.c, gemm_float.c) ------------------------------------------------------------------------- */
+/* ---- linears (quantise.c, gemm_int8.c, gemm_float.c)
+ * ------------------------------------------------------------------------- */
 
 /** quantise: void (ptr frame, ptr src, ptr codes, ptr scales, i64 rows, i64 site, i64 slot). Rows of `width` floats to
  *  codes with 128 added, u8 [rows][codes_stride(width)], and a scale for each row; `slot` is the first row's. */
