@@ -117,6 +117,7 @@ bool machine_simplify(diag *d, LLVMModuleRef m, LLVMTargetMachineRef machine) {
 }
 
 bool machine_optimise(diag *d, LLVMModuleRef m, LLVMTargetMachineRef machine) {
-    return run_passes(d, m, machine,
-                      "always-inline,function(sroa,early-cse<memssa>,instcombine,loop-mssa(licm),gvn,simplifycfg)");
+    return run_passes(
+        d, m, machine,
+        "always-inline,function(sroa,early-cse<memssa>,instcombine,loop-mssa(licm),early-cse<memssa>,simplifycfg)");
 }
