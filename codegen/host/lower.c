@@ -27,7 +27,7 @@ typedef struct {
     uint32_t *arrived;    /* [value_count of the module] host value that stands for it in the current region */
     uint32_t *arrived_in; /* the region that `arrived` is of */
     uint32_t region;      /* current */
-    uint32_t step_room, input_room, weight_room, site_room;
+    uint32_t step_room, weight_room, site_room;
 } lowering;
 
 /* Room for one more in an array of the arena: grows by doubling. */
@@ -211,16 +211,21 @@ static bool lower_norm(lowering *l, size_t op) {
     return true;
 }
 
+/* Number of a word among those of an instruction's field (runtime/isa/isa.def). False after an error. */
+static bool word_of(lowering *l, size_t op, dtq_opcode code, size_t field, uint32_t *out) {
+    const char *text = ir_str(l->m, op, IR_KEY_function), *word;
+    size_t length;
+    for (*out = 0; (word = dtq_enum_word(&dtq_ops[code].fields[field], *out, &length)); ++*out)
+        if (strlen(text) == length && memcmp(word, text, length) == 0)
+            return true;
+    return diag_internal(l->d, l->m->ops[op].loc, "host code knows no function '%s'", text);
+}
+
 static bool lower_activation(lowering *l, size_t op) {
-    static const char *const names[] = {"gelu", "gelu_tanh", "relu", "tanh", "silu"};
-    const char *name = ir_str(l->m, op, IR_KEY_function);
     uint32_t a = operand(l, op, 0);
     host_step *s = new_step(l, HOST_ACTIVATION, result(l, op));
     s->a = a;
-    while (s->function < sizeof names / sizeof *names && strcmp(names[s->function], name) != 0)
-        s->function++;
-    return s->function < sizeof names / sizeof *names ||
-           diag_internal(l->d, l->m->ops[op].loc, "host code has no activation '%s'", name);
+    return word_of(l, op, DTQ_OP_ACT, DTQ_F(ACT, kind), &s->function);
 }
 
 /* The linear of this region that computes `value` for nobody else, if `other` is there before it: the sum can be made
@@ -300,9 +305,9 @@ static bool lower_output(lowering *l, size_t op) {
     }
     r->kind = l->p->qkv_input ? DTQ_OUTPUT_ATTENTION : DTQ_OUTPUT_HIDDEN;
     if (l->m->ops[def].code == IR_POOL) {
-        const char *function = ir_str(l->m, def, IR_KEY_function);
         r->kind = DTQ_OUTPUT_POOLED;
-        r->pooling = strcmp(function, "mean") == 0 ? 0 : strcmp(function, "first") == 0 ? 1 : 2;
+        if (!word_of(l, def, DTQ_OP_POOL, DTQ_F(POOL, kind), &r->pooling))
+            return false;
         v = ir_operand(l->m, def, 0);
     }
     r->width = l->m->types[v].dim[1];

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 static uint32_t stride_of(uint32_t width) {
-    return (width + DTQ_HOST_LANES - 1) / DTQ_HOST_LANES * DTQ_HOST_LANES;
+    return (uint32_t)dtq_host_padded(width);
 }
 
 /* ---- buffers ---------------------------------------------------------------------------------------------------- */

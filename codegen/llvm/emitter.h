@@ -131,13 +131,11 @@ val bits_to_int(emitter *e, val x);
 val fgreater(emitter *e, val a, val b); /* ordered a > b */
 val fless(emitter *e, val a, val b);
 val choose(emitter *e, val condition, val a, val b);
-val larger_of(emitter *e, val a, val b);  /* a > b ? a : b */
-val smaller_of(emitter *e, val a, val b); /* a < b ? a : b */
+val larger_of(emitter *e, val a, val b); /* a > b ? a : b */
 val shuffle(emitter *e, val a, val b, const unsigned *lanes, unsigned count);
-/** NUMERICS.md's tree over 16 lanes; the maximum of 16 lanes; the wrapping sum of 16 integers. */
+/** NUMERICS.md's tree over 16 lanes; the maximum of 16 lanes. */
 val sum_tree(emitter *e, val x);
 val max_lane(emitter *e, val x);
-val sum_lanes(emitter *e, val x);
 val larger_unsigned(emitter *e, val a, val b); /* of integers */
 val max_lane_unsigned(emitter *e, val x);      /* of integers */
 val any_lane(emitter *e, val condition);       /* whether a <16 x i1> holds anywhere */
@@ -145,8 +143,8 @@ val lane_numbers(emitter *e);                  /* <0, 1, … 15> as i32 */
 
 /** 2^t by NUMERICS.md's polynomial for t in (-126, 0]; other lanes are whatever the caller then replaces. */
 val exp2_inside(emitter *e, val t);
-/** 2^t for any t: 0 for t <= -126 and NaN, 1 for t >= 0. */
-val exp2_full(emitter *e, val t);
+/** 2^t for t <= 0: 0 for t <= -126 and NaN. */
+val exp2_nonpositive(emitter *e, val t);
 
 /** acc + the products of the four unsigned bytes of each lane of `a` and the signed ones of `b` (dot4.c). */
 val dot4(emitter *e, val acc, val a, val b);

@@ -8,7 +8,7 @@
 
 /** Floats (or codes) that a row of `width` takes: padded to whole vectors. */
 static inline uint64_t row_stride(uint64_t width) {
-    return (width + LANES - 1) / LANES * LANES;
+    return dtq_host_padded(width);
 }
 
 /* ---- attention (attention*.c) ------------------------------------------------------------------------------------ */

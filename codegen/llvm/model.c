@@ -82,38 +82,36 @@ static val emit_run(emitter *e, const host_program *p) {
 
 /* ---- the description -------------------------------------------------------------------------------------------- */
 
-static val number(emitter *e, uint64_t n) {
-    return i64_of(e, n);
-}
-
 static val structure(emitter *e, val *fields, unsigned count) {
     return LLVMConstStructInContext(e->context, fields, count, false);
 }
 
-/* A private constant, and where it lies; null if it is empty. */
-static val table(emitter *e, const char *name, val *rows, unsigned count) {
-    if (!count)
-        return LLVMConstNull(e->ptr);
-    val array = LLVMConstArray2(LLVMTypeOf(rows[0]), rows, count);
-    val g = LLVMAddGlobal(e->module, LLVMTypeOf(array), name);
-    LLVMSetInitializer(g, array);
+/* Where a constant of the module's own lies. */
+static val constant(emitter *e, const char *name, val value) {
+    val g = LLVMAddGlobal(e->module, LLVMTypeOf(value), name);
+    LLVMSetInitializer(g, value);
     LLVMSetGlobalConstant(g, true);
     LLVMSetLinkage(g, LLVMInternalLinkage);
     LLVMSetAlignment(g, 16);
     return g;
 }
 
+/* Where rows lie; null if there are none. */
+static val table(emitter *e, const char *name, val *rows, unsigned count) {
+    return count ? constant(e, name, LLVMConstArray2(LLVMTypeOf(rows[0]), rows, count)) : LLVMConstNull(e->ptr);
+}
+
 static val weight_table(emitter *e, const host_program *p) {
     val *rows = ARENA_ARRAY(e->arena, val, p->weight_count + 1);
     for (uint32_t i = 0; i < p->weight_count; i++) {
-        val fields[] = {number(e, p->weights[i].tensor), number(e, p->weights[i].layout)};
+        val fields[] = {i64_of(e, p->weights[i].tensor), i64_of(e, p->weights[i].layout)};
         rows[i] = structure(e, fields, 2);
     }
     return table(e, "weights", rows, p->weight_count);
 }
 
 static val size_of(emitter *e, dtq_host_buffer b) {
-    val fields[] = {number(e, b.fixed), number(e, b.per_row), number(e, b.per_key)};
+    val fields[] = {i64_of(e, b.fixed), i64_of(e, b.per_row), i64_of(e, b.per_key)};
     return structure(e, fields, 3);
 }
 
@@ -139,7 +137,7 @@ static val buffer_table(emitter *e, const host_program *p) {
 static val site_table(emitter *e, const host_program *p) {
     val *rows = ARENA_ARRAY(e->arena, val, p->site_count + 1);
     for (uint32_t i = 0; i < p->site_count; i++) {
-        val fields[] = {number(e, p->sites[i].kind), number(e, p->sites[i].layer), number(e, p->sites[i].tensor)};
+        val fields[] = {i64_of(e, p->sites[i].kind), i64_of(e, p->sites[i].layer), i64_of(e, p->sites[i].tensor)};
         rows[i] = structure(e, fields, 3);
     }
     return table(e, "sites", rows, p->site_count);
@@ -148,13 +146,7 @@ static val site_table(emitter *e, const host_program *p) {
 static val plan_bytes(emitter *e, const host_options *o) {
     if (!o->plan)
         return LLVMConstNull(e->ptr);
-    val bytes = LLVMConstStringInContext2(e->context, (const char *)o->plan, o->plan_bytes, true);
-    val g = LLVMAddGlobal(e->module, LLVMTypeOf(bytes), "plan");
-    LLVMSetInitializer(g, bytes);
-    LLVMSetGlobalConstant(g, true);
-    LLVMSetLinkage(g, LLVMInternalLinkage);
-    LLVMSetAlignment(g, 16);
-    return g;
+    return constant(e, "plan", LLVMConstStringInContext2(e->context, (const char *)o->plan, o->plan_bytes, true));
 }
 
 static val variant(emitter *e, const host_program *p, const machine_level *m) {
@@ -167,7 +159,7 @@ static val variant(emitter *e, const host_program *p, const machine_level *m) {
         attention_shape a = shape_of(p, l);
         scratch = larger(scratch, attention_scratch_size(&a));
     }
-    val fields[] = {number(e, m->level), size_of(e, scratch), emit_run(e, p)};
+    val fields[] = {i64_of(e, m->level), size_of(e, scratch), emit_run(e, p)};
     return structure(e, fields, 3);
 }
 
@@ -176,24 +168,21 @@ static void describe(emitter *e, const host_program *p, const host_options *o, v
     const host_attention *first = &p->attentions[0];
     const uint32_t values[3] = {first->q, first->k, first->v};
     for (int i = 0; i < 3; i++)
-        inputs[i] = number(e, p->qkv_input ? p->values[values[i]].buffer : 0);
-    val fields[] = {number(e, DTQ_HOST_ABI),
+        inputs[i] = i64_of(e, p->qkv_input ? p->values[values[i]].buffer : 0);
+    val fields[] = {i64_of(e, DTQ_HOST_ABI),
                     plan_bytes(e, o),
-                    number(e, o->plan_bytes),
-                    number(e, count),
+                    i64_of(e, o->plan_bytes),
+                    i64_of(e, count),
                     table(e, "variants", variants, count),
-                    number(e, p->weight_count),
+                    i64_of(e, p->weight_count),
                     weight_table(e, p),
-                    number(e, p->buffer_count),
+                    i64_of(e, p->buffer_count),
                     buffer_table(e, p),
                     LLVMConstArray2(e->i64, inputs, 3),
-                    number(e, p->site_count),
+                    i64_of(e, p->site_count),
                     site_table(e, p)};
     val model = structure(e, fields, sizeof fields / sizeof *fields);
-    val g = LLVMAddGlobal(e->module, LLVMTypeOf(model), o->name);
-    LLVMSetInitializer(g, model);
-    LLVMSetGlobalConstant(g, true);
-    LLVMSetAlignment(g, 16);
+    LLVMSetLinkage(constant(e, o->name, model), LLVMExternalLinkage);
 }
 
 LLVMModuleRef model_emit(arena *a, diag *d, LLVMContextRef c, const host_program *p, const host_options *o,

@@ -97,8 +97,7 @@ static val polynomial(emitter *e, val x, const float *coefficients, size_t count
 
 /* 2^(x LOG2E) for x <= 0 */
 static val exp_nonpositive(emitter *e, val x) {
-    val t = times(e, x, splat_f(e, DTQ_LOG2E)), least = splat_f(e, -126.0f);
-    return choose(e, fgreater(e, t, least), exp2_inside(e, larger_of(e, t, least)), splat_f(e, 0.0f));
+    return exp2_nonpositive(e, times(e, x, splat_f(e, DTQ_LOG2E)));
 }
 
 static val negated(emitter *e, val x) {

@@ -89,10 +89,6 @@ val larger_of(emitter *e, val a, val b) {
     return choose(e, fgreater(e, a, b), a, b);
 }
 
-val smaller_of(emitter *e, val a, val b) {
-    return choose(e, fless(e, a, b), a, b);
-}
-
 /* ---- across lanes ----------------------------------------------------------------------------------------------- */
 
 val shuffle(emitter *e, val a, val b, const unsigned *lanes, unsigned count) {
@@ -117,10 +113,6 @@ val sum_tree(emitter *e, val x) {
 
 val max_lane(emitter *e, val x) {
     return reduce(e, x, larger_of);
-}
-
-val sum_lanes(emitter *e, val x) {
-    return reduce(e, x, add);
 }
 
 val larger_unsigned(emitter *e, val a, val b) {
@@ -149,8 +141,7 @@ val exp2_inside(emitter *e, val t) {
     return bits_to_float(e, add(e, bits_to_int(e, p), exponent));
 }
 
-val exp2_full(emitter *e, val t) {
-    val normal = fgreater(e, t, splat_f(e, -126.0f));
-    val inside = LLVMBuildAnd(e->builder, normal, fless(e, t, splat_f(e, 0.0f)), "");
-    return choose(e, normal, exp2_inside(e, choose(e, inside, t, splat_f(e, 0.0f))), splat_f(e, 0.0f));
+val exp2_nonpositive(emitter *e, val t) {
+    val least = splat_f(e, -126.0f);
+    return choose(e, fgreater(e, t, least), exp2_inside(e, larger_of(e, t, least)), splat_f(e, 0.0f));
 }

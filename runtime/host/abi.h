@@ -18,6 +18,11 @@
 
 enum { DTQ_HOST_ABI = 1, DTQ_HOST_LANES = 16, DTQ_HOST_PANEL = 64, DTQ_HOST_BLOCK_ROWS = 64 };
 
+/** Floats (slots, keys, codes) that `n` of them take when padded to whole vectors. */
+static inline uint64_t dtq_host_padded(uint64_t n) {
+    return (n + DTQ_HOST_LANES - 1) / DTQ_HOST_LANES * DTQ_HOST_LANES;
+}
+
 /** What a processor can run, each level including those before it; the order in which variants are preferred. */
 typedef enum {
     DTQ_HOST_PORTABLE, /* C */

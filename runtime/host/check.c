@@ -44,7 +44,7 @@ static bool check_input(const dtq_host_model *m, const dtq_stream *s, dtq_error 
     const dtq_layer *l = &s->layers[0];
     for (int o = 0; s->input == DTQ_INPUT_QKV && o < 3; o++) {
         const uint64_t width = (uint64_t)(o == DTQ_Q ? l->heads : l->kv_heads) * l->head_dim;
-        const uint64_t stride = (width + DTQ_HOST_LANES - 1) / DTQ_HOST_LANES * DTQ_HOST_LANES;
+        const uint64_t stride = dtq_host_padded(width);
         if (m->input_buffers[o] >= m->buffer_count ||
             m->buffers[m->input_buffers[o]].per_row / sizeof(float) < stride) {
             return dtq_fail(e, DTQ_BAD_PROGRAM, "the model has no room for its input %c of %llu channels", "qkv"[o],

@@ -123,7 +123,7 @@ static bool map_runs(dtq_host *h, dtq_error *e) {
     for (size_t i = 0; i < h->plan->stream_count; i++) {
         seq = h->plan->streams[i].seq > seq ? h->plan->streams[i].seq : seq;
     }
-    h->slot_room = (seq + DTQ_HOST_LANES - 1) / DTQ_HOST_LANES * DTQ_HOST_LANES;
+    h->slot_room = dtq_host_padded(seq);
     /* Two classes of keys waste less than two vectors. */
     h->key_room = h->slot_room + DTQ_HOST_LANES;
     const uint32_t layers = h->plan->streams[0].layer_count;
@@ -252,7 +252,7 @@ static void gather_rows(dtq_host_frame *f, uint64_t argument, uint64_t first, ui
     const dtq_layer *l = &h->stream->layers[0];
     const float *const inputs[] = {h->input->q, h->input->k, h->input->v};
     const size_t heads = argument == DTQ_Q ? l->heads : l->kv_heads, dim = l->head_dim, width = heads * dim;
-    const size_t stride = (width + DTQ_HOST_LANES - 1) / DTQ_HOST_LANES * DTQ_HOST_LANES;
+    const size_t stride = dtq_host_padded(width);
     float *to = (float *)h->buffers[h->model->input_buffers[argument]] + first * stride;
     for (uint64_t i = first; i < last; i++, to += stride) {
         const float *from = inputs[argument] + f->layers[0].ids[i] * dim;

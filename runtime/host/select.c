@@ -7,7 +7,7 @@
 enum { NOWHERE = UINT32_MAX };
 
 static uint32_t round_lanes(uint64_t n) {
-    return (uint32_t)((n + DTQ_HOST_LANES - 1) / DTQ_HOST_LANES * DTQ_HOST_LANES);
+    return (uint32_t)dtq_host_padded(n);
 }
 
 /* ---- importance ------------------------------------------------------------------------------------------------ */

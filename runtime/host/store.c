@@ -2,13 +2,13 @@
  * file is mapped, so what is not used costs nothing. A stamp of everything that decides its contents makes a stale file
  * none, a checksum a damaged one. */
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/file.h"
 #include "runtime/hash.h"
 #include "runtime/host/host.h"
 #include "runtime/numerics/weights.h"
@@ -87,31 +87,15 @@ bool dtq_host_store_load(dtq_host *h, const char *path, size_t bytes) {
     return true;
 }
 
-/* Writes to a new file beside `path` and puts it in its place. */
-static bool write_store(const char *temporary, const char *path, const uint8_t *page, const uint8_t *data,
-                        size_t bytes) {
-    FILE *f = fopen(temporary, "wbx");
-    bool ok = f != NULL && fwrite(page, 1, HEADER_BYTES, f) == HEADER_BYTES && fwrite(data, 1, bytes, f) == bytes;
-    ok = f != NULL && fclose(f) == 0 && ok && rename(temporary, path) == 0;
-    if (f != NULL && !ok) {
-        (void)unlink(temporary);
-    }
-    return ok;
-}
-
 bool dtq_host_store_save(const dtq_host *h, const char *path, size_t bytes) {
-    const size_t room = strlen(path) + 32;
-    char *temporary = malloc(room);
     uint8_t *page = calloc(1, HEADER_BYTES);
-    bool ok = temporary != NULL && page != NULL;
-    if (ok) {
-        store_header header = {.stamp = stamp_of(h), .bytes = bytes, .checksum = checksum(h->weights_at, bytes)};
-        memcpy(header.magic, magic, sizeof magic);
-        memcpy(page, &header, sizeof header);
-        (void)snprintf(temporary, room, "%s.%ld", path, (long)getpid());
-        ok = write_store(temporary, path, page, h->weights_at, bytes);
+    if (page == NULL) {
+        return false;
     }
-    free(temporary);
+    store_header header = {.stamp = stamp_of(h), .bytes = bytes, .checksum = checksum(h->weights_at, bytes)};
+    memcpy(header.magic, magic, sizeof magic);
+    memcpy(page, &header, sizeof header);
+    const bool ok = dtq_replace_file(path, (const dtq_part[]){{page, HEADER_BYTES}, {h->weights_at, bytes}}, 2);
     free(page);
     return ok;
 }
