@@ -153,14 +153,14 @@ static bool read_normalizer_case(arena *a, diag *d, const char *path, bool *lowe
 static bool read_tokenizer(arena *a, diag *d, const char *directory, model *m) {
     static const field fields[] = {{"do_lower_case", FIELD_BOOL, offsetof(model, lower_case), 0, 0, NULL, false}};
     const char *vocab = path_join(a, directory, "vocab.txt");
-    const char *tokenizer = path_join(a, directory, "tokenizer.json");
+    const char *json = path_join(a, directory, "tokenizer.json");
     const char *config = path_join(a, directory, "tokenizer_config.json");
-    bool has_tokenizer = path_is_file(tokenizer);
+    bool has_tokenizer = path_is_file(json);
     m->lower_case = true;
     if (path_is_file(vocab))
         m->vocabulary = vocab;
     else if (has_tokenizer)
-        m->vocabulary = tokenizer;
+        m->vocabulary = json;
     else
         diag_remark(d, m->loc, "huggingface",
                     "'%s' has neither vocab.txt nor tokenizer.json: inputs are token ids, not text", directory);
@@ -172,7 +172,7 @@ static bool read_tokenizer(arena *a, diag *d, const char *directory, model *m) {
         if (said && !doc_is_null(said))
             return true;
     }
-    return !has_tokenizer || read_normalizer_case(a, d, tokenizer, &m->lower_case);
+    return !has_tokenizer || read_normalizer_case(a, d, json, &m->lower_case);
 }
 
 bool model_read_surroundings(arena *a, diag *d, const char *directory, model *m) {

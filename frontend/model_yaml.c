@@ -122,7 +122,7 @@ static bool read_tokenizer(arena *a, diag *d, const doc_node *n, model *m) {
 }
 
 static bool read_transformer(arena *a, diag *d, const doc_node *root, const doc_node *n, model *m) {
-    const doc_node *tokenizer = doc_find(root, "tokenizer"), *tokens = doc_find(root, "tokens");
+    const doc_node *text = doc_find(root, "tokenizer"), *tokens = doc_find(root, "tokens");
     transformer *t = &m->transformer;
     *t = transformer_defaults();
     m->loc = n->loc;
@@ -131,7 +131,7 @@ static bool read_transformer(arena *a, diag *d, const doc_node *root, const doc_
         return false;
     if (tokens && m->tokens > t->positions)
         return diag_error(d, tokens->loc, "tokens is %u, but the model has positions for %u", m->tokens, t->positions);
-    return (!tokenizer || read_tokenizer(a, d, tokenizer, m)) && read_weights(a, d, doc_find(root, "weights"), m);
+    return (!text || read_tokenizer(a, d, text, m)) && read_weights(a, d, doc_find(root, "weights"), m);
 }
 
 model *model_from_yaml(arena *a, diag *d, const char *path) {

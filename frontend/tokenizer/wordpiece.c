@@ -2,95 +2,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frontend/frontend.h"
+#include "frontend/fields.h"
 #include "frontend/tokenizer/basic.h"
-#include "frontend/tokenizer/tokenizer_json.h"
+#include "frontend/tokenizer/json.h"
 #include "frontend/tokenizer/vocabulary.h"
 
 static const char *const special_names[SPECIALS] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
 
-enum { NO_ID = UINT32_MAX, NO_TOKEN = UINT32_MAX };
-
-/* Tokens are numbered by their place among the ids, which may have gaps. */
 struct wordpiece {
     basic_rules rules;
-    size_t count;
-    const char **tokens;        /* [count] */
-    uint32_t *ids;              /* [count] ascending */
-    uint32_t *lengths;          /* [count] bytes */
-    size_t longest;             /* bytes of the longest token */
-    size_t mask;                /* slots of the hash table - 1 */
-    uint32_t *slots;            /* token, or NO_TOKEN */
-    uint32_t *hashes;           /* of the slot's token */
-    uint32_t special[SPECIALS]; /* ids; NO_ID if the vocabulary has it not */
+    token_table tokens;
+    uint32_t special[SPECIALS]; /* ids; TOKEN_NONE if the vocabulary has it not */
+    frames frames;
 };
-
-/* FNV-1a, byte by byte, so that the hashes of all prefixes of a word come from one walk over it. */
-static const uint32_t hash_start = 2166136261u;
-static inline uint32_t hash_byte(uint32_t h, char c) {
-    return (h ^ (unsigned char)c) * 16777619u;
-}
-static inline uint32_t hash_finish(uint32_t h) {
-    return h ^ (h >> 15);
-}
-
-/* The token that is `prefix` ("" or "##") followed by `bytes` of `text`, whose hash is `hash`. */
-static uint32_t find(const wordpiece *w, uint32_t hash, const char *prefix, size_t prefix_bytes, const char *text,
-                     size_t bytes) {
-    uint32_t finished = hash_finish(hash);
-    for (size_t at = finished & w->mask; w->slots[at] != NO_TOKEN; at = (at + 1) & w->mask) {
-        uint32_t t = w->slots[at];
-        if (w->hashes[at] == finished && w->lengths[t] == prefix_bytes + bytes &&
-            memcmp(w->tokens[t], prefix, prefix_bytes) == 0 && memcmp(w->tokens[t] + prefix_bytes, text, bytes) == 0)
-            return t;
-    }
-    return NO_TOKEN;
-}
-
-static uint32_t hash_text(const char *text, size_t bytes) {
-    uint32_t h = hash_start;
-    for (size_t i = 0; i < bytes; i++)
-        h = hash_byte(h, text[i]);
-    return h;
-}
 
 /* ---- loading ----------------------------------------------------------------------------------------------------- */
 
-static void reserve(wordpiece *w, arena *a, size_t count) {
-    w->count = count;
-    w->tokens = ARENA_ARRAY(a, const char *, count + 1);
-    w->ids = ARENA_ARRAY(a, uint32_t, count + 1);
-    w->lengths = ARENA_ARRAY(a, uint32_t, count + 1);
-    size_t table = 16;
-    while (table < count * 3)
-        table *= 2;
-    w->mask = table - 1;
-    w->slots = ARENA_ARRAY(a, uint32_t, table);
-    w->hashes = ARENA_ARRAY(a, uint32_t, table);
-    memset(w->slots, 0xFF, table * sizeof *w->slots);
-}
-
-/* Fills in token `t`. Returns a token of the same text that is there already, or NO_TOKEN. */
-static uint32_t add_token(wordpiece *w, uint32_t t, uint32_t id, const char *text, size_t bytes) {
-    uint32_t hash = hash_text(text, bytes), finished = hash_finish(hash);
-    uint32_t twin = find(w, hash, "", 0, text, bytes);
-    if (twin != NO_TOKEN)
-        return twin;
-    w->tokens[t] = text;
-    w->ids[t] = id;
-    w->lengths[t] = (uint32_t)bytes;
-    size_t at = finished & w->mask;
-    while (w->slots[at] != NO_TOKEN)
-        at = (at + 1) & w->mask;
-    w->slots[at] = t;
-    w->hashes[at] = finished;
-    if (bytes > w->longest)
-        w->longest = bytes;
-    return NO_TOKEN;
-}
-
 /* A line of vocab.txt, whose number is its id. */
-static bool add_line(wordpiece *w, diag *d, src_loc loc, const char *token, size_t bytes) {
+static bool add_line(listed_token *t, diag *d, src_loc loc, const char *token, size_t bytes) {
     size_t bad = utf8_check(token, bytes);
     if (bad < bytes) {
         loc.col = (uint32_t)bad + 1;
@@ -98,9 +27,7 @@ static bool add_line(wordpiece *w, diag *d, src_loc loc, const char *token, size
     }
     if (!bytes)
         return diag_error(d, loc, "an empty line among the tokens; a vocabulary has one token a line");
-    uint32_t twin = add_token(w, loc.line - 1, loc.line - 1, token, bytes);
-    if (twin != NO_TOKEN)
-        return diag_error(d, loc, "token '%s' stands in the vocabulary twice, first in line %u", token, twin + 1);
+    *t = (listed_token){token, bytes, loc.line - 1, loc};
     return true;
 }
 
@@ -118,131 +45,137 @@ static bool load_lines(wordpiece *w, arena *a, diag *d, const char *path) {
     char *text = file_read(a, d, path, VOCABULARY_BYTES, &bytes);
     if (!text)
         return false;
-    reserve(w, a, count_lines(text, bytes));
+    size_t count = count_lines(text, bytes);
+    listed_token *tokens = ARENA_ARRAY(a, listed_token, count);
     char *p = text, *end = text + bytes;
-    for (uint32_t line = 1; line <= w->count; line++) {
+    for (uint32_t line = 1; line <= count; line++) {
         char *newline = memchr(p, '\n', (size_t)(end - p));
         char *stop = newline ? newline : end;
         char *next = newline ? newline + 1 : end;
         if (stop > p && stop[-1] == '\r')
             stop--;
         *stop = '\0'; /* file_read adds a byte after the end */
-        if (!add_line(w, d, (src_loc){path, line, 1}, p, (size_t)(stop - p)))
+        if (!add_line(&tokens[line - 1], d, (src_loc){path, line, 1}, p, (size_t)(stop - p)))
             return false;
         p = next;
     }
-    return true;
-}
-
-static bool load_json(wordpiece *w, arena *a, diag *d, const char *path) {
-    tokenizer_json j;
-    if (!tokenizer_json_load(a, d, path, &j))
-        return false;
-    w->rules.split_ideographs = j.split_ideographs;
-    if (j.accents_said)
-        w->rules.strip_accents = j.strip_accents;
-    reserve(w, a, j.count);
-    for (size_t i = 0; i < j.count; i++) /* no text stands there twice */
-        add_token(w, (uint32_t)i, j.tokens[i].id, j.tokens[i].text, strlen(j.tokens[i].text));
-    return true;
+    token_table_build(&w->tokens, a, tokens, count);
+    uint32_t first, twin = token_table_twins(&w->tokens, &first);
+    return twin == NO_PLACE ||
+           diag_error(d, tokens[twin].loc, "token '%s' stands in the vocabulary twice, first in line %u",
+                      tokens[twin].text, first + 1);
 }
 
 static bool find_specials(wordpiece *w, diag *d, const char *path) {
     for (int s = 0; s < SPECIALS; s++) {
-        size_t n = strlen(special_names[s]);
-        uint32_t t = find(w, hash_text(special_names[s], n), "", 0, special_names[s], n);
-        w->special[s] = t == NO_TOKEN ? NO_ID : w->ids[t];
-        if (t == NO_TOKEN && (s == UNK || s == CLS || s == SEP))
+        uint32_t place = token_table_find_text(&w->tokens, special_names[s], strlen(special_names[s]));
+        w->special[s] = place == NO_PLACE ? TOKEN_NONE : w->tokens.entries[place].id;
+        if (place == NO_PLACE && (s == UNK || s == CLS || s == SEP))
             return diag_error(d, (src_loc){path, 0, 0}, "the vocabulary has no token %s; is it a BERT vocabulary?",
                               special_names[s]);
     }
+    const frame_piece first = {FRAME_FIRST, 0, 0}, second = {FRAME_SECOND, 0, 1};
+    const frame_piece cls = {FRAME_ID, w->special[CLS], 0}, sep = {FRAME_ID, w->special[SEP], 0};
+    const frame_piece end = {FRAME_ID, w->special[SEP], 1};
+    w->frames = (frames){{3, {cls, first, sep}}, {5, {cls, first, sep, second, end}}, w->special[PAD]};
     return true;
+}
+
+wordpiece *wordpiece_from_json(arena *a, diag *d, const doc_node *root, bool lower_case) {
+    wordpiece_json j;
+    wordpiece *w = ARENA_NEW(a, wordpiece);
+    if (!doc_kind_is(d, root, "tokenizer.json", DOC_MAPPING) || !json_wordpiece(a, d, root, &j))
+        return NULL;
+    w->rules = (basic_rules){lower_case, j.accents_said ? j.strip_accents : lower_case, j.split_ideographs};
+    token_table_build(&w->tokens, a, j.tokens, j.count); /* no text stands there twice */
+    return find_specials(w, d, root->loc.file) ? w : NULL;
 }
 
 wordpiece *wordpiece_load(arena *a, diag *d, const char *path, bool lower_case) {
     size_t n = strlen(path);
-    bool json = n > 5 && strcmp(path + n - 5, ".json") == 0;
+    if (n > 5 && strcmp(path + n - 5, ".json") == 0) {
+        const doc_node *root = doc_load(a, d, path, VOCABULARY_BYTES);
+        return root ? wordpiece_from_json(a, d, root, lower_case) : NULL;
+    }
     wordpiece *w = ARENA_NEW(a, wordpiece);
     w->rules = (basic_rules){lower_case, lower_case, true};
-    bool ok = json ? load_json(w, a, d, path) : load_lines(w, a, d, path);
-    return ok && find_specials(w, d, path) ? w : NULL;
+    return load_lines(w, a, d, path) && find_specials(w, d, path) ? w : NULL;
 }
 
 const char *wordpiece_token(const wordpiece *w, uint32_t id) {
-    size_t lo = 0, hi = w->count;
-    while (lo < hi) {
-        size_t middle = lo + (hi - lo) / 2;
-        if (w->ids[middle] < id)
-            lo = middle + 1;
-        else
-            hi = middle;
-    }
-    return lo < w->count && w->ids[lo] == id ? w->tokens[lo] : NULL;
+    uint32_t place = token_table_place(&w->tokens, id);
+    return place == NO_PLACE ? NULL : w->tokens.entries[place].text;
+}
+
+const token_table *wordpiece_tokens(const wordpiece *w) {
+    return &w->tokens;
+}
+
+const frames *wordpiece_frames(const wordpiece *w) {
+    return &w->frames;
+}
+
+uint32_t wordpiece_special(const wordpiece *w, token_role role) {
+    static const int of[TOKEN_ROLES] = {[TOKEN_BOS] = CLS, [TOKEN_EOS] = SEP, [TOKEN_UNK] = UNK, [TOKEN_PAD] = PAD};
+    return w->special[of[role]];
+}
+
+bool wordpiece_is_special(const wordpiece *w, uint32_t place) {
+    for (int s = 0; s < SPECIALS; s++)
+        if (w->special[s] == w->tokens.entries[place].id)
+            return true;
+    return false;
 }
 
 /* ---- words to ids ------------------------------------------------------------------------------------------------ */
 
 typedef struct {
     const wordpiece *vocabulary;
-    arena *arena;
-    uint32_t *ids;
-    size_t count, capacity;
-} id_list;
-
-static void add_id(id_list *l, uint32_t id) {
-    if (l->count == l->capacity) {
-        size_t capacity = l->capacity ? 2 * l->capacity : 64;
-        uint32_t *ids = ARENA_ARRAY(l->arena, uint32_t, capacity);
-        if (l->count)
-            memcpy(ids, l->ids, l->count * sizeof *ids);
-        l->ids = ids;
-        l->capacity = capacity;
-    }
-    l->ids[l->count++] = id;
-}
+    id_list *out;
+} word_reader;
 
 static inline bool starts_char(char c) {
     return ((unsigned char)c & 0xC0) != 0x80;
 }
 
-/* The id of the longest token at the start of `text`, or NO_ID; its bytes go to *matched. */
-static uint32_t longest_match(const wordpiece *w, const char *prefix, size_t prefix_bytes, const char *text,
+/* The id of the longest token at the start of `text`, or TOKEN_NONE; its bytes go to *matched. */
+static uint32_t longest_match(const token_table *t, const char *prefix, size_t prefix_bytes, const char *text,
                               size_t bytes, size_t *matched) {
-    uint32_t hashes[BASIC_WORD_CHARACTERS * 4 + 1]; /* of the prefixes */
-    size_t most = w->longest > prefix_bytes ? w->longest - prefix_bytes : 0;
+    uint64_t hashes[BASIC_WORD_CHARACTERS * 4 + 1]; /* of the prefixes */
+    size_t most = t->longest > prefix_bytes ? t->longest - prefix_bytes : 0;
     most = bytes < most ? bytes : most;
-    hashes[0] = hash_text(prefix, prefix_bytes);
+    hashes[0] = text_hash(prefix, prefix_bytes);
     for (size_t i = 0; i < most; i++)
-        hashes[i + 1] = hash_byte(hashes[i], text[i]);
+        hashes[i + 1] = text_hash_byte(hashes[i], text[i]);
     for (size_t n = most; n > 0; n--) {
         if (n < bytes && !starts_char(text[n]))
             continue;
-        uint32_t t = find(w, hashes[n], prefix, prefix_bytes, text, n);
-        if (t != NO_TOKEN) {
+        uint32_t place = token_table_find(t, hashes[n], prefix, prefix_bytes, text, n);
+        if (place != NO_PLACE) {
             *matched = n;
-            return w->ids[t];
+            return t->entries[place].id;
         }
     }
-    return NO_ID;
+    return TOKEN_NONE;
 }
 
 static void add_word(void *user, const char *word, size_t bytes) {
-    id_list *l = user;
-    const wordpiece *w = l->vocabulary;
-    size_t before = l->count, at = 0;
+    const word_reader *r = user;
+    const token_table *t = &r->vocabulary->tokens;
+    size_t before = r->out->count, at = 0;
     while (word && at < bytes) {
         size_t matched = 0;
-        uint32_t id = longest_match(w, CONTINUATION, at ? strlen(CONTINUATION) : 0, word + at, bytes - at, &matched);
-        if (id == NO_ID) {
+        uint32_t id = longest_match(t, CONTINUATION, at ? strlen(CONTINUATION) : 0, word + at, bytes - at, &matched);
+        if (id == TOKEN_NONE) {
             word = NULL;
             break;
         }
-        add_id(l, id);
+        add_id(r->out, id);
         at += matched;
     }
     if (!word) { /* one piece unknown: the whole word is */
-        l->count = before;
-        add_id(l, w->special[UNK]);
+        r->out->count = before;
+        add_id(r->out, r->vocabulary->special[UNK]);
     }
 }
 
@@ -250,21 +183,17 @@ static void add_word(void *user, const char *word, size_t bytes) {
 static int special_at(const wordpiece *w, const char *text, size_t bytes) {
     for (int s = 0; s < SPECIALS; s++) {
         size_t n = strlen(special_names[s]);
-        if (w->special[s] != NO_ID && bytes >= n && memcmp(text, special_names[s], n) == 0)
+        if (w->special[s] != TOKEN_NONE && bytes >= n && memcmp(text, special_names[s], n) == 0)
             return s;
     }
     return SPECIALS;
 }
 
 /* Special tokens are found in the raw text, before anything is lower-cased or cut. */
-static bool add_text(id_list *l, diag *d, const char *what, const char *text) {
-    const wordpiece *w = l->vocabulary;
-    size_t bytes = strlen(text), start = 0;
-    size_t bad = utf8_check(text, bytes);
-    if (bad < bytes)
-        return diag_error(d, (src_loc){0}, "%s is not UTF-8: byte 0x%02x at offset %zu; convert it to UTF-8", what,
-                          (unsigned char)text[bad], bad);
-    for (size_t at = 0; at < bytes;) {
+void wordpiece_text(const wordpiece *w, const char *text, size_t bytes, bool literal, id_list *out) {
+    word_reader r = {w, out};
+    size_t start = 0;
+    for (size_t at = 0; at < bytes && !literal;) {
         const char *bracket = memchr(text + at, '[', bytes - at);
         if (!bracket)
             break;
@@ -274,67 +203,22 @@ static bool add_text(id_list *l, diag *d, const char *what, const char *text) {
             at++;
             continue;
         }
-        basic_words(text + start, at - start, w->rules, add_word, l);
-        add_id(l, w->special[s]);
+        basic_words(text + start, at - start, w->rules, add_word, &r);
+        add_id(out, w->special[s]);
         at += strlen(special_names[s]);
         start = at;
     }
-    basic_words(text + start, bytes - start, w->rules, add_word, l);
-    return true;
-}
-
-/* ---- sentences and pairs ----------------------------------------------------------------------------------------- */
-
-/* Cuts the longer of two sentences first until `room` ids remain; then both alike, an odd one left to the one that was
- * longer (to b if neither was). */
-static void cut_longest_first(size_t *a, size_t *b, size_t room) {
-    if (*a + *b <= room)
-        return;
-    bool a_longer = *a > *b;
-    size_t shorter = a_longer ? *b : *a, longer;
-    if (2 * shorter < room) {
-        longer = room - shorter;
-    } else {
-        shorter = room / 2;
-        longer = room - shorter;
-    }
-    *a = a_longer ? longer : shorter;
-    *b = a_longer ? shorter : longer;
-}
-
-static void append(token_list *out, const uint32_t *ids, size_t count, uint32_t segment) {
-    for (size_t i = 0; i < count; i++) {
-        out->ids[out->count] = ids[i];
-        out->segments[out->count++] = segment;
-    }
+    basic_words(text + start, bytes - start, w->rules, add_word, &r);
 }
 
 bool wordpiece_encode(const wordpiece *w, arena *a, diag *d, const char *text, const char *pair, size_t limit,
                       size_t pad_to, token_list *out) {
-    id_list first = {.vocabulary = w, .arena = a}, second = first;
-    size_t frame = pair ? 3 : 2; /* [CLS] and the [SEP]s */
-    if (limit && limit < frame)
-        return diag_error(d, (src_loc){0}, "%zu tokens are too few for %s; the least is %zu", limit,
-                          pair ? "a pair of sentences" : "a sentence", frame);
-    if (!add_text(&first, d, "the text", text) || (pair && !add_text(&second, d, "the second text of the pair", pair)))
+    id_list first = {.arena = a}, second = first;
+    if (!text_check(d, "the text", text, strlen(text)) ||
+        (pair && !text_check(d, "the second text of the pair", pair, strlen(pair))))
         return false;
-    size_t kept_first = first.count, kept_second = second.count;
-    if (limit)
-        cut_longest_first(&kept_first, &kept_second, limit - frame);
-    size_t count = frame + kept_first + kept_second;
-    if (pad_to > count && w->special[PAD] == NO_ID)
-        return diag_error(d, (src_loc){0}, "the vocabulary has no token [PAD] to pad with");
-    size_t room = pad_to > count ? pad_to : count;
-    *out = (token_list){.ids = ARENA_ARRAY(a, uint32_t, room), .segments = ARENA_ARRAY(a, uint32_t, room)};
-    out->truncated = kept_first < first.count || kept_second < second.count;
-    append(out, &w->special[CLS], 1, 0);
-    append(out, first.ids, kept_first, 0);
-    append(out, &w->special[SEP], 1, 0);
-    if (pair) {
-        append(out, second.ids, kept_second, 1);
-        append(out, &w->special[SEP], 1, 1);
-    }
-    while (out->count < pad_to)
-        append(out, &w->special[PAD], 1, 0);
-    return true;
+    wordpiece_text(w, text, strlen(text), false, &first);
+    if (pair)
+        wordpiece_text(w, pair, strlen(pair), false, &second);
+    return frame_join(&w->frames, a, d, &first, pair ? &second : NULL, limit, pad_to, out);
 }

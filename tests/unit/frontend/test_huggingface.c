@@ -158,10 +158,10 @@ START_TEST(tokenizer_sources) {
     checkpoint c = bert("", "weight", "bias");
     write_weights(&c);
     put("config.json", CONFIG(""));
-    const char *tokenizer = put("tokenizer.json", "{\"normalizer\": {\"lowercase\": false}}");
+    const char *json = put("tokenizer.json", "{\"normalizer\": {\"lowercase\": false}}");
     model *m = load();
     EXPECT_NO_ERROR();
-    ck_assert_str_eq(model_vocabulary(m), tokenizer);
+    ck_assert_str_eq(model_vocabulary(m), json);
     ck_assert(!model_lower_case(m));
     put("tokenizer_config.json", "{\"do_lower_case\": null}");
     ck_assert(!model_lower_case(load()));

@@ -1,12 +1,10 @@
 /* tokenizer.json to a vocabulary and its rules. The file can describe tokenisers of many kinds; of each of its parts
  * only the one kind that BERT uses is read, and every other is refused where it stands. */
-#include "frontend/tokenizer/tokenizer_json.h"
-
-#include <stdlib.h>
 #include <string.h>
 
 #include "frontend/fields.h"
 #include "frontend/tokenizer/basic.h"
+#include "frontend/tokenizer/json.h"
 #include "frontend/tokenizer/vocabulary.h"
 
 /** The value of a part that must be there and be a mapping; NULL after an error. */
@@ -44,7 +42,7 @@ typedef struct {
     bool ideographs, accents, lower_case;
 } normalizer;
 
-static bool read_normalizer(diag *d, const doc_node *root, tokenizer_json *out) {
+static bool read_normalizer(diag *d, const doc_node *root, wordpiece_json *out) {
     static const field fields[] = {
         {"handle_chinese_chars", FIELD_BOOL, offsetof(normalizer, ideographs), 0, 0, NULL, false},
         {"strip_accents", FIELD_BOOL, offsetof(normalizer, accents), 0, 0, NULL, false},
@@ -113,17 +111,8 @@ static bool check_frame(arena *a, diag *d, const doc_node *root) {
 
 /* ---- tokens ------------------------------------------------------------------------------------------------------ */
 
-static bool read_id(diag *d, const doc_node *n, const char *what, json_token *t) {
-    int64_t id;
-    if (!doc_int(d, n, what, 0, INT32_MAX, &id))
-        return false;
-    t->id = (uint32_t)id;
-    t->loc = n->loc;
-    return true;
-}
-
 /** The WordPiece model; room for the special tokens is left behind its tokens. */
-static bool read_model(arena *a, diag *d, const doc_node *root, tokenizer_json *out) {
+static bool read_model(arena *a, diag *d, const doc_node *root, wordpiece_json *out) {
     const doc_node *n = need_part(d, root, "model", "WordPiece");
     if (!n)
         return false;
@@ -137,17 +126,19 @@ static bool read_model(arena *a, diag *d, const doc_node *root, tokenizer_json *
         return diag_error(d, n->loc, "model has no vocab; it must give every token's id");
     if (!doc_kind_is(d, vocab, "model.vocab", DOC_MAPPING))
         return false;
-    out->tokens = ARENA_ARRAY(a, json_token, vocab->count + SPECIALS);
+    out->tokens = ARENA_ARRAY(a, listed_token, vocab->count + SPECIALS);
     for (size_t i = 0; i < vocab->count; i++) {
-        json_token *t = &out->tokens[out->count++];
+        listed_token *t = &out->tokens[out->count++];
         t->text = vocab->keys[i];
-        if (!read_id(d, vocab->items[i], "a token's id", t))
+        t->bytes = strlen(t->text);
+        t->loc = vocab->items[i]->loc;
+        if (!json_id(d, vocab->items[i], "a token's id", &t->id))
             return false;
     }
     return true;
 }
 
-static const json_token *find_text(const json_token *tokens, size_t count, const char *text) {
+static const listed_token *find_text(const listed_token *tokens, size_t count, const char *text) {
     for (size_t i = 0; i < count; i++)
         if (strcmp(tokens[i].text, text) == 0)
             return &tokens[i];
@@ -156,21 +147,23 @@ static const json_token *find_text(const json_token *tokens, size_t count, const
 
 /** One added token: a special token that the vocabulary has under the same id, or one more. White space around it
  *  (`lstrip`, `rstrip`) makes no token anyway. */
-static bool read_added(diag *d, const doc_node *n, bool seen[SPECIALS], tokenizer_json *out) {
+static bool read_added(diag *d, const doc_node *n, bool seen[SPECIALS], wordpiece_json *out) {
     const doc_node *content = doc_find(n, "content"), *id = doc_find(n, "id");
-    json_token t;
+    listed_token t;
     int special;
     if (!content || !id)
         return diag_error(d, n->loc, "an added token must have a content and an id");
     if (!doc_word(d, content, "an added token", SPECIAL_WORDS, &special) ||
         !only(d, n, "added_tokens", "single_word", "false") || !only(d, n, "added_tokens", "normalized", "false") ||
-        !read_id(d, id, "an added token's id", &t))
+        !json_id(d, id, "an added token's id", &t.id))
         return false;
     if (seen[special])
         return diag_error(d, content->loc, "the added token %s stands in the list twice", content->text);
     seen[special] = true;
+    t.loc = id->loc;
     t.text = content->text;
-    const json_token *known = find_text(out->tokens, out->count, t.text);
+    t.bytes = strlen(t.text);
+    const listed_token *known = find_text(out->tokens, out->count, t.text);
     if (known && known->id != t.id)
         return diag_error(d, id->loc, "the added token %s has the id %u, but %u in model.vocab", t.text, t.id,
                           known->id);
@@ -179,7 +172,7 @@ static bool read_added(diag *d, const doc_node *n, bool seen[SPECIALS], tokenize
     return true;
 }
 
-static bool read_added_tokens(diag *d, const doc_node *root, tokenizer_json *out) {
+static bool read_added_tokens(diag *d, const doc_node *root, wordpiece_json *out) {
     const doc_node *list = doc_find(root, "added_tokens");
     bool seen[SPECIALS] = {false};
     if (!list || doc_is_null(list))
@@ -192,33 +185,9 @@ static bool read_added_tokens(diag *d, const doc_node *root, tokenizer_json *out
     return true;
 }
 
-/** By id; where ids are equal, in the file's order. */
-static int compare_tokens(const void *left, const void *right) {
-    const json_token *l = left, *r = right;
-    uint64_t a = (uint64_t)l->loc.line << 32 | l->loc.col, b = (uint64_t)r->loc.line << 32 | r->loc.col;
-    return l->id != r->id ? (l->id > r->id) - (l->id < r->id) : (a > b) - (a < b);
-}
-
-static bool order_tokens(diag *d, tokenizer_json *t) {
-    bool ascending = true;
-    for (size_t i = 1; i < t->count && ascending; i++)
-        ascending = t->tokens[i - 1].id < t->tokens[i].id;
-    if (ascending)
-        return true;
-    qsort(t->tokens, t->count, sizeof *t->tokens, compare_tokens);
-    for (size_t i = 1; i < t->count; i++) {
-        const json_token *before = &t->tokens[i - 1], *here = &t->tokens[i];
-        if (before->id == here->id)
-            return diag_error(d, here->loc, "the id %u is another token's, at %u:%u; every token must have its own",
-                              here->id, before->loc.line, before->loc.col);
-    }
-    return true;
-}
-
-bool tokenizer_json_load(arena *a, diag *d, const char *path, tokenizer_json *out) {
-    *out = (tokenizer_json){.count = 0};
-    const doc_node *root = doc_load(a, d, path, VOCABULARY_BYTES);
-    return root && doc_kind_is(d, root, "tokenizer.json", DOC_MAPPING) && read_model(a, d, root, out) &&
-           read_normalizer(d, root, out) && need_part(d, root, "pre_tokenizer", "BertPreTokenizer") &&
-           check_frame(a, d, root) && read_added_tokens(d, root, out) && order_tokens(d, out);
+bool json_wordpiece(arena *a, diag *d, const doc_node *root, wordpiece_json *out) {
+    *out = (wordpiece_json){.count = 0};
+    return read_model(a, d, root, out) && read_normalizer(d, root, out) &&
+           need_part(d, root, "pre_tokenizer", "BertPreTokenizer") && check_frame(a, d, root) &&
+           read_added_tokens(d, root, out) && listed_tokens_order(d, out->tokens, out->count);
 }

@@ -1,0 +1,34 @@
+/* Hugging Face's tokenizer.json. Private to frontend/tokenizer/. */
+#ifndef DTQ_TOKENIZER_JSON_H
+#define DTQ_TOKENIZER_JSON_H
+
+#include "frontend/tokenizer/tokenizer.h"
+
+typedef struct {
+    bool lower_case;
+    bool accents_said; /* the file says whether accents go; else they go with the case */
+    bool strip_accents;
+    bool split_ideographs;
+    size_t count;
+    listed_token *tokens; /* ascending by id, which may leave gaps; no text and no id twice */
+} wordpiece_json;
+
+/** Reads a tokenizer.json whose model is WordPiece with the prefix "##", whose normaliser and pre-tokeniser are BERT's,
+ *  whose post-processor, if there is one, makes BERT's frame of [CLS] and [SEP], and whose added tokens are BERT's
+ *  special tokens. `truncation`, `padding` and `decoder` are passed over: whoever encodes says how long. False after an
+ *  error that says what stands there and what would be right. */
+bool json_wordpiece(arena *a, diag *d, const doc_node *root, wordpiece_json *out);
+
+/** Reads a tokenizer.json whose model is BPE. False after an error that names the part that cannot be had. */
+bool json_bpe(arena *a, diag *d, const doc_node *root, tokenizer *out);
+
+/* The parts of a tokenizer.json (json_parts.c); a part that is missing or null does nothing. */
+bool json_normalizer(diag *d, const doc_node *root, text_rules *out);
+bool json_pre_tokenizer(diag *d, const doc_node *root, text_rules *out);
+bool json_decoder(diag *d, const doc_node *root, text_rules *out);
+bool json_post_processor(diag *d, const doc_node *root, text_rules *out);
+
+/** An id as it stands in JSON. */
+bool json_id(diag *d, const doc_node *n, const char *what, uint32_t *id);
+
+#endif
