@@ -91,26 +91,28 @@ START_TEST(merges_by_rank) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         ck_assert_msg(strcmp(ids_of(t, cases[i].text), cases[i].ids) == 0, "'%s': %s, not %s", cases[i].text,
                       ids_of(t, cases[i].text), cases[i].ids);
-    ck_assert_uint_eq(tokenizer_vocabulary(t), 21);
+    ck_assert_uint_eq(tokenizer_vocabulary(t), 22);
     ck_assert_str_eq(tokenizer_token(t, 6).text, "abc");
-    ck_assert_ptr_null(tokenizer_token(t, 21).text);
+    ck_assert_ptr_null(tokenizer_token(t, 22).text);
     ck_assert_uint_eq(tokenizer_find(t, "\u0120a", 3), 7);
     ck_assert_uint_eq(tokenizer_find(t, " a", 2), TOKEN_NONE);
 }
 END_TEST
 
-/** The definition: the best pair, of equal ones the leftmost, until none is left. */
-static const char *merged_slowly(const char *text) {
-    static const struct {
-        uint32_t left, right, result;
-    } merges[] = {{1, 2, 4}, {0, 1, 5}, {0, 4, 6}, {3, 0, 7}, {10, 11, 12}, {8, 9, 15}, {5, 5, 13}};
+typedef struct {
+    uint32_t left, right, result;
+} merge;
+
+/** The definition: the best pair, of equal ones the leftmost, until none is left. Letters from a on are the ids from 0.
+ */
+static const char *merged_slowly(const merge *merges, size_t count, const char *text) {
     uint32_t ids[512];
     size_t n = 0;
     for (; text[n]; n++)
         ids[n] = (uint32_t)(text[n] - 'a');
     for (bool found = true; found;) {
         found = false;
-        for (size_t m = 0; m < sizeof merges / sizeof *merges && !found; m++) {
+        for (size_t m = 0; m < count && !found; m++) {
             for (size_t i = 0; i + 1 < n && !found; i++) {
                 if (ids[i] != merges[m].left || ids[i + 1] != merges[m].right)
                     continue;
@@ -124,16 +126,58 @@ static const char *merged_slowly(const char *text) {
     return list_of(ids, n);
 }
 
+static const char *random_word(uint64_t *random, uint64_t most, unsigned letters) {
+    size_t n = 1 + (size_t)(next_random(random) % most);
+    char *text = arena_alloc(A, n + 1);
+    for (size_t i = 0; i < n; i++)
+        text[i] = (char)('a' + next_random(random) % letters);
+    return text;
+}
+
+/** A token that no merge makes has all pairs of letters beside each other, so that no word is cut. */
 START_TEST(long_words) {
+    static const merge merges[] = {{1, 2, 4}, {0, 1, 5}, {0, 4, 6}, {3, 0, 7}, {10, 11, 12}, {8, 9, 15}, {5, 5, 13}};
     const tokenizer *t = load(bytes_json());
     uint64_t random = 5;
     for (int round = 0; round < 400; round++) {
-        char text[512];
-        size_t n = 1 + (size_t)(next_random(&random) % (round < 200 ? 40 : 500));
-        for (size_t i = 0; i < n; i++)
-            text[i] = (char)('a' + next_random(&random) % 3);
-        text[n] = '\0';
-        ck_assert_str_eq(ids_of(t, text), merged_slowly(text));
+        const char *text = random_word(&random, round < 200 ? 40 : 500, 3);
+        ck_assert_str_eq(ids_of(t, text), merged_slowly(merges, sizeof merges / sizeof *merges, text));
+    }
+}
+END_TEST
+
+/** Merges of any two tokens, in any order. */
+START_TEST(random_vocabularies) {
+    enum { LETTERS = 4, TOKENS = 24 };
+    uint64_t random = 9;
+    for (int round = 0; round < 150; round++) {
+        const char *texts[TOKENS] = {"a", "b", "c", "d"}, *vocab = "\"aabbccddacadbdcbdba\": 99", *list = "";
+        merge merges[TOKENS];
+        size_t tokens = LETTERS, count = 0;
+        for (size_t i = 0; i < LETTERS; i++)
+            vocab = arena_printf(A, "%s, \"%s\": %zu", vocab, texts[i], i);
+        while (tokens < TOKENS) {
+            merge m = {(uint32_t)(next_random(&random) % tokens), (uint32_t)(next_random(&random) % tokens), 0};
+            const char *text = arena_printf(A, "%s%s", texts[m.left], texts[m.right]);
+            bool known = false;
+            for (size_t i = 0; i < tokens; i++)
+                known = known || strcmp(texts[i], text) == 0;
+            if (known)
+                continue;
+            vocab = arena_printf(A, "%s, \"%s\": %zu", vocab, text, tokens);
+            m.result = (uint32_t)tokens;
+            texts[tokens++] = text;
+            size_t at = (size_t)(next_random(&random) % (count + 1));
+            memmove(merges + at + 1, merges + at, (count++ - at) * sizeof *merges);
+            merges[at] = m;
+        }
+        for (size_t i = 0; i < count; i++)
+            list = arena_printf(A, "%s%s\"%s %s\"", list, i ? ", " : "", texts[merges[i].left], texts[merges[i].right]);
+        const tokenizer *t = load(arena_printf(A, "{\"model\": {\"vocab\": {%s}, \"merges\": [%s]}}", vocab, list));
+        for (int i = 0; i < 8; i++) {
+            const char *text = random_word(&random, i < 2 ? 24 : 200, LETTERS);
+            ck_assert_str_eq(ids_of(t, text), merged_slowly(merges, count, text));
+        }
     }
 }
 END_TEST
@@ -235,7 +279,8 @@ START_TEST(normal_forms) {
         const char *type, *text, *ids;
     } cases[] = {
         {"NFC", "e\u0301", "12"},
-        {"NFD", "\u00e9", "16 17 18"}, /* e and the mark */
+        {"NFD", "\u00e9", "16 17 18"},           /* e and the mark */
+        {"NFD", "e\u0301\u0327", "16 17 17 18"}, /* the cedilla goes first; 0xA7 has no token */
         {"NFKC", "e\u0301\u2460", "12 8"},
         {"NFKD", "\u00e9\u2460", "16 17 18 8"},
     };
@@ -409,12 +454,12 @@ static const struct {
     {"\"content\": \"<e>\", ", "", "must have a content and an id", 3},
     {"\"a\": 0", "\"a\": -1", "a token's id", 12},
     {"\"a\": 0", "\"a\": 1", "the id 1 is another token's", 12},
-    {"\"b c\"", "\"b  c\"", "one space between", 15},
-    {"\"b c\"", "\"bc\"", "one space between", 15},
-    {"\"b c\"", "\" c\"", "one space between", 15},
-    {"\"b c\"", "\"x c\"", "the left side 'x' of a merge", 15},
-    {"\"b c\"", "\"b x\"", "the right side 'x' of a merge", 15},
-    {"\"b c\"", "\"c b\"", "the result 'cb' of a merge", 15},
+    {"\"b c\"", "\"b  c\"", "one space between", 16},
+    {"\"b c\"", "\"bc\"", "one space between", 16},
+    {"\"b c\"", "\" c\"", "one space between", 16},
+    {"\"b c\"", "\"x c\"", "the left side 'x' of a merge", 16},
+    {"\"b c\"", "\"b x\"", "the right side 'x' of a merge", 16},
+    {"\"b c\"", "\"c b\"", "the result 'cb' of a merge", 16},
     {"\"merges\"", "\"merged\"", "model.merges is missing", 10},
     {"\"vocab\"", "\"words\"", "model.vocab is missing", 10},
 };
@@ -457,6 +502,6 @@ START_TEST(mutations) {
 }
 END_TEST
 
-TEST_MAIN("bpe", merges_by_rank, long_words, very_long_words, bytes_to_fall_back_to, whole_words, added_tokens,
-          longest_added_token, normal_forms, many_marks, metaspace, frames_around_texts, other_post_processors,
-          decoding, what_was_encoded, refusals, long_added_token, mutations)
+TEST_MAIN("bpe", merges_by_rank, long_words, random_vocabularies, very_long_words, bytes_to_fall_back_to, whole_words,
+          added_tokens, longest_added_token, normal_forms, many_marks, metaspace, frames_around_texts,
+          other_post_processors, decoding, what_was_encoded, refusals, long_added_token, mutations)
