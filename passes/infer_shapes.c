@@ -71,6 +71,18 @@ static bool infer_attention(pass_context *ctx, ir_module *m, size_t op, const ir
     return true;
 }
 
+/** A table with a row for each position of the sequence and as many columns as a head has channels, an even number. */
+static bool check_rotary(pass_context *ctx, const ir_module *m, size_t op, ir_type in) {
+    const ir_tensor *t = tensor_of(m, op, IR_KEY_tensor);
+    uint32_t dim = (uint32_t)ir_int(m, op, IR_KEY_head_dim, 0);
+    if (!dim || dim % 2 || in.dim[1] % dim)
+        return diag_error(ctx->diag, m->ops[op].loc,
+                          "rows of %u channels in heads of %u cannot be rotated: heads must be of an even number of "
+                          "channels that divides the width",
+                          in.dim[1], dim);
+    return (t->cols == dim && t->rows >= m->header.seq) || wrong_shape(ctx, m, op, t, m->header.seq, dim);
+}
+
 static bool infer_op(pass_context *ctx, ir_module *m, size_t op, const ir_type *in, ir_type *out) {
     switch ((ir_opcode)m->ops[op].code) {
     case IR_EMBED:
@@ -84,10 +96,20 @@ static bool infer_op(pass_context *ctx, ir_module *m, size_t op, const ir_type *
         return check_vector(ctx, m, op, IR_KEY_tensor, in[0].dim[1]) &&
                check_vector(ctx, m, op, IR_KEY_bias_tensor, in[0].dim[1]);
     }
+    case IR_RMSNORM:
+    case IR_AFFINE:
+        *out = in[0];
+        return check_vector(ctx, m, op, IR_KEY_tensor, in[0].dim[1]) &&
+               check_vector(ctx, m, op, IR_KEY_bias_tensor, in[0].dim[1]);
+    case IR_ROTARY:
+        *out = in[0];
+        return check_rotary(ctx, m, op, in[0]);
     case IR_ADD:
+    case IR_MULTIPLY:
         if (in[0].dim[0] != in[1].dim[0] || in[0].dim[1] != in[1].dim[1])
-            return diag_error(ctx->diag, m->ops[op].loc, "add of [%u, %u] and [%u, %u]: shapes must be equal",
-                              in[0].dim[0], in[0].dim[1], in[1].dim[0], in[1].dim[1]);
+            return diag_error(ctx->diag, m->ops[op].loc, "%s of [%u, %u] and [%u, %u]: shapes must be equal",
+                              ir_info((ir_opcode)m->ops[op].code)->spelling, in[0].dim[0], in[0].dim[1], in[1].dim[0],
+                              in[1].dim[1]);
         *out = in[0];
         return true;
     case IR_POOL:

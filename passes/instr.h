@@ -28,6 +28,10 @@
     X(weight)                                                                                                          \
     X(bias)                                                                                                            \
     X(path)                                                                                                            \
+    X(gain)                                                                                                            \
+    X(offset)                                                                                                          \
+    X(table)                                                                                                           \
+    X(pairs)                                                                                                           \
     X(gamma)                                                                                                           \
     X(beta)                                                                                                            \
     X(eps)                                                                                                             \

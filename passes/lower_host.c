@@ -69,11 +69,29 @@ bool lower_host_op(host_lowering *h, size_t op) {
         set_tensor(h, op, IR_KEY_bias_tensor, instr, k->beta);
         ir_set_real(to, instr, k->eps, (double)(float)ir_real(from, op, IR_KEY_epsilon, 0));
         return true;
+    case IR_RMSNORM:
+        instr = emit(h, op, DTQ_OP_RMSNORM);
+        set_tensor(h, op, IR_KEY_tensor, instr, k->gamma);
+        ir_set_real(to, instr, k->eps, (double)(float)ir_real(from, op, IR_KEY_epsilon, 0));
+        return true;
+    case IR_AFFINE:
+        instr = emit(h, op, DTQ_OP_AFFINE);
+        set_tensor(h, op, IR_KEY_tensor, instr, k->gain);
+        set_tensor(h, op, IR_KEY_bias_tensor, instr, k->offset);
+        return true;
+    case IR_ROTARY:
+        instr = emit(h, op, DTQ_OP_ROTARY);
+        ir_set_str(to, instr, k->pairs, ir_str(from, op, IR_KEY_pairing));
+        set_tensor(h, op, IR_KEY_tensor, instr, k->table);
+        break;
     case IR_ACTIVATION:
         instr = emit(h, op, DTQ_OP_ACT);
         break;
     case IR_ADD:
         instr = emit(h, op, DTQ_OP_ADD);
+        break;
+    case IR_MULTIPLY:
+        instr = emit(h, op, DTQ_OP_MUL);
         break;
     case IR_POOL:
         instr = emit(h, op, DTQ_OP_POOL);

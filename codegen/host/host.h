@@ -10,7 +10,18 @@
 
 /* ---- the host program (codegen/host/lower.c) --------------------------------------------------------------------- */
 
-typedef enum { HOST_EMBED, HOST_LINEAR_INT8, HOST_LINEAR_FLOAT, HOST_NORM, HOST_ACTIVATION, HOST_ADD } host_step_kind;
+typedef enum {
+    HOST_EMBED,
+    HOST_LINEAR_INT8,
+    HOST_LINEAR_FLOAT,
+    HOST_NORM,
+    HOST_RMSNORM,
+    HOST_ROTARY,
+    HOST_AFFINE,
+    HOST_ACTIVATION,
+    HOST_ADD,
+    HOST_MULTIPLY
+} host_step_kind;
 enum { HOST_NOTHING = UINT32_MAX };
 
 /** A value: rows of floats. It lives in a buffer of the frame if another region, attention or the end needs it, else in
@@ -24,13 +35,14 @@ typedef struct {
 /** One step on the rows of a region. */
 typedef struct {
     host_step_kind kind;
-    uint32_t result, a, b;  /* values; b: of an addition, or the residual of a linear; else HOST_NOTHING */
-    uint32_t inputs, width; /* columns of a and of the result */
+    uint32_t result, a, b;  /* values; b: of an addition or a product, or the residual of a linear; else HOST_NOTHING */
+    uint32_t inputs, width; /* columns of a and of the result; rotary: channels of a head and of the result */
     uint32_t weight[3];     /* numbers of dtq_host_model.weights: linear: codes (or floats), bias; int8: scales, offset
-                               follow the codes; norm: gamma, beta. embed: sites of word, position and type */
+                               follow the codes; norm: gamma, beta; rotary: table; affine: gain, offset. embed: sites of
+                               word, position and type */
     uint32_t site;          /* of a linear's input */
-    uint32_t function;      /* activation_kind */
-    float epsilon;          /* of a norm */
+    uint32_t function;      /* activation_kind; rotary: channel_pairs */
+    float epsilon;          /* of a norm or an rmsnorm */
 } host_step;
 
 /** A value of an earlier region that this one reads: row r of `to` is row from[r] of `value`, whose rows were those of

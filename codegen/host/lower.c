@@ -211,21 +211,63 @@ static bool lower_norm(lowering *l, size_t op) {
     return true;
 }
 
+static bool lower_rmsnorm(lowering *l, size_t op) {
+    uint32_t a = operand(l, op, 0), gamma;
+    if (!tensor_of(l, op, IR_KEY_tensor, &gamma))
+        return false;
+    host_step *s = new_step(l, HOST_RMSNORM, result(l, op));
+    s->a = a;
+    s->weight[0] = new_weight(l, gamma, DTQ_HOST_VECTOR);
+    s->epsilon = (float)ir_real(l->m, op, IR_KEY_epsilon, 0);
+    return true;
+}
+
+static bool lower_affine(lowering *l, size_t op) {
+    uint32_t a = operand(l, op, 0), gain, offset;
+    if (!tensor_of(l, op, IR_KEY_tensor, &gain) || !tensor_of(l, op, IR_KEY_bias_tensor, &offset))
+        return false;
+    host_step *s = new_step(l, HOST_AFFINE, result(l, op));
+    s->a = a;
+    s->weight[0] = new_weight(l, gain, DTQ_HOST_VECTOR);
+    if (offset != HOST_NOTHING)
+        s->weight[1] = new_weight(l, offset, DTQ_HOST_VECTOR);
+    return true;
+}
+
 /* Number of a word among those of an instruction's field (runtime/isa/isa.def). False after an error. */
-static bool word_of(lowering *l, size_t op, dtq_opcode code, size_t field, uint32_t *out) {
-    const char *text = ir_str(l->m, op, IR_KEY_function), *word;
+static bool word_of(lowering *l, size_t op, unsigned key, dtq_opcode code, size_t field, uint32_t *out) {
+    const char *text = ir_str(l->m, op, key), *word;
     size_t length;
     for (*out = 0; (word = dtq_enum_word(&dtq_ops[code].fields[field], *out, &length)); ++*out)
         if (strlen(text) == length && memcmp(word, text, length) == 0)
             return true;
-    return diag_internal(l->d, l->m->ops[op].loc, "host code knows no function '%s'", text);
+    return diag_internal(l->d, l->m->ops[op].loc, "host code knows no '%s'", text);
 }
 
 static bool lower_activation(lowering *l, size_t op) {
     uint32_t a = operand(l, op, 0);
     host_step *s = new_step(l, HOST_ACTIVATION, result(l, op));
     s->a = a;
-    return word_of(l, op, DTQ_OP_ACT, DTQ_F(ACT, kind), &s->function);
+    return word_of(l, op, IR_KEY_function, DTQ_OP_ACT, DTQ_F(ACT, kind), &s->function);
+}
+
+static bool lower_rotary(lowering *l, size_t op) {
+    uint32_t a = operand(l, op, 0), table;
+    if (!tensor_of(l, op, IR_KEY_tensor, &table))
+        return false;
+    host_step *s = new_step(l, HOST_ROTARY, result(l, op));
+    s->a = a;
+    s->inputs = (uint32_t)ir_int(l->m, op, IR_KEY_head_dim, 0);
+    s->weight[0] = new_weight(l, table, DTQ_HOST_VECTOR);
+    return word_of(l, op, IR_KEY_pairing, DTQ_OP_ROTARY, DTQ_F(ROTARY, pairs), &s->function);
+}
+
+static bool lower_multiply(lowering *l, size_t op) {
+    uint32_t a = operand(l, op, 0), b = operand(l, op, 1);
+    host_step *s = new_step(l, HOST_MULTIPLY, result(l, op));
+    s->a = a;
+    s->b = b;
+    return true;
 }
 
 /* The linear of this region that computes `value` for nobody else, if `other` is there before it: the sum can be made
@@ -306,7 +348,7 @@ static bool lower_output(lowering *l, size_t op) {
     r->kind = l->p->qkv_input ? DTQ_OUTPUT_ATTENTION : DTQ_OUTPUT_HIDDEN;
     if (l->m->ops[def].code == IR_POOL) {
         r->kind = DTQ_OUTPUT_POOLED;
-        if (!word_of(l, def, DTQ_OP_POOL, DTQ_F(POOL, kind), &r->pooling))
+        if (!word_of(l, def, IR_KEY_function, DTQ_OP_POOL, DTQ_F(POOL, kind), &r->pooling))
             return false;
         v = ir_operand(l->m, def, 0);
     }
@@ -327,8 +369,16 @@ static bool lower_op(lowering *l, size_t op) {
         return lower_norm(l, op);
     case IR_ACTIVATION:
         return lower_activation(l, op);
+    case IR_RMSNORM:
+        return lower_rmsnorm(l, op);
+    case IR_ROTARY:
+        return lower_rotary(l, op);
+    case IR_AFFINE:
+        return lower_affine(l, op);
     case IR_ADD:
         return lower_add(l, op);
+    case IR_MULTIPLY:
+        return lower_multiply(l, op);
     case IR_ATTENTION:
     case IR_TILES:
         return lower_attention(l, op);

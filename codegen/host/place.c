@@ -61,7 +61,7 @@ static uint32_t spans_of(const host_program *p, const host_region *r, span *span
     for (uint32_t i = 0; i < r->input_count; i++)
         spans[count++] = (span){r->inputs[i].to, 0, 0};
     for (uint32_t s = 0; s < r->step_count; s++) {
-        bool in_place = r->steps[s].kind == HOST_ACTIVATION || r->steps[s].kind == HOST_ADD;
+        bool in_place = r->steps[s].kind >= HOST_AFFINE; /* element by element */
         uint32_t reads = 2 * (s + 1), writes = in_place ? reads + 1 : reads;
         note_read(spans, count, r->steps[s].a, reads);
         note_read(spans, count, r->steps[s].b, reads);
@@ -105,7 +105,8 @@ void host_place(arena *a, host_program *p, const host_life *lives) {
 
 /* ---- text ------------------------------------------------------------------------------------------------------- */
 
-static const char *const step_names[] = {"embed", "int8", "float", "norm", "activation", "add"};
+static const char *const step_names[] = {"embed",  "int8",   "float",      "norm", "rmsnorm",
+                                         "rotary", "affine", "activation", "add",  "multiply"};
 
 static void print_region(const host_region *r, FILE *out) {
     fprintf(out, "region layer %u%s\n", r->layer, r->gathers ? " gathers" : "");

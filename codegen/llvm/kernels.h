@@ -65,6 +65,16 @@ val emit_norm(emitter *e, uint64_t width, float epsilon, bool beta);
 val emit_activation(emitter *e, uint64_t width, activation_kind kind);
 /** void (ptr a, ptr b, ptr dst, i64 rows) */
 val emit_add(emitter *e, uint64_t width);
+val emit_multiply(emitter *e, uint64_t width);
+/** void (ptr src, ptr gamma, ptr dst, i64 rows) */
+val emit_rmsnorm(emitter *e, uint64_t width, float epsilon);
+/** void (ptr src, ptr gain, ptr offset, ptr dst, i64 rows) */
+val emit_affine(emitter *e, uint64_t width, bool offset);
+typedef enum { PAIRS_HALVES, PAIRS_ADJACENT } channel_pairs; /* isa.def's order */
+
+/** void (ptr src, ptr table, ptr ids, ptr dst, i64 rows): row i turned by row ids[i] (u32) of the table, float
+ * [positions][head_dim]; src and dst do not overlap (rotary.c). */
+val emit_rotary(emitter *e, uint64_t width, uint64_t head_dim, channel_pairs pairs);
 /** void (ptr src, ptr dst, ptr from, i64 rows): dst row i = src row from[i] (u32) */
 val emit_gather(emitter *e, uint64_t width);
 

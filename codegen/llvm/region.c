@@ -179,6 +179,23 @@ static void norm(emitter *e, writer *w, const host_step *s) {
     call(e, emit_norm(e, s->width, s->epsilon, s->weight[1] != HOST_NOTHING), args, 5);
 }
 
+static void rmsnorm(emitter *e, writer *w, const host_step *s) {
+    val args[] = {rows_of(e, w, s->a), weight(e, s->weight[0]), rows_of(e, w, s->result), w->rows};
+    call(e, emit_rmsnorm(e, s->width, s->epsilon), args, 4);
+}
+
+static void rotary(emitter *e, writer *w, const host_step *s) {
+    val ids = at_index(e, slots_field(e, e->ptr, offsetof(dtq_host_slots, ids)), w->block, 4);
+    val args[] = {rows_of(e, w, s->a), weight(e, s->weight[0]), ids, rows_of(e, w, s->result), w->rows};
+    call(e, emit_rotary(e, s->width, s->inputs, (channel_pairs)s->function), args, 5);
+}
+
+static void affine(emitter *e, writer *w, const host_step *s) {
+    val args[] = {rows_of(e, w, s->a), weight(e, s->weight[0]), weight(e, s->weight[1]), rows_of(e, w, s->result),
+                  w->rows};
+    call(e, emit_affine(e, s->width, s->weight[1] != HOST_NOTHING), args, 5);
+}
+
 static void activation(emitter *e, writer *w, const host_step *s) {
     val args[] = {rows_of(e, w, s->a), rows_of(e, w, s->result), w->rows};
     call(e, emit_activation(e, s->width, (activation_kind)s->function), args, 3);
@@ -189,9 +206,16 @@ static void addition(emitter *e, writer *w, const host_step *s) {
     call(e, emit_add(e, s->width), args, 4);
 }
 
+static void product(emitter *e, writer *w, const host_step *s) {
+    val args[] = {rows_of(e, w, s->a), rows_of(e, w, s->b), rows_of(e, w, s->result), w->rows};
+    call(e, emit_multiply(e, s->width), args, 4);
+}
+
 static void (*const writers[])(emitter *e, writer *w, const host_step *s) = {
-    [HOST_EMBED] = embed, [HOST_LINEAR_INT8] = linear_int8, [HOST_LINEAR_FLOAT] = linear_float,
-    [HOST_NORM] = norm,   [HOST_ACTIVATION] = activation,   [HOST_ADD] = addition,
+    [HOST_EMBED] = embed,      [HOST_LINEAR_INT8] = linear_int8, [HOST_LINEAR_FLOAT] = linear_float,
+    [HOST_NORM] = norm,        [HOST_RMSNORM] = rmsnorm,         [HOST_ROTARY] = rotary,
+    [HOST_AFFINE] = affine,    [HOST_ACTIVATION] = activation,   [HOST_ADD] = addition,
+    [HOST_MULTIPLY] = product,
 };
 
 val emit_region(emitter *e, const host_program *p, uint32_t number) {

@@ -27,23 +27,32 @@ typedef struct {
     bool beta;
 } norm_shape;
 
-/* The 16-lane sums of rows, or of the squares of what is left of them when their means are subtracted. */
-static void row_sums(emitter *e, const val *src, unsigned rows, uint64_t width, const val *means, val *sums) {
+typedef enum { SUM_OF_ROWS, SUM_OF_SQUARES, SUM_OF_DEVIATIONS } row_sum;
+
+/* The 16-lane sums of rows, of their squares, or of the squares of what is left when their means are subtracted. */
+static void row_sums(emitter *e, const val *src, unsigned rows, uint64_t width, row_sum what, const val *means,
+                     val *sums) {
     var acc[NORM_ROWS];
     for (unsigned r = 0; r < rows; r++)
         acc[r] = var_new(e, e->vf, splat_f(e, 0.0f));
     loop l = loop_begin(e, i64_of(e, 0), i64_of(e, row_stride(width)), LANES);
     for (unsigned r = 0; r < rows; r++) {
         val x = load(e, e->vf, at_index(e, src[r], l.index, 4));
-        if (means) {
-            val d = without_padding(e, minus(e, x, means[r]), l.index, width);
-            x = times(e, d, d);
-        }
+        if (what == SUM_OF_DEVIATIONS)
+            x = without_padding(e, minus(e, x, means[r]), l.index, width);
+        if (what != SUM_OF_ROWS)
+            x = times(e, x, x);
         var_set(e, acc[r], plus(e, var_get(e, acc[r]), x));
     }
     loop_end(e, &l);
     for (unsigned r = 0; r < rows; r++)
         sums[r] = sum_tree(e, var_get(e, acc[r]));
+}
+
+/* 1 / sqrt(sum / n + epsilon) in all lanes. */
+static val inverse_deviation(emitter *e, val sum, val n, float epsilon) {
+    val deviation = square_root(e, plus(e, over(e, sum, n), f32_of(e, epsilon)));
+    return spread(e, over(e, f32_of(e, 1.0f), deviation));
 }
 
 enum { NORM_SRC, NORM_GAMMA, NORM_BETA, NORM_DST, NORM_COUNT, NORM_PARAMS };
@@ -55,14 +64,12 @@ static void norm_tile(emitter *e, void *context, val row, unsigned rows) {
         src[r] = row_of(e, arg(e, NORM_SRC), add(e, row, i64_of(e, r)), s->width);
         dst[r] = row_of(e, arg(e, NORM_DST), add(e, row, i64_of(e, r)), s->width);
     }
-    row_sums(e, src, rows, s->width, NULL, means);
+    row_sums(e, src, rows, s->width, SUM_OF_ROWS, NULL, means);
     for (unsigned r = 0; r < rows; r++)
         means[r] = spread(e, over(e, means[r], n));
-    row_sums(e, src, rows, s->width, means, inverses);
-    for (unsigned r = 0; r < rows; r++) {
-        val deviation = square_root(e, plus(e, over(e, inverses[r], n), f32_of(e, s->epsilon)));
-        inverses[r] = spread(e, over(e, f32_of(e, 1.0f), deviation));
-    }
+    row_sums(e, src, rows, s->width, SUM_OF_DEVIATIONS, means, inverses);
+    for (unsigned r = 0; r < rows; r++)
+        inverses[r] = inverse_deviation(e, inverses[r], n, s->epsilon);
     loop l = loop_begin(e, i64_of(e, 0), i64_of(e, row_stride(s->width)), LANES);
     val gamma = load(e, e->vf, at_index(e, arg(e, NORM_GAMMA), l.index, 4));
     val beta = s->beta ? load(e, e->vf, at_index(e, arg(e, NORM_BETA), l.index, 4)) : NULL;
@@ -82,6 +89,39 @@ val emit_norm(emitter *e, uint64_t width, float epsilon, bool beta) {
     val f = function_begin(e, name, e->none, params, NORM_PARAMS);
     norm_shape s = {width, epsilon, beta};
     tile_rows(e, arg(e, NORM_COUNT), NORM_ROWS, norm_tile, &s);
+    function_end(e);
+    return f;
+}
+
+enum { RMS_SRC, RMS_GAMMA, RMS_DST, RMS_COUNT, RMS_PARAMS };
+
+static void rmsnorm_tile(emitter *e, void *context, val row, unsigned rows) {
+    const norm_shape *s = context;
+    val n = f32_of(e, (float)s->width), src[NORM_ROWS] = {NULL}, dst[NORM_ROWS], inverses[NORM_ROWS];
+    for (unsigned r = 0; r < rows; r++) {
+        src[r] = row_of(e, arg(e, RMS_SRC), add(e, row, i64_of(e, r)), s->width);
+        dst[r] = row_of(e, arg(e, RMS_DST), add(e, row, i64_of(e, r)), s->width);
+    }
+    row_sums(e, src, rows, s->width, SUM_OF_SQUARES, NULL, inverses);
+    for (unsigned r = 0; r < rows; r++)
+        inverses[r] = inverse_deviation(e, inverses[r], n, s->epsilon);
+    loop l = loop_begin(e, i64_of(e, 0), i64_of(e, row_stride(s->width)), LANES);
+    val gamma = load(e, e->vf, at_index(e, arg(e, RMS_GAMMA), l.index, 4));
+    for (unsigned r = 0; r < rows; r++) {
+        val x = load(e, e->vf, at_index(e, src[r], l.index, 4));
+        store(e, times(e, times(e, x, inverses[r]), gamma), at_index(e, dst[r], l.index, 4));
+    }
+    loop_end(e, &l);
+}
+
+val emit_rmsnorm(emitter *e, uint64_t width, float epsilon) {
+    const char *name = name_of(e, "rmsnorm_%llu_%a", (unsigned long long)width, (double)epsilon);
+    if (function_find(e, name))
+        return function_find(e, name);
+    type params[RMS_PARAMS] = {e->ptr, e->ptr, e->ptr, e->i64};
+    val f = function_begin(e, name, e->none, params, RMS_PARAMS);
+    norm_shape s = {width, epsilon, false};
+    tile_rows(e, arg(e, RMS_COUNT), NORM_ROWS, rmsnorm_tile, &s);
     function_end(e);
     return f;
 }
@@ -173,21 +213,51 @@ val emit_activation(emitter *e, uint64_t width, activation_kind kind) {
     return f;
 }
 
-/* ---- sums and copies -------------------------------------------------------------------------------------------- */
+/* ---- element by element, and copies
+ * -------------------------------------------------------------------------------------------- */
 
-val emit_add(emitter *e, uint64_t width) {
+static val emit_pairwise(emitter *e, const char *what, val (*of)(emitter *e, val a, val b), uint64_t width) {
     enum { A, B, DST, ROWS, PARAMS };
-    const char *name = name_of(e, "add_%llu", (unsigned long long)width);
+    const char *name = name_of(e, "%s_%llu", what, (unsigned long long)width);
     if (function_find(e, name))
         return function_find(e, name);
     type params[PARAMS] = {e->ptr, e->ptr, e->ptr, e->i64};
     val f = function_begin(e, name, e->none, params, PARAMS);
     val count = mul(e, arg(e, ROWS), i64_of(e, row_stride(width)));
     loop l = loop_begin(e, i64_of(e, 0), count, LANES);
-    val sum =
-        plus(e, load(e, e->vf, at_index(e, arg(e, A), l.index, 4)), load(e, e->vf, at_index(e, arg(e, B), l.index, 4)));
-    store(e, sum, at_index(e, arg(e, DST), l.index, 4));
+    val result =
+        of(e, load(e, e->vf, at_index(e, arg(e, A), l.index, 4)), load(e, e->vf, at_index(e, arg(e, B), l.index, 4)));
+    store(e, result, at_index(e, arg(e, DST), l.index, 4));
     loop_end(e, &l);
+    function_end(e);
+    return f;
+}
+
+val emit_add(emitter *e, uint64_t width) {
+    return emit_pairwise(e, "add", plus, width);
+}
+
+val emit_multiply(emitter *e, uint64_t width) {
+    return emit_pairwise(e, "multiply", times, width);
+}
+
+val emit_affine(emitter *e, uint64_t width, bool offset) {
+    enum { SRC, GAIN, OFFSET, DST, ROWS, PARAMS };
+    const char *name = name_of(e, "affine_%llu%s", (unsigned long long)width, offset ? "_offset" : "");
+    if (function_find(e, name))
+        return function_find(e, name);
+    type params[PARAMS] = {e->ptr, e->ptr, e->ptr, e->ptr, e->i64};
+    val f = function_begin(e, name, e->none, params, PARAMS);
+    loop rows = loop_begin(e, i64_of(e, 0), arg(e, ROWS), 1);
+    val src = row_of(e, arg(e, SRC), rows.index, width), dst = row_of(e, arg(e, DST), rows.index, width);
+    loop l = loop_begin(e, i64_of(e, 0), i64_of(e, row_stride(width)), LANES);
+    val y =
+        times(e, load(e, e->vf, at_index(e, src, l.index, 4)), load(e, e->vf, at_index(e, arg(e, GAIN), l.index, 4)));
+    if (offset)
+        y = plus(e, y, load(e, e->vf, at_index(e, arg(e, OFFSET), l.index, 4)));
+    store(e, y, at_index(e, dst, l.index, 4));
+    loop_end(e, &l);
+    loop_end(e, &rows);
     function_end(e);
     return f;
 }

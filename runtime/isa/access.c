@@ -118,6 +118,20 @@ static void add_host_op(list *l, const dtq_program *p, const dtq_stream *s, cons
         add_matrix(l, s, DTQ_READS, GET(NORM, src), t->shape[1]);
         add_matrix(l, s, DTQ_WRITES, GET(NORM, dst), t->shape[1]);
         break;
+    case DTQ_OP_RMSNORM:
+        t = &p->tensors[GET(RMSNORM, gamma)];
+        add_matrix(l, s, DTQ_READS, GET(RMSNORM, src), t->shape[1]);
+        add_matrix(l, s, DTQ_WRITES, GET(RMSNORM, dst), t->shape[1]);
+        break;
+    case DTQ_OP_AFFINE:
+        t = &p->tensors[GET(AFFINE, gain)];
+        add_matrix(l, s, DTQ_READS, GET(AFFINE, src), t->shape[1]);
+        add_matrix(l, s, DTQ_WRITES, GET(AFFINE, dst), t->shape[1]);
+        break;
+    case DTQ_OP_ROTARY:
+        add_matrix(l, s, DTQ_READS, GET(ROTARY, src), GET(ROTARY, width));
+        add_matrix(l, s, DTQ_WRITES, GET(ROTARY, dst), GET(ROTARY, width));
+        break;
     case DTQ_OP_ACT:
         add_matrix(l, s, DTQ_READS, GET(ACT, src), GET(ACT, width));
         add_matrix(l, s, DTQ_WRITES, GET(ACT, dst), GET(ACT, width));
@@ -126,6 +140,11 @@ static void add_host_op(list *l, const dtq_program *p, const dtq_stream *s, cons
         add_matrix(l, s, DTQ_READS, GET(ADD, a), GET(ADD, width));
         add_matrix(l, s, DTQ_READS, GET(ADD, b), GET(ADD, width));
         add_matrix(l, s, DTQ_WRITES, GET(ADD, dst), GET(ADD, width));
+        break;
+    case DTQ_OP_MUL:
+        add_matrix(l, s, DTQ_READS, GET(MUL, a), GET(MUL, width));
+        add_matrix(l, s, DTQ_READS, GET(MUL, b), GET(MUL, width));
+        add_matrix(l, s, DTQ_WRITES, GET(MUL, dst), GET(MUL, width));
         break;
     case DTQ_OP_QUANT:
         layer = &s->layers[GET(QUANT, layer)];

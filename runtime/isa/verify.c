@@ -237,6 +237,18 @@ static bool check_op(const verifier *v, const dtq_instr *in) {
     case DTQ_OP_NORM:
         t = TENSOR(NORM, gamma);
         return check_vector(v, "gamma", t, t->shape[1]) && check_vector(v, "beta", TENSOR(NORM, beta), t->shape[1]);
+    case DTQ_OP_RMSNORM:
+        t = TENSOR(RMSNORM, gamma);
+        return check_vector(v, "gamma", t, t->shape[1]);
+    case DTQ_OP_AFFINE:
+        t = TENSOR(AFFINE, gain);
+        return check_vector(v, "gain", t, t->shape[1]) &&
+               check_vector(v, "offset", TENSOR(AFFINE, offset), t->shape[1]);
+    case DTQ_OP_ROTARY:
+        t = TENSOR(ROTARY, table);
+        return (t->shape[1] % 2 == 0 && DTQ_GET(in, ROTARY, width) % t->shape[1] == 0 &&
+                check_table(v, "table", t, v->stream->seq, t->shape[1])) ||
+               fail_instr(v, "width and table do not make whole heads of pairs");
     default:
         return true;
     }
@@ -244,8 +256,8 @@ static bool check_op(const verifier *v, const dtq_instr *in) {
 
 /* ---- memory ---- */
 
-/* Host work runs row by row: what it writes may be what it reads only if both are the same rows, and for LINEAR not
- * even then, since a row of its result depends on the whole row of its input. */
+/* Host work runs row by row: what it writes may be what it reads only if both are the same rows, and for LINEAR and
+ * ROTARY not even then, since an element of their results depends on several of their inputs. */
 static bool check_in_place(const verifier *v, const dtq_instr *in, const dtq_access *a, unsigned count) {
     for (unsigned r = 0; r < count; r++)
         for (unsigned w = 0; w < count; w++) {
@@ -254,7 +266,7 @@ static bool check_in_place(const verifier *v, const dtq_instr *in, const dtq_acc
                 continue;
             bool overlap = a[r].address < a[w].address + a[w].bytes && a[w].address < a[r].address + a[r].bytes;
             bool same = a[r].address == a[w].address && a[r].bytes == a[w].bytes;
-            if (overlap && (!same || in->op == DTQ_OP_LINEAR))
+            if (overlap && (!same || in->op == DTQ_OP_LINEAR || in->op == DTQ_OP_ROTARY))
                 return fail_instr(v, "what it writes overlaps what it reads");
         }
     return true;

@@ -251,6 +251,67 @@ static bool host_norm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     return dst != NULL;
 }
 
+static bool host_rmsnorm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    rows_of r;
+    size_t width = 0;
+    const float *gamma;
+    if (!rows_of_layer(x, DTQ_GET(in, RMSNORM, layer), &r, e) ||
+        !vector(x, DTQ_GET(in, RMSNORM, gamma), UINT64_MAX, &width, &gamma, e)) {
+        return false;
+    }
+    const float *src = matrix(x, DTQ_GET(in, RMSNORM, src), x->stream->seq, width, e);
+    float *dst = src != NULL ? matrix(x, DTQ_GET(in, RMSNORM, dst), x->stream->seq, width, e) : NULL;
+    const dtq_kernels *kernels = dtq_kernels_choose(x->scalar);
+    for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
+        const size_t at = r.ids[i] * width;
+        kernels->rmsnorm(src + at, width, gamma, float_of(DTQ_GET(in, RMSNORM, eps)), dst + at);
+    }
+    return dst != NULL;
+}
+
+static bool host_rotary(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    rows_of r;
+    size_t positions = 0, head_dim = 0;
+    const size_t width = DTQ_GET(in, ROTARY, width);
+    const uint64_t table = DTQ_GET(in, ROTARY, table);
+    if (!rows_of_layer(x, DTQ_GET(in, ROTARY, layer), &r, e) || !shape_of(x, table, &positions, &head_dim, e)) {
+        return false;
+    }
+    if (positions < x->stream->seq || head_dim == 0 || head_dim % 2 != 0 || width % head_dim != 0) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "table %s of %zu rows of %zu does not rotate %u rows of %zu",
+                        x->program->tensors[table].name, positions, head_dim, x->stream->seq, width);
+    }
+    const float *angles = dtq_weights_float(x->weights, table, e);
+    const float *src = angles != NULL ? matrix(x, DTQ_GET(in, ROTARY, src), x->stream->seq, width, e) : NULL;
+    float *dst = src != NULL ? matrix(x, DTQ_GET(in, ROTARY, dst), x->stream->seq, width, e) : NULL;
+    for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
+        dtq_rotate(src + r.ids[i] * width, width, angles + r.ids[i] * head_dim, head_dim,
+                   (dtq_pairs)DTQ_GET(in, ROTARY, pairs), dst + r.ids[i] * width);
+    }
+    return dst != NULL;
+}
+
+static bool host_affine(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    rows_of r;
+    size_t width = 0;
+    const float *gain, *offset;
+    if (!rows_of_layer(x, DTQ_GET(in, AFFINE, layer), &r, e) ||
+        !vector(x, DTQ_GET(in, AFFINE, gain), UINT64_MAX, &width, &gain, e) ||
+        !vector(x, DTQ_GET(in, AFFINE, offset), NONE(AFFINE, offset), &width, &offset, e)) {
+        return false;
+    }
+    const float *src = matrix(x, DTQ_GET(in, AFFINE, src), x->stream->seq, width, e);
+    float *dst = src != NULL ? matrix(x, DTQ_GET(in, AFFINE, dst), x->stream->seq, width, e) : NULL;
+    for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
+        const size_t at = r.ids[i] * width;
+        for (size_t c = 0; c < width; c++) {
+            const float y = src[at + c] * gain[c];
+            dst[at + c] = offset != NULL ? y + offset[c] : y;
+        }
+    }
+    return dst != NULL;
+}
+
 static bool host_act(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     rows_of r;
     const size_t width = DTQ_GET(in, ACT, width);
@@ -271,22 +332,55 @@ static bool host_act(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     return dst != NULL;
 }
 
-static bool host_add(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
-    rows_of r;
+/* The rows of the two operands and the result of an element-wise instruction; false after an error. */
+static bool pair_of_rows(dtq_exec *x, const dtq_instr *in, rows_of *r, const float **a, const float **b, float **dst,
+                         dtq_error *e) {
+    _Static_assert(DTQ_F(ADD, a) == DTQ_F(MUL, a) && DTQ_F(ADD, b) == DTQ_F(MUL, b) &&
+                       DTQ_F(ADD, dst) == DTQ_F(MUL, dst) && DTQ_F(ADD, width) == DTQ_F(MUL, width) &&
+                       DTQ_F(ADD, layer) == DTQ_F(MUL, layer),
+                   "host.add and host.mul have the same fields");
     const size_t width = DTQ_GET(in, ADD, width);
-    if (!rows_of_layer(x, DTQ_GET(in, ADD, layer), &r, e)) {
+    if (!rows_of_layer(x, DTQ_GET(in, ADD, layer), r, e)) {
         return false;
     }
-    const float *a = matrix(x, DTQ_GET(in, ADD, a), x->stream->seq, width, e);
-    const float *b = a != NULL ? matrix(x, DTQ_GET(in, ADD, b), x->stream->seq, width, e) : NULL;
-    float *dst = b != NULL ? matrix(x, DTQ_GET(in, ADD, dst), x->stream->seq, width, e) : NULL;
-    for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
+    *a = matrix(x, DTQ_GET(in, ADD, a), x->stream->seq, width, e);
+    *b = *a != NULL ? matrix(x, DTQ_GET(in, ADD, b), x->stream->seq, width, e) : NULL;
+    *dst = *b != NULL ? matrix(x, DTQ_GET(in, ADD, dst), x->stream->seq, width, e) : NULL;
+    return *dst != NULL;
+}
+
+static bool host_add(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    rows_of r;
+    const float *a, *b;
+    float *dst;
+    const size_t width = DTQ_GET(in, ADD, width);
+    if (!pair_of_rows(x, in, &r, &a, &b, &dst, e)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < r.rows; i++) {
         const size_t at = r.ids[i] * width;
         for (size_t c = 0; c < width; c++) {
             dst[at + c] = a[at + c] + b[at + c];
         }
     }
-    return dst != NULL;
+    return true;
+}
+
+static bool host_mul(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    rows_of r;
+    const float *a, *b;
+    float *dst;
+    const size_t width = DTQ_GET(in, MUL, width);
+    if (!pair_of_rows(x, in, &r, &a, &b, &dst, e)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < r.rows; i++) {
+        const size_t at = r.ids[i] * width;
+        for (size_t c = 0; c < width; c++) {
+            dst[at + c] = a[at + c] * b[at + c];
+        }
+    }
+    return true;
 }
 
 /* ---- quantisation of attention operands ---------------------------------------------------------------------- */
@@ -457,10 +551,12 @@ static bool host_normalize(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 
 bool dtq_host_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     static bool (*const table[DTQ_OP_COUNT])(dtq_exec *, const dtq_instr *, dtq_error *) = {
-        [DTQ_OP_EMBED] = host_embed, [DTQ_OP_LINEAR] = host_linear,
-        [DTQ_OP_NORM] = host_norm,   [DTQ_OP_ACT] = host_act,
-        [DTQ_OP_ADD] = host_add,     [DTQ_OP_QUANT] = host_quant,
-        [DTQ_OP_POOL] = host_pool,   [DTQ_OP_NORMALIZE] = host_normalize,
+        [DTQ_OP_EMBED] = host_embed,     [DTQ_OP_LINEAR] = host_linear,
+        [DTQ_OP_NORM] = host_norm,       [DTQ_OP_ACT] = host_act,
+        [DTQ_OP_ADD] = host_add,         [DTQ_OP_QUANT] = host_quant,
+        [DTQ_OP_POOL] = host_pool,       [DTQ_OP_NORMALIZE] = host_normalize,
+        [DTQ_OP_RMSNORM] = host_rmsnorm, [DTQ_OP_ROTARY] = host_rotary,
+        [DTQ_OP_MUL] = host_mul,         [DTQ_OP_AFFINE] = host_affine,
     };
     if (in->op >= DTQ_OP_COUNT || table[in->op] == NULL) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %u is not the host's", in->op);

@@ -92,6 +92,26 @@ static void norm(const float *x, size_t n, const float *gamma, const float *beta
     }
 }
 
+static void rmsnorm(const float *x, size_t n, const float *gamma, float eps, float *y) {
+    const float inverse = 1.0f / sqrtf(dot(x, x, n) / (float)n + eps);
+    for (size_t k = 0; k < n; k++) {
+        y[k] = x[k] * inverse * gamma[k];
+    }
+}
+
+void dtq_rotate(const float *x, size_t n, const float *table, size_t head_dim, dtq_pairs pairs, float *y) {
+    const size_t half = head_dim / 2;
+    for (size_t head = 0; head < n; head += head_dim) {
+        for (size_t p = 0; p < half; p++) {
+            const size_t a = head + (pairs == DTQ_PAIRS_HALVES ? p : 2 * p);
+            const size_t b = pairs == DTQ_PAIRS_HALVES ? a + half : a + 1;
+            const float c = table[p], s = table[half + p];
+            y[a] = x[a] * c - x[b] * s;
+            y[b] = x[b] * c + x[a] * s;
+        }
+    }
+}
+
 static float gelu(float x) {
     const float z = fabsf(x) * DTQ_SQRT_HALF;
     const float t = 1.0f / (1.0f + DTQ_ERF_P * z);
@@ -153,6 +173,7 @@ const dtq_kernels dtq_kernels_scalar = {
     .quantise_row = quantise_row,
     .quantise_by = quantise_by,
     .norm = norm,
+    .rmsnorm = rmsnorm,
     .act = act,
     .dot = dot,
     .axpy = axpy,

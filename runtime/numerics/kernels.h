@@ -48,12 +48,18 @@ typedef struct {
     /** dtq_quantise of each element by its own scale. */
     void (*quantise_by)(const float *x, const float *scales, size_t n, unsigned bits, int8_t *codes);
     void (*norm)(const float *x, size_t n, const float *gamma, const float *beta, float eps, float *y);
+    void (*rmsnorm)(const float *x, size_t n, const float *gamma, float eps, float *y);
     void (*act)(dtq_act kind, const float *x, size_t n, float *y);
     /** 16-lane sum of products. */
     float (*dot)(const float *a, const float *b, size_t n);
     /** y[i] = fl(y[i] + fl(a * x[i])) */
     void (*axpy)(float a, const float *x, size_t n, float *y);
 } dtq_kernels;
+
+/** Rotates the pairs of channels of each head of a row by the angles of its position; x and y do not overlap. `table`
+ * [head_dim]: the cosines of the pairs, then their sines. Every table of kernels has this one. */
+typedef enum { DTQ_PAIRS_HALVES, DTQ_PAIRS_ADJACENT } dtq_pairs; /* words of host.rotary's pairs, in isa.def's order */
+void dtq_rotate(const float *x, size_t n, const float *table, size_t head_dim, dtq_pairs pairs, float *y);
 
 extern const dtq_kernels dtq_kernels_scalar;  /* host_ref.c */
 extern const dtq_kernels dtq_kernels_generic; /* any processor */

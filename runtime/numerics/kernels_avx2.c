@@ -68,6 +68,7 @@ const dtq_kernels dtq_kernels_avx2 = {
     .quantise_row = quantise_row,
     .quantise_by = quantise_by,
     .norm = norm,
+    .rmsnorm = rmsnorm,
     .act = act,
     .dot = dot,
     .axpy = axpy,

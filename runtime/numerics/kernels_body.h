@@ -275,6 +275,13 @@ KERNEL_TARGET static void KERNEL(norm)(const float *src, size_t n, const float *
     }
 }
 
+KERNEL_TARGET static void KERNEL(rmsnorm)(const float *src, size_t n, const float *gamma, float eps, float *dst) {
+    const float inverse = 1.0f / sqrtf(sum_row(src, n, true, 0.0f) / (float)n + eps);
+    for (size_t i = 0; i < n; i++) {
+        dst[i] = src[i] * inverse * gamma[i];
+    }
+}
+
 INLINE vf exp2v(vf t) {
     const vi normal = t > splat(-126.0f);
     /* Outside of (-126, 0) the polynomial works on 0, which gives exactly 1. */

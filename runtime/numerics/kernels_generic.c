@@ -69,6 +69,7 @@ const dtq_kernels dtq_kernels_generic = {
     .quantise_row = quantise_row,
     .quantise_by = quantise_by,
     .norm = norm,
+    .rmsnorm = rmsnorm,
     .act = act,
     .dot = dot,
     .axpy = axpy,

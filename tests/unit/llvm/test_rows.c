@@ -7,6 +7,7 @@ enum { ROWS = 5, WIDEST = 512 };
 static const size_t widths[] = {1, 15, 16, 17, 40, 384};
 
 typedef void norm_fn(const float *src, const float *gamma, const float *beta, float *dst, uint64_t rows);
+typedef void rms_fn(const float *src, const float *gamma, float *dst, uint64_t rows);
 typedef void act_fn(const float *src, float *dst, uint64_t rows);
 typedef void add_fn(const float *a, const float *b, float *dst, uint64_t rows);
 typedef void gather_fn(const float *src, float *dst, const uint32_t *from, uint64_t rows);
@@ -43,6 +44,31 @@ START_TEST(norms_are_the_scalar_ones) {
             for (size_t r = 0; r < ROWS; r++) {
                 dtq_kernels_scalar.norm(x + r * stride, width, gamma, w % 2 ? beta : NULL, 1e-12f, want);
                 same(y + r * stride, want, width, "norm");
+                for (size_t i = width; i < stride; i++)
+                    ck_assert(y[r * stride + i] == 0);
+            }
+            kernels_end(&k);
+        }
+}
+END_TEST
+
+START_TEST(root_mean_squares_are_the_scalar_ones) {
+    static float x[ROWS * WIDEST], y[ROWS * WIDEST], gamma[WIDEST], want[WIDEST];
+    machine_level levels[MACHINE_LEVELS_MOST];
+    unsigned count = kernel_levels(levels);
+    uint64_t state = test_seed();
+    for (unsigned l = 0; l < count; l++)
+        for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+            size_t width = widths[w], stride = row_stride(width);
+            kernels k = kernels_begin(&levels[l]);
+            kernels_add(&k, emit_rmsnorm(&k.e, width, 1e-5f));
+            void *const *f = kernels_load(&k);
+            fill(x, ROWS, width, 3.0f, &state);
+            fill(gamma, 1, width, 1.0f, &state);
+            ((rms_fn *)f[0])(x, gamma, y, ROWS);
+            for (size_t r = 0; r < ROWS; r++) {
+                dtq_kernels_scalar.rmsnorm(x + r * stride, width, gamma, 1e-5f, want);
+                same(y + r * stride, want, width, "rmsnorm");
                 for (size_t i = width; i < stride; i++)
                     ck_assert(y[r * stride + i] == 0);
             }
@@ -96,6 +122,9 @@ START_TEST(sums_and_gathers) {
             kernels k = kernels_begin(&levels[l]);
             kernels_add(&k, emit_add(&k.e, width));
             kernels_add(&k, emit_gather(&k.e, width));
+            kernels_add(&k, emit_multiply(&k.e, width));
+            kernels_add(&k, emit_affine(&k.e, width, true));
+            kernels_add(&k, emit_affine(&k.e, width, false));
             void *const *f = kernels_load(&k);
             fill(a, ROWS, width, 1.0f, &state);
             fill(b, ROWS, width, 1e-3f, &state);
@@ -107,6 +136,19 @@ START_TEST(sums_and_gathers) {
             ((gather_fn *)f[1])(a, y, from, ROWS);
             for (size_t r = 0; r < ROWS; r++)
                 ck_assert_mem_eq(y + r * stride, a + from[r] * stride, stride * sizeof *y);
+            ((add_fn *)f[2])(a, b, y, ROWS);
+            for (size_t i = 0; i < ROWS * stride; i++) {
+                float want = a[i] * b[i];
+                ck_assert_mem_eq(&want, &y[i], sizeof want);
+            }
+            for (int offset = 0; offset < 2; offset++) { /* gains are the second row of b, offsets its third */
+                ((norm_fn *)f[4 - offset])(a, b + stride, b + 2 * stride, y, ROWS);
+                for (size_t i = 0; i < ROWS * stride; i++) {
+                    float scaled = a[i] * b[stride + i % stride];
+                    float want = offset ? scaled + b[2 * stride + i % stride] : scaled;
+                    ck_assert_mem_eq(&want, &y[i], sizeof want);
+                }
+            }
             kernels_end(&k);
         }
 }
@@ -117,6 +159,7 @@ int main(void) {
     TCase *t = tcase_create("all");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, norms_are_the_scalar_ones);
+    tcase_add_test(t, root_mean_squares_are_the_scalar_ones);
     tcase_add_test(t, activations_are_the_scalar_ones);
     tcase_add_test(t, sums_and_gathers);
     suite_add_tcase(s, t);

@@ -8,6 +8,8 @@ static const char model[] =
     "tensor \"w\" {dtype = synthetic, rows = 8, cols = 8, seed = 3, mean = 0, scale = 1}\n"
     "tensor \"up\" {dtype = synthetic, rows = 12, cols = 8, seed = 3, mean = 0, scale = 1}\n"
     "tensor \"b\" {dtype = synthetic, rows = 1, cols = 8, seed = 4, mean = 0, scale = 1}\n"
+    "tensor \"wide\" {dtype = synthetic, rows = 1, cols = 12, seed = 5, mean = 0, scale = 1}\n"
+    "tensor \"angles\" {dtype = synthetic, rows = 16, cols = 4, seed = 6, mean = 0, scale = 1}\n"
     "%tokens = input {name = \"tokens\"} : u32[9]\n"
     "%x = embed %tokens {tensor = \"words\", position_tensor = \"places\", source = \"embed\"} : ?\n"
     "%n = layernorm %x {tensor = \"b\", epsilon = 1e-12, bias_tensor = \"b\"} : ?\n"
@@ -17,11 +19,15 @@ static const char model[] =
     "importance_rule = mean, counts = [0, 7, 2]} : ?\n"
     "%s = add %x, %a0 : ?\n"
     "%m = layernorm %s {tensor = \"b\", epsilon = 0.5} : ?\n"
-    "%a1 = attention %m, %m, %m {index = 1, query_heads = 2, kv_heads = 2, head_dim = 4, mask = none, "
+    "%c = rotary %m {tensor = \"angles\", head_dim = 4, pairing = adjacent} : ?\n"
+    "%t = affine %c {tensor = \"b\"} : ?\n"
+    "%a1 = attention %m, %t, %m {index = 1, query_heads = 2, kv_heads = 2, head_dim = 4, mask = none, "
     "importance_rule = mean, counts = [1, 6, 2]} : ?\n"
     "%u = linear %a1 {tensor = \"up\", outputs = 12, arithmetic = fp32} : ?\n"
     "%g = activation %u {function = gelu_tanh} : ?\n"
-    "%p = pool %g {function = last} : ?\n"
+    "%r = rmsnorm %g {tensor = \"wide\", epsilon = 0.25} : ?\n"
+    "%y = multiply %r, %g : ?\n"
+    "%p = pool %y {function = last} : ?\n"
     "%z = normalize %p : ?\n"
     "output %z {name = \"embedding\"}\n";
 
@@ -63,13 +69,17 @@ START_TEST(every_op_is_one_instruction) {
         {DTQ_OP_QUANT, "layer=0 operand=v", {1, NONE}},
         {DTQ_OP_ADD, "layer=1 width=8", {0, LAYER0}},
         {DTQ_OP_NORM, "layer=1 gamma=b beta= eps=0.5", {7, NONE}},
+        {DTQ_OP_ROTARY, "layer=1 pairs=adjacent width=8 table=angles", {8, NONE}},
+        {DTQ_OP_AFFINE, "layer=1 gain=b offset=", {9, NONE}},
         {DTQ_OP_QUANT, "layer=1 operand=q", {8, NONE}},
-        {DTQ_OP_QUANT, "layer=1 operand=k", {8, NONE}},
+        {DTQ_OP_QUANT, "layer=1 operand=k", {10, NONE}},
         {DTQ_OP_QUANT, "layer=1 operand=v", {8, NONE}},
         {DTQ_OP_LINEAR, "layer=1 path=fp32 weight=up bias=", {LAYER1, NONE}},
-        {DTQ_OP_ACT, "layer=1 kind=gelu_tanh width=12", {12, NONE}},
-        {DTQ_OP_POOL, "layer=1 kind=last width=12", {13, NONE}},
-        {DTQ_OP_NORMALIZE, "width=12", {14, NONE}},
+        {DTQ_OP_ACT, "layer=1 kind=gelu_tanh width=12", {14, NONE}},
+        {DTQ_OP_RMSNORM, "layer=1 gamma=wide eps=0.25", {15, NONE}},
+        {DTQ_OP_MUL, "layer=1 width=12", {16, 15}},
+        {DTQ_OP_POOL, "layer=1 kind=last width=12", {17, NONE}},
+        {DTQ_OP_NORMALIZE, "width=12", {18, NONE}},
     };
     enum { COUNT = sizeof expected / sizeof *expected };
     pass_case c = pass_text(model, TO_SCHEDULE, false);
@@ -105,7 +115,7 @@ START_TEST(results_have_a_row_for_each_token) {
     static const struct {
         size_t instruction;
         const char *bytes, *name;
-    } cases[] = {{0, "288", "none"}, {12, "432", "none"}, {14, "48", "none"}, {15, "48", "output.pooled"}};
+    } cases[] = {{0, "288", "none"}, {14, "432", "none"}, {18, "48", "none"}, {19, "48", "output.pooled"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t buffer = c.m->defs[ir_operand(c.m, host(&c, cases[i].instruction), 0)];
         expect_attr(&c, buffer, IR_KEY_space, "dram");
@@ -124,7 +134,7 @@ START_TEST(ends_have_names) {
         expect_attr(&c, c.m->defs[ir_operand(c.m, host(&c, i), 0)], IR_KEY_name, names[i]);
     pass_end(&c);
     arena *a = arena_new(); /* the same model, but what comes out are the rows of all tokens */
-    const char *cut = strstr(model, "%p = pool");
+    const char *cut = strstr(model, "%r = rmsnorm");
     const char *text = arena_printf(a, "%.*soutput %%g {name = \"hidden\"}\n", (int)(cut - model), model);
     c = pass_text(text, TO_SCHEDULE, false);
     expect_attr(&c, c.m->defs[ir_operand(c.m, find_op(c.m, IR_INSTR(DTQ_OP_ACT), 0), 0)], IR_KEY_name, "output.hidden");

@@ -34,6 +34,9 @@ START_TEST(vector_kernels_equal_the_scalar_reference) {
                 tables[t]->act(kind, x, n, got);
                 ck_assert_bits(got, want, n);
             }
+            tables[0]->rmsnorm(x, n, g, 1e-5f, want);
+            tables[t]->rmsnorm(x, n, g, 1e-5f, got);
+            ck_assert_bits(got, want, n);
             tables[0]->norm(x, n, g, i % 2 != 0 ? b : NULL, 1e-5f, want);
             tables[t]->norm(x, n, g, i % 2 != 0 ? b : NULL, 1e-5f, got);
             ck_assert_bits(got, want, n);
@@ -327,6 +330,45 @@ START_TEST(rows_are_worked_on_by_id) {
     dtq_kernels_scalar.norm(at(&b, A) + 2 * WIDTH, WIDTH, gamma, gamma, eps, want);
     run(&b, HOST(NORM, 0, C, A, GAMMA, GAMMA, eps_bits));
     ck_assert_bits(at(&b, C) + 2 * WIDTH, want, WIDTH);
+    dtq_kernels_scalar.rmsnorm(at(&b, A) + 2 * WIDTH, WIDTH, gamma, eps, want);
+    run(&b, HOST(RMSNORM, 0, C, A, GAMMA, eps_bits));
+    ck_assert_bits(at(&b, C) + 2 * WIDTH, want, WIDTH);
+    run(&b, HOST(MUL, 0, WIDTH, C, A, B));
+    for (size_t i = 4 * WIDTH; i < SEQ * WIDTH; i++) {
+        ck_assert_float_eq(at(&b, C)[i], at(&b, A)[i] * at(&b, B)[i]);
+    }
+    run(&b, HOST(AFFINE, 0, B, A, GAMMA, GAMMA)); /* in B, which is read no more */
+    for (size_t c = 0; c < WIDTH; c++) {
+        const float x = at(&b, A)[4 * WIDTH + c], scaled = x * gamma[c];
+        ck_assert_float_eq(at(&b, B)[4 * WIDTH + c], scaled + gamma[c]);
+    }
+    run(&b, HOST(AFFINE, 0, B, A, GAMMA, NO_TENSOR));
+    ck_assert_float_eq(at(&b, B)[4 * WIDTH], at(&b, A)[4 * WIDTH] * gamma[0]);
+    bench_free(&b);
+}
+END_TEST
+
+/* Pairs turn by the row of the table that is their token's. */
+START_TEST(rotary_goes_by_position) {
+    bench b;
+    bench_init(&b, false);
+    fill(&b, A, SEQ * WIDTH);
+    const float *x = at(&b, A) + 2 * WIDTH;
+    float table[WIDTH];
+    for (size_t c = 0; c < WIDTH; c++) {
+        rng r = {b.tensors[POSITION].seed + 2 * WIDTH + c};
+        table[c] = rng_float(&r);
+    }
+    run(&b, HOST(ROTARY, 0, DTQ_PAIRS_HALVES, WIDTH, C, A, POSITION));
+    ck_assert_float_eq(at(&b, C)[2 * WIDTH + 1], x[1] * table[1] - x[4] * table[4]);
+    ck_assert_float_eq(at(&b, C)[2 * WIDTH + 4], x[4] * table[1] + x[1] * table[4]);
+    ck_assert_float_eq(at(&b, C)[3 * WIDTH], 0.0f); /* not a token of the layer */
+    run(&b, HOST(ROTARY, 0, DTQ_PAIRS_ADJACENT, WIDTH, C, A, POSITION));
+    ck_assert_float_eq(at(&b, C)[2 * WIDTH + 4], x[4] * table[2] - x[5] * table[5]);
+    ck_assert_float_eq(at(&b, C)[2 * WIDTH + 5], x[5] * table[2] + x[4] * table[5]);
+    dtq_error e;
+    ck_assert_fails(dtq_host_exec(&b.x, HOST(ROTARY, 0, 0, WIDTH, C, A, TYPE), &e), e, "table type of 2 rows of 6");
+    ck_assert_fails(dtq_host_exec(&b.x, HOST(ROTARY, 0, 0, 8, C, A, POSITION), &e), e, "does not rotate 5 rows of 8");
     bench_free(&b);
 }
 END_TEST
@@ -419,6 +461,7 @@ int main(void) {
     tcase_add_test(c, linear_does_not_depend_on_threads_or_kernels);
     tcase_add_test(c, linear_names_bad_input);
     tcase_add_test(c, rows_are_worked_on_by_id);
+    tcase_add_test(c, rotary_goes_by_position);
     tcase_add_test(c, quant_lays_out_rows);
     tcase_add_test(c, quant_scales_values_by_class_or_by_token);
     tcase_add_test(c, pooling_follows_original_positions);
