@@ -142,6 +142,19 @@ uint32_t model_positions(const model *m);     /* longest sequence; for a bare at
 bool model_is_attention(const model *m);      /* bare attention problem: input q, k, v */
 const char *model_vocabulary(const model *m); /* path of vocab.txt or tokenizer.json, or NULL */
 bool model_lower_case(const model *m);
+/** Has the graphs built from `m`, which was loaded into `a`, balance the channels of queries and keys by the constants of
+ *  a file that `dtqc calibrate` wrote for this model (passes/balance_qk.c). False after an error. */
+bool model_balance(model *m, arena *a, diag *d, const char *path);
+/** What calibration saw of one layer: of each channel of a key/value head [kv_heads * head_dim] the mean, the least and
+ *  the largest key, and the largest magnitude of the queries of its heads. */
+typedef struct {
+    size_t width;
+    const double *mean;
+    const float *least, *largest, *query;
+} balance_range;
+/** Writes the constants of all layers for model_balance, whole or not at all; q of a layer is `heads` heads wide. */
+bool balance_write(arena *a, diag *d, const char *path, const balance_range *layers, size_t count, uint32_t heads,
+                   uint32_t kv_heads);
 /** Builds the graph module for one length; ops carry locations in the model's file. NULL after an error. */
 ir_module *model_build(const model *m, arena *a, diag *d, const model_options *o);
 

@@ -145,8 +145,11 @@ bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size
         ir_level level = before->level;
         double start = seconds_now();
         size_t used = arena_used(a);
+        ctx.idle = false;
         if (!p->run(&ctx, m))
             return false;
+        if (ctx.idle)
+            continue;
         if (!ir_pass_ran(*m, p->name))
             ir_mark_pass(*m, p->name);
         double elapsed = seconds_now() - start;

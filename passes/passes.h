@@ -12,6 +12,7 @@ typedef struct {
     diag *diag;
     struct cost_model *cost; /* of the module's machine */
     bool optimise;           /* false: -O0, the paper's method and nothing more */
+    bool idle;               /* set by a pass that had nothing to work on: it is not noted as run */
 } pass_context;
 
 /** A pass changes *m in place or replaces it; false after it reported an error. */

@@ -328,12 +328,19 @@ void dtq_weights_close(dtq_weights *w);
 
 typedef enum { DTQ_ENGINE_SIM, DTQ_ENGINE_REF, DTQ_ENGINE_FP32 } dtq_engine;
 
+/** Sees an operand of attention before it is quantised: q, k or v of `layer`, float [seq][width], rows by original id;
+ * those of tokens that are not active in the layer are of no meaning. */
+typedef void dtq_observer(void *user, uint32_t layer, dtq_operand operand, const float *rows, uint32_t seq,
+                          uint32_t width);
+
 typedef struct {
     dtq_engine engine;
-    unsigned threads; /* worker threads for host work; 0: all cores. Never changes a bit of the result */
-    bool shuffle;     /* sim: pick among ready queues at random */
-    uint64_t seed;    /* of the shuffle */
-    bool timing_only; /* sim: no data; input and output are ignored */
+    unsigned threads;       /* worker threads for host work; 0: all cores. Never changes a bit of the result */
+    bool shuffle;           /* sim: pick among ready queues at random */
+    uint64_t seed;          /* of the shuffle */
+    bool timing_only;       /* sim: no data; input and output are ignored */
+    dtq_observer *observer; /* ref and fp32: called with `user` for every operand; NULL: nobody watches */
+    void *user;
 } dtq_run_options;
 
 typedef struct {

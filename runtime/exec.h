@@ -20,8 +20,10 @@ typedef struct {
     uint8_t *dram;    /* [stream->dram_bytes], zeroed; 64-byte aligned */
     dtq_slots *slots; /* [layer_count] */
     unsigned threads;
-    bool scalar; /* true: host work by the scalar reference (same bits, slow) */
-    bool exact;  /* true: the fp32 engine: every host.linear in fp32, no quantisation, every token active */
+    bool scalar;            /* true: host work by the scalar reference (same bits, slow) */
+    dtq_observer *observer; /* of dtq_run_options, with its user */
+    void *user;
+    bool exact; /* true: the fp32 engine: every host.linear in fp32, no quantisation, every token active */
 } dtq_exec;
 
 /** Allocates the DRAM image and the slot tables, fills static ones, copies a QKV input into DRAM. */

@@ -75,7 +75,7 @@ static void print_option(const option_info *info, FILE *out) {
 static void print_general(FILE *out) {
     fprintf(out, "dtqc: %s\n\nusage: dtqc COMMAND [OPTION]... [OPERAND]...\n\n", about);
     for (int c = 0; c < CMD_COUNT; c++)
-        fprintf(out, "  %-8s  %s\n", command_table[c].name, command_table[c].doc);
+        fprintf(out, "  %-9s  %s\n", command_table[c].name, command_table[c].doc);
     fputs("\n`dtqc COMMAND --help` explains one of them; `dtqc --version` prints the version.\n\nexit codes\n  ", out);
     paragraph(out, 2, 2, exit_codes);
     fputs("\nexamples\n"

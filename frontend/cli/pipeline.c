@@ -41,7 +41,7 @@ ir_module *ir_load(session *s, const char *path) {
 }
 
 /* Options that say what the header or the ops of a module already say. */
-static const option_id fixed_in_ir[] = {OPT_target, OPT_policy, OPT_seq, OPT_linear, OPT_no_cluster};
+static const option_id fixed_in_ir[] = {OPT_target, OPT_policy, OPT_seq, OPT_linear, OPT_no_cluster, OPT_balance};
 
 static bool load_target(session *s, dtq_machine *out) {
     const char *path = given(s, OPT_target) ? shipped_find(s, "targets", value(s, OPT_target)->text)
@@ -74,6 +74,9 @@ bool source_open(session *s, const char *path, source *out) {
     out->policy = load_policy(s);
     const char *found = shipped_find(s, "models", path);
     out->model = found ? model_load(s->arena, s->diag, found) : NULL;
+    if (out->model && given(s, OPT_balance) &&
+        !model_balance(out->model, s->arena, s->diag, value(s, OPT_balance)->text))
+        return false;
     return machine_ok && out->policy && out->model;
 }
 

@@ -101,6 +101,10 @@ static bool note_operand(const dtq_exec *x, const dtq_instr *in, pending *p, dtq
     p->layer = (uint32_t)layer;
     p->met |= 1u << operand;
     p->src[operand] = src;
+    if (x->observer != NULL) {
+        x->observer(x->user, (uint32_t)layer, (dtq_operand)operand, (const float *)(const void *)(x->dram + src),
+                    x->stream->seq, (uint32_t)width);
+    }
     return true;
 }
 
