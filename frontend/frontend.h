@@ -105,7 +105,7 @@ typedef struct {
     uint32_t counts[3];
     uint8_t *bits; /* [bit_count], each 0, 4 or 8 */
     size_t bit_count;
-    uint32_t *pinned; /* ascending */
+    int64_t *pinned; /* ids, or from the end: -1 is the last token; each once, ascending */
     size_t pinned_count;
 } policy_layer;
 

@@ -80,24 +80,24 @@ static bool read_bits(arena *a, diag *d, const doc_node *n, policy_layer *l) {
 }
 
 static int ascending(const void *x, const void *y) {
-    uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+    int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
     return (a > b) - (a < b);
 }
 
 static bool read_pinned(arena *a, diag *d, const doc_node *n, policy_layer *l) {
     if (!doc_kind_is(d, n, "pinned", DOC_SEQUENCE))
         return false;
-    l->pinned = ARENA_ARRAY(a, uint32_t, n->count);
+    l->pinned = ARENA_ARRAY(a, int64_t, n->count);
     for (size_t i = 0; i < n->count; i++) {
         int64_t id;
-        if (!doc_int(d, n->items[i], "a pinned token", 0, MAX_TOKENS - 1, &id))
+        if (!doc_int(d, n->items[i], "a pinned token", -MAX_TOKENS, MAX_TOKENS - 1, &id))
             return false;
-        l->pinned[l->pinned_count++] = (uint32_t)id;
+        l->pinned[l->pinned_count++] = id;
     }
     qsort(l->pinned, l->pinned_count, sizeof *l->pinned, ascending);
     for (size_t i = 1; i < l->pinned_count; i++)
         if (l->pinned[i] == l->pinned[i - 1])
-            return diag_error(d, n->loc, "token %u is pinned twice", l->pinned[i]);
+            return diag_error(d, n->loc, "token %lld is pinned twice", (long long)l->pinned[i]);
     return true;
 }
 
@@ -214,26 +214,39 @@ static void ratio_parts(const policy_layer *l, int64_t parts[3]) {
     }
 }
 
+/** The ids that a layer pins, each once, ascending; negative ones count from the end of the sequence. */
+static bool resolve_pinned(const state *s, const policy_layer *l, size_t layer, int64_t *ids, size_t *count) {
+    for (size_t i = 0; i < l->pinned_count; i++) {
+        int64_t id = l->pinned[i] < 0 ? (int64_t)s->seq + l->pinned[i] : l->pinned[i];
+        if (id < 0 || id >= s->seq)
+            return diag_error(s->d, l->loc, "layer %zu pins token %lld, but the sequence has only tokens 0 to %u",
+                              layer, (long long)l->pinned[i], s->seq - 1);
+        if (s->known && s->known[id] == 0)
+            return diag_error(s->d, l->loc, "layer %zu pins token %lld, which was pruned before", layer, (long long)id);
+        ids[i] = id;
+    }
+    qsort(ids, l->pinned_count, sizeof *ids, ascending);
+    *count = 0;
+    for (size_t i = 0; i < l->pinned_count; i++)
+        if (*count == 0 || ids[i] != ids[*count - 1])
+            ids[(*count)++] = ids[i];
+    return true;
+}
+
 /** Sets the pinned tokens of a layer that keeps `keep` tokens, `high` of them at 8 bits. A model pooled from one token
  *  pins it, if there is an 8-bit place for it. */
 static bool apply_pinned(state *s, const policy_layer *l, size_t layer, size_t op, uint32_t keep, uint32_t high) {
     int64_t *ids = ARENA_ARRAY(s->m->arena, int64_t, l->pinned_count + 1);
-    size_t count = 0;
-    bool ok = true, pooled_there = false;
-    for (size_t i = 0; i < l->pinned_count && ok; i++) {
-        uint32_t id = l->pinned[i];
-        ids[count++] = id;
-        pooled_there = pooled_there || (int64_t)id == s->pooled;
-        if (id >= s->seq)
-            ok = diag_error(s->d, l->loc, "layer %zu pins token %u, but the sequence has only tokens 0 to %u", layer,
-                            id, s->seq - 1);
-        else if (s->known && s->known[id] == 0)
-            ok = diag_error(s->d, l->loc, "layer %zu pins token %u, which was pruned before", layer, id);
-    }
-    if (ok && l->pinned_count > keep)
-        ok = diag_error(s->d, l->loc, "layer %zu pins %zu tokens, but keeps only %u", layer, l->pinned_count, keep);
+    size_t count;
+    if (!resolve_pinned(s, l, layer, ids, &count))
+        return false;
+    if (count > keep)
+        return diag_error(s->d, l->loc, "layer %zu pins %zu tokens, but keeps only %u", layer, count, keep);
+    bool pooled_there = false;
+    for (size_t i = 0; i < count; i++)
+        pooled_there = pooled_there || ids[i] == s->pooled;
     bool active = s->pooled >= 0 && !(s->known && s->known[s->pooled] == 0);
-    if (ok && active && !pooled_there && count < high && high < s->seq) {
+    if (active && !pooled_there && count < high && high < s->seq) {
         if (!s->pool_pinned)
             diag_remark(s->d, l->loc, "policy",
                         "token %lld takes an 8-bit place from layer %zu on: the model is pooled from it",
@@ -244,9 +257,9 @@ static bool apply_pinned(state *s, const policy_layer *l, size_t layer, size_t o
             ids[at] = ids[at - 1];
         ids[at] = s->pooled;
     }
-    if (ok && count)
+    if (count)
         ir_set_ints(s->m, op, IR_KEY_pinned, ids, count);
-    return ok;
+    return true;
 }
 
 /** After a layer by shares: importance has chosen, unless all tokens stay and all have the same precision. */

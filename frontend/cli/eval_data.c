@@ -52,8 +52,9 @@ static bool tokenise(eval_job *j, const samples *from) {
     session *s = j->session;
     eval_data *d = &j->data;
     const model *m = j->source.model;
-    wordpiece *w = wordpiece_load(s->arena, s->diag, model_vocabulary(m), model_lower_case(m));
-    if (!w)
+    tokenizer *words =
+        tokenizer_load(s->arena, s->diag, model_vocabulary(m), &(tokenizer_settings){model_lower_case(m)});
+    if (!words)
         return false;
     size_t each = j->task->texts, cut = 0;
     d->labels = ARENA_ARRAY(s->arena, double, from->count + 1);
@@ -63,7 +64,9 @@ static bool tokenise(eval_job *j, const samples *from) {
         size_t cut_here = 0;
         for (size_t k = 0; k < each; k++) {
             token_list t;
-            if (!wordpiece_encode(w, s->arena, s->diag, from->list[i].texts[k], NULL, model_positions(m), 0, &t))
+            const char *text = from->list[i].texts[k];
+            if (!tokenizer_encode(words, s->arena, s->diag, text, strlen(text),
+                                  &(encode_options){.limit = model_positions(m)}, &t))
                 return diag_error(s->diag, (src_loc){d->path, from->lines[i], 0}, "the text cannot be read");
             inputs[k] = (eval_text){(uint32_t)t.count, t.ids, t.segments};
             cut_here += t.truncated;

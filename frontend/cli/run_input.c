@@ -41,8 +41,8 @@ static bool read_texts(run_state *r) {
         return usage_error(s, "%s has no vocabulary to read text with; give token ids (--input)", r->path);
     if (!check_pairs(s))
         return false;
-    wordpiece *w = wordpiece_load(s->arena, s->diag, r->vocabulary, r->lower_case);
-    if (!w)
+    tokenizer *t = tokenizer_load(s->arena, s->diag, r->vocabulary, &(tokenizer_settings){r->lower_case});
+    if (!t)
         return false;
     r->count = texts->count;
     r->cases = ARENA_ARRAY(s->arena, run_case, r->count);
@@ -51,16 +51,21 @@ static bool read_texts(run_state *r) {
         run_case *c = &r->cases[i];
         c->text = texts->texts[i];
         c->pair = pair_of(s, i);
-        token_list t;
-        if (!wordpiece_encode(w, s->arena, s->diag, c->text, c->pair, r->positions, 0, &t)) {
+        token_list list;
+        encode_options o = {.pair = {c->pair, c->pair ? strlen(c->pair) : 0}, .limit = r->positions};
+        if (!tokenizer_encode(t, s->arena, s->diag, c->text, strlen(c->text), &o, &list)) {
             ok = false;
             continue;
         }
-        c->seq = (uint32_t)t.count;
-        c->tokens = t.ids;
-        c->segments = t.segments;
-        c->truncated = t.truncated;
-        if (t.truncated)
+        if (list.count == 0) {
+            ok = diag_error(s->diag, s->place, "text %zu has no token; the model needs one at least", i + 1);
+            continue;
+        }
+        c->seq = (uint32_t)list.count;
+        c->tokens = list.ids;
+        c->segments = list.segments;
+        c->truncated = list.truncated;
+        if (list.truncated)
             diag_warning(s->diag, s->place, "text %zu is cut to the model's %u positions", i + 1, r->positions);
     }
     return ok;

@@ -70,6 +70,8 @@ START_TEST(bare_attention_has_no_first_layer) {
     ck_assert(policy_apply(load("all: {ratios: {0: .28, 4: .414, 8: .306}, pinned: [7, 3]}\n"), m, D));
     INTS(m, 0, IR_KEY_ratios, 280000000, 414000000, 306000000);
     INTS(m, 0, IR_KEY_pinned, 3, 7);
+    ck_assert(policy_apply(load("all: {ratios: {0: .28, 4: .414, 8: .306}, pinned: [-1, 7, 127, -128, -2]}\n"), m, D));
+    INTS(m, 0, IR_KEY_pinned, 0, 7, 126, 127);
     ck_assert(policy_apply(policy_uniform(A, 4), m, D));
     INTS(m, 0, IR_KEY_ratios, 0, 1000000000, 0);
     ck_assert_ptr_null(ir_get(m, attention(m, 0), IR_KEY_pinned));
@@ -144,7 +146,7 @@ START_TEST(unreadable) {
         {"layers:\n- token_bits: []\n", "token_bits has 0 entries"},
         {"layers:\n- {token_bits: [8], pinned: [0]}\n", "pinned has no use beside token_bits"},
         {"all: {ratios: {8: 1}, pinned: [1, 1]}\n", "token 1 is pinned twice"},
-        {"all: {ratios: {8: 1}, pinned: [-1]}\n", "a pinned token must be a whole number"},
+        {"all: {ratios: {8: 1}, pinned: [x]}\n", "a pinned token must be a whole number"},
         {"all: {ratios: {8: 1}}\nimportance: max\n", "importance must be mean, sum, random0, random1, random2, "
                                                      "random3, random4, random5, random6 or random7, not 'max'"},
     };
@@ -179,6 +181,7 @@ START_TEST(impossible) {
         {"layers:\n- token_bits: [0, 8, 8, 8, 8, 8, 8, 8, 8, 8]\n- ratios: {8: 1}\n- ratios: {8: 1}\n",
          "layer 1 keeps 10 tokens, but layer 0 has only 9 left"},
         {"all: {ratios: {0: .5, 8: .5}, pinned: [10]}\n", "pins token 10, but the sequence has only tokens 0 to 9"},
+        {"all: {ratios: {0: .5, 8: .5}, pinned: [-11]}\n", "pins token -11, but the sequence has only tokens 0 to 9"},
         {"all: {ratios: {0: .8, 8: .2}, pinned: [1, 2, 3]}\n", "layer 1 pins 3 tokens, but keeps only 2"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
