@@ -96,11 +96,12 @@ typedef struct {
     src_loc loc;
 } ir_op;
 
-/** A weight: dtype "F32", "F16", "BF16", or "synthetic" with a seed. */
+/** A weight: dtype a word of runtime/dtypes.def, or "synthetic" with a seed. */
 typedef struct {
-    const char *name, *file, *dtype; /* file NULL: synthetic */
+    const char *name, *file, *dtype; /* file NULL: synthetic or rotary */
     uint64_t offset, file_bytes;
-    uint32_t rows, cols; /* a vector is 1 x n */
+    uint32_t rows, cols; /* as they lie in the file; a vector is 1 x n */
+    uint32_t stride;     /* elements from one row to the next; 0: cols */
     bool transposed;     /* linear weight stored [inputs][outputs] */
     uint64_t seed;
     double mean, scale;

@@ -55,6 +55,7 @@ static const setting tensor_settings[] = {
     {"dtype", AS_WORD, offsetof(ir_tensor, dtype)},
     {"rows", AS_UINT32, offsetof(ir_tensor, rows)},
     {"cols", AS_UINT32, offsetof(ir_tensor, cols)},
+    {"stride", AS_UINT32, offsetof(ir_tensor, stride)},
     {"transposed", AS_FLAG, offsetof(ir_tensor, transposed)},
     {"file", AS_STRING, offsetof(ir_tensor, file)},
     {"offset", AS_UINT64, offsetof(ir_tensor, offset)},

@@ -173,6 +173,8 @@ static void put_tensor(writer *w, const ir_module *m, const ir_tensor *t) {
     put(w, t->dtype);
     put_field(w, "rows", t->rows);
     put_field(w, "cols", t->cols);
+    if (t->stride)
+        put_field(w, "stride", t->stride);
     if (t->transposed)
         put(w, ", transposed = yes");
     if (t->file) {

@@ -33,11 +33,35 @@ bool verify_error_at(verifier *v, src_loc loc, const char *format, ...) {
 
 /* ---- header ------------------------------------------------------------------------------------------------------ */
 
-static const struct {
-    const char *name;
-    uint64_t bytes;
-} dtypes[] = {{"F32", 4}, {"F16", 2}, {"BF16", 2}, {"synthetic", 0}};
-enum { DTYPES = sizeof dtypes / sizeof dtypes[0], SEQ_MAX = 65536 };
+enum { SEQ_MAX = 65536 };
+
+/* The type of the tensor's elements, F32 for synthetic ones; DTQ_DTYPES if there is no such word. */
+static unsigned dtype_of(const ir_tensor *t) {
+    unsigned type = 0;
+    if (t->dtype && strcmp(t->dtype, "synthetic") == 0)
+        return DTQ_F32;
+    while (type < DTQ_DTYPES && (!t->dtype || strcmp(dtq_dtypes[type].word, t->dtype) != 0))
+        type++;
+    return type;
+}
+
+static void verify_layout(verifier *v, const ir_tensor *t, unsigned type) {
+    const dtq_tensor plain = {.file = t->file ? 0 : UINT32_MAX,
+                              .shape = {t->rows, t->cols},
+                              .stride = t->stride,
+                              .dtype = (uint8_t)type,
+                              .transposed = t->transposed,
+                              .mean = (float)t->mean,
+                              .scale = (float)t->scale};
+    const char *wrong = dtq_tensor_layout_wrong(&plain);
+    uint64_t end;
+    if (wrong)
+        verify_error_at(v, t->loc, "tensor \"%s\", %u x %u: %s", t->name, t->rows, t->cols, wrong);
+    else if (t->file && (__builtin_add_overflow(t->offset, dtq_tensor_bytes(&plain), &end) || end > t->file_bytes))
+        verify_error_at(v, t->loc,
+                        "tensor \"%s\" ends past the end of its file of %llu bytes; the file may be cut short", t->name,
+                        (unsigned long long)t->file_bytes);
+}
 
 static void verify_tensor(verifier *v, size_t index) {
     const ir_tensor *t = &v->m->tensors[index];
@@ -49,26 +73,27 @@ static void verify_tensor(verifier *v, size_t index) {
     names_add(&v->tensors, t->name, strlen(t->name), (uint32_t)index, &added);
     if (!added)
         verify_error_at(v, t->loc, "tensor \"%s\" is in the table twice; rename or remove one", t->name);
-    unsigned dtype = 0;
-    while (dtype < DTYPES && (!t->dtype || strcmp(dtypes[dtype].name, t->dtype) != 0))
-        dtype++;
-    uint64_t size = dtype < DTYPES ? dtypes[dtype].bytes : 0, bytes, end;
-    if (dtype == DTYPES)
-        verify_error_at(v, t->loc, "tensor \"%s\" has the unknown dtype `%s`; it is F32, F16, BF16 or synthetic",
-                        t->name, t->dtype ? t->dtype : "");
-    else if ((size == 0) != (t->file == NULL))
+    unsigned type = dtype_of(t);
+    if (type == DTQ_DTYPES) {
+        verify_error_at(
+            v, t->loc,
+            "tensor \"%s\" has the unknown dtype `%s`; it is F32, F16, BF16, one of ggml's blocks, synthetic or rotary",
+            t->name, t->dtype ? t->dtype : "");
+        return;
+    }
+    bool computed = strcmp(t->dtype, "synthetic") == 0 || type == DTQ_ROTARY;
+    if (computed != (t->file == NULL)) {
         verify_error_at(v, t->loc, "tensor \"%s\" is %s; %s", t->name,
-                        t->file ? "synthetic but has a file" : "in no file",
+                        t->file ? arena_printf(v->scratch, "%s but has a file", t->dtype) : "in no file",
                         t->file ? "remove `file` or give its dtype" : "give `file`, or make it synthetic");
+        return;
+    }
     if (t->rows == 0 || t->cols == 0)
         verify_error_at(v, t->loc, "tensor \"%s\" is empty (%u x %u); a vector is 1 x n", t->name, t->rows, t->cols);
-    if (t->file && (__builtin_mul_overflow((uint64_t)t->rows * t->cols, size, &bytes) ||
-                    __builtin_add_overflow(t->offset, bytes, &end) || end > t->file_bytes))
-        verify_error_at(v, t->loc,
-                        "tensor \"%s\" ends past the end of its file of %llu bytes; the file may be cut short", t->name,
-                        (unsigned long long)t->file_bytes);
-    if (!__builtin_isfinite(t->mean) || !__builtin_isfinite(t->scale))
+    else if (!__builtin_isfinite(t->mean) || !__builtin_isfinite(t->scale))
         verify_error_at(v, t->loc, "tensor \"%s\" has a mean or scale that is not finite", t->name);
+    else
+        verify_layout(v, t, type);
 }
 
 void verify_header(verifier *v) {

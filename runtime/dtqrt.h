@@ -157,20 +157,37 @@ typedef struct {
     uint64_t q, k, v, q_scale, k_scale, v_scale, out, importance_at;
 } dtq_layer;
 
-typedef enum { DTQ_F32, DTQ_F16, DTQ_BF16 } dtq_dtype;
+/** Types of elements: rows of runtime/dtypes.def. */
+typedef enum {
+#define DTYPE(name, word, assembly, elements, bytes) DTQ_##name,
+#include "runtime/dtypes.def"
+    DTQ_DTYPES
+} dtq_dtype;
+typedef struct {
+    const char *word;         /* "F32", "Q4_1", "rotary" … */
+    uint32_t elements, bytes; /* of a block; 0 bytes: computed */
+} dtq_dtype_info;
+extern const dtq_dtype_info dtq_dtypes[DTQ_DTYPES];
 
-/** A weight that a program refers to: a slice of a file, or synthetic numbers. */
+/** A weight that a program refers to: a slice of a file, synthetic numbers, or a rotary table. */
 typedef struct {
     const char *name;
-    uint32_t file;      /* index into dtq_program.files, or UINT32_MAX: synthetic */
+    uint32_t file;      /* index into dtq_program.files, or UINT32_MAX: computed */
     uint64_t offset;    /* bytes into the file */
-    uint32_t shape[2];  /* rows, columns; a vector is [1][columns] */
+    uint32_t shape[2];  /* rows, columns, as they lie in the file; a vector is [1][columns] */
+    uint32_t stride;    /* elements from one row to the next; 0: as many as columns */
     uint8_t dtype;      /* dtq_dtype */
     uint8_t transposed; /* 1: a linear weight stored [inputs][outputs] */
-    /* synthetic: element i is mean + scale * u, u uniform in [-1, 1) from splitmix64(seed + i) */
+    /* synthetic: element i is mean + scale * u, u uniform in [-1, 1) from splitmix64(seed + i); rotary: scale is the
+     * base of the frequencies */
     uint64_t seed;
     float mean, scale;
 } dtq_tensor;
+
+/** What is wrong with type, shape, stride or numbers of a tensor by itself, or NULL. */
+const char *dtq_tensor_layout_wrong(const dtq_tensor *t);
+/** Bytes from the first to the last element of a tensor in a file, whose layout is not wrong; UINT64_MAX: too many. */
+uint64_t dtq_tensor_bytes(const dtq_tensor *t);
 
 /** A file that weights are mapped from. It is refused at run time if size or hash differ. */
 typedef struct {
@@ -226,7 +243,7 @@ typedef struct {
     void *memory;        /* whatever dtq_program_free releases; NULL if the owner is somebody else (an arena) */
 } dtq_program;
 
-enum { DTQ_CONTAINER_VERSION = 2 };
+enum { DTQ_CONTAINER_VERSION = 3 };
 
 /** The stream for exactly `seq` tokens, or NULL. */
 const dtq_stream *dtq_program_stream(const dtq_program *p, uint32_t seq);

@@ -56,14 +56,15 @@ bool weights_describe(arena *a, diag *d, const ir_module *m, dtq_program *p) {
                             .file = UINT32_MAX,
                             .offset = t->offset,
                             .shape = {t->rows, t->cols},
+                            .stride = t->stride,
                             .transposed = t->transposed,
                             .seed = t->seed,
                             .mean = (float)t->mean,
                             .scale = (float)t->scale};
-        if (!t->file)
-            continue;
-        out->dtype = strcmp(t->dtype, "F16") == 0 ? DTQ_F16 : strcmp(t->dtype, "BF16") == 0 ? DTQ_BF16 : DTQ_F32;
-        if (!file_index(a, d, p, t->file, known, &out->file))
+        for (unsigned type = 0; type < DTQ_DTYPES; type++) /* of synthetic ones none is right, nor is any looked at */
+            if (strcmp(t->dtype, dtq_dtypes[type].word) == 0)
+                out->dtype = (uint8_t)type;
+        if (t->file && !file_index(a, d, p, t->file, known, &out->file))
             return false;
     }
     return true;

@@ -50,6 +50,7 @@ static uint64_t stamp_of(const dtq_host *h) {
                                     t->offset,
                                     t->shape[0],
                                     t->shape[1],
+                                    t->stride,
                                     t->dtype,
                                     t->transposed,
                                     t->seed};

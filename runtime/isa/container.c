@@ -92,6 +92,7 @@ static void put_tensor(sink *s, const dtq_tensor *t) {
     put(s, t->offset, 8);
     put(s, t->shape[0], 4);
     put(s, t->shape[1], 4);
+    put(s, t->stride, 4);
     put(s, t->dtype, 1);
     put(s, t->transposed, 1);
     put(s, t->seed, 8);
@@ -356,6 +357,7 @@ static void get_tensor(cursor *c, dtq_pool *pool, dtq_tensor *t) {
     t->offset = get(c, 8);
     t->shape[0] = get32(c);
     t->shape[1] = get32(c);
+    t->stride = get32(c);
     t->dtype = get8(c);
     t->transposed = get8(c);
     t->seed = get(c, 8);

@@ -17,6 +17,11 @@ const char dtq_operand_letters[DTQ_OPERANDS] = {'q', 'k', 'v', 'p'};
 #define STRING(type, key, member)      {key, DTQ_ATTR_STRING, 0, true, 0, NULL, offsetof(type, member)}
 #define DIRECTIVE(name, titled, title, rows) {name, titled, title, rows, sizeof rows / sizeof rows[0]}
 
+static const char dtype_words[] = /* each behind a | */
+#define DTYPE(name, word, assembly, elements, bytes) "|" assembly
+#include "runtime/dtypes.def"
+    ;
+
 static const dtq_attr program_rows[] = {
     STRING(dtq_program, "model", model),
     STRING(dtq_program, "tokenizer", tokenizer),
@@ -31,7 +36,8 @@ static const dtq_attr file_rows[] = {
 static const dtq_attr tensor_rows[] = {
     INT(dtq_tensor, "rows", shape[0]),
     INT(dtq_tensor, "cols", shape[1]),
-    WORD(dtq_tensor, "dtype", dtype, "f32|f16|bf16"),
+    INT_OR(dtq_tensor, "stride", stride, 0),
+    WORD(dtq_tensor, "dtype", dtype, dtype_words + 1),
     WORD_OR(dtq_tensor, "transposed", transposed, "no|yes"),
     INT_OR(dtq_tensor, "file", file, UINT32_MAX),
     INT_OR(dtq_tensor, "offset", offset, 0),

@@ -54,11 +54,7 @@ const char *dtq_tensor_wrong(const dtq_program *p, const dtq_tensor *t) {
         return "it has no name";
     if (t->file != UINT32_MAX && t->file >= p->file_count)
         return "its file does not exist";
-    if (t->dtype > DTQ_BF16 || t->transposed > 1)
-        return "dtype or transposed is no known word";
-    if (t->shape[0] == 0 || t->shape[1] == 0)
-        return "a dimension is 0";
-    return isfinite((double)t->mean) && isfinite((double)t->scale) ? NULL : "mean or scale is not finite";
+    return dtq_tensor_layout_wrong(t);
 }
 
 static bool tensors_check(const dtq_program *p, dtq_error *e) {

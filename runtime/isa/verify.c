@@ -114,9 +114,8 @@ static bool check_tensor(const verifier *v, const dtq_field_info *f, uint64_t in
     const dtq_tensor *t = &v->program->tensors[index];
     if (t->file == UINT32_MAX)
         return true;
-    uint64_t bytes = (uint64_t)t->shape[0] * t->shape[1], file = v->program->files[t->file].bytes;
-    unsigned each = t->dtype == DTQ_F32 ? 4 : 2;
-    return (t->offset <= file && bytes <= (file - t->offset) / each) ||
+    uint64_t bytes = dtq_tensor_bytes(t), file = v->program->files[t->file].bytes;
+    return (t->offset <= file && bytes <= file - t->offset) ||
            fail_instr(v, "tensor \"%.80s\" leaves its file", t->name);
 }
 

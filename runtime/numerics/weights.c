@@ -9,8 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/numerics/dtype.h"
 #include "runtime/numerics/kernels.h"
 #include "runtime/numerics/parallel.h"
+#include "runtime/numerics/rotary.h"
 
 #include "runtime/hash.h"
 
@@ -31,8 +33,6 @@ struct dtq_weights {
     mapping *files;
     made *made;
 };
-
-static const size_t dtype_bytes[] = {[DTQ_F32] = 4, [DTQ_F16] = 2, [DTQ_BF16] = 2};
 
 /* ---- files --------------------------------------------------------------------------------------------------- */
 
@@ -83,10 +83,12 @@ static bool map_file(const dtq_file *f, const char *directory, mapping *m, dtq_e
 }
 
 static bool check_tensor(const dtq_program *p, const dtq_tensor *t, dtq_error *e) {
-    const uint64_t elements = (uint64_t)t->shape[0] * t->shape[1];
-    if (elements == 0 || t->dtype > DTQ_BF16 || elements > UINT64_MAX / 4) {
-        return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %s: %u x %u elements of type %u", t->name, t->shape[0], t->shape[1],
-                        t->dtype);
+    const char *wrong = dtq_tensor_layout_wrong(t);
+    if (wrong != NULL) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %s, %u x %u: %s", t->name, t->shape[0], t->shape[1], wrong);
+    }
+    if ((uint64_t)t->shape[0] * t->shape[1] > UINT64_MAX / 4) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %s, %u x %u: too large", t->name, t->shape[0], t->shape[1]);
     }
     if (t->file == UINT32_MAX) {
         return true;
@@ -94,7 +96,7 @@ static bool check_tensor(const dtq_program *p, const dtq_tensor *t, dtq_error *e
     if (t->file >= p->file_count) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %s: refers to file %u of %zu", t->name, t->file, p->file_count);
     }
-    const uint64_t bytes = elements * dtype_bytes[t->dtype], have = p->files[t->file].bytes;
+    const uint64_t bytes = dtq_tensor_bytes(t), have = p->files[t->file].bytes;
     if (bytes > have || t->offset > have - bytes) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %s: lies outside of %s", t->name, p->files[t->file].path);
     }
@@ -166,38 +168,34 @@ float dtq_synthetic(const dtq_tensor *t, uint64_t index) {
     return t->mean + t->scale * u;
 }
 
-static float from_bits(uint32_t bits) {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
+static bool is_dense(const dtq_tensor *t) {
+    return t->stride == 0 || t->stride == t->shape[1];
 }
 
-static float from_half(uint16_t h) {
-    const uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 0x3ff;
-    if (exponent == 0) {
-        const float magnitude = (float)fraction * 0x1p-24f;
-        return sign != 0 ? -magnitude : magnitude;
-    }
-    const uint32_t wide = exponent == 31 ? 255 : exponent + 112;
-    return from_bits(sign | wide << 23 | fraction << 13);
-}
-
+/* Elements [first, first + n), counted along the rows of the tensor. */
 static void read_elements(const dtq_weights *w, const dtq_tensor *t, uint64_t first, size_t n, float *out) {
+    if (t->dtype == DTQ_ROTARY) {
+        dtq_rotary_read(t->scale, t->shape[1], first, n, out);
+        return;
+    }
     if (t->file == UINT32_MAX) {
         for (size_t i = 0; i < n; i++) {
             out[i] = dtq_synthetic(t, first + i);
         }
         return;
     }
-    const uint8_t *from = w->files[t->file].data + t->offset + first * dtype_bytes[t->dtype];
-    if (t->dtype == DTQ_F32) {
-        memcpy(out, from, n * sizeof *out);
+    const uint8_t *from = w->files[t->file].data + t->offset;
+    if (is_dense(t)) {
+        dtq_widen((dtq_dtype)t->dtype, from, first, n, out);
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        uint16_t half;
-        memcpy(&half, from + 2 * i, sizeof half);
-        out[i] = t->dtype == DTQ_F16 ? from_half(half) : from_bits((uint32_t)half << 16);
+    while (n > 0) {
+        const uint64_t row = first / t->shape[1], column = first % t->shape[1];
+        const size_t take = t->shape[1] - column < n ? (size_t)(t->shape[1] - column) : n;
+        dtq_widen((dtq_dtype)t->dtype, from, row * t->stride + column, take, out);
+        first += take;
+        out += take;
+        n -= take;
     }
 }
 
@@ -206,7 +204,7 @@ void dtq_weights_read(const dtq_weights *w, uint64_t tensor, uint64_t first, siz
 }
 
 static const float *in_place(const dtq_weights *w, const dtq_tensor *t) {
-    if (t->file == UINT32_MAX || t->dtype != DTQ_F32 || t->transposed) {
+    if (t->file == UINT32_MAX || t->dtype != DTQ_F32 || t->transposed || !is_dense(t)) {
         return NULL;
     }
     const uint8_t *at = w->files[t->file].data + t->offset;

@@ -16,13 +16,16 @@ typedef struct {
 /** Rows and columns; of a transposed tensor as if it were not: outputs and inputs. False if there is no such tensor. */
 bool dtq_weights_shape(const dtq_weights *w, uint64_t tensor, size_t *rows, size_t *columns);
 
-/** All elements, [rows][columns]; NULL on error. Straight from the file if it holds aligned, untransposed floats. */
+/** All elements, [rows][columns]; NULL on error. Straight from the file if it holds aligned, untransposed
+ *  floats without gaps. */
 const float *dtq_weights_float(dtq_weights *w, uint64_t tensor, dtq_error *e);
 
-/** The floats where they lie in the mapped file; NULL if they must be converted, made up or transposed. */
+/** The floats where they lie in the mapped file; NULL if they must be converted, made up, gathered
+ *  or transposed. */
 const float *dtq_weights_in_place(const dtq_weights *w, uint64_t tensor);
 
-/** Elements [first, first + n) in the order of the file (of a transposed tensor: [inputs][outputs]) into out [n]. */
+/** Elements [first, first + n), counted along the rows as they lie in the file (of a transposed tensor
+ *  [inputs][outputs]) and without what a stride skips, into out [n]. Only the blocks they are in are converted. */
 void dtq_weights_read(const dtq_weights *w, uint64_t tensor, uint64_t first, size_t n, float *out);
 
 /** One row of an untransposed tensor into out [columns]; converts or makes up only that row. */

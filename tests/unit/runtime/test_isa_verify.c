@@ -58,7 +58,7 @@ static const edit edits[] = {
     {"attention", "mode=full", "mode=wmax", "mode=wmax is for causal layers"},
     {"attention", "cols=6 p=0x40 v=0x0", "cols=5 p=0x40 v=0x0", "flags=only takes all key slots"},
     {"attention", "select=no", "select=yes", "there is no layer to select for"},
-    {"encoder", "position=\"position\"", "position=$9", "position is tensor 9 of 5"},
+    {"encoder", "position=\"position\"", "position=$9", "position is tensor 9 of 8"},
     {"encoder", "word=\"word\"", "word=none", "word cannot be none"},
     {"encoder", "gamma=\"gamma\"", "gamma=\"word\"", "gamma is [10][4], not [1][4]"},
     {"encoder", "bias=\"proj.bias\"", "bias=\"word\"", "bias is [10][4], not [1][4]"},
@@ -192,7 +192,7 @@ START_TEST(a_missing_token_is_a_race) {
 END_TEST
 
 #define SYNC(body)                                                                                                     \
-    ".version 2\n.program model=\"m\" tokenizer=\"\" vocabulary=0 positions=0\n"                                       \
+    ".version 3\n.program model=\"m\" tokenizer=\"\" vocabulary=0 positions=0\n"                                       \
     ".stream seq=1 dram=4 input=tokens output=hidden output_at=0 output_width=1\n" body
 
 START_TEST(deadlock_names_every_stuck_queue) {

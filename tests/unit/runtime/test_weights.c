@@ -125,6 +125,58 @@ START_TEST(transposed_weights_are_turned) {
 }
 END_TEST
 
+START_TEST(strides_skip_what_is_between_rows) {
+    const float data[] = {9, 1, 2, 3, 4, 5, 6, 7, 8}; /* [inputs 2][outputs 2 of 4] */
+    const float want[] = {1, 5, 2, 6}, dense[] = {1, 2, 5, 6};
+    one o;
+    one_init(&o, data, sizeof data,
+             (dtq_tensor){.name = "t", .offset = 4, .shape = {2, 2}, .stride = 4, .transposed = 1});
+    dtq_error e;
+    dtq_weights *w = dtq_weights_open(&o.program, directory, &e);
+    ck_assert_ptr_nonnull(w);
+    const float *x = dtq_weights_float(w, 0, &e);
+    ck_assert_bits(x, want, 4);
+    dtq_weights_close(w);
+    o.tensor.transposed = 0;
+    w = dtq_weights_open(&o.program, directory, &e);
+    ck_assert_ptr_null(dtq_weights_in_place(w, 0));
+    x = dtq_weights_float(w, 0, &e);
+    ck_assert_bits(x, dense, 4);
+    float row[3];
+    ck_assert(dtq_weights_row(w, 0, 1, row, &e));
+    ck_assert_bits(row, dense + 2, 2);
+    dtq_weights_read(w, 0, 1, 3, row);
+    ck_assert_bits(row, dense + 1, 3);
+    dtq_weights_close(w);
+    o.tensor.stride = 5;
+    o.tensor.offset = 8; /* the last element is the file's */
+    w = dtq_weights_open(&o.program, directory, &e);
+    ck_assert_ptr_nonnull(w);
+    dtq_weights_close(w);
+    o.tensor.stride = 6;
+    ck_assert_fails(dtq_weights_open(&o.program, directory, &e), e, "tensor t: lies outside");
+    o.tensor.stride = 1;
+    ck_assert_fails(dtq_weights_open(&o.program, directory, &e), e, "stride is below");
+}
+END_TEST
+
+START_TEST(rotary_tables_are_computed) {
+    dtq_tensor table[] = {{.name = "r", .file = UINT32_MAX, .dtype = DTQ_ROTARY, .shape = {3, 4}, .scale = 10000}};
+    const dtq_program p = {.tensor_count = 1, .tensors = table};
+    dtq_error e;
+    dtq_weights *w = dtq_weights_open(&p, NULL, &e);
+    ck_assert_ptr_nonnull(w);
+    ck_assert_ptr_null(dtq_weights_in_place(w, 0));
+    float row[4];
+    ck_assert(dtq_weights_row(w, 0, 2, row, &e));
+    for (int c = 0; c < 4; c++) {
+        const double angle = c % 2 ? 0.02 : 2;
+        ck_assert_float_eq(row[c], (float)(c < 2 ? cos(angle) : sin(angle)));
+    }
+    dtq_weights_close(w);
+}
+END_TEST
+
 START_TEST(changed_files_are_refused) {
     const float data[] = {1, 2, 3, 4};
     const float other[] = {1, 2, 3, 5};
@@ -235,6 +287,8 @@ int main(void) {
     tcase_add_test(c, odd_offsets_are_copied);
     tcase_add_test(c, halves_are_widened);
     tcase_add_test(c, transposed_weights_are_turned);
+    tcase_add_test(c, strides_skip_what_is_between_rows);
+    tcase_add_test(c, rotary_tables_are_computed);
     tcase_add_test(c, changed_files_are_refused);
     tcase_add_test(c, tensors_outside_of_files_are_refused);
     tcase_add_test(c, synthetic_numbers_follow_splitmix64);

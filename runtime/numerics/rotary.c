@@ -1,0 +1,142 @@
+/* Rotary position tables (Su et al., RoFormer, 2021). Sines near multiples of pi need angles far more exact than a
+ * double, so frequencies and angles are sums of two doubles (Dekker 1971; Hida, Li, Bailey 2001), made by IEEE
+ * operations alone: mathematics libraries differ between machines. */
+#include "runtime/numerics/rotary.h"
+
+#include <stdbool.h>
+
+/* hi + lo, |lo| at most half a unit in the last place of hi. */
+typedef struct {
+    double hi, lo;
+} pair;
+
+/* a + b exactly. */
+static pair sum_of(double a, double b) {
+    const double s = a + b, t = s - a;
+    return (pair){s, (a - (s - t)) + (b - t)};
+}
+
+/* The same, |a| >= |b|. */
+static pair quick_sum(double a, double b) {
+    const double s = a + b;
+    return (pair){s, b - (s - a)};
+}
+
+/* a = hi + lo, both of 26 bits. */
+static pair split(double a) {
+    const double t = a * 0x1.0000002p+27, hi = t - (t - a);
+    return (pair){hi, a - hi};
+}
+
+/* a * b exactly. */
+static pair product_of(double a, double b) {
+    const double p = a * b;
+    const pair x = split(a), y = split(b);
+    return (pair){p, ((x.hi * y.hi - p) + x.hi * y.lo + x.lo * y.hi) + x.lo * y.lo};
+}
+
+static pair multiply(pair a, pair b) {
+    const pair p = product_of(a.hi, b.hi);
+    return quick_sum(p.hi, p.lo + (a.hi * b.lo + a.lo * b.hi));
+}
+
+static pair subtract(pair a, pair b) {
+    const pair s = sum_of(a.hi, -b.hi);
+    return quick_sum(s.hi, s.lo + (a.lo - b.lo));
+}
+
+static pair divide(pair a, pair b) {
+    const double q = a.hi / b.hi;
+    const pair rest = subtract(a, multiply(b, (pair){q, 0}));
+    return quick_sum(q, rest.hi / b.hi);
+}
+
+static pair power(pair x, uint32_t n) {
+    pair result = {1, 0};
+    for (; n > 0; n >>= 1) {
+        result = n & 1 ? multiply(result, x) : result;
+        x = n > 1 ? multiply(x, x) : x;
+    }
+    return result;
+}
+
+/* base^(-1/n), by Newton's method for x^n = 1/base: from 1 the iterates fall until rounding stops them. */
+static pair inverse_root(double base, uint32_t n) {
+    const pair a = divide((pair){1, 0}, (pair){base, 0});
+    double x = 1;
+    for (bool falls = true; falls;) {
+        const double next = x - x * (1 - a.hi / power((pair){x, 0}, n).hi) / n;
+        falls = next < x;
+        x = falls ? next : x;
+    }
+    pair root = {x, 0};
+    for (int i = 0; i < 2; i++) {
+        const pair excess = subtract((pair){1, 0}, divide(a, power(root, n)));
+        root = subtract(root, divide(multiply(root, excess), (pair){n, 0}));
+    }
+    return root;
+}
+
+/* The angle less the nearest multiple of pi/2, whose number modulo 4 is `quadrant`. */
+static double reduce(pair angle, unsigned *quadrant) {
+    static const double two_over_pi = 0x1.45f306dc9c883p-1;
+    static const pair half_pi = {0x1.921fb54442d18p+0, 0x1.1a62633145c07p-54};
+    const double k = (double)(uint64_t)(angle.hi * two_over_pi + 0.5);
+    *quadrant = (unsigned)((uint64_t)k % 4);
+    const pair whole = product_of(k, half_pi.hi);
+    const pair rest = sum_of(angle.hi, -whole.hi);
+    return rest.hi + (rest.lo + ((angle.lo - whole.lo) - k * half_pi.lo));
+}
+
+/* Taylor's series, for |x| <= pi/4; what is left out is below 2^-53 of the sum. */
+static double sine(double x) {
+    const double z = x * x;
+    double p = -1.0 / 1307674368000.0;
+    p = p * z + 1.0 / 6227020800.0;
+    p = p * z - 1.0 / 39916800.0;
+    p = p * z + 1.0 / 362880.0;
+    p = p * z - 1.0 / 5040.0;
+    p = p * z + 1.0 / 120.0;
+    p = p * z - 1.0 / 6.0;
+    return x + x * (z * p);
+}
+
+static double cosine(double x) {
+    const double z = x * x;
+    double p = 1.0 / 20922789888000.0;
+    p = p * z - 1.0 / 87178291200.0;
+    p = p * z + 1.0 / 479001600.0;
+    p = p * z - 1.0 / 3628800.0;
+    p = p * z + 1.0 / 40320.0;
+    p = p * z - 1.0 / 720.0;
+    p = p * z + 1.0 / 24.0;
+    p = p * z - 0.5;
+    return 1 + z * p;
+}
+
+/* The sine of an angle so many quadrants on: a cosine is the sine one quadrant on. */
+static float sine_from(double x, unsigned quadrant) {
+    const double y = quadrant % 2 == 0 ? sine(x) : cosine(x);
+    return (float)(quadrant % 4 < 2 ? y : -y);
+}
+
+void dtq_rotary_read(float base, uint32_t columns, uint64_t first, size_t n, float *out) {
+    const uint32_t pairs = columns / 2;
+    const pair step = inverse_root((double)base, pairs);
+    const uint64_t end = first + n;
+    for (uint64_t row = first / columns; row * columns < end; row++) {
+        pair frequency = {1, 0};
+        for (uint32_t c = 0; c < pairs; c++) {
+            const uint64_t cosine_at = row * columns + c, sine_at = cosine_at + pairs;
+            unsigned quadrant;
+            const double x = reduce(multiply(frequency, (pair){(double)row, 0}), &quadrant);
+            if (cosine_at >= first && cosine_at < end) {
+                out[cosine_at - first] = sine_from(x, quadrant + 1);
+            }
+            if (sine_at >= first && sine_at < end) {
+                out[sine_at - first] = sine_from(x, quadrant);
+            }
+            frequency = multiply(frequency, step);
+        }
+    }
+}
