@@ -182,8 +182,9 @@ bool model_read_surroundings(arena *a, diag *d, const char *directory, model *m)
 static bool read_weights(arena *a, diag *d, const char *directory, model *m) {
     const char *path = path_join(a, directory, "model.safetensors");
     src_loc whole = {path, 0, 0};
+    tensor_store store;
     if (path_is_file(path))
-        return weights_safetensors(a, d, m, path, NULL);
+        return tensor_store_safetensors(a, d, &path, 1, &store) && weights_find(a, d, m, &store, FAMILY_BERT, NULL);
     if (path_is_file(path_join(a, directory, "model.safetensors.index.json")))
         return diag_error(d, whole, "is split over several files; weights must be in the one file model.safetensors");
     if (path_is_file(path_join(a, directory, "pytorch_model.bin")))

@@ -11,16 +11,25 @@ static const field transformer_fields[] = {
     {"hidden", FIELD_U32, offsetof(transformer, hidden), 1, MODEL_MAX_WIDTH, NULL, true},
     {"heads", FIELD_U32, offsetof(transformer, heads), 1, MODEL_MAX_HEADS, NULL, true},
     {"kv_heads", FIELD_U32, offsetof(transformer, kv_heads), 1, MODEL_MAX_HEADS, NULL, false},
+    {"head_dim", FIELD_U32, offsetof(transformer, head_dim), 1, MODEL_MAX_WIDTH, NULL, false},
     {"ffn", FIELD_U32, offsetof(transformer, ffn), 1, MODEL_MAX_FFN, NULL, false},
+    {"gated", FIELD_BOOL, offsetof(transformer, gated), 0, 0, NULL, false},
     {"activation", FIELD_WORD, offsetof(transformer, activation), 0, 0, ACTIVATION_WORDS, false},
     {"norm", FIELD_WORD, offsetof(transformer, norm), 0, 0, NORM_WORDS, false},
+    {"norm_kind", FIELD_WORD, offsetof(transformer, norm_kind), 0, 0, NORM_KIND_WORDS, false},
     {"norm_epsilon", FIELD_REAL, offsetof(transformer, norm_epsilon), 0, 1, NULL, false},
     {"causal", FIELD_BOOL, offsetof(transformer, causal), 0, 0, NULL, false},
     {"positions", FIELD_U32, offsetof(transformer, positions), 1, MODEL_MAX_TOKENS, NULL, false},
+    {"position_kind", FIELD_WORD, offsetof(transformer, position_kind), 0, 0, POSITION_WORDS, false},
+    {"rotary_base", FIELD_REAL, offsetof(transformer, rotary_base), 1, 1e12, NULL, false},
+    {"rotary_pairs", FIELD_WORD, offsetof(transformer, pairing), 0, 0, PAIRING_WORDS, false},
     {"vocabulary", FIELD_U32, offsetof(transformer, vocabulary), 1, MODEL_MAX_VOCABULARY, NULL, false},
     {"types", FIELD_U32, offsetof(transformer, types), 0, MODEL_MAX_TOKENS, NULL, false},
     {"pooling", FIELD_WORD, offsetof(transformer, pooling), 0, 0, POOLING_WORDS, false},
     {"normalize", FIELD_BOOL, offsetof(transformer, normalize), 0, 0, NULL, false},
+    {"pooler", FIELD_BOOL, offsetof(transformer, pooler), 0, 0, NULL, false},
+    {"classes", FIELD_U32, offsetof(transformer, classes), 0, MODEL_MAX_FFN, NULL, false},
+    {"head", FIELD_WORD, offsetof(transformer, head), 0, 0, HEAD_WORDS, false},
     {"qkv_bias", FIELD_BOOL, offsetof(transformer, qkv_bias), 0, 0, NULL, false},
     {"linear_bias", FIELD_BOOL, offsetof(transformer, linear_bias), 0, 0, NULL, false},
     {"importance", FIELD_WORD, offsetof(transformer, importance), 0, 0, IMPORTANCE_WORDS, false},
@@ -109,7 +118,8 @@ static bool read_weights(arena *a, diag *d, const doc_node *n, model *m) {
     const char *path = path_beside(a, m->path, w.safetensors);
     if (!path_is_file(path))
         return diag_error(d, file->loc, "there is no file '%s'; the path must start beside this file", path);
-    return weights_safetensors(a, d, m, path, w.prefix);
+    tensor_store store;
+    return tensor_store_safetensors(a, d, &path, 1, &store) && weights_find(a, d, m, &store, FAMILIES, w.prefix);
 }
 
 static bool read_tokenizer(arena *a, diag *d, const doc_node *n, model *m) {

@@ -5,6 +5,7 @@
 
 transformer transformer_defaults(void) {
     return (transformer){.norm_epsilon = 1e-12,
+                         .rotary_base = 10000,
                          .positions = 512,
                          .vocabulary = 30522,
                          .pooling = POOLING_NONE,
@@ -17,13 +18,28 @@ bool transformer_check(diag *d, src_loc loc, transformer *t) {
         t->ffn = 4 * t->hidden;
     if (t->kv_heads == 0)
         t->kv_heads = t->heads;
-    if (t->hidden % t->heads != 0)
+    if (t->head_dim == 0 && t->hidden % t->heads != 0)
         return diag_error(d, loc, "hidden is %u and heads %u: hidden must be a multiple of heads", t->hidden, t->heads);
+    if (t->head_dim == 0)
+        t->head_dim = t->hidden / t->heads;
+    if ((uint64_t)t->head_dim * t->heads > MODEL_MAX_WIDTH)
+        return diag_error(d, loc, "%u heads of %u channels are more than %d", t->heads, t->head_dim, MODEL_MAX_WIDTH);
     if (t->kv_heads > t->heads || t->heads % t->kv_heads != 0)
         return diag_error(d, loc, "heads is %u and kv_heads %u: heads must be a multiple of kv_heads", t->heads,
                           t->kv_heads);
-    if (t->normalize && t->pooling == POOLING_NONE)
-        return diag_error(d, loc, "normalize needs one row to normalise: pooling must be mean, first or last");
+    if (t->position_kind == POSITION_ROTARY && (t->head_dim % 2 != 0 || !(t->rotary_base >= 1)))
+        return diag_error(d, loc,
+                          "rotary positions need heads of an even number of channels and a base from 1 on, not "
+                          "%u and %g",
+                          t->head_dim, t->rotary_base);
+    if (t->pooling == POOLING_NONE && (t->normalize || t->pooler || t->classes))
+        return diag_error(d, loc, "%s needs one row%s: pooling must be mean, first or last",
+                          t->normalize ? "normalize"
+                          : t->pooler  ? "pooler"
+                                       : "a classifier",
+                          t->normalize ? " to normalise" : "");
+    if (t->pooling != POOLING_NONE && t->head != HEAD_NONE)
+        return diag_error(d, loc, "a head of tokens works on every row: pooling must be none");
     return true;
 }
 
@@ -75,8 +91,8 @@ static ir_value linear(builder *b, ir_value x, uint32_t outputs, weight_role wei
     return ir_result(b->m, op);
 }
 
-static ir_value layernorm(builder *b, ir_value x, weight_role gamma, weight_role beta, const char *source) {
-    size_t op = append(b, IR_LAYERNORM, &x, 1, source);
+static ir_value norm(builder *b, ir_value x, weight_role gamma, weight_role beta, const char *source) {
+    size_t op = append(b, b->t->norm_kind == NORM_RMS ? IR_RMSNORM : IR_LAYERNORM, &x, 1, source);
     refer(b, op, IR_KEY_tensor, gamma);
     refer(b, op, IR_KEY_bias_tensor, beta);
     ir_set_real(b->m, op, IR_KEY_epsilon, b->t->norm_epsilon);
@@ -94,37 +110,88 @@ static const char *word(arena *a, const char *words, uint32_t index) {
     return arena_strndup(a, words, strcspn(words, "|"));
 }
 
+static ir_value activation(builder *b, ir_value x, uint32_t function, const char *source) {
+    size_t op = append(b, IR_ACTIVATION, &x, 1, source);
+    ir_set_str(b->m, op, IR_KEY_function, word(b->m->arena, ACTIVATION_WORDS, function));
+    return ir_result(b->m, op);
+}
+
+/** Queries or keys turned by their positions, if these are rotary. */
+static ir_value rotary(builder *b, ir_value x, const char *source) {
+    if (b->t->position_kind != POSITION_ROTARY)
+        return x;
+    size_t op = append(b, IR_ROTARY, &x, 1, source);
+    refer(b, op, IR_KEY_tensor, WEIGHT_ROTARY);
+    ir_set_int(b->m, op, IR_KEY_head_dim, b->t->head_dim);
+    ir_set_str(b->m, op, IR_KEY_pairing, word(b->m->arena, PAIRING_WORDS, b->t->pairing));
+    return ir_result(b->m, op);
+}
+
 /** Projections, attention and output projection of a block. */
 static ir_value attention(builder *b, ir_value x) {
     const transformer *t = b->t;
-    uint32_t head_dim = t->hidden / t->heads, kv_width = head_dim * t->kv_heads;
-    ir_value qkv[3] = {linear(b, x, t->hidden, WEIGHT_QUERY, WEIGHT_QUERY_BIAS, "query"),
+    uint32_t width = t->head_dim * t->heads, kv_width = t->head_dim * t->kv_heads;
+    ir_value qkv[3] = {linear(b, x, width, WEIGHT_QUERY, WEIGHT_QUERY_BIAS, "query"),
                        linear(b, x, kv_width, WEIGHT_KEY, WEIGHT_KEY_BIAS, "key"),
                        linear(b, x, kv_width, WEIGHT_VALUE, WEIGHT_VALUE_BIAS, "value")};
+    qkv[0] = rotary(b, qkv[0], "query.rotary");
+    qkv[1] = rotary(b, qkv[1], "key.rotary");
     size_t op = append(b, IR_ATTENTION, qkv, 3, "attention");
-    attention_describe(b->m, op, b->layer, t->heads, t->kv_heads, head_dim, t->causal, t->importance, b->cluster);
+    attention_describe(b->m, op, b->layer, t->heads, t->kv_heads, t->head_dim, t->causal, t->importance, b->cluster);
     return linear(b, ir_result(b->m, op), t->hidden, WEIGHT_OUTPUT, WEIGHT_OUTPUT_BIAS, "attention.output");
 }
 
 static ir_value feed_forward(builder *b, ir_value x) {
-    ir_value up = linear(b, x, b->t->ffn, WEIGHT_UP, WEIGHT_UP_BIAS, "ffn.up");
-    size_t op = append(b, IR_ACTIVATION, &up, 1, "ffn.activation");
-    ir_set_str(b->m, op, IR_KEY_function, word(b->m->arena, ACTIVATION_WORDS, b->t->activation));
-    return linear(b, ir_result(b->m, op), b->t->hidden, WEIGHT_DOWN, WEIGHT_DOWN_BIAS, "ffn.down");
+    const transformer *t = b->t;
+    ir_value y;
+    if (t->gated) {
+        ir_value gate = linear(b, x, t->ffn, WEIGHT_GATE, WEIGHT_GATE_BIAS, "ffn.gate");
+        gate = activation(b, gate, t->activation, "ffn.activation");
+        ir_value up = linear(b, x, t->ffn, WEIGHT_UP, WEIGHT_UP_BIAS, "ffn.up");
+        y = ir_result(b->m, append(b, IR_MULTIPLY, (ir_value[]){gate, up}, 2, "ffn.multiply"));
+    } else {
+        y = linear(b, x, t->ffn, WEIGHT_UP, WEIGHT_UP_BIAS, "ffn.up");
+        y = activation(b, y, t->activation, "ffn.activation");
+    }
+    return linear(b, y, t->hidden, WEIGHT_DOWN, WEIGHT_DOWN_BIAS, "ffn.down");
 }
 
 static ir_value block_post_norm(builder *b, ir_value x) {
     ir_value y = add(b, attention(b, x), x, "attention.add");
-    y = layernorm(b, y, WEIGHT_ATTENTION_GAMMA, WEIGHT_ATTENTION_BETA, "attention.norm");
+    y = norm(b, y, WEIGHT_ATTENTION_GAMMA, WEIGHT_ATTENTION_BETA, "attention.norm");
     ir_value z = add(b, feed_forward(b, y), y, "ffn.add");
-    return layernorm(b, z, WEIGHT_FFN_GAMMA, WEIGHT_FFN_BETA, "ffn.norm");
+    return norm(b, z, WEIGHT_FFN_GAMMA, WEIGHT_FFN_BETA, "ffn.norm");
 }
 
 static ir_value block_pre_norm(builder *b, ir_value x) {
-    ir_value y = layernorm(b, x, WEIGHT_ATTENTION_GAMMA, WEIGHT_ATTENTION_BETA, "attention.norm");
+    ir_value y = norm(b, x, WEIGHT_ATTENTION_GAMMA, WEIGHT_ATTENTION_BETA, "attention.norm");
     x = add(b, attention(b, y), x, "attention.add");
-    y = layernorm(b, x, WEIGHT_FFN_GAMMA, WEIGHT_FFN_BETA, "ffn.norm");
+    y = norm(b, x, WEIGHT_FFN_GAMMA, WEIGHT_FFN_BETA, "ffn.norm");
     return add(b, feed_forward(b, y), x, "ffn.add");
+}
+
+/** For each row the score of each token of the vocabulary. */
+static ir_value vocabulary_scores(builder *b, ir_value x) {
+    weight_role weight = b->t->head == HEAD_TIED ? WEIGHT_WORDS : WEIGHT_HEAD;
+    size_t op = append(b, IR_LINEAR, &x, 1, "logits");
+    refer(b, op, IR_KEY_tensor, weight);
+    ir_set_int(b->m, op, IR_KEY_outputs, b->t->vocabulary);
+    ir_set_str(b->m, op, IR_KEY_arithmetic, b->arithmetic);
+    return ir_result(b->m, op);
+}
+
+/** One row of all, and what a classifier makes of it. */
+static ir_value pooled(builder *b, ir_value x) {
+    const transformer *t = b->t;
+    size_t pool = append(b, IR_POOL, &x, 1, "pool");
+    ir_set_str(b->m, pool, IR_KEY_function, word(b->m->arena, POOLING_WORDS, t->pooling));
+    x = ir_result(b->m, pool);
+    if (t->pooler)
+        x = activation(b, linear(b, x, t->hidden, WEIGHT_POOLER, WEIGHT_POOLER_BIAS, "pooler"), ACTIVATION_TANH,
+                       "pooler.activation");
+    if (t->normalize)
+        x = ir_result(b->m, append(b, IR_NORMALIZE, &x, 1, "normalize"));
+    return t->classes ? linear(b, x, t->classes, WEIGHT_CLASSIFIER, WEIGHT_CLASSIFIER_BIAS, "logits") : x;
 }
 
 void transformer_build(const model *from, ir_module *m, const char *arithmetic, bool cluster) {
@@ -143,7 +210,7 @@ void transformer_build(const model *from, ir_module *m, const char *arithmetic, 
     refer(&b, embed, IR_KEY_type_tensor, WEIGHT_TYPES);
     x = ir_result(m, embed);
     if (t->norm == NORM_POST)
-        x = layernorm(&b, x, WEIGHT_EMBED_GAMMA, WEIGHT_EMBED_BETA, "embeddings.norm");
+        x = norm(&b, x, WEIGHT_EMBED_GAMMA, WEIGHT_EMBED_BETA, "embeddings.norm");
 
     b.in_block = true;
     for (b.layer = 0; b.layer < t->layers; b.layer++)
@@ -151,14 +218,11 @@ void transformer_build(const model *from, ir_module *m, const char *arithmetic, 
     b.in_block = false;
 
     if (t->norm == NORM_PRE)
-        x = layernorm(&b, x, WEIGHT_FINAL_GAMMA, WEIGHT_FINAL_BETA, "final.norm");
-    if (t->pooling != POOLING_NONE) {
-        size_t pool = append(&b, IR_POOL, &x, 1, "pool");
-        ir_set_str(m, pool, IR_KEY_function, word(m->arena, POOLING_WORDS, t->pooling));
-        x = ir_result(m, pool);
-    }
-    if (t->normalize)
-        x = ir_result(m, append(&b, IR_NORMALIZE, &x, 1, "normalize"));
+        x = norm(&b, x, WEIGHT_FINAL_GAMMA, WEIGHT_FINAL_BETA, "final.norm");
+    x = t->head != HEAD_NONE ? vocabulary_scores(&b, x) : t->pooling != POOLING_NONE ? pooled(&b, x) : x;
     size_t output = append(&b, IR_OUTPUT, &x, 1, "output");
-    ir_set_str(m, output, IR_KEY_name, t->pooling == POOLING_NONE ? "hidden" : "pooled");
+    ir_set_str(m, output, IR_KEY_name,
+               t->head != HEAD_NONE || t->classes ? "logits"
+               : t->pooling == POOLING_NONE       ? "hidden"
+                                                  : "pooled");
 }

@@ -175,26 +175,21 @@ static bool put_tensor(encoder *e, model *m, const weights *w, weight_role role,
     return true;
 }
 
-typedef struct {
-    bool block;
-    uint32_t rows, cols;
-} place;
-
 static bool put_tensors(encoder *e, model *m) {
     const transformer *t = &e->t;
-    enum { PLACE_MODEL, PLACE_BLOCK };
-    const place places[WEIGHT_ROLES] = {
-#define WEIGHT(role, where, name, bert, rows, cols, fill, needed) {PLACE_##where == PLACE_BLOCK, rows, cols},
-#include "frontend/weights.def"
-    };
+    uint32_t rows, cols;
     m->tensors = ARENA_ARRAY(e->im->a, ir_tensor, (size_t)WEIGHT_ROLES * (t->layers + 1));
     bool ok = true;
-    for (int r = 0; r < WEIGHT_ROLES && ok; r++)
-        ok = places[r].block || put_tensor(e, m, &e->whole, (weight_role)r, 0, places[r].rows, places[r].cols);
+    for (int r = 0; r < WEIGHT_ROLES && ok; r++) {
+        weight_shape(t, (weight_role)r, &rows, &cols);
+        ok = weight_in_block((weight_role)r) || put_tensor(e, m, &e->whole, (weight_role)r, 0, rows, cols);
+    }
     for (uint32_t layer = 0; layer < t->layers; layer++)
-        for (int r = 0; r < WEIGHT_ROLES && ok; r++)
-            ok = !places[r].block || put_tensor(e, m, &e->layers[t->layers - 1 - layer], (weight_role)r, layer,
-                                                places[r].rows, places[r].cols);
+        for (int r = 0; r < WEIGHT_ROLES && ok; r++) {
+            weight_shape(t, (weight_role)r, &rows, &cols);
+            ok = !weight_in_block((weight_role)r) ||
+                 put_tensor(e, m, &e->layers[t->layers - 1 - layer], (weight_role)r, layer, rows, cols);
+        }
     return ok;
 }
 
