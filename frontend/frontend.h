@@ -122,6 +122,8 @@ typedef struct {
 policy *policy_load(arena *a, diag *d, const char *path);
 /** All tokens at `bits`; with 8 the policy that applies without a file. */
 policy *policy_uniform(arena *a, unsigned bits);
+/** A copy of the policy in which every layer pins the last `count` tokens, too; but not layers by token_bits. */
+policy *policy_pin_last(arena *a, const policy *p, uint32_t count);
 /** Attaches the policy to the attention ops of a graph module (attributes ratios, counts, token_bits, pinned). Layer 0
  * of a model with more than a bare attention runs all 8-bit unless it has explicit token_bits. */
 bool policy_apply(const policy *p, ir_module *m, diag *d);

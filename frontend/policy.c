@@ -169,6 +169,32 @@ policy *policy_load(arena *a, diag *d, const char *path) {
     return ok ? p : NULL;
 }
 
+static policy_layer pin_last(arena *a, policy_layer l, uint32_t count) {
+    int64_t *pinned = ARENA_ARRAY(a, int64_t, l.pinned_count + count);
+    size_t all = 0;
+    for (uint32_t i = count; i > 0; i--)
+        pinned[all++] = -(int64_t)i;
+    for (size_t i = 0; i < l.pinned_count; i++)
+        if (l.pinned[i] < -(int64_t)count || l.pinned[i] >= 0)
+            pinned[all++] = l.pinned[i];
+    qsort(pinned, all, sizeof *pinned, ascending);
+    l.pinned = pinned;
+    l.pinned_count = all;
+    return l;
+}
+
+policy *policy_pin_last(arena *a, const policy *p, uint32_t count) {
+    policy *copy = ARENA_NEW(a, policy);
+    *copy = *p;
+    copy->layers = ARENA_ARRAY(a, policy_layer, p->layer_count + 1);
+    copy->all = p->all ? ARENA_NEW(a, policy_layer) : NULL;
+    for (size_t i = 0; i < p->layer_count; i++)
+        copy->layers[i] = p->layers[i].kind == POLICY_BITS ? p->layers[i] : pin_last(a, p->layers[i], count);
+    if (p->all)
+        *copy->all = p->all->kind == POLICY_BITS ? *p->all : pin_last(a, *p->all, count);
+    return copy;
+}
+
 policy *policy_uniform(arena *a, unsigned bits) {
     policy *p = ARENA_NEW(a, policy);
     p->name = arena_printf(a, "uniform%u", bits);
@@ -226,7 +252,6 @@ static bool resolve_pinned(const state *s, const policy_layer *l, size_t layer, 
         ids[i] = id;
     }
     qsort(ids, l->pinned_count, sizeof *ids, ascending);
-    *count = 0;
     for (size_t i = 0; i < l->pinned_count; i++)
         if (*count == 0 || ids[i] != ids[*count - 1])
             ids[(*count)++] = ids[i];
@@ -237,7 +262,7 @@ static bool resolve_pinned(const state *s, const policy_layer *l, size_t layer, 
  *  pins it, if there is an 8-bit place for it. */
 static bool apply_pinned(state *s, const policy_layer *l, size_t layer, size_t op, uint32_t keep, uint32_t high) {
     int64_t *ids = ARENA_ARRAY(s->m->arena, int64_t, l->pinned_count + 1);
-    size_t count;
+    size_t count = 0;
     if (!resolve_pinned(s, l, layer, ids, &count))
         return false;
     if (count > keep)

@@ -5,6 +5,16 @@
 
 /* ---- the command line -------------------------------------------------------------------------------------------- */
 
+/* Options of running text, and of tables. */
+static bool check_task_options(session *s, const eval_task *t) {
+    static const option_id of_text[] = {OPT_documents, OPT_window, OPT_stride, OPT_score_last};
+    for (size_t i = 0; i < sizeof of_text / sizeof *of_text; i++)
+        if (given(s, of_text[i]) && t->read)
+            return usage_error(s, "--%s changes nothing without --task=language", option_table[of_text[i]].name);
+    return t->header || !given(s, OPT_columns) ||
+           usage_error(s, "--columns changes nothing without --task=classification");
+}
+
 static bool choose_task(eval_job *j) {
     static const eval_task *const tasks[] = {
 #define TASK(id) &eval_task_##id,
@@ -17,7 +27,7 @@ static bool choose_task(eval_job *j) {
     for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++)
         if (strcmp(tasks[i]->name, name) == 0)
             j->task = tasks[i];
-    return true;
+    return check_task_options(s, j->task);
 }
 
 static bool check_host_options(session *s) {
@@ -60,6 +70,58 @@ static bool choose_rows(session *s, bool wanted[EVAL_ROWS]) {
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
+/* What the model puts out: rows [of the result], and whether they are logits. */
+static bool find_output(eval_job *j, uint32_t seq, uint64_t shape[2], bool *logits) {
+    session t = *j->session;
+    t.arena = arena_new();
+    const ir_module *m = build_typed(&t, &j->source, seq, true);
+    *logits = false;
+    for (size_t i = 0; m && i < m->op_count; i++)
+        if (m->ops[i].code == IR_OUTPUT) {
+            const ir_type *type = &m->types[ir_operand(m, i, 0)];
+            const char *name = ir_str(m, i, IR_KEY_name);
+            *logits = name && strcmp(name, "logits") == 0;
+            shape[0] = type->dim[0];
+            shape[1] = type->dim[1];
+        }
+    arena_free(t.arena);
+    return m != NULL;
+}
+
+/* Whether the model puts out what the task measures. */
+static bool check_form(eval_job *j) {
+    session *s = j->session;
+    const char *name = j->task->name;
+    src_loc loc = {j->source.path, 0, 0};
+    uint32_t seq = model_positions(j->source.model) > 1 ? 2 : 1;
+    uint64_t shape[2] = {0};
+    bool logits;
+    if (!find_output(j, seq, shape, &logits))
+        return false;
+    switch (j->task->form) {
+    case EVAL_ANY:
+        return true;
+    case EVAL_ONE_ROW:
+        return shape[0] == 1 || diag_error(s->diag, loc,
+                                           "gives a row for each token; the task '%s' needs a model that pools them to "
+                                           "one",
+                                           name);
+    case EVAL_LOGITS:
+        return (logits && shape[0] == 1) ||
+               diag_error(s->diag, loc,
+                          "has no classifier: the task '%s' needs a model with a head that "
+                          "gives a row of logits for a text",
+                          name);
+    case EVAL_LOGITS_OF_TOKENS:
+        return (logits && shape[0] == seq && seq > 1) ||
+               diag_error(s->diag, loc,
+                          "has no language head: the task '%s' needs a model that gives logits over its vocabulary for "
+                          "each token",
+                          name);
+    }
+    return true;
+}
+
 static bool open_encoder(eval_job *j) {
     session *s = j->session;
     const char *path = s->options->operands[0];
@@ -70,29 +132,42 @@ static bool open_encoder(eval_job *j) {
     const model *m = j->source.model;
     if (model_is_attention(m))
         return diag_error(s->diag, (src_loc){path, 0, 0}, "is a bare attention, which takes no text");
-    return model_vocabulary(m) || diag_error(s->diag, (src_loc){path, 0, 0}, "has no vocabulary to read text with");
+    if (!model_vocabulary(m))
+        return diag_error(s->diag, (src_loc){path, 0, 0}, "has no vocabulary to read text with");
+    return check_form(j);
+}
+
+/* A random choice for each --seed; one row of each other kind. */
+static void list_rows(eval_job *j, const bool wanted[EVAL_ROWS]) {
+    static const uint32_t first[1] = {0};
+    session *s = j->session;
+    const option_value *seeds = value(s, OPT_seed);
+    for (int id = 0; id < EVAL_RANDOM; id++)
+        if (wanted[id] || (id == EVAL_FP32 && j->task->against))
+            j->rows[j->count++] = (eval_row){.id = (eval_row_id)id, .name = eval_row_names[id]};
+    for (size_t i = 0; wanted[EVAL_RANDOM] && i < (seeds->given ? seeds->count : 1); i++) {
+        unsigned seed = (seeds->given ? seeds->lengths : first)[i];
+        const char *name = seeds->count > 1 ? arena_printf(s->arena, "random%u", seed) : eval_row_names[EVAL_RANDOM];
+        j->rows[j->count++] = (eval_row){.id = EVAL_RANDOM, .seed = seed, .name = name};
+    }
 }
 
 /* Runs and scores. The row of float32 comes first; it is what distances are from. */
-static bool run_rows(eval_job *j, const bool wanted[EVAL_ROWS]) {
+static bool run_rows(eval_job *j) {
     session *s = j->session;
-    for (int id = 0; id < EVAL_ROWS; id++) {
-        if (!wanted[id] && !(id == EVAL_FP32 && j->task->against))
-            continue;
-        eval_row *row = &j->rows[j->count++];
-        row->id = (eval_row_id)id;
+    for (size_t i = 0; i < j->count; i++) {
+        eval_row *row = &j->rows[i];
         if (!eval_run_row(j, row))
             return false;
-        if (j->task->one_row && !row->pooled)
-            return diag_error(s->diag, (src_loc){j->source.path, 0, 0},
-                              "gives a row for each token; the task '%s' needs a model that pools them to one",
-                              j->task->name);
-        eval_results r = {.samples = j->data.samples,
+        eval_results r = {.diag = s->diag,
+                          .loc = {j->source.path, 0, 0},
+                          .samples = j->data.samples,
                           .labels = j->data.labels,
                           .outputs = row->outputs,
                           .reference = j->rows[0].outputs,
                           .pooled = row->pooled};
-        j->task->score(s->arena, &r, row->values);
+        if (!j->task->score(s->arena, &r, row->values))
+            return false;
     }
     return true;
 }
@@ -105,9 +180,10 @@ bool command_eval(session *s) {
         return usage_error(s, "there is nothing to measure on: --data names a file");
     if (!choose_task(&j) || !check_host_options(s) || !choose_rows(s, wanted) || !open_encoder(&j) || !eval_read(&j))
         return false;
-    bool ok = run_rows(&j, wanted);
+    list_rows(&j, wanted);
+    bool ok = run_rows(&j);
     if (ok) {
-        const eval_row *shown[EVAL_ROWS];
+        const eval_row *shown[EVAL_SHOWN_MOST];
         size_t count = 0;
         for (size_t i = 0; i < j.count; i++)
             if (wanted[j.rows[i].id])

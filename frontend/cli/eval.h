@@ -5,18 +5,14 @@
 #include "frontend/cli/pipeline.h"
 #include "frontend/eval/task.h"
 
-typedef struct {
-    uint32_t seq;
-    const uint32_t *tokens, *segments; /* [seq] */
-} eval_text;
-
 /** The data, tokenised. */
 typedef struct {
     const char *path;
     size_t samples, texts;
-    double *labels;    /* [samples] */
-    eval_text *inputs; /* [texts], those of a sample one after the other */
-    uint32_t *lengths; /* every length that an input has, ascending [length_count] */
+    double *labels;     /* [samples]; NULL: there are none */
+    eval_input *inputs; /* [texts], those of a sample one after the other */
+    size_t scored;      /* of running text: tokens that count */
+    uint32_t *lengths;  /* every length that an input has, ascending [length_count] */
     size_t length_count;
     double tokens; /* mean of an input */
 } eval_data;
@@ -32,10 +28,12 @@ enum { EVAL_HOST, EVAL_SIM, EVAL_REF };
 
 /** How a row computes. */
 typedef enum { EVAL_FP32, EVAL_UNIFORM8, EVAL_UNIFORM4, EVAL_POLICY, EVAL_RANDOM } eval_row_id;
-enum { EVAL_ROWS = EVAL_RANDOM + 1 };
+enum { EVAL_ROWS = EVAL_RANDOM + 1, EVAL_SHOWN_MOST = EVAL_ROWS + DTQ_RANDOM_SEEDS };
 
 typedef struct {
     eval_row_id id;
+    unsigned seed;        /* of a random choice */
+    const char *name;     /* as it is shown */
     eval_vector *outputs; /* [texts] */
     bool pooled;
     double values[EVAL_METRICS_MOST];
@@ -48,13 +46,15 @@ typedef struct {
     source source;
     eval_data data;
     size_t count;
-    eval_row rows[EVAL_ROWS];
+    eval_row rows[EVAL_SHOWN_MOST];
 } eval_job;
 
 extern const char *const eval_row_names[EVAL_ROWS];
 
 /** Reads and tokenises --data as the task says, the first --limit samples, those of --min-tokens or more. */
 bool eval_read(eval_job *j);
+/** The same of running text: documents as --documents says, windows by --window, --stride and --score-last. */
+bool eval_read_windows(eval_job *j, const tokenizer *words, const char *text);
 
 /** Runs a row over all inputs: fills outputs and cost. */
 bool eval_run_row(eval_job *j, eval_row *row);
@@ -66,9 +66,11 @@ typedef struct {
     const dtq_host_model *code; /* of host code */
     const dtq_program *plan;
     dtq_engine engine; /* of a program */
+    const eval_task *task;
+    const char *name; /* of the row, for progress on a terminal */
 } eval_engine;
-/** Fills outputs [texts]; their data is malloc'd. `name`: of the row, for progress on a terminal. */
-bool eval_run_all(session *s, const eval_data *data, const eval_engine *engine, const char *name, eval_vector *outputs);
+/** Fills outputs [texts] with what the task needs of them; their data is malloc'd. */
+bool eval_run_all(session *s, const eval_data *data, const eval_engine *engine, eval_vector *outputs);
 
 /** Prints the table, and JSON if --json says so. */
 void eval_print(const eval_job *j, const eval_row *const *shown, size_t count);

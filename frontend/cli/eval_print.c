@@ -1,4 +1,4 @@
-/* Results of dtqc eval: a table, or JSON, schema "dtqc-eval/1" (frontend/eval/EVAL.md). */
+/* Results of dtqc eval: a table, or JSON, schema "dtqc-eval/2" (frontend/eval/EVAL.md). */
 #include <math.h>
 #include <string.h>
 
@@ -35,7 +35,7 @@ static void print_number(double x, int width, int digits, FILE *out) {
 }
 
 static void print_row(const eval_job *j, const eval_row *row, FILE *out) {
-    fprintf(out, "  %-8s", eval_row_names[row->id]);
+    fprintf(out, "  %-8s", row->name);
     for (size_t i = 0; i < metric_count(j->task); i++)
         print_number(row->values[i], 9, 4, out);
     const eval_cost *c = &row->cost;
@@ -52,16 +52,22 @@ static void print_table(const eval_job *j, const eval_row *const *shown, size_t 
     const session *s = j->session;
     FILE *out = s->words;
     const eval_data *d = &j->data;
-    fprintf(out, "%s on %s, %s on %s: %zu sample%s, %.1f tokens each text; engine %s, linear %s\n\n",
-            model_name(j->source.model), j->source.machine.name, j->task->name, base_name(d->path), d->samples,
-            d->samples == 1 ? "" : "s", d->tokens, engine_name(s), linear_name(s));
+    fprintf(out, "%s on %s, %s on %s: ", model_name(j->source.model), j->source.machine.name, j->task->name,
+            base_name(d->path));
+    if (j->task->read)
+        fprintf(out, "%zu sample%s, %.1f tokens each text", d->samples, d->samples == 1 ? "" : "s", d->tokens);
+    else
+        fprintf(out, "%zu tokens in %zu window%s of %.1f", d->scored, d->samples, d->samples == 1 ? "" : "s",
+                d->tokens);
+    fprintf(out, "; engine %s, linear %s\n\n", engine_name(s), linear_name(s));
     fprintf(out, "  %-8s", "row");
     for (size_t i = 0; i < metric_count(j->task); i++)
         fprintf(out, "  %9s", j->task->metrics[i].title);
     fprintf(out, "  %7s  %9s  %8s  %8s  %8s\n", "tokens", "cycles", "MBOPs", "DRAM kB", "uJ");
     for (size_t i = 0; i < count; i++)
         print_row(j, shown[i], out);
-    fputs("\n  tokens: active ones, mean over layers; tokens and what is right of them are means of a text\n", out);
+    fprintf(out, "\n  tokens: active ones, mean over layers; tokens and what is right of them are means of a %s\n",
+            j->task->read ? "text" : "window");
 }
 
 /* ---- JSON -------------------------------------------------------------------------------------------------------- */
@@ -70,6 +76,7 @@ static void put_row(json_writer *w, const eval_job *j, const eval_row *row) {
     bool none = row->id == EVAL_FP32;
     json_open(w, NULL, '{');
     json_str(w, "row", eval_row_names[row->id]);
+    json_real(w, "seed", row->id == EVAL_RANDOM ? (double)row->seed : NAN);
     json_open(w, "metrics", '{');
     for (size_t i = 0; i < metric_count(j->task); i++)
         json_real(w, j->task->metrics[i].key, row->values[i]);
@@ -86,7 +93,7 @@ static void put_json(const eval_job *j, const eval_row *const *shown, size_t cou
     const session *s = j->session;
     json_writer w = {.out = stdout};
     json_open(&w, NULL, '{');
-    json_str(&w, "schema", "dtqc-eval/1");
+    json_str(&w, "schema", "dtqc-eval/2");
     json_str(&w, "model", model_name(j->source.model));
     json_str(&w, "target", j->source.machine.name);
     json_str(&w, "task", j->task->name);
@@ -94,10 +101,10 @@ static void put_json(const eval_job *j, const eval_row *const *shown, size_t cou
     json_int(&w, "samples", (int64_t)j->data.samples);
     json_int(&w, "texts", (int64_t)j->data.texts);
     json_real(&w, "tokens_per_text", j->data.tokens);
+    json_real(&w, "scored_tokens", j->task->read ? NAN : (double)j->data.scored);
     json_str(&w, "engine", engine_name(s));
     json_str(&w, "linear", linear_name(s));
     json_str(&w, "policy", j->source.policy->name);
-    json_int(&w, "seed", value(s, OPT_seed)->number);
     json_open(&w, "rows", '[');
     for (size_t i = 0; i < count; i++)
         put_row(&w, j, shown[i]);

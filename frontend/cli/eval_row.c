@@ -11,20 +11,27 @@ enum { LINEAR_FP32 = 1 }; /* among the words of --linear */
 
 /* ---- what a row is ----------------------------------------------------------------------------------------------- */
 
-static policy *random_policy(const session *s, const policy *from) {
-    policy *p = ARENA_NEW(s->arena, policy);
+static policy *random_policy(arena *a, const policy *from, unsigned seed) {
+    policy *p = ARENA_NEW(a, policy);
     *p = *from;
     p->importance_set = true;
-    p->importance = DTQ_IMPORTANCE_RANDOM + (int)value(s, OPT_seed)->number;
+    p->importance = DTQ_IMPORTANCE_RANDOM + (int)seed;
     return p;
 }
 
-static source source_of(const eval_job *j, eval_row_id id) {
+/* Where only the last tokens of a window count they stay, and the one before them, from whose row the first of them is
+ * read. */
+static source source_of(const eval_job *j, const eval_row *row) {
+    arena *a = j->session->arena;
     source src = j->source;
-    if (id == EVAL_RANDOM)
-        src.policy = random_policy(j->session, src.policy);
-    else if (id != EVAL_POLICY)
-        src.policy = policy_uniform(j->session->arena, id == EVAL_UNIFORM4 ? 4 : 8);
+    if (row->id < EVAL_POLICY) {
+        src.policy = policy_uniform(a, row->id == EVAL_UNIFORM4 ? 4 : 8);
+        return src;
+    }
+    if (given(j->session, OPT_score_last))
+        src.policy = policy_pin_last(a, src.policy, (uint32_t)value(j->session, OPT_score_last)->number + 1);
+    if (row->id == EVAL_RANDOM)
+        src.policy = random_policy(a, src.policy, row->seed);
     return src;
 }
 
@@ -91,9 +98,9 @@ static bool run_program(eval_job *j, eval_row *row, const compiled *modules) {
     dtq_engine engine = row->id == EVAL_FP32                                   ? DTQ_ENGINE_FP32
                         : value(j->session, OPT_eval_engine)->word == EVAL_SIM ? DTQ_ENGINE_SIM
                                                                                : DTQ_ENGINE_REF;
-    eval_engine g = {.program = p, .engine = engine};
+    eval_engine g = {.program = p, .engine = engine, .task = j->task, .name = row->name};
     row->pooled = p->streams[0].output == DTQ_OUTPUT_POOLED;
-    return eval_run_all(j->session, &j->data, &g, eval_row_names[row->id], row->outputs);
+    return eval_run_all(j->session, &j->data, &g, row->outputs);
 }
 
 static bool run_host(eval_job *j, eval_row *row, const source *src) {
@@ -102,16 +109,16 @@ static bool run_host(eval_job *j, eval_row *row, const source *src) {
     loaded_code code;
     if (!host_model_make(j->session, src, &lengths, &planned) || !host_code_load(j->session, planned.code, &code))
         return false;
-    eval_engine g = {.code = code.model, .plan = planned.plan};
+    eval_engine g = {.code = code.model, .plan = planned.plan, .task = j->task, .name = row->name};
     row->pooled = planned.plan->streams[0].output == DTQ_OUTPUT_POOLED;
-    bool ok = eval_run_all(j->session, &j->data, &g, eval_row_names[row->id], row->outputs);
+    bool ok = eval_run_all(j->session, &j->data, &g, row->outputs);
     host_code_unload(&code);
     return ok;
 }
 
 bool eval_run_row(eval_job *j, eval_row *row) {
     session *s = j->session;
-    source src = source_of(j, row->id);
+    source src = source_of(j, row);
     row->outputs = ARENA_ARRAY(s->arena, eval_vector, j->data.texts);
     if (row->id != EVAL_FP32 && value(s, OPT_eval_engine)->word == EVAL_HOST)
         return price(j, &src, &row->cost, NULL) && run_host(j, row, &src);

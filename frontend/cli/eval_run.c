@@ -1,6 +1,7 @@
 /* dtqc eval: running a model on thousands of texts, several at once. */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "frontend/cli/eval.h"
@@ -26,7 +27,7 @@ typedef struct {
     pthread_t thread;
 } worker;
 
-static bool run_one(const eval_engine *g, dtq_host *host, dtq_weights *weights, const eval_text *t, dtq_output *out,
+static bool run_one(const eval_engine *g, dtq_host *host, dtq_weights *weights, const eval_input *t, dtq_output *out,
                     dtq_error *e) {
     dtq_input input = {.tokens = t->tokens, .segments = t->segments};
     if (host)
@@ -34,6 +35,18 @@ static bool run_one(const eval_engine *g, dtq_host *host, dtq_weights *weights, 
     dtq_run_options o = {.engine = g->engine, .threads = 1};
     const dtq_stream *stream = dtq_program_stream(g->program, t->seq);
     return dtq_run(g->program, stream, weights, &input, &o, out, NULL, false, e);
+}
+
+/* What the task needs of an output, in memory of its size. */
+static eval_vector keep(const crowd *c, const eval_input *in, dtq_output *out) {
+    eval_vector kept = {out->data, out->count};
+    out->data = NULL;
+    if (!c->engine->task->reduce)
+        return kept;
+    c->engine->task->reduce(in, c->engine->task->form == EVAL_LOGITS_OF_TOKENS ? in->seq : 1, &kept);
+    float *smaller = realloc(kept.data, (kept.count + 1) * sizeof *kept.data);
+    kept.data = smaller ? smaller : kept.data;
+    return kept;
 }
 
 static bool run_share(worker *w, dtq_host *host, dtq_weights *weights) {
@@ -45,8 +58,7 @@ static bool run_share(worker *w, dtq_host *host, dtq_weights *weights) {
             dtq_output_free(&out);
             return false;
         }
-        c->outputs[i] = (eval_vector){out.data, out.count};
-        out.data = NULL;
+        c->outputs[i] = keep(c, &c->data->inputs[i], &out);
         dtq_output_free(&out);
         size_t done = atomic_fetch_add(&c->done, 1) + 1;
         if (w->first && c->progress && done % REPORTED_EVERY == 0)
@@ -79,9 +91,9 @@ static size_t worker_count(const session *s, size_t texts) {
     return count < texts ? count : texts;
 }
 
-bool eval_run_all(session *s, const eval_data *data, const eval_engine *engine, const char *name,
-                  eval_vector *outputs) {
-    crowd c = {.data = data, .engine = engine, .outputs = outputs, .progress = isatty(STDERR_FILENO) ? name : NULL};
+bool eval_run_all(session *s, const eval_data *data, const eval_engine *engine, eval_vector *outputs) {
+    crowd c = {
+        .data = data, .engine = engine, .outputs = outputs, .progress = isatty(STDERR_FILENO) ? engine->name : NULL};
     worker workers[WORKERS_MOST];
     size_t count = worker_count(s, data->texts), started = 1;
     for (size_t i = 0; i < count; i++)

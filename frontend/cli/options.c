@@ -158,7 +158,7 @@ static bool parse_lengths(parser *p, const option_info *info, const char *text, 
     } while (ok && *at == ',' && *++at);
     if (!ok || *at || at[-1] == ',')
         return FAIL(p,
-                    "--%s=%s: a length (128), a range (16..128) or a list (16,32,64) is wanted, each from %lld to %lld",
+                    "--%s=%s: a number (128), a range (16..128) or a list (16,32,64) is wanted, each from %lld to %lld",
                     info->name, text, (long long)lo, (long long)hi);
     qsort(v->lengths, v->count, sizeof *v->lengths, by_length);
     size_t kept = 0;

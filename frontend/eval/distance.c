@@ -4,16 +4,15 @@
 #include "frontend/eval/metrics.h"
 #include "frontend/eval/task.h"
 
-static eval_line read(diag *d, src_loc loc, char *line, eval_sample *out) {
-    (void)d;
-    (void)loc;
+static eval_line read(eval_reader *r, char *line, eval_sample *out) {
+    (void)r;
     while (*line == ' ' || *line == '\t')
         line++;
     out->texts[0] = line;
     return *line ? EVAL_LINE_SAMPLE : EVAL_LINE_EMPTY;
 }
 
-static void score(arena *a, const eval_results *r, double *values) {
+static bool score(arena *a, const eval_results *r, double *values) {
     (void)a;
     double sum = 0, worst = 1, divergence = 0, difference = 0;
     for (size_t i = 0; i < r->samples; i++) {
@@ -29,11 +28,12 @@ static void score(arena *a, const eval_results *r, double *values) {
     values[1] = worst;
     values[2] = r->pooled ? divergence / (double)r->samples : NAN;
     values[3] = difference;
+    return true;
 }
 
 const eval_task eval_task_distance = {
     .name = "distance",
-    .texts = 1,
+    .inputs = 1,
     .against = true,
     .metrics = {{"cosine_mean", "cosine"},
                 {"cosine_least", "least"},

@@ -1,4 +1,4 @@
-/* Correlations and distances, in double. */
+/* Correlations, distances, cross-entropy and what a confusion matrix tells, in double. */
 #include "frontend/eval/metrics.h"
 
 #include <math.h>
@@ -88,4 +88,42 @@ double metric_divergence(const float *x, const float *y, size_t n) {
         sum += exp(px) * (px - py);
     }
     return sum;
+}
+
+double metric_cross_entropy(const float *logits, size_t n, size_t target) {
+    return log_sum(logits, n) - (double)logits[target];
+}
+
+/* ---- classes ----------------------------------------------------------------------------------------------------- */
+
+double metric_accuracy(const uint64_t *confusion, size_t classes) {
+    double right = 0, all = 0;
+    for (size_t i = 0; i < classes * classes; i++) {
+        all += (double)confusion[i];
+        right += i / classes == i % classes ? (double)confusion[i] : 0;
+    }
+    return right / all;
+}
+
+double metric_f1(const uint64_t confusion[4]) {
+    double hits = (double)confusion[3], wrong = (double)confusion[1] + (double)confusion[2];
+    return hits > 0 ? 2 * hits / (2 * hits + wrong) : 0;
+}
+
+double metric_matthews(const uint64_t *confusion, size_t classes) {
+    double all = 0, right = 0, both = 0, are = 0, taken = 0;
+    for (size_t c = 0; c < classes; c++) {
+        double row = 0, column = 0;
+        for (size_t i = 0; i < classes; i++) {
+            row += (double)confusion[c * classes + i];
+            column += (double)confusion[i * classes + c];
+        }
+        all += row;
+        right += (double)confusion[c * classes + c];
+        both += row * column;
+        are += row * row;
+        taken += column * column;
+    }
+    double spread = (all * all - are) * (all * all - taken);
+    return spread > 0 ? (right * all - both) / sqrt(spread) : 0;
 }

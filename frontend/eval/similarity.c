@@ -8,7 +8,7 @@
 
 enum { SCORE = 4, FIRST = 5, SECOND = 6, FIELDS = 7 };
 
-static eval_line read(diag *d, src_loc loc, char *line, eval_sample *out) {
+static eval_line read(eval_reader *r, char *line, eval_sample *out) {
     const char *fields[FIELDS];
     size_t count = 0;
     for (char *at = line; at && count < FIELDS; count++) {
@@ -19,7 +19,7 @@ static eval_line read(diag *d, src_loc loc, char *line, eval_sample *out) {
         at = tab;
     }
     if (count < FIELDS) {
-        diag_error(d, loc,
+        diag_error(r->diag, r->loc,
                    "has %zu field%s; genre, file, year, id, score, sentence 1 and sentence 2 are wanted, with a tab "
                    "between each two",
                    count, count == 1 ? "" : "s");
@@ -28,7 +28,7 @@ static eval_line read(diag *d, src_loc loc, char *line, eval_sample *out) {
     char *end;
     out->label = strtod(fields[SCORE], &end);
     if (end == fields[SCORE] || *end || !isfinite(out->label)) {
-        diag_error(d, loc, "the score '%.40s' is no number", fields[SCORE]);
+        diag_error(r->diag, r->loc, "the score '%.40s' is no number", fields[SCORE]);
         return EVAL_LINE_BAD;
     }
     out->texts[0] = fields[FIRST];
@@ -36,7 +36,7 @@ static eval_line read(diag *d, src_loc loc, char *line, eval_sample *out) {
     return EVAL_LINE_SAMPLE;
 }
 
-static void score(arena *a, const eval_results *r, double *values) {
+static bool score(arena *a, const eval_results *r, double *values) {
     double *cosines = ARENA_ARRAY(a, double, r->samples + 1);
     for (size_t i = 0; i < r->samples; i++) {
         const eval_vector *x = &r->outputs[2 * i], *y = x + 1;
@@ -44,12 +44,14 @@ static void score(arena *a, const eval_results *r, double *values) {
     }
     values[0] = metric_pearson(cosines, r->labels, r->samples);
     values[1] = metric_spearman(a, cosines, r->labels, r->samples);
+    return true;
 }
 
 const eval_task eval_task_similarity = {
     .name = "similarity",
-    .texts = 2,
-    .one_row = true,
+    .inputs = 2,
+    .form = EVAL_ONE_ROW,
+    .headline = 1,
     .metrics = {{"pearson", "Pearson"}, {"spearman", "Spearman"}},
     .read = read,
     .score = score,

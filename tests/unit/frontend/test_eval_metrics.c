@@ -39,4 +39,27 @@ START_TEST(distances) {
 }
 END_TEST
 
-TEST_MAIN("eval metrics", ties_share_their_ranks, correlations, distances)
+START_TEST(cross_entropy) {
+    static const float p[] = {0, 1, 2}, large[] = {1e4F, 1e4F + 1, 1e4F + 2}, apart[] = {-3e38F, 3e38F};
+    ck_assert_double_eq_tol(metric_cross_entropy(p, 3, 2), 0.40760596444437997, 1e-14);
+    ck_assert_double_eq_tol(metric_cross_entropy(p, 3, 0), 2.40760596444438, 1e-14);
+    ck_assert_double_eq_tol(metric_cross_entropy(large, 3, 1), 1.40760596444438, 1e-11);
+    ck_assert_double_eq(metric_cross_entropy(apart, 2, 1), 0);
+    ck_assert(isfinite(metric_cross_entropy(apart, 2, 0)));
+}
+END_TEST
+
+/* Values by numpy, from the definitions. */
+START_TEST(confusion) {
+    static const uint64_t two[] = {50, 10, 5, 35}, three[] = {5, 1, 0, 2, 6, 1, 0, 3, 7}, one_sided[] = {0, 10, 0, 20};
+    ck_assert_double_eq_tol(metric_accuracy(two, 2), 0.85, 1e-15);
+    ck_assert_double_eq_tol(metric_f1(two), 0.8235294117647058, 1e-15);
+    ck_assert_double_eq_tol(metric_matthews(two, 2), 0.6975184488828855, 1e-12);
+    ck_assert_double_eq_tol(metric_accuracy(three, 3), 0.72, 1e-15);
+    ck_assert_double_eq_tol(metric_matthews(three, 3), 0.5804947114594262, 1e-12);
+    ck_assert_double_eq(metric_matthews(one_sided, 2), 0);
+    ck_assert_double_eq(metric_f1((const uint64_t[]){4, 0, 2, 0}), 0);
+}
+END_TEST
+
+TEST_MAIN("eval metrics", ties_share_their_ranks, correlations, distances, cross_entropy, confusion)
