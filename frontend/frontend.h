@@ -139,6 +139,9 @@ typedef struct model model;
 /** Reads a model YAML, a Hugging Face directory (config.json, model.safetensors, vocab.txt or tokenizer.json), or an
  *  ONNX file (*.onnx) of an encoder of the BERT family. NULL after an error. */
 model *model_load(arena *a, diag *d, const char *path);
+/** Writes a line for each node of an ONNX graph: what model_load makes of it, or why nothing. False if the path is no
+ *  ONNX file's. Of a file that is malformed it writes nothing: model_load has the errors. */
+bool model_explain(arena *a, const char *path, FILE *out);
 const char *model_name(const model *m);
 uint32_t model_positions(const model *m);     /* longest sequence; for a bare attention its tokens */
 bool model_is_attention(const model *m);      /* bare attention problem: input q, k, v */

@@ -4,12 +4,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
+bool model_is_onnx(const char *path) {
+    size_t n = strlen(path);
+    return n > 5 && strcmp(path + n - 5, ".onnx") == 0;
+}
+
 model *model_load(arena *a, diag *d, const char *path) {
     struct stat st;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return model_from_directory(a, d, path);
-    size_t n = strlen(path);
-    if (n > 5 && strcmp(path + n - 5, ".onnx") == 0)
+    if (model_is_onnx(path))
         return model_from_onnx(a, d, path);
     return model_from_yaml(a, d, path);
 }

@@ -73,6 +73,8 @@ bool source_open(session *s, const char *path, source *out) {
     bool machine_ok = load_target(s, &out->machine);
     out->policy = load_policy(s);
     const char *found = shipped_find(s, "models", path);
+    if (found && given(s, OPT_explain) && !model_explain(s->arena, found, s->words))
+        return usage_error(s, "--explain says what became of an ONNX graph; '%s' is none", path);
     out->model = found ? model_load(s->arena, s->diag, found) : NULL;
     if (out->model && given(s, OPT_balance) &&
         !model_balance(out->model, s->arena, s->diag, value(s, OPT_balance)->text))

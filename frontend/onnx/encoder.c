@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "frontend/model.h"
-#include "frontend/onnx/term.h"
+#include "frontend/onnx/explain.h"
 
 /** What a weight's place in the model holds, and whether it is stored [inputs][outputs]. */
 typedef struct {
@@ -13,7 +13,15 @@ typedef struct {
 typedef struct {
     importer *im;
     weights whole, *layers; /* from the last */
-    size_t count;
+    size_t count, room;
+    struct claim {
+        const term *at;
+        const char *op;
+        size_t block; /* from the last; SIZE_MAX: of no block */
+    } *claims;        /* ops of the IR, by name; a block's number is known when all are found */
+    size_t claim_count, claim_room;
+    bool in_embeddings;
+    bool faulty; /* something is wrong that is no reason to stop looking */
     transformer t;
     const term *inner; /* the embeddings */
 } encoder;
@@ -25,27 +33,45 @@ static bool fail(const encoder *e, const term *at, const char *what) {
                       n ? n->op : "input", what);
 }
 
+/** As fail, where the rest can still be looked at. */
+static void fault(encoder *e, const term *at, const char *what) {
+    e->faulty = true;
+    fail(e, at, what);
+}
+
+/** Notes that the node of `t` makes an op of the IR: of the block that is being read, or of none. */
+static void claim(encoder *e, const term *t, const char *op) {
+    if (e->claim_count == e->claim_room) {
+        size_t room = e->claim_room ? 2 * e->claim_room : 64;
+        e->claims = arena_resize(e->im->a, e->claims, e->claim_room * sizeof *e->claims, room * sizeof *e->claims);
+        e->claim_room = room;
+    }
+    e->claims[e->claim_count++] = (struct claim){t, op, e->count && !e->in_embeddings ? e->count - 1 : SIZE_MAX};
+}
+
 static void put(weights *w, weight_role role, const onnx_tensor *t, bool transposed) {
     w->tensor[role] = t;
     w->transposed[role] = transposed;
 }
 
-static bool take_linear(const encoder *e, weights *w, const term *t, weight_role weight, weight_role bias) {
+static bool take_linear(encoder *e, weights *w, const term *t, weight_role weight, weight_role bias, const char *op) {
     if (t->kind != TERM_LINEAR)
         return fail(e, t, "a linear is expected here");
     put(w, weight, t->weight, t->transposed);
     put(w, bias, t->bias, false);
+    claim(e, t, op);
     return true;
 }
 
-static bool take_norm(encoder *e, weights *w, const term *t, weight_role gamma, weight_role beta) {
+static bool take_norm(encoder *e, weights *w, const term *t, weight_role gamma, weight_role beta, const char *op) {
     if (t->kind != TERM_LAYERNORM || !t->bias)
         return fail(e, t, "a layer normalisation with factors and offsets is expected here");
     if (e->t.norm_epsilon >= 0 && e->t.norm_epsilon != t->number)
-        return fail(e, t, "its epsilon differs from that of other normalisations");
+        fault(e, t, "its epsilon differs from that of other normalisations");
     e->t.norm_epsilon = t->number;
     put(w, gamma, t->weight, false);
     put(w, beta, t->bias, false);
+    claim(e, t, op);
     return true;
 }
 
@@ -60,26 +86,26 @@ static const term *part(const term *sum, term_kind kind, const term **rest) {
 }
 
 /** All blocks must be of one size. */
-static bool same_size(encoder *e, const term *at, uint32_t *size, uint32_t found) {
+static void same_size(encoder *e, const term *at, uint32_t *size, uint32_t found) {
     if (*size && *size != found)
-        return fail(e, at, "its width or number of heads differs from that of other blocks");
+        fault(e, at, "its width or number of heads differs from that of other blocks");
     *size = found;
-    return true;
 }
 
 static bool take_attention(encoder *e, weights *w, const term *norm, const term **below) {
-    if (!take_norm(e, w, norm, WEIGHT_ATTENTION_GAMMA, WEIGHT_ATTENTION_BETA))
+    if (!take_norm(e, w, norm, WEIGHT_ATTENTION_GAMMA, WEIGHT_ATTENTION_BETA, "attention.norm"))
         return false;
     const term *out = part(norm->a, TERM_LINEAR, below);
     if (!out || out->a->kind != TERM_ATTENTION)
         return fail(e, norm->a, "the sum of a block's input and its attention is expected here");
     const term *attention = out->a;
-    if (!take_linear(e, w, out, WEIGHT_OUTPUT, WEIGHT_OUTPUT_BIAS) ||
-        !take_linear(e, w, attention->a, WEIGHT_QUERY, WEIGHT_QUERY_BIAS) ||
-        !take_linear(e, w, attention->b, WEIGHT_KEY, WEIGHT_KEY_BIAS) ||
-        !take_linear(e, w, attention->c, WEIGHT_VALUE, WEIGHT_VALUE_BIAS) ||
-        !same_size(e, attention, &e->t.heads, attention->heads))
+    if (!take_linear(e, w, out, WEIGHT_OUTPUT, WEIGHT_OUTPUT_BIAS, "attention.output") ||
+        !take_linear(e, w, attention->a, WEIGHT_QUERY, WEIGHT_QUERY_BIAS, "query") ||
+        !take_linear(e, w, attention->b, WEIGHT_KEY, WEIGHT_KEY_BIAS, "key") ||
+        !take_linear(e, w, attention->c, WEIGHT_VALUE, WEIGHT_VALUE_BIAS, "value"))
         return false;
+    claim(e, attention, "attention");
+    same_size(e, attention, &e->t.heads, attention->heads);
     return (term_same(attention->a->a, *below) && term_same(attention->b->a, *below) &&
             term_same(attention->c->a, *below) && attention->a->width == out->width) ||
            fail(e, attention, "query, key and value must be made of the block's input, and be as wide");
@@ -87,21 +113,28 @@ static bool take_attention(encoder *e, weights *w, const term *norm, const term 
 
 /** The last block above `*x`, which becomes its input. */
 static bool take_block(encoder *e, const term **x) {
+    if (e->count == e->room) {
+        size_t room = e->room ? 2 * e->room : 16;
+        e->layers = arena_resize(e->im->a, e->layers, e->room * sizeof *e->layers, room * sizeof *e->layers);
+        e->room = room;
+    }
     weights *w = &e->layers[e->count++];
+    *w = (weights){0};
     const term *norm = *x, *middle = NULL;
-    if (!take_norm(e, w, norm, WEIGHT_FFN_GAMMA, WEIGHT_FFN_BETA))
+    if (!take_norm(e, w, norm, WEIGHT_FFN_GAMMA, WEIGHT_FFN_BETA, "ffn.norm"))
         return false;
     const term *down = part(norm->a, TERM_LINEAR, &middle);
     const term *activation = down ? down->a : NULL;
     if (!activation || activation->kind != TERM_ACTIVATION || !term_same(activation->a->a, middle))
         return fail(e, norm->a, "the sum of a block's middle and its feed-forward is expected here");
     if (e->count > 1 && e->t.activation != activation->function)
-        return fail(e, activation, "its activation differs from that of other blocks");
+        fault(e, activation, "its activation differs from that of other blocks");
     e->t.activation = activation->function;
-    return take_linear(e, w, down, WEIGHT_DOWN, WEIGHT_DOWN_BIAS) &&
-           take_linear(e, w, activation->a, WEIGHT_UP, WEIGHT_UP_BIAS) &&
-           same_size(e, down, &e->t.hidden, down->width) && same_size(e, down, &e->t.ffn, activation->a->width) &&
-           take_attention(e, w, middle, x);
+    claim(e, activation, "ffn.activation");
+    same_size(e, down, &e->t.hidden, down->width);
+    same_size(e, down, &e->t.ffn, activation->a->width);
+    return take_linear(e, w, down, WEIGHT_DOWN, WEIGHT_DOWN_BIAS, "ffn.down") &&
+           take_linear(e, w, activation->a, WEIGHT_UP, WEIGHT_UP_BIAS, "ffn.up") && take_attention(e, w, middle, x);
 }
 
 /* ---- embeddings ---------------------------------------------------------------------------------------------------
@@ -117,6 +150,7 @@ static bool take_table(encoder *e, const term *t) {
     if (e->whole.tensor[role])
         return fail(e, t, "a second table of the same kind");
     put(&e->whole, role, t->weight, false);
+    claim(e, t, "embeddings");
     uint64_t rows = constant ? 1 : t->weight->dims[0];
     uint32_t limit = role == WEIGHT_WORDS ? MODEL_MAX_VOCABULARY : MODEL_MAX_TOKENS;
     if (rows == 0 || rows > limit)
@@ -126,7 +160,7 @@ static bool take_table(encoder *e, const term *t) {
 }
 
 static bool take_embeddings(encoder *e, const term *norm) {
-    if (!take_norm(e, &e->whole, norm, WEIGHT_EMBED_GAMMA, WEIGHT_EMBED_BETA))
+    if (!take_norm(e, &e->whole, norm, WEIGHT_EMBED_GAMMA, WEIGHT_EMBED_BETA, "embeddings.norm"))
         return false;
     const term *left = norm->a;
     for (int tables = 0; left->kind == TERM_SUM; tables++) {
@@ -144,6 +178,19 @@ static bool take_embeddings(encoder *e, const term *norm) {
 /* ---- weights ------------------------------------------------------------------------------------------------------
  */
 
+/** What the IR calls the type of a weight's elements; NULL if it has no word. */
+static const char *dtype_word(const onnx_tensor *t) {
+    static const struct {
+        int64_t type;
+        bool codes;
+        const char *word;
+    } words[] = {{ONNX_FLOAT, false, "F32"}, {ONNX_FLOAT16, false, "F16"}, {ONNX_BFLOAT16, false, "BF16"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (words[i].type == t->type && words[i].codes == (t->codes != NULL))
+            return words[i].word;
+    return NULL;
+}
+
 static bool put_tensor(encoder *e, model *m, const weights *w, weight_role role, uint32_t layer, uint32_t rows,
                        uint32_t cols) {
     const onnx_tensor *from = w->tensor[role];
@@ -153,25 +200,27 @@ static bool put_tensor(encoder *e, model *m, const weights *w, weight_role role,
         return true;
     if (!name || !from)
         return diag_error(e->im->d, whole, "some blocks have a bias where others have none, in layer %u", layer);
-    const char *dtype = from->type == ONNX_FLOAT      ? "F32"
-                        : from->type == ONNX_FLOAT16  ? "F16"
-                        : from->type == ONNX_BFLOAT16 ? "BF16"
-                                                      : NULL;
+    const char *dtype = dtype_word(from);
     uint64_t need = (uint64_t)rows * cols;
+    bool transposed = w->transposed[role];
+    uint64_t stored_cols = transposed ? rows : cols;
     bool fits = role == WEIGHT_TYPES ? from->elements >= need : from->elements == need;
     if (!dtype || !fits)
-        return diag_error(e->im->d, whole, "weight '%.80s' must have %u x %u elements of float32, float16 or bfloat16",
+        return diag_error(e->im->d, whole,
+                          "weight '%.80s' must have %u x %u elements of float32, float16 or bfloat16, or codes with a "
+                          "scale",
                           from->name, rows, cols);
-    bool transposed = w->transposed[role];
-    m->tensors[m->tensor_count++] = (ir_tensor){.name = name,
-                                                .file = from->file,
-                                                .dtype = dtype,
-                                                .offset = from->offset,
-                                                .file_bytes = from->file_bytes,
-                                                .rows = transposed ? cols : rows,
-                                                .cols = transposed ? rows : cols,
-                                                .transposed = transposed,
-                                                .loc = m->loc};
+    ir_tensor *t = &m->tensors[m->tensor_count++];
+    *t = (ir_tensor){.name = name,
+                     .file = from->file,
+                     .dtype = dtype,
+                     .offset = from->offset,
+                     .file_bytes = from->file_bytes,
+                     .rows = transposed ? cols : rows,
+                     .cols = (uint32_t)stored_cols,
+                     .stride = from->rank == 2 && from->stride > stored_cols ? (uint32_t)from->stride : 0,
+                     .transposed = transposed,
+                     .loc = m->loc};
     return true;
 }
 
@@ -193,28 +242,51 @@ static bool put_tensors(encoder *e, model *m) {
     return ok;
 }
 
+/** True for the normalised sum of rows of tables. */
+static bool is_embeddings(const term *norm) {
+    const term *x = norm->kind == TERM_LAYERNORM ? norm->a : norm;
+    return x->kind == TERM_EMBEDDING || (x->kind == TERM_SUM && (x->a->kind == TERM_EMBEDDING || x->b->kind == TERM_EMBEDDING));
+}
+
+static void name_ops(const encoder *e) {
+    arena *a = e->im->a;
+    for (size_t i = 0; i < e->claim_count; i++) {
+        const struct claim *c = &e->claims[i];
+        onnx_claim(e->im, c->at,
+                   c->block == SIZE_MAX || c->block >= e->count
+                       ? c->op
+                       : arena_printf(a, "layer.%zu.%s", e->count - 1 - c->block, c->op));
+    }
+}
+
+static bool read_blocks(encoder *e, const term *out) {
+    while (e->count <= MODEL_MAX_LAYERS && !is_embeddings(out))
+        if (!take_block(e, &out))
+            return false;
+    if (e->count == 0 || e->count > MODEL_MAX_LAYERS)
+        return fail(e, out, "no attention, or more layers of it than there may be");
+    e->in_embeddings = true;
+    if (!take_embeddings(e, out))
+        return false;
+    if (e->t.heads > MODEL_MAX_HEADS || e->t.hidden > MODEL_MAX_WIDTH || e->t.ffn > MODEL_MAX_FFN)
+        return fail(e, out, "more heads, or wider rows, than there may be");
+    return !e->faulty;
+}
+
 bool encoder_read(importer *im, const term *out, model *m) {
     encoder e = {.im = im, .t = transformer_defaults()};
-    size_t blocks = 0;
     e.t.norm_epsilon = -1;
     e.t.types = 0;
     if (out->kind == TERM_POOL) {
         e.t.pooling = out->function;
+        claim(&e, out, "pool");
         out = out->a;
     }
-    for (size_t i = 0; i < im->graph->node_count; i++)
-        blocks += strcmp(im->graph->nodes[i].op, "Softmax") == 0;
-    e.layers = ARENA_ARRAY(im->a, weights, blocks + 1);
-    while (e.count < blocks)
-        if (!take_block(&e, &out))
-            return false;
-    if (blocks == 0 || blocks > MODEL_MAX_LAYERS)
-        return fail(&e, out, "no attention, or more layers of it than there may be");
-    if (!take_embeddings(&e, out))
+    bool ok = read_blocks(&e, out);
+    name_ops(&e);
+    if (!ok)
         return false;
-    if (e.t.heads > MODEL_MAX_HEADS || e.t.hidden > MODEL_MAX_WIDTH || e.t.ffn > MODEL_MAX_FFN)
-        return fail(&e, out, "more heads, or wider rows, than there may be");
-    e.t.layers = (uint32_t)blocks;
+    e.t.layers = (uint32_t)e.count;
     e.t.qkv_bias = e.layers[0].tensor[WEIGHT_QUERY_BIAS] != NULL;
     e.t.linear_bias = e.layers[0].tensor[WEIGHT_UP_BIAS] != NULL;
     if (!transformer_check(im->d, m->loc, &e.t))

@@ -10,6 +10,8 @@ enum { ONNX_MAX_RANK = 8, ONNX_MAX_INTS = 1 << 16 };
 /** Element types, by ONNX's numbers. */
 typedef enum {
     ONNX_FLOAT = 1,
+    ONNX_UINT8 = 2,
+    ONNX_INT8 = 3,
     ONNX_INT32 = 6,
     ONNX_INT64 = 7,
     ONNX_BOOL = 9,
@@ -18,12 +20,22 @@ typedef enum {
     ONNX_BFLOAT16 = 16,
 } onnx_type;
 
+/** What the codes of a quantised constant stand for: (code - zero) * scale. */
+typedef struct onnx_codes {
+    double scale, zero;                      /* of all codes, unless below is one of each row or column */
+    const struct onnx_tensor *scales, *zeros; /* NULL: `scale`, `zero` */
+    bool by_rows;                            /* scales and zeros are of rows, not of columns */
+    bool scaled;                             /* a scale was given */
+} onnx_codes;
+
 /** A constant. Its elements lie at `offset` of `file`; `data` shows them too unless they are in a file of their own. */
-typedef struct {
+typedef struct onnx_tensor {
     const char *name;
     int64_t type; /* onnx_type, or another that cannot be used */
     uint32_t rank;
     uint64_t dims[ONNX_MAX_RANK], elements;
+    uint64_t stride;         /* of a matrix: elements from one row to the next; 0: as many as a row has */
+    const onnx_codes *codes; /* elements are codes; NULL: they are themselves */
     const char *file;
     const uint8_t *data;
     uint64_t offset, bytes, file_bytes;

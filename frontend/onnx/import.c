@@ -7,39 +7,10 @@
 #include <string.h>
 
 #include "frontend/model.h"
+#include "frontend/onnx/bindings.h"
+#include "frontend/onnx/explain.h"
 #include "frontend/onnx/import.h"
-#include "frontend/onnx/term.h"
 #include "frontend/path.h"
-
-/** A name and what it means. */
-typedef struct {
-    const char *name;
-    const term *value;
-    size_t node; /* index + 1 of the node that made it; 0: none */
-} binding;
-
-typedef struct {
-    binding *slots;
-    size_t mask;
-} bindings;
-
-static bindings bindings_new(arena *a, size_t count) {
-    size_t size = 16;
-    while (size < 2 * count)
-        size *= 2;
-    return (bindings){ARENA_ARRAY(a, binding, size), size - 1};
-}
-
-/** The slot of a name: its own, or the free one where it belongs. */
-static binding *bindings_slot(const bindings *b, const char *name) {
-    uint64_t hash = 14695981039346656037u;
-    for (const char *c = name; *c; c++)
-        hash = (hash ^ (uint8_t)*c) * 1099511628211u;
-    size_t i = (size_t)(hash ^ hash >> 32) & b->mask;
-    while (b->slots[i].name && strcmp(b->slots[i].name, name) != 0)
-        i = (i + 1) & b->mask;
-    return &b->slots[i];
-}
 
 static bool bind(importer *im, const bindings *b, const char *name, const term *value, size_t node) {
     binding *slot = bindings_slot(b, name);
@@ -109,6 +80,7 @@ static bool read_node(importer *im, const bindings *b, size_t index) {
     const onnx_node *n = &im->graph->nodes[index];
     im->node = n;
     memset(im->in, 0, sizeof im->in);
+    memset(im->out, 0, sizeof im->out);
     for (size_t i = 0; i < n->input_count && i < ONNX_MAX_INPUTS; i++) {
         const binding *slot = bindings_slot(b, n->inputs[i]);
         if (*n->inputs[i] && !slot->name)
@@ -118,37 +90,15 @@ static bool read_node(importer *im, const bindings *b, size_t index) {
         im->in[i] = slot->name ? slot->value : NULL;
     }
     const term *out = onnx_apply(im);
-    for (size_t i = 0; i < n->output_count; i++)
-        if (*n->outputs[i] &&
-            !bind(im, b, n->outputs[i],
-                  i == 0 || out->kind == TERM_UNKNOWN ? out : term_unknown(im, "only its first output is known"),
-                  index + 1))
+    for (size_t i = 0; i < n->output_count; i++) {
+        const term *other = i < ONNX_MAX_OUTPUTS && im->out[i] ? im->out[i] : NULL;
+        const term *t = i == 0 || out->kind == TERM_UNKNOWN ? out
+                        : other                             ? other
+                                                            : term_unknown(im, "this output of it is not known");
+        if (*n->outputs[i] && !bind(im, b, n->outputs[i], t, index + 1))
             return false;
-    return true;
-}
-
-/** Reports every node below the output that has no known form, and why. */
-static bool report_unknown(importer *im, const bindings *b, const char *output) {
-    enum { MOST = 50 };
-    const onnx_graph *g = im->graph;
-    src_loc whole = {g->path, 0, 0};
-    bool *needed = ARENA_ARRAY(im->a, bool, g->node_count + 1);
-    size_t from = bindings_slot(b, output)->node, count = 0;
-    needed[from] = true;
-    for (size_t i = g->node_count; i > 0; i--)
-        for (size_t j = 0; needed[i] && j < g->nodes[i - 1].input_count; j++)
-            needed[bindings_slot(b, g->nodes[i - 1].inputs[j])->node] = true;
-    for (size_t i = 1; i <= g->node_count; i++) {
-        const onnx_node *n = &g->nodes[i - 1];
-        const term *t = needed[i] && n->output_count ? bindings_slot(b, n->outputs[0])->value : NULL;
-        if (!t || t->kind != TERM_UNKNOWN || !t->reason)
-            continue;
-        if (count++ < MOST)
-            diag_error(im->d, whole, "node \"%.80s\" (%.40s): %s", n->name, n->op, t->reason);
     }
-    if (count > MOST)
-        diag_error(im->d, whole, "and %zu nodes more", count - MOST);
-    return false;
+    return true;
 }
 
 static bool read_graph(importer *im, model *m) {
@@ -169,7 +119,15 @@ static bool read_graph(importer *im, model *m) {
     if (g->output_count == 0 || !bindings_slot(&b, g->outputs[0].name)->name)
         return diag_error(im->d, whole, "has no output, or one that no node makes");
     const term *out = bindings_slot(&b, g->outputs[0].name)->value;
-    return out->kind == TERM_UNKNOWN ? report_unknown(im, &b, g->outputs[0].name) : encoder_read(im, out, m);
+    im->fates = onnx_fates(im, &b, g->outputs[0].name);
+    if (!onnx_report(im) || !encoder_read(im, out, m))
+        return false;
+    if (im->codes)
+        diag_remark(im->d, whole, "onnx",
+                    "%zu nodes work on codes of rows; linears compute in dtqc's own arithmetic instead (--linear), with "
+                    "the exact values of the quantised weights",
+                    im->codes);
+    return true;
 }
 
 /* ---- the file and what lies around it -----------------------------------------------------------------------------
@@ -193,14 +151,18 @@ static bool read_surroundings(arena *a, diag *d, const char *path, model *m) {
     return true;
 }
 
-model *model_from_onnx_bytes(arena *a, diag *d, const char *path, const uint8_t *data, uint64_t bytes) {
+/** Also writes what became of each node to `explain`, if it is not NULL. */
+static model *import(arena *a, diag *d, const char *path, const uint8_t *data, uint64_t bytes, FILE *explain) {
     model *m = ARENA_NEW(a, model);
     m->path = arena_strdup(a, path);
     m->name = path_stem(a, path);
     m->loc = (src_loc){m->path, 0, 0};
     m->lower_case = true;
     importer im = {.a = a, .d = d, .graph = onnx_parse(a, d, path, data, bytes), .batch = DIM_BATCH, .seq = DIM_SEQ};
-    if (!im.graph || !read_graph(&im, m))
+    bool ok = im.graph && read_graph(&im, m);
+    if (explain && im.fates)
+        onnx_explain(&im, explain);
+    if (!ok)
         return NULL;
     if (im.seq > m->transformer.positions) {
         diag_error(d, m->loc, "takes %lld tokens, but has positions for %u", (long long)im.seq,
@@ -209,6 +171,23 @@ model *model_from_onnx_bytes(arena *a, diag *d, const char *path, const uint8_t 
     }
     m->tokens = im.seq > 0 ? (uint32_t)im.seq : 0;
     return m;
+}
+
+model *model_from_onnx_bytes(arena *a, diag *d, const char *path, const uint8_t *data, uint64_t bytes) {
+    return import(a, d, path, data, bytes, NULL);
+}
+
+bool model_explain(arena *a, const char *path, FILE *out) {
+    const uint8_t *data;
+    uint64_t bytes;
+    diag *unheard = diag_new(a, NULL); /* whoever loads the model hears it */
+    if (!model_is_onnx(path))
+        return false;
+    if (file_map(unheard, path, &data, &bytes)) {
+        (void)import(a, unheard, path, data, bytes, out);
+        file_unmap(data, bytes);
+    }
+    return true;
 }
 
 model *model_from_onnx(arena *a, diag *d, const char *path) {

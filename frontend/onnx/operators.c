@@ -8,7 +8,7 @@ int64_t node_int(const importer *im, const char *name, int64_t missing) {
     return attr && attr->has_int ? attr->i : missing;
 }
 
-static double node_real(const importer *im, const char *name, double missing) {
+double node_real(const importer *im, const char *name, double missing) {
     const onnx_attr *attr = onnx_attribute(im->node, name);
     return attr && attr->has_float ? (double)attr->f : missing;
 }
@@ -55,6 +55,11 @@ static const term *size_arithmetic(importer *im, char sign) {
 
 static const term *arithmetic(importer *im, char sign,
                               const term *(*rows)(importer *im, const term *x, const term *y)) {
+    const term *codes = sign == '*'   ? term_scale_codes(im, im->in[0], im->in[1])
+                        : sign == '-' ? term_center_codes(im, im->in[0], im->in[1])
+                                      : NULL;
+    if (codes)
+        return codes;
     if (im->in[0]->kind == TERM_INTS && im->in[1]->kind == TERM_INTS)
         return size_arithmetic(im, sign);
     const term *x = number(im, im->in[0]), *y = number(im, im->in[1]);
@@ -108,22 +113,32 @@ static const term *sigmoid(importer *im) {
     return function(im, TERM_SIGMOID);
 }
 
-/** Activations of rows, by the index in ACTIVATION_WORDS. */
-static const term *activate(importer *im, uint32_t index) {
+const term *node_activation(importer *im, uint32_t index) {
     const term *x = im->in[0];
     if (im->in[1])
         x = term_add(im, x, im->in[1]);
+    if (x->kind == TERM_UNKNOWN)
+        return x;
     return term_is_rows(x) ? term_activation(im, x, index) : term_unknown(im, "an activation is known only of rows");
 }
 static const term *gelu(importer *im) {
     const onnx_attr *approximate = onnx_attribute(im->node, "approximate");
-    return activate(im, approximate && approximate->s && strcmp(approximate->s, "tanh") == 0);
-}
-static const term *fast_gelu(importer *im) {
-    return activate(im, 1);
+    return node_activation(im, approximate && approximate->s && strcmp(approximate->s, "tanh") == 0);
 }
 static const term *relu(importer *im) {
-    return activate(im, 2);
+    return node_activation(im, 2);
+}
+
+/** A mask's sum over its tokens is their number. */
+static const term *reduce_sum(importer *im) {
+    if (im->in[0]->kind != TERM_UNIFORM || !im->in[0]->ints || im->in[0]->number != 1)
+        return term_unknown(im, "a sum over an axis is known only of the mask of tokens");
+    int64_t *length = ARENA_NEW(im->a, int64_t);
+    term *t = term_new(im, TERM_INTS, NULL, NULL);
+    *length = im->seq;
+    t->ints = length;
+    t->count = 1;
+    return t;
 }
 
 static const term *reduce_mean(importer *im) {
@@ -174,23 +189,17 @@ static const term *reshape(importer *im) {
                                     : term_unknown(im, "reshapes to sizes that are not known");
 }
 
-static const term *layernorm_of(importer *im, const term *x, size_t gamma) {
+const term *node_layernorm(importer *im, const term *x, size_t gamma, double epsilon) {
     const term *g = im->in[gamma], *b = im->in[gamma + 1];
-    if (g->kind != TERM_WEIGHT || (b && b->kind != TERM_WEIGHT))
+    if (!g || g->kind != TERM_WEIGHT || (b && b->kind != TERM_WEIGHT))
         return term_unknown(im, "factors and offsets must be constants");
-    return term_layernorm(im, x, g->weight, b ? b->weight : NULL, node_real(im, "epsilon", gamma == 1 ? 1e-5 : 1e-12));
+    return term_layernorm(im, x, g->weight, b ? b->weight : NULL, node_real(im, "epsilon", epsilon));
 }
 
 static const term *layer_normalization(importer *im) {
     int64_t axis = node_int(im, "axis", -1);
-    return axis == -1 || axis == 2 ? layernorm_of(im, im->in[0], 1)
+    return axis == -1 || axis == 2 ? node_layernorm(im, im->in[0], 1, 1e-5)
                                    : term_unknown(im, "normalisation is known only of each row");
-}
-
-/** Of com.microsoft: the sum of input, skip and bias, normalised. */
-static const term *skip_layer_normalization(importer *im) {
-    const term *x = im->in[0], *bias = im->in[4];
-    return layernorm_of(im, term_add(im, bias ? term_add(im, x, bias) : x, im->in[1]), 2);
 }
 
 static const onnx_operator operators[] = {
@@ -206,30 +215,27 @@ static const onnx_operator operators[] = {
     {"Tanh", tanh_of, 1},
     {"Sigmoid", sigmoid, 1},
     {"Gelu", gelu, 1},
-    {"BiasGelu", gelu, 2},
-    {"FastGelu", fast_gelu, 1},
     {"Relu", relu, 1},
     {"ReduceMean", reduce_mean, 1},
+    {"ReduceSum", reduce_sum, 1},
     {"Softmax", softmax, 1},
     {"MatMul", matmul, 2},
     {"Gemm", gemm, 2},
+    {"Attention", onnx_attention_rule, 3},
     {"Transpose", transpose, 1},
     {"Reshape", reshape, 2},
     {"LayerNormalization", layer_normalization, 2},
-    {"SkipLayerNormalization", skip_layer_normalization, 3},
     {NULL, NULL, 0},
 };
 
+#define RMS "normalises without a mean, as decoders do; encoders of the BERT family subtract it"
 /* Operators that are known to exist and have no place in the IR, and why. */
 static const struct {
     const char *op, *reason;
 } refused[] = {
-    {"Attention", "its weights of query, key and value lie interleaved in one matrix; export them as three"},
-    {"Split", "weights of query, key and value lie interleaved in one matrix; export them as three"},
-    {"DynamicQuantizeLinear", "quantised graphs are not read; import the float32 model, and choose --linear=int8"},
-    {"MatMulInteger", "quantised graphs are not read; import the float32 model, and choose --linear=int8"},
-    {"QuantizeLinear", "quantised graphs are not read; import the float32 model, and choose --linear=int8"},
-    {"DequantizeLinear", "quantised graphs are not read; import the float32 model, and choose --linear=int8"},
+    {"SimplifiedLayerNormalization", RMS},
+    {"SkipSimplifiedLayerNormalization", RMS},
+    {"RMSNormalization", RMS},
     {"If", "control flow depends on data; a program's steps are known before it runs"},
     {"Loop", "control flow depends on data; a program's steps are known before it runs"},
 };
@@ -241,9 +247,20 @@ static const onnx_operator *find(const onnx_operator *table, const char *op) {
     return NULL;
 }
 
+/** The rule of an operator. Those of com.microsoft include the standard ones; where both have a name, theirs counts. */
+static const onnx_operator *find_any(const onnx_node *n) {
+    const onnx_operator *const tables[] = {strcmp(n->domain, "com.microsoft") == 0 ? onnx_contrib_operators : operators,
+                                           operators, onnx_split_operators, onnx_quantised_operators,
+                                           onnx_shape_operators};
+    const onnx_operator *known = NULL;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables && !known; i++)
+        known = find(tables[i], n->op);
+    return known;
+}
+
 /** Operands that only say a size: what does not depend on it takes it unknown. */
 static bool may_be_unknown(const char *op, size_t index) {
-    return strcmp(op, "ConstantOfShape") == 0 || strcmp(op, "Where") == 0 ||
+    return strcmp(op, "ConstantOfShape") == 0 || strcmp(op, "Where") == 0 || strcmp(op, "GatherND") == 0 ||
            (index == 1 && (strcmp(op, "Expand") == 0 || strcmp(op, "Reshape") == 0));
 }
 
@@ -254,8 +271,7 @@ const term *onnx_apply(importer *im) {
             return term_unknown(im, refused[i].reason);
     if (*n->domain && strcmp(n->domain, "ai.onnx") != 0 && strcmp(n->domain, "com.microsoft") != 0)
         return term_unknown(im, "operators of its domain are not known");
-    const onnx_operator *known = find(operators, n->op);
-    known = known ? known : find(onnx_shape_operators, n->op);
+    const onnx_operator *known = find_any(n);
     if (!known)
         return term_unknown(im, "no operator of this name is known");
     if (n->input_count > ONNX_MAX_INPUTS)

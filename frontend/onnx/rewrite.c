@@ -32,11 +32,35 @@ const term *term_unknown(importer *im, const char *reason) {
     return t;
 }
 
+const term *term_instead(importer *im, const char *reason, const term *output) {
+    term *t = ARENA_NEW(im->a, term);
+    t->kind = TERM_UNKNOWN;
+    t->reason = reason;
+    t->node = im->node;
+    t->a = im->problems;
+    im->problems = t;
+    return output;
+}
+
+const term *term_strip(const term *t, double *factor) {
+    if (t->kind != TERM_SCALE)
+        return t;
+    *factor *= t->number;
+    return t->a;
+}
+
+/** The same constant, or the same part of one. */
+static bool same_tensor(const onnx_tensor *x, const onnx_tensor *y) {
+    return x == y || (x && y && x->data && x->data == y->data && x->type == y->type && x->rank == y->rank &&
+                      x->stride == y->stride && x->codes == y->codes &&
+                      memcmp(x->dims, y->dims, x->rank * sizeof *x->dims) == 0);
+}
+
 static bool same_within(const term *x, const term *y, int depth) {
     if (x == y)
         return true;
-    if (!x || !y || depth == 0 || x->kind != y->kind || x->number != y->number || x->weight != y->weight ||
-        x->bias != y->bias || x->width != y->width || x->heads != y->heads || x->function != y->function ||
+    if (!x || !y || depth == 0 || x->kind != y->kind || x->number != y->number || !same_tensor(x->weight, y->weight) ||
+        !same_tensor(x->bias, y->bias) || x->width != y->width || x->heads != y->heads || x->function != y->function ||
         x->kind == TERM_UNKNOWN || x->kind == TERM_INTS)
         return false;
     return same_within(x->a, y->a, depth - 1) && same_within(x->b, y->b, depth - 1) &&
@@ -152,8 +176,9 @@ const term *term_add(importer *im, const term *x, const term *y) {
     if (y->kind == TERM_WEIGHT)
         return add_vector(im, x, y);
     if (x->width != y->width)
-        return term_unknown(
-            im, arena_printf(im->a, "its operands are %u and %u wide; a sum needs equal shapes", x->width, y->width));
+        return term_instead(
+            im, arena_printf(im->a, "its operands are %u and %u wide; a sum needs equal shapes", x->width, y->width),
+            term_new(im, TERM_SUM, x, y));
     return term_new(im, TERM_SUM, x, y);
 }
 
@@ -255,12 +280,17 @@ static double decimal(double number) {
 
 const term *term_layernorm(importer *im, const term *x, const onnx_tensor *gamma, const onnx_tensor *beta,
                            double epsilon) {
-    if (!term_is_rows(x) || gamma->elements != x->width || (beta && beta->elements != x->width))
-        return term_unknown(im, arena_printf(im->a, "normalises rows of %u with %llu factors", x->width,
-                                             (unsigned long long)gamma->elements));
+    if (!term_is_rows(x))
+        return term_unknown(im, "a normalisation is known only of rows");
     term *t = term_new(im, TERM_LAYERNORM, x, NULL);
     t->weight = gamma;
     t->bias = beta;
     t->number = decimal(epsilon);
+    if (gamma->elements != x->width || (beta && beta->elements != x->width))
+        return term_instead(im,
+                            arena_printf(im->a, "normalises rows of %u with %llu factors and %llu offsets", x->width,
+                                         (unsigned long long)gamma->elements,
+                                         (unsigned long long)(beta ? beta->elements : gamma->elements)),
+                            t);
     return t;
 }

@@ -42,6 +42,8 @@ static double element(const onnx_tensor *t, uint64_t i) {
     case ONNX_INT64:
         memcpy(&i64, at, sizeof i64);
         return (double)i64;
+    case ONNX_INT8:
+        return (int8_t)*at;
     default:
         return *at;
     }
@@ -65,7 +67,10 @@ const term *term_constant(importer *im, const onnx_tensor *t) {
                 memcpy(&ints[i], t->data + i * sizeof *ints, sizeof *ints);
             else if (!t->ints)
                 ints[i] = (int64_t)element(t, i);
+            if (ints[i] <= DIM_LAST) /* as far below as this: no symbol */
+                ints[i] = DIM_LAST + 1;
         }
+        out->weight = t;
         return out;
     }
     term *out = term_new(im, TERM_WEIGHT, NULL, NULL);
@@ -106,9 +111,16 @@ static const term *constant_of_shape(importer *im) {
  */
 
 static const term *shape(importer *im) {
-    return onnx_attribute(im->node, "start") || onnx_attribute(im->node, "end")
-               ? term_unknown(im, "a part of a shape is not read; take it from the whole by Gather or Slice")
-               : term_shape(im, im->in[0]);
+    const term *whole = term_shape(im, im->in[0]);
+    int64_t first = node_int(im, "start", 0), last = node_int(im, "end", INT64_MAX), n = (int64_t)whole->count;
+    if (whole->kind != TERM_INTS || (first == 0 && last == INT64_MAX))
+        return whole;
+    first = first < -n ? 0 : first < 0 ? first + n : first > n ? n : first;
+    last = last < -n ? 0 : last < 0 ? last + n : last > n ? n : last;
+    int64_t *ints;
+    term *t = ints_new(im, first < last ? (size_t)(last - first) : 0, &ints);
+    memcpy(ints, whole->ints + first, t->count * sizeof *ints);
+    return t;
 }
 
 static const term *same(importer *im) {
@@ -126,6 +138,9 @@ static const term *as_uniform(importer *im, const term *t) {
 static const term *cast(importer *im) {
     const term *x = im->in[0];
     int64_t to = node_int(im, "to", 0);
+    const term *codes = to == ONNX_FLOAT ? term_cast_codes(im, x) : NULL;
+    if (codes)
+        return codes;
     if (x->kind == TERM_INTS && !is_whole(to))
         return as_uniform(im, x);
     if (x->kind == TERM_UNIFORM && to == ONNX_BOOL)
@@ -173,6 +188,12 @@ static const term *gather(importer *im) {
         t->function = 2;
         return t;
     }
+    if ((from->kind == TERM_PARTS || from->kind == TERM_SPLIT || from->kind == TERM_HEADS || from->kind == TERM_SCALE) &&
+        which->kind == TERM_INTS && which->count == 1 && which->ints[0] >= 0) {
+        const term *part = term_part(im, from, node_int(im, "axis", 0), (uint64_t)which->ints[0], 1);
+        const term *one = which->scalar && part->kind != TERM_UNKNOWN ? term_drop_axis(im, part) : NULL;
+        return one ? one : part;
+    }
     if (from->kind != TERM_WEIGHT || from->weight->rank != 2 || from->transposed || node_int(im, "axis", 0) != 0 ||
         from->weight->dims[1] > UINT32_MAX)
         return term_unknown(im, "gathers neither sizes nor rows of a table");
@@ -188,12 +209,18 @@ static const term *gather(importer *im) {
 }
 
 static const term *concat(importer *im) {
-    size_t total = 0, at = 0;
+    size_t total = 0, at = 0, indices = 0;
     for (size_t i = 0; i < im->node->input_count; i++) {
-        if (im->in[i]->kind != TERM_INTS || im->in[i]->count > ONNX_MAX_INTS)
+        bool ints = im->in[i]->kind == TERM_INTS;
+        if (ints && im->in[i]->count > ONNX_MAX_INTS)
+            return term_unknown(im, "joins more numbers than are read");
+        total += ints ? im->in[i]->count : 0;
+        indices += im->in[i]->kind == TERM_POSITIONS || im->in[i]->kind == TERM_UNIFORM;
+        if (!ints && im->in[i]->kind != TERM_POSITIONS && im->in[i]->kind != TERM_UNIFORM)
             return term_unknown(im, "joins what are no sizes");
-        total += im->in[i]->count;
     }
+    if (indices)
+        return term_new(im, TERM_INDICES, NULL, NULL);
     int64_t *ints;
     term *t = ints_new(im, total, &ints);
     for (size_t i = 0; i < im->node->input_count; i++)
@@ -212,6 +239,17 @@ static const term *slice(importer *im) {
         return term_uniform(im, x->number);
     if (!start || !end || starts != 1 || ends != 1 || (step && (steps != 1 || step[0] != 1)))
         return term_unknown(im, "a slice is known only along one axis, by steps of one");
+    double factor = 1;
+    const term *rows = term_strip(x, &factor);
+    if (rows->kind == TERM_PARTS || rows->kind == TERM_SPLIT || rows->kind == TERM_HEADS || term_is_rows(rows)) {
+        if (!axis || is_symbol(end[0]) || start[0] < 0 || end[0] <= start[0])
+            return term_unknown(im, "a slice of rows is known only of elements, heads or parts counted from the first");
+        uint64_t last = (uint64_t)end[0], room = term_axis_size(x, axis[0]);
+        last = last < room ? last : room;
+        return (uint64_t)start[0] < last
+                   ? term_part(im, x, axis[0], (uint64_t)start[0], last - (uint64_t)start[0])
+                   : term_unknown(im, "a slice of rows is known only along elements, heads or parts");
+    }
     bool whole = start[0] == 0 && (end[0] == im->seq || end[0] >= INT32_MAX);
     if (whole && (x->kind == TERM_POSITIONS || x->kind == TERM_IDS || x->kind == TERM_TYPES))
         return x;
@@ -235,7 +273,7 @@ static const term *slice(importer *im) {
         if (zero->kind == TERM_UNIFORM)
             return zero;
     }
-    int64_t first = start[0] < 0 ? start[0] + n : start[0];
+    int64_t first = start[0] < -n ? 0 : start[0] < 0 ? start[0] + n : start[0];
     last = last < 0 ? last + n : last > n ? n : last;
     if (is_symbol(start[0]) || is_symbol(end[0]) || first < 0 || first > last)
         return term_unknown(im, "slices outside of its operand");
@@ -251,6 +289,12 @@ static const term *range(importer *im) {
                 to->count == 1 && by->count == 1;
     if (ints && from->ints[0] == 0 && to->ints[0] == im->seq && by->ints[0] == 1)
         return term_new(im, TERM_POSITIONS, NULL, NULL);
+    if (ints && from->ints[0] == 0 && by->ints[0] == 1 && (to->ints[0] == im->batch || to->ints[0] == 1)) {
+        int64_t *zero; /* texts are computed one at a time */
+        term *t = ints_new(im, 1, &zero);
+        *zero = 0;
+        return t;
+    }
     return term_unknown(im, "a range is known only of all positions: from 0 to the length by 1");
 }
 
@@ -277,6 +321,9 @@ static const term *axes_of_one(importer *im) {
     }
     if (x->kind == TERM_POSITIONS || x->kind == TERM_EMBEDDING)
         return x;
+    const term *one = strcmp(im->node->op, "Squeeze") == 0 ? term_drop_axis(im, x) : NULL;
+    if (one)
+        return one;
     return term_unknown(im, "adds an axis to what is neither sizes nor positions nor a mask");
 }
 
@@ -285,23 +332,52 @@ static const term *where(importer *im) {
     const term *all = im->in[1], *none = im->in[2];
     if (c->kind == TERM_UNIFORM)
         return c->number != 0 ? all : none;
-    return term_unknown(im, "chooses by a condition that is not the same for all tokens");
+    return term_unknown(im, c->kind == TERM_UNKNOWN ? NULL : "chooses by a condition that is not the same for all tokens");
 }
 
-/** Comparisons and logic of uniform numbers. */
+/** Comparisons and logic of uniform numbers; and positions are not negative. */
 static const term *compare(importer *im) {
     const term *x = as_uniform(im, im->in[0]), *y = im->in[1] ? as_uniform(im, im->in[1]) : x;
     const char *op = im->node->op;
+    bool order = strcmp(op, "GreaterOrEqual") == 0 || strcmp(op, "Greater") == 0;
+    if (order && x->kind == TERM_POSITIONS && y->kind == TERM_UNIFORM && y->number <= (op[7] ? 0 : -1))
+        return term_uniform(im, 1);
     double a = x->number, b = y->number;
     if (x->kind != TERM_UNIFORM || y->kind != TERM_UNIFORM)
         return term_unknown(im, "compares what is not the same for all tokens");
     bool yes = strcmp(op, "Equal") == 0     ? a == b
                : strcmp(op, "Greater") == 0 ? a > b
                : strcmp(op, "Less") == 0    ? a < b
+               : strcmp(op, "GreaterOrEqual") == 0 ? a >= b
+               : strcmp(op, "LessOrEqual") == 0 ? a <= b
                : strcmp(op, "And") == 0     ? a != 0 && b != 0
                : strcmp(op, "Or") == 0      ? a != 0 || b != 0
                                             : a == 0;
     return term_uniform(im, yes);
+}
+
+/** Positions and zeros, broadcast: what exporters write to learn a mask's shape. */
+static const term *maximum(importer *im) {
+    const term *x = as_uniform(im, im->in[0]), *y = im->in[1] ? as_uniform(im, im->in[1]) : x;
+    if (x->kind == TERM_UNIFORM && y->kind == TERM_UNIFORM)
+        return term_uniform(im, fmax(x->number, y->number));
+    if (x->kind == TERM_POSITIONS && y->kind == TERM_UNIFORM && y->number <= 0)
+        return x;
+    if (y->kind == TERM_POSITIONS && x->kind == TERM_UNIFORM && x->number <= 0)
+        return y;
+    return term_unknown(im, "a maximum is known only of numbers, and of positions and 0");
+}
+
+/** Elements of a mask: as all are alike, so are these. */
+static const term *gather_nd(importer *im) {
+    return im->in[0]->kind == TERM_UNIFORM ? term_uniform(im, im->in[0]->number)
+                                           : term_unknown(im, "gathers from what is not the same for all tokens");
+}
+
+/** Probabilities of a row that sees a token are numbers, and every row sees itself. */
+static const term *is_nan(importer *im) {
+    return im->in[0]->kind == TERM_PROBS ? term_uniform(im, 0)
+                                         : term_unknown(im, "only of probabilities it is known that they are numbers");
 }
 
 const onnx_operator onnx_shape_operators[] = {
@@ -322,6 +398,11 @@ const onnx_operator onnx_shape_operators[] = {
     {"Equal", compare, 2},
     {"Greater", compare, 2},
     {"Less", compare, 2},
+    {"GreaterOrEqual", compare, 2},
+    {"LessOrEqual", compare, 2},
+    {"Max", maximum, 1},
+    {"GatherND", gather_nd, 2},
+    {"IsNaN", is_nan, 1},
     {"And", compare, 2},
     {"Or", compare, 2},
     {"Not", compare, 1},

@@ -1,0 +1,201 @@
+/* Operators of com.microsoft, which ONNX Runtime's transformer optimiser makes of the standard ones; and attention as
+ * one standard operator. What each computes is said in ONNX Runtime's ContribOperators.md. */
+#include <math.h>
+#include <string.h>
+
+#include "frontend/onnx/term.h"
+
+/* ---- attention ---------------------------------------------------------------------------------------------------- */
+
+/** Why inputs from `mask` on, or attributes, ask for more than attention of all tokens; NULL if they do not. A program
+ * takes only tokens that are there: whatever a mask of tokens is made of, it masks none. */
+static const char *attention_is_other(const importer *im, size_t mask, size_t masks, const char *causal) {
+    if (node_int(im, causal, 0) != 0)
+        return "is causal; encoders of the BERT family see all tokens";
+    if (node_int(im, "do_rotary", 0) != 0)
+        return "turns queries and keys by their positions; encoders of the BERT family do not";
+    for (size_t i = mask; i < ONNX_MAX_INPUTS; i++) {
+        const term *t = im->in[i];
+        if (t && i >= mask + masks)
+            return "has an input for tokens of the past, or another that encoders of the BERT family have not";
+        if (t && t->kind != TERM_UNIFORM && t->kind != TERM_INTS)
+            return "its mask depends on more than which tokens are there";
+    }
+    return NULL;
+}
+
+/** The rows that three equal parts of `rows` are, as attention. */
+static const term *attention_of_three(importer *im, const term *rows) {
+    if (rows->kind == TERM_UNKNOWN)
+        return rows;
+    size_t count;
+    const int64_t *sizes = node_ints(im, "qkv_hidden_sizes", SIZE_MAX, &count);
+    uint64_t part = rows->width / 3;
+    if (rows->width % 3 != 0 || (sizes && (count != 3 || sizes[0] != (int64_t)part || sizes[1] != (int64_t)part)))
+        return term_unknown(im, arena_printf(im->a, "makes rows of %u; queries, keys and values must be a third each",
+                                             rows->width));
+    const term *three[3];
+    for (unsigned i = 0; i < 3; i++)
+        if ((three[i] = term_columns(im, rows, i * part, part))->kind == TERM_UNKNOWN)
+            return three[i];
+    return term_attention(im, three[0], three[1], three[2], node_int(im, "num_heads", 0), node_real(im, "scale", 0));
+}
+
+/** input, weights [inputs, 3 outputs], bias, mask_index, past, attention_bias. */
+static const term *attention(importer *im) {
+    const term *w = im->in[1], *bias = im->in[2];
+    const char *other = im->in[4] ? "has an input for tokens of the past" : attention_is_other(im, 3, 3, "unidirectional");
+    if (other)
+        return term_unknown(im, other);
+    if (w->kind != TERM_WEIGHT || (bias && bias->kind != TERM_WEIGHT))
+        return term_unknown(im, "weights and bias must be constants");
+    return attention_of_three(im, term_linear(im, im->in[0], w->weight, !w->transposed, bias ? bias->weight : NULL));
+}
+
+/** Rows and their third of a bias. */
+static const term *with_bias(importer *im, const term *x, const term *bias, uint64_t part) {
+    if (!bias)
+        return x;
+    if (bias->kind != TERM_WEIGHT || bias->weight->rank != 1 || bias->weight->elements != 3 * (uint64_t)x->width)
+        return term_unknown(im, "its bias must be a constant vector, a third each of queries, keys and values");
+    term *third = term_new(im, TERM_WEIGHT, NULL, NULL);
+    third->weight = onnx_tensor_part(im, bias->weight, 0, part * x->width, x->width);
+    return term_add(im, x, third);
+}
+
+/** query, key, value, bias [3 outputs], key_padding_mask, attention_bias, past: rows in, rows out. */
+static const term *multi_head_attention(importer *im) {
+    const char *other = attention_is_other(im, 4, 2, "unidirectional");
+    if (other || !im->in[1] || !im->in[2])
+        return term_unknown(im, other ? other : "query, key and value must be three inputs");
+    const term *three[3];
+    for (unsigned i = 0; i < 3; i++)
+        if ((three[i] = with_bias(im, im->in[i], im->in[3], i))->kind == TERM_UNKNOWN)
+            return three[i];
+    return term_attention(im, three[0], three[1], three[2], node_int(im, "num_heads", 0), node_real(im, "scale", 0));
+}
+
+/** input codes, weights, bias, input_scale, weight_scale, mask_index, input_zero_point, weight_zero_point. */
+static const term *quantised_attention(importer *im) {
+    const term *mask = im->in[5], *bias = im->in[2];
+    if (node_int(im, "unidirectional", 0) != 0 || im->in[8] ||
+        (mask && mask->kind != TERM_UNIFORM && mask->kind != TERM_INTS))
+        return term_unknown(im, "sees the past, or not all tokens; encoders of the BERT family see all");
+    const term *w = term_constant_codes(im, im->in[1], im->in[4], im->in[7], 1);
+    if (w->kind == TERM_UNKNOWN || im->in[0]->kind != TERM_CODES || (bias && bias->kind != TERM_WEIGHT))
+        return w->kind == TERM_UNKNOWN ? w : term_unknown(im, "multiplies what are no codes of rows");
+    return attention_of_three(im, term_linear(im, im->in[0]->a, w->weight, true, bias ? bias->weight : NULL));
+}
+
+/* ---- sums and products -------------------------------------------------------------------------------------------- */
+
+/** Adds a bias to whichever of a sum's operands is a product that has none. */
+static const term *add_with_bias(importer *im, const term *x, const term *y, const term *bias) {
+    bool second = y->kind == TERM_LINEAR && !y->bias && (x->kind != TERM_LINEAR || x->bias);
+    if (bias && second)
+        y = term_add(im, y, bias);
+    else if (bias)
+        x = term_add(im, x, bias);
+    return x->kind == TERM_UNKNOWN ? x : y->kind == TERM_UNKNOWN ? y : term_add(im, x, y);
+}
+
+/** input, skip, gamma, beta, bias; the fourth output is the sum. */
+static const term *skip_layer_normalization(importer *im) {
+    const term *sum = add_with_bias(im, im->in[0], im->in[1], im->in[4]);
+    if (sum->kind == TERM_UNKNOWN)
+        return sum;
+    im->out[3] = sum;
+    return node_layernorm(im, sum, 2, 1e-12);
+}
+
+/** A table's rows, by ids, types or positions. */
+static const term *rows_of(importer *im, const term *table, const term *which) {
+    if (table->kind != TERM_WEIGHT || table->weight->rank != 2 || table->transposed ||
+        table->weight->dims[1] > UINT32_MAX)
+        return term_unknown(im, "its tables must be constant matrices");
+    term *t = term_new(im, TERM_EMBEDDING, which, NULL);
+    t->weight = table->weight;
+    t->width = (uint32_t)table->weight->dims[1];
+    return t;
+}
+
+/** input_ids, segment_ids, words, positions, segments, gamma, beta, mask, position_ids; also gives the mask's index and
+ * the sum. */
+static const term *embed_layer_normalization(importer *im) {
+    const term *ids = im->in[0], *types = im->in[1], *at = im->in[8];
+    if (!im->in[3] || !im->in[5] || ids->kind != TERM_IDS || (types && types->kind != TERM_TYPES) ||
+        (at && at->kind != TERM_POSITIONS) || (types && !im->in[4]))
+        return term_unknown(im, "rows must be chosen by token ids, token types and positions");
+    const term *sum = rows_of(im, im->in[2], ids);
+    if (types && sum->kind != TERM_UNKNOWN) {
+        const term *segments = rows_of(im, im->in[4], types);
+        sum = segments->kind == TERM_UNKNOWN ? segments : term_add(im, sum, segments);
+    }
+    const term *positions = rows_of(im, im->in[3], at ? at : term_new(im, TERM_POSITIONS, NULL, NULL));
+    sum = sum->kind == TERM_UNKNOWN ? sum : positions->kind == TERM_UNKNOWN ? positions : term_add(im, sum, positions);
+    if (sum->kind == TERM_UNKNOWN)
+        return sum;
+    im->out[1] = term_uniform(im, 1);
+    im->out[2] = sum;
+    return node_layernorm(im, sum, 5, 1e-12);
+}
+
+static const term *gelu(importer *im) {
+    return node_activation(im, 0);
+}
+static const term *fast_gelu(importer *im) {
+    return node_activation(im, 1);
+}
+
+/** alpha times a product, the second operand transposed if the node says so. */
+static const term *fused_matmul(importer *im) {
+    static const int64_t turned[] = {0, 1, 3, 2};
+    const term *y = im->in[1];
+    if (node_int(im, "transA", 0) != 0 || node_int(im, "transBatchA", 0) != 0 || node_int(im, "transBatchB", 0) != 0)
+        return term_unknown(im, "transposes its first operand, or batches");
+    if (node_int(im, "transB", 0) != 0)
+        y = term_transpose(im, y, turned, y->kind == TERM_WEIGHT ? 0 : 4);
+    const term *product = y->kind == TERM_UNKNOWN ? y : term_matmul(im, im->in[0], y);
+    return product->kind == TERM_UNKNOWN ? product : term_scale(im, product, node_real(im, "alpha", 1));
+}
+
+/* ---- the standard operator ---------------------------------------------------------------------------------------- */
+
+const term *onnx_attention_rule(importer *im) {
+    const term *q = im->in[0], *k = im->in[1], *v = im->in[2];
+    const char *other = im->in[4] || im->in[5] ? "has inputs for tokens of the past" : attention_is_other(im, 3, 1, "is_causal");
+    if (other || node_real(im, "softcap", 0) != 0)
+        return term_unknown(im, other ? other : "caps scores; attention of the BERT family does not");
+    if (term_is_rows(q)) {
+        int64_t heads = node_int(im, "q_num_heads", 0);
+        return node_int(im, "kv_num_heads", heads) != heads
+                   ? term_unknown(im, "has fewer heads of keys than of queries; encoders of the BERT family do not")
+                   : term_attention(im, q, k, v, heads, node_real(im, "scale", 0));
+    }
+    static const int64_t turned[] = {0, 1, 3, 2};
+    double factor = 1;
+    const term *plain = term_strip(q, &factor);
+    if (plain->kind != TERM_HEADS)
+        return term_unknown(im, "attention is known of rows, or of rows in heads");
+    const term *keys = term_transpose(im, k, turned, 4);
+    const term *scores = keys->kind == TERM_UNKNOWN ? keys : term_matmul(im, q, keys);
+    double scale = node_real(im, "scale", 0);
+    if (scores->kind == TERM_UNKNOWN)
+        return scores;
+    const term *probs =
+        term_softmax(im, term_scale(im, scores, scale != 0 ? scale : 1 / sqrt((double)plain->width / plain->heads)));
+    return probs->kind == TERM_UNKNOWN ? probs : term_matmul(im, probs, v);
+}
+
+const onnx_operator onnx_contrib_operators[] = {
+    {"Attention", attention, 2},
+    {"MultiHeadAttention", multi_head_attention, 1},
+    {"QAttention", quantised_attention, 5},
+    {"SkipLayerNormalization", skip_layer_normalization, 3},
+    {"EmbedLayerNormalization", embed_layer_normalization, 3},
+    {"Gelu", gelu, 1},
+    {"BiasGelu", gelu, 2},
+    {"FastGelu", fast_gelu, 1},
+    {"FusedMatMul", fused_matmul, 2},
+    {NULL, NULL, 0},
+};
