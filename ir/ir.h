@@ -105,6 +105,8 @@ typedef struct {
     bool transposed;     /* linear weight stored [inputs][outputs] */
     uint64_t seed;
     double mean, scale;
+    uint64_t scales, zeros; /* of I8, U8, I32: bytes of the file where one for each column lies; 0: scale, mean */
+    bool by_rows;           /* scales and zeros are of rows */
     src_loc loc;
 } ir_tensor;
 

@@ -63,6 +63,9 @@ static const setting tensor_settings[] = {
     {"seed", AS_UINT64, offsetof(ir_tensor, seed)},
     {"mean", AS_REAL, offsetof(ir_tensor, mean)},
     {"scale", AS_REAL, offsetof(ir_tensor, scale)},
+    {"scales", AS_UINT64, offsetof(ir_tensor, scales)},
+    {"zeros", AS_UINT64, offsetof(ir_tensor, zeros)},
+    {"by_rows", AS_FLAG, offsetof(ir_tensor, by_rows)},
 };
 enum { TENSOR_SETTINGS = sizeof tensor_settings / sizeof tensor_settings[0] };
 

@@ -192,6 +192,12 @@ static void put_tensor(writer *w, const ir_module *m, const ir_tensor *t) {
         put(w, ", scale = ");
         put_real(w, t->scale);
     }
+    if (t->scales)
+        put_field(w, "scales", t->scales);
+    if (t->zeros)
+        put_field(w, "zeros", t->zeros);
+    if (t->by_rows)
+        put(w, ", by_rows = yes");
     put(w, "}");
     put_location(w, m, &t->loc);
     put(w, "\n");

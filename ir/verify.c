@@ -52,12 +52,15 @@ static void verify_layout(verifier *v, const ir_tensor *t, unsigned type) {
                               .dtype = (uint8_t)type,
                               .transposed = t->transposed,
                               .mean = (float)t->mean,
-                              .scale = (float)t->scale};
+                              .scale = (float)t->scale,
+                              .offset = t->offset,
+                              .scales = t->scales,
+                              .zeros = t->zeros,
+                              .by_rows = t->by_rows};
     const char *wrong = dtq_tensor_layout_wrong(&plain);
-    uint64_t end;
     if (wrong)
         verify_error_at(v, t->loc, "tensor \"%s\", %u x %u: %s", t->name, t->rows, t->cols, wrong);
-    else if (t->file && (__builtin_add_overflow(t->offset, dtq_tensor_bytes(&plain), &end) || end > t->file_bytes))
+    else if (t->file && dtq_tensor_end(&plain) > t->file_bytes)
         verify_error_at(v, t->loc,
                         "tensor \"%s\" ends past the end of its file of %llu bytes; the file may be cut short", t->name,
                         (unsigned long long)t->file_bytes);
@@ -77,7 +80,7 @@ static void verify_tensor(verifier *v, size_t index) {
     if (type == DTQ_DTYPES) {
         verify_error_at(
             v, t->loc,
-            "tensor \"%s\" has the unknown dtype `%s`; it is F32, F16, BF16, one of ggml's blocks, synthetic or rotary",
+            "tensor \"%s\" has the unknown dtype `%s`; it is F32, F16, BF16, I8, U8, I32, one of ggml's blocks, synthetic or rotary",
             t->name, t->dtype ? t->dtype : "");
         return;
     }

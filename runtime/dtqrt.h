@@ -178,8 +178,11 @@ typedef struct {
     uint32_t stride;    /* elements from one row to the next; 0: as many as columns */
     uint8_t dtype;      /* dtq_dtype */
     uint8_t transposed; /* 1: a linear weight stored [inputs][outputs] */
+    uint8_t by_rows;    /* 1: scales and zeros are of rows, not of columns */
+    uint64_t scales;    /* of I8, U8 and I32: byte of the file where a float32 for each column lies; 0: `scale` for all */
+    uint64_t zeros;     /* of the same: where a zero point for each lies, in the type of the tensor; 0: `mean` for all */
     /* synthetic: element i is mean + scale * u, u uniform in [-1, 1) from splitmix64(seed + i); rotary: scale is the
-     * base of the frequencies */
+     * base of the frequencies; I8, U8 and I32: (code - mean) * scale */
     uint64_t seed;
     float mean, scale;
 } dtq_tensor;
@@ -188,6 +191,9 @@ typedef struct {
 const char *dtq_tensor_layout_wrong(const dtq_tensor *t);
 /** Bytes from the first to the last element of a tensor in a file, whose layout is not wrong; UINT64_MAX: too many. */
 uint64_t dtq_tensor_bytes(const dtq_tensor *t);
+
+/** One past the last byte of its file that a tensor uses, scales and zero points included; UINT64_MAX: too many. */
+uint64_t dtq_tensor_end(const dtq_tensor *t);
 
 /** A file that weights are mapped from. It is refused at run time if size or hash differ. */
 typedef struct {

@@ -60,7 +60,10 @@ bool weights_describe(arena *a, diag *d, const ir_module *m, dtq_program *p) {
                             .transposed = t->transposed,
                             .seed = t->seed,
                             .mean = (float)t->mean,
-                            .scale = (float)t->scale};
+                            .scale = (float)t->scale,
+                            .scales = t->scales,
+                            .zeros = t->zeros,
+                            .by_rows = t->by_rows};
         for (unsigned type = 0; type < DTQ_DTYPES; type++) /* of synthetic ones none is right, nor is any looked at */
             if (strcmp(t->dtype, dtq_dtypes[type].word) == 0)
                 out->dtype = (uint8_t)type;

@@ -122,7 +122,7 @@ const char *host_cache_weights(session *s, const char *directory, const dtq_host
         hash = dtq_fnv1a(hash, plan->files[i].path, strlen(plan->files[i].path));
     for (size_t i = 0; i < plan->tensor_count; i++) {
         const dtq_tensor *t = &plan->tensors[i];
-        uint64_t numbers[] = {t->offset, t->seed, t->shape[0], t->shape[1], t->stride, t->dtype};
+        uint64_t numbers[] = {t->offset, t->seed, t->shape[0], t->shape[1], t->stride, t->dtype, t->scales};
         hash = dtq_fnv1a(hash, numbers, sizeof numbers);
     }
     const char *path = arena_printf(s->arena, "%s/%s%016llx", directory, weights_prefix, (unsigned long long)hash);

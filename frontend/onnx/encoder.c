@@ -184,7 +184,8 @@ static const char *dtype_word(const onnx_tensor *t) {
         int64_t type;
         bool codes;
         const char *word;
-    } words[] = {{ONNX_FLOAT, false, "F32"}, {ONNX_FLOAT16, false, "F16"}, {ONNX_BFLOAT16, false, "BF16"}};
+    } words[] = {{ONNX_FLOAT, false, "F32"}, {ONNX_FLOAT16, false, "F16"}, {ONNX_BFLOAT16, false, "BF16"},
+                 {ONNX_INT8, true, "I8"},     {ONNX_UINT8, true, "U8"},      {ONNX_INT32, true, "I32"}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (words[i].type == t->type && words[i].codes == (t->codes != NULL))
             return words[i].word;
@@ -221,6 +222,13 @@ static bool put_tensor(encoder *e, model *m, const weights *w, weight_role role,
                      .stride = from->rank == 2 && from->stride > stored_cols ? (uint32_t)from->stride : 0,
                      .transposed = transposed,
                      .loc = m->loc};
+    if (from->codes) {
+        t->scale = from->codes->scale;
+        t->mean = from->codes->zero;
+        t->scales = from->codes->scales ? from->codes->scales->offset : 0;
+        t->zeros = from->codes->zeros ? from->codes->zeros->offset : 0;
+        t->by_rows = from->codes->by_rows;
+    }
     return true;
 }
 

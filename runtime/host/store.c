@@ -53,6 +53,9 @@ static uint64_t stamp_of(const dtq_host *h) {
                                     t->stride,
                                     t->dtype,
                                     t->transposed,
+                                    t->scales,
+                                    t->zeros,
+                                    t->by_rows,
                                     t->seed};
         const float parts[] = {t->mean, t->scale};
         hash = dtq_fnv1a(dtq_fnv1a(hash, numbers, sizeof numbers), parts, sizeof parts);

@@ -98,6 +98,9 @@ static void put_tensor(sink *s, const dtq_tensor *t) {
     put(s, t->seed, 8);
     put_float(s, t->mean);
     put_float(s, t->scale);
+    put(s, t->scales, 8);
+    put(s, t->zeros, 8);
+    put(s, t->by_rows, 1);
 }
 
 static void put_stream(sink *s, const dtq_stream *t) {
@@ -363,6 +366,9 @@ static void get_tensor(cursor *c, dtq_pool *pool, dtq_tensor *t) {
     t->seed = get(c, 8);
     t->mean = get_float(c);
     t->scale = get_float(c);
+    t->scales = get(c, 8);
+    t->zeros = get(c, 8);
+    t->by_rows = get8(c);
 }
 
 static void get_stream(cursor *c, dtq_stream *t) {

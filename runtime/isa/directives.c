@@ -44,6 +44,9 @@ static const dtq_attr tensor_rows[] = {
     HEX_OR(dtq_tensor, "seed", seed, 0),
     F32_OR(dtq_tensor, "mean", mean),
     F32_OR(dtq_tensor, "scale", scale),
+    INT_OR(dtq_tensor, "scales", scales, 0),
+    INT_OR(dtq_tensor, "zeros", zeros, 0),
+    WORD_OR(dtq_tensor, "by_rows", by_rows, "no|yes"),
 };
 static const dtq_attr stream_rows[] = {
     INT(dtq_stream, "seq", seq),

@@ -114,8 +114,7 @@ static bool check_tensor(const verifier *v, const dtq_field_info *f, uint64_t in
     const dtq_tensor *t = &v->program->tensors[index];
     if (t->file == UINT32_MAX)
         return true;
-    uint64_t bytes = dtq_tensor_bytes(t), file = v->program->files[t->file].bytes;
-    return (t->offset <= file && bytes <= file - t->offset) ||
+    return dtq_tensor_end(t) <= v->program->files[t->file].bytes ||
            fail_instr(v, "tensor \"%.80s\" leaves its file", t->name);
 }
 

@@ -33,6 +33,13 @@ const char *dtq_tensor_layout_wrong(const dtq_tensor *t) {
     if (!in_file && (type->elements > 1 || t->stride != 0)) {
         return "blocks and strides are of files, and it has none";
     }
+    const bool coded = dtq_is_coded(t);
+    if (!coded && (t->scales != 0 || t->zeros != 0 || t->by_rows != 0)) {
+        return "scales and zeros are of I8, U8 and I32";
+    }
+    if (t->by_rows > 1 || (coded && !in_file)) {
+        return "by_rows is no known word, or codes are in no file";
+    }
     if (t->dtype != DTQ_ROTARY) {
         return NULL;
     }
@@ -50,6 +57,24 @@ uint64_t dtq_tensor_bytes(const dtq_tensor *t) {
     const uint64_t elements = (t->shape[0] - UINT64_C(1)) * stride + t->shape[1];
     uint64_t bytes;
     return __builtin_mul_overflow(elements / type->elements, type->bytes, &bytes) ? UINT64_MAX : bytes;
+}
+
+/* The end of so many elements from byte `at` on. */
+static uint64_t end_of(uint64_t at, uint64_t count, uint64_t width) {
+    uint64_t end;
+    return __builtin_mul_overflow(count, width, &end) || __builtin_add_overflow(end, at, &end) ? UINT64_MAX : end;
+}
+
+uint64_t dtq_tensor_end(const dtq_tensor *t) {
+    const uint64_t each = t->shape[t->by_rows != 0 ? 0 : 1];
+    const uint64_t ends[] = {end_of(t->offset, dtq_tensor_bytes(t), 1),
+                             t->scales != 0 ? end_of(t->scales, each, sizeof(float)) : 0,
+                             t->zeros != 0 ? end_of(t->zeros, each, dtq_dtypes[t->dtype].bytes) : 0};
+    uint64_t last = ends[0];
+    for (unsigned i = 1; i < 3; i++) {
+        last = ends[i] > last ? ends[i] : last;
+    }
+    return last;
 }
 
 /* ---- numbers of 16 bits ---------------------------------------------------------------------------------------- */
@@ -204,6 +229,47 @@ static void widen_Q6_K(const uint8_t *from, size_t blocks, float *out) {
             const int32_t code = (int32_t)(low | high << 4) - 32;
             out[256 * b + i] = scale * (float)(int8_t)from[192 + i / 16] * (float)code;
         }
+    }
+}
+
+/* ---- codes of a whole tensor --------------------------------------------------------------------------------- */
+
+static void widen_I8(const uint8_t *from, size_t blocks, float *out) {
+    for (size_t i = 0; i < blocks; i++) {
+        out[i] = (float)(int8_t)from[i];
+    }
+}
+
+static void widen_U8(const uint8_t *from, size_t blocks, float *out) {
+    for (size_t i = 0; i < blocks; i++) {
+        out[i] = (float)from[i];
+    }
+}
+
+static void widen_I32(const uint8_t *from, size_t blocks, float *out) {
+    for (size_t i = 0; i < blocks; i++) {
+        int32_t code;
+        memcpy(&code, from + i * sizeof code, sizeof code);
+        out[i] = (float)code;
+    }
+}
+
+bool dtq_is_coded(const dtq_tensor *t) {
+    return t->dtype == DTQ_I8 || t->dtype == DTQ_U8 || t->dtype == DTQ_I32;
+}
+
+void dtq_scale_codes(const dtq_tensor *t, const uint8_t *file, uint64_t first, size_t n, float *codes) {
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t row = (first + i) / t->shape[1], column = (first + i) % t->shape[1];
+        const uint64_t at = t->by_rows != 0 ? row : column;
+        float scale = t->scale, zero = t->mean;
+        if (t->scales != 0) {
+            memcpy(&scale, file + t->scales + at * sizeof scale, sizeof scale);
+        }
+        if (t->zeros != 0) {
+            dtq_widen((dtq_dtype)t->dtype, file + t->zeros, at, 1, &zero);
+        }
+        codes[i] = (codes[i] - zero) * scale;
     }
 }
 

@@ -96,8 +96,7 @@ static bool check_tensor(const dtq_program *p, const dtq_tensor *t, dtq_error *e
     if (t->file >= p->file_count) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %s: refers to file %u of %zu", t->name, t->file, p->file_count);
     }
-    const uint64_t bytes = dtq_tensor_bytes(t), have = p->files[t->file].bytes;
-    if (bytes > have || t->offset > have - bytes) {
+    if (dtq_tensor_end(t) > p->files[t->file].bytes) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %s: lies outside of %s", t->name, p->files[t->file].path);
     }
     return true;
@@ -172,6 +171,18 @@ static bool is_dense(const dtq_tensor *t) {
     return t->stride == 0 || t->stride == t->shape[1];
 }
 
+/* Elements that a stride lies between. */
+static void read_rows(const dtq_tensor *t, const uint8_t *from, uint64_t first, size_t n, float *out) {
+    while (n > 0) {
+        const uint64_t row = first / t->shape[1], column = first % t->shape[1];
+        const size_t take = t->shape[1] - column < n ? (size_t)(t->shape[1] - column) : n;
+        dtq_widen((dtq_dtype)t->dtype, from, row * t->stride + column, take, out);
+        first += take;
+        out += take;
+        n -= take;
+    }
+}
+
 /* Elements [first, first + n), counted along the rows of the tensor. */
 static void read_elements(const dtq_weights *w, const dtq_tensor *t, uint64_t first, size_t n, float *out) {
     if (t->dtype == DTQ_ROTARY) {
@@ -184,18 +195,14 @@ static void read_elements(const dtq_weights *w, const dtq_tensor *t, uint64_t fi
         }
         return;
     }
-    const uint8_t *from = w->files[t->file].data + t->offset;
+    const uint8_t *file = w->files[t->file].data, *from = file + t->offset;
     if (is_dense(t)) {
         dtq_widen((dtq_dtype)t->dtype, from, first, n, out);
-        return;
+    } else {
+        read_rows(t, from, first, n, out);
     }
-    while (n > 0) {
-        const uint64_t row = first / t->shape[1], column = first % t->shape[1];
-        const size_t take = t->shape[1] - column < n ? (size_t)(t->shape[1] - column) : n;
-        dtq_widen((dtq_dtype)t->dtype, from, row * t->stride + column, take, out);
-        first += take;
-        out += take;
-        n -= take;
+    if (dtq_is_coded(t)) {
+        dtq_scale_codes(t, file, first, n, out);
     }
 }
 
