@@ -203,7 +203,8 @@ static bool missing(const search *s, const char *name) {
 
 static unsigned dtype_of(const char *word) {
     unsigned type = 0;
-    while (type < DTQ_DTYPES && (dtq_dtypes[type].bytes == 0 || strcmp(dtq_dtypes[type].word, word) != 0))
+    while (type < DTQ_DTYPES &&
+           (dtq_dtypes[type].bytes == 0 || dtq_dtype_is_coded(type) || strcmp(dtq_dtypes[type].word, word) != 0))
         type++;
     return type;
 }

@@ -78,10 +78,10 @@ static void verify_tensor(verifier *v, size_t index) {
         verify_error_at(v, t->loc, "tensor \"%s\" is in the table twice; rename or remove one", t->name);
     unsigned type = dtype_of(t);
     if (type == DTQ_DTYPES) {
-        verify_error_at(
-            v, t->loc,
-            "tensor \"%s\" has the unknown dtype `%s`; it is F32, F16, BF16, I8, U8, I32, one of ggml's blocks, synthetic or rotary",
-            t->name, t->dtype ? t->dtype : "");
+        verify_error_at(v, t->loc,
+                        "tensor \"%s\" has the unknown dtype `%s`; it is F32, F16, BF16, I8, U8, I32, one of ggml's "
+                        "blocks, synthetic or rotary",
+                        t->name, t->dtype ? t->dtype : "");
         return;
     }
     bool computed = strcmp(t->dtype, "synthetic") == 0 || type == DTQ_ROTARY;

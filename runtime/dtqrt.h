@@ -168,6 +168,8 @@ typedef struct {
     uint32_t elements, bytes; /* of a block; 0 bytes: computed */
 } dtq_dtype_info;
 extern const dtq_dtype_info dtq_dtypes[DTQ_DTYPES];
+/** True for codes that a tensor's scale and zero point give a meaning: I8, U8 and I32. */
+bool dtq_dtype_is_coded(unsigned dtype);
 
 /** A weight that a program refers to: a slice of a file, synthetic numbers, or a rotary table. */
 typedef struct {
@@ -179,8 +181,8 @@ typedef struct {
     uint8_t dtype;      /* dtq_dtype */
     uint8_t transposed; /* 1: a linear weight stored [inputs][outputs] */
     uint8_t by_rows;    /* 1: scales and zeros are of rows, not of columns */
-    uint64_t scales;    /* of I8, U8 and I32: byte of the file where a float32 for each column lies; 0: `scale` for all */
-    uint64_t zeros;     /* of the same: where a zero point for each lies, in the type of the tensor; 0: `mean` for all */
+    uint64_t scales; /* of I8, U8 and I32: byte of the file where a float32 for each column lies; 0: `scale` for all */
+    uint64_t zeros;  /* of the same: where a zero point for each lies, in the type of the tensor; 0: `mean` for all */
     /* synthetic: element i is mean + scale * u, u uniform in [-1, 1) from splitmix64(seed + i); rotary: scale is the
      * base of the frequencies; I8, U8 and I32: (code - mean) * scale */
     uint64_t seed;

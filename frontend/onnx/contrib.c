@@ -5,7 +5,8 @@
 
 #include "frontend/onnx/term.h"
 
-/* ---- attention ---------------------------------------------------------------------------------------------------- */
+/* ---- attention ----------------------------------------------------------------------------------------------------
+ */
 
 /** Why inputs from `mask` on, or attributes, ask for more than attention of all tokens; NULL if they do not. A program
  * takes only tokens that are there: whatever a mask of tokens is made of, it masks none. */
@@ -32,8 +33,8 @@ static const term *attention_of_three(importer *im, const term *rows) {
     const int64_t *sizes = node_ints(im, "qkv_hidden_sizes", SIZE_MAX, &count);
     uint64_t part = rows->width / 3;
     if (rows->width % 3 != 0 || (sizes && (count != 3 || sizes[0] != (int64_t)part || sizes[1] != (int64_t)part)))
-        return term_unknown(im, arena_printf(im->a, "makes rows of %u; queries, keys and values must be a third each",
-                                             rows->width));
+        return term_unknown(
+            im, arena_printf(im->a, "makes rows of %u; queries, keys and values must be a third each", rows->width));
     const term *three[3];
     for (unsigned i = 0; i < 3; i++)
         if ((three[i] = term_columns(im, rows, i * part, part))->kind == TERM_UNKNOWN)
@@ -44,7 +45,8 @@ static const term *attention_of_three(importer *im, const term *rows) {
 /** input, weights [inputs, 3 outputs], bias, mask_index, past, attention_bias. */
 static const term *attention(importer *im) {
     const term *w = im->in[1], *bias = im->in[2];
-    const char *other = im->in[4] ? "has an input for tokens of the past" : attention_is_other(im, 3, 3, "unidirectional");
+    const char *other =
+        im->in[4] ? "has an input for tokens of the past" : attention_is_other(im, 3, 3, "unidirectional");
     if (other)
         return term_unknown(im, other);
     if (w->kind != TERM_WEIGHT || (bias && bias->kind != TERM_WEIGHT))
@@ -87,7 +89,8 @@ static const term *quantised_attention(importer *im) {
     return attention_of_three(im, term_linear(im, im->in[0]->a, w->weight, true, bias ? bias->weight : NULL));
 }
 
-/* ---- sums and products -------------------------------------------------------------------------------------------- */
+/* ---- sums and products --------------------------------------------------------------------------------------------
+ */
 
 /** Adds a bias to whichever of a sum's operands is a product that has none. */
 static const term *add_with_bias(importer *im, const term *x, const term *y, const term *bias) {
@@ -159,11 +162,13 @@ static const term *fused_matmul(importer *im) {
     return product->kind == TERM_UNKNOWN ? product : term_scale(im, product, node_real(im, "alpha", 1));
 }
 
-/* ---- the standard operator ---------------------------------------------------------------------------------------- */
+/* ---- the standard operator ----------------------------------------------------------------------------------------
+ */
 
 const term *onnx_attention_rule(importer *im) {
     const term *q = im->in[0], *k = im->in[1], *v = im->in[2];
-    const char *other = im->in[4] || im->in[5] ? "has inputs for tokens of the past" : attention_is_other(im, 3, 1, "is_causal");
+    const char *other =
+        im->in[4] || im->in[5] ? "has inputs for tokens of the past" : attention_is_other(im, 3, 1, "is_causal");
     if (other || node_real(im, "softcap", 0) != 0)
         return term_unknown(im, other ? other : "caps scores; attention of the BERT family does not");
     if (term_is_rows(q)) {

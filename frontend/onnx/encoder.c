@@ -185,7 +185,7 @@ static const char *dtype_word(const onnx_tensor *t) {
         bool codes;
         const char *word;
     } words[] = {{ONNX_FLOAT, false, "F32"}, {ONNX_FLOAT16, false, "F16"}, {ONNX_BFLOAT16, false, "BF16"},
-                 {ONNX_INT8, true, "I8"},     {ONNX_UINT8, true, "U8"},      {ONNX_INT32, true, "I32"}};
+                 {ONNX_INT8, true, "I8"},    {ONNX_UINT8, true, "U8"},     {ONNX_INT32, true, "I32"}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (words[i].type == t->type && words[i].codes == (t->codes != NULL))
             return words[i].word;
@@ -253,7 +253,8 @@ static bool put_tensors(encoder *e, model *m) {
 /** True for the normalised sum of rows of tables. */
 static bool is_embeddings(const term *norm) {
     const term *x = norm->kind == TERM_LAYERNORM ? norm->a : norm;
-    return x->kind == TERM_EMBEDDING || (x->kind == TERM_SUM && (x->a->kind == TERM_EMBEDDING || x->b->kind == TERM_EMBEDDING));
+    return x->kind == TERM_EMBEDDING ||
+           (x->kind == TERM_SUM && (x->a->kind == TERM_EMBEDDING || x->b->kind == TERM_EMBEDDING));
 }
 
 static void name_ops(const encoder *e) {

@@ -93,7 +93,8 @@ static const char *meaning(const importer *im, const node_fate *f, bool all_take
 
 void onnx_explain(const importer *im, FILE *out) {
     const onnx_graph *g = im->graph;
-    const char **words = ARENA_ARRAY(im->a, const char *, g->node_count + 1), **ends = ARENA_ARRAY(im->a, const char *, g->node_count + 1);
+    const char **words = ARENA_ARRAY(im->a, const char *, g->node_count + 1),
+               **ends = ARENA_ARRAY(im->a, const char *, g->node_count + 1);
     bool all_taken = true;
     for (size_t i = 0; i < g->node_count; i++)
         all_taken = all_taken && !(im->fates[i].needed && im->fates[i].reason);
@@ -104,7 +105,8 @@ void onnx_explain(const importer *im, FILE *out) {
         ends[i - 1] = f->ops ? f->ops : f->user ? ends[f->user - 1] : NULL;
         if (!words[i - 1])
             words[i - 1] = ends[i - 1] ? arena_printf(im->a, "part of %s", ends[i - 1])
-                                       : all_taken ? "part of the output" : "understood, but there is no model for it to be a part of";
+                           : all_taken ? "part of the output"
+                                       : "understood, but there is no model for it to be a part of";
     }
     for (size_t i = 0; i < g->node_count; i++)
         fprintf(out, "%s (%s): %s\n", g->nodes[i].name, g->nodes[i].op, words[i]);

@@ -8,8 +8,8 @@
 
 /** A node's end. */
 typedef struct node_fate {
-    const term *value; /* of its first output; NULL: it has none */
-    bool needed;       /* the graph's output depends on it */
+    const term *value;  /* of its first output; NULL: it has none */
+    bool needed;        /* the graph's output depends on it */
     const char *reason; /* why it cannot be taken; NULL: it can, or an input of it cannot */
     const char *ops;    /* ops of the IR that it ends, joined by commas; NULL: none */
     size_t user;        /* index + 1 of the first needed node that takes its output; 0: none */

@@ -15,8 +15,9 @@ const term *term_linear(importer *im, const term *x, const onnx_tensor *weight, 
         return term_unknown(im, "multiplies a weight that makes no rows, or too wide ones");
     const char *wrong = NULL;
     if (inputs != x->width || (bias && bias->elements != outputs))
-        wrong = arena_printf(im->a, "weight '%.80s' is [%llu, %llu], its operand %u wide: they do not fit", weight->name,
-                             (unsigned long long)weight->dims[0], (unsigned long long)weight->dims[1], x->width);
+        wrong =
+            arena_printf(im->a, "weight '%.80s' is [%llu, %llu], its operand %u wide: they do not fit", weight->name,
+                         (unsigned long long)weight->dims[0], (unsigned long long)weight->dims[1], x->width);
     term *t = term_new(im, TERM_LINEAR, x, NULL);
     t->weight = weight;
     t->bias = bias;
@@ -77,8 +78,9 @@ const term *term_attention(importer *im, const term *q, const term *k, const ter
     if (heads <= 0 || heads > q->width || q->width % heads != 0)
         return term_unknown(im, arena_printf(im->a, "rows of %u do not make %lld heads", q->width, (long long)heads));
     if (q->width != k->width || q->width != v->width)
-        return term_unknown(im, arena_printf(im->a, "queries, keys and values are %u, %u and %u wide; they must be alike",
-                                             q->width, k->width, v->width));
+        return term_unknown(im,
+                            arena_printf(im->a, "queries, keys and values are %u, %u and %u wide; they must be alike",
+                                         q->width, k->width, v->width));
     const char *wrong = scale != 0 ? scale_wrong(im, scale, q->width / (uint32_t)heads) : NULL;
     term *t = term_new(im, TERM_ATTENTION, q, k);
     t->c = v;
@@ -108,8 +110,8 @@ const term *term_transpose(importer *im, const term *x, const int64_t *perm, siz
     if (rank == 3 && perm[0] == 0 && perm[1] == 2 && perm[2] == 1 &&
         (inner->kind == TERM_FLAT_HEADS || inner->kind == TERM_FLAT_KEYS))
         return term_scale(im,
-                          term_in_heads(im, inner->kind == TERM_FLAT_HEADS ? TERM_FLAT_KEYS : TERM_FLAT_HEADS,
-                                        inner->a, inner->b, inner),
+                          term_in_heads(im, inner->kind == TERM_FLAT_HEADS ? TERM_FLAT_KEYS : TERM_FLAT_HEADS, inner->a,
+                                        inner->b, inner),
                           factor);
     for (size_t i = 0; i < sizeof known / sizeof *known && rank == 4; i++) {
         if (known[i].from != inner->kind || memcmp(known[i].perm, perm, sizeof known[i].perm) != 0)

@@ -22,10 +22,10 @@ typedef enum {
 
 /** What the codes of a quantised constant stand for: (code - zero) * scale. */
 typedef struct onnx_codes {
-    double scale, zero;                      /* of all codes, unless below is one of each row or column */
+    double scale, zero;                       /* of all codes, unless below is one of each row or column */
     const struct onnx_tensor *scales, *zeros; /* NULL: `scale`, `zero` */
-    bool by_rows;                            /* scales and zeros are of rows, not of columns */
-    bool scaled;                             /* a scale was given */
+    bool by_rows;                             /* scales and zeros are of rows, not of columns */
+    bool scaled;                              /* a scale was given */
 } onnx_codes;
 
 /** A constant. Its elements lie at `offset` of `file`; `data` shows them too unless they are in a file of their own. */

@@ -123,10 +123,11 @@ static bool read_graph(importer *im, model *m) {
     if (!onnx_report(im) || !encoder_read(im, out, m))
         return false;
     if (im->codes)
-        diag_remark(im->d, whole, "onnx",
-                    "%zu nodes work on codes of rows; linears compute in dtqc's own arithmetic instead (--linear), with "
-                    "the exact values of the quantised weights",
-                    im->codes);
+        diag_remark(
+            im->d, whole, "onnx",
+            "%zu nodes work on codes of rows; linears compute in dtqc's own arithmetic instead (--linear), with "
+            "the exact values of the quantised weights",
+            im->codes);
     return true;
 }
 

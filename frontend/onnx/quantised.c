@@ -1,5 +1,5 @@
-/* Quantised graphs. Codes in constants are weights with exact values, (code - zero) * scale; codes of rows stand for the
- * rows that they were made of, since a linear's arithmetic is dtqc's own: float32, or int8 of --linear=int8. */
+/* Quantised graphs. Codes in constants are weights with exact values, (code - zero) * scale; codes of rows stand for
+ * the rows that they were made of, since a linear's arithmetic is dtqc's own: float32, or int8 of --linear=int8. */
 #include <math.h>
 #include <string.h>
 
@@ -8,8 +8,7 @@
 static const char *const NO_CONSTANT = "scale and zero point of a constant must be constants";
 
 static bool is_coded(const onnx_tensor *t) {
-    return t && (t->type == ONNX_INT8 || t->type == ONNX_UINT8 || t->type == ONNX_INT32) && t->rank <= 2 &&
-           !t->ints;
+    return t && (t->type == ONNX_INT8 || t->type == ONNX_UINT8 || t->type == ONNX_INT32) && t->rank <= 2 && !t->ints;
 }
 
 static int64_t code(const onnx_tensor *t, uint64_t i) {
@@ -73,8 +72,9 @@ static const term *coded(importer *im, const term *x, const onnx_tensor *of, onn
     int by_scale = codes->scales ? axis_of(of, codes->scales, axis) : -2;
     int by_zero = codes->zeros ? axis_of(of, codes->zeros, axis) : -2;
     if (by_scale == -1 || by_zero == -1 || (by_scale >= 0 && by_zero >= 0 && by_scale != by_zero))
-        return term_unknown(im, arena_printf(im->a, "scales or zero points of '%.80s' are neither one nor one of each "
-                                                    "row or column",
+        return term_unknown(im, arena_printf(im->a,
+                                             "scales or zero points of '%.80s' are neither one nor one of each "
+                                             "row or column",
                                              of->name));
     if (codes->scales || codes->zeros)
         codes->by_rows = by_scale == 0 || by_zero == 0;
@@ -128,7 +128,8 @@ static const term *scaled(importer *im, const term *w, const term *scale) {
     return wrong ? term_unknown(im, wrong) : coded(im, w, w->weight, codes, 1);
 }
 
-/* ---- codes of rows ------------------------------------------------------------------------------------------------ */
+/* ---- codes of rows ------------------------------------------------------------------------------------------------
+ */
 
 static const term *of_rows(importer *im, term_kind kind, const term *a, const term *b) {
     term *t = term_new(im, kind, a, b);
@@ -210,7 +211,8 @@ static const term *matmul_integer(importer *im) {
     if (x->kind == TERM_CODES && y->kind == TERM_CODES)
         return of_rows(im, TERM_CODE_PRODUCT, x->a, y->a);
     if (x->kind != TERM_CODES || (y->kind != TERM_WEIGHT && y->kind != TERM_INTS) || !is_coded(y->weight))
-        return term_unknown(im, "a product of codes is known only of rows' codes and a constant, or of two rows' codes");
+        return term_unknown(im,
+                            "a product of codes is known only of rows' codes and a constant, or of two rows' codes");
     onnx_codes *codes = codes_new(im, y->weight);
     const char *wrong = im->in[3] ? set_zero(im, codes, y->weight, im->in[3]) : NULL;
     const term *w = wrong ? term_unknown(im, wrong) : coded(im, y, y->weight, codes, 1);

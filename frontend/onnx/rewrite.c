@@ -51,9 +51,9 @@ const term *term_strip(const term *t, double *factor) {
 
 /** The same constant, or the same part of one. */
 static bool same_tensor(const onnx_tensor *x, const onnx_tensor *y) {
-    return x == y || (x && y && x->data && x->data == y->data && x->type == y->type && x->rank == y->rank &&
-                      x->stride == y->stride && x->codes == y->codes &&
-                      memcmp(x->dims, y->dims, x->rank * sizeof *x->dims) == 0);
+    return x == y ||
+           (x && y && x->data && x->data == y->data && x->type == y->type && x->rank == y->rank &&
+            x->stride == y->stride && x->codes == y->codes && memcmp(x->dims, y->dims, x->rank * sizeof *x->dims) == 0);
 }
 
 static bool same_within(const term *x, const term *y, int depth) {

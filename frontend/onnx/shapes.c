@@ -188,7 +188,8 @@ static const term *gather(importer *im) {
         t->function = 2;
         return t;
     }
-    if ((from->kind == TERM_PARTS || from->kind == TERM_SPLIT || from->kind == TERM_HEADS || from->kind == TERM_SCALE) &&
+    if ((from->kind == TERM_PARTS || from->kind == TERM_SPLIT || from->kind == TERM_HEADS ||
+         from->kind == TERM_SCALE) &&
         which->kind == TERM_INTS && which->count == 1 && which->ints[0] >= 0) {
         const term *part = term_part(im, from, node_int(im, "axis", 0), (uint64_t)which->ints[0], 1);
         const term *one = which->scalar && part->kind != TERM_UNKNOWN ? term_drop_axis(im, part) : NULL;
@@ -332,7 +333,8 @@ static const term *where(importer *im) {
     const term *all = im->in[1], *none = im->in[2];
     if (c->kind == TERM_UNIFORM)
         return c->number != 0 ? all : none;
-    return term_unknown(im, c->kind == TERM_UNKNOWN ? NULL : "chooses by a condition that is not the same for all tokens");
+    return term_unknown(im,
+                        c->kind == TERM_UNKNOWN ? NULL : "chooses by a condition that is not the same for all tokens");
 }
 
 /** Comparisons and logic of uniform numbers; and positions are not negative. */
@@ -345,14 +347,14 @@ static const term *compare(importer *im) {
     double a = x->number, b = y->number;
     if (x->kind != TERM_UNIFORM || y->kind != TERM_UNIFORM)
         return term_unknown(im, "compares what is not the same for all tokens");
-    bool yes = strcmp(op, "Equal") == 0     ? a == b
-               : strcmp(op, "Greater") == 0 ? a > b
-               : strcmp(op, "Less") == 0    ? a < b
+    bool yes = strcmp(op, "Equal") == 0            ? a == b
+               : strcmp(op, "Greater") == 0        ? a > b
+               : strcmp(op, "Less") == 0           ? a < b
                : strcmp(op, "GreaterOrEqual") == 0 ? a >= b
-               : strcmp(op, "LessOrEqual") == 0 ? a <= b
-               : strcmp(op, "And") == 0     ? a != 0 && b != 0
-               : strcmp(op, "Or") == 0      ? a != 0 || b != 0
-                                            : a == 0;
+               : strcmp(op, "LessOrEqual") == 0    ? a <= b
+               : strcmp(op, "And") == 0            ? a != 0 && b != 0
+               : strcmp(op, "Or") == 0             ? a != 0 || b != 0
+                                                   : a == 0;
     return term_uniform(im, yes);
 }
 
@@ -381,30 +383,17 @@ static const term *is_nan(importer *im) {
 }
 
 const onnx_operator onnx_shape_operators[] = {
-    {"Constant", constant, 0},
-    {"ConstantOfShape", constant_of_shape, 1},
-    {"Shape", shape, 1},
-    {"Identity", same, 1},
-    {"Dropout", same, 1},
-    {"Cast", cast, 1},
-    {"Gather", gather, 2},
-    {"Concat", concat, 1},
-    {"Slice", slice, 1},
-    {"Range", range, 3},
-    {"Expand", expand, 2},
-    {"Unsqueeze", axes_of_one, 1},
-    {"Squeeze", axes_of_one, 1},
-    {"Where", where, 3},
-    {"Equal", compare, 2},
-    {"Greater", compare, 2},
-    {"Less", compare, 2},
-    {"GreaterOrEqual", compare, 2},
-    {"LessOrEqual", compare, 2},
-    {"Max", maximum, 1},
-    {"GatherND", gather_nd, 2},
-    {"IsNaN", is_nan, 1},
-    {"And", compare, 2},
-    {"Or", compare, 2},
-    {"Not", compare, 1},
-    {NULL, NULL, 0},
+    {"Constant", constant, 0},   {"ConstantOfShape", constant_of_shape, 1},
+    {"Shape", shape, 1},         {"Identity", same, 1},
+    {"Dropout", same, 1},        {"Cast", cast, 1},
+    {"Gather", gather, 2},       {"Concat", concat, 1},
+    {"Slice", slice, 1},         {"Range", range, 3},
+    {"Expand", expand, 2},       {"Unsqueeze", axes_of_one, 1},
+    {"Squeeze", axes_of_one, 1}, {"Where", where, 3},
+    {"Equal", compare, 2},       {"Greater", compare, 2},
+    {"Less", compare, 2},        {"GreaterOrEqual", compare, 2},
+    {"LessOrEqual", compare, 2}, {"Max", maximum, 1},
+    {"GatherND", gather_nd, 2},  {"IsNaN", is_nan, 1},
+    {"And", compare, 2},         {"Or", compare, 2},
+    {"Not", compare, 1},         {NULL, NULL, 0},
 };

@@ -1,11 +1,12 @@
-/* One product that makes queries, keys and values at once, taken apart: each becomes a linear of its own, by the rows or
- * columns of the weight that make it, where they lie. Exporters cut with Split, Slice or Gather: rows; heads; or rows
- * reshaped to [batch, seq, parts, heads, head_dim] and transposed in ways that the table below lists. */
+/* One product that makes queries, keys and values at once, taken apart: each becomes a linear of its own, by the rows
+ * or columns of the weight that make it, where they lie. Exporters cut with Split, Slice or Gather: rows; heads; or
+ * rows reshaped to [batch, seq, parts, heads, head_dim] and transposed in ways that the table below lists. */
 #include <string.h>
 
 #include "frontend/onnx/term.h"
 
-/* ---- constants ---------------------------------------------------------------------------------------------------- */
+/* ---- constants ----------------------------------------------------------------------------------------------------
+ */
 
 const onnx_tensor *onnx_tensor_part(importer *im, const onnx_tensor *t, unsigned axis, uint64_t first, uint64_t count) {
     onnx_tensor *part = ARENA_NEW(im->a, onnx_tensor);
@@ -23,7 +24,8 @@ const onnx_tensor *onnx_tensor_part(importer *im, const onnx_tensor *t, unsigned
     if (t->codes && (t->codes->scales || t->codes->zeros) && t->codes->by_rows == by_rows) {
         onnx_codes *codes = ARENA_NEW(im->a, onnx_codes);
         *codes = *t->codes;
-        codes->scales = codes->scales ? onnx_tensor_part(im, codes->scales, codes->scales->rank - 1, first, count) : NULL;
+        codes->scales =
+            codes->scales ? onnx_tensor_part(im, codes->scales, codes->scales->rank - 1, first, count) : NULL;
         codes->zeros = codes->zeros ? onnx_tensor_part(im, codes->zeros, codes->zeros->rank - 1, first, count) : NULL;
         part->codes = codes;
     }
@@ -44,14 +46,15 @@ const term *term_columns(importer *im, const term *x, uint64_t first, uint64_t c
     return t;
 }
 
-/* ---- layouts ------------------------------------------------------------------------------------------------------ */
+/* ---- layouts ------------------------------------------------------------------------------------------------------
+ */
 
 /* How rows in parts lie, by term.function. The first is what a reshape of rows makes. */
 static const struct {
     term_kind from;
-    int64_t perm[5]; /* which makes it of `from` */
+    int64_t perm[5];     /* which makes it of `from` */
     uint32_t rank, axis; /* of the parts */
-    term_kind one;   /* what a single part is, without the axis */
+    term_kind one;       /* what a single part is, without the axis */
 } layouts[] = {
     {TERM_LINEAR, {0}, 5, 2, TERM_SPLIT},
     {TERM_PARTS, {2, 0, 3, 1, 4}, 5, 0, TERM_HEADS},
@@ -145,7 +148,8 @@ const term *term_drop_axis(importer *im, const term *x) {
     return out ? term_scale(im, out, factor) : NULL;
 }
 
-/* ---- operators ---------------------------------------------------------------------------------------------------- */
+/* ---- operators ----------------------------------------------------------------------------------------------------
+ */
 
 uint64_t term_axis_size(const term *x, int64_t axis) {
     double factor = 1;

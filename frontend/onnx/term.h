@@ -49,8 +49,8 @@ typedef enum {
     TERM_KEYS,  /* [batch, heads, head_dim, seq] */
     TERM_SCORES,
     TERM_PROBS,
-    TERM_CONTEXT, /* as HEADS; of probabilities of a and b, times c */
-    TERM_MERGING, /* as SPLIT */
+    TERM_CONTEXT,    /* as HEADS; of probabilities of a and b, times c */
+    TERM_MERGING,    /* as SPLIT */
     TERM_FLAT_HEADS, /* [batch * heads, seq, head_dim] */
     TERM_FLAT_KEYS,  /* [batch * heads, head_dim, seq] */
     TERM_PARTS,      /* `count` times heads, of one product; `function` is a layout (split.c) */
@@ -82,13 +82,13 @@ typedef struct {
     arena *a;
     diag *d;
     const onnx_graph *graph;
-    const onnx_node *node;           /* being read */
-    const term *in[ONNX_MAX_INPUTS]; /* its inputs; NULL where it has none */
+    const onnx_node *node;             /* being read */
+    const term *in[ONNX_MAX_INPUTS];   /* its inputs; NULL where it has none */
     const term *out[ONNX_MAX_OUTPUTS]; /* its outputs but the first, where a rule knows them */
-    struct node_fate *fates; /* [node_count], once all nodes are read (explain.h) */
-    size_t codes;            /* nodes that make codes of rows */
+    struct node_fate *fates;           /* [node_count], once all nodes are read (explain.h) */
+    size_t codes;                      /* nodes that make codes of rows */
     term *problems;                    /* nodes that cannot be taken, though what they make is known; linked by `a` */
-    int64_t batch, seq;              /* sizes of the input: DIM_BATCH and DIM_SEQ, or fixed */
+    int64_t batch, seq;                /* sizes of the input: DIM_BATCH and DIM_SEQ, or fixed */
 } importer;
 
 /* ---- making terms (rewrite.c) ------------------------------------------------------------------------------------ */

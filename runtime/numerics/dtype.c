@@ -33,7 +33,7 @@ const char *dtq_tensor_layout_wrong(const dtq_tensor *t) {
     if (!in_file && (type->elements > 1 || t->stride != 0)) {
         return "blocks and strides are of files, and it has none";
     }
-    const bool coded = dtq_is_coded(t);
+    const bool coded = dtq_dtype_is_coded(t->dtype);
     if (!coded && (t->scales != 0 || t->zeros != 0 || t->by_rows != 0)) {
         return "scales and zeros are of I8, U8 and I32";
     }
@@ -254,8 +254,8 @@ static void widen_I32(const uint8_t *from, size_t blocks, float *out) {
     }
 }
 
-bool dtq_is_coded(const dtq_tensor *t) {
-    return t->dtype == DTQ_I8 || t->dtype == DTQ_U8 || t->dtype == DTQ_I32;
+bool dtq_dtype_is_coded(unsigned dtype) {
+    return dtype == DTQ_I8 || dtype == DTQ_U8 || dtype == DTQ_I32;
 }
 
 void dtq_scale_codes(const dtq_tensor *t, const uint8_t *file, uint64_t first, size_t n, float *codes) {

@@ -8,8 +8,6 @@
  * is one that files hold. */
 void dtq_widen(dtq_dtype dtype, const uint8_t *from, uint64_t first, size_t n, float *out);
 
-/** True for codes of a whole tensor: I8, U8, I32. */
-bool dtq_is_coded(const dtq_tensor *t);
 /** Turns such codes, elements [first, first + n) of the tensor along its rows, into the numbers that they stand for. */
 void dtq_scale_codes(const dtq_tensor *t, const uint8_t *file, uint64_t first, size_t n, float *codes);
 

@@ -201,7 +201,7 @@ static void read_elements(const dtq_weights *w, const dtq_tensor *t, uint64_t fi
     } else {
         read_rows(t, from, first, n, out);
     }
-    if (dtq_is_coded(t)) {
+    if (dtq_dtype_is_coded(t->dtype)) {
         dtq_scale_codes(t, file, first, n, out);
     }
 }

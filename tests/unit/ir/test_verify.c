@@ -115,13 +115,19 @@ START_TEST(tensors) {
         {{.name = "t", .dtype = "F32", .file = "f", .file_bytes = 44, .rows = 2, .cols = 3, .stride = 8}, NULL},
         {{.name = "t", .dtype = "F32", .file = "f", .file_bytes = 43, .rows = 2, .cols = 3, .stride = 8},
          "tensor \"t\" ends past the end of its file of 43 bytes; the file may be cut short"},
+        {{.name = "t", .dtype = "I8", .file = "f", .file_bytes = 20, .rows = 2, .cols = 3, .scales = 8}, NULL},
+        {{.name = "t", .dtype = "I8", .file = "f", .file_bytes = 20, .rows = 2, .cols = 3, .scales = 9},
+         "tensor \"t\" ends past the end of its file of 20 bytes; the file may be cut short"},
+        {{.name = "t", .dtype = "F32", .file = "f", .file_bytes = 40, .rows = 2, .cols = 3, .zeros = 9},
+         "tensor \"t\", 2 x 3: scales and zeros are of I8, U8 and I32"},
         {{.name = "t", .dtype = "rotary", .rows = 2, .cols = 4, .scale = 10000}, NULL},
         {{.name = "t", .dtype = "rotary", .rows = 2, .cols = 4, .file = "f", .scale = 10000},
          "tensor \"t\" is rotary but has a file; remove `file` or give its dtype"},
         {{.name = "t", .dtype = "rotary", .rows = 2, .cols = 4},
          "tensor \"t\", 2 x 4: a rotary table has pairs of columns, and scale, its base, from 1 on"},
         {{.name = "t", .dtype = "F31", .file = "f", .rows = 2, .cols = 4},
-         "tensor \"t\" has the unknown dtype `F31`; it is F32, F16, BF16, one of ggml's blocks, synthetic or rotary"},
+         "tensor \"t\" has the unknown dtype `F31`; it is F32, F16, BF16, I8, U8, I32, one of ggml's blocks, synthetic "
+         "or rotary"},
         {{.name = "", .dtype = "synthetic", .rows = 2, .cols = 3}, "a tensor has no name; give it one"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -125,6 +125,12 @@ START_TEST(layouts) {
         {{.shape = {8, 5}, .dtype = DTQ_ROTARY, .scale = 10000, .file = UINT32_MAX}, "pairs of columns", 0},
         {{.shape = {8, 4}, .dtype = DTQ_ROTARY, .scale = 0.5f, .file = UINT32_MAX}, "its base", 0},
         {{.shape = {UINT32_MAX, UINT32_MAX}}, NULL, UINT64_MAX},
+        {{.shape = {2, 4}, .dtype = DTQ_I8, .scales = 8}, NULL, 8},
+        {{.shape = {2, 4}, .dtype = DTQ_I32, .stride = 5}, NULL, 36},
+        {{.shape = {2, 4}, .dtype = DTQ_I8, .by_rows = 2}, "no known word", 0},
+        {{.shape = {2, 4}, .dtype = DTQ_U8, .file = UINT32_MAX}, "codes are in no file", 0},
+        {{.shape = {2, 4}, .scales = 8}, "scales and zeros are of I8", 0},
+        {{.shape = {2, 4}, .dtype = DTQ_F16, .zeros = 8}, "scales and zeros are of I8", 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const char *wrong = dtq_tensor_layout_wrong(&rows[i].tensor);
@@ -137,12 +143,47 @@ START_TEST(layouts) {
 }
 END_TEST
 
+START_TEST(codes_of_a_whole_tensor) {
+    /* Codes, from byte 4 three zero points of each type, from byte 16 three scales. */
+    static const float scales[] = {0.5f, 2.0f, 0x1.8p-3f};
+    uint8_t file[28] = {0x80, 0xff, 3, 250, 1, 0xfe, 200};
+    memcpy(file + 16, scales, sizeof scales);
+    const struct {
+        dtq_tensor tensor;
+        float want[3];
+    } rows[] = {
+        {{.shape = {1, 3}, .dtype = DTQ_I8, .scale = 0.25f, .mean = -3}, {-31.25f, 0.5f, 1.5f}},
+        {{.shape = {1, 3}, .dtype = DTQ_U8, .scale = 0.25f, .mean = 128}, {0, 31.75f, -31.25f}},
+        {{.shape = {1, 3}, .dtype = DTQ_I8, .scales = 16, .zeros = 4}, {-64.5f, 2, 11.0625f}},
+        {{.shape = {1, 3}, .dtype = DTQ_U8, .scales = 16, .zeros = 4}, {63.5f, 2, -36.9375f}},
+        {{.shape = {3, 1}, .dtype = DTQ_I8, .scales = 16, .by_rows = 1}, {-64, -2, 0.5625f}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        float have[3];
+        ck_assert_ptr_null(dtq_tensor_layout_wrong(&rows[i].tensor));
+        dtq_widen((dtq_dtype)rows[i].tensor.dtype, file, 0, 3, have);
+        dtq_scale_codes(&rows[i].tensor, file, 0, 3, have);
+        for (int k = 0; k < 3; k++)
+            ck_assert_msg(have[k] == rows[i].want[k], "row %zu, %d: %a", i, k, (double)have[k]);
+        dtq_scale_codes(&rows[i].tensor, file, 2, 1, (float[]){0});
+    }
+    const int32_t wide[] = {-70000, 5};
+    float have[2];
+    dtq_widen(DTQ_I32, (const uint8_t *)wide, 0, 2, have);
+    ck_assert(have[0] == -70000 && have[1] == 5);
+    ck_assert_uint_eq(dtq_tensor_end(&rows[2].tensor), 28);
+    ck_assert_uint_eq(dtq_tensor_end(&(dtq_tensor){.shape = {1, 3}, .dtype = DTQ_I8, .zeros = UINT64_MAX}), UINT64_MAX);
+    ck_assert_uint_eq(dtq_tensor_end(&(dtq_tensor){.shape = {5, 3}, .offset = 7}), 67);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("dtype");
     TCase *c = tcase_create("dtype");
     tcase_add_test(c, blocks_are_widened_as_ggml_does);
     tcase_add_test(c, any_part_is_that_part);
     tcase_add_test(c, layouts);
+    tcase_add_test(c, codes_of_a_whole_tensor);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
