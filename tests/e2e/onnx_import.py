@@ -1,4 +1,5 @@
-"""A checkpoint and the same weights as ONNX, spelled in two ways: the same graph, the same bits; near onnxruntime's."""
+"""A checkpoint and the same weights as ONNX, in many spellings: the same graph, the same bits; near onnxruntime's.
+Quantised spellings have other weights: the same graph, and near onnxruntime's."""
 import json
 import os
 import re
@@ -13,6 +14,11 @@ from onnx_models import read_safetensors
 
 TMP, HERE = os.environ["TMP"], os.path.dirname(os.path.abspath(__file__))
 SIDE_FILES = ("config.json", "modules.json", "1_Pooling", "vocab.txt", "tokenizer.json", "tokenizer_config.json")
+# Spelling, engines that must give the checkpoint's bits, and the greatest relative difference from onnxruntime, which
+# computes dynamic products in eight bits.
+SPELLINGS = (("plain", ("fp32", "sim"), 1e-4), ("primitive", ("fp32", "sim"), 1e-4), ("split", ("fp32", "sim"), 1e-4),
+             ("packed", ("fp32",), 1e-4), ("contrib", ("fp32",), 1e-4), ("multihead", ("fp32",), 1e-4),
+             ("weights", (), 1e-4), ("dynamic", (), 0.2))
 TEXTS = ("A sentence.", "Somewhere else, something else was said at some length.")
 
 
@@ -47,7 +53,7 @@ def write(checkpoint, spelling, beside):
     return path
 
 
-def differs_from_onnxruntime(checkpoint, onnx_model, text):
+def differs_from_onnxruntime(onnx_model, text):
     """Greatest relative difference of the pooled row from onnxruntime's; None without onnxruntime."""
     try:
         import onnxruntime
@@ -58,9 +64,12 @@ def differs_from_onnxruntime(checkpoint, onnx_model, text):
     header = json.dumps({"tokens": {"dtype": "I64", "shape": [len(text)], "data_offsets": [0, ids.nbytes]}}).encode()
     with open(given, "wb") as file:
         file.write(struct.pack("<Q", len(header)) + header + ids.tobytes())
-    dtqc("run", checkpoint, "--engine=fp32", "--input", given, "--output", mine)
+    dtqc("run", onnx_model, "--engine=fp32", "--input", given, "--output", mine)
     mine = read_safetensors(mine)
-    session = onnxruntime.InferenceSession(onnx_model, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()  # optimised, it multiplies by quantised weights in eight bits
+    options.log_severity_level = 3
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(onnx_model, options, providers=["CPUExecutionProvider"])
     hidden = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids),
                                 "token_type_ids": np.zeros_like(ids)})[0][0]
     theirs = hidden.mean(axis=0)
@@ -73,23 +82,33 @@ def main():
     checkpoint = sys.argv[1]
     expected = graph(checkpoint)
     assert len(expected) > 50, f"{len(expected)} ops in the checkpoint's graph"
-    for spelling in ("plain", "primitive"):
+    quantised = []
+    for spelling, engines, bound in SPELLINGS:
         model = write(checkpoint, spelling, True)
         assert graph(model) == expected, f"{spelling}: another graph than the checkpoint's"
-        for engine in ("fp32", "sim"):
+        for engine in engines:
             for text in TEXTS:
                 want, have = outputs(checkpoint, engine, text), outputs(model, engine, text)
                 assert want.keys() == have.keys(), f"{spelling}, {engine}: other outputs"
                 for name, value in want.items():
                     assert np.array_equal(value, have[name]), f"{spelling}, {engine}, '{text}': {name} differs"
-        print(f"{spelling}: the checkpoint's graph, and its bits on two engines")
+        if not engines:
+            quantised.append(outputs(model, "fp32", TEXTS[1]))
+        print(f"{spelling}: the checkpoint's graph, and its bits on {' and '.join(engines) or 'no engine'}")
         for text in TEXTS:
-            difference = differs_from_onnxruntime(checkpoint, model, text)
+            difference = differs_from_onnxruntime(model, text)
             if difference is None:
                 print("onnxruntime is not installed: not compared")
                 break
-            assert difference < 1e-4, f"{spelling}: {difference} from onnxruntime"
+            assert difference < bound, f"{spelling}: {difference} from onnxruntime"
             print(f"{spelling}: {difference:.2g} of the greatest from onnxruntime, {len(text)} tokens")
+        explained = dtqc("analyze", model, "--seq", "16", "--explain")
+        for op in ("layer.0.query", "layer.5.attention", "layer.5.ffn.norm", "embeddings"):
+            assert re.search(rf": (part of )?(.*, )?{op}\b", explained), f"{spelling}: nothing became {op}"
+        assert "cannot be taken" not in explained, f"{spelling}: nodes that cannot be taken"
+        shutil.rmtree(os.path.dirname(os.path.dirname(model)))
+    first, second = quantised
+    assert all(np.array_equal(value, second[name]) for name, value in first.items()), "the same codes, other outputs"
 
 
 if __name__ == "__main__":

@@ -1,10 +1,16 @@
-"""Writes a BERT checkpoint's weights as an ONNX graph, in one of two spellings that exporters use.
+"""Writes a BERT checkpoint's weights as an ONNX graph, in one of the spellings that exporters and optimisers use.
 
-usage: onnx_models.py CHECKPOINT plain|primitive OUT.onnx
+usage: onnx_models.py CHECKPOINT SPELLING OUT.onnx
 
 plain: MatMul and Add, LayerNormalization, scores scaled, keys transposed by one permutation, constant reshapes.
 primitive: Gemm between reshapes, layer normalisation from means, queries divided before the product, keys transposed a
 second time, reshapes to sizes computed from the shape of the operand, the mask subtracted and multiplied.
+split, packed: as plain, queries, keys and values made by one product. split cuts its columns; packed reshapes them to
+[batch, sequence, 3, heads, head_dim], transposes and gathers.
+contrib: the operators of com.microsoft that ONNX Runtime's transformer optimiser makes.
+multihead: as plain, attention by com.microsoft's MultiHeadAttention, biases in it.
+weights: as plain, weights are int8 codes with a scale for each output, dequantised first; tables have one for each row.
+dynamic: as weights, but products are of codes: DynamicQuantizeLinear, MatMulInteger, Cast, Mul.
 """
 import json
 import math
@@ -42,10 +48,14 @@ class Graph:
     def ints(self, *values):
         return self.constant("ints_" + "_".join(map(str, values)), np.array(values, np.int64))
 
-    def add(self, op, *inputs, **attributes):
+    def add_many(self, op, outputs, *inputs, **attributes):
         name = f"{op}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
-        return name
+        names = [name] + [f"{name}_{i}" for i in range(1, outputs)]
+        self.nodes.append(helper.make_node(op, inputs, names, name=name, **attributes))
+        return names
+
+    def add(self, op, *inputs, **attributes):
+        return self.add_many(op, 1, *inputs, **attributes)[0]
 
 
 class Encoder(Graph):
@@ -96,8 +106,11 @@ class Encoder(Graph):
                                                                                             self.head_dim)
         return self.add("Transpose", self.add("Reshape", x, sizes), perm=perm)
 
+    def projections(self, x, layer):
+        return [self.linear(x, f"{layer}attention.self.{name}") for name in ("query", "key", "value")]
+
     def attention(self, x, layer, mask):
-        q, k, v = (self.linear(x, f"{layer}attention.self.{name}") for name in ("query", "key", "value"))
+        q, k, v = self.projections(x, layer)
         if self.primitive:
             q = self.split(self.add("Div", q, self.real(math.sqrt(self.head_dim))), 0, 2, 1, 3)
             k = self.add("Transpose", self.split(k, 0, 2, 1, 3), perm=[0, 1, 3, 2])
@@ -126,14 +139,150 @@ class Encoder(Graph):
         mask = self.add("Cast", self.add("Unsqueeze", "attention_mask", self.ints(1, 2)), to=TensorProto.FLOAT)
         return self.add("Mul", self.add("Sub", self.real(1.0), mask), self.real(-10000.0))
 
+    def norm_of_sum(self, product, x, name):
+        return self.norm(self.add("Add", product, x), name)
+
     def encode(self, layers):
         x, mask = self.embeddings(), self.mask()
         for i in range(layers):
             layer = f"encoder.layer.{i}."
-            x = self.norm(self.add("Add", self.attention(x, layer, mask), x), layer + "attention.output.LayerNorm")
+            x = self.norm_of_sum(self.attention(x, layer, mask), x, layer + "attention.output.LayerNorm")
             up = self.gelu(self.linear(x, layer + "intermediate.dense"))
-            x = self.norm(self.add("Add", self.linear(up, layer + "output.dense"), x), layer + "output.LayerNorm")
+            x = self.norm_of_sum(self.linear(up, layer + "output.dense"), x, layer + "output.LayerNorm")
         return x
+
+
+class Fused(Encoder):
+    """Queries, keys and values of one product."""
+
+    def stacked(self, layer):
+        """Name of the weight [3 outputs, inputs], and its value; the same of the bias."""
+        pair = []
+        for kind in ("weight", "bias"):
+            value = np.concatenate([self.weights[f"{layer}attention.self.{name}.{kind}"]
+                                    for name in ("query", "key", "value")])
+            pair += [f"{layer}qkv.{kind}", value]
+        return pair
+
+
+class Split(Fused):
+    def projections(self, x, layer):
+        name, weight, bias_name, bias = self.stacked(layer)
+        rows = self.add("Add", self.add("MatMul", x, self.constant(name, weight.T)), self.constant(bias_name, bias))
+        if int(layer.split(".")[-2]) % 2:
+            return [self.add("Slice", rows, self.ints(i * self.hidden), self.ints((i + 1) * self.hidden), self.ints(2))
+                    for i in range(3)]
+        return self.add_many("Split", 3, rows, self.ints(*[self.hidden] * 3), axis=-1)
+
+
+class Packed(Fused):
+    def attention(self, x, layer, mask):
+        name, weight, bias_name, bias = self.stacked(layer)
+        rows = self.add("Reshape", x, self.ints(-1, self.hidden))
+        rows = self.add("Gemm", rows, self.constant(name, weight), self.constant(bias_name, bias), transB=1)
+        heads = self.add("Reshape", rows, self.sizes(x, 3, self.heads, self.head_dim))
+        heads = self.add("Transpose", heads, perm=[2, 0, 3, 1, 4])
+        q, k, v = (self.add("Gather", heads, self.constant(f"at_{i}", np.array(i, np.int64)), axis=0) for i in range(3))
+        scores = self.add("MatMul", q, self.add("Transpose", k, perm=[0, 1, 3, 2]))
+        scores = self.add("Where", self.add("Cast", mask, to=TensorProto.BOOL), self.real(-10000.0),
+                          self.add("Mul", scores, self.real(1 / math.sqrt(self.head_dim))))
+        context = self.add("Transpose", self.add("MatMul", self.add("Softmax", scores, axis=-1), v), perm=[0, 2, 1, 3])
+        return self.linear(self.add("Reshape", context, self.ints(0, 0, self.hidden)), layer + "attention.output.dense")
+
+
+class Contrib(Fused):
+    """What ONNX Runtime's optimiser makes of attention, normalisation and GELU."""
+
+    def mask(self):
+        return self.add("Cast", "attention_mask", to=TensorProto.INT32)
+
+    def embeddings(self):
+        ids, types = (self.add("Cast", name, to=TensorProto.INT32) for name in ("input_ids", "token_type_ids"))
+        tables = [self.weight(f"embeddings.{name}_embeddings.weight") for name in ("word", "position", "token_type")]
+        norm = [self.weight("embeddings.LayerNorm." + kind) for kind in ("weight", "bias")]
+        return self.add_many("EmbedLayerNormalization", 2, ids, types, *tables, *norm, domain="com.microsoft",
+                             epsilon=self.epsilon)[0]
+
+    def attention(self, x, layer, mask):
+        name, weight, bias_name, bias = self.stacked(layer)
+        rows = self.add("Attention", x, self.constant(name, weight.T), self.constant(bias_name, bias), mask,
+                        domain="com.microsoft", num_heads=self.heads)
+        self.bias = self.weight(layer + "attention.output.dense.bias")
+        return self.add("MatMul", rows, self.weight(layer + "attention.output.dense.weight", True))
+
+    def linear(self, x, name):
+        self.bias = self.weight(name + ".bias")
+        return self.add("MatMul", x, self.weight(name + ".weight", True))
+
+    def gelu(self, x):
+        return self.add("BiasGelu", x, self.bias, domain="com.microsoft")
+
+    def norm_of_sum(self, product, x, name):
+        return self.add("SkipLayerNormalization", product, x, self.weight(name + ".weight"),
+                        self.weight(name + ".bias"), self.bias, domain="com.microsoft", epsilon=self.epsilon)
+
+
+class MultiHead(Encoder):
+    def mask(self):
+        return self.add("Cast", "attention_mask", to=TensorProto.INT32)
+
+    def attention(self, x, layer, mask):
+        names = [f"{layer}attention.self.{name}" for name in ("query", "key", "value")]
+        products = [self.add("MatMul", x, self.weight(name + ".weight", True)) for name in names]
+        bias = self.constant(layer + "qkv.bias", np.concatenate([self.weights[name + ".bias"] for name in names]))
+        rows = self.add("MultiHeadAttention", *products, bias, mask, domain="com.microsoft",
+                        num_heads=self.heads)
+        return self.linear(rows, layer + "attention.output.dense")
+
+
+class Quantised(Encoder):
+    """int8 weights; dynamic: products of codes, else of what the codes stand for."""
+
+    def __init__(self, weights, config, dynamic):
+        super().__init__(weights, config, False)
+        self.dynamic = dynamic
+
+    def codes(self, name, value, axis):
+        """Name of the codes, and their scales along `axis`."""
+        scale = (np.abs(value).max(axis=axis, keepdims=True) / 127).astype(np.float32)
+        return self.constant(name + "_codes", np.clip(np.rint(value / scale), -127, 127).astype(np.int8)), scale
+
+    def weight(self, name, transposed=False):
+        if "embeddings.weight" not in name:
+            return super().weight(name, transposed)
+        codes, scale = self.codes(name, self.weights[name], 1)
+        scale = self.constant(name + "_scale", scale)
+        if name not in self.known:
+            self.known.add(name)
+            self.nodes += [helper.make_node("Cast", [codes], [name + "_f"], name=name + "_cast", to=TensorProto.FLOAT),
+                           helper.make_node("Mul", [name + "_f", scale], [name], name=name + "_mul")]
+        return name
+
+    def linear(self, x, name):
+        value = self.weights[name + ".weight"].T
+        codes, scale = self.codes(name + ".weight", value, 0)
+        scale = self.constant(name + "_scale", scale[0])
+        zero = self.constant(name + ".zeros", np.zeros(value.shape[1], np.int8))
+        if self.dynamic:
+            rows, rows_scale, rows_zero = self.add_many("DynamicQuantizeLinear", 3, x)
+            product = self.add("MatMulInteger", rows, codes, rows_zero, zero)
+            product = self.add("Mul", self.add("Cast", product, to=TensorProto.FLOAT),
+                               self.add("Mul", rows_scale, scale))
+        else:
+            product = self.add("MatMul", x, self.add("DequantizeLinear", codes, scale, zero, axis=1))
+        return self.add("Add", product, self.weight(name + ".bias"))
+
+
+SPELLINGS = {
+    "plain": lambda weights, config: Encoder(weights, config, False),
+    "primitive": lambda weights, config: Encoder(weights, config, True),
+    "split": lambda weights, config: Split(weights, config, False),
+    "packed": lambda weights, config: Packed(weights, config, False),
+    "contrib": lambda weights, config: Contrib(weights, config, False),
+    "multihead": lambda weights, config: MultiHead(weights, config, False),
+    "weights": lambda weights, config: Quantised(weights, config, False),
+    "dynamic": lambda weights, config: Quantised(weights, config, True),
+}
 
 
 def main():
@@ -141,8 +290,8 @@ def main():
     with open(os.path.join(checkpoint, "config.json"), encoding="utf-8") as file:
         config = json.load(file)
     weights = read_safetensors(os.path.join(checkpoint, "model.safetensors"))
-    encoder = Encoder({name.removeprefix("bert."): value for name, value in weights.items()}, config,
-                      spelling == "primitive")
+    weights = {name.removeprefix("bert."): value for name, value in weights.items()}
+    encoder = SPELLINGS[spelling](weights, config)
     encoder.nodes.append(helper.make_node("Identity", [encoder.encode(config["num_hidden_layers"])],
                                           ["last_hidden_state"], name="output"))
     inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
@@ -150,7 +299,7 @@ def main():
     outputs = [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT,
                                              ["batch", "sequence", config["hidden_size"]])]
     graph = helper.make_graph(encoder.nodes, "encoder", inputs, outputs, encoder.constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)])
     model.ir_version = 8
     save(model, path)
 
