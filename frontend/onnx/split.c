@@ -51,17 +51,16 @@ const term *term_columns(importer *im, const term *x, uint64_t first, uint64_t c
 
 /* How rows in parts lie, by term.function. The first is what a reshape of rows makes. */
 static const struct {
-    term_kind from;
     int64_t perm[5];     /* which makes it of `from` */
+    term_kind from, one; /* `one`: what a single part is, without the axis */
     uint32_t rank, axis; /* of the parts */
-    term_kind one;       /* what a single part is, without the axis */
 } layouts[] = {
-    {TERM_LINEAR, {0}, 5, 2, TERM_SPLIT},
-    {TERM_PARTS, {2, 0, 3, 1, 4}, 5, 0, TERM_HEADS},
-    {TERM_PARTS, {2, 0, 1, 3, 4}, 5, 0, TERM_SPLIT},
-    {TERM_PARTS, {0, 2, 3, 1, 4}, 5, 1, TERM_HEADS},
-    {TERM_PARTS, {0, 3, 2, 1, 4}, 5, 2, TERM_HEADS},
-    {TERM_SPLIT, {2, 0, 1, 3}, 4, 0, TERM_LINEAR},
+    {{0}, TERM_LINEAR, TERM_SPLIT, 5, 2},
+    {{2, 0, 3, 1, 4}, TERM_PARTS, TERM_HEADS, 5, 0},
+    {{2, 0, 1, 3, 4}, TERM_PARTS, TERM_SPLIT, 5, 0},
+    {{0, 2, 3, 1, 4}, TERM_PARTS, TERM_HEADS, 5, 1},
+    {{0, 3, 2, 1, 4}, TERM_PARTS, TERM_HEADS, 5, 2},
+    {{2, 0, 1, 3}, TERM_SPLIT, TERM_LINEAR, 4, 0},
 };
 enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 
