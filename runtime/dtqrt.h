@@ -358,6 +358,16 @@ typedef enum { DTQ_ENGINE_SIM, DTQ_ENGINE_REF, DTQ_ENGINE_FP32 } dtq_engine;
 typedef void dtq_observer(void *user, uint32_t layer, dtq_operand operand, const float *rows, uint32_t seq,
                           uint32_t width);
 
+/** Gaussian noise on q, k and v of the tokens of a certain rank in a layer, all layers alike. The rank is by the
+ *  importance that the layer has without the noise, 0 the most important token of n: rne(from n) up to
+ *  n - rne((1 - to) n), which is none of them. A number of the noise depends on the seed, the layer, the operand, the
+ *  token's id and the channel; normal by libm's log and cos. */
+typedef struct {
+    double from, to;  /* shares of the tokens, 0 to 1 */
+    double magnitude; /* its deviation, where 1 is the root mean square of the layer's operand */
+    uint64_t seed;
+} dtq_noise;
+
 typedef struct {
     dtq_engine engine;
     unsigned threads;       /* worker threads for host work; 0: all cores. Never changes a bit of the result */
@@ -366,6 +376,7 @@ typedef struct {
     bool timing_only;       /* sim: no data; input and output are ignored */
     dtq_observer *observer; /* ref and fp32: called with `user` for every operand; NULL: nobody watches */
     void *user;
+    const dtq_noise *noise; /* ref alone; NULL: none */
 } dtq_run_options;
 
 typedef struct {

@@ -200,6 +200,7 @@ bool dtq_exec_init(dtq_exec *x, const dtq_program *p, const dtq_stream *s, dtq_w
     x->threads = o != NULL ? o->threads : 0;
     x->observer = o != NULL ? o->observer : NULL;
     x->user = o != NULL ? o->user : NULL;
+    x->noise = o != NULL ? o->noise : NULL;
     if (x->threads == 0) {
         const long cores = sysconf(_SC_NPROCESSORS_ONLN);
         x->threads = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;

@@ -23,6 +23,7 @@ typedef struct {
     bool scalar;            /* true: host work by the scalar reference (same bits, slow) */
     dtq_observer *observer; /* of dtq_run_options, with its user */
     void *user;
+    const dtq_noise *noise; /* or NULL */
     bool exact; /* true: the fp32 engine: every host.linear in fp32, no quantisation, every token active */
 } dtq_exec;
 

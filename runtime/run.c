@@ -26,6 +26,9 @@ bool dtq_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, co
     if (o.timing_only && o.engine != DTQ_ENGINE_SIM) {
         return dtq_fail(e, DTQ_BAD_INPUT, "only the simulator can run without data");
     }
+    if (o.noise != NULL && o.engine != DTQ_ENGINE_REF) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "only the reference engine adds noise");
+    }
     dtq_exec x;
     if (!dtq_exec_init(&x, p, s, weights, input, &o, e)) {
         return false;

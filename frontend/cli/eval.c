@@ -30,6 +30,19 @@ static bool choose_task(eval_job *j) {
     return check_task_options(s, j->task);
 }
 
+/* The experiment has its own rows, all of the reference engine. */
+static bool check_noise_options(session *s, const eval_task *t) {
+    static const option_id of_rows[] = {OPT_policy, OPT_rows, OPT_eval_engine};
+    if (!given(s, OPT_noise))
+        return true;
+    if (t->against)
+        return usage_error(s, "--noise needs a --task");
+    for (size_t i = 0; i < sizeof of_rows / sizeof *of_rows; i++)
+        if (given(s, of_rows[i]))
+            return usage_error(s, "--%s changes nothing with --noise", option_table[of_rows[i]].name);
+    return true;
+}
+
 static bool check_host_options(session *s) {
     static const option_id of_host_code[] = {OPT_host_cpu, OPT_no_cache};
     for (size_t i = 0; i < sizeof of_host_code / sizeof *of_host_code; i++)
@@ -63,7 +76,7 @@ static bool choose_rows(session *s, bool wanted[EVAL_ROWS]) {
     for (int id = EVAL_POLICY; id < EVAL_ROWS; id++)
         if (wanted[id] && !has_policy)
             return usage_error(s, "the row '%s' needs --policy", eval_row_names[id]);
-    if (given(s, OPT_seed) && !wanted[EVAL_RANDOM])
+    if (given(s, OPT_seed) && !wanted[EVAL_RANDOM] && !given(s, OPT_noise))
         return usage_error(s, "--seed changes nothing without the row 'random'");
     return true;
 }
@@ -154,22 +167,26 @@ static void list_rows(eval_job *j, const bool wanted[EVAL_ROWS]) {
 
 /* Runs and scores. The row of float32 comes first; it is what distances are from. */
 static bool run_rows(eval_job *j) {
-    session *s = j->session;
-    for (size_t i = 0; i < j->count; i++) {
-        eval_row *row = &j->rows[i];
-        if (!eval_run_row(j, row))
+    for (size_t i = 0; i < j->count; i++)
+        if (!eval_run_row(j, &j->rows[i]) || !eval_score_row(j, &j->rows[i], j->rows[0].outputs))
             return false;
-        eval_results r = {.diag = s->diag,
-                          .loc = {j->source.path, 0, 0},
-                          .samples = j->data.samples,
-                          .labels = j->data.labels,
-                          .outputs = row->outputs,
-                          .reference = j->rows[0].outputs,
-                          .pooled = row->pooled};
-        if (!j->task->score(s->arena, &r, row->values))
-            return false;
-    }
     return true;
+}
+
+static bool run_table(eval_job *j, const bool wanted[EVAL_ROWS]) {
+    list_rows(j, wanted);
+    bool ok = run_rows(j);
+    if (ok) {
+        const eval_row *shown[EVAL_SHOWN_MOST];
+        size_t count = 0;
+        for (size_t i = 0; i < j->count; i++)
+            if (wanted[j->rows[i].id])
+                shown[count++] = &j->rows[i];
+        eval_print(j, shown, count);
+    }
+    for (size_t i = 0; i < j->count; i++)
+        eval_release_row(j, &j->rows[i]);
+    return ok;
 }
 
 bool command_eval(session *s) {
@@ -178,18 +195,8 @@ bool command_eval(session *s) {
     s->words = given(s, OPT_json) ? stderr : stdout;
     if (!given(s, OPT_data))
         return usage_error(s, "there is nothing to measure on: --data names a file");
-    if (!choose_task(&j) || !check_host_options(s) || !choose_rows(s, wanted) || !open_encoder(&j) || !eval_read(&j))
+    if (!choose_task(&j) || !check_noise_options(s, j.task) || !check_host_options(s) || !choose_rows(s, wanted) ||
+        !open_encoder(&j) || !eval_read(&j))
         return false;
-    list_rows(&j, wanted);
-    bool ok = run_rows(&j);
-    if (ok) {
-        const eval_row *shown[EVAL_SHOWN_MOST];
-        size_t count = 0;
-        for (size_t i = 0; i < j.count; i++)
-            if (wanted[j.rows[i].id])
-                shown[count++] = &j.rows[i];
-        eval_print(&j, shown, count);
-    }
-    eval_release(&j);
-    return ok;
+    return given(s, OPT_noise) ? eval_noise(&j) : run_table(&j, wanted);
 }

@@ -32,9 +32,10 @@ enum { EVAL_ROWS = EVAL_RANDOM + 1, EVAL_SHOWN_MOST = EVAL_ROWS + DTQ_RANDOM_SEE
 
 typedef struct {
     eval_row_id id;
-    unsigned seed;        /* of a random choice */
-    const char *name;     /* as it is shown */
-    eval_vector *outputs; /* [texts] */
+    unsigned seed;          /* of a random choice */
+    const char *name;       /* as it is shown */
+    const dtq_noise *noise; /* of the reference engine, another for each text; or NULL */
+    eval_vector *outputs;   /* [texts] */
     bool pooled;
     double values[EVAL_METRICS_MOST];
     eval_cost cost; /* of no meaning for float32, which is no program of the accelerator */
@@ -58,7 +59,12 @@ bool eval_read_windows(eval_job *j, const tokenizer *words, const char *text);
 
 /** Runs a row over all inputs: fills outputs and cost. */
 bool eval_run_row(eval_job *j, eval_row *row);
-void eval_release(eval_job *j);
+/** Fills values. `reference`: outputs of float32 for tasks that compare with them, else NULL. */
+bool eval_score_row(const eval_job *j, eval_row *row, const eval_vector *reference);
+void eval_release_row(const eval_job *j, eval_row *row);
+
+/** Runs the table of --noise, and prints it. */
+bool eval_noise(eval_job *j);
 
 /** One run of the runtime by whichever engine, on all inputs, in several threads. */
 typedef struct {
@@ -67,12 +73,17 @@ typedef struct {
     const dtq_program *plan;
     dtq_engine engine; /* of a program */
     const eval_task *task;
-    const char *name; /* of the row, for progress on a terminal */
+    const char *name;       /* of the row, for progress on a terminal */
+    const dtq_noise *noise; /* its seed is another for each text; or NULL */
 } eval_engine;
 /** Fills outputs [texts] with what the task needs of them; their data is malloc'd. */
 bool eval_run_all(session *s, const eval_data *data, const eval_engine *engine, eval_vector *outputs);
 
 /** Prints the table, and JSON if --json says so. */
 void eval_print(const eval_job *j, const eval_row *const *shown, size_t count);
+/** What was measured, a line and a blank one; the same as members of a JSON object; the metrics of a row. */
+void eval_print_heading(const eval_job *j, FILE *out);
+void eval_put_heading(json_writer *w, const eval_job *j, const char *schema);
+void eval_put_metrics(json_writer *w, const eval_job *j, const eval_row *row);
 
 #endif

@@ -11,6 +11,8 @@ static const char *base_name(const char *path) {
 
 static const char *engine_name(const session *s) {
     static const char *const names[] = {"host", "sim", "ref"};
+    if (given(s, OPT_noise))
+        return names[EVAL_REF];
     return names[value(s, OPT_eval_engine)->word];
 }
 
@@ -48,9 +50,8 @@ static void print_row(const eval_job *j, const eval_row *row, FILE *out) {
     fputc('\n', out);
 }
 
-static void print_table(const eval_job *j, const eval_row *const *shown, size_t count) {
+void eval_print_heading(const eval_job *j, FILE *out) {
     const session *s = j->session;
-    FILE *out = s->words;
     const eval_data *d = &j->data;
     fprintf(out, "%s on %s, %s on %s: ", model_name(j->source.model), j->source.machine.name, j->task->name,
             base_name(d->path));
@@ -60,6 +61,11 @@ static void print_table(const eval_job *j, const eval_row *const *shown, size_t 
         fprintf(out, "%zu tokens in %zu window%s of %.1f", d->scored, d->samples, d->samples == 1 ? "" : "s",
                 d->tokens);
     fprintf(out, "; engine %s, linear %s\n\n", engine_name(s), linear_name(s));
+}
+
+static void print_table(const eval_job *j, const eval_row *const *shown, size_t count) {
+    FILE *out = j->session->words;
+    eval_print_heading(j, out);
     fprintf(out, "  %-8s", "row");
     for (size_t i = 0; i < metric_count(j->task); i++)
         fprintf(out, "  %9s", j->task->metrics[i].title);
@@ -72,15 +78,35 @@ static void print_table(const eval_job *j, const eval_row *const *shown, size_t 
 
 /* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
+void eval_put_metrics(json_writer *w, const eval_job *j, const eval_row *row) {
+    json_open(w, "metrics", '{');
+    for (size_t i = 0; i < metric_count(j->task); i++)
+        json_real(w, j->task->metrics[i].key, row->values[i]);
+    json_close(w, '}');
+}
+
+void eval_put_heading(json_writer *w, const eval_job *j, const char *schema) {
+    const session *s = j->session;
+    json_str(w, "schema", schema);
+    json_str(w, "model", model_name(j->source.model));
+    json_str(w, "target", j->source.machine.name);
+    json_str(w, "task", j->task->name);
+    json_str(w, "data", base_name(j->data.path));
+    json_int(w, "samples", (int64_t)j->data.samples);
+    json_int(w, "texts", (int64_t)j->data.texts);
+    json_real(w, "tokens_per_text", j->data.tokens);
+    json_real(w, "scored_tokens", j->task->read ? NAN : (double)j->data.scored);
+    json_str(w, "engine", engine_name(s));
+    json_str(w, "linear", linear_name(s));
+    json_str(w, "policy", j->source.policy->name);
+}
+
 static void put_row(json_writer *w, const eval_job *j, const eval_row *row) {
     bool none = row->id == EVAL_FP32;
     json_open(w, NULL, '{');
     json_str(w, "row", eval_row_names[row->id]);
     json_real(w, "seed", row->id == EVAL_RANDOM ? (double)row->seed : NAN);
-    json_open(w, "metrics", '{');
-    for (size_t i = 0; i < metric_count(j->task); i++)
-        json_real(w, j->task->metrics[i].key, row->values[i]);
-    json_close(w, '}');
+    eval_put_metrics(w, j, row);
     json_real(w, "active_tokens", row->cost.active);
     json_real(w, "cycles", none ? NAN : row->cost.cycles);
     json_real(w, "bops", none ? NAN : row->cost.bops);
@@ -90,21 +116,9 @@ static void put_row(json_writer *w, const eval_job *j, const eval_row *row) {
 }
 
 static void put_json(const eval_job *j, const eval_row *const *shown, size_t count) {
-    const session *s = j->session;
     json_writer w = {.out = stdout};
     json_open(&w, NULL, '{');
-    json_str(&w, "schema", "dtqc-eval/2");
-    json_str(&w, "model", model_name(j->source.model));
-    json_str(&w, "target", j->source.machine.name);
-    json_str(&w, "task", j->task->name);
-    json_str(&w, "data", base_name(j->data.path));
-    json_int(&w, "samples", (int64_t)j->data.samples);
-    json_int(&w, "texts", (int64_t)j->data.texts);
-    json_real(&w, "tokens_per_text", j->data.tokens);
-    json_real(&w, "scored_tokens", j->task->read ? NAN : (double)j->data.scored);
-    json_str(&w, "engine", engine_name(s));
-    json_str(&w, "linear", linear_name(s));
-    json_str(&w, "policy", j->source.policy->name);
+    eval_put_heading(&w, j, "dtqc-eval/2");
     json_open(&w, "rows", '[');
     for (size_t i = 0; i < count; i++)
         put_row(&w, j, shown[i]);

@@ -96,9 +96,10 @@ static bool run_program(eval_job *j, eval_row *row, const compiled *modules) {
     if (!p)
         return false;
     dtq_engine engine = row->id == EVAL_FP32                                   ? DTQ_ENGINE_FP32
+                        : row->noise                                           ? DTQ_ENGINE_REF
                         : value(j->session, OPT_eval_engine)->word == EVAL_SIM ? DTQ_ENGINE_SIM
                                                                                : DTQ_ENGINE_REF;
-    eval_engine g = {.program = p, .engine = engine, .task = j->task, .name = row->name};
+    eval_engine g = {.program = p, .engine = engine, .task = j->task, .name = row->name, .noise = row->noise};
     row->pooled = p->streams[0].output == DTQ_OUTPUT_POOLED;
     return eval_run_all(j->session, &j->data, &g, row->outputs);
 }
@@ -120,7 +121,7 @@ bool eval_run_row(eval_job *j, eval_row *row) {
     session *s = j->session;
     source src = source_of(j, row);
     row->outputs = ARENA_ARRAY(s->arena, eval_vector, j->data.texts);
-    if (row->id != EVAL_FP32 && value(s, OPT_eval_engine)->word == EVAL_HOST)
+    if (row->id != EVAL_FP32 && !row->noise && value(s, OPT_eval_engine)->word == EVAL_HOST)
         return price(j, &src, &row->cost, NULL) && run_host(j, row, &src);
     compiled *modules = ARENA_ARRAY(s->arena, compiled, j->data.length_count);
     const options *asked = s->options;
@@ -134,8 +135,20 @@ bool eval_run_row(eval_job *j, eval_row *row) {
     return ok;
 }
 
-void eval_release(eval_job *j) {
-    for (size_t r = 0; r < j->count; r++)
-        for (size_t i = 0; j->rows[r].outputs && i < j->data.texts; i++)
-            free(j->rows[r].outputs[i].data);
+bool eval_score_row(const eval_job *j, eval_row *row, const eval_vector *reference) {
+    const eval_results r = {.diag = j->session->diag,
+                            .loc = {j->source.path, 0, 0},
+                            .samples = j->data.samples,
+                            .labels = j->data.labels,
+                            .outputs = row->outputs,
+                            .reference = reference,
+                            .pooled = row->pooled};
+    return j->task->score(j->session->arena, &r, row->values);
+}
+
+void eval_release_row(const eval_job *j, eval_row *row) {
+    for (size_t i = 0; row->outputs && i < j->data.texts; i++) {
+        free(row->outputs[i].data);
+        row->outputs[i].data = NULL;
+    }
 }

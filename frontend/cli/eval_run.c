@@ -27,12 +27,19 @@ typedef struct {
     pthread_t thread;
 } worker;
 
-static bool run_one(const eval_engine *g, dtq_host *host, dtq_weights *weights, const eval_input *t, dtq_output *out,
-                    dtq_error *e) {
+static bool run_one(const crowd *c, dtq_host *host, dtq_weights *weights, size_t i, dtq_output *out, dtq_error *e) {
+    const eval_engine *g = c->engine;
+    const eval_input *t = &c->data->inputs[i];
     dtq_input input = {.tokens = t->tokens, .segments = t->segments};
     if (host)
         return dtq_host_run(host, t->seq, &input, false, out, e);
     dtq_run_options o = {.engine = g->engine, .threads = 1};
+    dtq_noise noise;
+    if (g->noise) {
+        noise = *g->noise;
+        noise.seed = noise.seed << 32 | i;
+        o.noise = &noise;
+    }
     const dtq_stream *stream = dtq_program_stream(g->program, t->seq);
     return dtq_run(g->program, stream, weights, &input, &o, out, NULL, false, e);
 }
@@ -54,7 +61,7 @@ static bool run_share(worker *w, dtq_host *host, dtq_weights *weights) {
     size_t i;
     while (!atomic_load(&c->failed) && (i = atomic_fetch_add(&c->next, 1)) < c->data->texts) {
         dtq_output out = {0};
-        if (!run_one(c->engine, host, weights, &c->data->inputs[i], &out, &w->error)) {
+        if (!run_one(c, host, weights, i, &out, &w->error)) {
             dtq_output_free(&out);
             return false;
         }

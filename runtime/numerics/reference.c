@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/exec.h"
+#include "runtime/numerics/noise.h"
 
 /* A layer whose operands the host has made. */
 typedef struct {
@@ -60,7 +61,8 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
         .out = v + n * kv_width,
         .importance = x->exact ? NULL : importance,
     };
-    const bool ok = x->exact ? dtq_attention_fp32(&a, e) : dtq_attention_ref(&a, e);
+    const bool disturbed = x->noise == NULL || dtq_noise_add(x->noise, p->layer, &a, q, k, v, e);
+    const bool ok = disturbed && (x->exact ? dtq_attention_fp32(&a, e) : dtq_attention_ref(&a, e));
     if (ok) {
         if (!x->exact) {
             dtq_replace_importance(l, p->layer, t->ids, importance);
