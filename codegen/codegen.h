@@ -20,8 +20,9 @@ typedef enum { LIMIT_ARRAY, LIMIT_SOFTMAX, LIMIT_DMA, LIMIT_TOPK } report_limit;
 const char *report_limit_name(report_limit l);
 
 typedef struct {
-    uint32_t index, tokens; /* active tokens */
-    uint32_t pruned, low, high;
+    uint32_t index, tokens;     /* active tokens */
+    uint32_t pruned, low, high; /* tokens whose key has left, and those at 4 and 8 bits */
+    uint32_t muted;             /* of the pruned ones those that stay as queries: pruning of keys */
     size_t segment_count;
     ir_run *segments;     /* count tokens, value bits, in slot order; clusters of one precision, or single runs */
     uint32_t promoted[4]; /* slots whose q, k, v, p run above the precision their token was chosen for */

@@ -115,6 +115,7 @@ typedef struct {
     policy_layer *layers;
     policy_layer *all;   /* one line for all layers alike, or NULL */
     src_loc loc;         /* of `layers` or `all` */
+    bool prune_keys;     /* pruned tokens stay as queries */
     bool importance_set; /* the file says which rule; else the model's own holds */
     int importance;      /* which: a dtq_importance_rule, with the seed of a random one */
 } policy;
@@ -124,8 +125,8 @@ policy *policy_load(arena *a, diag *d, const char *path);
 policy *policy_uniform(arena *a, unsigned bits);
 /** A copy of the policy in which every layer pins the last `count` tokens, too; but not layers by token_bits. */
 policy *policy_pin_last(arena *a, const policy *p, uint32_t count);
-/** Attaches the policy to the attention ops of a graph module (attributes ratios, counts, token_bits, pinned). Layer 0
- * of a model with more than a bare attention runs all 8-bit unless it has explicit token_bits. */
+/** Attaches the policy to the attention ops of a graph module (attributes ratios, counts, token_bits, pinned, prune).
+ * Layer 0 of a model with more than a bare attention runs all 8-bit unless it has explicit token_bits. */
 bool policy_apply(const policy *p, ir_module *m, diag *d);
 
 typedef struct {
@@ -147,8 +148,8 @@ uint32_t model_positions(const model *m);     /* longest sequence; for a bare at
 bool model_is_attention(const model *m);      /* bare attention problem: input q, k, v */
 const char *model_vocabulary(const model *m); /* path of vocab.txt or tokenizer.json, or NULL */
 bool model_lower_case(const model *m);
-/** Has the graphs built from `m`, which was loaded into `a`, balance the channels of queries and keys by the constants of
- *  a file that `dtqc calibrate` wrote for this model (passes/balance_qk.c). False after an error. */
+/** Has the graphs built from `m`, which was loaded into `a`, balance the channels of queries and keys by the constants
+ * of a file that `dtqc calibrate` wrote for this model (passes/balance_qk.c). False after an error. */
 bool model_balance(model *m, arena *a, diag *d, const char *path);
 /** What calibration saw of one layer: of each channel of a key/value head [kv_heads * head_dim] the mean, the least and
  *  the largest key, and the largest magnitude of the queries of its heads. */

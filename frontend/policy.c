@@ -130,20 +130,24 @@ static bool read_layer(arena *a, diag *d, const doc_node *n, const char *what, p
 }
 
 policy *policy_load(arena *a, diag *d, const char *path) {
-    static const char *const keys[] = {"name", "layers", "all", "importance"};
+    static const char *const keys[] = {"name", "layers", "all", "importance", "prune"};
     const doc_node *root = doc_load(a, d, path, 0);
-    if (!root || !doc_keys(d, root, "the policy", keys, 4))
+    if (!root || !doc_keys(d, root, "the policy", keys, 5))
         return NULL;
     policy *p = ARENA_NEW(a, policy);
     p->path = arena_strdup(a, path);
     p->name = path_stem(a, path);
     const doc_node *name = doc_find(root, "name"), *rule = doc_find(root, "importance");
     const doc_node *layers = doc_find(root, "layers"), *all = doc_find(root, "all");
+    const doc_node *prune = doc_find(root, "prune");
     bool ok = !name || doc_string(d, name, "name", &p->name);
     int word = 0;
     ok = (!rule || doc_word(d, rule, "importance", DTQ_IMPORTANCE_WORDS, &word)) && ok;
     p->importance_set = rule != NULL;
     p->importance = word;
+    word = 0;
+    ok = (!prune || doc_word(d, prune, "prune", "rows|keys", &word)) && ok;
+    p->prune_keys = word == 1;
     if (layers && all)
         ok = diag_error(d, all->loc, "a policy has either `layers`, a row for each, or `all`, one row for all alike");
     else if (!layers && !all)
@@ -418,6 +422,10 @@ bool policy_apply(const policy *p, ir_module *m, diag *d) {
             continue;
         if (p->importance_set)
             ir_set_str(m, i, IR_KEY_importance_rule, importance_word(m->arena, p->importance));
+        if (p->prune_keys)
+            ir_set_str(m, i, IR_KEY_prune, "keys");
+        else
+            ir_unset(m, i, IR_KEY_prune);
         if (!apply_layer(&s, p->all ? p->all : &p->layers[layer], layer, i))
             return false;
         layer++;

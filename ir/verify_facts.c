@@ -24,8 +24,12 @@ static void declare_layer(verifier *v, size_t op) {
         verify_error(v, op, "layer %lld is there twice; give this one another `index`", (long long)index->i);
         return;
     }
+    const char *order = ir_str(m, op, IR_KEY_order);
+    int64_t slots = ir_int(m, op, IR_KEY_slots, 0), muted = ir_int(m, op, IR_KEY_muted, 0);
     *layer = (verify_layer){.declared = true,
-                            .slots = ir_int(m, op, IR_KEY_slots, 0),
+                            .slots = slots,
+                            .key_first = order && strcmp(order, "high-first") == 0 ? 0 : muted,
+                            .keys = slots - muted,
                             .query_heads = ir_int(m, op, IR_KEY_query_heads, 0),
                             .kv_heads = ir_int(m, op, IR_KEY_kv_heads, 0),
                             .head_dim = ir_int(m, op, IR_KEY_head_dim, 0)};
@@ -185,6 +189,11 @@ void verify_strip(verifier *v, size_t op) {
     static const ir_key ranges[] = {IR_KEY_slot_range, IR_KEY_key_range};
     for (size_t i = 0; layer && i < 2; i++) {
         const ir_attr *range = ir_get(m, op, ranges[i]);
+        if (range && ranges[i] == IR_KEY_key_range && range->range.hi <= layer->slots &&
+            (range->range.lo < layer->key_first || range->range.hi > layer->key_first + layer->keys))
+            verify_error(v, op, "`key_range` is %lld..%lld, but the keys of layer %lld are slots %lld..%lld",
+                         (long long)range->range.lo, (long long)range->range.hi, (long long)index,
+                         (long long)layer->key_first, (long long)(layer->key_first + layer->keys));
         if (range && range->range.hi > layer->slots)
             verify_error(v, op, "`%s` is %lld..%lld, but layer %lld has %lld slots", ir_key_get(ranges[i])->name,
                          (long long)range->range.lo, (long long)range->range.hi, (long long)index,
@@ -225,6 +234,8 @@ static void verify_tiles(verifier *v, size_t op) {
         verify_error(v, op, "operand 4 must be the `tile.select` of layer %lld", (long long)index);
     else if (ir_int(m, m->defs[ir_operand(m, op, 3)], IR_KEY_slots, -1) != ir_int(m, op, IR_KEY_slots, -1))
         verify_error(v, op, "it has other `slots` than its `tile.select`");
+    else if (ir_int(m, m->defs[ir_operand(m, op, 3)], IR_KEY_muted, 0) != ir_int(m, op, IR_KEY_muted, 0))
+        verify_error(v, op, "it has other `muted` slots than its `tile.select`");
 }
 
 /* ---- all levels -------------------------------------------------------------------------------------------------- */
@@ -241,6 +252,10 @@ void verify_facts(verifier *v, size_t op) {
     if (slots && ir_int(m, op, IR_KEY_high, 0) > slots->i)
         verify_error(v, op, "`high` is %lld, more than its %lld slots", (long long)ir_int(m, op, IR_KEY_high, 0),
                      (long long)slots->i);
+    int64_t muted = ir_int(m, op, IR_KEY_muted, 0);
+    if (muted && (!slots || muted < 0 || muted >= slots->i || ir_int(m, op, IR_KEY_high, 0) > slots->i - muted))
+        verify_error(v, op, "`muted` is %lld; of %lld slots at least one, and all %lld at 8 bits, must be keys",
+                     (long long)muted, slots ? (long long)slots->i : 0LL, (long long)ir_int(m, op, IR_KEY_high, 0));
     if (declares_layer(code) || code == IR_SELECT) {
         verify_precisions(v, op, slots);
         verify_order(v, op);
@@ -308,6 +323,12 @@ void verify_spaces(verifier *v, size_t op) {
         verify_space(v, op, i);
 }
 
+/* Whether a field that counts slots counts keys: `col` does, and the rows of keys and values that a load gathers. */
+static bool counts_keys(const ir_module *m, size_t op, const dtq_field_info *field) {
+    const char *word = ir_str(m, op, (unsigned)ir_key_find("operand", 7));
+    return strcmp(field->name, "col") == 0 || (word && strcmp(word, "q") != 0);
+}
+
 static void verify_layer_fields(verifier *v, size_t op, const dtq_op_info *info, const int *keys) {
     const ir_module *m = v->m;
     const verify_layer *layer = NULL;
@@ -333,6 +354,13 @@ static void verify_layer_fields(verifier *v, size_t op, const dtq_op_info *info,
         } else if (layer && kind == DTQ_KIND_SLOT && f + 1 < info->field_count &&
                    info->fields[f + 1].kind == DTQ_KIND_COUNT) {
             int64_t first = ir_int(m, op, (unsigned)keys[f], 0), count = ir_int(m, op, (unsigned)keys[f + 1], 0);
+            bool of_keys = counts_keys(m, op, &info->fields[f]);
+            if (of_keys && count >= 1 && first + count <= layer->slots &&
+                (first < layer->key_first || first + count > layer->key_first + layer->keys))
+                verify_error(
+                    v, op, "slots %lld..%lld (`%s`, `%s`) are not all keys; those of layer %lld are %lld..%lld",
+                    (long long)first, (long long)(first + count), info->fields[f].name, info->fields[f + 1].name,
+                    (long long)number, (long long)layer->key_first, (long long)(layer->key_first + layer->keys));
             if (count < 1 || first + count > layer->slots)
                 verify_error(v, op, "slots %lld..%lld (`%s`, `%s`) are not in the %lld slots of layer %lld",
                              (long long)first, (long long)(first + count), info->fields[f].name,

@@ -1,6 +1,7 @@
 /* assign-precision: from the policy on each attention op to its token counts: `slots` tokens stay active, `high` of
- * them run at 8 bits. Where the choice does not depend on data the precision of every original token is written down in
- * `token_bits`; elsewhere the top-k of the layer before makes it. */
+ * them run at 8 bits. With `prune = keys` all tokens stay active, and those that leave as keys are the `muted` ones.
+ * Where the choice does not depend on data the precision of every original token is written down in `token_bits`;
+ * elsewhere the top-k of the layer before makes it. */
 #include <math.h>
 #include <string.h>
 
@@ -8,8 +9,9 @@
 #include "passes/pass_list.h"
 
 typedef struct {
-    uint32_t kept, high;
-    uint8_t *bits; /* of each original token, NULL if chosen at run time */
+    uint32_t kept, high; /* kept: with their keys */
+    bool rows_left;      /* pruned tokens are not active any more, in this layer or one before */
+    uint8_t *bits;       /* of each original token, NULL if chosen at run time */
 } assignment;
 
 /** Gives token `id` the best place that is left. */
@@ -101,6 +103,25 @@ static bool assign(pass_context *ctx, const ir_module *m, size_t op, const assig
     return true;
 }
 
+static bool prunes_keys(const ir_module *m, size_t op) {
+    const char *prune = ir_str(m, op, IR_KEY_prune);
+    return prune && strcmp(prune, "keys") == 0;
+}
+
+/** Whether tokens pruned up to this layer have left as rows; false after an error if they should not have. */
+static bool settle_rows(pass_context *ctx, const ir_module *m, size_t op, const assignment *before, assignment *now) {
+    bool left = before && before->rows_left;
+    if (!prunes_keys(m, op)) {
+        now->rows_left = left || now->kept < m->header.seq;
+        return true;
+    }
+    return !left ||
+           diag_error(ctx->diag, m->ops[op].loc,
+                      "layer %lld prunes keys only, but rows were pruned before it; give `prune = keys` to all "
+                      "layers, or to none",
+                      (long long)ir_int(m, op, IR_KEY_index, 0));
+}
+
 bool pass_assign_precision(pass_context *ctx, ir_module **module) {
     ir_module *m = *module;
     assignment before = {0};
@@ -109,9 +130,12 @@ bool pass_assign_precision(pass_context *ctx, ir_module **module) {
         if (m->ops[op].code != IR_ATTENTION)
             continue;
         assignment now = {0};
-        if (!assign(ctx, m, op, first ? NULL : &before, &now))
+        if (!assign(ctx, m, op, first ? NULL : &before, &now) || !settle_rows(ctx, m, op, first ? NULL : &before, &now))
             return false;
-        ir_set_int(m, op, IR_KEY_slots, now.kept);
+        uint32_t muted = prunes_keys(m, op) ? m->header.seq - now.kept : 0;
+        ir_set_int(m, op, IR_KEY_slots, now.kept + muted);
+        if (muted)
+            ir_set_int(m, op, IR_KEY_muted, muted);
         ir_set_int(m, op, IR_KEY_high, now.high);
         if (now.bits && !ir_get(m, op, IR_KEY_token_bits)) {
             size_t count;
@@ -119,8 +143,9 @@ bool pass_assign_precision(pass_context *ctx, ir_module **module) {
             ir_set_runs(m, op, IR_KEY_token_bits, runs, count);
         }
         diag_remark(ctx->diag, m->ops[op].loc, "assign-precision",
-                    "layer %lld: %u tokens pruned, %u at 4 bits, %u at 8 bits; which ones is %s",
-                    (long long)ir_int(m, op, IR_KEY_index, 0), m->header.seq - now.kept, now.kept - now.high, now.high,
+                    "layer %lld: %u %s pruned, %u at 4 bits, %u at 8 bits; which ones is %s",
+                    (long long)ir_int(m, op, IR_KEY_index, 0), m->header.seq - now.kept,
+                    prunes_keys(m, op) ? "keys" : "tokens", now.kept - now.high, now.high,
                     now.bits ? "known now" : "chosen at run time by the importance of the layer before");
         before = now;
         first = false;

@@ -432,15 +432,15 @@ uint64_t cost_softmax(const cost_model *c, uint32_t rows, uint32_t cols) {
     return rows * ceil_div(cols, c->machine->softmax_lanes);
 }
 
-uint64_t cost_importance(const cost_model *c, uint32_t rows, uint32_t slots) {
-    return rows * ceil_div(slots, c->machine->topk_accumulate_lanes);
+uint64_t cost_importance(const cost_model *c, uint32_t rows, uint32_t keys) {
+    return rows * ceil_div(keys, c->machine->topk_accumulate_lanes);
 }
 
-uint64_t cost_topk(const cost_model *c, uint32_t slots, uint32_t kept, bool select) {
+uint64_t cost_topk(const cost_model *c, uint32_t keys, uint32_t kept, bool select) {
     uint64_t lanes = c->machine->topk_lanes;
     if (!select)
-        return ceil_div(slots, lanes);
-    return c->machine->topk_passes * (ceil_div(slots, lanes) + ceil_div(kept, lanes));
+        return ceil_div(keys, lanes);
+    return c->machine->topk_passes * (ceil_div(keys, lanes) + ceil_div(kept, lanes));
 }
 
 uint64_t cost_block_bytes(const uint8_t *bits, uint32_t rows, uint32_t head_dim, bool class_scales) {
@@ -453,9 +453,9 @@ uint64_t cost_scores_bytes(uint32_t rows, uint32_t cols) {
     return sizeof(int32_t) * (uint64_t)rows * cols + sizeof(float) * ((uint64_t)rows + cols);
 }
 
-uint64_t cost_probs_bytes(uint32_t rows, uint32_t slots, bool causal) {
+uint64_t cost_probs_bytes(uint32_t rows, uint32_t keys, bool causal) {
     enum { ROW_HEADER = 16 };
-    return rows * (ROW_HEADER + (uint64_t)slots * (causal ? 2 : 1));
+    return rows * (ROW_HEADER + (uint64_t)keys * (causal ? 2 : 1));
 }
 
 uint64_t cost_out_bytes(uint32_t rows, uint32_t head_dim, bool only) {

@@ -54,13 +54,13 @@ uint64_t cost_work(const uint8_t *q, const uint8_t *k, const uint8_t *p, const u
 /** Cycles that other engines are occupied (TIMING.md). */
 uint64_t cost_dram(const cost_model *c, uint64_t bytes);
 uint64_t cost_softmax(const cost_model *c, uint32_t rows, uint32_t cols);
-uint64_t cost_importance(const cost_model *c, uint32_t rows, uint32_t slots);
-uint64_t cost_topk(const cost_model *c, uint32_t slots, uint32_t kept, bool select);
+uint64_t cost_importance(const cost_model *c, uint32_t rows, uint32_t keys);
+uint64_t cost_topk(const cost_model *c, uint32_t keys, uint32_t kept, bool select);
 
 /** Bytes of blocks, as runtime/dtqrt.h's dtq_*_bytes, from runs of bits. classes: V scales per class (not causal). */
 uint64_t cost_block_bytes(const uint8_t *bits, uint32_t rows, uint32_t head_dim, bool class_scales);
 uint64_t cost_scores_bytes(uint32_t rows, uint32_t cols);
-uint64_t cost_probs_bytes(uint32_t rows, uint32_t slots, bool causal);
+uint64_t cost_probs_bytes(uint32_t rows, uint32_t keys, bool causal);
 uint64_t cost_out_bytes(uint32_t rows, uint32_t head_dim, bool only);
 
 #endif

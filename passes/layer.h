@@ -9,6 +9,8 @@ enum { LAYER_Q, LAYER_K, LAYER_V, LAYER_P, LAYER_OPERANDS };
 
 typedef struct {
     uint32_t index, slots, high, heads, kv_heads, head_dim;
+    uint32_t muted;           /* slots that are queries only: in front of the keys, or behind if high-first */
+    uint32_t key_first, keys; /* slots [key_first, key_first + keys) are the keys; all slots are queries */
     bool causal;
     bool is_static;                /* the precision of every slot is known */
     const char *order;             /* "low-first", "high-first", "original"; NULL before cluster-precision */
@@ -33,8 +35,8 @@ extern const size_t layer_key_count;
 /** Precision of a row of probabilities whose query token runs at `bits`, on this machine (prob_bits). */
 uint8_t layer_prob_bits(const dtq_machine *machine, uint8_t bits);
 
-/** Sum of the precisions of all slots of an operand, in bits. It depends on the counts alone, so it is exact also where
- *  precision is known only at run time. */
+/** Sum of the precisions of an operand over the slots that have it (k, v: the keys), in bits. It depends on the counts
+ * alone, so it is exact also where precision is known only at run time. */
 uint64_t layer_bit_sum(const layer_info *l, int operand, const dtq_machine *machine);
 
 /** Bytes that slots [row, row + rows) of an operand take in its line buffer (runtime/dtqrt.h, dtq_block_bytes): 8 bits
@@ -50,6 +52,10 @@ typedef struct {
 struct cost_model;
 matmul_price layer_price(struct cost_model *cost, const dtq_machine *machine, const layer_info *l, bool qk,
                          uint32_t row, uint32_t rows, uint32_t col, uint32_t cols);
+
+/** Where the keys of a layer of `slots` begin if `muted` of them are none, in the order named `order` (NULL: none yet).
+ */
+uint32_t layer_first_key(uint32_t muted, const char *order);
 
 /** Sets q_bits, k_bits, v_bits, p_bits of an op from arrays [slots]. */
 void layer_set_bits(ir_module *m, size_t op, uint8_t *const bits[LAYER_OPERANDS], uint32_t slots);

@@ -38,15 +38,15 @@ typedef struct {
 } fits;
 
 static fits fit_cut(const dtq_machine *m, const layer_info *l, const layer_plan *plan) {
-    uint32_t rows = 0, whole[2] = {0, l->slots};
+    uint32_t rows = 0, whole[2] = {l->key_first, l->key_first + l->keys};
     for (uint32_t c = 0; c < plan->chunks; c++)
         rows = plan->edge[c + 1] - plan->edge[c] > rows ? plan->edge[c + 1] - plan->edge[c] : rows;
     return (fits){
         .q = buffer_fit(widest_block(l, LAYER_Q, plan->edge, plan->chunks), m->buffers_q),
         .k = buffer_fit(widest_block(l, LAYER_K, whole, 1), m->buffers_k),
         .v = buffer_fit(widest_block(l, LAYER_V, whole, 1), m->buffers_v),
-        .s = buffer_fit(cost_scores_bytes(rows, l->slots), m->buffers_scores),
-        .p = buffer_fit(cost_probs_bytes(rows, l->slots, l->causal), m->buffers_probs),
+        .s = buffer_fit(cost_scores_bytes(rows, l->keys), m->buffers_scores),
+        .p = buffer_fit(cost_probs_bytes(rows, l->keys, l->causal), m->buffers_probs),
         .o = buffer_fit(cost_out_bytes(rows, l->head_dim, true), m->buffers_out),
     };
 }
@@ -125,19 +125,19 @@ static void issue_qk(pass_context *ctx, const dtq_machine *m, const layer_info *
     uint32_t kv = u->head / (l->heads / l->kv_heads);
     uint32_t row = plan->edge[u->chunk], rows = plan->edge[u->chunk + 1] - row;
     if (s->k_ready[kv] == UINT64_MAX)
-        s->k_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_K, 0, l->slots), 0);
+        s->k_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_K, l->key_first, l->keys), 0);
     if (l->causal && s->v_ready[kv] == UINT64_MAX)
-        s->v_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_V, 0, l->slots), 0);
+        s->v_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_V, l->key_first, l->keys), 0);
     uint64_t q_ready = load(ctx, m, s, layer_block_bytes(l, LAYER_Q, row, rows), s->q_free[number % f->q]);
     uint64_t start = later(later(s->array_free[array], s->s_free[number % f->s]), later(q_ready, s->k_ready[kv]));
     uint64_t end = start + s->qk[u->chunk];
     uint64_t drain = m->top_drain == DTQ_DRAIN_IDEAL ? 0 : m->vssa_rows;
     s->array_free[array] = s->q_free[number % f->q] = end;
     uint64_t scores = later(end + drain, s->p_free[number % f->p]);
-    s->softmax_free = later(s->softmax_free, scores) + cost_softmax(ctx->cost, rows, l->slots);
+    s->softmax_free = later(s->softmax_free, scores) + cost_softmax(ctx->cost, rows, l->keys);
     u->ready = s->softmax_free + m->softmax_latency_cycles;
     s->s_free[number % f->s] = u->ready;
-    s->importance_free = later(s->importance_free, u->ready) + cost_importance(ctx->cost, rows, l->slots);
+    s->importance_free = later(s->importance_free, u->ready) + cost_importance(ctx->cost, rows, l->keys);
     s->p_free[number % f->p] = s->importance_free;
 }
 
@@ -145,7 +145,7 @@ static void issue_pv(pass_context *ctx, const dtq_machine *m, const layer_info *
                      const fits *f, scheduler *s, const unit *u, size_t number, uint32_t array) {
     uint32_t kv = u->head / (l->heads / l->kv_heads), rows = plan->edge[u->chunk + 1] - plan->edge[u->chunk];
     if (s->v_ready[kv] == UINT64_MAX)
-        s->v_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_V, 0, l->slots), 0);
+        s->v_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_V, l->key_first, l->keys), 0);
     uint64_t start = later(later(s->array_free[array], u->ready), later(s->v_ready[kv], s->o_free[number % f->o]));
     uint64_t end = start + s->pv[u->chunk];
     s->array_free[array] = end;
@@ -189,8 +189,8 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
         s.k_ready[h] = s.v_ready[h] = UINT64_MAX;
     for (uint32_t c = 0; c < plan->chunks; c++) {
         uint32_t row = plan->edge[c], rows = plan->edge[c + 1] - row;
-        s.qk[c] = layer_price(ctx->cost, m, l, true, row, rows, 0, l->slots).cycles;
-        s.pv[c] = layer_price(ctx->cost, m, l, false, row, rows, 0, l->slots).cycles;
+        s.qk[c] = layer_price(ctx->cost, m, l, true, row, rows, l->key_first, l->keys).cycles;
+        s.pv[c] = layer_price(ctx->cost, m, l, false, row, rows, l->key_first, l->keys).cycles;
     }
     plan->steps = ARENA_ARRAY(a, plan_step, 2 * count);
     plan->step_count = 0;
@@ -210,7 +210,7 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
             (plan_step){.kind = qk ? PLAN_QK : PLAN_PV, .head = u->head, .chunk = u->chunk, .array = array};
     }
     plan->estimate = s.store_free + m->dram_latency_cycles;
-    plan->block = l->slots;
+    plan->block = l->keys;
     plan->blocks = 1;
 }
 
@@ -270,7 +270,7 @@ static uint64_t value_block_bytes(const layer_info *l, uint32_t keys) {
 
 /** The most keys of a block such that all copies fit, 0 if not even one key does. */
 static uint32_t keys_for_blocks(const dtq_machine *m, const layer_info *l, uint32_t rows, const copies *c) {
-    uint32_t held = 0, too_many = l->slots + 1;
+    uint32_t held = 0, too_many = l->keys + 1;
     while (too_many - held > 1) {
         uint32_t keys = held + (too_many - held) / 2;
         if (buffer_fit(key_block_bytes(l, keys), m->buffers_k) >= c->k &&
@@ -280,7 +280,7 @@ static uint32_t keys_for_blocks(const dtq_machine *m, const layer_info *l, uint3
         else
             too_many = keys;
     }
-    return held > m->vssa_cols && held < l->slots ? held - held % (uint32_t)m->vssa_cols : held;
+    return held > m->vssa_cols && held < l->keys ? held - held % (uint32_t)m->vssa_cols : held;
 }
 
 /** Bytes of a strip of queries, at 8 bits. */
@@ -290,7 +290,7 @@ static uint64_t query_strip_bytes(const layer_info *l, uint32_t rows) {
 
 /** Whether the output of `rows` rows fits: two accumulators, or one result if a block holds all keys. */
 static bool output_fits(const dtq_machine *m, const layer_info *l, uint32_t rows, uint32_t keys) {
-    return cost_out_bytes(rows, l->head_dim, keys == l->slots) <= m->buffers_out;
+    return cost_out_bytes(rows, l->head_dim, keys == l->keys) <= m->buffers_out;
 }
 
 /** Rows of a unit when keys are cut: all its probabilities stay on chip, so the probability buffer limits it. The
@@ -300,7 +300,7 @@ static uint32_t rows_for_blocks(const dtq_machine *m, const layer_info *l) {
     const copies *least = &block_copies[sizeof block_copies / sizeof *block_copies - 1];
     uint64_t most = 0;
     for (uint32_t rows = 1; rows <= limit; rows++) {
-        uint64_t units = buffer_fit(cost_probs_bytes(rows, l->slots, l->causal), m->buffers_probs);
+        uint64_t units = buffer_fit(cost_probs_bytes(rows, l->keys, l->causal), m->buffers_probs);
         uint64_t busy = (units < m->vssa_arrays ? units : m->vssa_arrays) * rows;
         uint32_t keys = keys_for_blocks(m, l, rows, least);
         bool held = keys && output_fits(m, l, rows, keys) && query_strip_bytes(l, rows) <= m->buffers_q;
@@ -318,7 +318,7 @@ static bool report_misfit(pass_context *ctx, const dtq_machine *m, const layer_i
         const char *what, *buffer;
         uint64_t need, have;
     } pieces[] = {
-        {"one row of probabilities", "probs", cost_probs_bytes(1, l->slots, l->causal), m->buffers_probs},
+        {"one row of probabilities", "probs", cost_probs_bytes(1, l->keys, l->causal), m->buffers_probs},
         {"one row of output", "out", cost_out_bytes(1, l->head_dim, false), m->buffers_out},
         {"one query", "q", query_strip_bytes(l, 1), m->buffers_q},
         {"one key", "k", key_block_bytes(l, 1), m->buffers_k},
@@ -331,7 +331,7 @@ static bool report_misfit(pass_context *ctx, const dtq_machine *m, const layer_i
                 ctx->diag, loc,
                 "layer %u does not fit: %s of %u tokens takes %llu bytes, buffers.%s has %llu; %llu bytes "
                 "are missing and nothing is left to split",
-                l->index, pieces[i].what, l->slots, (unsigned long long)pieces[i].need, pieces[i].buffer,
+                l->index, pieces[i].what, l->keys, (unsigned long long)pieces[i].need, pieces[i].buffer,
                 (unsigned long long)pieces[i].have, (unsigned long long)(pieces[i].need - pieces[i].have));
     return diag_internal(ctx->diag, loc, "layer %u does not fit, and no buffer is too small", l->index);
 }
@@ -347,7 +347,7 @@ static bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_inf
     uint32_t chunks = ceil_div(l->slots, rows);
     cut_rows(ctx->arena, plan, l->slots, rows, chunks);
     plan->block = keys;
-    plan->blocks = ceil_div(l->slots, keys);
+    plan->blocks = ceil_div(l->keys, keys);
     plan->steps = ARENA_ARRAY(ctx->arena, plan_step, (size_t)l->heads * chunks);
     plan->step_count = 0;
     uint32_t arrays = (uint32_t)m->vssa_arrays;
@@ -360,8 +360,8 @@ static bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_inf
                       l->bits[LAYER_Q][row] == l->bits[LAYER_Q][plan->edge[c - 1]] &&
                       l->bits[LAYER_Q][row + n - 1] == l->bits[LAYER_Q][plan->edge[c - 1]];
         cycles[c] = repeat ? cycles[c - 1]
-                           : passes * layer_price(ctx->cost, m, l, true, row, n, 0, l->slots).cycles +
-                                 layer_price(ctx->cost, m, l, false, row, n, 0, l->slots).cycles;
+                           : passes * layer_price(ctx->cost, m, l, true, row, n, l->key_first, l->keys).cycles +
+                                 layer_price(ctx->cost, m, l, false, row, n, l->key_first, l->keys).cycles;
     }
     for (uint32_t h = 0; h < l->heads; h++)
         for (uint32_t c = 0; c < chunks; c++) {

@@ -1,14 +1,16 @@
 /* reorder-tokens: fixes which token sits in which slot. Where the policy or the absence of a choice makes it static the
  * permutation is written down in `ids`; elsewhere the top-k of the layer before writes it at run time, ascending by
- * original id inside each cluster. */
+ * original id inside each cluster and among the muted ones, whose token_bits are 0. */
 #include <string.h>
 
 #include "passes/layer.h"
 #include "passes/pass_list.h"
 
+enum { ANY = 12 }; /* 4 | 8 */
+
 static uint32_t append_class(const uint8_t *bits, size_t count, uint8_t wanted, int64_t *ids, uint32_t n) {
     for (size_t id = 0; id < count; id++)
-        if (wanted ? bits[id] == wanted : bits[id] != 0)
+        if (bits[id] == wanted || (bits[id] & wanted))
             ids[n++] = (int64_t)id;
     return n;
 }
@@ -30,13 +32,17 @@ bool pass_reorder_tokens(pass_context *ctx, ir_module **module) {
         int64_t *ids = arena_alloc(ctx->arena, (count + 1) * sizeof *ids);
         const char *order = ir_str(m, op, IR_KEY_order);
         uint32_t n = 0;
+        bool muted = ir_int(m, op, IR_KEY_muted, 0) != 0, high_first = strcmp(order, "high-first") == 0;
+        if (muted && !high_first)
+            n = append_class(bits, count, 0, ids, n);
         if (strcmp(order, "original") == 0) {
-            n = append_class(bits, count, 0, ids, 0);
+            n = append_class(bits, count, ANY, ids, n);
         } else {
-            uint8_t first = strcmp(order, "low-first") == 0 ? 4 : 8;
-            n = append_class(bits, count, first, ids, 0);
-            n = append_class(bits, count, (uint8_t)(12 - first), ids, n);
+            n = append_class(bits, count, high_first ? 8 : 4, ids, n);
+            n = append_class(bits, count, high_first ? 4 : 8, ids, n);
         }
+        if (muted && high_first)
+            n = append_class(bits, count, 0, ids, n);
         ir_set_ints(m, op, IR_KEY_ids, ids, n);
         diag_remark(ctx->diag, m->ops[op].loc, "reorder-tokens", "layer %lld: the permutation is static", index);
     }

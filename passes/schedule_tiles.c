@@ -92,32 +92,34 @@ static void emit_store(emitter *e, layer_work *w, const plan_step *s, ir_value o
 }
 
 static ir_value probs_buffer(emitter *e, const layer_work *w, uint32_t rows) {
-    return instr_buffer(e->m, "probs", cost_probs_bytes(rows, w->l.slots, w->l.causal), NULL, w->loc);
+    return instr_buffer(e->m, "probs", cost_probs_bytes(rows, w->l.keys, w->l.causal), NULL, w->loc);
 }
 
 /** Q.K^T, softmax and importance of a unit whose keys are all resident. */
 static void emit_scores_of_unit(emitter *e, layer_work *w, const plan_step *s) {
-    uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row, n = w->l.slots;
+    uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row, col = w->l.key_first,
+             n = w->l.keys;
     uint32_t kv = s->head / (w->l.heads / w->l.kv_heads);
     if (w->k[kv] == IR_NONE)
-        w->k[kv] = emit_load(e, w, LAYER_K, kv, 0, n);
+        w->k[kv] = emit_load(e, w, LAYER_K, kv, col, n);
     if (w->l.causal && w->v[kv] == IR_NONE)
-        w->v[kv] = emit_load(e, w, LAYER_V, kv, 0, n);
+        w->v[kv] = emit_load(e, w, LAYER_V, kv, col, n);
     ir_value q = emit_load(e, w, LAYER_Q, s->head, row, rows);
-    ir_value scores = emit_qk(e, w, s, q, w->k[kv], row, rows, 0, n);
+    ir_value scores = emit_qk(e, w, s, q, w->k[kv], row, rows, col, n);
     ir_value p = probs_buffer(e, w, rows);
-    emit_softmax(e, w, s, "full", scores, w->l.causal ? w->v[kv] : IR_NONE, p, row, rows, 0, n);
+    emit_softmax(e, w, s, "full", scores, w->l.causal ? w->v[kv] : IR_NONE, p, row, rows, col, n);
     emit_importance(e, w, s, p, row, rows);
     w->p[(size_t)s->head * w->plan->chunks + s->chunk] = p;
 }
 
 static void emit_output_of_unit(emitter *e, layer_work *w, const plan_step *s) {
-    uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row, n = w->l.slots;
+    uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row, col = w->l.key_first,
+             n = w->l.keys;
     uint32_t kv = s->head / (w->l.heads / w->l.kv_heads);
     if (w->v[kv] == IR_NONE)
-        w->v[kv] = emit_load(e, w, LAYER_V, kv, 0, n);
+        w->v[kv] = emit_load(e, w, LAYER_V, kv, col, n);
     ir_value o = instr_buffer(e->m, "out", cost_out_bytes(rows, w->l.head_dim, true), NULL, w->loc);
-    emit_pv(e, w, s, "only", w->p[(size_t)s->head * w->plan->chunks + s->chunk], w->v[kv], o, row, rows, 0, n);
+    emit_pv(e, w, s, "only", w->p[(size_t)s->head * w->plan->chunks + s->chunk], w->v[kv], o, row, rows, col, n);
     emit_store(e, w, s, o, row, rows);
 }
 
@@ -131,9 +133,10 @@ typedef struct {
 static key_block emit_block(emitter *e, layer_work *w, const plan_step *s, const char *mode, ir_value q, ir_value p,
                             uint32_t number, bool load_values) {
     uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row;
-    uint32_t kv = s->head / (w->l.heads / w->l.kv_heads), col = number * w->plan->block;
+    uint32_t kv = s->head / (w->l.heads / w->l.kv_heads), done = number * w->plan->block;
+    uint32_t col = w->l.key_first + done;
     key_block b = {.number = number, .col = col, .v = IR_NONE};
-    b.cols = w->l.slots - col < w->plan->block ? w->l.slots - col : w->plan->block;
+    b.cols = w->l.keys - done < w->plan->block ? w->l.keys - done : w->plan->block;
     ir_value k = emit_load(e, w, LAYER_K, kv, col, b.cols);
     if (load_values)
         b.v = emit_load(e, w, LAYER_V, kv, col, b.cols);
@@ -205,11 +208,11 @@ static bool emit_layer(emitter *e, size_t op) {
         e->planned = w.l;
     }
     const layer_plan plan = e->plan;
-    if ((uint64_t)w.l.slots * 8 > from->machine.buffers_importance)
+    if ((uint64_t)w.l.keys * 8 > from->machine.buffers_importance)
         return diag_error(
             e->ctx->diag, w.loc,
             "layer %u does not fit: importance of %u tokens takes %llu bytes, buffers.importance has %llu", w.l.index,
-            w.l.slots, 8ull * w.l.slots, (unsigned long long)from->machine.buffers_importance);
+            w.l.keys, 8ull * w.l.keys, (unsigned long long)from->machine.buffers_importance);
     w.plan = &e->plan;
     w.k = ARENA_ARRAY(e->ctx->arena, ir_value, w.l.kv_heads);
     w.v = ARENA_ARRAY(e->ctx->arena, ir_value, w.l.kv_heads);
@@ -218,7 +221,7 @@ static bool emit_layer(emitter *e, size_t op) {
     w.p = ARENA_ARRAY(e->ctx->arena, ir_value, (size_t)w.l.heads * plan.chunks);
 
     emit_quants(e, &w, op);
-    w.importance = instr_buffer(e->m, "importance", 8ull * w.l.slots, NULL, w.loc);
+    w.importance = instr_buffer(e->m, "importance", 8ull * w.l.keys, NULL, w.loc);
     for (size_t i = 0; i < plan.step_count; i++) {
         const plan_step *s = &plan.steps[i];
         if (s->kind == PLAN_QK)

@@ -16,28 +16,32 @@ typedef struct {
 
 static price price_of(pass_context *ctx, const ir_module *m, const layer_info *l) {
     price p;
-    p.qk = cost_qk(ctx->cost, l->bits[LAYER_Q], l->slots, l->bits[LAYER_K], l->slots, l->head_dim).cycles;
-    p.pv = cost_pv(ctx->cost, l->bits[LAYER_P], l->slots, l->bits[LAYER_V], l->slots, l->head_dim).cycles;
-    uint64_t bytes = l->heads * cost_block_bytes(l->bits[LAYER_Q], l->slots, l->head_dim, false) +
-                     l->kv_heads * (cost_block_bytes(l->bits[LAYER_K], l->slots, l->head_dim, false) +
-                                    cost_block_bytes(l->bits[LAYER_V], l->slots, l->head_dim, !l->causal));
+    p.qk = cost_qk(ctx->cost, l->bits[LAYER_Q], l->slots, l->bits[LAYER_K] + l->key_first, l->keys, l->head_dim).cycles;
+    p.pv = cost_pv(ctx->cost, l->bits[LAYER_P], l->slots, l->bits[LAYER_V] + l->key_first, l->keys, l->head_dim).cycles;
+    uint64_t bytes =
+        l->heads * cost_block_bytes(l->bits[LAYER_Q], l->slots, l->head_dim, false) +
+        l->kv_heads * (cost_block_bytes(l->bits[LAYER_K] + l->key_first, l->keys, l->head_dim, false) +
+                       cost_block_bytes(l->bits[LAYER_V] + l->key_first, l->keys, l->head_dim, !l->causal));
     p.load = cost_dram(ctx->cost, bytes);
     p.arrays = l->heads * (p.qk + p.pv) / m->machine.vssa_arrays;
     return p;
 }
 
-/** Raises the 4-bit slots that share a tile of `width` with the 8-bit cluster in each of the given operands. */
+/** Raises the 4-bit slots that share a tile of `width` with the 8-bit cluster in each of the given operands, which are
+ *  of keys or of queries alike. */
 static uint32_t promote(const layer_info *l, uint32_t width, const int *operands, size_t count, uint8_t *const *saved) {
     bool low_first = strcmp(l->order, "low-first") == 0;
-    uint32_t edge = low_first ? l->slots - l->high : l->high; /* first slot of the second cluster */
+    bool of_keys = operands[0] == LAYER_K;
+    uint32_t first = of_keys ? l->key_first : 0, slots = of_keys ? l->keys : l->slots; /* where tiles begin */
+    uint32_t edge = low_first ? slots - l->high : l->high; /* first of the second cluster, from there */
     uint32_t begin = low_first ? edge - edge % width : edge;
     uint32_t end = low_first ? edge : edge + (width - edge % width) % width;
-    end = end < l->slots ? end : l->slots;
-    if (!l->high || l->high == l->slots || begin >= end || edge % width == 0)
+    end = end < slots ? end : slots;
+    if (!l->high || l->high == slots || begin >= end || edge % width == 0)
         return 0;
     for (size_t i = 0; i < count; i++) {
         memcpy(saved[i], l->bits[operands[i]], l->slots);
-        memset(l->bits[operands[i]] + begin, 8, end - begin);
+        memset(l->bits[operands[i]] + first + begin, 8, end - begin);
     }
     return end - begin;
 }

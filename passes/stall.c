@@ -19,17 +19,17 @@ static uint8_t highest(const uint8_t *bits, size_t lo, size_t hi) {
 /** Runs count*cost over the column tiles of a strip: for Q.K^T the cost of the slowest PE, for P.V the mean over the
  *  steps in thousandths. */
 static void set_tiles(pass_context *ctx, ir_module *m, size_t op, const layer_info *l, bool qk, size_t lo, size_t hi) {
-    size_t width = m->machine.vssa_cols, columns = qk ? l->slots : l->head_dim;
+    size_t width = m->machine.vssa_cols, columns = qk ? l->keys : l->head_dim;
     uint64_t row = highest(l->bits[qk ? LAYER_Q : LAYER_P], lo, hi) / 4u, mean = 0;
     if (!qk) {
         uint64_t sum = layer_bit_sum(l, LAYER_V, &m->machine) / 4;
-        mean = (1000 * row * sum + l->slots / 2) / l->slots;
+        mean = (1000 * row * sum + l->keys / 2) / l->keys;
     }
     ir_run *runs = ARENA_ARRAY(ctx->arena, ir_run, (columns + width - 1) / width);
     size_t count = 0;
     for (size_t c = 0; c < columns; c += width) {
         size_t end = c + width < columns ? c + width : columns;
-        int64_t cost = (int64_t)(qk ? row * (highest(l->bits[LAYER_K], c, end) / 4u) : mean);
+        int64_t cost = (int64_t)(qk ? row * (highest(l->bits[LAYER_K] + l->key_first, c, end) / 4u) : mean);
         if (count && runs[count - 1].value == cost)
             runs[count - 1].count++;
         else
@@ -44,7 +44,7 @@ typedef struct {
 } strip_cost;
 
 static strip_cost price(pass_context *ctx, const ir_module *m, const layer_info *l, bool qk, uint32_t lo, uint32_t hi) {
-    matmul_price p = layer_price(ctx->cost, &m->machine, l, qk, lo, hi - lo, 0, l->slots);
+    matmul_price p = layer_price(ctx->cost, &m->machine, l, qk, lo, hi - lo, l->key_first, l->keys);
     return (strip_cost){(int64_t)p.cycles, llround(1e6 * p.stall_ratio_mean)};
 }
 

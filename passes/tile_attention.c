@@ -7,8 +7,8 @@
 #include "passes/pass_list.h"
 #include "passes/rebuild.h"
 
-static const unsigned select_keys[] = {IR_KEY_index,  IR_KEY_slots, IR_KEY_high,  IR_KEY_order,
-                                       IR_KEY_pinned, IR_KEY_ids,   IR_KEY_source};
+static const unsigned select_keys[] = {IR_KEY_index, IR_KEY_slots,  IR_KEY_high, IR_KEY_muted,
+                                       IR_KEY_order, IR_KEY_pinned, IR_KEY_ids,  IR_KEY_source};
 
 static void append_strip_op(ir_module *m, ir_opcode code, const layer_info *l, uint32_t strip, uint32_t lo, uint32_t hi,
                             uint32_t steps, src_loc loc) {
@@ -16,7 +16,7 @@ static void append_strip_op(ir_module *m, ir_opcode code, const layer_info *l, u
     ir_set_int(m, op, IR_KEY_index, l->index);
     ir_set_int(m, op, IR_KEY_strip, strip);
     ir_set_range(m, op, IR_KEY_slot_range, lo, hi);
-    ir_set_range(m, op, IR_KEY_key_range, 0, l->slots);
+    ir_set_range(m, op, IR_KEY_key_range, l->key_first, l->key_first + l->keys);
     if (steps)
         ir_set_int(m, op, IR_KEY_steps, steps);
 }
@@ -45,14 +45,14 @@ static void lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *
         append_strip_op(m, IR_TILE_QK, &l, strips, lo, hi, l.head_dim, loc);
         append_strip_op(m, IR_TILE_SOFTMAX, &l, strips, lo, hi, 0, loc);
         append_strip_op(m, IR_TILE_IMPORTANCE, &l, strips, lo, hi, 0, loc);
-        append_strip_op(m, IR_TILE_PV, &l, strips, lo, hi, l.slots, loc);
+        append_strip_op(m, IR_TILE_PV, &l, strips, lo, hi, l.keys, loc);
     }
     size_t topk = ir_append(m, IR_TILE_TOPK, NULL, 0, (ir_type){0}, loc);
     ir_set_int(m, topk, IR_KEY_index, l.index);
     uint32_t width = (uint32_t)m->machine.vssa_cols;
     diag_remark(ctx->diag, loc, "tile-attention",
                 "layer %u: %u strips of %u rows, %u column tiles of %u in Q.K^T and %u in P.V, for each of %u heads",
-                l.index, strips, height, (l.slots + width - 1) / width, width, (l.head_dim + width - 1) / width,
+                l.index, strips, height, (l.keys + width - 1) / width, width, (l.head_dim + width - 1) / width,
                 l.heads);
 }
 

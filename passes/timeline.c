@@ -51,7 +51,7 @@ static uint64_t load_bytes(const clock_state *s, size_t op, const layer_info *l)
     if (l->is_static)
         return cost_block_bytes(l->bits[index] + row, rows, l->head_dim, classes);
     uint32_t low_bytes = (l->head_dim + 1) / 2;
-    double low = low_bytes, share = (double)l->high / l->slots;
+    double low = low_bytes, share = (double)l->high / l->slots; /* no slot is muted where precision is not static */
     double row_bytes = share * l->head_dim + (1 - share) * low;
     return (uint64_t)llround(rows * row_bytes) + (classes ? 8ull * l->head_dim : 4ull * rows);
 }
@@ -73,10 +73,10 @@ static duration duration_of(const clock_state *s, size_t op) {
         return (duration){cost_softmax(s->ctx->cost, rows, (uint32_t)ir_int(s->m, op, s->keys.cols, 0)),
                           machine->softmax_latency_cycles};
     case DTQ_OP_IMPORTANCE:
-        return (duration){cost_importance(s->ctx->cost, rows, l->slots), 0};
+        return (duration){cost_importance(s->ctx->cost, rows, l->keys), 0};
     case DTQ_OP_TOPK: {
         bool select = strcmp(ir_str(s->m, op, s->keys.select), "yes") == 0;
-        return (duration){cost_topk(s->ctx->cost, l->slots, select ? l[1].slots : 0, select),
+        return (duration){cost_topk(s->ctx->cost, l->keys, select ? l[1].keys : 0, select),
                           machine->topk_latency_cycles};
     }
     default:

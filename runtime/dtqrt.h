@@ -134,17 +134,20 @@ enum { DTQ_RANDOM_SEEDS = 8 };
 #define DTQ_IMPORTANCE_WORDS "mean|sum|random0|random1|random2|random3|random4|random5|random6|random7"
 
 /** One attention layer of a stream: the facts about its slots that instructions refer to by number.
- *  Slot order: within a cluster ascending by original id; ORIGINAL: all slots ascending by id. */
+ *  Slot order: within a cluster ascending by original id; ORIGINAL: all slots ascending by id. Muted slots are in front
+ *  of all others, or behind them if HIGH_FIRST, ascending by id, too. All slots are query rows. */
 typedef struct {
     uint32_t slots; /* active tokens, 1..65536 */
     uint32_t high;  /* of them chosen for 8 bits (promotions not counted) */
+    uint32_t muted; /* of them queries only: their keys and values have left. dtq_first_key says where they stand */
     uint32_t heads, kv_heads, head_dim;
     uint8_t causal;     /* 0 or 1: a query sees keys whose original id is not greater than its own */
     uint8_t order;      /* dtq_slot_order */
     uint8_t importance; /* dtq_importance_rule */
     uint8_t prob_bits;  /* dtq_prob_bits */
-    /** Precision of each slot as an operand, 4 or 8, [slots] each. NULL: known only at run time (order ORIGINAL after a
-     *  selection): then an operand runs at the precision its token was chosen for, p as prob_bits says. */
+    /** Precision of each slot as an operand, 4 or 8, [slots] each (k and v: of no meaning where muted). NULL: known
+     * only at run time (order ORIGINAL after a selection): then an operand runs at the precision its token was chosen
+     * for, p as prob_bits says. */
     const uint8_t *bits[DTQ_OPERANDS];
     /** Original token id of each slot [slots]; NULL: written by the topk of the layer before. */
     const uint32_t *ids;
@@ -156,6 +159,19 @@ typedef struct {
      * class) or, if causal, float [kv_heads][seq]. out: float [seq][heads * head_dim]. importance: uint64 [seq]. */
     uint64_t q, k, v, q_scale, k_scale, v_scale, out, importance_at;
 } dtq_layer;
+
+/** The keys of a layer, and their values, are slots [dtq_first_key, dtq_first_key + dtq_keys). */
+static inline uint32_t dtq_first_key(const dtq_layer *l) {
+    return l->order == DTQ_ORDER_HIGH_FIRST ? 0 : l->muted;
+}
+static inline uint32_t dtq_keys(const dtq_layer *l) {
+    return l->slots - l->muted;
+}
+/** Whether layer `next` can take its slots from the importance of `l`, the layer before it: it has no more keys, and
+ *  muted slots only if all tokens stay. */
+static inline bool dtq_selects(const dtq_layer *l, const dtq_layer *next) {
+    return dtq_keys(next) <= dtq_keys(l) && (next->muted == 0 || next->slots == l->slots);
+}
 
 /** Types of elements: rows of runtime/dtypes.def. */
 typedef enum {
@@ -287,8 +303,8 @@ uint64_t dtq_block_bytes(const dtq_layer *l, dtq_operand operand, uint32_t row, 
 uint64_t dtq_block_bytes_at(const dtq_layer *l, dtq_operand operand, const uint8_t *bits, uint32_t row, uint32_t rows);
 /** int32 [rows][cols], then float row scales [rows], then float column scales [cols]. */
 uint64_t dtq_scores_bytes(uint32_t rows, uint32_t cols);
-/** Per row 16 bytes (float max, uint32 Z, float r, uint32 0), then uint8 e [rows][slots], causal: then uint8 w
- * [rows][slots]. */
+/** Per row 16 bytes (float max, uint32 Z, float r, uint32 0), then uint8 e [rows][keys], causal: then uint8 w
+ * [rows][keys]. */
 uint64_t dtq_probs_bytes(const dtq_layer *l, uint32_t rows);
 /** Two int32 accumulators, then reused as float: 8 * rows * head_dim; a single block (`only`) needs 4 * rows *
  * head_dim. */
@@ -309,8 +325,9 @@ int8_t dtq_quantise(float x, float scale, unsigned bits);
 
 /** One attention layer by the scalar reference.
  *  q float [slots][heads][head_dim], k, v float [slots][kv_heads][head_dim] in slot order; ids [slots] original ids;
- *  bits[q,k,v,p] uint8 [slots]; out float [slots][heads][head_dim]; importance uint64 [slots] or NULL;
- *  keys are all slots. Non-finite or huge input fails with DTQ_BAD_INPUT. */
+ *  bits[q,k,v,p] uint8 [slots]; out float [slots][heads][head_dim]; importance uint64 [slots] or NULL, 0 where there is
+ *  no key. Slots [first_key, first_key + keys) are the keys; `keys` 0: all are, from slot 0 on. All are queries.
+ *  Non-finite or huge input fails with DTQ_BAD_INPUT. */
 typedef struct {
     uint32_t slots, heads, kv_heads, head_dim;
     bool causal;
@@ -320,6 +337,7 @@ typedef struct {
     const float *q, *k, *v;
     float *out;
     uint64_t *importance;
+    uint32_t first_key, keys;
 } dtq_attention;
 bool dtq_attention_ref(const dtq_attention *a, dtq_error *e);
 
@@ -333,9 +351,16 @@ void dtq_select(const uint64_t *importance, const uint32_t *ids, uint32_t n, con
                 uint32_t pinned_count, uint32_t keep, uint32_t high, dtq_slot_order order, uint32_t *new_ids,
                 uint8_t *high_flags);
 
+/** The slots of a layer `next` without ids of its own from those of the layer before it: its keys [keys] with their
+ *  importance, in any order, and the ids of its muted slots [muted_count]. If `next` has muted slots all tokens stay
+ * and those that are none of its keys are muted, else muted and unchosen ones leave. new_ids, high_flags (may be NULL)
+ *  [next->slots]. */
+void dtq_select_slots(const dtq_layer *next, const uint64_t *importance, const uint32_t *key_ids, uint32_t keys,
+                      const uint32_t *muted_ids, uint32_t muted_count, uint32_t *new_ids, uint8_t *high_flags);
+
 /** The importance of token `id` in `layer` by the rules `random`: numbers below 2^32 that depend on nothing else. */
 uint64_t dtq_random_importance(unsigned seed, uint32_t layer, uint32_t id);
-/** Replaces the importance [layer's slots] of tokens `ids` by what the layer's rule says if it is `random`. */
+/** Replaces the importance [layer's keys] of tokens `ids` by what the layer's rule says if it is `random`. */
 void dtq_replace_importance(const dtq_layer *l, uint32_t layer, const uint32_t *ids, uint64_t *importance);
 
 /** Rule 7: counts from ratios of n tokens. kept = n - rne(r0 * n), high = rne(r8 * n), high <= kept. */
@@ -389,8 +414,8 @@ typedef struct {
 typedef struct {
     float *data; /* POOLED [width]; HIDDEN [seq][width]; ATTENTION [heads][seq][head_dim], original token order */
     size_t count;
-    uint64_t *importance; /* [layers][seq] by original id, 0 for tokens not active in the layer */
-    uint8_t *bits;        /* [layers][seq] precision each token was chosen for: 0, 4 or 8 */
+    uint64_t *importance; /* [layers][seq] by original id, 0 for tokens that are no keys of the layer */
+    uint8_t *bits;        /* [layers][seq] precision each token was chosen for, 4 or 8; 0: its key has left */
 } dtq_output;
 void dtq_output_free(dtq_output *o);
 

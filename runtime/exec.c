@@ -41,7 +41,11 @@ static bool check_layer(const dtq_exec *x, uint32_t layer, dtq_error *e) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %u slots of %u tokens, %u heads for %u key/value heads of %u",
                         layer, l->slots, s->seq, l->heads, l->kv_heads, l->head_dim);
     }
-    if (layer > 0 && l->ids == NULL && l->slots > s->layers[layer - 1].slots) {
+    if (l->muted > l->slots - l->high || l->muted == l->slots) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %u of its %u slots, %u at 8 bits, cannot be muted", layer,
+                        l->muted, l->slots, l->high);
+    }
+    if (layer > 0 && l->ids == NULL && !dtq_selects(&s->layers[layer - 1], l)) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u cannot have more slots than the layer that selects them", layer);
     }
     for (uint32_t i = 0; l->ids != NULL && i < l->slots; i++) {
@@ -57,17 +61,18 @@ static bool check_layer(const dtq_exec *x, uint32_t layer, dtq_error *e) {
 }
 
 void dtq_choose_without_importance(const dtq_layer *l, uint8_t *high_flags) {
+    const uint32_t first = dtq_first_key(l), end = first + dtq_keys(l);
     uint32_t left = l->high;
     memset(high_flags, 0, l->slots);
     for (uint32_t p = 0; p < l->pinned_count; p++) {
-        for (uint32_t i = 0; i < l->slots && left > 0; i++) {
+        for (uint32_t i = first; i < end && left > 0; i++) {
             if (l->ids[i] == l->pinned[p] && high_flags[i] == 0) {
                 high_flags[i] = 1;
                 left--;
             }
         }
     }
-    for (uint32_t i = 0; i < l->slots && left > 0; i++) {
+    for (uint32_t i = first; i < end && left > 0; i++) {
         if (high_flags[i] == 0) {
             high_flags[i] = 1;
             left--;
@@ -245,8 +250,9 @@ void dtq_exec_select(dtq_exec *x, uint32_t layer, const uint64_t *importance) {
     for (int o = 0; o < DTQ_OPERANDS && flags == NULL; o++) {
         flags = bits[o];
     }
-    dtq_select(importance, x->slots[layer].ids, l->slots, next->pinned, next->pinned_count, next->slots, next->high,
-               (dtq_slot_order)next->order, t->ids, flags);
+    const uint32_t *ids = x->slots[layer].ids;
+    const uint32_t first = dtq_first_key(l), keys = dtq_keys(l);
+    dtq_select_slots(next, importance, ids + first, keys, ids + (first == 0 ? keys : 0), l->muted, t->ids, flags);
     if (flags != NULL) {
         dtq_bits_from_classes(next, flags, bits);
     }
@@ -254,6 +260,9 @@ void dtq_exec_select(dtq_exec *x, uint32_t layer, const uint64_t *importance) {
 }
 
 uint8_t dtq_chosen_bits(const dtq_layer *l, const uint8_t *const bits[DTQ_OPERANDS], uint32_t slot) {
+    if (slot < dtq_first_key(l) || slot >= dtq_first_key(l) + dtq_keys(l)) {
+        return 0;
+    }
     if (l->order == DTQ_ORDER_LOW_FIRST) {
         return slot >= l->slots - l->high ? 8 : 4;
     }

@@ -36,7 +36,7 @@ void dtq_exec_free(dtq_exec *x);
  *  vocabulary, non-finite operands). The rows it works on are the ids of its `layer`. */
 bool dtq_host_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e);
 
-/** Fills the slot tables of layer + 1 from the importance of `layer` ([slots] in slot order). */
+/** Fills the slot tables of layer + 1 from the importance of `layer` ([keys] in slot order). */
 void dtq_exec_select(dtq_exec *x, uint32_t layer, const uint64_t *importance);
 
 /** Collects the output (and importance and bits of all layers) from the DRAM image and the tables. */
@@ -50,8 +50,9 @@ void dtq_bits_from_classes(const dtq_layer *l, const uint8_t *high_flags, uint8_
  *  importance yet, so pinned tokens take 8-bit places first, then the lowest slots. */
 void dtq_choose_without_importance(const dtq_layer *l, uint8_t *high_flags);
 
-/** What the token in a slot was chosen for, 4 or 8. Clusters say it by position, so that promotions do not show; where
- *  slots keep the original order, the lowest precision of the three operands is the chosen one. */
+/** What the token in a slot was chosen for, 4 or 8, or 0 if its key has left. Clusters say it by position, so that
+ * promotions do not show; where slots keep the original order, the lowest precision of the three operands is the chosen
+ * one. */
 uint8_t dtq_chosen_bits(const dtq_layer *l, const uint8_t *const bits[DTQ_OPERANDS], uint32_t slot);
 
 /** The engines behind dtq_run. */

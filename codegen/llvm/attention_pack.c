@@ -5,7 +5,7 @@
 typedef struct {
     const attention_shape *a;
     val frame, layer, slots, head;
-    val count, low, low_keys, keys, key_ids; /* of dtq_host_slots */
+    val count, low, low_keys, keys, key_ids; /* of dtq_host_slots; count: key_slots */
     val rows;                                /* of the operand: the head's first channel in slot 0 */
     head_operands to;
     var rounded[GROUP];
@@ -17,7 +17,7 @@ static packing packing_begin(emitter *e, const attention_shape *a, uint32_t oper
     packing p = {.a = a, .frame = arg(e, FRAME), .layer = arg(e, LAYER), .head = arg(e, HEAD)};
     val layers = field(e, e->ptr, p.frame, offsetof(dtq_host_frame, layers));
     p.slots = at_index(e, layers, p.layer, sizeof(dtq_host_slots));
-    p.count = field(e, e->i64, p.slots, offsetof(dtq_host_slots, slots));
+    p.count = field(e, e->i64, p.slots, offsetof(dtq_host_slots, key_slots));
     p.low = field(e, e->i64, p.slots, offsetof(dtq_host_slots, low));
     p.low_keys = field(e, e->i64, p.slots, offsetof(dtq_host_slots, low_keys));
     p.keys = field(e, e->i64, p.slots, offsetof(dtq_host_slots, keys));

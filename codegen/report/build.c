@@ -110,8 +110,9 @@ static uint32_t count_promoted(const builder *b, const layer_facts *l, dtq_opera
 static report_matmul price(const builder *b, const layer_facts *l, bool is_pv) {
     cost_expectation one;
     if (l->known) {
-        cost_result r = is_pv ? cost_pv(b->cost, l->bits[DTQ_P], l->slots, l->bits[DTQ_V], l->slots, l->head_dim)
-                              : cost_qk(b->cost, l->bits[DTQ_Q], l->slots, l->bits[DTQ_K], l->slots, l->head_dim);
+        cost_result r =
+            is_pv ? cost_pv(b->cost, l->bits[DTQ_P], l->slots, l->bits[DTQ_V] + l->first_key, l->keys, l->head_dim)
+                  : cost_qk(b->cost, l->bits[DTQ_Q], l->slots, l->bits[DTQ_K] + l->first_key, l->keys, l->head_dim);
         one = (cost_expectation){.tiles = (double)r.tiles,
                                  .stalled_tiles = (double)r.stalled_tiles,
                                  .stall_ratio_sum = r.stall_ratio_sum,
@@ -143,8 +144,9 @@ static void describe_layer(builder *b, uint32_t index) {
     report_layer *out = &b->report->layers[index];
     *out = (report_layer){.index = index,
                           .tokens = l->slots,
-                          .pruned = m->header.seq > l->slots ? m->header.seq - l->slots : 0,
-                          .low = l->slots - l->high,
+                          .pruned = m->header.seq > l->keys ? m->header.seq - l->keys : 0,
+                          .muted = l->slots - l->keys,
+                          .low = l->keys - l->high,
                           .high = l->high,
                           .expected = !l->known};
     const ir_attr *segments = ir_get(m, l->op, IR_KEY_segments);

@@ -169,12 +169,11 @@ void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters
         sum->buffer_bytes += 4.0 * b->rows * l->head_dim;
         break;
     case DTQ_OP_IMPORTANCE:
-        sum->topk_elements += (double)b->rows * l->slots;
-        sum->buffer_bytes += (double)b->rows * l->slots;
+        sum->topk_elements += (double)b->rows * l->keys;
+        sum->buffer_bytes += (double)b->rows * l->keys;
         break;
     case DTQ_OP_TOPK:
-        sum->topk_elements +=
-            b->select ? (double)c->machine->topk_passes * ((double)l->slots + l->next_slots) : l->slots;
+        sum->topk_elements += b->select ? (double)c->machine->topk_passes * ((double)l->keys + l->next_keys) : l->keys;
         break;
     default: /* the host's work and synchronisation take nothing from the accelerator */
         break;

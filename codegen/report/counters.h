@@ -10,7 +10,8 @@
 typedef struct {
     size_t op; /* of the module */
     uint32_t slots, high, heads, kv_heads, head_dim;
-    uint32_t next_slots; /* of the layer after it, 0 for the last */
+    uint32_t first_key, keys; /* slots [first_key, first_key + keys) are the keys */
+    uint32_t next_keys;       /* of the layer after it, 0 for the last */
     bool causal;
     bool known;                        /* the precision of every slot is known at compile time */
     const uint8_t *bits[DTQ_OPERANDS]; /* [slots]; NULL if not known */
@@ -20,7 +21,8 @@ typedef struct {
 /** Reads every `layer` op of the module into *out [*count], by index. False after an error. */
 bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t *count);
 
-/** 4-bit slots cost 1, 8-bit slots 2: the sum over the slots of an operand. Exact also where only counts are known. */
+/** 4-bit slots cost 1, 8-bit slots 2: the sum over the slots that have an operand. Exact also where only counts are
+ * known. */
 uint64_t facts_cost_sum(const layer_facts *l, dtq_operand operand, const dtq_machine *machine);
 
 /** How cost_pv_expected calls the machine's prob_bits. */

@@ -43,8 +43,8 @@ static bool read_bits(arena *a, const ir_module *m, layer_facts *l, dtq_operand 
 }
 
 static bool alike(const layer_facts *a, const layer_facts *b) {
-    if (a->slots != b->slots || a->high != b->high || a->head_dim != b->head_dim || a->causal != b->causal ||
-        a->known != b->known) {
+    if (a->slots != b->slots || a->high != b->high || a->first_key != b->first_key || a->keys != b->keys ||
+        a->head_dim != b->head_dim || a->causal != b->causal || a->known != b->known) {
         return false;
     }
     for (int i = 0; a->known && i < DTQ_OPERANDS; i++) {
@@ -79,7 +79,10 @@ bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t
                            .causal = word_is(m, op, IR_KEY_mask, "causal"),
                            .known = word_is(m, op, IR_KEY_static_bits, "yes"),
                            .like = (uint32_t)index};
-        if (!l->slots || l->high > l->slots || !l->heads || !l->head_dim) {
+        uint32_t muted = (uint32_t)ir_int(m, op, IR_KEY_muted, 0);
+        l->first_key = word_is(m, op, IR_KEY_order, "high-first") ? 0 : muted;
+        l->keys = muted < l->slots ? l->slots - muted : 0;
+        if (!l->keys || l->high > l->keys || !l->heads || !l->head_dim) {
             return diag_internal(d, m->ops[op].loc, "report: layer %lld has no sensible size", (long long)index);
         }
         for (int i = 0; l->known && i < DTQ_OPERANDS; i++) {
@@ -90,7 +93,7 @@ bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t
         }
     }
     for (size_t i = 0; i < n; i++) {
-        layers[i].next_slots = i + 1 < n ? layers[i + 1].slots : 0;
+        layers[i].next_keys = i + 1 < n ? layers[i + 1].keys : 0;
         for (size_t j = i; j-- > 0;) { /* neighbours are the likeliest to be alike */
             if (alike(&layers[i], &layers[j])) {
                 layers[i].like = layers[j].like;
@@ -104,12 +107,14 @@ bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t
 }
 
 uint64_t facts_cost_sum(const layer_facts *l, dtq_operand operand, const dtq_machine *machine) {
-    uint64_t sum = l->slots;
+    bool of_keys = operand == DTQ_K || operand == DTQ_V;
+    uint32_t first = of_keys ? l->first_key : 0, slots = of_keys ? l->keys : l->slots;
+    uint64_t sum = slots;
     if (!l->known) {
         int prob8 = operand == DTQ_P ? facts_prob8(machine) : -1;
-        return sum + (prob8 < 0 ? l->high : prob8 ? l->slots : 0);
+        return sum + (prob8 < 0 ? l->high : prob8 ? slots : 0);
     }
-    for (uint32_t i = 0; i < l->slots; i++) {
+    for (uint32_t i = first; i < first + slots; i++) {
         sum += l->bits[operand][i] == 8;
     }
     return sum;

@@ -42,6 +42,9 @@ static void put_layer(json_writer *w, const report_layer *l) {
     json_int(w, "index", l->index);
     json_int(w, "tokens", l->tokens);
     json_int(w, "pruned", l->pruned);
+    if (l->muted) {
+        json_int(w, "muted", l->muted);
+    }
     json_int(w, "low", l->low);
     json_int(w, "high", l->high);
     json_open(w, "segments", '[');

@@ -29,6 +29,7 @@ dtq_layer layer_facts(arena *a, const ir_module *m, size_t op) {
     const char *order = ir_str(m, op, IR_KEY_order);
     dtq_layer l = {.slots = (uint32_t)ir_int(m, op, IR_KEY_slots, 0),
                    .high = (uint32_t)ir_int(m, op, IR_KEY_high, 0),
+                   .muted = (uint32_t)ir_int(m, op, IR_KEY_muted, 0),
                    .heads = (uint32_t)ir_int(m, op, IR_KEY_query_heads, 0),
                    .kv_heads = (uint32_t)ir_int(m, op, IR_KEY_kv_heads, 0),
                    .head_dim = (uint32_t)ir_int(m, op, IR_KEY_head_dim, 0),

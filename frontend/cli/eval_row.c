@@ -39,7 +39,7 @@ static source source_of(const eval_job *j, const eval_row *row) {
 
 static void add_cost(eval_cost *sum, const report *r, double inputs) {
     for (size_t l = 0; l < r->layer_count; l++)
-        sum->active += inputs * (double)r->layers[l].tokens;
+        sum->active += inputs * (double)(r->layers[l].tokens - r->layers[l].muted);
     sum->cycles += inputs * r->cycles;
     sum->bops += inputs * (double)r->bops;
     sum->dram_bytes += inputs * (double)r->dram_bytes;

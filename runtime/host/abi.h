@@ -4,9 +4,10 @@
  * machine. A change here is a new DTQ_HOST_ABI.
  *
  * Host order. Generated code keeps the rows of a layer's active tokens dense, in the order of its slots, except that
- * slots whose value operand is 4-bit come first (no bit of a result depends on the order of slots: NUMERICS.md). Keys
- * have an index of their own: the `low` 4-bit slots, then padding to a multiple of DTQ_HOST_LANES, then the others,
- * then padding, so that no vector of keys and no group of four mixes classes.
+ * slots whose value operand is 4-bit come first and muted slots, which are queries only, last (no bit of a result
+ * depends on the order of slots: NUMERICS.md). Keys have an index of their own: the `low` 4-bit slots, then padding to
+ * a multiple of DTQ_HOST_LANES, then the others, then padding, so that no vector of keys and no group of four mixes
+ * classes.
  *
  * Rows of floats have a stride of a multiple of DTQ_HOST_LANES; the lanes behind the last column hold zeros.
  */
@@ -16,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DTQ_HOST_ABI = 1, DTQ_HOST_LANES = 16, DTQ_HOST_PANEL = 64, DTQ_HOST_BLOCK_ROWS = 64 };
+enum { DTQ_HOST_ABI = 2, DTQ_HOST_LANES = 16, DTQ_HOST_PANEL = 64, DTQ_HOST_BLOCK_ROWS = 64 };
 
 /** Floats (slots, keys, codes) that `n` of them take when padded to whole vectors. */
 static inline uint64_t dtq_host_padded(uint64_t n) {
@@ -40,9 +41,10 @@ enum { DTQ_HOST_Q, DTQ_HOST_K, DTQ_HOST_V, DTQ_HOST_P, DTQ_HOST_OPERANDS };
 /** The active tokens of a layer, in host order. Arrays over slots have room for a multiple of 16 of them. */
 typedef struct {
     uint64_t slots;      /* active tokens */
-    uint64_t low;        /* of them with a 4-bit value operand: slots [0, low) */
+    uint64_t key_slots;  /* of them with a key and a value: slots [0, key_slots) */
+    uint64_t low;        /* of these with a 4-bit value operand: slots [0, low) */
     uint64_t low_keys;   /* low, rounded up to 16: the key index of slot `low` */
-    uint64_t keys;       /* key indices, a multiple of 16: low_keys + (slots - low) rounded up to 16 */
+    uint64_t keys;       /* key indices, a multiple of 16: low_keys + (key_slots - low) rounded up to 16 */
     const uint32_t *ids; /* [slots] original position */
     /* [slots] slot of the token in the layer before; NULL: the same slot (and in layer 0) */
     const uint32_t *from;

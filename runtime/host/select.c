@@ -18,10 +18,10 @@ static bool is_ranked(const dtq_layer *l, const dtq_layer *next) {
     if (next->ids != NULL) {
         return false;
     }
-    if (next->slots != l->slots) {
+    if (dtq_keys(next) != dtq_keys(l)) {
         return true;
     }
-    if (next->high == 0 || next->high == next->slots) {
+    if (next->high == 0 || next->high == dtq_keys(next)) {
         return false;
     }
     bool fixed = next->order == DTQ_ORDER_ORIGINAL;
@@ -37,18 +37,18 @@ static bool is_asked(const dtq_host *h, uint64_t layer) {
     return h->want_importance || (layer + 1 < s->layer_count && is_ranked(&s->layers[layer], &s->layers[layer + 1]));
 }
 
-/* h->values from what the workers have added up, which is zero again afterwards. */
+/* h->values of the keys from what the workers have added up, which is zero again afterwards. */
 static void finish_importance(dtq_host *h, uint64_t layer) {
     const dtq_host_slots *t = &h->layers[layer];
     const dtq_layer *l = &h->stream->layers[layer];
     uint64_t *values = h->values;
-    memset(values, 0, t->slots * sizeof *values);
+    memset(values, 0, t->key_slots * sizeof *values);
     for (unsigned w = 0; w < dtq_host_pool_threads(h->pool); w++) {
         uint64_t *sums = h->importance[w];
         for (uint64_t i = 0; i < t->low; i++) {
             values[i] += sums[i];
         }
-        for (uint64_t i = t->low; i < t->slots; i++) {
+        for (uint64_t i = t->low; i < t->key_slots; i++) {
             values[i] += sums[t->low_keys + i - t->low];
         }
         memset(sums, 0, t->keys * sizeof *sums);
@@ -58,7 +58,7 @@ static void finish_importance(dtq_host *h, uint64_t layer) {
         return;
     }
     if (!l->causal) {
-        for (uint64_t i = 0; i < t->slots; i++) {
+        for (uint64_t i = 0; i < t->key_slots; i++) {
             values[i] /= t->slots;
         }
         return;
@@ -66,8 +66,10 @@ static void finish_importance(dtq_host *h, uint64_t layer) {
     /* A token is seen by itself and by those behind it. */
     uint64_t rows = 0;
     for (uint32_t id = h->stream->seq; id-- > 0;) {
-        if (h->slot_of[id] != NOWHERE) {
-            values[h->slot_of[id]] /= ++rows;
+        const uint32_t slot = h->slot_of[id];
+        rows += slot != NOWHERE;
+        if (slot < t->key_slots) {
+            values[slot] /= rows;
         }
     }
 }
@@ -75,7 +77,7 @@ static void finish_importance(dtq_host *h, uint64_t layer) {
 static void keep_importance(const dtq_host *h, uint64_t layer) {
     const dtq_host_slots *t = &h->layers[layer];
     uint64_t *to = h->output->importance + layer * h->stream->seq;
-    for (uint64_t i = 0; i < t->slots; i++) {
+    for (uint64_t i = 0; i < t->key_slots; i++) {
         to[t->ids[i]] = h->values[i];
     }
 }
@@ -101,8 +103,8 @@ static void fill_key_ids(const dtq_host_slots *t, uint32_t *key_ids) {
     for (uint64_t i = t->low; i < t->low_keys; i++) {
         key_ids[i] = UINT32_MAX;
     }
-    memcpy(key_ids + t->low_keys, t->ids + t->low, (t->slots - t->low) * sizeof *key_ids);
-    for (uint64_t i = t->low_keys + t->slots - t->low; i < t->keys; i++) {
+    memcpy(key_ids + t->low_keys, t->ids + t->low, (t->key_slots - t->low) * sizeof *key_ids);
+    for (uint64_t i = t->low_keys + t->key_slots - t->low; i < t->keys; i++) {
         key_ids[i] = UINT32_MAX;
     }
 }
@@ -113,19 +115,22 @@ static void fill(dtq_host *h, uint64_t layer, const uint32_t *ids, const uint8_t
     const dtq_layer *l = &h->stream->layers[layer];
     const dtq_host_tables *to = &h->tables[layer];
     dtq_host_slots *t = &h->layers[layer];
-    const uint32_t n = l->slots;
+    const uint32_t n = l->slots, first = dtq_first_key(l), keys = dtq_keys(l);
     uint32_t low = 0;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = first; i < first + keys; i++) {
         low += bits[DTQ_V][i] == 4;
     }
     t->slots = n;
+    t->key_slots = keys;
     t->low = low;
     t->low_keys = round_lanes(low);
-    t->keys = t->low_keys + round_lanes(n - low);
+    t->keys = t->low_keys + round_lanes(keys - low);
     uint8_t *chosen = h->output->bits + layer * h->stream->seq;
-    uint32_t at[2] = {0, low};
+    enum { LOW, HIGH, MUTED, KINDS };
+    uint32_t at[KINDS] = {0, low, keys};
     for (uint32_t i = 0; i < n; i++) {
-        const uint32_t slot = at[bits[DTQ_V][i] != 4]++;
+        const bool is_key = i >= first && i < first + keys;
+        const uint32_t slot = at[!is_key ? MUTED : bits[DTQ_V][i] == 4 ? LOW : HIGH]++;
         to->ids[slot] = ids[i];
         to->rank[slot] = i;
         for (int o = 0; o < DTQ_OPERANDS; o++) {
@@ -169,8 +174,8 @@ static void choose(dtq_host *h, uint64_t layer) {
     }
     if (l->ids == NULL) {
         const dtq_host_slots *last = &h->layers[layer - 1];
-        dtq_select(h->values, last->ids, (uint32_t)last->slots, l->pinned, l->pinned_count, l->slots, l->high,
-                   (dtq_slot_order)l->order, h->chosen_ids, h->chosen_high);
+        const uint32_t keys = (uint32_t)last->key_slots, muted = (uint32_t)last->slots - keys;
+        dtq_select_slots(l, h->values, last->ids, keys, last->ids + keys, muted, h->chosen_ids, h->chosen_high);
     } else if (!known) {
         dtq_choose_without_importance(l, h->chosen_high);
     }
@@ -205,7 +210,7 @@ void dtq_host_select(dtq_host_frame *f, uint64_t layer) {
     if (f->importance != NULL) {
         finish_importance(h, layer);
     } else {
-        memset(h->values, 0, h->layers[layer].slots * sizeof *h->values);
+        memset(h->values, 0, h->layers[layer].key_slots * sizeof *h->values);
     }
     if (h->want_importance) {
         keep_importance(h, layer);

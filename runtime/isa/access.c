@@ -79,7 +79,7 @@ static void add_array_op(list *l, const dtq_layer *layer, const dtq_instr *in) {
 static void add_softmax(list *l, const dtq_layer *layer, const dtq_instr *in) {
     uint64_t mode = GET(SOFTMAX, mode);
     uint32_t rows = (uint32_t)GET(SOFTMAX, rows), cols = (uint32_t)GET(SOFTMAX, cols);
-    bool starts = mode == DTQ_SOFTMAX_FULL || (mode == DTQ_SOFTMAX_MAX && GET(SOFTMAX, col) == 0);
+    bool starts = mode == DTQ_SOFTMAX_FULL || (mode == DTQ_SOFTMAX_MAX && GET(SOFTMAX, col) == dtq_first_key(layer));
     add(l, DTQ_MEM_SCORES, DTQ_READS, GET(SOFTMAX, s), dtq_scores_bytes(rows, cols));
     if (GET(SOFTMAX, v) != dtq_field_none(&dtq_ops[DTQ_OP_SOFTMAX].fields[DTQ_F(SOFTMAX, v)]))
         add_block(l, layer, DTQ_V, DTQ_READS, GET(SOFTMAX, v), GET(SOFTMAX, col), cols);
@@ -87,7 +87,7 @@ static void add_softmax(list *l, const dtq_layer *layer, const dtq_instr *in) {
 }
 
 static void add_topk_op(list *l, const dtq_stream *s, const dtq_layer *layer, const dtq_instr *in) {
-    uint64_t accumulators = 8 * (uint64_t)layer->slots;
+    uint64_t accumulators = 8 * (uint64_t)dtq_keys(layer);
     if (in->op == DTQ_OP_IMPORTANCE) {
         add(l, DTQ_MEM_PROBS, DTQ_READS, GET(IMPORTANCE, p), dtq_probs_bytes(layer, (uint32_t)GET(IMPORTANCE, rows)));
         add(l, DTQ_MEM_IMPORTANCE, GET(IMPORTANCE, first) ? DTQ_WRITES : DTQ_READS | DTQ_WRITES, GET(IMPORTANCE, acc),

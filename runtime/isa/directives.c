@@ -63,6 +63,7 @@ static const dtq_attr stream_rows[] = {
 static const dtq_attr layer_rows[] = {
     INT(dtq_layer, "slots", slots),
     INT(dtq_layer, "high", high),
+    INT_OR(dtq_layer, "muted", muted, 0),
     INT(dtq_layer, "heads", heads),
     INT(dtq_layer, "kv_heads", kv_heads),
     INT(dtq_layer, "head_dim", head_dim),

@@ -71,15 +71,17 @@ static bool check_layer(const verifier *v, uint32_t index) {
         if (!in_dram(v, what, regions[i].address, regions[i].bytes, regions[i].align))
             return false;
     }
-    if (!l->ids && (index == 0 || s->layers[index - 1].slots < l->slots))
+    if (!l->ids && (index == 0 || !dtq_selects(&s->layers[index - 1], l)))
         return dtq_fail(v->error, DTQ_BAD_PROGRAM,
                         "layer %" PRIu32 ": its %" PRIu32 " tokens have no ids and no layer before it has as many",
                         index, l->slots);
-    /* The first cluster, where there are two, ends here. */
-    uint32_t first = l->order == DTQ_ORDER_LOW_FIRST    ? l->slots - l->high
+    /* Where the first cluster, where there are two, ends among the keys; muted slots stand before or behind them. */
+    uint32_t keys = dtq_first_key(l), end = keys + dtq_keys(l);
+    uint32_t first = l->order == DTQ_ORDER_LOW_FIRST    ? end - l->high
                      : l->order == DTQ_ORDER_HIGH_FIRST ? l->high
-                                                        : 0;
-    if (l->ids && !(ascending(l->ids, 0, first) && ascending(l->ids, first, l->slots)))
+                                                        : keys;
+    if (l->ids && !(ascending(l->ids, 0, keys) && ascending(l->ids, keys, first) && ascending(l->ids, first, end) &&
+                    ascending(l->ids, end, l->slots)))
         return dtq_fail(v->error, DTQ_BAD_PROGRAM, "layer %" PRIu32 ": ids do not ascend within a cluster", index);
     return true;
 }
@@ -131,6 +133,18 @@ static bool check_slots(const verifier *v, const dtq_field_info *f, uint64_t fir
            fail_instr(v, "%s + %s exceeds the layer's %" PRIu32 " slots", f[0].name, f[1].name, slots);
 }
 
+/* Whether a SLOT field counts keys: col does, and row where a load gathers keys or values. */
+static bool counts_keys(const dtq_instr *in, const dtq_field_info *f) {
+    return strcmp(f->name, "col") == 0 || (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) != DTQ_Q);
+}
+
+static bool check_keys(const verifier *v, const dtq_field_info *f, uint64_t first, uint64_t count, const dtq_layer *l) {
+    uint32_t keys = dtq_first_key(l), end = keys + dtq_keys(l);
+    return (first >= keys && first + count <= end) ||
+           fail_instr(v, "%s + %s leaves the layer's keys, slots %" PRIu32 " to %" PRIu32, f[0].name, f[1].name, keys,
+                      end - 1);
+}
+
 static bool check_fields(const verifier *v, const dtq_instr *in) {
     const dtq_op_info *op = &dtq_ops[in->op];
     unsigned queues = DTQ_ARRAY0 + (unsigned)v->program->machine.vssa_arrays;
@@ -155,7 +169,8 @@ static bool check_fields(const verifier *v, const dtq_instr *in) {
             ok = in->f[i] < heads_of(in, l) || fail_instr(v, "head %" PRIu64 " of %" PRIu32, in->f[i], heads_of(in, l));
             break;
         case DTQ_KIND_SLOT:
-            ok = check_slots(v, f, in->f[i], in->f[i + 1], l->slots);
+            ok = check_slots(v, f, in->f[i], in->f[i + 1], l->slots) &&
+                 (!counts_keys(in, f) || check_keys(v, f, in->f[i], in->f[i + 1], l));
             break;
         case DTQ_KIND_TENSOR:
             ok = check_tensor(v, f, in->f[i]);
@@ -196,8 +211,8 @@ static bool check_table(const verifier *v, const char *what, const dtq_tensor *t
 static bool check_softmax(const verifier *v, const dtq_instr *in) {
     const dtq_layer *l = &v->stream->layers[DTQ_GET(in, SOFTMAX, layer)];
     bool none = DTQ_GET(in, SOFTMAX, v) == dtq_field_none(&dtq_ops[DTQ_OP_SOFTMAX].fields[DTQ_F(SOFTMAX, v)]);
-    if (DTQ_GET(in, SOFTMAX, mode) == DTQ_SOFTMAX_FULL && DTQ_GET(in, SOFTMAX, cols) != l->slots)
-        return fail_instr(v, "mode=full takes all %" PRIu32 " key slots", l->slots);
+    if (DTQ_GET(in, SOFTMAX, mode) == DTQ_SOFTMAX_FULL && DTQ_GET(in, SOFTMAX, cols) != dtq_keys(l))
+        return fail_instr(v, "mode=full takes all %" PRIu32 " key slots", dtq_keys(l));
     if (none && l->causal && DTQ_GET(in, SOFTMAX, mode) != DTQ_SOFTMAX_MAX)
         return fail_instr(v, "a causal layer folds the scales of v into p: v cannot be none");
     return DTQ_GET(in, SOFTMAX, mode) != DTQ_SOFTMAX_WMAX || l->causal ||
@@ -220,7 +235,7 @@ static bool check_op(const verifier *v, const dtq_instr *in) {
         return check_softmax(v, in);
     case DTQ_OP_PV:
         return DTQ_GET(in, PV, flags) != DTQ_PV_ONLY ||
-               DTQ_GET(in, PV, cols) == v->stream->layers[DTQ_GET(in, PV, layer)].slots ||
+               DTQ_GET(in, PV, cols) == dtq_keys(&v->stream->layers[DTQ_GET(in, PV, layer)]) ||
                fail_instr(v, "flags=only takes all key slots");
     case DTQ_OP_TOPK:
         return check_select(v, in);

@@ -8,11 +8,19 @@
 
 enum { LOW_CLASS, HIGH_CLASS, CLASSES };
 
+static size_t first_key(const dtq_attention *a) {
+    return a->keys == 0 ? 0 : a->first_key;
+}
+
+static size_t end_of_keys(const dtq_attention *a) {
+    return a->keys == 0 ? a->slots : (size_t)a->first_key + a->keys;
+}
+
 static unsigned class_of(uint8_t bits) {
     return bits == 4 ? LOW_CLASS : HIGH_CLASS;
 }
 
-/* Working memory of one layer, in slot order. */
+/* Working memory of one layer, in slot order. What belongs to keys is not set where a slot is none. */
 typedef struct {
     int8_t *q, *k, *v;        /* codes, shaped as the inputs */
     float *q_scale, *k_scale; /* [slots][heads], [slots][kv_heads] */
@@ -58,9 +66,9 @@ static bool work_init(work *w, const dtq_attention *a, dtq_error *e) {
 }
 
 /* q, k and causal v: a scale for each token and head. */
-static void quantise_rows(const float *in, uint32_t slots, uint32_t heads, uint32_t dim, const uint8_t *bits,
+static void quantise_rows(const float *in, size_t from, size_t to, uint32_t heads, uint32_t dim, const uint8_t *bits,
                           int8_t *codes, float *scales) {
-    for (size_t i = 0; i < slots; i++) {
+    for (size_t i = from; i < to; i++) {
         for (size_t h = 0; h < heads; h++) {
             const size_t at = i * heads + h;
             (void)dtq_scale(in + at * dim, dim, 1, bits[i], &scales[at]);
@@ -71,12 +79,12 @@ static void quantise_rows(const float *in, uint32_t slots, uint32_t heads, uint3
     }
 }
 
-/* v without a mask: a scale for each precision class and channel, over all tokens of the class. */
+/* v without a mask: a scale for each precision class and channel, over all keys of the class. */
 static void quantise_classes(const dtq_attention *a, work *w) {
     const size_t width = (size_t)a->kv_heads * a->head_dim;
     for (size_t c = 0; c < width; c++) {
         float largest[CLASSES] = {0, 0};
-        for (size_t i = 0; i < a->slots; i++) {
+        for (size_t i = first_key(a); i < end_of_keys(a); i++) {
             const float v = a->v[i * width + c];
             float *m = &largest[class_of(a->bits[DTQ_V][i])];
             const float magnitude = v < 0 ? -v : v;
@@ -85,7 +93,7 @@ static void quantise_classes(const dtq_attention *a, work *w) {
         for (unsigned class = 0; class < CLASSES; class ++) {
             (void)dtq_scale(&largest[class], 1, 1, class == LOW_CLASS ? 4 : 8, &w->v_scale[class * width + c]);
         }
-        for (size_t i = 0; i < a->slots; i++) {
+        for (size_t i = first_key(a); i < end_of_keys(a); i++) {
             const uint8_t bits = a->bits[DTQ_V][i];
             w->v[i * width + c] = dtq_quantise(a->v[i * width + c], w->v_scale[class_of(bits) * width + c], bits);
         }
@@ -102,7 +110,7 @@ static uint32_t score_row(const dtq_attention *a, work *w, size_t i, size_t head
     const int8_t *q = w->q + (i * a->heads + head) * a->head_dim;
     const float row_scale = w->q_scale[i * a->heads + head] * dtq_score_scale(a->head_dim);
     uint32_t seen = 0;
-    for (size_t j = 0; j < a->slots; j++) {
+    for (size_t j = first_key(a); j < end_of_keys(a); j++) {
         const int8_t *k = w->k + (j * a->kv_heads + kv) * a->head_dim;
         int32_t s = 0;
         for (size_t c = 0; c < a->head_dim; c++) {
@@ -123,7 +131,7 @@ static uint32_t softmax_row(const dtq_attention *a, work *w, size_t i, size_t kv
     const float levels = a->bits[DTQ_P][i] == 4 ? 15.0f : 255.0f;
     uint32_t z = 0;
     *r = 0.0f;
-    for (size_t j = 0; j < a->slots; j++) {
+    for (size_t j = first_key(a); j < end_of_keys(a); j++) {
         const float t = w->x[j] - largest;
         const float p = sees(a, i, j) && t > -9.0f ? dtq_exp2(t) : 0.0f;
         w->prob[j] = (uint8_t)dtq_rne(p * levels);
@@ -135,7 +143,7 @@ static uint32_t softmax_row(const dtq_attention *a, work *w, size_t i, size_t kv
         }
     }
     *r = *r == 0.0f ? 1.0f : *r;
-    for (size_t j = 0; a->causal && j < a->slots; j++) {
+    for (size_t j = first_key(a); a->causal && j < end_of_keys(a); j++) {
         w->weight[j] = (uint8_t)dtq_rne((w->x[j] / *r) * levels);
     }
     return z;
@@ -144,7 +152,7 @@ static uint32_t softmax_row(const dtq_attention *a, work *w, size_t i, size_t kv
 static float output_element(const dtq_attention *a, const work *w, size_t kv, size_t c, uint32_t z, float r) {
     const size_t width = (size_t)a->kv_heads * a->head_dim, channel = kv * a->head_dim + c;
     int32_t acc[CLASSES] = {0, 0};
-    for (size_t j = 0; j < a->slots; j++) {
+    for (size_t j = first_key(a); j < end_of_keys(a); j++) {
         const unsigned class = a->causal ? LOW_CLASS : class_of(a->bits[DTQ_V][j]);
         acc[class] += (int32_t)w->weight[j] * w->v[j * width + channel];
     }
@@ -171,7 +179,7 @@ static void attend_row(const dtq_attention *a, work *w, size_t i, size_t head) {
         out[c] = output_element(a, w, kv, c, z, r);
     }
     const uint64_t inverse = ((uint64_t)1 << 32) / z;
-    for (size_t j = 0; j < a->slots; j++) {
+    for (size_t j = first_key(a); j < end_of_keys(a); j++) {
         w->importance[j] += w->prob[j] * inverse;
     }
 }
@@ -185,17 +193,26 @@ static uint64_t rows_that_see(const dtq_attention *a, size_t j) {
     return rows;
 }
 
+static bool is_key(const dtq_attention *a, size_t slot) {
+    return slot >= first_key(a) && slot < end_of_keys(a);
+}
+
 bool dtq_attention_check(const dtq_attention *a, dtq_error *e) {
     if (a->slots == 0 || a->heads == 0 || a->kv_heads == 0 || a->head_dim == 0 || a->heads % a->kv_heads != 0) {
         return dtq_fail(e, DTQ_BAD_INPUT, "%u tokens, %u heads for %u key/value heads of %u channels make no attention",
                         a->slots, a->heads, a->kv_heads, a->head_dim);
+    }
+    if (a->first_key > a->slots || a->keys > a->slots - a->first_key) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "keys %u to %u are not among %u tokens", a->first_key, a->first_key + a->keys,
+                        a->slots);
     }
     const float *const in[3] = {a->q, a->k, a->v};
     for (int o = 0; o < 3; o++) {
         const size_t heads = o == DTQ_Q ? a->heads : a->kv_heads;
         for (size_t at = 0; at < a->slots * heads; at++) {
             float scale;
-            if (!dtq_scale(in[o] + at * a->head_dim, a->head_dim, 1, 8, &scale)) {
+            const bool used = o == DTQ_Q || is_key(a, at / heads);
+            if (used && !dtq_scale(in[o] + at * a->head_dim, a->head_dim, 1, 8, &scale)) {
                 return dtq_fail(e, DTQ_BAD_INPUT,
                                 "operand %c, head %zu, token %u: a value is not finite, or 2^50 or more", "qkv"[o],
                                 at % heads, a->ids[at / heads]);
@@ -210,10 +227,10 @@ bool dtq_attention_ref(const dtq_attention *a, dtq_error *e) {
     if (!dtq_attention_check(a, e) || !work_init(&w, a, e)) {
         return false;
     }
-    quantise_rows(a->q, a->slots, a->heads, a->head_dim, a->bits[DTQ_Q], w.q, w.q_scale);
-    quantise_rows(a->k, a->slots, a->kv_heads, a->head_dim, a->bits[DTQ_K], w.k, w.k_scale);
+    quantise_rows(a->q, 0, a->slots, a->heads, a->head_dim, a->bits[DTQ_Q], w.q, w.q_scale);
+    quantise_rows(a->k, first_key(a), end_of_keys(a), a->kv_heads, a->head_dim, a->bits[DTQ_K], w.k, w.k_scale);
     if (a->causal) {
-        quantise_rows(a->v, a->slots, a->kv_heads, a->head_dim, a->bits[DTQ_V], w.v, w.v_scale);
+        quantise_rows(a->v, first_key(a), end_of_keys(a), a->kv_heads, a->head_dim, a->bits[DTQ_V], w.v, w.v_scale);
     } else {
         quantise_classes(a, &w);
     }
@@ -224,7 +241,7 @@ bool dtq_attention_ref(const dtq_attention *a, dtq_error *e) {
     }
     for (size_t j = 0; a->importance != NULL && j < a->slots; j++) {
         const bool mean = a->importance_rule == DTQ_IMPORTANCE_MEAN;
-        a->importance[j] = mean ? w.importance[j] / rows_that_see(a, j) : w.importance[j];
+        a->importance[j] = mean && is_key(a, j) ? w.importance[j] / rows_that_see(a, j) : w.importance[j];
     }
     work_free(&w);
     return true;

@@ -15,6 +15,7 @@ bool dtq_attention_fp32(const dtq_attention *a, dtq_error *e) {
         return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for an attention layer of %u tokens", a->slots);
     }
     const dtq_kernels *kernels = dtq_kernels_choose(false);
+    const size_t first = a->keys == 0 ? 0 : a->first_key, end = a->keys == 0 ? a->slots : first + a->keys;
     const float scale = dtq_score_scale(a->head_dim);
     for (size_t h = 0; h < a->heads; h++) {
         const size_t kv = h / (a->heads / a->kv_heads);
@@ -24,7 +25,7 @@ bool dtq_attention_fp32(const dtq_attention *a, dtq_error *e) {
             float largest = 0.0f, z = 0.0f;
             bool any = false;
             memset(out, 0, a->head_dim * sizeof *out);
-            for (size_t j = 0; j < a->slots; j++) {
+            for (size_t j = first; j < end; j++) {
                 if (a->causal && a->ids[j] > a->ids[i]) {
                     continue;
                 }
@@ -32,7 +33,7 @@ bool dtq_attention_fp32(const dtq_attention *a, dtq_error *e) {
                 largest = !any || p[j] > largest ? p[j] : largest;
                 any = true;
             }
-            for (size_t j = 0; any && j < a->slots; j++) {
+            for (size_t j = first; any && j < end; j++) {
                 if (a->causal && a->ids[j] > a->ids[i]) {
                     continue;
                 }

@@ -389,6 +389,7 @@ typedef struct {
     const dtq_kernels *kernels;
     const rows_of *rows;
     const uint8_t *bits; /* [slots] of the operand */
+    uint32_t first, end; /* slots that have the operand */
     uint32_t seq, heads;
     const float *src; /* [seq][heads * head_dim] */
     uint8_t *codes;   /* [heads][seq][head_dim] */
@@ -405,7 +406,7 @@ static bool bad_operand(const quant *q, size_t head, uint32_t id, dtq_error *e) 
 /* A scale for each token and head. */
 static bool quant_rows(const quant *q, int8_t *scratch, dtq_error *e) {
     const size_t dim = q->rows->layer->head_dim;
-    for (uint32_t i = 0; i < q->rows->rows; i++) {
+    for (uint32_t i = q->first; i < q->end; i++) {
         const uint32_t id = q->rows->ids[i];
         for (size_t h = 0; h < q->heads; h++) {
             const size_t at = h * q->seq + id;
@@ -422,7 +423,7 @@ static bool quant_rows(const quant *q, int8_t *scratch, dtq_error *e) {
 /* v without a mask: a scale for each precision class, head and channel. `largest` is float [2][heads * head_dim]. */
 static bool quant_classes(const quant *q, float *largest, int8_t *scratch, dtq_error *e) {
     const size_t dim = q->rows->layer->head_dim, width = q->heads * dim;
-    for (uint32_t i = 0; i < q->rows->rows; i++) {
+    for (uint32_t i = q->first; i < q->end; i++) {
         const float *row = q->src + q->rows->ids[i] * width;
         float *m = largest + (q->bits[i] == 4 ? 0 : width);
         for (size_t c = 0; c < width; c++) {
@@ -436,7 +437,7 @@ static bool quant_classes(const quant *q, float *largest, int8_t *scratch, dtq_e
     for (size_t c = 0; c < 2 * width; c++) {
         (void)dtq_scale(&largest[c], 1, 1, c < width ? 4 : 8, &q->scales[c]);
     }
-    for (uint32_t i = 0; i < q->rows->rows; i++) {
+    for (uint32_t i = q->first; i < q->end; i++) {
         const uint32_t id = q->rows->ids[i];
         const float *scales = q->scales + (q->bits[i] == 4 ? 0 : width);
         for (size_t h = 0; h < q->heads; h++) {
@@ -475,8 +476,19 @@ static bool host_quant(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     float *largest = classes ? calloc(2 * width, sizeof *largest) : NULL;
     int8_t *scratch = malloc(l->head_dim);
     bool ok = scratch != NULL && (!classes || largest != NULL);
-    const quant q = {dtq_kernels_choose(x->scalar), &r,     r.slots->bits[operand], seq, heads, src,
-                     x->dram + codes_at[operand],   scales, "qkv"[operand]};
+    const bool all = operand == DTQ_Q || x->exact;
+    const uint32_t first = all ? 0 : dtq_first_key(l);
+    const quant q = {.kernels = dtq_kernels_choose(x->scalar),
+                     .rows = &r,
+                     .bits = r.slots->bits[operand],
+                     .first = first,
+                     .end = all ? r.rows : first + dtq_keys(l),
+                     .seq = seq,
+                     .heads = heads,
+                     .src = src,
+                     .codes = x->dram + codes_at[operand],
+                     .scales = scales,
+                     .letter = "qkv"[operand]};
     if (!ok) {
         (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for quantisation");
     } else {

@@ -51,6 +51,8 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
         .heads = l->heads,
         .kv_heads = l->kv_heads,
         .head_dim = l->head_dim,
+        .first_key = x->exact ? 0 : dtq_first_key(l),
+        .keys = x->exact ? n : dtq_keys(l),
         .causal = l->causal != 0,
         .importance_rule = l->importance == DTQ_IMPORTANCE_MEAN ? DTQ_IMPORTANCE_MEAN : DTQ_IMPORTANCE_SUM,
         .ids = t->ids,
@@ -65,7 +67,7 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
     const bool ok = disturbed && (x->exact ? dtq_attention_fp32(&a, e) : dtq_attention_ref(&a, e));
     if (ok) {
         if (!x->exact) {
-            dtq_replace_importance(l, p->layer, t->ids, importance);
+            dtq_replace_importance(l, p->layer, t->ids + a.first_key, importance + a.first_key);
         }
         scatter(x, l, t->ids, &a);
     } else {
@@ -74,7 +76,7 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
         (void)dtq_fail(e, e->status, "layer %u, %s", p->layer, why);
     }
     if (ok && !x->exact) {
-        dtq_exec_select(x, p->layer, importance);
+        dtq_exec_select(x, p->layer, importance + a.first_key);
     }
     free(floats);
     free(importance);

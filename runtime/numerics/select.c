@@ -22,7 +22,7 @@ uint64_t dtq_random_importance(unsigned seed, uint32_t layer, uint32_t id) {
 }
 
 void dtq_replace_importance(const dtq_layer *l, uint32_t layer, const uint32_t *ids, uint64_t *importance) {
-    for (uint32_t i = 0; l->importance >= DTQ_IMPORTANCE_RANDOM && i < l->slots; i++) {
+    for (uint32_t i = 0; l->importance >= DTQ_IMPORTANCE_RANDOM && i < dtq_keys(l); i++) {
         importance[i] = dtq_random_importance(l->importance - (unsigned)DTQ_IMPORTANCE_RANDOM, layer, ids[i]);
     }
 }
@@ -236,5 +236,33 @@ void dtq_select(const uint64_t *importance, const uint32_t *ids, uint32_t n, con
             high_flags[i] = (uint8_t)(new_ids[i] & 1);
         }
         new_ids[i] >>= 1;
+    }
+}
+
+void dtq_select_slots(const dtq_layer *next, const uint64_t *importance, const uint32_t *key_ids, uint32_t keys,
+                      const uint32_t *muted_ids, uint32_t muted_count, uint32_t *new_ids, uint8_t *high_flags) {
+    const uint32_t first = dtq_first_key(next), kept = dtq_keys(next);
+    dtq_select(importance, key_ids, keys, next->pinned, next->pinned_count, kept, next->high,
+               (dtq_slot_order)next->order, new_ids + first, high_flags != NULL ? high_flags + first : NULL);
+    if (next->muted == 0) {
+        return;
+    }
+    uint64_t chosen[SET_IDS / WORD] = {0}; /* ids of programs are below SET_IDS */
+    for (uint32_t i = 0; i < kept; i++) {
+        chosen[new_ids[first + i] % SET_IDS / WORD] |= (uint64_t)1 << new_ids[first + i] % WORD;
+    }
+    uint32_t *muted = new_ids + (first == 0 ? kept : 0);
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < muted_count && at < next->muted; i++) {
+        muted[at++] = muted_ids[i];
+    }
+    for (uint32_t i = 0; i < keys && at < next->muted; i++) {
+        if ((chosen[key_ids[i] % SET_IDS / WORD] >> key_ids[i] % WORD & 1) == 0) {
+            muted[at++] = key_ids[i];
+        }
+    }
+    sort_ids(muted, at);
+    if (high_flags != NULL) {
+        memset(high_flags + (first == 0 ? kept : 0), 0, next->muted);
     }
 }

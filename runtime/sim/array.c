@@ -160,6 +160,7 @@ bool dtq_sim_pv(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const dtq_layer *l = &sim->stream->layers[layer];
     const uint64_t rows = DTQ_GET(in, PV, rows), col = DTQ_GET(in, PV, col), keys = DTQ_GET(in, PV, cols);
     const uint64_t flags = DTQ_GET(in, PV, flags), dim = l->head_dim, sums_bytes = 2 * rows * dim * sizeof(int32_t);
+    const uint64_t all = dtq_keys(l); /* keys of the layer */
     const uint8_t *bits = dtq_sim_bits(sim, layer, DTQ_V);
     if (!bits) {
         return dtq_sim_not_ready(layer, e);
@@ -178,10 +179,11 @@ bool dtq_sim_pv(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint8_t *v_block = sim->space[DTQ_SPACE_V] + DTQ_GET(in, PV, v);
     uint8_t *o = sim->space[DTQ_SPACE_OUT] + DTQ_GET(in, PV, o);
     const uint64_t scale_bytes = sizeof(float) * (l->causal ? keys : 2 * dim);
-    const uint8_t *probs = p_block + rows * sizeof(dtq_prob_row) + (l->causal ? rows * l->slots : 0) + col;
+    const uint8_t *probs =
+        p_block + rows * sizeof(dtq_prob_row) + (l->causal ? rows * all : 0) + col - dtq_first_key(l);
     gather_values(v_block + scale_bytes, bits, keys, l->head_dim, codes, operands);
     for (uint64_t i = 0; i < rows; i++) {
-        gather_probs(probs + i * l->slots, bits, keys, i, operands);
+        gather_probs(probs + i * all, bits, keys, i, operands);
     }
     for (unsigned precision = 0; precision < CLASSES; precision++) {
         const class_operands *c = &operands[precision];

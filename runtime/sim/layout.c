@@ -36,7 +36,7 @@ uint64_t dtq_scores_bytes(uint32_t rows, uint32_t cols) {
 
 uint64_t dtq_probs_bytes(const dtq_layer *l, uint32_t rows) {
     uint64_t copies = l->causal ? 2 : 1;
-    return (uint64_t)rows * PROBS_HEADER_BYTES + copies * rows * l->slots;
+    return (uint64_t)rows * PROBS_HEADER_BYTES + copies * rows * dtq_keys(l);
 }
 
 uint64_t dtq_out_bytes(const dtq_layer *l, uint32_t rows, bool only) {

@@ -56,7 +56,7 @@ static uint64_t importance_p_bytes(const dtq_layer *l, const dtq_instr *in) {
 }
 static uint64_t accumulator_bytes(const dtq_layer *l, const dtq_instr *in) {
     (void)in;
-    return sizeof(uint64_t) * (uint64_t)l->slots;
+    return sizeof(uint64_t) * (uint64_t)dtq_keys(l);
 }
 
 /** One BUF operand: where it points to and how many bytes from there the instruction may touch. */
@@ -86,8 +86,9 @@ static const struct {
 static bool check_layer(const dtq_sim *sim, uint32_t index, dtq_error *e) {
     const dtq_stream *s = sim->stream;
     const dtq_layer *l = &s->layers[index];
-    if (l->slots == 0 || l->slots > 65536 || l->slots > s->seq || l->high > l->slots || l->heads == 0 ||
-        l->kv_heads == 0 || l->heads % l->kv_heads || l->head_dim == 0 || l->head_dim > 65536) {
+    if (l->slots == 0 || l->slots > 65536 || l->slots > s->seq || l->high > l->slots || l->muted > l->slots - l->high ||
+        l->muted == l->slots || l->heads == 0 || l->kv_heads == 0 || l->heads % l->kv_heads || l->head_dim == 0 ||
+        l->head_dim > 65536) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: impossible numbers of slots, heads or channels", index);
     }
     for (unsigned o = 0; o < DTQ_OPERANDS; o++) {
@@ -148,6 +149,12 @@ static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **lay
     for (unsigned f = 0; *layer && f < op->field_count; f++) {
         const uint64_t value = in->f[f];
         const dtq_field_kind kind = op->fields[f].kind;
+        if (kind == DTQ_KIND_SLOT && (key_or_value || strcmp(op->fields[f].name, "col") == 0)) {
+            const uint64_t first = dtq_first_key(*layer), end = first + dtq_keys(*layer);
+            if (value < first || value >= end || in->f[f + 1] > end - value) {
+                return bad_field(index, op, f, value, e);
+            }
+        }
         if ((kind == DTQ_KIND_HEAD && value >= (key_or_value ? (*layer)->kv_heads : (*layer)->heads)) ||
             (kind == DTQ_KIND_SLOT && value >= (*layer)->slots) ||
             (kind == DTQ_KIND_COUNT && (value == 0 || value > (*layer)->slots - in->f[f - 1]))) {

@@ -11,6 +11,7 @@ typedef struct {
     const uint32_t *ids; /* of the layer's slots */
     const uint8_t *bits; /* of P, of the instruction's first row on */
     uint64_t row, rows, col, cols;
+    uint64_t key, keys;   /* the first column's place among the layer's keys, and their number */
     uint8_t *p;           /* block of probabilities */
     const uint8_t *s;     /* block of scores */
     const float *k_scale; /* [cols], copied out of the block of scores */
@@ -36,7 +37,7 @@ static void logits(const softmax *f, uint64_t i) {
 }
 
 static void raise_max(const softmax *f, dtq_prob_row *head) {
-    if (f->col == 0) {
+    if (f->key == 0) {
         *head = (dtq_prob_row){.max = -INFINITY};
     }
     const float max = dtq_largest(f->x, f->cols);
@@ -44,7 +45,7 @@ static void raise_max(const softmax *f, dtq_prob_row *head) {
 }
 
 static void raise_weight(const softmax *f, dtq_prob_row *head) {
-    if (f->col == 0) {
+    if (f->key == 0) {
         head->r = 0.0f;
     }
     dtq_powers(f->x, head->max, f->cols, f->e);
@@ -55,8 +56,8 @@ static void raise_weight(const softmax *f, dtq_prob_row *head) {
 /** Writes codes of row i, and weights if causal. Destroys the logits. */
 static void exponentials(const softmax *f, uint64_t i, dtq_prob_row *head) {
     const float limit = dtq_prob_limit(f->bits[i]);
-    uint8_t *codes = f->p + f->rows * sizeof(dtq_prob_row) + i * f->l->slots + f->col;
-    if (f->col == 0) {
+    uint8_t *codes = f->p + f->rows * sizeof(dtq_prob_row) + i * f->keys + f->key;
+    if (f->key == 0) {
         head->z = 0;
     }
     dtq_powers(f->x, head->max, f->cols, f->e);
@@ -64,7 +65,7 @@ static void exponentials(const softmax *f, uint64_t i, dtq_prob_row *head) {
     if (f->l->causal) {
         dtq_weights_of(f->e, f->v_scale, f->cols, f->x);
         const float r = head->r == 0.0f ? 1.0f : head->r;
-        dtq_weight_codes(f->x, r, limit, f->cols, codes + f->rows * f->l->slots);
+        dtq_weight_codes(f->x, r, limit, f->cols, codes + f->rows * f->keys);
     }
 }
 
@@ -115,6 +116,8 @@ bool dtq_sim_softmax(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
         .rows = rows,
         .col = DTQ_GET(in, SOFTMAX, col),
         .cols = cols,
+        .key = DTQ_GET(in, SOFTMAX, col) - dtq_first_key(l),
+        .keys = dtq_keys(l),
         .p = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, SOFTMAX, p),
         .s = s,
         .k_scale = scratch,

@@ -177,10 +177,10 @@ static bool time_softmax(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq
 static bool time_importance(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
     (void)e;
     const uint64_t rows = DTQ_GET(in, IMPORTANCE, rows),
-                   slots = sim->stream->layers[DTQ_GET(in, IMPORTANCE, layer)].slots;
-    sim->timing.stats.topk_elements += rows * slots;
-    sim->timing.stats.buffer_bytes += rows * slots;
-    *d = (dtq_duration){rows * divide_up(slots, sim->machine->topk_accumulate_lanes), 0};
+                   keys = dtq_keys(&sim->stream->layers[DTQ_GET(in, IMPORTANCE, layer)]);
+    sim->timing.stats.topk_elements += rows * keys;
+    sim->timing.stats.buffer_bytes += rows * keys;
+    *d = (dtq_duration){rows * divide_up(keys, sim->machine->topk_accumulate_lanes), 0};
     return true;
 }
 
@@ -188,14 +188,15 @@ static bool time_topk(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_er
     (void)e;
     const dtq_machine *m = sim->machine;
     const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, TOPK, layer)];
+    const uint64_t keys = dtq_keys(l);
     d->latency = m->topk_latency_cycles;
     if (DTQ_GET(in, TOPK, select)) {
-        const uint64_t kept = l[1].slots;
-        d->busy = m->topk_passes * (divide_up(l->slots, m->topk_lanes) + divide_up(kept, m->topk_lanes));
-        sim->timing.stats.topk_elements += m->topk_passes * (l->slots + kept);
+        const uint64_t kept = dtq_keys(&l[1]);
+        d->busy = m->topk_passes * (divide_up(keys, m->topk_lanes) + divide_up(kept, m->topk_lanes));
+        sim->timing.stats.topk_elements += m->topk_passes * (keys + kept);
     } else {
-        d->busy = divide_up(l->slots, m->topk_lanes);
-        sim->timing.stats.topk_elements += l->slots;
+        d->busy = divide_up(keys, m->topk_lanes);
+        sim->timing.stats.topk_elements += keys;
     }
     return true;
 }

@@ -7,26 +7,26 @@
 
 bool dtq_sim_importance(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, IMPORTANCE, layer)];
-    const uint64_t rows = DTQ_GET(in, IMPORTANCE, rows), slots = l->slots;
-    uint64_t *sums = dtq_sim_scratch(sim, slots * sizeof *sums);
+    const uint64_t rows = DTQ_GET(in, IMPORTANCE, rows), keys = dtq_keys(l);
+    uint64_t *sums = dtq_sim_scratch(sim, keys * sizeof *sums);
     if (!sums) {
         return dtq_sim_no_memory(e);
     }
     uint8_t *acc = sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, IMPORTANCE, acc);
     const uint8_t *p = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, IMPORTANCE, p);
     if (DTQ_GET(in, IMPORTANCE, first)) {
-        memset(sums, 0, slots * sizeof *sums);
+        memset(sums, 0, keys * sizeof *sums);
     } else {
-        memcpy(sums, acc, slots * sizeof *sums);
+        memcpy(sums, acc, keys * sizeof *sums);
     }
     for (uint64_t i = 0; i < rows; i++) {
         dtq_prob_row head;
         memcpy(&head, p + i * sizeof head, sizeof head);
         if (head.z) { /* keys that a row does not see have code 0 */
-            dtq_importance_row(p + rows * sizeof head + i * slots, (UINT64_C(1) << 32) / head.z, slots, sums);
+            dtq_importance_row(p + rows * sizeof head + i * keys, (UINT64_C(1) << 32) / head.z, keys, sums);
         }
     }
-    memcpy(acc, sums, slots * sizeof *sums);
+    memcpy(acc, sums, keys * sizeof *sums);
     return true;
 }
 
@@ -35,15 +35,16 @@ static int by_id(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/** Divides each slot's importance by the number of rows that see it: those of later positions, and its own. `sorted`:
- *  room for the ids. */
+/** Divides each key's importance by the number of rows that see it: those of later positions, and its own. `sorted`:
+ *  room for the ids of all slots. */
 static void divide_by_rows(const dtq_layer *l, const uint32_t *ids, uint32_t *sorted, uint64_t *importance) {
     memcpy(sorted, ids, l->slots * sizeof *ids);
     qsort(sorted, l->slots, sizeof *sorted, by_id);
-    for (uint32_t j = 0; j < l->slots; j++) {
+    const uint32_t *keys = ids + dtq_first_key(l);
+    for (uint32_t j = 0; j < dtq_keys(l); j++) {
         uint32_t before = 0;
         if (l->causal) {
-            const uint32_t *at = bsearch(&ids[j], sorted, l->slots, sizeof *sorted, by_id);
+            const uint32_t *at = bsearch(&keys[j], sorted, l->slots, sizeof *sorted, by_id);
             before = (uint32_t)(at - sorted);
         }
         importance[j] /= l->slots - before;
@@ -57,17 +58,18 @@ bool dtq_sim_topk(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     if (!slots->ready) {
         return dtq_sim_not_ready(layer, e);
     }
-    uint64_t *importance = dtq_sim_scratch(sim, l->slots * (sizeof(uint64_t) + sizeof(uint32_t)));
+    const uint32_t *key_ids = slots->ids + dtq_first_key(l), keys = dtq_keys(l);
+    uint64_t *importance = dtq_sim_scratch(sim, keys * sizeof(uint64_t) + l->slots * sizeof(uint32_t));
     if (!importance) {
         return dtq_sim_no_memory(e);
     }
-    memcpy(importance, sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, TOPK, acc), l->slots * sizeof *importance);
+    memcpy(importance, sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, TOPK, acc), keys * sizeof *importance);
     if (l->importance == DTQ_IMPORTANCE_MEAN) {
-        divide_by_rows(l, slots->ids, (uint32_t *)(void *)(importance + l->slots), importance);
+        divide_by_rows(l, slots->ids, (uint32_t *)(void *)(importance + keys), importance);
     }
-    dtq_replace_importance(l, layer, slots->ids, importance);
-    for (uint32_t j = 0; j < l->slots; j++) {
-        memcpy(sim->x->dram + l->importance_at + sizeof(uint64_t) * slots->ids[j], &importance[j], sizeof(uint64_t));
+    dtq_replace_importance(l, layer, key_ids, importance);
+    for (uint32_t j = 0; j < keys; j++) {
+        memcpy(sim->x->dram + l->importance_at + sizeof(uint64_t) * key_ids[j], &importance[j], sizeof(uint64_t));
     }
     if (DTQ_GET(in, TOPK, select)) {
         dtq_exec_select(sim->x, layer, importance);

@@ -75,8 +75,12 @@ static layer *make(bench_table *t, uint32_t head_dim, uint32_t slots, bool impor
         limits[i] = 127;
         levels[i] = 255;
     }
-    x->slots = (dtq_host_slots){
-        .slots = slots, .keys = slots, .ids = ids, .key_ids = ids, .limits = {limits, limits, limits, levels}};
+    x->slots = (dtq_host_slots){.slots = slots,
+                                .key_slots = slots,
+                                .keys = slots,
+                                .ids = ids,
+                                .key_ids = ids,
+                                .limits = {limits, limits, limits, levels}};
     dtq_host_buffer operands = attention_operands_size(&x->shape), scratch = attention_scratch_size(&x->shape);
     for (int b = 0; b < 4; b++)
         x->buffers[b] = bench_floats(t, (size_t)slots * HEADS * head_dim);

@@ -25,13 +25,14 @@ def one(rng, case):
     bits = random_bits(rng, tokens)
     drain, prob_bits = DRAINS[case % 3], ("row", "8", "4")[int(rng.integers(3))]
     clustered = bool(rng.integers(2))
+    prune = ("rows", "keys")[int(rng.random() < 0.3)]
     model = write_attention(tokens, heads, head_dim, causal=rng.random() < 0.3)
     arguments = ["analyze", model, "--target", write_target(rows, cols, drain, prob_bits), "--policy",
-                 write_policy(bits)]
+                 write_policy(bits, prune)]
     layer = report(*arguments, "-O0", *([] if clustered else ["--no-cluster"]))["layers"][0]
-    mine = wavefront.attention(bits, heads, head_dim, rows, cols, drain, prob_bits, clustered)
+    mine = wavefront.attention(bits, heads, head_dim, rows, cols, drain, prob_bits, clustered, prune)
     what = (f"case {case}: {tokens} tokens, {heads} heads of {head_dim}, {rows}x{cols}, {drain}, prob_bits "
-            f"{prob_bits}, {'clustered' if clustered else 'unclustered'}, bits {bits.tolist()}")
+            f"{prob_bits}, prune {prune}, {'clustered' if clustered else 'unclustered'}, bits {bits.tolist()}")
     wrong = list(differences(mine, layer))
     if wrong:
         raise Failure(f"{what}\n  " + "\n  ".join(wrong))

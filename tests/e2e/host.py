@@ -42,6 +42,8 @@ def attention(tokens, heads, head_dim, causal, kv_heads=None, rule="mean"):
 BERT = "all: {ratios: {0: .28, 4: .414, 8: .306}}\n"
 PINNED = "all: {ratios: {0: .4, 4: .3, 8: .3}, pinned: [0, 3]}\n"
 FOUR = "all: {ratios: {0: 0, 4: 1, 8: 0}}\n"
+KEYS = ("prune: keys\nlayers:\n  - ratios: {0: 0, 4: .5, 8: .5}\n  - ratios: {0: .5, 4: .25, 8: .25}\n"
+        "  - ratios: {0: .7, 4: 0, 8: .3}\n")
 LAYERS = "layers:\n  - ratios: {0: 0, 4: .5, 8: .5}\n  - ratios: {0: .5, 4: .25, 8: .25}\n  - ratios: {0: .7, 4: 0, 8: .3}\n"
 
 
@@ -61,10 +63,17 @@ def cases(rng):
                                 activation="gelu_tanh", types=0, kv_heads=1), LAYERS, (2, 18, 47), ("--linear=int8",)),
         Case("decoder, last token", encoder(layers=3, norm="pre", causal="true", pooling="last", kv_heads=3), LAYERS,
              (6, 34)),
+        Case("decoder, keys", encoder(layers=3, norm="pre", causal="true", pooling="none", normalize="false", types=0,
+                                      kv_heads=1), KEYS, (2, 18, 47), ("--linear=int8",)),
+        Case("encoder, keys", encoder(layers=3), KEYS, (3, 35), ("-O0",)),
         Case("original order", encoder(layers=3), LAYERS, (29,), ("--linear=int8", "--no-cluster")),
         Case("paper's method", encoder(layers=3), BERT, (50,), ("--linear=int8", "-O0")),
         Case("attention", attention(37, 4, 9, False), f"layers:\n  - token_bits: {bits}\n", (37,), fixed=True),
         Case("attention, causal", attention(37, 6, 33, True, 2), f"layers:\n  - token_bits: {bits}\n", (37,), fixed=True),
+        Case("attention, keys", attention(37, 6, 33, True, 2), f"prune: keys\nlayers:\n  - token_bits: {bits}\n", (37,),
+             fixed=True),
+        Case("attention, keys, no mask", attention(37, 2, 20, False), f"prune: keys\nlayers:\n  - token_bits: {bits}\n",
+             (37,), fixed=True),
         Case("attention, sums", attention(21, 1, 64, False, rule="sum"), f"layers:\n  - token_bits: {few}\n", (21,),
              fixed=True),
     ]

@@ -1,5 +1,5 @@
-"""Random attention problems: the simulator and the scalar reference give the bits of oracle.py, and permuting the
-tokens permutes the results."""
+"""Random attention problems: the simulator and the scalar reference give the bits of oracle.py, permuting the tokens
+permutes the results, and under a causal mask no token changes an output before it."""
 import time
 
 import numpy as np
@@ -42,6 +42,7 @@ class Problem:
         self.rule = ("mean", "sum")[int(rng.random() < 0.2)]
         self.prob_bits = ("row", "row", "8", "4")[int(rng.integers(4))]
         self.bits = random_bits(rng, self.tokens)
+        self.prune = ("rows", "keys")[int(rng.random() < 0.3)]
         self.q = random_operand(rng, (self.heads, self.tokens, self.head_dim))
         self.k, self.v = (random_operand(rng, (self.kv_heads, self.tokens, self.head_dim)) for _ in "kv")
         if rng.random() < 0.5: # scores of a size that softmax is for
@@ -53,17 +54,18 @@ class Problem:
 
     def __str__(self):
         return (f"{self.tokens} tokens, {self.heads}/{self.kv_heads} heads of {self.head_dim}, causal {self.causal}, "
-                f"importance {self.rule}, prob_bits {self.prob_bits}, {self.arrays} arrays {self.rows}x{self.cols}, "
+                f"importance {self.rule}, prune {self.prune}, prob_bits {self.prob_bits}, {self.arrays} arrays {self.rows}x{self.cols}, "
                 f"buffers {self.buffers}, bits {self.bits.tolist()}")
 
     def expected(self):
-        return oracle.attention(self.q, self.k, self.v, self.bits, self.causal, self.prob_bits, self.rule)
+        return oracle.attention(self.q, self.k, self.v, self.bits, self.causal, self.prob_bits, self.rule,
+                                self.prune)
 
     def run(self, *options):
         model = write_attention(self.tokens, self.heads, self.head_dim, self.causal, self.kv_heads, self.rule)
         target = write_target(self.rows, self.cols, self.drain, self.prob_bits, self.arrays, self.buffers)
         write_safetensors(scratch("qkv.safetensors"), {"q": self.q, "k": self.k, "v": self.v})
-        must("run", model, "--target", target, "--policy", write_policy(self.bits), "--input",
+        must("run", model, "--target", target, "--policy", write_policy(self.bits, self.prune), "--input",
              scratch("qkv.safetensors"), "--output", scratch("out.safetensors"), *options)
         result = read_safetensors(scratch("out.safetensors"))
         return result["out"], result["importance"]
@@ -74,6 +76,15 @@ class Problem:
         other.__dict__.update(self.__dict__)
         other.bits = self.bits[order]
         other.q, other.k, other.v = (np.ascontiguousarray(x[:, order]) for x in (self.q, self.k, self.v))
+        return other
+
+    def with_other_future(self, rng, now):
+        """The same problem with other numbers from token `now` on; what runs at which precision stays."""
+        other = object.__new__(Problem)
+        other.__dict__.update(self.__dict__)
+        other.q, other.k, other.v = (x.copy() for x in (self.q, self.k, self.v))
+        for x in (other.q, other.k, other.v):
+            x[:, now:] = random_operand(rng, x[:, now:].shape)
         return other
 
 
@@ -113,7 +124,12 @@ def main():
             mine = problem.expected()
             for options in ([], ["--engine=ref"], OPTIONS[case % len(OPTIONS)]):
                 same(problem, " ".join(["dtqc run", *options]), mine, problem.run(*options))
-            if not problem.causal:
+            if problem.causal:
+                now = int(rng.integers(problem.tokens))
+                out, _ = problem.with_other_future(rng, now).run(*OPTIONS[case % len(OPTIONS)])
+                if out[:, :now].tobytes() != np.ascontiguousarray(mine[0][:, :now]).tobytes():
+                    raise Failure(f"{problem}\n  tokens from {now} on change the outputs before")
+            else:
                 order = rng.permutation(problem.tokens)
                 out, importance = problem.permuted(order).run(*OPTIONS[case % 3])
                 same(problem, f"permuted by {order.tolist()}", (np.ascontiguousarray(mine[0][:, order]),

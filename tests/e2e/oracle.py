@@ -2,10 +2,10 @@
 """An independent implementation of the numerics, to hold the compiled programs against. Needs numpy only.
 
   oracle.py attention IN.safetensors OUT.safetensors --bits 4,8,0,... [--causal] [--prob-bits row|8|4]
-                      [--importance mean|sum]
+                      [--importance mean|sum] [--prune rows|keys]
       Mixed-precision attention. IN holds q [heads][tokens][dim] and k, v [kv heads][tokens][dim]; one precision for
-      each token, 0 for a token that takes no part (a single number stands for all). OUT gets `out`, shaped as q, and
-      `importance` [tokens], zero where a token takes no part.
+      each token, 0 for a token that takes no part, or none but as a 4-bit query if keys are pruned (a single number
+      stands for all). OUT gets `out`, shaped as q, and `importance` [tokens], zero where a token is no key.
 
   oracle.py bert DIRECTORY --tokens 101,7592,102 [--segments 0,0,0]
       Full-precision (float64) forward pass of a Hugging Face BERT, mean pooling, unit length: a JSON array.
@@ -100,10 +100,10 @@ def check_operands(**operands):
             sys.exit(f"operand {name}: a value is not finite, or 2^50 or more")
 
 
-def head_probabilities(q, k, bits, prob_bits, visible, c):
-    """One head. Returns e = exp2(t), its integer version, Z of each row and the levels of each row."""
-    q_codes, q_scale = quantise_tokens(q, bits)
-    k_codes, k_scale = quantise_tokens(k, bits)
+def head_probabilities(q, k, q_bits, k_bits, prob_bits, visible, c):
+    """One head, a precision for each row of q and k. Returns e = exp2(t), its integer version, Z of each row and the levels of each row."""
+    q_codes, q_scale = quantise_tokens(q, q_bits)
+    k_codes, k_scale = quantise_tokens(k, k_bits)
     products = (q_codes @ k_codes.T).astype(np.int32).astype(F)
     x = products * ((q_scale * c).astype(F)[:, None] * k_scale[None, :])
     top = np.where(visible, x, -np.inf).max(axis=1).astype(F)
@@ -139,28 +139,30 @@ def causal_value_product(e, v, bits, z, levels):
     return (acc * r[:, None]) / z.astype(F)[:, None]
 
 
-def attention(q, k, v, bits, causal=False, prob_bits="row", rule="mean"):
-    """q [heads][tokens][dim], k and v [kv heads][tokens][dim], bits [tokens] of 0, 4, 8."""
+def attention(q, k, v, bits, causal=False, prob_bits="row", rule="mean", prune="rows"):
+    """q [heads][tokens][dim], k and v [kv heads][tokens][dim], bits [tokens] of 0, 4, 8. prune: what a token of 0 bits
+    leaves with, its row or only its key and value."""
     check_operands(q=q, k=k, v=v)
     heads, tokens, dim = q.shape
     ids = np.flatnonzero(bits)
-    active = bits[ids]
-    p_bits = active if prob_bits == "row" else np.full_like(active, int(prob_bits))
+    rows = np.arange(tokens) if prune == "keys" else ids
+    active, row_bits = bits[ids], np.maximum(bits[rows], 4)
+    p_bits = row_bits if prob_bits == "row" else np.full_like(row_bits, int(prob_bits))
     c = F(math.log2(math.e) / math.sqrt(dim))
-    visible = ids[None, :] <= ids[:, None] if causal else np.ones((len(ids), len(ids)), bool)
+    visible = ids[None, :] <= rows[:, None] if causal else np.ones((len(rows), len(ids)), bool)
     out = np.zeros_like(q)
     importance = [0] * tokens
     for head in range(heads):
         kv = head * k.shape[0] // heads
         values = v[kv][ids]
-        e, rounded, z, levels = head_probabilities(q[head][ids], k[kv][ids], active, p_bits, visible, c)
+        e, rounded, z, levels = head_probabilities(q[head][rows], k[kv][ids], row_bits, active, p_bits, visible, c)
         seen = z > 0
         divisor = np.where(seen, z, 1)
         if causal:
             o = causal_value_product(e, values, active, divisor, levels)
         else:
             o = value_product(rounded, values, active, divisor)
-        out[head][ids] = np.where(seen[:, None], o, F(0))
+        out[head][rows] = np.where(seen[:, None], o, F(0))
         shares = rounded * np.where(seen, 2**32 // divisor, 0)[:, None]
         for slot, share in enumerate(shares.sum(axis=0)):
             importance[ids[slot]] += int(share)
@@ -253,6 +255,7 @@ def main():
     command.add_argument("--causal", action="store_true")
     command.add_argument("--prob-bits", choices=("row", "8", "4"), default="row")
     command.add_argument("--importance", choices=("mean", "sum"), default="mean")
+    command.add_argument("--prune", choices=("rows", "keys"), default="rows")
     command = commands.add_parser("bert")
     command.add_argument("directory")
     command.add_argument("--tokens", type=numbers, required=True)
@@ -268,7 +271,8 @@ def main():
         bits = arguments.bits if len(arguments.bits) > 1 else np.repeat(arguments.bits, q.shape[1])
         if len(bits) != q.shape[1] or not np.isin(bits, (0, 4, 8)).all():
             sys.exit(f"--bits takes one of 0, 4, 8 for each of the {q.shape[1]} tokens")
-        out, importance = attention(q, k, v, bits, arguments.causal, arguments.prob_bits, arguments.importance)
+        out, importance = attention(q, k, v, bits, arguments.causal, arguments.prob_bits, arguments.importance,
+                                    arguments.prune)
         write_safetensors(arguments.output, {"out": out, "importance": importance})
     elif arguments.command == "bert":
         segments = arguments.segments if arguments.segments is not None else np.zeros_like(arguments.tokens)

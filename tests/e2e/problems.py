@@ -41,8 +41,8 @@ def write_target(rows, cols, drain="ideal", prob_bits="row", arrays=1, buffers=N
     return write("target.yaml", text)
 
 
-def write_policy(bits):
-    return write("policy.yaml", f"layers:\n  - token_bits: [{', '.join(str(b) for b in bits)}]\n")
+def write_policy(bits, prune="rows"):
+    return write("policy.yaml", f"prune: {prune}\nlayers:\n  - token_bits: [{', '.join(str(b) for b in bits)}]\n")
 
 
 def dtqc(*arguments, timeout=60):

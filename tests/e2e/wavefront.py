@@ -58,14 +58,15 @@ def product(costs, rows, cols, drain, heads):
     }
 
 
-def attention(bits, heads, head_dim, rows, cols, drain="ideal", prob_bits="row", clustered=True):
-    """bits: one of 0, 4, 8 for each token. Returns {"qk": ..., "pv": ...} as in the JSON report."""
+def attention(bits, heads, head_dim, rows, cols, drain="ideal", prob_bits="row", clustered=True, prune="rows"):
+    """bits: one of 0, 4, 8 for each token; with prune "keys" those of 0 are 4-bit queries in front. Returns {"qk": ..., "pv": ...} as in the JSON report."""
     active = [int(b) for b in bits if b]
     if clustered:
         active = [b for b in active if b == 4] + [b for b in active if b == 8]
-    c = np.array(active) // 4
-    p = c if prob_bits == "row" else np.full_like(c, int(prob_bits) // 4)
-    n = len(c)
-    scores = np.broadcast_to((c[:, None] * c[None, :])[:, :, None], (n, n, head_dim))
-    outputs = np.broadcast_to((p[:, None] * c[None, :])[:, None, :], (n, head_dim, n))
+    k = np.array(active) // 4
+    q = np.concatenate([np.ones(len(bits) - len(k) if prune == "keys" else 0, k.dtype), k])
+    p = q if prob_bits == "row" else np.full_like(q, int(prob_bits) // 4)
+    n, keys = len(q), len(k)
+    scores = np.broadcast_to((q[:, None] * k[None, :])[:, :, None], (n, keys, head_dim))
+    outputs = np.broadcast_to((p[:, None] * k[None, :])[:, None, :], (n, head_dim, keys))
     return {"qk": product(scores, rows, cols, drain, heads), "pv": product(outputs, rows, cols, drain, heads)}

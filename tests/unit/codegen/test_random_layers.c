@@ -9,7 +9,7 @@ enum { CASES = 40, LAYERS_MAX = 3 };
 typedef struct {
     random_problem base;
     uint32_t layers, kept[LAYERS_MAX], high[LAYERS_MAX], pinned[LAYERS_MAX]; /* pinned: one token in each layer */
-    const char *cluster, *promote, *importance;
+    const char *cluster, *promote, *importance, *prune;
 } layered_problem;
 
 static arena *memory;
@@ -31,13 +31,20 @@ static void next_case(void) {
     d = diag_new(memory, NULL);
 }
 
+static bool prunes_keys(const layered_problem *p) {
+    return strcmp(p->prune, "keys") == 0;
+}
+
 static layered_problem layered_problem_new(bool tight) {
     static const char *const clusters[] = {"low-first", "high-first", "none"};
     layered_problem p = {.base = random_problem_new(memory, &source, tight),
                          .layers = random_in(&source, 1, LAYERS_MAX),
                          .cluster = clusters[random_in(&source, 0, 2)],
                          .promote = "none",
-                         .importance = random_in(&source, 0, 1) ? "mean" : "sum"};
+                         .importance = random_in(&source, 0, 1) ? "mean" : "sum",
+                         .prune = random_in(&source, 0, 2) ? "rows" : "keys"};
+    if (prunes_keys(&p))
+        p.cluster = clusters[random_in(&source, 0, 1)]; /* keys leave clusters only */
     uint32_t kept = p.base.tokens;
     for (uint32_t l = 0; l < p.layers; l++) {
         kept = random_in(&source, 0, 2) ? random_in(&source, (kept + 1) / 2, kept) : kept;
@@ -64,10 +71,10 @@ static const char *text_of(const layered_problem *p) {
         text = arena_printf(memory,
                             "%s%%a%u = attention %%%s, %%k, %%v {index = %u, query_heads = %u, kv_heads = %u, head_dim "
                             "= %u, mask = %s, importance_rule = %s, counts = [%u, %u, %u], pinned = [%u], cluster = "
-                            "%s, promote = %s, source = \"layer.%u\"} : ?\n",
+                            "%s, promote = %s, prune = %s, source = \"layer.%u\"} : ?\n",
                             text, l, query, l, b->heads, b->kv_heads, b->head_dim, b->causal ? "causal" : "none",
                             p->importance, b->tokens - p->kept[l], p->kept[l] - p->high[l], p->high[l], p->pinned[l],
-                            p->cluster, p->promote, l);
+                            p->cluster, p->promote, p->prune, l);
     }
     return arena_printf(memory, "%soutput %%a%u {name = \"out\"}\n", text, p->layers - 1);
 }
@@ -242,7 +249,7 @@ START_TEST(no_bit_depends_on_order_or_machine) {
     for (int i = 0; i < CASES; i++, next_case()) {
         layered_problem p = layered_problem_new(false), other = p;
         p.cluster = "low-first";
-        other.cluster = i % 2 ? "high-first" : "none";
+        other.cluster = i % 2 || prunes_keys(&p) ? "high-first" : "none";
         other.base.machine = random_problem_new(memory, &source, i % 3 == 0).machine;
         other.base.machine.top_prob_bits = p.base.machine.top_prob_bits;
         other.base.optimise = !p.base.optimise;

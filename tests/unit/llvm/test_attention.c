@@ -11,7 +11,7 @@ typedef struct {
 /* Inputs of one layer, dense rows as the reference takes them, and the generated code's view of them. */
 typedef struct {
     shape s;
-    uint32_t slots, low;
+    uint32_t slots, key_slots, low; /* keys are slots [0, key_slots) */
     uint8_t bits[DTQ_OPERANDS][SLOTS_MOST];
     float limits[DTQ_HOST_OPERANDS][SLOTS_MOST + LANES];
     uint32_t ids[SLOTS_MOST + LANES], key_ids[SLOTS_MOST + 2 * LANES], key_of[SLOTS_MOST];
@@ -55,7 +55,7 @@ static void choose_ids(problem *p, uint64_t *state) {
     if (below(state, 4) == 0)
         return;
     for (uint32_t i = 0; i < p->slots; i++)
-        for (uint32_t j = i + 1; j < (i < p->low ? p->low : p->slots); j++)
+        for (uint32_t j = i + 1; j < (i < p->low ? p->low : i < p->key_slots ? p->key_slots : p->slots); j++)
             if (p->ids[j] < p->ids[i]) {
                 uint32_t t = p->ids[i];
                 p->ids[i] = p->ids[j];
@@ -81,9 +81,10 @@ static float *choose_rows(const problem *p, int operand, uint64_t *state) {
 static problem make(shape s, uint32_t slots, uint64_t *state) {
     problem p = {.s = s, .slots = slots};
     uint32_t kind = below(state, 4);
-    p.low = kind == 0 ? 0 : kind == 1 ? slots : below(state, slots + 1);
+    p.key_slots = below(state, 3) ? slots : 1 + below(state, slots);
+    p.low = kind == 0 ? 0 : kind == 1 ? p.key_slots : below(state, p.key_slots + 1);
     p.low_keys = row_stride(p.low);
-    p.keys = p.low_keys + row_stride(slots - p.low);
+    p.keys = p.low_keys + row_stride(p.key_slots - p.low);
     for (uint32_t i = 0; i < slots; i++) {
         for (int o = 0; o < DTQ_OPERANDS; o++)
             p.bits[o][i] = o == DTQ_V ? (i < p.low ? 4 : 8) : below(state, 2) ? 4 : 8;
@@ -93,7 +94,7 @@ static problem make(shape s, uint32_t slots, uint64_t *state) {
     }
     choose_ids(&p, state);
     memset(p.key_ids, 0xff, sizeof p.key_ids);
-    for (uint32_t i = 0; i < slots; i++) {
+    for (uint32_t i = 0; i < p.key_slots; i++) {
         p.key_of[i] = i < p.low ? i : (uint32_t)p.low_keys + i - p.low;
         p.key_ids[p.key_of[i]] = p.ids[i];
     }
@@ -156,6 +157,7 @@ static float *run(const compiled *c, const problem *p, uint64_t *importance, uin
     uint64_t *sums[2] = {NULL, importance};
     dtq_host_slots layers[LAYER + 1] = {0};
     layers[LAYER] = (dtq_host_slots){.slots = p->slots,
+                                     .key_slots = p->key_slots,
                                      .low = p->low,
                                      .low_keys = p->low_keys,
                                      .keys = p->keys,
@@ -190,25 +192,28 @@ static void compare(const compiled *c, const problem *p, const char *level) {
     float *want = malloc(p->slots * width * sizeof *want);
     uint64_t want_importance[SLOTS_MOST], importance[SLOTS_MOST + 2 * LANES] = {0}, failed;
     ck_assert_ptr_nonnull(want);
-    dtq_attention ref = {
-        p->slots,       p->s.heads,         p->s.kv_heads, p->s.head_dim,
-        p->s.causal,    DTQ_IMPORTANCE_SUM, p->ids,        {p->bits[0], p->bits[1], p->bits[2], p->bits[3]},
-        p->in[0],       p->in[1],           p->in[2],      want,
-        want_importance};
+    dtq_attention ref = {p->slots,        p->s.heads,
+                         p->s.kv_heads,   p->s.head_dim,
+                         p->s.causal,     DTQ_IMPORTANCE_SUM,
+                         p->ids,          {p->bits[0], p->bits[1], p->bits[2], p->bits[3]},
+                         p->in[0],        p->in[1],
+                         p->in[2],        want,
+                         want_importance, 0,
+                         p->key_slots};
     dtq_error error = {0};
     ck_assert_msg(dtq_attention_ref(&ref, &error), "%s", error.message);
     float *asked = run(c, p, importance, &failed), *unasked = run(c, p, NULL, &failed);
     ck_assert_uint_eq(failed, 0);
     char where[200];
-    snprintf(where, sizeof where, "%s, %u/%u heads of %u%s, %u slots (%u low)", level, p->s.heads, p->s.kv_heads,
-             p->s.head_dim, p->s.causal ? ", causal" : "", p->slots, p->low);
+    snprintf(where, sizeof where, "%s, %u/%u heads of %u%s, %u slots (%u keys, %u low)", level, p->s.heads,
+             p->s.kv_heads, p->s.head_dim, p->s.causal ? ", causal" : "", p->slots, p->key_slots, p->low);
     for (size_t i = 0; i < p->slots; i++) {
         for (size_t at = 0; at < stride; at++) {
             float expected = at < width ? want[i * width + at] : 0.0f, got = asked[i * stride + at];
             if (memcmp(&got, &expected, sizeof got) != 0)
                 ck_abort_msg("%s: slot %zu column %zu: %a, not %a", where, i, at, (double)got, (double)expected);
         }
-        if (importance[p->key_of[i]] != want_importance[i])
+        if (i < p->key_slots && importance[p->key_of[i]] != want_importance[i])
             ck_abort_msg("%s: importance of slot %zu: %llu, not %llu", where, i,
                          (unsigned long long)importance[p->key_of[i]], (unsigned long long)want_importance[i]);
     }
@@ -289,7 +294,8 @@ START_TEST(numbers_that_cannot_be_quantised_are_reported) {
             for (int repeat = 0; repeat < 60; repeat++) {
                 problem p = make(s, 1 + below(&state, 70), &state);
                 int operand = repeat % 3;
-                uint32_t heads = (uint32_t)heads_of(&p, operand), slot = below(&state, p.slots);
+                uint32_t heads = (uint32_t)heads_of(&p, operand);
+                uint32_t slot = below(&state, operand == DTQ_Q ? p.slots : p.key_slots);
                 uint32_t head = below(&state, heads), channel = below(&state, s.head_dim);
                 float *x = &p.in[operand][((size_t)slot * heads + head) * s.head_dim + channel];
                 uint64_t failed;

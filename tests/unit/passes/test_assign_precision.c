@@ -62,6 +62,30 @@ START_TEST(later_layers_are_chosen_at_run_time_or_derived) {
 }
 END_TEST
 
+/* All tokens stay; those without a key are told by 0 bits. */
+START_TEST(pruned_keys_leave_their_queries) {
+    attention_problem p = {.policy = {"counts = [2, 4, 3], prune = keys", "counts = [4, 3, 2], prune = keys"}};
+    expect_counts(p, 0, 9, 3, "3*8 4*4 2*0");
+    expect_counts(p, 1, 9, 2, "none");
+    pass_case c = pass_attention(p, TO_ASSIGNED, false);
+    ck_assert_int_eq(ir_int(c.m, find_op(c.m, IR_ATTENTION, 0), IR_KEY_muted, 0), 2);
+    ck_assert_int_eq(ir_int(c.m, find_op(c.m, IR_ATTENTION, 1), IR_KEY_muted, 0), 4);
+    ck_assert(remarked(&c, "layer 1: 4 keys pruned, 3 at 4 bits, 2 at 8 bits"));
+    pass_end(&c);
+    p.policy[1] = "counts = [4, 3, 2]"; /* and now the rows of all that are pruned */
+    expect_counts(p, 1, 5, 2, "none");
+    p.policy[0] = "counts = [0, 4, 5], prune = keys";
+    c = pass_attention(p, TO_ASSIGNED, false);
+    expect_attr(&c, find_op(c.m, IR_ATTENTION, 0), IR_KEY_muted, "none");
+    pass_end(&c);
+    pass_refuses((attention_problem){.policy = {"counts = [2, 4, 3]", "counts = [2, 4, 3], prune = keys"}}, TO_ASSIGNED,
+                 "t.dtir:13:1: layer 1 prunes keys only, but rows were pruned before it; give `prune = keys` to all");
+    pass_refuses(
+        (attention_problem){.policy = {"counts = [2, 4, 3], prune = keys", "counts = [1, 8, 0], prune = keys"}},
+        TO_ASSIGNED, "t.dtir:13:1: layer 1 keeps 8 of 9 tokens, the layer before it only 7");
+}
+END_TEST
+
 START_TEST(impossible_policies_are_refused) {
     pass_refuses((attention_problem){.policy = {"token_bits = [8*4]"}}, TO_ASSIGNED,
                  "t.dtir:12:1: `attention`: `token_bits` describes 8 tokens, but there are 9");
@@ -92,4 +116,4 @@ END_TEST
 
 IR_MAIN("assign-precision", ratios_round_to_counts, counts_bits_and_no_policy_are_taken_as_they_are,
         pinned_tokens_take_the_first_places, later_layers_are_chosen_at_run_time_or_derived,
-        impossible_policies_are_refused, pruned_tokens_take_no_place_in_later_layers)
+        pruned_keys_leave_their_queries, impossible_policies_are_refused, pruned_tokens_take_no_place_in_later_layers)

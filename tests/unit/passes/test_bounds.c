@@ -25,6 +25,8 @@ START_TEST(work_over_pes) {
     p.machine = FIG5_MACHINE;
     p.policy[0] = "token_bits = [3*0, 4*4, 2*8]";
     expect_bound(p, passes, 128); /* 8 * 8 * 2 */
+    p.policy[0] = "token_bits = [3*0, 4*4, 2*8], prune = keys";
+    expect_bound(p, passes, 176); /* (8 + 3) * 8 * 2 */
 }
 END_TEST
 

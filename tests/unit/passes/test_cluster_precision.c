@@ -95,5 +95,31 @@ START_TEST(shares_of_tokens_name_none) {
 }
 END_TEST
 
-IR_MAIN("cluster-precision", policies_choose_the_order, unclustered_is_static_only_by_name,
+/* Queries without keys stand beside the 4-bit cluster; an original order that is known has them in front. */
+START_TEST(muted_slots_stand_apart) {
+    static const char *const cases[][2] = {
+        {"low-first", "5*4 3*8"},
+        {"high-first", "3*8 5*4"},
+        {"none", "3*4 1*8 1*4 2*8 1*4"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char policy[100];
+        snprintf(policy, sizeof policy, "token_bits = [3*0, 1*8, 1*4, 2*8, 1*4], prune = keys, cluster = %s",
+                 cases[i][0]);
+        attention_problem p = {.seq = 8, .policy = {policy}};
+        pass_case c = pass_attention(p, TO_CLUSTERED, false);
+        size_t op = find_op(c.m, IR_ATTENTION, 0);
+        expect_attr(&c, op, IR_KEY_segments, cases[i][1]);
+        expect_attr(&c, op, IR_KEY_q_bits, cases[i][1]);
+        layer_info l = layer_read(c.memory, c.m, op);
+        ck_assert_uint_eq(l.keys, 5);
+        ck_assert_uint_eq(l.key_first, i == 1 ? 0 : 3);
+        pass_end(&c);
+    }
+    pass_refuses((attention_problem){.policy = {"", "counts = [2, 4, 3], prune = keys, cluster = none"}}, TO_CLUSTERED,
+                 "t.dtir:13:1: layer 1 prunes keys, which needs clusters");
+}
+END_TEST
+
+IR_MAIN("cluster-precision", muted_slots_stand_apart, policies_choose_the_order, unclustered_is_static_only_by_name,
         low_first_is_kept_unless_it_costs_more, probabilities_run_as_the_machine_says, shares_of_tokens_name_none)

@@ -62,6 +62,8 @@ START_TEST(layers_are_alike_in_shape_and_bits_alone) {
     } while (0)
     DIFFERS(slots = 2);
     DIFFERS(high = 1);
+    DIFFERS(key_first = 1);
+    DIFFERS(keys = 1);
     DIFFERS(heads = 2);
     DIFFERS(kv_heads = 4);
     DIFFERS(head_dim = 6);
@@ -77,7 +79,13 @@ START_TEST(bits_are_summed_and_written) {
     uint8_t q[4] = {4, 4, 8, 8}, k[4] = {8, 8, 8, 8}, v[4] = {4, 8, 4, 8}, p[4] = {4, 4, 4, 4};
     dtq_machine machine;
     dtq_machine_init(&machine);
-    layer_info l = {.slots = 4, .high = 2, .is_static = true, .bits = {q, k, v, p}};
+    layer_info l = {.slots = 4, .keys = 4, .high = 2, .is_static = true, .bits = {q, k, v, p}};
+    layer_info three = l;
+    three.key_first = 1;
+    three.keys = 3;
+    ck_assert_uint_eq(layer_bit_sum(&three, LAYER_Q, &machine), 24);
+    ck_assert_uint_eq(layer_bit_sum(&three, LAYER_K, &machine), 24);
+    ck_assert_uint_eq(layer_bit_sum(&three, LAYER_V, &machine), 20);
     ck_assert_uint_eq(layer_bit_sum(&l, LAYER_Q, &machine), 24);
     ck_assert_uint_eq(layer_bit_sum(&l, LAYER_K, &machine), 32);
     ck_assert_uint_eq(layer_bit_sum(&l, LAYER_P, &machine), 16);

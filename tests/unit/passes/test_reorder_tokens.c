@@ -16,6 +16,13 @@ START_TEST(ids_ascend_inside_a_cluster) {
     expect_ids("token_bits = [1*8, 2*0, 3*4, 1*0, 2*8], cluster = high-first", "0 7 8 3 4 5");
     expect_ids("token_bits = [1*8, 2*0, 3*4, 1*0, 2*8], cluster = none", "0 3 4 5 7 8");
     expect_ids("counts = [4, 3, 2], pinned = [8]", "1 2 3 0 8");
+    const char *const keys[] = {"low-first", "1 2 6 3 4 5 0 7 8", "high-first", "0 7 8 3 4 5 1 2 6",
+                                "none",      "1 2 6 0 3 4 5 7 8"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i += 2) {
+        char policy[100];
+        snprintf(policy, sizeof policy, "token_bits = [1*8, 2*0, 3*4, 1*0, 2*8], prune = keys, cluster = %s", keys[i]);
+        expect_ids(policy, keys[i + 1]);
+    }
 }
 END_TEST
 

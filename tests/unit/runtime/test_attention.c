@@ -112,6 +112,84 @@ START_TEST(one_token_returns_its_value) {
 }
 END_TEST
 
+/* Token 3 is a query only: its own query is 4-bit and finds the values of the others, as far as it sees them. */
+START_TEST(a_token_without_key_stays_as_a_query) {
+    const uint64_t low = 15 * ((UINT64_C(1) << 32) / 15), high = 255 * ((UINT64_C(1) << 32) / 255);
+    const uint64_t seen_by_both = 255 * ((UINT64_C(1) << 32) / 510);
+    for (int causal = 0; causal < 2; causal++) {
+        const uint32_t ids[] = {3, 1, 5};
+        const uint8_t bits[] = {4, 8, 8};
+        const float q[] = {1, 1, 1}, kv[] = {NAN, 1, 1}; /* what has left may be anything */
+        float out[3];
+        uint64_t importance[3];
+        const dtq_attention a = {.slots = 3,
+                                 .heads = 1,
+                                 .kv_heads = 1,
+                                 .head_dim = 1,
+                                 .causal = causal != 0,
+                                 .importance_rule = DTQ_IMPORTANCE_MEAN,
+                                 .ids = ids,
+                                 .bits = {bits, bits, bits, bits},
+                                 .q = q,
+                                 .k = kv,
+                                 .v = kv,
+                                 .out = out,
+                                 .importance = importance,
+                                 .first_key = 1,
+                                 .keys = 2};
+        dtq_error e;
+        ck_assert_msg(dtq_attention_ref(&a, &e), "%s", e.message);
+        for (int i = 0; i < 3; i++)
+            ck_assert_float_eq_tol(out[i], 1.0f, 1e-6f);
+        ck_assert_uint_eq(importance[0], 0);
+        if (causal) { /* 3 and 1 see 1 alone; 5 sees both */
+            ck_assert_uint_eq(importance[1], (low + high + seen_by_both) / 3);
+            ck_assert_uint_eq(importance[2], seen_by_both);
+        } else {
+            ck_assert_uint_eq(importance[1], (15 * ((UINT64_C(1) << 32) / 30) + 2 * seen_by_both) / 3);
+        }
+        ck_assert(dtq_attention_fp32(&a, &e));
+        ck_assert_float_eq_tol(out[0], 1.0f, 1e-6f);
+    }
+}
+END_TEST
+
+/* Token 0 is the only one that token 0 sees, and its key has left. */
+START_TEST(a_query_that_sees_no_key_gives_zero) {
+    const uint32_t ids[] = {0, 1};
+    const uint8_t bits[] = {4, 8};
+    const float x[] = {1, 1};
+    float out[2] = {7, 7};
+    uint64_t importance[2];
+    const dtq_attention a = {.slots = 2,
+                             .heads = 1,
+                             .kv_heads = 1,
+                             .head_dim = 1,
+                             .causal = true,
+                             .importance_rule = DTQ_IMPORTANCE_MEAN,
+                             .ids = ids,
+                             .bits = {bits, bits, bits, bits},
+                             .q = x,
+                             .k = x,
+                             .v = x,
+                             .out = out,
+                             .importance = importance,
+                             .first_key = 1,
+                             .keys = 1};
+    dtq_error e;
+    ck_assert(dtq_attention_ref(&a, &e));
+    ck_assert_float_eq(out[0], 0.0f);
+    ck_assert_float_eq_tol(out[1], 1.0f, 1e-6f);
+    ck_assert_uint_eq(importance[1], 255 * ((UINT64_C(1) << 32) / 255));
+    out[0] = 7;
+    ck_assert(dtq_attention_fp32(&a, &e));
+    ck_assert_float_eq(out[0], 0.0f);
+    dtq_attention wrong = a;
+    wrong.keys = 2;
+    ck_assert_fails(dtq_attention_ref(&wrong, &e), e, "keys 1 to 3 are not among 2 tokens");
+}
+END_TEST
+
 START_TEST(permuting_slots_permutes_the_result) {
     rng r = rng_seeded("permuting_slots_permutes_the_result");
     for (int trial = 0; trial < 12; trial++) {
@@ -270,6 +348,8 @@ int main(void) {
     TCase *c = tcase_create("attention");
     tcase_add_test(c, agrees_with_an_independent_implementation);
     tcase_add_test(c, one_token_returns_its_value);
+    tcase_add_test(c, a_token_without_key_stays_as_a_query);
+    tcase_add_test(c, a_query_that_sees_no_key_gives_zero);
     tcase_add_test(c, permuting_slots_permutes_the_result);
     tcase_add_test(c, the_future_does_not_reach_the_past);
     tcase_add_test(c, query_heads_share_a_key_head);

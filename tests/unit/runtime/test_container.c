@@ -92,7 +92,7 @@ START_TEST(foreign_and_damaged_files_are_refused_in_words) {
     data[load_le(data + text + 8, 8)] = DTQ_OP_EMBED;
     uint8_t *tables = data + load_le(data + text - 24 + 8, 8) + 4; /* of the first layer */
     ck_assert_uint_eq(*tables, 0x2f);
-    *tables |= 0x40;
+    *tables |= 0x80;
     seal(data, bytes);
     refuse(data, bytes, "section LAYERS (entry 6) is malformed");
     free(data);

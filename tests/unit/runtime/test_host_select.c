@@ -113,6 +113,7 @@ enum { SEQ_MOST = 150, LAYERS = 4 };
 /* A random plan, and what a model that only selects saw while it ran. */
 static struct {
     uint32_t seq, layer_count;
+    bool mutes; /* what leaves stays as a query */
     dtq_layer layers[LAYERS];
     uint32_t ids[LAYERS][SEQ_MOST], pinned[LAYERS][SEQ_MOST];
     uint8_t bits[LAYERS][DTQ_OPERANDS][SEQ_MOST];
@@ -127,7 +128,8 @@ static struct {
 static void random_layer(rng *r, uint32_t index) {
     dtq_layer *l = &world.layers[index];
     const dtq_layer *before = index == 0 ? NULL : l - 1;
-    const uint32_t most = before == NULL ? world.seq : before->slots;
+    const uint32_t most = before == NULL ? world.seq : dtq_keys(before);
+    const bool mutes = world.mutes && (before == NULL || before->slots == world.seq);
     *l = (dtq_layer){.slots = rng_below(r, 2) == 0 ? most : 1 + rng_below(r, most),
                      .heads = 2,
                      .kv_heads = 1,
@@ -137,6 +139,8 @@ static void random_layer(rng *r, uint32_t index) {
                      .importance = (uint8_t)rng_below(r, 2),
                      .prob_bits = (uint8_t)rng_below(r, 3)};
     l->high = rng_below(r, 3) == 0 ? (rng_below(r, 2) == 0 ? 0 : l->slots) : rng_below(r, l->slots + 1);
+    l->muted = mutes ? world.seq - l->slots : 0;
+    l->slots += l->muted;
     for (uint32_t id = 0; id < world.seq; id++) {
         if (rng_below(r, 12) == 0) {
             world.pinned[index][l->pinned_count++] = id;
@@ -144,7 +148,7 @@ static void random_layer(rng *r, uint32_t index) {
     }
     l->pinned = world.pinned[index];
     /* Static ids are a part of the static ids before. */
-    if (before == NULL || (before->ids != NULL && rng_below(r, 4) == 0)) {
+    if (before == NULL || (before->ids != NULL && !mutes && rng_below(r, 4) == 0)) {
         for (uint32_t i = 0; i < most; i++) {
             world.ids[index][i] = before == NULL ? i : before->ids[i];
         }
@@ -164,6 +168,7 @@ static void random_world(rng *r) {
     world.seq = 1 + rng_below(r, rng_below(r, 2) == 0 ? 20 : SEQ_MOST);
     world.layer_count = 1 + rng_below(r, LAYERS);
     world.layers[0].causal = (uint8_t)rng_below(r, 2);
+    world.mutes = rng_below(r, 3) == 0;
     for (uint32_t l = 0; l < world.layer_count; l++) {
         random_layer(r, l);
         for (uint32_t id = 0; id < world.seq; id++) {
@@ -188,13 +193,14 @@ static void run_reference(void) {
         const uint32_t *ids = world.x.slots[l].ids;
         uint64_t by_slot[SEQ_MOST];
         ck_assert(world.x.slots[l].ready);
-        for (uint32_t j = 0; j < layer->slots; j++) {
+        for (uint32_t j = 0; j < dtq_keys(layer); j++) {
             uint64_t rows = 0;
+            const uint32_t id = ids[dtq_first_key(layer) + j];
             for (uint32_t i = 0; i < layer->slots; i++) {
-                rows += !layer->causal || ids[j] <= ids[i];
+                rows += !layer->causal || id <= ids[i];
             }
-            by_slot[j] = layer->importance == DTQ_IMPORTANCE_SUM ? world.raw[l][ids[j]] : world.raw[l][ids[j]] / rows;
-            world.importance[l][ids[j]] = by_slot[j];
+            by_slot[j] = layer->importance == DTQ_IMPORTANCE_SUM ? world.raw[l][id] : world.raw[l][id] / rows;
+            world.importance[l][id] = by_slot[j];
         }
         dtq_exec_select(&world.x, l, by_slot);
     }
@@ -218,9 +224,11 @@ static void check_layer(const dtq_host_frame *f, uint64_t layer) {
     const dtq_host_slots *t = &f->layers[layer];
     ck_assert_uint_eq(t->slots, l->slots);
     uint64_t at = 0;
-    for (int high = 0; high < 2; high++) {
+    enum { LOW, HIGH, MUTED, KINDS };
+    for (int kind = LOW; kind < KINDS; kind++) {
         for (uint32_t i = 0; i < l->slots; i++) {
-            if ((want->bits[DTQ_V][i] == 8) != (high != 0)) {
+            const bool is_key = i >= dtq_first_key(l) && i < dtq_first_key(l) + dtq_keys(l);
+            if (kind != (!is_key ? MUTED : want->bits[DTQ_V][i] == 8 ? HIGH : LOW)) {
                 continue;
             }
             ck_assert_uint_eq(t->ids[at], want->ids[i]);
@@ -234,21 +242,24 @@ static void check_layer(const dtq_host_frame *f, uint64_t layer) {
                 ck_assert_uint_lt(from, f->layers[layer - 1].slots);
                 ck_assert_uint_eq(f->layers[layer - 1].ids[from], want->ids[i]);
             }
-            const uint64_t key = high != 0 ? t->low_keys + at - t->low : at;
-            ck_assert_uint_eq(t->key_ids[key], want->ids[i]);
+            const uint64_t key = kind == HIGH ? t->low_keys + at - t->low : at;
+            ck_assert(kind == MUTED || t->key_ids[key] == want->ids[i]);
             at++;
         }
-        if (high == 0) {
+        if (kind == HIGH) {
+            ck_assert_uint_eq(t->key_slots, at);
+        }
+        if (kind == LOW) {
             ck_assert_uint_eq(t->low, at);
             ck_assert_uint_eq(t->low_keys, (at + 15) / 16 * 16);
         }
     }
-    ck_assert_uint_eq(t->keys, t->low_keys + (t->slots - t->low + 15) / 16 * 16);
+    ck_assert_uint_eq(t->keys, t->low_keys + (t->key_slots - t->low + 15) / 16 * 16);
     uint64_t keys = 0;
     for (uint64_t k = 0; k < t->keys; k++) {
         keys += t->key_ids[k] != UINT32_MAX;
     }
-    ck_assert_uint_eq(keys, t->slots);
+    ck_assert_uint_eq(keys, t->key_slots);
 }
 
 static void fake_run(dtq_host_frame *f) {

@@ -44,6 +44,27 @@ START_TEST(orders) {
 }
 END_TEST
 
+/* Of keys with ids 9 2 7 4 1 and muted tokens 3 and 8, and back in each order. */
+static void expect_slots(dtq_slot_order order, uint32_t slots, uint32_t muted, const uint32_t *ids,
+                         const uint8_t *flags) {
+    const dtq_layer next = {.slots = slots, .high = 2, .muted = muted, .order = (uint8_t)order};
+    uint32_t got[7];
+    uint8_t got_flags[7];
+    dtq_select_slots(&next, five, five_ids, 5, (uint32_t[]){8, 3}, 2, got, got_flags);
+    ck_assert_mem_eq(got, ids, slots * sizeof *ids);
+    ck_assert_mem_eq(got_flags, flags, slots);
+}
+
+START_TEST(tokens_whose_keys_leave_are_muted_for_good) {
+    expect_slots(DTQ_ORDER_LOW_FIRST, 7, 3, (uint32_t[]){3, 8, 9, 1, 7, 2, 4}, (uint8_t[]){0, 0, 0, 0, 0, 1, 1});
+    expect_slots(DTQ_ORDER_HIGH_FIRST, 7, 3, (uint32_t[]){2, 4, 1, 7, 3, 8, 9}, (uint8_t[]){1, 1, 0, 0, 0, 0, 0});
+    expect_slots(DTQ_ORDER_ORIGINAL, 7, 4, (uint32_t[]){1, 3, 8, 9, 2, 4, 7}, (uint8_t[]){0, 0, 0, 0, 1, 1, 0});
+    expect_slots(DTQ_ORDER_LOW_FIRST, 7, 2, (uint32_t[]){3, 8, 1, 7, 9, 2, 4}, (uint8_t[]){0, 0, 0, 0, 0, 1, 1});
+    /* rows are pruned: muted ones leave, too */
+    expect_slots(DTQ_ORDER_LOW_FIRST, 4, 0, (uint32_t[]){1, 7, 2, 4}, (uint8_t[]){0, 0, 1, 1});
+}
+END_TEST
+
 START_TEST(pinned_tokens_go_first) {
     expect(DTQ_ORDER_LOW_FIRST, (uint32_t[]){9}, 1, 3, 2, (uint32_t[]){4, 2, 9}, (uint8_t[]){0, 1, 1});
     /* More pins than 8-bit places: the rest stay at 4 bits, before more important tokens. */
@@ -143,6 +164,7 @@ int main(void) {
     TCase *c = tcase_create("select");
     tcase_add_test(c, counts_of_the_published_ratios);
     tcase_add_test(c, orders);
+    tcase_add_test(c, tokens_whose_keys_leave_are_muted_for_good);
     tcase_add_test(c, pinned_tokens_go_first);
     tcase_add_test(c, random_importance_is_of_seed_layer_and_id);
     tcase_add_test(c, agrees_with_a_full_sort);
