@@ -137,8 +137,9 @@ typedef struct {
 
 /** A model as read: everything that does not depend on the length, so that many lengths build from one reading. */
 typedef struct model model;
-/** Reads a model YAML, a Hugging Face directory (config.json, model.safetensors, vocab.txt or tokenizer.json), or an
- *  ONNX file (*.onnx) of an encoder of the BERT family. NULL after an error. */
+/** Reads a model YAML; a Hugging Face directory (config.json, safetensors in one file or several, a tokeniser) of the
+ *  BERT family, GPT-2, Llama or Mistral; an ONNX file (*.onnx) of an encoder of the BERT family; a GGUF file (*.gguf)
+ * of Llama's architecture; or a llama2.c checkpoint (*.bin). NULL after an error. */
 model *model_load(arena *a, diag *d, const char *path);
 /** Writes a line for each node of an ONNX graph: what model_load makes of it, or why nothing. False if the path is no
  *  ONNX file's. Of a file that is malformed it writes nothing: model_load has the errors. */
@@ -146,7 +147,7 @@ bool model_explain(arena *a, const char *path, FILE *out);
 const char *model_name(const model *m);
 uint32_t model_positions(const model *m);     /* longest sequence; for a bare attention its tokens */
 bool model_is_attention(const model *m);      /* bare attention problem: input q, k, v */
-const char *model_vocabulary(const model *m); /* path of vocab.txt or tokenizer.json, or NULL */
+const char *model_vocabulary(const model *m); /* path that tokenizer_load reads, or NULL */
 bool model_lower_case(const model *m);
 /** Has the graphs built from `m`, which was loaded into `a`, balance the channels of queries and keys by the constants
  * of a file that `dtqc calibrate` wrote for this model (passes/balance_qk.c). False after an error. */
@@ -190,6 +191,7 @@ typedef struct {
  *  - vocab.txt: WordPiece.
  *  - vocab.json with merges.txt (or encoder.json with vocab.bpe): GPT-2, with tokenizer_config.json.
  *  - tokenizer.bin (any *.bin): llama2.c.
+ *  - a model in a file (*.gguf): what its metadata say.
  *
  *  `o` may be NULL: lower case as BERT's uncased models. The tokeniser lives in the arena and may be used by several
  *  threads at once. NULL after an error. */

@@ -1,4 +1,4 @@
-/* Hugging Face directories of the BERT family: config.json, model.safetensors, vocab.txt or tokenizer.json, and what
+/* Hugging Face directories: config.json, weights in one safetensors file or several, a tokeniser, and of encoders what
  * sentence-transformers adds about pooling.
  *
  * Pooling: modules.json lists the modules behind the transformer; its Pooling module's config.json says mean, [CLS] or
@@ -9,33 +9,9 @@
 #include <string.h>
 
 #include "frontend/fields.h"
-#include "frontend/model.h"
+#include "frontend/huggingface.h"
 #include "frontend/path.h"
 #include "frontend/tokenizer/vocabulary.h"
-
-typedef struct {
-    const char *model_type, *position_type;
-    transformer t;
-    uint32_t activation;
-} bert_config;
-
-/* Their names of activations, and ours in the same order. */
-#define HF_ACTIVATIONS "gelu|gelu_new|gelu_pytorch_tanh|gelu_fast|relu|silu|swish|tanh"
-static const uint32_t activation_of[] = {0, 1, 1, 1, 2, 3, 3, 4};
-
-static const field config_fields[] = {
-    {"position_embedding_type", FIELD_STRING, offsetof(bert_config, position_type), 0, 0, NULL, false},
-    {"num_hidden_layers", FIELD_U32, offsetof(bert_config, t.layers), 1, MODEL_MAX_LAYERS, NULL, true},
-    {"hidden_size", FIELD_U32, offsetof(bert_config, t.hidden), 1, MODEL_MAX_WIDTH, NULL, true},
-    {"num_attention_heads", FIELD_U32, offsetof(bert_config, t.heads), 1, MODEL_MAX_HEADS, NULL, true},
-    {"intermediate_size", FIELD_U32, offsetof(bert_config, t.ffn), 1, MODEL_MAX_FFN, NULL, true},
-    {"hidden_act", FIELD_WORD, offsetof(bert_config, activation), 0, 0, HF_ACTIVATIONS, false},
-    {"layer_norm_eps", FIELD_REAL, offsetof(bert_config, t.norm_epsilon), 0, 1, NULL, false},
-    {"max_position_embeddings", FIELD_U32, offsetof(bert_config, t.positions), 1, MODEL_MAX_TOKENS, NULL, true},
-    {"vocab_size", FIELD_U32, offsetof(bert_config, t.vocabulary), 1, MODEL_MAX_VOCABULARY, NULL, true},
-    {"type_vocab_size", FIELD_U32, offsetof(bert_config, t.types), 0, MODEL_MAX_TOKENS, NULL, false},
-    {"is_decoder", FIELD_BOOL, offsetof(bert_config, t.causal), 0, 0, NULL, false},
-};
 
 /** A directory's own name: it is what the user called the model. */
 static const char *directory_name(arena *a, const char *path) {
@@ -43,24 +19,6 @@ static const char *directory_name(arena *a, const char *path) {
     const char *name = path_stem(a, real ? real : path);
     free(real);
     return name;
-}
-
-static bool read_config(diag *d, const doc_node *root, transformer *out) {
-    bert_config c = {.model_type = "bert", .position_type = "absolute", .t = transformer_defaults()};
-    c.t.types = 2;
-    const doc_node *type = doc_find(root, "model_type"), *position = doc_find(root, "position_embedding_type");
-    if (type && !doc_string(d, type, "model_type", &c.model_type))
-        return false;
-    if (strcmp(c.model_type, "bert") != 0)
-        return diag_error(d, type->loc, "model_type is '%.40s'; only models of type 'bert' can be read", c.model_type);
-    if (!fields_read(d, root, "", config_fields, FIELD_COUNT(config_fields), FIELDS_NULLS, &c))
-        return false;
-    if (strcmp(c.position_type, "absolute") != 0)
-        return diag_error(d, position->loc, "position_embedding_type is '%.40s'; it must be 'absolute'",
-                          c.position_type);
-    c.t.activation = activation_of[c.activation];
-    *out = c.t;
-    return transformer_check(d, root->loc, out);
 }
 
 /* ---- pooling ----------------------------------------------------------------------------------------------------- */
@@ -179,17 +137,70 @@ bool model_read_surroundings(arena *a, diag *d, const char *directory, model *m)
     return read_modules(a, d, directory, m->loc, &m->transformer) && read_tokenizer(a, d, directory, m);
 }
 
-static bool read_weights(arena *a, diag *d, const char *directory, model *m) {
+/** The tokeniser of a decoder, which has its own rules of case. */
+static void find_tokenizer(arena *a, diag *d, const char *directory, model *m) {
+    static const char *const names[] = {"tokenizer.json", "vocab.json", "encoder.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names && !m->vocabulary; i++)
+        if (path_is_file(path_join(a, directory, names[i])))
+            m->vocabulary = path_join(a, directory, names[i]);
+    if (!m->vocabulary)
+        diag_remark(d, m->loc, "huggingface",
+                    "'%s' has neither tokenizer.json nor vocab.json: inputs are token ids, not text", directory);
+}
+
+/* ---- weights ----------------------------------------------------------------------------------------------------- */
+
+enum { SHARDS_MOST = 4096 };
+
+/** The files that model.safetensors.index.json names. */
+static bool read_index(arena *a, diag *d, const char *directory, const char *path, tensor_store *store) {
+    const doc_node *root = doc_load(a, d, path, (size_t)64 << 20), *map = doc_find(root, "weight_map");
+    const char **files = ARENA_ARRAY(a, const char *, SHARDS_MOST);
+    size_t count = 0;
+    if (!root)
+        return false;
+    if (!map || map->kind != DOC_MAPPING || map->count == 0)
+        return diag_error(d, root->loc, "has no weight_map that says which file holds each tensor");
+    for (size_t i = 0; i < map->count; i++) {
+        const char *name;
+        if (!doc_string(d, map->items[i], "a file of weight_map", &name))
+            return false;
+        if (strchr(name, '/'))
+            return diag_error(d, map->items[i]->loc, "'%.100s' is not the name of a file beside this one", name);
+        const char *file = path_join(a, directory, name);
+        size_t k = 0;
+        while (k < count && strcmp(files[k], file) != 0)
+            k++;
+        if (k == SHARDS_MOST)
+            return diag_error(d, map->loc, "names more than %d files", SHARDS_MOST);
+        if (k == count)
+            files[count++] = file;
+    }
+    return tensor_store_safetensors(a, d, files, count, store);
+}
+
+static bool read_weights(arena *a, diag *d, const char *directory, model *m, weight_family family) {
     const char *path = path_join(a, directory, "model.safetensors");
+    const char *index = path_join(a, directory, "model.safetensors.index.json");
     src_loc whole = {path, 0, 0};
     tensor_store store;
     if (path_is_file(path))
-        return tensor_store_safetensors(a, d, &path, 1, &store) && weights_find(a, d, m, &store, FAMILY_BERT, NULL);
-    if (path_is_file(path_join(a, directory, "model.safetensors.index.json")))
-        return diag_error(d, whole, "is split over several files; weights must be in the one file model.safetensors");
+        return tensor_store_safetensors(a, d, &path, 1, &store) && weights_find(a, d, m, &store, family, NULL);
+    if (path_is_file(index))
+        return read_index(a, d, directory, index, &store) && weights_find(a, d, m, &store, family, NULL);
     if (path_is_file(path_join(a, directory, "pytorch_model.bin")))
         return diag_error(d, whole, "is missing; pytorch_model.bin cannot be read, convert it to model.safetensors");
     return diag_error(d, whole, "is missing; the weights must be there");
+}
+
+/** What the directory says beside config.json and weights. */
+static bool read_rest(arena *a, diag *d, const char *directory, model *m, weight_family family) {
+    if (family != FAMILY_BERT) {
+        find_tokenizer(a, d, directory, m);
+        return true;
+    }
+    return (m->transformer.classes || read_modules(a, d, directory, m->loc, &m->transformer)) &&
+           read_tokenizer(a, d, directory, m);
 }
 
 model *model_from_directory(arena *a, diag *d, const char *path) {
@@ -206,7 +217,8 @@ model *model_from_directory(arena *a, diag *d, const char *path) {
     m->path = arena_strdup(a, path);
     m->name = directory_name(a, path);
     m->loc = root->loc;
-    bool ok =
-        read_config(d, root, &m->transformer) && model_read_surroundings(a, d, path, m) && read_weights(a, d, path, m);
+    weight_family family;
+    bool ok = huggingface_config(d, root, &m->transformer, &family) && read_rest(a, d, path, m, family) &&
+              read_weights(a, d, path, m, family);
     return ok ? m : NULL;
 }

@@ -218,6 +218,8 @@ tokenizer *tokenizer_load(arena *a, diag *d, const char *path, const tokenizer_s
     }
     if (ends_with(file, ".bin"))
         return load_llama2c(a, d, file);
+    if (ends_with(file, ".gguf"))
+        return gguf_tokenizer_load(a, d, file);
     return of_words(a, wordpiece_load(a, d, file, lower_case));
 }
 

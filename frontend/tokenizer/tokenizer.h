@@ -56,6 +56,8 @@ tokenizer *json_load(arena *a, diag *d, const doc_node *root, bool lower_case);
 tokenizer *gpt2_load(arena *a, diag *d, const doc_node *root, const char *name, const char *merges, size_t bytes);
 /** llama2.c's tokenizer.bin. */
 tokenizer *llama2c_load(arena *a, diag *d, const char *name, const unsigned char *data, size_t bytes);
+/** What the metadata of a GGUF file describe; of the file it keeps nothing. */
+tokenizer *gguf_tokenizer_load(arena *a, diag *d, const char *path);
 /** What the tokenizer_config.json beside `path` says of the tokens that begin, end and pad texts; nothing if it is not
  *  there. `config`, unless it is NULL, gets the file. */
 bool tokenizer_read_config(tokenizer *t, arena *a, diag *d, const char *path, const doc_node **config);

@@ -183,7 +183,8 @@ END_TEST
 START_TEST(refused_configs) {
     static const char *const cases[][2] = {
         {CONFIG(", \"position_embedding_type\": \"relative_key\""), "must be 'absolute'"},
-        {"{\"model_type\": \"distilbert\", \"dim\": 4}", "model_type is 'distilbert'; only models of type 'bert'"},
+        {"{\"model_type\": \"distilbert\", \"dim\": 4}",
+         "model_type is 'distilbert'; only models of type bert, gpt2, llama and mistral"},
         {"{\"hidden_size\": 4}", "lacks the key 'num_hidden_layers'"},
         {"{\"hidden_size\": 4,}", "not JSON"},
         {"[]", "must be a mapping"},
@@ -207,7 +208,13 @@ START_TEST(refused_weights) {
     EXPECT_ERROR("convert it to model.safetensors");
     put("model.safetensors.index.json", "{}");
     ck_assert_ptr_null(load());
-    EXPECT_ERROR("split over several files");
+    EXPECT_ERROR("has no weight_map");
+    put("model.safetensors.index.json", "{\"weight_map\": {\"a\": \"../model.safetensors\"}}");
+    ck_assert_ptr_null(load());
+    EXPECT_ERROR("is not the name of a file beside this one");
+    put("model.safetensors.index.json", "{\"weight_map\": {\"a\": \"absent.safetensors\"}}");
+    ck_assert_ptr_null(load());
+    EXPECT_ERROR("No such file");
 
     checkpoint c = bert("bert.", "weight", "bias");
     *named(&c, "self.key.bias") = c.tensors[--c.count];

@@ -1,0 +1,89 @@
+/* Models of Llama's architecture from GGUF files: dimensions from the metadata, weights where they lie, in the file's
+ * own types. */
+#include <string.h>
+
+#include "frontend/gguf.h"
+#include "frontend/model.h"
+#include "frontend/path.h"
+
+static bool read_dimensions(const gguf *g, diag *d, transformer *t) {
+    uint32_t rotated = 0, value_length = 0, experts = 0;
+    bool ok = gguf_uint(g, d, "llama.block_count", true, 1, MODEL_MAX_LAYERS, &t->layers) &&
+              gguf_uint(g, d, "llama.embedding_length", true, 1, MODEL_MAX_WIDTH, &t->hidden) &&
+              gguf_uint(g, d, "llama.attention.head_count", true, 1, MODEL_MAX_HEADS, &t->heads) &&
+              gguf_uint(g, d, "llama.attention.head_count_kv", false, 1, MODEL_MAX_HEADS, &t->kv_heads) &&
+              gguf_uint(g, d, "llama.attention.key_length", false, 1, MODEL_MAX_WIDTH, &t->head_dim) &&
+              gguf_uint(g, d, "llama.attention.value_length", false, 1, MODEL_MAX_WIDTH, &value_length) &&
+              gguf_uint(g, d, "llama.feed_forward_length", true, 1, MODEL_MAX_FFN, &t->ffn) &&
+              gguf_uint(g, d, "llama.context_length", true, 1, INT32_MAX, &t->positions) &&
+              gguf_uint(g, d, "llama.rope.dimension_count", false, 1, MODEL_MAX_WIDTH, &rotated) &&
+              gguf_uint(g, d, "llama.expert_count", false, 0, INT32_MAX, &experts) &&
+              gguf_real(g, d, "llama.rope.freq_base", false, 1, 1e12, &t->rotary_base) &&
+              gguf_real(g, d, "llama.attention.layer_norm_rms_epsilon", true, 0, 1, &t->norm_epsilon);
+    src_loc whole = {g->path, 0, 0};
+    if (!ok)
+        return false;
+    if (experts)
+        return diag_error(d, whole, "has %u experts in each layer; only models with one FFN can be read", experts);
+    if (t->positions > MODEL_MAX_TOKENS)
+        t->positions = MODEL_MAX_TOKENS;
+    if (!transformer_check(d, whole, t))
+        return false;
+    if ((rotated && rotated != t->head_dim) || (value_length && value_length != t->head_dim))
+        return diag_error(d, whole,
+                          "heads of %u channels, of which %u are rotated, with values of %u: all must be the same",
+                          t->head_dim, rotated ? rotated : t->head_dim, value_length ? value_length : t->head_dim);
+    return true;
+}
+
+/** Rotary frequencies other than the plain ones would make it another model. */
+static bool check_scaling(const gguf *g, arena *a, diag *d) {
+    src_loc whole = {g->path, 0, 0};
+    const char *type = "none";
+    double factor = 1;
+    if (!gguf_text(g, a, d, "llama.rope.scaling.type", false, &type) ||
+        !gguf_real(g, d, "llama.rope.scale_linear", false, 0, 1e12, &factor))
+        return false;
+    if (strcmp(type, "none") != 0 || factor != 1 || tensor_store_find(&g->tensors, "rope_freqs.weight"))
+        return diag_error(d, whole, "scales its rotary positions; only unscaled ones can be computed");
+    return true;
+}
+
+static bool read_model(const gguf *g, arena *a, diag *d, model *m) {
+    transformer *t = &m->transformer;
+    const char *architecture = NULL;
+    const stored_tensor *words = tensor_store_find(&g->tensors, "token_embd.weight");
+    if (!gguf_text(g, a, d, "general.architecture", true, &architecture))
+        return false;
+    if (strcmp(architecture, "llama") != 0)
+        return diag_error(d, m->loc, "holds a model of the architecture '%.40s'; only llama can be read", architecture);
+    if (!words || words->rank != 2 || words->shape[0] < 1 || words->shape[0] > MODEL_MAX_VOCABULARY)
+        return diag_error(d, m->loc, "has no matrix token_embd.weight with a row for each token");
+    *t = transformer_defaults();
+    t->vocabulary = (uint32_t)words->shape[0];
+    t->activation = ACTIVATION_SILU;
+    t->gated = t->causal = true;
+    t->norm = NORM_PRE;
+    t->norm_kind = NORM_RMS;
+    t->position_kind = POSITION_ROTARY;
+    t->pairing = PAIRING_ADJACENT; /* llama.cpp's converter permutes the rows of q and k so */
+    t->qkv_bias = tensor_store_find(&g->tensors, "blk.0.attn_q.bias");
+    t->linear_bias = tensor_store_find(&g->tensors, "blk.0.attn_output.bias");
+    t->head = tensor_store_find(&g->tensors, "output.weight") ? HEAD_OWN : HEAD_TIED;
+    if (gguf_find(g, "tokenizer.ggml.tokens"))
+        m->vocabulary = m->path;
+    return read_dimensions(g, d, t) && check_scaling(g, a, d) && weights_find(a, d, m, &g->tensors, FAMILY_GGUF, "");
+}
+
+model *model_from_gguf(arena *a, diag *d, const char *path) {
+    gguf *g = gguf_open(a, d, path);
+    if (!g)
+        return NULL;
+    model *m = ARENA_NEW(a, model);
+    m->path = arena_strdup(a, path);
+    m->name = path_stem(a, path);
+    m->loc = (src_loc){m->path, 0, 0};
+    bool ok = read_model(g, a, d, m);
+    gguf_close(g);
+    return ok ? m : NULL;
+}
