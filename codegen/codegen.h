@@ -48,6 +48,7 @@ typedef struct {
     double cycles, bound_cycles, utilisation, unclustered_cycles /* 0 if not asked for */;
     uint64_t dram_bytes, instructions, bops, mac_cycles, stall_cycles;
     double energy_pj;
+    double buffer_bytes, probabilities, topk_elements; /* what else takes energy */
     double dense_ops; /* 2 for each MAC of attention over all seq tokens and heads, nothing pruned or masked */
     size_t remark_count;
     const diag_entry *const *remarks;

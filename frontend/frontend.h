@@ -94,6 +94,19 @@ bool safetensors_write(diag *d, const char *path, const st_output *tensors, size
 
 /** Reads a target file. Every key of runtime/machine.def, by its section; missing ones get their defaults. */
 bool target_load(arena *a, diag *d, const char *path, dtq_machine *out);
+/** A kind of target: the word behind `kind:`, its parameters, and where they are read to: a struct at its defaults. */
+typedef struct {
+    const char *name;
+    const dtq_machine_param *params;
+    size_t param_count;
+    void *out;
+} target_kind;
+/** Reads a target file of any of these kinds; *kind says which, and the name goes to the arena. What a file says
+ * wrongly of its kind is answered by `kinds_hint`, "kind must be …". */
+bool target_read(arena *a, diag *d, const char *path, const target_kind *kinds, size_t kind_count,
+                 const char *kinds_hint, size_t *kind, const char **name);
+/** Writes the YAML of a target of that kind, which target_read reads back. */
+void target_write(const target_kind *k, const char *name, FILE *out);
 /** Names a shipped target (file name in examples/targets without .yaml) or a path. Writes the YAML of `m`, with units
  *  and docs as comments, that target_load reads back. */
 void target_print(const dtq_machine *m, FILE *out);

@@ -1,4 +1,4 @@
-/* Target files: the machine's parameters by runtime/machine.def, read and printed. */
+/* Target files: the parameters of a kind of machine, by its table (runtime/machine.def for vssa), read and printed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,20 +13,20 @@ static bool is_top(const dtq_machine_param *p) {
 }
 
 /** Sections in the order of the table, without `top`. */
-static size_t sections(const char *out[MAX_SECTIONS]) {
+static size_t sections(const target_kind *k, const char *out[MAX_SECTIONS]) {
     size_t count = 0;
-    for (size_t i = 0; i < dtq_machine_param_count; i++) {
-        const dtq_machine_param *p = &dtq_machine_params[i];
+    for (size_t i = 0; i < k->param_count; i++) {
+        const dtq_machine_param *p = &k->params[i];
         bool known = is_top(p);
-        for (size_t k = 0; k < count && !known; k++)
-            known = strcmp(out[k], p->section) == 0;
+        for (size_t j = 0; j < count && !known; j++)
+            known = strcmp(out[j], p->section) == 0;
         if (!known && count < MAX_SECTIONS)
             out[count++] = p->section;
     }
     return count;
 }
 
-static bool read_param(diag *d, const doc_node *n, const dtq_machine_param *p, dtq_machine *m) {
+static bool read_param(diag *d, const doc_node *n, const dtq_machine_param *p, void *out) {
     char what[128];
     double value = 0;
     bool top = is_top(p);
@@ -47,74 +47,95 @@ static bool read_param(diag *d, const doc_node *n, const dtq_machine_param *p, d
             return false;
         }
     }
-    dtq_machine_set(m, p, value);
+    dtq_param_set(out, p, value);
     return true;
 }
 
 /** Reads the parameters of one section out of its mapping; unknown keys are errors. `extra`: keys that are no numbers.
  */
-static bool read_section(diag *d, const doc_node *mapping, const char *section, const char *const *extra,
-                         size_t extra_count, dtq_machine *m) {
+static bool read_section(diag *d, const target_kind *k, const doc_node *mapping, const char *section,
+                         const char *const *extra, size_t extra_count) {
     const char *keys[MAX_KEYS];
     size_t count = 0;
     bool top = strcmp(section, "top") == 0;
     for (size_t i = 0; i < extra_count && count < MAX_KEYS; i++)
         keys[count++] = extra[i];
-    for (size_t i = 0; i < dtq_machine_param_count && count < MAX_KEYS; i++)
-        if (strcmp(dtq_machine_params[i].section, section) == 0)
-            keys[count++] = dtq_machine_params[i].name;
+    for (size_t i = 0; i < k->param_count && count < MAX_KEYS; i++)
+        if (strcmp(k->params[i].section, section) == 0)
+            keys[count++] = k->params[i].name;
     if (!doc_kind_is(d, mapping, top ? "a target" : section, DOC_MAPPING))
         return false;
     bool ok = doc_keys(d, mapping, top ? "the target" : section, keys, count);
-    for (size_t i = 0; i < dtq_machine_param_count; i++) {
-        const dtq_machine_param *p = &dtq_machine_params[i];
+    for (size_t i = 0; i < k->param_count; i++) {
+        const dtq_machine_param *p = &k->params[i];
         const doc_node *n = strcmp(p->section, section) == 0 ? doc_find(mapping, p->name) : NULL;
         if (n)
-            ok = read_param(d, n, p, m) && ok;
+            ok = read_param(d, n, p, k->out) && ok;
     }
     return ok;
 }
 
-static bool read_kind(diag *d, const doc_node *root) {
+static bool read_kind(diag *d, const doc_node *root, const target_kind *kinds, size_t kind_count, const char *hint,
+                      size_t *out) {
     const doc_node *kind = doc_find(root, "kind");
     const char *text;
     if (!kind)
         return diag_error(d, root->loc, "the target lacks the key 'kind'; write `kind: vssa`");
     if (!doc_string(d, kind, "kind", &text))
         return false;
-    if (strcmp(text, "vssa") != 0)
-        return diag_error(d, kind->loc, "kind must be vssa, the only kind of machine there is, not '%.40s'", text);
-    return true;
+    for (*out = 0; *out < kind_count; ++*out)
+        if (strcmp(text, kinds[*out].name) == 0)
+            return true;
+    *out = 0;
+    return diag_error(d, kind->loc, "kind must be %s, not '%.40s'", hint, text);
 }
 
-bool target_load(arena *a, diag *d, const char *path, dtq_machine *out) {
+bool target_read(arena *a, diag *d, const char *path, const target_kind *kinds, size_t kind_count,
+                 const char *kinds_hint, size_t *kind, const char **name) {
+    enum { LONGEST = sizeof((dtq_machine){0}.name) - 1 };
     const char *extra[MAX_SECTIONS + 2];
-    size_t count = sections(extra);
-    size_t section_count = count;
-    extra[count++] = "kind";
-    extra[count++] = "name";
-    dtq_machine_init(out);
     const doc_node *root = doc_load(a, d, path, 0);
     if (!root || !doc_kind_is(d, root, "a target", DOC_MAPPING))
         return false;
-    bool ok = read_kind(d, root);
-    const char *name = path_stem(a, path);
+    bool ok = read_kind(d, root, kinds, kind_count, kinds_hint, kind);
+    const target_kind *k = &kinds[*kind];
+    size_t count = sections(k, extra);
+    const size_t section_count = count;
+    extra[count++] = "kind";
+    extra[count++] = "name";
+    *name = path_stem(a, path);
     const doc_node *named = doc_find(root, "name");
     if (named)
-        ok = doc_string(d, named, "name", &name) && ok;
-    if (strlen(name) >= sizeof out->name) {
+        ok = doc_string(d, named, "name", name) && ok;
+    if (strlen(*name) > LONGEST) {
         src_loc loc = named ? named->loc : root->loc;
-        ok = diag_error(d, loc, "the name '%.20s…' is %zu bytes long; at most %zu fit", name, strlen(name),
-                        sizeof out->name - 1);
-    } else {
-        snprintf(out->name, sizeof out->name, "%s", name);
+        ok = diag_error(d, loc, "the name '%.20s…' is %zu bytes long; at most %d fit", *name, strlen(*name), LONGEST);
+        *name = "";
     }
-    ok = read_section(d, root, "top", extra, count, out) && ok;
+    if (!ok && kind_count > 1) /* which keys are right depends on the kind */
+        return false;
+    ok = read_section(d, k, root, "top", extra, count) && ok;
     for (size_t i = 0; i < section_count; i++) {
         const doc_node *section = doc_find(root, extra[i]);
         if (section)
-            ok = read_section(d, section, extra[i], NULL, 0, out) && ok;
+            ok = read_section(d, k, section, extra[i], NULL, 0) && ok;
     }
+    return ok;
+}
+
+static target_kind vssa_kind(dtq_machine *out) {
+    return (target_kind){"vssa", dtq_machine_params, dtq_machine_param_count, out};
+}
+
+bool target_load(arena *a, diag *d, const char *path, dtq_machine *out) {
+    dtq_machine_init(out);
+    const target_kind vssa = vssa_kind(out);
+    size_t kind = 0;
+    const char *name = "";
+    bool ok = target_read(a, d, path, &vssa, 1,
+                          "vssa, the only kind that programs are made for (`dtqc analyze --compare` knows others)",
+                          &kind, &name);
+    snprintf(out->name, sizeof out->name, "%s", name);
     return ok;
 }
 
@@ -130,9 +151,9 @@ static const char *number(double value, char buf[40]) {
     return buf;
 }
 
-static void print_param(const dtq_machine *m, const dtq_machine_param *p, FILE *out) {
+static void print_param(const void *of, const dtq_machine_param *p, FILE *out) {
     char buf[64];
-    double value = dtq_machine_get(m, p);
+    double value = dtq_param_get(of, p);
     if (p->kind == DTQ_PARAM_ENUM) {
         const char *w = p->words;
         for (int i = 0; i < (int)value && strchr(w, '|'); i++)
@@ -162,19 +183,25 @@ static void print_quoted(const char *s, FILE *out) {
     fputc('"', out);
 }
 
-void target_print(const dtq_machine *m, FILE *out) {
+void target_write(const target_kind *k, const char *name, FILE *out) {
     const char *names[MAX_SECTIONS];
-    size_t count = sections(names);
-    fputs("kind: vssa\nname: ", out);
-    print_quoted(m->name, out);
+    size_t count = sections(k, names);
+    fprintf(out, "kind: %s\nname: ", k->name);
+    print_quoted(name, out);
     fputc('\n', out);
-    for (size_t i = 0; i < dtq_machine_param_count; i++)
-        if (is_top(&dtq_machine_params[i]))
-            print_param(m, &dtq_machine_params[i], out);
+    for (size_t i = 0; i < k->param_count; i++)
+        if (is_top(&k->params[i]))
+            print_param(k->out, &k->params[i], out);
     for (size_t s = 0; s < count; s++) {
         fprintf(out, "%s:\n", names[s]);
-        for (size_t i = 0; i < dtq_machine_param_count; i++)
-            if (strcmp(dtq_machine_params[i].section, names[s]) == 0)
-                print_param(m, &dtq_machine_params[i], out);
+        for (size_t i = 0; i < k->param_count; i++)
+            if (strcmp(k->params[i].section, names[s]) == 0)
+                print_param(k->out, &k->params[i], out);
     }
+}
+
+void target_print(const dtq_machine *m, FILE *out) {
+    dtq_machine copy = *m;
+    const target_kind vssa = vssa_kind(&copy);
+    target_write(&vssa, m->name, out);
 }

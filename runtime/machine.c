@@ -30,8 +30,8 @@ void dtq_machine_init(dtq_machine *m) {
         dtq_machine_set(m, &dtq_machine_params[i], dtq_machine_params[i].def);
 }
 
-double dtq_machine_get(const dtq_machine *m, const dtq_machine_param *p) {
-    const char *at = (const char *)m + p->offset;
+double dtq_param_get(const void *of, const dtq_machine_param *p) {
+    const char *at = (const char *)of + p->offset;
     double real;
     uint64_t whole;
     if (p->kind == DTQ_PARAM_REAL) {
@@ -42,8 +42,8 @@ double dtq_machine_get(const dtq_machine *m, const dtq_machine_param *p) {
     return (double)whole;
 }
 
-void dtq_machine_set(dtq_machine *m, const dtq_machine_param *p, double value) {
-    char *at = (char *)m + p->offset;
+void dtq_param_set(void *of, const dtq_machine_param *p, double value) {
+    char *at = (char *)of + p->offset;
     if (p->kind == DTQ_PARAM_REAL) {
         memcpy(at, &value, sizeof value);
         return;
@@ -51,6 +51,14 @@ void dtq_machine_set(dtq_machine *m, const dtq_machine_param *p, double value) {
     /* A value that no uint64 holds would be undefined in the conversion; the ranges of machine.def exclude it. */
     uint64_t whole = value >= 0 && value < 18446744073709551616.0 ? (uint64_t)value : 0;
     memcpy(at, &whole, sizeof whole);
+}
+
+double dtq_machine_get(const dtq_machine *m, const dtq_machine_param *p) {
+    return dtq_param_get(m, p);
+}
+
+void dtq_machine_set(dtq_machine *m, const dtq_machine_param *p, double value) {
+    dtq_param_set(m, p, value);
 }
 
 /* Names are hashed with the values, so that a parameter added or renamed is another machine; values as the
@@ -74,6 +82,20 @@ uint64_t dtq_machine_hash(const dtq_machine *m) {
 
 uint64_t dtq_machine_pes(const dtq_machine *m) {
     return m->vssa_arrays * m->vssa_rows * m->vssa_cols;
+}
+
+dtq_area dtq_machine_area(const dtq_machine *m) {
+    const double bytes = (double)m->buffers_q + (double)m->buffers_k + (double)m->buffers_v +
+                         (double)m->buffers_scores + (double)m->buffers_probs + (double)m->buffers_out +
+                         (double)m->buffers_importance;
+    const double um2 = 1e-6; /* in mm2 */
+    dtq_area a = {.pes = um2 * m->area_pe_um2 * (double)dtq_machine_pes(m),
+                  .buffers = um2 * m->area_sram_um2_per_byte * bytes,
+                  .softmax = um2 * m->area_softmax_lane_um2 * (double)m->softmax_lanes,
+                  .topk = um2 * m->area_topk_lane_um2 * ((double)m->topk_lanes + (double)m->topk_accumulate_lanes),
+                  .other = m->area_other_mm2};
+    a.total_mm2 = a.pes + a.buffers + a.softmax + a.topk + a.other;
+    return a;
 }
 
 /* Clock and bandwidth are written in decimal, so they are taken to nine decimals and divided as whole numbers: 0.8 GHz

@@ -27,7 +27,7 @@ typedef struct {
     const char *unit;  /* NULL for words */
     const char *words; /* "a|b|c" for DTQ_PARAM_ENUM, else NULL */
     const char *doc;
-    size_t offset; /* of the member in dtq_machine: uint64_t for INT and ENUM, double for REAL */
+    size_t offset; /* of the member in its struct: uint64_t for INT and ENUM, double for REAL */
 } dtq_machine_param;
 
 extern const dtq_machine_param dtq_machine_params[];
@@ -40,11 +40,22 @@ void dtq_machine_init(dtq_machine *m);
 double dtq_machine_get(const dtq_machine *m, const dtq_machine_param *p);
 void dtq_machine_set(dtq_machine *m, const dtq_machine_param *p, double value);
 
+/** The same for a parameter of any struct that holds parameters at their offsets. */
+double dtq_param_get(const void *of, const dtq_machine_param *p);
+void dtq_param_set(void *of, const dtq_machine_param *p, double value);
+
 /** FNV-1a over all parameters (not the name): programs carry it and are refused by another machine. */
 uint64_t dtq_machine_hash(const dtq_machine *m);
 
 /** 4-bit processing elements of all arrays. */
 uint64_t dtq_machine_pes(const dtq_machine *m);
+
+/** Area of the machine by its table, in mm2. */
+typedef struct {
+    double pes, buffers, softmax, topk, other; /* topk: its own lanes and those of the importance sums */
+    double total_mm2;
+} dtq_area;
+dtq_area dtq_machine_area(const dtq_machine *m);
 
 /** Whole cycles that `bytes` occupy the DRAM interface: ceil(bytes * clock_ghz / gb_per_s), at least 1. */
 uint64_t dtq_machine_dram_cycles(const dtq_machine *m, uint64_t bytes);

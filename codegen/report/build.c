@@ -315,7 +315,10 @@ static void finish_totals(builder *b) {
     report_settle(r);
     r->mac_cycles = (uint64_t)llround(all.mac_cycles);
     r->stall_cycles = (uint64_t)llround(all.stall_cycles);
-    r->energy_pj = counters_energy(&all, b->machine);
+    r->buffer_bytes = all.buffer_bytes;
+    r->probabilities = all.probabilities;
+    r->topk_elements = all.topk_elements;
+    r->energy_pj = counters_energy(&all, r->cycles, b->machine);
 }
 
 static void collect_remarks(report *r, arena *a, const diag *d) {

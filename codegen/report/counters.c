@@ -180,8 +180,10 @@ void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters
     }
 }
 
-double counters_energy(const counters *c, const dtq_machine *machine) {
+double counters_energy(const counters *c, double cycles, const dtq_machine *machine) {
+    const double idle = (double)dtq_machine_pes(machine) * cycles - (c->mac_cycles + c->stall_cycles);
     return machine->energy_mac_pj * c->mac_cycles + machine->energy_stall_pj * c->stall_cycles +
            machine->energy_buffer_pj_per_byte * c->buffer_bytes + machine->energy_dram_pj_per_byte * c->dram_bytes +
-           machine->energy_softmax_pj * c->probabilities + machine->energy_topk_pj * c->topk_elements;
+           machine->energy_softmax_pj * c->probabilities + machine->energy_topk_pj * c->topk_elements +
+           machine->energy_idle_pj * idle;
 }

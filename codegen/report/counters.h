@@ -48,7 +48,7 @@ counter *counter_new(arena *a, const dtq_machine *machine, cost_model *cost, con
 /** Adds what executing instruction `isa_op` (dtq_opcode) on block `b` counts. b must lie inside its layer. */
 void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters *sum);
 
-/** Energy in pJ, by the machine's table. */
-double counters_energy(const counters *c, const dtq_machine *machine);
+/** Energy in pJ, by the machine's table, of counts that take `cycles` from the first to the last. */
+double counters_energy(const counters *c, double cycles, const dtq_machine *machine);
 
 #endif

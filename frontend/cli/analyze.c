@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "frontend/cli/compare.h"
 #include "frontend/cli/pipeline.h"
 
 /* Cycles of the same model without clustering; of its own if that is what was asked for. */
@@ -53,6 +54,11 @@ static bool check_options(session *s) {
         return usage_error(s, "--compare-unclustered compares with what --no-cluster already asks for");
     if (given(s, OPT_compare_unclustered) && is_ir_file(s->options->operands[0]))
         return usage_error(s, "--compare-unclustered needs a model; IR says already how it is clustered");
+    if (given(s, OPT_compare) && is_ir_file(s->options->operands[0]))
+        return usage_error(s, "--compare needs a model, which is compiled for each of the machines");
+    if (given(s, OPT_compare) && given(s, OPT_compare_unclustered))
+        return usage_error(s, "--compare and --compare-unclustered are two reports; --compare=systolic is without "
+                              "clustering, too");
     return true;
 }
 
@@ -75,5 +81,7 @@ bool command_analyze(session *s) {
         if ((given(s, OPT_check_cycles) || given(s, OPT_trace)) && !simulate(s, &all[i], reports[i]))
             return false;
     }
+    if (given(s, OPT_compare))
+        return compare_systems(s, &src, all, reports, count, taken ? stderr : stdout);
     return print_reports(s, reports, count, (report_format)value(s, OPT_report)->word, taken ? stderr : stdout);
 }

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "frontend/cli/compare.h"
 #include "frontend/cli/shipped.h"
 
 /* The word for the machine's drain, and its length. */
@@ -25,27 +26,40 @@ static bool list(session *s) {
     if (!count)
         return diag_error(s->diag, (src_loc){0},
                           "there are no shipped targets in " DTQC_SOURCE_DIR "/examples/targets");
-    printf("%-16s %6s  %9s  %6s  %5s  %s\n", "target", "arrays", "PEs each", "GHz", "GB/s", "drain");
+    any_target *targets = ARENA_ARRAY(s->arena, any_target, count);
+    size_t others = 0;
     for (size_t i = 0; i < count; i++) {
-        dtq_machine m;
-        if (!target_load(s->arena, s->diag, shipped_path(s, "targets", names[i]), &m))
+        if (!any_target_load(s, shipped_path(s, "targets", names[i]), &targets[i]))
             return false;
-        char shape[48];
-        snprintf(shape, sizeof shape, "%" PRIu64 " x %" PRIu64, m.vssa_rows, m.vssa_cols);
-        size_t length = 0;
-        const char *drain = drain_word(&m, &length);
-        printf("%-16s %6" PRIu64 "  %9s  %6g  %5g  %.*s\n", names[i], m.vssa_arrays, shape, m.top_clock_ghz,
-               m.dram_gb_per_s, (int)length, drain);
+        others += !targets[i].is_machine;
     }
+    printf("%-16s %-8s %6s  %9s  %6s  %5s  %s\n", "target", "kind", "arrays", "PEs each", "GHz", "GB/s", "drain");
+    for (size_t i = 0; i < count; i++) {
+        const dtq_machine *m = &targets[i].machine;
+        if (!targets[i].is_machine)
+            continue;
+        char shape[48];
+        snprintf(shape, sizeof shape, "%" PRIu64 " x %" PRIu64, m->vssa_rows, m->vssa_cols);
+        size_t length = 0;
+        const char *drain = drain_word(m, &length);
+        printf("%-16s %-8s %6" PRIu64 "  %9s  %6g  %5g  %.*s\n", names[i], targets[i].kind, m->vssa_arrays, shape,
+               m->top_clock_ghz, m->dram_gb_per_s, (int)length, drain);
+    }
+    if (others)
+        printf("\n%-16s %-8s %6s  %s\n", "for --compare", "kind", "GHz", "what it is");
+    for (size_t i = 0; i < count; i++)
+        if (!targets[i].is_machine)
+            printf("%-16s %-8s %6g  %s\n", names[i], targets[i].kind, targets[i].params.common.top_clock_ghz,
+                   system_table[targets[i].system].doc);
     return true;
 }
 
 static bool show(session *s, const char *name) {
     const char *path = shipped_find(s, "targets", name);
-    dtq_machine m;
-    if (!path || !target_load(s->arena, s->diag, path, &m))
+    any_target t;
+    if (!path || !any_target_load(s, path, &t))
         return false;
-    target_print(&m, stdout);
+    any_target_print(&t, stdout);
     return true;
 }
 

@@ -249,10 +249,13 @@ uint64_t dtq_timing_signal(dtq_timing *t, const dtq_instr *in, dtq_event *event)
 
 void dtq_timing_finish(dtq_timing *t, const dtq_machine *m) {
     dtq_stats *s = &t->stats;
+    const double busy = (double)s->mac_cycles + (double)s->stall_cycles;
+    const double idle = (double)dtq_machine_pes(m) * (double)s->cycles - busy; /* PE-cycles */
     s->energy_pj = m->energy_mac_pj * (double)s->mac_cycles + m->energy_stall_pj * (double)s->stall_cycles +
                    m->energy_buffer_pj_per_byte * (double)s->buffer_bytes +
                    m->energy_dram_pj_per_byte * (double)(s->dram_read_bytes + s->dram_write_bytes) +
-                   m->energy_softmax_pj * (double)s->probabilities + m->energy_topk_pj * (double)s->topk_elements;
+                   m->energy_softmax_pj * (double)s->probabilities + m->energy_topk_pj * (double)s->topk_elements +
+                   m->energy_idle_pj * idle;
 }
 
 void dtq_timing_free(dtq_timing *t) {

@@ -1,0 +1,66 @@
+/* Rows of a comparison. */
+#include "codegen/report/compare.h"
+
+#include "codegen/report/format.h"
+
+static void finish_row(comparison_row *row, double dense_ops) {
+    row->time_us = row->clock_ghz > 0 ? row->cycles / (row->clock_ghz * 1000) : 0;
+    row->dense_gops = row->cycles > 0 ? dense_ops * row->clock_ghz / row->cycles : 0;
+}
+
+/** The parts of a report's energy; stalled PEs count as idle ones. */
+static energy_parts report_energy(const report *r) {
+    const dtq_machine *m = r->machine;
+    energy_parts e = {.compute = m->energy_mac_pj * (double)r->mac_cycles,
+                      .memory = m->energy_buffer_pj_per_byte * r->buffer_bytes,
+                      .dram = m->energy_dram_pj_per_byte * (double)r->dram_bytes,
+                      .softmax = m->energy_softmax_pj * r->probabilities,
+                      .topk = m->energy_topk_pj * r->topk_elements,
+                      .total = r->energy_pj};
+    const double idle = e.total - (e.compute + e.memory + e.dram + e.softmax + e.topk);
+    e.idle =
+        idle > 1e-9 * e.total ? idle : 0; /* bytes of a layer are whole, so that the difference may be a rounding */
+    return e;
+}
+
+comparison_row comparison_of_report(const report *r, const char *kind) {
+    comparison_row row = {.name = r->target,
+                          .kind = kind,
+                          .expected = report_expected(r),
+                          .clock_ghz = r->machine->top_clock_ghz,
+                          .utilisation = r->utilisation,
+                          .cycles = r->cycles,
+                          .energy_pj = report_energy(r),
+                          .dram_bytes = (double)r->dram_bytes,
+                          .area_mm2 = dtq_machine_area(r->machine).total_mm2};
+    for (size_t i = 0; i < r->layer_count; i++) {
+        const report_layer *l = &r->layers[i];
+        row.qk_cycles += l->qk.cycles;
+        row.pv_cycles += l->pv.cycles;
+        row.softmax_cycles += (double)l->softmax_busy;
+        row.topk_cycles += (double)l->topk_busy;
+        row.dram_cycles += (double)l->dma_busy;
+    }
+    finish_row(&row, r->dense_ops);
+    return row;
+}
+
+comparison_row comparison_of_system(const char *name, system_kind kind, const system_params *p,
+                                    const attention_workload *w) {
+    const system_cost c = system_price(kind, p, w);
+    comparison_row row = {.name = name,
+                          .kind = system_table[kind].name,
+                          .clock_ghz = p->common.top_clock_ghz,
+                          .utilisation = c.utilisation,
+                          .cycles = c.cycles,
+                          .qk_cycles = c.qk_cycles,
+                          .pv_cycles = c.pv_cycles,
+                          .softmax_cycles = c.softmax_cycles,
+                          .topk_cycles = c.topk_cycles,
+                          .dram_cycles = c.dram_cycles,
+                          .energy_pj = system_energy(p, &c),
+                          .dram_bytes = c.dram_bytes,
+                          .area_mm2 = system_area(kind, p)};
+    finish_row(&row, attention_dense_ops(w));
+    return row;
+}

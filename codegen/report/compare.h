@@ -1,0 +1,38 @@
+/* The same model on several systems, side by side: a row each, and how they relate to the first. */
+#ifndef DTQ_REPORT_COMPARE_H
+#define DTQ_REPORT_COMPARE_H
+
+#include "codegen/codegen.h"
+#include "codegen/systems/systems.h"
+
+/** What attention of the model takes on one system. Cycles of the parts are those of each by itself. */
+typedef struct {
+    const char *name, *kind; /* kind: "vssa", "systolic", or a system_info's name */
+    bool expected;           /* the system's cycles depend on data and are a mean */
+    double clock_ghz, utilisation;
+    double cycles, qk_cycles, pv_cycles, softmax_cycles, topk_cycles, dram_cycles;
+    double time_us, dense_gops;
+    energy_parts energy_pj;
+    double dram_bytes;
+    double area_mm2; /* 0: the target says nothing */
+} comparison_row;
+
+typedef struct {
+    const char *model;
+    uint32_t seq;
+    double dense_ops;
+    size_t count;
+    const comparison_row *rows; /* the first is what the others are compared with */
+} comparison;
+
+/** The row of a variable-speed systolic array, from its report; `kind` as in comparison_row. */
+comparison_row comparison_of_report(const report *r, const char *kind);
+/** The row of another system. */
+comparison_row comparison_of_system(const char *name, system_kind kind, const system_params *p,
+                                    const attention_workload *w);
+
+/** Prints in one of the report's formats; JSON is schema "dtqc-comparison/1" (REPORT.md). False if `out` could not be
+ *  written. */
+bool comparison_print(const comparison *c, report_format format, FILE *out);
+
+#endif

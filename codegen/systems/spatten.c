@@ -1,0 +1,92 @@
+/* SpAtten (Wang et al., HPCA 2021) as its published simulator counts it: DRAM, filling, draining and top-k of a layer
+ * are added, none runs under another. */
+#include <math.h>
+
+#include "codegen/systems/systems.h"
+
+uint32_t cascade_kept(uint32_t all, size_t layer, size_t layers, double whole, double mean, double first) {
+    const size_t unpruned = (size_t)ceil(whole * (double)layers - 1e-9);
+    if (layer < unpruned || mean <= 0) {
+        return all;
+    }
+    const size_t pruning = layers - unpruned;
+    const double last = 2 * mean - first;
+    const double along = pruning > 1 ? (double)(layer - unpruned) / (double)(pruning - 1) : 0.5;
+    const double pruned = fmin(1, fmax(0, first + (last - first) * along));
+    const double kept = floor(all * (1 - pruned) + 1e-9);
+    return kept < 1 ? 1 : (uint32_t)kept;
+}
+
+static double harmonic(uint32_t n) {
+    double sum = 0;
+    for (uint32_t i = n; i > 0; i--) { /* from the small end */
+        sum += 1.0 / i;
+    }
+    return sum;
+}
+
+/* Knuth (1971): a pass of quick-select over m elements makes m - 1 comparisons; for the k-th of n they sum to
+ * 2 (n + 3 + (n + 1) H_n - (k + 2) H_k - (n + 3 - k) H_(n + 1 - k)), in H_k + H_(n + 1 - k) - 1 passes. */
+double quickselect_cycles(uint32_t n, uint32_t k, double lanes, double pass_cycles) {
+    if (n == 0 || k == 0 || k > n) {
+        return 0;
+    }
+    const double hn = harmonic(n), hk = harmonic(k), hr = harmonic(n + 1 - k);
+    const double comparisons = 2 * (n + 3.0 + (n + 1.0) * hn - (k + 2.0) * hk - (n + 3.0 - k) * hr);
+    const double passes = hk + hr - 1;
+    return (comparisons + passes) / lanes + pass_cycles * passes;
+}
+
+/** Transactions of `elements` keys or values, `bits` each, over all channels. A width of 6 bits, and any above 8, takes
+ *  8: the crossbars move whole nibbles and bytes. */
+static double transfer_cycles(const system_spatten *p, double elements, double bits) {
+    const double moved = bits == 6 || bits > 8 ? 8 : bits;
+    const double transactions = floor(elements * moved / 8 / (double)p->dram_transaction_bytes);
+    return ceil(transactions / (double)p->dram_channels);
+}
+
+static double selection(const system_spatten *p, uint32_t from, uint32_t to, double parallel) {
+    return ceil(from / parallel) + quickselect_cycles(from, to, (double)p->topk_lanes, (double)p->topk_pass_cycles) +
+           ceil(to / parallel);
+}
+
+void price_spatten(const system_spatten *p, const attention_workload *w, system_cost *c) {
+    c->multipliers = 2.0 * (double)p->multipliers_per_side;
+    for (size_t i = 0; i < w->layer_count; i++) {
+        const attention_layer *l = &w->layers[i];
+        const uint32_t tokens = cascade_kept(w->seq, i, w->layer_count, p->tokens_whole_layers, p->tokens_pruned_mean,
+                                             p->tokens_pruned_first);
+        const uint32_t heads = cascade_kept(l->heads, i, w->layer_count, p->heads_whole_layers, p->heads_pruned_mean,
+                                            p->heads_pruned_first);
+        const double n = tokens, d = l->head_dim, h = heads;
+        const double parallel = fmax(1, floor((double)p->multipliers_per_side / d)); /* keys a cycle */
+        const double steps = fmax(1, ceil(d / (double)p->multipliers_per_side));     /* of a key wider than a row */
+        const double batches = ceil(n / parallel) * steps;
+        const double again = p->dram_refetch_bits ? 1 + p->dram_refetch_share : 1;
+        const double fetched = ceil(n / parallel) * parallel * d; /* whole batches */
+        double dram = 2 * transfer_cycles(p, fetched, (double)p->dram_word_bits);
+        if (p->dram_refetch_bits) {
+            dram += 2 * p->dram_refetch_share * transfer_cycles(p, fetched, (double)p->dram_refetch_bits);
+        }
+        c->qk_cycles += h * n * batches * again;
+        c->pv_cycles += h * n * batches * again; /* under Q.K^T, at the same pace */
+        c->latency_cycles += (double)p->pipeline_latency_cycles + batches;
+        c->dram_cycles += h * dram;
+        const uint32_t next = i + 1 < w->layer_count
+                                  ? cascade_kept(w->seq, i + 1, w->layer_count, p->tokens_whole_layers,
+                                                 p->tokens_pruned_mean, p->tokens_pruned_first)
+                                  : tokens;
+        if (next < tokens) {
+            c->topk_cycles += selection(p, tokens, next, parallel);
+            c->topk_elements += 4.0 * n; /* a quick-select compares three to four times as many elements as there are */
+        }
+        const double rows = n * h * again;
+        c->macs += rows * n * d * (1 + p->values_kept);
+        c->probabilities += rows * n;
+        c->topk_elements += rows * n; /* importance; local pruning of values compares as many */
+        c->dram_bytes += h * dram * (double)(p->dram_channels * p->dram_transaction_bytes);
+        c->buffer_bytes += rows * n * d * 1.5 * (1 + p->values_kept); /* 12 bits of a key's and a value's component */
+    }
+    c->softmax_cycles = 0; /* in the pipeline: its latency is in latency_cycles */
+    c->cycles = c->qk_cycles + c->latency_cycles + c->dram_cycles + c->topk_cycles;
+}
