@@ -98,6 +98,8 @@ bool target_read(arena *a, diag *d, const char *path, const target_kind *kinds, 
     if (!root || !doc_kind_is(d, root, "a target", DOC_MAPPING))
         return false;
     bool ok = read_kind(d, root, kinds, kind_count, kinds_hint, kind);
+    if (!ok && (kind_count > 1 || doc_find(root, "kind"))) /* which keys are right depends on the kind */
+        return false;
     const target_kind *k = &kinds[*kind];
     size_t count = sections(k, extra);
     const size_t section_count = count;
@@ -112,8 +114,6 @@ bool target_read(arena *a, diag *d, const char *path, const target_kind *kinds, 
         ok = diag_error(d, loc, "the name '%.20s…' is %zu bytes long; at most %d fit", *name, strlen(*name), LONGEST);
         *name = "";
     }
-    if (!ok && kind_count > 1) /* which keys are right depends on the kind */
-        return false;
     ok = read_section(d, k, root, "top", extra, count) && ok;
     for (size_t i = 0; i < section_count; i++) {
         const doc_node *section = doc_find(root, extra[i]);
@@ -132,9 +132,7 @@ bool target_load(arena *a, diag *d, const char *path, dtq_machine *out) {
     const target_kind vssa = vssa_kind(out);
     size_t kind = 0;
     const char *name = "";
-    bool ok = target_read(a, d, path, &vssa, 1,
-                          "vssa, the only kind that programs are made for (`dtqc analyze --compare` knows others)",
-                          &kind, &name);
+    bool ok = target_read(a, d, path, &vssa, 1, "vssa (others are for `dtqc analyze --compare`)", &kind, &name);
     snprintf(out->name, sizeof out->name, "%s", name);
     return ok;
 }

@@ -11,16 +11,15 @@ static void finish_row(comparison_row *row, double dense_ops) {
 /** The parts of a report's energy; stalled PEs count as idle ones. */
 static energy_parts report_energy(const report *r) {
     const dtq_machine *m = r->machine;
-    energy_parts e = {.compute = m->energy_mac_pj * (double)r->mac_cycles,
-                      .memory = m->energy_buffer_pj_per_byte * r->buffer_bytes,
-                      .dram = m->energy_dram_pj_per_byte * (double)r->dram_bytes,
-                      .softmax = m->energy_softmax_pj * r->probabilities,
-                      .topk = m->energy_topk_pj * r->topk_elements,
-                      .total = r->energy_pj};
-    const double idle = e.total - (e.compute + e.memory + e.dram + e.softmax + e.topk);
-    e.idle =
-        idle > 1e-9 * e.total ? idle : 0; /* bytes of a layer are whole, so that the difference may be a rounding */
-    return e;
+    const double work = (double)r->mac_cycles, stalled = (double)r->stall_cycles;
+    const double idle = (double)dtq_machine_pes(m) * r->cycles - work - stalled;
+    return (energy_parts){.compute = m->energy_mac_pj * work,
+                          .memory = m->energy_buffer_pj_per_byte * r->buffer_bytes,
+                          .dram = m->energy_dram_pj_per_byte * (double)r->dram_bytes,
+                          .softmax = m->energy_softmax_pj * r->probabilities,
+                          .topk = m->energy_topk_pj * r->topk_elements,
+                          .idle = m->energy_stall_pj * stalled + m->energy_idle_pj * idle,
+                          .total = r->energy_pj};
 }
 
 comparison_row comparison_of_report(const report *r, const char *kind) {

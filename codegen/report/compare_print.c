@@ -177,9 +177,9 @@ static void cell_name(table_row *row, const char *name) {
 }
 
 static void print_cycles(const comparison *c, table_row *rows, FILE *out) {
-    static const table_column heads[] = {{"", "system", true}, {"", "kind", true}, {"", "cycles", false},
-                                         {"", "Q.K", false},   {"", "P.V", false}, {"", "softmax", false},
-                                         {"", "top-k", false}, {"", "DRAM", false}};
+    static const table_column heads[] = {{"cycles", "system", true}, {"", "kind", true}, {"", "total", false},
+                                         {"", "Q.K", false},         {"", "P.V", false}, {"", "softmax", false},
+                                         {"", "top-k", false},       {"", "DRAM", false}};
     for (size_t i = 0; i < c->count; i++) {
         const comparison_row *row = &c->rows[i];
         const double cycles[] = {row->cycles,         row->qk_cycles,   row->pv_cycles,

@@ -37,12 +37,11 @@ double quickselect_cycles(uint32_t n, uint32_t k, double lanes, double pass_cycl
     return (comparisons + passes) / lanes + pass_cycles * passes;
 }
 
-/** Transactions of `elements` keys or values, `bits` each, over all channels. A width of 6 bits, and any above 8, takes
- *  8: the crossbars move whole nibbles and bytes. */
-static double transfer_cycles(const system_spatten *p, double elements, double bits) {
+/** Transactions of `elements` keys or values, `bits` each. A width of 6 bits, and any above 8, takes 8: the crossbars
+ * move whole nibbles and bytes. */
+static double transactions(const system_spatten *p, double elements, double bits) {
     const double moved = bits == 6 || bits > 8 ? 8 : bits;
-    const double transactions = floor(elements * moved / 8 / (double)p->dram_transaction_bytes);
-    return ceil(transactions / (double)p->dram_channels);
+    return floor(elements * moved / 8 / (double)p->dram_transaction_bytes);
 }
 
 static double selection(const system_spatten *p, uint32_t from, uint32_t to, double parallel) {
@@ -62,12 +61,12 @@ void price_spatten(const system_spatten *p, const attention_workload *w, system_
         const double parallel = fmax(1, floor((double)p->multipliers_per_side / d)); /* keys a cycle */
         const double steps = fmax(1, ceil(d / (double)p->multipliers_per_side));     /* of a key wider than a row */
         const double batches = ceil(n / parallel) * steps;
-        const double again = p->dram_refetch_bits ? 1 + p->dram_refetch_share : 1;
         const double fetched = ceil(n / parallel) * parallel * d; /* whole batches */
-        double dram = 2 * transfer_cycles(p, fetched, (double)p->dram_word_bits);
-        if (p->dram_refetch_bits) {
-            dram += 2 * p->dram_refetch_share * transfer_cycles(p, fetched, (double)p->dram_refetch_bits);
-        }
+        const double channels = (double)p->dram_channels, share = p->dram_refetch_bits ? p->dram_refetch_share : 0;
+        const double first = transactions(p, fetched, (double)p->dram_word_bits);
+        const double second = transactions(p, fetched, (double)p->dram_refetch_bits);
+        const double dram = 2 * (ceil(first / channels) + share * ceil(second / channels)); /* keys and values */
+        const double again = 1 + share;
         c->qk_cycles += h * n * batches * again;
         c->pv_cycles += h * n * batches * again; /* under Q.K^T, at the same pace */
         c->latency_cycles += (double)p->pipeline_latency_cycles + batches;
@@ -84,7 +83,7 @@ void price_spatten(const system_spatten *p, const attention_workload *w, system_
         c->macs += rows * n * d * (1 + p->values_kept);
         c->probabilities += rows * n;
         c->topk_elements += rows * n; /* importance; local pruning of values compares as many */
-        c->dram_bytes += h * dram * (double)(p->dram_channels * p->dram_transaction_bytes);
+        c->dram_bytes += h * 2 * (first + share * second) * (double)p->dram_transaction_bytes;
         c->buffer_bytes += rows * n * d * 1.5 * (1 + p->values_kept); /* 12 bits of a key's and a value's component */
     }
     c->softmax_cycles = 0; /* in the pipeline: its latency is in latency_cycles */

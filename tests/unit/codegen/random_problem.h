@@ -58,6 +58,7 @@ static inline random_problem random_problem_new(arena *a, random_source *r, bool
     p.machine.vssa_arrays = random_in(r, 1, 5);
     p.machine.vssa_rows = random_in(r, 1, 9);
     p.machine.vssa_cols = random_in(r, 1, 9);
+    p.machine.energy_idle_pj = 0.125; /* exact, so that sums of energies are */
     p.machine.top_drain = random_in(r, 0, 2);
     p.machine.top_prob_bits = random_in(r, 0, 2);
     p.machine.top_prefetch = random_in(r, 0, 1);

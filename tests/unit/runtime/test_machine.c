@@ -83,6 +83,32 @@ START_TEST(pes_multiply) {
 }
 END_TEST
 
+START_TEST(areas_add_up) {
+    dtq_machine m;
+    dtq_machine_init(&m);
+    ck_assert_double_eq(dtq_machine_area(&m).total_mm2, 0);
+    m.vssa_arrays = 2;
+    m.area_pe_um2 = 1000;
+    m.buffers_q = 1;
+    m.buffers_k = 2;
+    m.buffers_v = 4;
+    m.buffers_scores = 8;
+    m.buffers_probs = 16;
+    m.buffers_out = 32;
+    m.buffers_importance = 64;
+    m.area_sram_um2_per_byte = 1e6;
+    m.area_softmax_lane_um2 = 1e6;
+    m.area_topk_lane_um2 = 2e6;
+    m.area_other_mm2 = 0.5;
+    const dtq_area a = dtq_machine_area(&m);
+    ck_assert(fabs(a.pes - 0.396) < 1e-12);
+    ck_assert(fabs(a.buffers - 127) < 1e-12);
+    ck_assert(fabs(a.softmax - 64) < 1e-12);
+    ck_assert(fabs(a.topk - 2 * (16 + 64)) < 1e-12);
+    ck_assert(fabs(a.total_mm2 - 351.896) < 1e-9);
+}
+END_TEST
+
 START_TEST(errors_are_cut_and_may_quote_themselves) {
     dtq_error e = {0};
     ck_assert(!dtq_fail(&e, DTQ_IO, "%d", 5));
@@ -99,4 +125,4 @@ START_TEST(errors_are_cut_and_may_quote_themselves) {
 END_TEST
 
 RUN_TESTS("machine", defaults_are_the_tables, words_end_at_hi, set_then_get, hash_ignores_name_and_sign_of_zero,
-          dram_cycles_are_exact, pes_multiply, errors_are_cut_and_may_quote_themselves)
+          dram_cycles_are_exact, pes_multiply, areas_add_up, errors_are_cut_and_may_quote_themselves)

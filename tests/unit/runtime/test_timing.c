@@ -33,6 +33,7 @@ static void tiny_init(tiny *t) {
     m->energy_dram_pj_per_byte = 1000;
     m->energy_softmax_pj = 10000;
     m->energy_topk_pj = 100000;
+    m->energy_idle_pj = 1000000;
     for (unsigned i = 0; i < 2; i++) {
         t->layers[i] = (dtq_layer){.slots = 4 - i,
                                    .high = 2,
@@ -139,7 +140,9 @@ START_TEST(counters_by_hand) {
     ck_assert_uint_eq(s.buffer_bytes, loads + qk + softmax + pv + 16 + 64);
     ck_assert_uint_eq(s.probabilities, 16);
     ck_assert_uint_eq(s.topk_elements, 16 + 4);
-    ck_assert_double_eq(s.energy_pj, 288 + 620 * 1e2 + 164 * 1e3 + 16 * 1e4 + 20 * 1e5);
+    ck_assert_double_eq(s.energy_pj,
+                        288 + 620 * 1e2 + 164 * 1e3 + 16 * 1e4 + 20 * 1e5 +
+                            1e6 * (4.0 * (double)s.cycles - 288)); /* idle: of 4 PEs, all cycles but those */
     dtq_stats_free(&s);
     /* rows of alternating precision make every tile wait: of 2x2 PEs with costs 1 and 2, each second one */
     t.layers[0].bits[DTQ_Q] = t.layers[0].bits[DTQ_K] = alternating;
