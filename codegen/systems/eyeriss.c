@@ -21,8 +21,8 @@ static rs_mapping price_mapping(const system_eyeriss *s, double m, double k, dou
     const double work = ceil_div(m, pixels) * own_filters * own_channels;
     double least = INFINITY;
     for (uint64_t q = 1; q <= s->spads_ifmap_words && q <= s->spads_filter_words; q++) {
-        const double most = (double)(s->spads_filter_words / q), psums = (double)s->spads_psum_words;
-        const double p = most < psums ? most : psums;
+        const uint64_t most = s->spads_filter_words / q;
+        const double p = (double)(most < s->spads_psum_words ? most : s->spads_psum_words);
         const double channel_passes = ceil_div(own_channels, (double)q), filter_passes = ceil_div(own_filters, p);
         rs_mapping now = best;
         now.ifmap_words = m * k * filter_passes;

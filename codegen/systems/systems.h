@@ -117,7 +117,7 @@ typedef struct {
 } rs_mapping;
 
 /** The fastest mapping of [m, k] by [k, n], of those the one with the least traffic. Every mapping is tried. */
-rs_mapping rs_map(const system_eyeriss *p, uint32_t m, uint32_t k, uint32_t n);
+rs_mapping rs_map(const system_eyeriss *s, uint32_t m, uint32_t k, uint32_t n);
 
 /** Tokens or heads that layer `layer` of `layers` keeps: all in the first `whole` of the layers, then floor(all (1 -
  * p)) with p linear from `first` to 2 mean - first, and at least one (spatten.c). */
