@@ -122,25 +122,53 @@ static const term *rows_of(importer *im, const term *table, const term *which) {
     return t;
 }
 
+/** The sum of three tables' rows; `tables` are those of words, positions and types, the last NULL if there is none. */
+static const term *embeddings(importer *im, const term *const tables[3], const term *at) {
+    const term *ids = im->in[0], *types = im->in[1];
+    if (ids->kind != TERM_IDS || (types && types->kind != TERM_TYPES) || (at && at->kind != TERM_POSITIONS) ||
+        (types && !tables[2]))
+        return term_unknown(im, "rows must be chosen by token ids, token types and positions");
+    const term *const which[3] = {ids, at ? at : term_new(im, TERM_POSITIONS, NULL, NULL), types};
+    const term *sum = NULL;
+    for (unsigned i = 0; i < 3; i++) {
+        if (!which[i])
+            continue;
+        const term *rows = rows_of(im, tables[i], which[i]);
+        if (rows->kind == TERM_UNKNOWN)
+            return rows;
+        sum = sum ? term_add(im, sum, rows) : rows;
+    }
+    im->out[1] = term_uniform(im, 1);
+    im->out[2] = sum;
+    return sum;
+}
+
 /** input_ids, segment_ids, words, positions, segments, gamma, beta, mask, position_ids; also gives the mask's index and
  * the sum. */
 static const term *embed_layer_normalization(importer *im) {
-    const term *ids = im->in[0], *types = im->in[1], *at = im->in[8];
-    if (!im->in[3] || !im->in[5] || ids->kind != TERM_IDS || (types && types->kind != TERM_TYPES) ||
-        (at && at->kind != TERM_POSITIONS) || (types && !im->in[4]))
-        return term_unknown(im, "rows must be chosen by token ids, token types and positions");
-    const term *sum = rows_of(im, im->in[2], ids);
-    if (types && sum->kind != TERM_UNKNOWN) {
-        const term *segments = rows_of(im, im->in[4], types);
-        sum = segments->kind == TERM_UNKNOWN ? segments : term_add(im, sum, segments);
+    if (!im->in[3] || !im->in[5])
+        return term_unknown(im, "lacks a table of positions, or factors");
+    const term *sum = embeddings(im, (const term *const[]){im->in[2], im->in[3], im->in[4]}, im->in[8]);
+    return sum->kind == TERM_UNKNOWN ? sum : node_layernorm(im, sum, 5, 1e-12);
+}
+
+/** As above up to the mask, all constants codes; then the scales of the five, and their zero points. */
+static const term *quantised_embed_layer_normalization(importer *im) {
+    enum { FIRST = 2, CONSTANTS = 5, SCALES = 8, ZEROS = 13 };
+    const term *coded[CONSTANTS] = {NULL};
+    for (unsigned i = 0; i < CONSTANTS; i++) {
+        const term *x = im->in[FIRST + i], *scale = im->in[SCALES + i];
+        if (!x && i == 2)
+            continue; /* there are no types */
+        coded[i] = x && scale ? term_constant_codes(im, x, scale, im->in[ZEROS + i], 1)
+                              : term_unknown(im, "lacks a constant or its scale");
+        if (coded[i]->kind == TERM_UNKNOWN)
+            return coded[i];
     }
-    const term *positions = rows_of(im, im->in[3], at ? at : term_new(im, TERM_POSITIONS, NULL, NULL));
-    sum = sum->kind == TERM_UNKNOWN ? sum : positions->kind == TERM_UNKNOWN ? positions : term_add(im, sum, positions);
-    if (sum->kind == TERM_UNKNOWN)
-        return sum;
-    im->out[1] = term_uniform(im, 1);
-    im->out[2] = sum;
-    return node_layernorm(im, sum, 5, 1e-12);
+    const term *sum = embeddings(im, coded, NULL);
+    return sum->kind == TERM_UNKNOWN
+               ? sum
+               : term_layernorm(im, sum, coded[3]->weight, coded[4]->weight, node_real(im, "epsilon", 1e-12));
 }
 
 static const term *gelu(importer *im) {
@@ -198,6 +226,7 @@ const onnx_operator onnx_contrib_operators[] = {
     {"QAttention", quantised_attention, 5},
     {"SkipLayerNormalization", skip_layer_normalization, 3},
     {"EmbedLayerNormalization", embed_layer_normalization, 3},
+    {"QEmbedLayerNormalization", quantised_embed_layer_normalization, 3},
     {"Gelu", gelu, 1},
     {"BiasGelu", gelu, 2},
     {"FastGelu", fast_gelu, 1},

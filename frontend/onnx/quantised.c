@@ -228,6 +228,16 @@ static const term *linear_of(importer *im, const term *rows, const term *scale, 
     return product->kind == TERM_UNKNOWN || !bias ? product : term_add(im, product, bias);
 }
 
+/** a, its scale, its zero point, the same of b, scale and zero point of the codes that come out. */
+static const term *qlinear_matmul(importer *im) {
+    const term *x = im->in[0], *y = im->in[3];
+    if (x->kind != TERM_CODES)
+        return term_unknown(im, "multiplies what are no codes of rows");
+    const term *w = y->kind == TERM_CODES ? y->a : term_constant_codes(im, y, im->in[4], im->in[5], 1);
+    const term *product = w->kind == TERM_UNKNOWN ? w : term_matmul(im, x->a, w);
+    return product->kind == TERM_UNKNOWN ? product : of_rows(im, TERM_CODES, product, NULL);
+}
+
 /** Of com.microsoft: rows, weight, its scale, its zero point, bias. */
 static const term *dynamic_quantize_matmul(importer *im) {
     im->codes++;
@@ -245,6 +255,7 @@ const onnx_operator onnx_quantised_operators[] = {
     {"QuantizeLinear", quantize_linear, 2},
     {"DequantizeLinear", dequantize_linear, 2},
     {"MatMulInteger", matmul_integer, 2},
+    {"QLinearMatMul", qlinear_matmul, 8},
     {"DynamicQuantizeMatMul", dynamic_quantize_matmul, 3},
     {"MatMulIntegerToFloat", matmul_integer_to_float, 4},
     {NULL, NULL, 0},

@@ -56,7 +56,7 @@ typedef enum {
     TERM_PARTS,      /* `count` times heads, of one product; `function` is a layout (split.c) */
 } term_kind;
 
-enum { ONNX_MAX_INPUTS = 16, ONNX_MAX_OUTPUTS = 8 };
+enum { ONNX_MAX_INPUTS = 20, ONNX_MAX_OUTPUTS = 8 };
 
 /* Sizes that are known only when the program runs. Every other number is itself. */
 #define DIM_BATCH INT64_MIN
