@@ -4,14 +4,15 @@
 
 #include <string.h>
 
-static void need(node_fate *fates, const binding *value, size_t user) {
+static void need(const onnx_graph *g, node_fate *fates, const binding *value, size_t user) {
     if (!value->node)
         return;
+    const onnx_node *made = &g->nodes[value->node - 1];
     node_fate *f = &fates[value->node - 1];
     f->needed = true;
     if (user)
         f->user = user; /* the last that is set is the first in the graph */
-    if (value->value->kind == TERM_UNKNOWN && value->value->reason)
+    if (value->value->kind == TERM_UNKNOWN && value->value->reason && value->value->node == made)
         f->reason = value->value->reason;
 }
 
@@ -22,7 +23,7 @@ node_fate *onnx_fates(importer *im, const bindings *b, const char *output) {
         for (size_t j = g->nodes[i].output_count; j > 0; j--)
             if (*g->nodes[i].outputs[j - 1])
                 fates[i].value = bindings_slot(b, g->nodes[i].outputs[j - 1])->value;
-    need(fates, bindings_slot(b, output), 0);
+    need(g, fates, bindings_slot(b, output), 0);
     for (size_t i = g->node_count; i > 0; i--) {
         const onnx_node *n = &g->nodes[i - 1];
         bool known = fates[i - 1].value && fates[i - 1].value->kind != TERM_UNKNOWN;
@@ -30,7 +31,7 @@ node_fate *onnx_fates(importer *im, const bindings *b, const char *output) {
             const binding *value = *n->inputs[j] ? bindings_slot(b, n->inputs[j]) : NULL;
             /* What is known does not depend on what is not: a size that nobody asks for. */
             if (value && value->name && !(known && value->value->kind == TERM_UNKNOWN))
-                need(fates, value, i);
+                need(g, fates, value, i);
         }
     }
     for (const term *t = im->problems; t; t = t->a)

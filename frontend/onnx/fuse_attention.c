@@ -13,14 +13,18 @@ const term *term_linear(importer *im, const term *x, const onnx_tensor *weight, 
     uint64_t inputs = weight->dims[transposed ? 0 : 1], outputs = weight->dims[transposed ? 1 : 0];
     if (outputs == 0 || outputs > UINT32_MAX)
         return term_unknown(im, "multiplies a weight that makes no rows, or too wide ones");
+    bool fits = !bias || (bias->rank > 0 && bias->elements == outputs && bias->dims[bias->rank - 1] == outputs);
     const char *wrong = NULL;
-    if (inputs != x->width || (bias && bias->elements != outputs))
+    if (!fits)
+        wrong = arena_printf(im->a, "bias '%.80s' has %llu elements, the product %llu columns", bias->name,
+                             (unsigned long long)bias->elements, (unsigned long long)outputs);
+    if (inputs != x->width)
         wrong =
             arena_printf(im->a, "weight '%.80s' is [%llu, %llu], its operand %u wide: they do not fit", weight->name,
                          (unsigned long long)weight->dims[0], (unsigned long long)weight->dims[1], x->width);
     term *t = term_new(im, TERM_LINEAR, x, NULL);
     t->weight = weight;
-    t->bias = bias;
+    t->bias = fits ? bias : NULL;
     t->transposed = transposed;
     t->width = (uint32_t)outputs;
     return wrong ? term_instead(im, wrong, t) : t;

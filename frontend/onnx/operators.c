@@ -173,10 +173,16 @@ static const term *gemm(importer *im) {
                        bias ? bias->weight : NULL);
 }
 
+/** What was made of rows stands for codes of them, too: of `x`, which codes were given for. */
+static const term *recoded(importer *im, const term *x, const term *made) {
+    return x->kind == TERM_CODES && made->kind != TERM_UNKNOWN ? term_new(im, TERM_CODES, made, NULL) : made;
+}
+
 static const term *transpose(importer *im) {
     size_t count;
     const int64_t *perm = node_ints(im, "perm", SIZE_MAX, &count);
-    return term_transpose(im, im->in[0], perm, count);
+    const term *x = im->in[0];
+    return recoded(im, x, term_transpose(im, x->kind == TERM_CODES ? x->a : x, perm, count));
 }
 
 static const term *reshape(importer *im) {
@@ -185,7 +191,7 @@ static const term *reshape(importer *im) {
         return term_uniform(im, x->number);
     if (x->kind == TERM_INTS || x->kind == TERM_POSITIONS || x->kind == TERM_IDS || x->kind == TERM_TYPES)
         return x;
-    return sizes->kind == TERM_INTS ? term_reshape(im, x, sizes)
+    return sizes->kind == TERM_INTS ? recoded(im, x, term_reshape(im, x->kind == TERM_CODES ? x->a : x, sizes))
                                     : term_unknown(im, "reshapes to sizes that are not known");
 }
 

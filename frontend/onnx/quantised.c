@@ -57,20 +57,34 @@ static const char *set_scale(onnx_codes *codes, const term *scale) {
     return NULL;
 }
 
-/** By which axis one of each row or column is: 0, 1; -1 if the sizes say neither. `axis` counts where they say both. */
-static int axis_of(const onnx_tensor *of, const onnx_tensor *vector, int64_t axis) {
-    const uint64_t rows = of->rank == 2 ? of->dims[0] : 1, columns = of->rank ? of->dims[of->rank - 1] : 1;
+/** By which axis of the constant, as it lies in the file, one of each row or column is: 0, 1; -1 if the sizes say
+ * neither. `axis` is of the value, which may be the constant transposed. */
+static int axis_of(const onnx_tensor *of, bool transposed, const onnx_tensor *vector, int64_t axis) {
     bool upright = vector->rank == 2 && vector->dims[1] == 1 && vector->dims[0] > 1;
     if (of->rank < 2)
-        return vector->elements == columns ? 1 : -1;
+        return vector->elements == of->elements ? 1 : -1;
     axis = upright ? 0 : vector->rank == 2 ? 1 : axis < 0 ? axis + 2 : axis;
-    return vector->elements == (axis == 0 ? rows : columns) && axis <= 1 ? (int)axis : -1;
+    if (axis < 0 || axis > 1)
+        return -1;
+    axis = transposed ? 1 - axis : axis;
+    return vector->elements == of->dims[axis] ? (int)axis : -1;
 }
 
-/** A constant with these codes, if they fit. */
+/** A vector for what may be [1, n] or [n, 1]; NULL if the runtime cannot name its place. */
+static const onnx_tensor *flat(importer *im, const onnx_tensor *t, const onnx_tensor *of) {
+    if (!t->file || !of->file || strcmp(t->file, of->file) != 0 || t->offset == 0)
+        return NULL;
+    onnx_tensor *vector = ARENA_NEW(im->a, onnx_tensor);
+    *vector = *t;
+    vector->rank = 1;
+    vector->dims[0] = t->elements;
+    return vector;
+}
+
+/** A constant with these codes, which are only its own, if they fit. */
 static const term *coded(importer *im, const term *x, const onnx_tensor *of, onnx_codes *codes, int64_t axis) {
-    int by_scale = codes->scales ? axis_of(of, codes->scales, axis) : -2;
-    int by_zero = codes->zeros ? axis_of(of, codes->zeros, axis) : -2;
+    int by_scale = codes->scales ? axis_of(of, x->transposed, codes->scales, axis) : -2;
+    int by_zero = codes->zeros ? axis_of(of, x->transposed, codes->zeros, axis) : -2;
     if (by_scale == -1 || by_zero == -1 || (by_scale >= 0 && by_zero >= 0 && by_scale != by_zero))
         return term_unknown(im, arena_printf(im->a,
                                              "scales or zero points of '%.80s' are neither one nor one of each "
@@ -78,10 +92,11 @@ static const term *coded(importer *im, const term *x, const onnx_tensor *of, onn
                                              of->name));
     if (codes->scales || codes->zeros)
         codes->by_rows = by_scale == 0 || by_zero == 0;
-    const char *file = of->file;
-    if ((codes->scales && (!codes->scales->file || strcmp(codes->scales->file, file) != 0)) ||
-        (codes->zeros && (!codes->zeros->file || strcmp(codes->zeros->file, file) != 0)))
-        return term_unknown(im, "codes, scales and zero points must lie in one file");
+    const onnx_tensor *scales = codes->scales, *zeros = codes->zeros;
+    codes->scales = scales ? flat(im, scales, of) : NULL;
+    codes->zeros = zeros ? flat(im, zeros, of) : NULL;
+    if (!scales != !codes->scales || !zeros != !codes->zeros)
+        return term_unknown(im, "codes, scales and zero points must lie in one file, scales not at its very start");
     onnx_tensor *t = ARENA_NEW(im->a, onnx_tensor);
     *t = *of;
     t->codes = codes;

@@ -278,8 +278,19 @@ static inline bool some_error(const char *what) {
     return false;
 }
 
+/** Keeps a model for the fuzzer, in $DTQ_SEEDS if that is set. */
+static inline void keep_seed(buffer file) {
+    const char *directory = getenv("DTQ_SEEDS");
+    FILE *out = directory ? fopen(arena_printf(A, "%s/%zu.onnx", directory, file.count), "wb") : NULL;
+    if (!out)
+        return;
+    fwrite(file.data, 1, file.count, out);
+    fclose(out);
+}
+
 /** Any one byte changed, in a bit or in three: a model or an error, never both or neither. */
 static inline void survive_changed_bytes(buffer file, bool thorough) {
+    keep_seed(file);
     for (size_t i = 0; i < file.count; i++)
         for (unsigned bit = thorough ? 0 : (unsigned)i % 8; bit < 8; bit += thorough ? 3 : 8) {
             arena *a = arena_new();
