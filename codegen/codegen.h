@@ -38,6 +38,14 @@ typedef struct {
     uint64_t bops;
 } report_layer;
 
+/** What a run adds to its report, for its HTML alone. Everything stays the caller's; any member may be NULL. */
+typedef struct {
+    const char *text, *pair;
+    const char *const *tokens; /* [seq] as the vocabulary writes them */
+    const uint8_t *bits;       /* [layers][seq] that each token was chosen for: 0, 4 or 8 */
+    const dtq_event *events;   /* [instructions] of the simulator, in the place of the static timeline */
+} report_input;
+
 typedef struct {
     const char *model, *target;
     const dtq_machine *machine;
@@ -52,6 +60,8 @@ typedef struct {
     double dense_ops; /* 2 for each MAC of attention over all seq tokens and heads, nothing pruned or masked */
     size_t remark_count;
     const diag_entry *const *remarks;
+    const ir_module *module;   /* that it was built of; NULL: made by hand, without tiles and timeline */
+    const report_input *input; /* of a run, or NULL */
 } report;
 
 /** The static report of a module at stream level after `timeline`. NULL after an error. */
@@ -61,9 +71,11 @@ report *report_build(arena *a, diag *d, const ir_module *m);
  *  next layer's loads run under a layer, so its cycles are what it adds to the total: shares sum to 1. */
 void report_settle(report *r);
 
-typedef enum { REPORT_TEXT, REPORT_JSON, REPORT_CSV } report_format;
+typedef enum { REPORT_TEXT, REPORT_JSON, REPORT_CSV, REPORT_HTML } report_format;
 /** False if `out` could not be written. */
 bool report_print(const report *r, report_format format, FILE *out);
+/** One HTML document of all these reports, for a browser. False if `out` could not be written. */
+bool report_html(const report *const *reports, size_t count, FILE *out);
 
 /** Chrome trace (JSON, "traceEvents") of the engines' timeline: one track for each queue, one slice for each
  *  instruction but wait and signal, whose length is the time it occupies its engine; times are in microseconds of the

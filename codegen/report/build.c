@@ -348,6 +348,7 @@ report *report_build(arena *a, diag *d, const ir_module *m) {
     r->model = m->header.model ? m->header.model : "";
     r->target = m->machine.name;
     r->machine = &m->machine;
+    r->module = m;
     r->seq = m->header.seq;
     r->clustered = b.layer_count > 0;
     r->optimised = ir_pass_ran(m, "snap-precision");

@@ -4,9 +4,13 @@
 
 #include "codegen/codegen.h"
 
+/** What the cycles of every report cover. */
+#define REPORT_COVERS "attention; projections, FFN and norms run on the host and take no accelerator cycles"
+
 void report_text(const report *r, FILE *out);
 void report_json(const report *r, FILE *out);
 void report_csv(const report *r, FILE *out);
+void report_html_one(const report *r, FILE *out);
 
 /** Cycles in microseconds of the machine's clock. */
 static inline double report_us(const dtq_machine *machine, double cycles) {

@@ -125,7 +125,7 @@ void report_json(const report *r, FILE *out) {
     json_bool(&w, "optimised", r->optimised);
     json_bool(&w, "measured", r->measured);
     json_bool(&w, "expected", report_expected(r));
-    json_str(&w, "covers", "attention; projections, FFN and norms run on the host and take no accelerator cycles");
+    json_str(&w, "covers", REPORT_COVERS);
     json_open(&w, "layers", '[');
     for (size_t i = 0; i < r->layer_count; i++) {
         put_layer(&w, &r->layers[i]);

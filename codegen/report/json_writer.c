@@ -7,36 +7,15 @@
 
 #include "codegen/codegen.h"
 #include "codegen/report/number.h"
-
-static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
-
-/** Length of the UTF-8 sequence that `s` begins with; 0 if it is none (overlong, surrogate, cut short, too large). */
-static size_t sequence_length(const unsigned char *s) {
-    if (s[0] < 0x80) {
-        return 1;
-    }
-    size_t length = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
-    if (s[0] < 0xC2 || s[0] > 0xF4) {
-        return 0;
-    }
-    for (size_t i = 1; i < length; i++) {
-        if ((s[i] & 0xC0) != 0x80) { /* also stops at the terminating zero */
-            return 0;
-        }
-    }
-    bool overlong = (s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xF0 && s[1] < 0x90);
-    bool surrogate = s[0] == 0xED && s[1] >= 0xA0;
-    bool too_large = s[0] == 0xF4 && s[1] >= 0x90;
-    return overlong || surrogate || too_large ? 0 : length;
-}
+#include "codegen/report/utf8.h"
 
 static void write_string(FILE *out, const char *text) {
     fputc('"', out);
     const unsigned char *s = (const unsigned char *)text;
     while (*s) {
-        size_t length = sequence_length(s);
+        size_t length = utf8_length(s);
         if (length == 0) {
-            fputs(replacement, out);
+            fputs(UTF8_REPLACEMENT, out);
             s++;
         } else if (length > 1) {
             fwrite(s, 1, length, out);

@@ -21,8 +21,10 @@ int report_word(const char *section, const char *name, const dtq_machine *machin
 }
 
 bool report_print(const report *r, report_format format, FILE *out) {
-    static void (*const formats[])(const report *, FILE *) = {
-        [REPORT_TEXT] = report_text, [REPORT_JSON] = report_json, [REPORT_CSV] = report_csv};
+    static void (*const formats[])(const report *, FILE *) = {[REPORT_TEXT] = report_text,
+                                                              [REPORT_JSON] = report_json,
+                                                              [REPORT_CSV] = report_csv,
+                                                              [REPORT_HTML] = report_html_one};
     formats[format](r, out);
     return fflush(out) == 0 && !ferror(out);
 }

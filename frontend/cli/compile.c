@@ -45,7 +45,7 @@ static bool check_options(session *s) {
     const char *path = output_path(s);
     if (path && is_stdout(path) && given(s, OPT_trace) && is_stdout(value(s, OPT_trace)->text))
         return usage_error(s, "--output and --trace cannot both be standard output");
-    return true;
+    return check_report(s, (report_format)value(s, OPT_report)->word, lengths);
 }
 
 static bool trace(session *s, const compiled *c) {

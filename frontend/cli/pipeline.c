@@ -10,7 +10,7 @@
 #include "frontend/cli/shipped.h"
 #include "frontend/path.h"
 
-enum { IR_FILE_BYTES = 1 << 30, PROGRESS_FROM = 8 };
+enum { IR_FILE_BYTES = 1 << 30, PROGRESS_FROM = 8, HTML_REPORTS = 16 };
 
 static const src_loc nowhere = {0};
 
@@ -263,8 +263,15 @@ report *make_report(session *s, const compiled *c) {
     return r;
 }
 
+bool check_report(session *s, report_format format, size_t count) {
+    return format != REPORT_HTML || count <= HTML_REPORTS ||
+           usage_error(s, "--report=html shows up to %d reports in one document; there are %zu", HTML_REPORTS, count);
+}
+
 bool print_reports(session *s, report *const *reports, size_t count, report_format format, FILE *out) {
     bool many = count > 1, ok = true;
+    if (format == REPORT_HTML)
+        return report_html((const report *const *)reports, count, out) || out == stdout;
     if (many && format == REPORT_JSON)
         fputs("[\n", out);
     for (size_t i = 0; i < count && ok; i++) {

@@ -55,6 +55,8 @@ void program_relocate(session *s, dtq_program *p, const char *directory);
 bool write_program(session *s, const dtq_program *p, const char *path, bool made_here);
 /** The report of a module, with its own remarks if --remarks was given, else none; NULL after an error. */
 report *make_report(session *s, const compiled *c);
+/** Refuses more reports than one document holds, before anything is compiled. */
+bool check_report(session *s, report_format format, size_t count);
 /** Prints reports as --report says (`format`) to `out`. */
 bool print_reports(session *s, report *const *reports, size_t count, report_format format, FILE *out);
 /** Sets session.words to stderr if stdout carries a machine-readable report. */

@@ -31,7 +31,7 @@ static bool check_options(session *s) {
                 return usage_error(s, "--%s changes nothing without --engine=host", option_table[of_host_code[i]].name);
     if (given(s, OPT_tensors) && is_stdout(value(s, OPT_tensors)->text))
         return usage_error(s, "--output must be a file");
-    return true;
+    return !given(s, OPT_run_report) || check_report(s, (report_format)value(s, OPT_run_report)->word, inputs);
 }
 
 /* What decides how a model is compiled means nothing to a program. */

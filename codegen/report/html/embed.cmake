@@ -1,0 +1,16 @@
+# Writes html_style and html_script (codegen/report/html.h): the files of this folder as C strings.
+# cmake -DOUT=file.c -DSTYLE="a.css;..." -DSCRIPT="a.js;..." -P embed.cmake
+function(embed variable name)
+  set(text "const char ${name}[] =\n")
+  foreach(file IN LISTS ${variable})
+    file(READ "${file}" content)
+    string(REPLACE "\\" "\\\\" content "${content}")
+    string(REPLACE "\"" "\\\"" content "${content}")
+    string(REPLACE "\n" "\\n\"\n\"" content "${content}")
+    string(APPEND text "\"${content}\"\n")
+  endforeach()
+  file(APPEND "${OUT}" "${text};\n")
+endfunction()
+file(WRITE "${OUT}" "/* Made by codegen/report/html/embed.cmake. */\n#include \"codegen/report/html.h\"\n")
+embed(STYLE html_style)
+embed(SCRIPT html_script)
