@@ -157,12 +157,14 @@ void html_timeline(const html_page *p) {
     fprintf(
         out,
         "<p class=\"note\">Each queue of the accelerator is a lane, each instruction a bar as long as it occupies its "
-        "engine: %s. %zu instructions take time",
-        p->report->input && p->report->input->events ? "as the simulator ran them" : "the static schedule", all);
+        "engine: %s. ",
+        p->report->input && p->report->input->events ? "as the simulator ran them" : "the static schedule");
+    html_count(out, (double)all, false);
+    fputs(" instructions take time", out);
     if (t->count < all) {
-        fprintf(out,
-                "; neighbours are joined, %zu bars are drawn, and the darker part of a joined bar is the busy share",
-                t->count);
+        fputs("; neighbours are joined to ", out);
+        html_count(out, (double)t->count, false);
+        fputs(" bars, in which the darker part is the share of time that the engine is busy", out);
     }
     fputs(
         ".</p>\n<div class=\"timeline script\">\n<p class=\"tools\">"
