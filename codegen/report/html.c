@@ -3,6 +3,7 @@
 #include "codegen/report/html.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "codegen/report/number.h"
@@ -144,6 +145,15 @@ static const char *split_unit(char *text) {
     return blank + 1;
 }
 
+/** A value and the largest of these units, each a thousand of the one before, in which it is not below 1. */
+static const char *scaled(const html_page *p, double value, bool about, const char *const *units, const char **unit) {
+    for (; units[1] && fabs(value) >= 999.95; units++) {
+        value /= 1000;
+    }
+    *unit = units[0];
+    return arena_printf(p->arena, "%s%.4g", about ? "~" : "", value);
+}
+
 /** A count with `~` before it where it is an expectation. */
 static const char *grouped(const html_page *p, double value, bool about) {
     char digits[NUMBER_MAX];
@@ -174,18 +184,20 @@ static void put_facts(const html_page *p) {
                               r->cycles > 0 ? r->unclustered_cycles / r->cycles : 0));
     }
     char text[NUMBER_MAX];
-    put_fact(p, "energy_pj", "Energy", r->energy_pj, arena_printf(a, "%s%.4g", about ? "~" : "", r->energy_pj / 1e6),
-             "µJ", "by the target's energy table");
+    static const char *const energies[] = {"pJ", "nJ", "µJ", "mJ", "J", NULL};
+    static const char *const works[] = {"PE-cycles", "k PE-cycles", "M PE-cycles", "G PE-cycles", NULL};
+    const char *unit, *shown = scaled(p, r->energy_pj, about, energies, &unit);
+    put_fact(p, "energy_pj", "Energy", r->energy_pj, shown, unit, "by the target's energy table");
     number_bytes((double)r->dram_bytes, text);
-    const char *unit = split_unit(text);
+    unit = split_unit(text);
     put_fact(p, "dram_bytes", "DRAM", (double)r->dram_bytes, text, unit, "read and written");
     put_fact(p, "dense_gop_per_s", "Throughput", gops, grouped(p, gops, about), "GOP/s",
              arena_printf(a, "dense-equivalent, all %" PRIu32 " tokens", r->seq));
-    put_fact(p, "mac_cycles", "Work", worked, arena_printf(a, "%s%.4g", about ? "~" : "", worked / 1e6), "M PE-cycles",
-             "of multiplying");
+    shown = scaled(p, worked, about, works, &unit);
+    put_fact(p, "mac_cycles", "Work", worked, shown, unit, "of multiplying");
+    shown = scaled(p, stalled, about, works, &unit);
     put_fact(
-        p, "stall_cycles", "Stalled", stalled, arena_printf(a, "%s%.4g", about ? "~" : "", stalled / 1e6),
-        "M PE-cycles",
+        p, "stall_cycles", "Stalled", stalled, shown, unit,
         arena_printf(a, "%.1f %% of work and stalls", worked + stalled > 0 ? 100 * stalled / (worked + stalled) : 0));
     put_fact(p, "instructions", "Instructions", (double)r->instructions, grouped(p, (double)r->instructions, false), "",
              "of all queues");

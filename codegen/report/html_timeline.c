@@ -166,23 +166,23 @@ void html_timeline(const html_page *p) {
         html_count(out, (double)t->count, false);
         fputs(" bars, in which the darker part is the share of time that the engine is busy", out);
     }
-    fputs(
-        ".</p>\n<div class=\"timeline script\">\n<p class=\"tools\">"
-        "<button type=\"button\" data-do=\"in\" aria-label=\"zoom in\">+</button>"
-        "<button type=\"button\" data-do=\"out\" aria-label=\"zoom out\">−</button>"
-        "<button type=\"button\" data-do=\"fit\">Fit</button>"
-        "<button type=\"button\" data-do=\"before\">‹ Layer</button>"
-        "<button type=\"button\" data-do=\"after\">Layer ›</button>"
-        "<span class=\"legend\"></span></p>\n"
-        "<canvas tabindex=\"0\" role=\"application\" aria-label=\"Timeline of the engines. Left and right move, plus "
-        "and "
-        "minus zoom, 0 shows all, up and down choose a lane, comma and full stop go to the instruction before and "
-        "after, "
-        "brackets to the layer before and after\"></canvas>\n"
-        "<p class=\"readout\">Point at a bar, drag to move, turn the wheel over the focused timeline (or with Ctrl) to "
-        "zoom. Keys: <kbd>←</kbd> <kbd>→</kbd> move, <kbd>+</kbd> <kbd>−</kbd> zoom, <kbd>0</kbd> all, <kbd>↑</kbd> "
-        "<kbd>↓</kbd> lane, <kbd>,</kbd> <kbd>.</kbd> instruction, <kbd>[</kbd> <kbd>]</kbd> layer.</p>\n",
-        out);
+    fputs(".</p>\n<div class=\"timeline script\">\n<p class=\"tools\">"
+          "<button type=\"button\" data-do=\"in\" aria-label=\"zoom in\">+</button>"
+          "<button type=\"button\" data-do=\"out\" aria-label=\"zoom out\">−</button>"
+          "<button type=\"button\" data-do=\"fit\">Fit</button>"
+          "<button type=\"button\" data-do=\"before\">‹ Layer</button>"
+          "<button type=\"button\" data-do=\"after\">Layer ›</button>"
+          "<span class=\"legend\"></span></p>\n"
+          "<canvas tabindex=\"0\" role=\"application\" aria-label=\"Timeline of the engines. Left and right move, plus "
+          "and "
+          "minus zoom, 0 shows all, up and down choose a lane, comma and full stop go to the instruction before and "
+          "after, "
+          "brackets to the layer before and after\"></canvas>\n"
+          "<p class=\"note\">Point at a bar; drag to move; turn the wheel over the focused timeline, or with Ctrl, to "
+          "zoom. Keys: <kbd>←</kbd> <kbd>→</kbd> move, <kbd>+</kbd> <kbd>−</kbd> zoom, <kbd>0</kbd> all, <kbd>↑</kbd> "
+          "<kbd>↓</kbd> lane, <kbd>,</kbd> <kbd>.</kbd> instruction, <kbd>[</kbd> <kbd>]</kbd> layer.</p>\n<p "
+          "class=\"readout\"></p>\n",
+          out);
     put_data(p, t);
     fputs("</div>\n</section>\n", out);
 }

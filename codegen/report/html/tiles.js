@@ -44,12 +44,17 @@ dtqc.tiles = function (element) {
     return t < 1 ? mix(low, mid, t) : mix(mid, high, t - 1);
   }
 
-  function hatch(context, x, y, w, h) {
+  function ink(step) {
+    return dtqc.colour(step >= 2.6 ? "cost-light-text" : "cost-dark-text");
+  }
+
+  function hatch(context, x, y, w, h, colour) {
     context.save();
     context.beginPath();
     context.rect(x, y, w, h);
     context.clip();
-    context.strokeStyle = dtqc.colour("hatch");
+    context.strokeStyle = colour;
+    context.globalAlpha = 0.45;
     context.lineWidth = 1;
     context.beginPath();
     for (let d = 6 - ((x + y) % 6); d < w + h; d += 6) {
@@ -95,7 +100,7 @@ dtqc.tiles = function (element) {
         const line = w > 5 && h > 5 ? 1 : 0;
         context.fillStyle = fill(step);
         context.fillRect(x, y, w - line, h - line);
-        if (stall > 0 && line) hatch(context, x, y, w - 1, h - 1);
+        if (stall > 0 && line) hatch(context, x, y, w - 1, h - 1, ink(step));
         if (w > 17 && h > 12) labels.push([x + w / 2, y + h / 2, step]);
       }
     }
@@ -105,7 +110,7 @@ dtqc.tiles = function (element) {
       const text = Number.isInteger(step) ? String(step) : step.toFixed(1), wide = context.measureText(text).width + 4;
       context.fillStyle = fill(step);
       context.fillRect(x - wide / 2, y - 6, wide, 12);
-      context.fillStyle = dtqc.colour(step >= 2.6 ? "cost-light-text" : "cost-dark-text");
+      context.fillStyle = ink(step);
       context.fillText(text, x, y + 0.5);
     }
     strip(context, l.rowBits, true, l.sy);
@@ -191,7 +196,7 @@ dtqc.tiles = function (element) {
       ["b4", "4-bit"], ["b8", "8-bit slot"]]) {
       const item = document.createElement("span"), box = document.createElement("i");
       box.style.background = name === "hatch"
-        ? "repeating-linear-gradient(135deg, transparent 0 3px, var(--hatch) 3px 4px)" : `var(--${name})`;
+        ? "repeating-linear-gradient(135deg, transparent 0 3px, var(--muted) 3px 4px)" : `var(--${name})`;
       item.append(box, text);
       place.append(item);
     }

@@ -1,0 +1,160 @@
+/* Tiles one by one: their sums are those of the matmul, and slots come in the orders they should. */
+#include "codegen/report_util.h"
+
+#include "codegen/report/tile_grid.h"
+
+static const uint8_t original[] = {4, 8, 4, 4, 8, 4, 4, 4, 4}, clustered[] = {4, 4, 4, 4, 4, 4, 4, 8, 8};
+
+static void check_side(const tile_side *s, uint32_t slots, uint32_t high) {
+    uint32_t size = 0, eights = 0;
+    for (uint32_t i = 0; i < s->count; i++) {
+        ck_assert_uint_lt(s->class_of[i], s->class_count);
+        size += s->classes[s->class_of[i]].size;
+        eights += s->classes[s->class_of[i]].high;
+    }
+    ck_assert_uint_eq(size, slots);
+    ck_assert_uint_eq(eights, high);
+}
+
+/* The paper's Fig. 5: 39.5 % and 25 step cycles before, 10.8 % and 16 after. */
+START_TEST(fig5) {
+    arena *a = arena_new();
+    ir_module *m = fig5_module(a, true);
+    cost_model *cost = cost_new(a, &m->machine);
+    tile_grid before = tile_grid_qk(a, cost, &m->machine, original, original, 9, 9);
+    tile_grid after = tile_grid_qk(a, cost, &m->machine, clustered, clustered, 9, 9);
+    check_side(&before.rows, 9, 2);
+    check_side(&after.cols, 9, 2);
+    ck_assert_uint_eq(before.tiles, 9);
+    ck_assert_uint_eq(before.stalled, 8);
+    ck_assert_double_eq(before.step_cycles_sum, 25);
+    ck_assert_double_eq_tol(before.stall_ratio_mean, 0.395, 5e-4);
+    ck_assert_uint_eq(after.stalled, 5);
+    ck_assert_double_eq(after.step_cycles_sum, 16);
+    ck_assert_double_eq_tol(after.stall_ratio_mean, 0.108, 5e-4);
+    ck_assert_uint_eq(after.rows.class_count, 2); /* two tiles without 8-bit slots, one with both */
+    ck_assert_double_eq(after.step_cycles[0], 1);
+    ck_assert_double_eq(after.step_cycles[3], 4);
+    ck_assert_double_eq(after.stall_ratio[0], 0);
+    arena_free(a);
+}
+END_TEST
+
+/* Each tile priced alone makes what the cost model says of the whole, with tiles cut short on both sides. */
+START_TEST(sums_are_those_of_the_whole) {
+    enum { SLOTS = 92, DIM = 64 };
+    arena *a = arena_new();
+    dtq_machine machine;
+    dtq_machine_init(&machine);
+    machine.vssa_rows = 18;
+    machine.vssa_cols = 11;
+    cost_model *cost = cost_new(a, &machine);
+    uint8_t q[SLOTS], k[SLOTS];
+    uint32_t state = 7, high = 0;
+    for (int i = 0; i < SLOTS; i++) {
+        state = state * 1664525 + 1013904223;
+        q[i] = state >> 31 ? 8 : 4;
+        k[i] = state >> 30 & 1 ? 8 : 4;
+        high += q[i] == 8;
+    }
+    tile_grid qk = tile_grid_qk(a, cost, &machine, q, k, SLOTS, DIM);
+    tile_grid pv = tile_grid_pv(a, cost, &machine, q, k, SLOTS, DIM);
+    cost_result whole_qk = cost_qk(cost, q, SLOTS, k, SLOTS, DIM), whole_pv = cost_pv(cost, q, SLOTS, k, SLOTS, DIM);
+    check_side(&qk.rows, SLOTS, high);
+    check_side(&pv.rows, SLOTS, high);
+    check_side(&pv.cols, DIM, 0);
+    ck_assert_uint_eq(qk.tiles, whole_qk.tiles);
+    ck_assert_uint_eq(pv.tiles, whole_pv.tiles);
+    ck_assert_uint_eq(qk.stalled, whole_qk.stalled_tiles);
+    ck_assert_uint_eq(pv.stalled, whole_pv.stalled_tiles);
+    ck_assert_double_eq_tol(qk.step_cycles_sum, whole_qk.step_cycles, 1e-9);
+    ck_assert_double_eq_tol(pv.step_cycles_sum, whole_pv.step_cycles, 1e-9);
+    ck_assert_double_eq_tol(qk.stall_ratio_mean * (double)qk.tiles, whole_qk.stall_ratio_sum, 1e-9);
+    ck_assert_double_eq_tol(pv.stall_ratio_mean * (double)pv.tiles, whole_pv.stall_ratio_sum, 1e-9);
+    ck_assert_uint_eq(qk.steps, DIM);
+    ck_assert_uint_eq(pv.steps, SLOTS);
+    arena_free(a);
+}
+END_TEST
+
+static layer_facts *facts_of(arena *a, const ir_module *m) {
+    layer_facts *facts;
+    size_t count;
+    ck_assert(facts_read(a, diag_new(a, NULL), m, &facts, &count));
+    ck_assert_uint_eq(count, 1);
+    return facts;
+}
+
+static void check_bits(const slot_order *o, int operand, const uint8_t *wanted) {
+    ck_assert_mem_eq(o->bits[operand], wanted, 9);
+}
+
+START_TEST(orders_of_named_tokens) {
+    arena *a = arena_new();
+    order_origin origin;
+    ir_module *m = fig5_module(a, false); /* slots are tokens as they come */
+    slot_order o = original_order(a, m, facts_of(a, m), NULL, &origin);
+    ck_assert_int_eq(origin, ORIGIN_KNOWN);
+    check_bits(&o, DTQ_K, original);
+    o = clustered_order(a, m, facts_of(a, m));
+    check_bits(&o, DTQ_P, clustered);
+
+    m = fig5_module(a, true); /* and with the ids that clustering wrote down */
+    static const int64_t ids[] = {0, 2, 3, 5, 6, 7, 8, 1, 4}, wrong[] = {0, 2, 3, 5, 6, 7, 9, 1, 4};
+    ir_set_ints(m, 0, IR_KEY_ids, ids, 9);
+    o = original_order(a, m, facts_of(a, m), NULL, &origin);
+    ck_assert_int_eq(origin, ORIGIN_KNOWN);
+    check_bits(&o, DTQ_Q, original);
+    check_bits(&o, DTQ_P, original);
+    o = clustered_order(a, m, facts_of(a, m));
+    check_bits(&o, DTQ_V, clustered);
+    ir_set_ints(m, 0, IR_KEY_ids, wrong, 9);
+    original_order(a, m, facts_of(a, m), NULL, &origin);
+    ck_assert_int_eq(origin, ORIGIN_EXAMPLE);
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(order_of_a_run) {
+    static const uint8_t chosen[] = {0, 4, 8, 4, 4, 0, 8, 4, 4, 4, 4}, too_few[] = {4, 8, 4, 4, 8, 4, 4, 4, 0, 0, 0};
+    arena *a = arena_new();
+    order_origin origin;
+    ir_module *m = fig5_module(a, true);
+    m->header.seq = 11;
+    slot_order o = original_order(a, m, facts_of(a, m), chosen, &origin);
+    ck_assert_int_eq(origin, ORIGIN_RUN);
+    check_bits(&o, DTQ_Q, original);
+    original_order(a, m, facts_of(a, m), too_few, &origin);
+    ck_assert_int_eq(origin, ORIGIN_EXAMPLE);
+    m->machine.top_prob_bits = DTQ_PROB_8;
+    o = original_order(a, m, facts_of(a, m), chosen, &origin);
+    for (int i = 0; i < 9; i++)
+        ck_assert_uint_eq(o.bits[DTQ_P][i], 8);
+    check_bits(&o, DTQ_V, original);
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(examples_have_the_right_counts) {
+    arena *a = arena_new();
+    for (uint32_t high = 0; high <= 9; high++) {
+        ir_module *m = ir_module_new(a, IR_STREAM);
+        m->header.seq = 9;
+        const report_test_layer l = {.slots = 9, .high = high, .heads = 1, .head_dim = 9};
+        add_layer(m, &l);
+        order_origin origin;
+        slot_order o = original_order(a, m, facts_of(a, m), NULL, &origin);
+        slot_order again = original_order(a, m, facts_of(a, m), NULL, &origin);
+        check_bits(&o, DTQ_K, again.bits[DTQ_K]);
+        ck_assert_int_eq(origin, high == 0 || high == 9 ? ORIGIN_KNOWN : ORIGIN_EXAMPLE);
+        uint32_t eights = 0;
+        for (int i = 0; i < 9; i++)
+            eights += o.bits[DTQ_K][i] == 8;
+        ck_assert_uint_eq(eights, high);
+    }
+    arena_free(a);
+}
+END_TEST
+
+REPORT_MAIN("tile_grid", fig5, sums_are_those_of_the_whole, orders_of_named_tokens, order_of_a_run,
+            examples_have_the_right_counts)
