@@ -12,6 +12,7 @@ dtqc.tiles = function (element) {
     example: "One placement of the 8-bit tokens, drawn at random: only data decide. The table has the mean over all.",
     clustered: "As the array sees them, slots clustered by precision.",
   };
+  const bases = new Map(); // of canvases: what has been drawn
   let cursor = { canvas: null, row: 0, col: 0 };
 
   function current(canvas) {
@@ -26,9 +27,9 @@ dtqc.tiles = function (element) {
     return at;
   }
 
-  function cost(grid, row, col) {
-    const at = grid.rows.tiles[row] * grid.cols.classes.length + grid.cols.tiles[col];
-    return { step: grid.step_cycles[at], stall: grid.stall[at] };
+  // Where a tile's numbers stand in the lists of the grid.
+  function place(grid, row, col) {
+    return grid.rows.tiles[row] * grid.cols.classes.length + grid.cols.tiles[col];
   }
 
   function mix(a, b, t) {
@@ -48,18 +49,17 @@ dtqc.tiles = function (element) {
     return dtqc.colour(step >= 2.6 ? "cost-light-text" : "cost-dark-text");
   }
 
-  function hatch(context, x, y, w, h, colour) {
+  // Diagonals over all of `path`, from edge to edge of the grid.
+  function hatch(context, path, size, colour) {
     context.save();
-    context.beginPath();
-    context.rect(x, y, w, h);
-    context.clip();
+    context.clip(path);
     context.strokeStyle = colour;
     context.globalAlpha = 0.45;
     context.lineWidth = 1;
     context.beginPath();
-    for (let d = 6 - ((x + y) % 6); d < w + h; d += 6) {
-      context.moveTo(x + d, y);
-      context.lineTo(x + d - h, y + h);
+    for (let d = 0; d < 2 * size; d += 6) {
+      context.moveTo(d, 0);
+      context.lineTo(d - size, size);
     }
     context.stroke();
     context.restore();
@@ -88,33 +88,45 @@ dtqc.tiles = function (element) {
     };
   }
 
-  function draw(canvas) {
-    const l = layout(canvas), width = WIDTH[l.matmul] + l.origin + 2, height = HEIGHT + l.origin + 2;
-    const context = dtqc.canvas(canvas, width, height);
-    const labels = [];
+  // All but the cursor, on a canvas of its own, so that moving is quick in grids of many tiles.
+  function drawTiles(l, width, height) {
+    const base = document.createElement("canvas"), context = dtqc.canvas(base, width, height), labels = [];
+    const fills = l.grid.step_cycles.map(fill), inks = l.grid.step_cycles.map(ink), waiting = new Map();
     for (let r = 0; r + 1 < l.rows.length; r++) {
       for (let c = 0; c + 1 < l.cols.length; c++) {
-        const { step, stall } = cost(l.grid, r, c);
-        const x = l.origin + l.cols[c] * l.sx, y = l.origin + l.rows[r] * l.sy;
+        const at = place(l.grid, r, c), x = l.origin + l.cols[c] * l.sx, y = l.origin + l.rows[r] * l.sy;
         const w = (l.cols[c + 1] - l.cols[c]) * l.sx, h = (l.rows[r + 1] - l.rows[r]) * l.sy;
         const line = w > 5 && h > 5 ? 1 : 0;
-        context.fillStyle = fill(step);
+        context.fillStyle = fills[at];
         context.fillRect(x, y, w - line, h - line);
-        if (stall > 0 && line) hatch(context, x, y, w - 1, h - 1, ink(step));
-        if (w > 17 && h > 12) labels.push([x + w / 2, y + h / 2, step]);
+        if (l.grid.stall[at] > 0) {
+          if (!waiting.has(inks[at])) waiting.set(inks[at], new Path2D());
+          waiting.get(inks[at]).rect(x, y, w - line, h - line);
+        }
+        if (w > 22 && h > 12) labels.push([x + w / 2, y + h / 2, at]);
       }
     }
+    for (const [colour, path] of waiting) hatch(context, path, Math.max(width, height), colour);
     context.textAlign = "center";
     context.textBaseline = "middle";
-    for (const [x, y, step] of labels) {
-      const text = Number.isInteger(step) ? String(step) : step.toFixed(1), wide = context.measureText(text).width + 4;
-      context.fillStyle = fill(step);
+    for (const [x, y, at] of labels) {
+      const step = l.grid.step_cycles[at], text = Number.isInteger(step) ? String(step) : step.toFixed(1);
+      const wide = context.measureText(text).width + 4;
+      context.fillStyle = fills[at];
       context.fillRect(x - wide / 2, y - 6, wide, 12);
-      context.fillStyle = ink(step);
+      context.fillStyle = inks[at];
       context.fillText(text, x, y + 0.5);
     }
     strip(context, l.rowBits, true, l.sy);
     if (l.colBits) strip(context, l.colBits, false, l.sx);
+    return base;
+  }
+
+  function draw(canvas) {
+    const l = layout(canvas), width = WIDTH[l.matmul] + l.origin + 2, height = HEIGHT + l.origin + 2;
+    if (!bases.has(canvas)) bases.set(canvas, drawTiles(l, width, height));
+    const context = dtqc.canvas(canvas, width, height);
+    context.drawImage(bases.get(canvas), 0, 0, width, height);
     if (cursor.canvas === canvas) {
       const { row, col } = cursor;
       context.strokeStyle = dtqc.colour("cursor");
@@ -125,7 +137,8 @@ dtqc.tiles = function (element) {
   }
 
   function describe(canvas) {
-    const l = layout(canvas), { row, col } = cursor, { step, stall } = cost(l.grid, row, col);
+    const l = layout(canvas), { row, col } = cursor, at = place(l.grid, row, col);
+    const step = l.grid.step_cycles[at], stall = l.grid.stall[at];
     const [height, rowHigh] = l.grid.rows.classes[l.grid.rows.tiles[row]];
     const [width, colHigh] = l.grid.cols.classes[l.grid.cols.tiles[col]];
     const across = l.matmul === "qk" ? `key slots ${l.cols[col]}–${l.cols[col + 1] - 1} (${colHigh} of ${width} at 8 bits)`
@@ -176,6 +189,7 @@ dtqc.tiles = function (element) {
   }
 
   function show() {
+    bases.clear();
     element.querySelectorAll(".origin").forEach(function (p, i) {
       p.textContent = origins[groups[Number(select.value)].orders[i].name];
     });
@@ -190,15 +204,14 @@ dtqc.tiles = function (element) {
   }
 
   function ramp() {
-    const place = element.querySelector(".ramp");
-    place.replaceChildren();
+    const legend = element.querySelector(".ramp");
     for (const [name, text] of [["cost-low", "1"], ["cost-mid", "2"], ["cost-high", "4 cycles a step"], ["hatch", "PEs wait"],
       ["b4", "4-bit"], ["b8", "8-bit slot"]]) {
       const item = document.createElement("span"), box = document.createElement("i");
       box.style.background = name === "hatch"
         ? "repeating-linear-gradient(135deg, transparent 0 3px, var(--muted) 3px 4px)" : `var(--${name})`;
       item.append(box, text);
-      place.append(item);
+      legend.append(item);
     }
   }
 

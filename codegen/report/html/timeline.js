@@ -42,8 +42,10 @@ dtqc.timeline = function (element) {
     return from + ((px - LABEL) / (width() - LABEL)) * (to - from);
   }
 
-  function opColour(op) {
-    return dtqc.colour("op-" + op) || dtqc.colour("op-other");
+  const colours = {}; // of instructions, read once a drawing
+  function readColours() {
+    for (const op of source.ops.concat("several")) colours[op] = dtqc.colour("op-" + op) || dtqc.colour("op-other");
+    colours.bg = dtqc.colour("bg");
   }
 
   function drawLayers(context, bottom) {
@@ -83,7 +85,7 @@ dtqc.timeline = function (element) {
     context.beginPath();
     context.rect(left, top, w, h);
     context.clip();
-    context.strokeStyle = dtqc.colour("bg");
+    context.strokeStyle = colours.bg;
     context.globalAlpha = 0.45;
     context.beginPath();
     for (let d = 0; d < w + h; d += 6) {
@@ -97,7 +99,7 @@ dtqc.timeline = function (element) {
   function drawBar(context, b, top, chosen) {
     const left = Math.max(x(b.start), LABEL), right = Math.min(Math.max(x(b.end), x(b.start) + 0.7), width());
     const w = right - left, h = height - 4, span = b.end - b.start;
-    context.fillStyle = opColour(b.op);
+    context.fillStyle = colours[b.op];
     if (b.count > 1 && b.busy < span) {
       const part = (h * b.busy) / span;
       context.globalAlpha = 0.35;
@@ -111,9 +113,9 @@ dtqc.timeline = function (element) {
     const name = (text[b.op] || b.op) + (b.head >= 0 && b.count === 1 ? " h" + b.head : "");
     if (w > 26 && context.measureText(name).width + 6 < w) {
       const wide = context.measureText(name).width + 4;
-      context.fillStyle = opColour(b.op);
+      context.fillStyle = colours[b.op];
       context.fillRect(left + 1, top + 1, wide, h - 2);
-      context.fillStyle = dtqc.colour("bg");
+      context.fillStyle = colours.bg;
       context.fillText(name, left + 3, top + h / 2 + 0.5);
     }
     if (chosen) {
@@ -127,6 +129,7 @@ dtqc.timeline = function (element) {
   function draw() {
     const bottom = TOP + lanes.length * height + 3, context = dtqc.canvas(canvas, width(), bottom);
     context.textBaseline = "middle";
+    readColours();
     drawLayers(context, bottom);
     drawAxis(context);
     lanes.forEach(function (l, i) {
