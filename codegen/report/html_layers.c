@@ -26,7 +26,8 @@ typedef struct {
 
 static const html_column columns[] = {
     COLUMN("layer", "", CELL_U32, index),
-    COLUMN("0-bit", "tokens of the input that are pruned", CELL_U32, pruned),
+    COLUMN("0-bit", "tokens of the input whose key has left; where keys are pruned they stay as 4-bit queries",
+           CELL_U32, pruned),
     COLUMN("4-bit", "active tokens chosen for 4 bits", CELL_U32, low),
     COLUMN("8-bit", "active tokens chosen for 8 bits", CELL_U32, high),
     COLUMN("Q", "4-bit queries that run at 8 bits because it costs nothing", CELL_U32, promoted[DTQ_Q]),

@@ -22,9 +22,14 @@ static const uint8_t *chosen_of(const html_page *p, uint32_t layer) {
     return in && in->bits ? in->bits + (size_t)layer * p->report->seq : NULL;
 }
 
-static bool same_bits(const slot_order *a, const slot_order *b, uint32_t slots) {
+/** How many slots have an operand. */
+static uint32_t operand_slots(const layer_facts *l, int operand) {
+    return operand == DTQ_K || operand == DTQ_V ? l->keys : l->slots;
+}
+
+static bool same_bits(const slot_order *a, const slot_order *b, const layer_facts *l) {
     for (int i = 0; i < DTQ_OPERANDS; i++) {
-        if (memcmp(a->bits[i], b->bits[i], slots) != 0) {
+        if (memcmp(a->bits[i], b->bits[i], operand_slots(l, i)) != 0) {
             return false;
         }
     }
@@ -33,9 +38,9 @@ static bool same_bits(const slot_order *a, const slot_order *b, uint32_t slots) 
 
 static bool same_group(const layer_group *a, const layer_group *b) {
     const layer_facts *x = a->facts, *y = b->facts;
-    return x->slots == y->slots && x->heads == y->heads && x->head_dim == y->head_dim && a->origin == b->origin &&
-           same_bits(&a->order[BEFORE], &b->order[BEFORE], x->slots) &&
-           same_bits(&a->order[AFTER], &b->order[AFTER], x->slots);
+    return x->slots == y->slots && x->keys == y->keys && x->heads == y->heads && x->head_dim == y->head_dim &&
+           a->origin == b->origin && same_bits(&a->order[BEFORE], &b->order[BEFORE], x) &&
+           same_bits(&a->order[AFTER], &b->order[AFTER], x);
 }
 
 static layer_group *make_groups(const html_page *p, size_t *count) {
@@ -52,10 +57,10 @@ static layer_group *make_groups(const html_page *p, size_t *count) {
         }
         for (int o = 0; o < ORDERS; o++) {
             const uint8_t *const *bits = g.order[o].bits;
-            g.qk[o] = tile_grid_qk(p->arena, p->cost, r->machine, bits[DTQ_Q], bits[DTQ_K], g.facts->slots,
-                                   g.facts->head_dim);
-            g.pv[o] = tile_grid_pv(p->arena, p->cost, r->machine, bits[DTQ_P], bits[DTQ_V], g.facts->slots,
-                                   g.facts->head_dim);
+            g.qk[o] = tile_grid_qk(p->arena, p->cost, r->machine, bits[DTQ_Q], g.facts->slots, bits[DTQ_K],
+                                   g.facts->keys, g.facts->head_dim);
+            g.pv[o] = tile_grid_pv(p->arena, p->cost, r->machine, bits[DTQ_P], g.facts->slots, bits[DTQ_V],
+                                   g.facts->keys, g.facts->head_dim);
         }
         groups[n++] = g;
     }
@@ -104,9 +109,15 @@ static void put_sums(FILE *out, grid_sums s, uint32_t heads, bool about) {
     fputs("</td>", out);
 }
 
+/** True if the original order's sums are means over all placements. Where queries outnumber keys there is no closed
+ * form of them, and the sums are of the example. */
+static bool is_expected(const layer_group *g) {
+    return g->origin == ORIGIN_EXAMPLE && g->facts->keys == g->facts->slots;
+}
+
 static void put_row(const html_page *p, const layer_group *g, bool is_pv) {
     FILE *out = p->out;
-    bool about = g->origin == ORIGIN_EXAMPLE;
+    bool about = is_expected(g);
     grid_sums after = sums_of(is_pv ? &g->pv[AFTER] : &g->qk[AFTER]);
     grid_sums before = about ? expected_sums(p, g->facts, is_pv) : sums_of(is_pv ? &g->pv[BEFORE] : &g->qk[BEFORE]);
     fprintf(out, "<tr><th scope=\"row\">%s</th><td class=\"word\">%s</td><td>", label(p, g),
@@ -119,16 +130,21 @@ static void put_row(const html_page *p, const layer_group *g, bool is_pv) {
 }
 
 static void put_table(const html_page *p, const layer_group *groups, size_t count) {
-    fputs(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Sums over the tiles\">\n"
-        "<table class=\"numbers\">\n<caption>Sums over the tiles of all heads. Step cycles: what the slowest PE of "
-        "each "
-        "tile takes for one step. Layers with the same numbers share a row, which has the numbers of each.</caption>\n"
-        "<thead><tr><th colspan=\"3\" class=\"group\"></th><th colspan=\"3\" scope=\"colgroup\" "
-        "class=\"group\">original order</th><th colspan=\"3\" scope=\"colgroup\" class=\"group\">clustered</th><th "
-        "class=\"group\"></th></tr>\n<tr><th scope=\"col\">layer</th><th scope=\"col\">matmul</th><th "
-        "scope=\"col\">tiles</th>",
-        p->out);
+    bool example = false;
+    for (size_t i = 0; i < count; i++) {
+        example = example || (groups[i].origin == ORIGIN_EXAMPLE && !is_expected(&groups[i]));
+    }
+    fprintf(p->out,
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Sums over the tiles\">\n"
+            "<table class=\"numbers\">\n<caption>Sums over the tiles of all heads. Step cycles: what the slowest PE of "
+            "each "
+            "tile takes for one step. Layers with the same numbers share a row, which has the numbers of "
+            "each.%s</caption>\n"
+            "<thead><tr><th colspan=\"3\" class=\"group\"></th><th colspan=\"3\" scope=\"colgroup\" "
+            "class=\"group\">original order</th><th colspan=\"3\" scope=\"colgroup\" class=\"group\">clustered</th><th "
+            "class=\"group\"></th></tr>\n<tr><th scope=\"col\">layer</th><th scope=\"col\">matmul</th><th "
+            "scope=\"col\">tiles</th>",
+            example ? " Where queries outnumber keys, the original order's are of the placement that is drawn." : "");
     for (int i = 0; i < ORDERS; i++) {
         fputs("<th scope=\"col\">stalled</th><th scope=\"col\">stall&nbsp;%</th><th scope=\"col\">step cycles</th>",
               p->out);
@@ -179,8 +195,8 @@ static void put_grid(FILE *out, const char *key, const tile_grid *g) {
 }
 
 /** Bits as digits, one for each slot; nothing if they are those of the queries, which have been written. */
-static void put_bits(FILE *out, const char *key, const uint8_t *bits, const uint8_t *q, uint32_t slots) {
-    if (q && memcmp(bits, q, slots) == 0) {
+static void put_bits(FILE *out, const char *key, const uint8_t *bits, const uint8_t *q, uint32_t slots, bool all) {
+    if (q && all && memcmp(bits, q, slots) == 0) {
         return;
     }
     fprintf(out, "%s\"%s\":\"", q ? "," : "", key);
@@ -195,10 +211,11 @@ static void put_order(const html_page *p, const layer_group *g, int o) {
     static const char *const operands[DTQ_OPERANDS] = {[DTQ_Q] = "q", [DTQ_K] = "k", [DTQ_V] = "v", [DTQ_P] = "p"};
     const slot_order *order = &g->order[o];
     fprintf(p->out, "%s{\"name\":\"%s\",\"bits\":{", o ? ",\n" : "", o == BEFORE ? origins[g->origin] : "clustered");
-    put_bits(p->out, "q", order->bits[DTQ_Q], NULL, g->facts->slots);
+    put_bits(p->out, "q", order->bits[DTQ_Q], NULL, g->facts->slots, true);
     for (int i = 0; i < DTQ_OPERANDS; i++) {
         if (i != DTQ_Q) {
-            put_bits(p->out, operands[i], order->bits[i], order->bits[DTQ_Q], g->facts->slots);
+            put_bits(p->out, operands[i], order->bits[i], order->bits[DTQ_Q], operand_slots(g->facts, i),
+                     operand_slots(g->facts, i) == g->facts->slots);
         }
     }
     fputc('}', p->out);
@@ -239,7 +256,7 @@ static void put_figure(const html_page *p, int order, bool is_pv) {
 /** The layer that has most to show: the first with tokens of both precisions, else the first. */
 static size_t most_telling(const layer_group *groups, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        if (groups[i].facts->high > 0 && groups[i].facts->high < groups[i].facts->slots) {
+        if (groups[i].facts->high > 0 && groups[i].facts->high < groups[i].facts->keys) {
             return i;
         }
     }

@@ -37,13 +37,18 @@ void html_tokens(const html_page *p) {
     const report *r = p->report;
     FILE *out = p->out;
     html_section(p, "tokens", "Tokens");
-    fputs("<p class=\"note\">Each token of the input by the precision it was chosen for: "
-          "<span class=\"key b8\">8</span> 8 bits, <span class=\"key b4\">4</span> 4 bits, <span class=\"key "
-          "b0\">·</span> pruned. Layer 0 knows no importance yet; the importance that a layer measures chooses for the "
-          "next one.</p>\n"
-          "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Tokens by layer\">\n<table "
-          "class=\"tokens\">\n",
-          out);
+    bool muted = false;
+    for (size_t l = 0; l < r->layer_count; l++) {
+        muted = muted || r->layers[l].muted > 0;
+    }
+    fprintf(out,
+            "<p class=\"note\">Each token of the input by the precision it was chosen for: <span class=\"key "
+            "b8\">8</span> 8 "
+            "bits, <span class=\"key b4\">4</span> 4 bits, <span class=\"key b0\">·</span> pruned%s. What a layer "
+            "measures as a token's importance chooses for the layer after it; the first has none to go by.</p>\n"
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Tokens by layer\">\n"
+            "<table class=\"tokens\">\n",
+            muted ? ": its key and value have left, it goes on as a 4-bit query" : "");
     put_token_headings(p);
     fputs("<tbody>\n", out);
     for (size_t l = 0; l < r->layer_count; l++) {

@@ -44,11 +44,11 @@ static void sum_up(tile_grid *g) {
 }
 
 static tile_grid make_grid(arena *a, cost_model *cost, const dtq_machine *machine, const uint8_t *row_bits,
-                           const uint8_t *other, uint32_t slots, uint32_t head_dim, bool is_pv) {
+                           uint32_t queries, const uint8_t *other, uint32_t keys, uint32_t head_dim, bool is_pv) {
     uint32_t *first_row, *first_col, rows = (uint32_t)machine->vssa_rows, cols = (uint32_t)machine->vssa_cols;
-    tile_grid g = {.rows = cut(a, row_bits, slots, rows, &first_row),
-                   .cols = is_pv ? cut(a, NULL, head_dim, cols, &first_col) : cut(a, other, slots, cols, &first_col),
-                   .steps = is_pv ? slots : head_dim};
+    tile_grid g = {.rows = cut(a, row_bits, queries, rows, &first_row),
+                   .cols = is_pv ? cut(a, NULL, head_dim, cols, &first_col) : cut(a, other, keys, cols, &first_col),
+                   .steps = is_pv ? keys : head_dim};
     size_t classes = (size_t)g.rows.class_count * g.cols.class_count;
     g.step_cycles = ARENA_ARRAY(a, double, classes);
     g.stall_ratio = ARENA_ARRAY(a, double, classes);
@@ -56,7 +56,7 @@ static tile_grid make_grid(arena *a, cost_model *cost, const dtq_machine *machin
         for (uint32_t c = 0; c < g.cols.class_count; c++) {
             const uint8_t *row = row_bits + (size_t)first_row[r] * rows;
             uint32_t height = g.rows.classes[r].size, width = g.cols.classes[c].size;
-            cost_result one = is_pv ? cost_pv(cost, row, height, other, slots, width)
+            cost_result one = is_pv ? cost_pv(cost, row, height, other, keys, width)
                                     : cost_qk(cost, row, height, other + (size_t)first_col[c] * cols, width, head_dim);
             g.step_cycles[r * g.cols.class_count + c] = one.step_cycles;
             g.stall_ratio[r * g.cols.class_count + c] = one.stall_ratio_sum;
@@ -66,38 +66,37 @@ static tile_grid make_grid(arena *a, cost_model *cost, const dtq_machine *machin
     return g;
 }
 
-tile_grid tile_grid_qk(arena *a, cost_model *cost, const dtq_machine *machine, const uint8_t *q, const uint8_t *k,
-                       uint32_t slots, uint32_t head_dim) {
-    return make_grid(a, cost, machine, q, k, slots, head_dim, false);
+tile_grid tile_grid_qk(arena *a, cost_model *cost, const dtq_machine *machine, const uint8_t *q, uint32_t queries,
+                       const uint8_t *k, uint32_t keys, uint32_t head_dim) {
+    return make_grid(a, cost, machine, q, queries, k, keys, head_dim, false);
 }
 
-tile_grid tile_grid_pv(arena *a, cost_model *cost, const dtq_machine *machine, const uint8_t *p, const uint8_t *v,
-                       uint32_t slots, uint32_t head_dim) {
-    return make_grid(a, cost, machine, p, v, slots, head_dim, true);
+tile_grid tile_grid_pv(arena *a, cost_model *cost, const dtq_machine *machine, const uint8_t *p, uint32_t queries,
+                       const uint8_t *v, uint32_t keys, uint32_t head_dim) {
+    return make_grid(a, cost, machine, p, queries, v, keys, head_dim, true);
 }
 
 /* ---- orders ------------------------------------------------------------------------------------------------------ */
 
-/** Q, K and V at the bits their tokens were chosen for, P as the machine's prob_bits say. */
-static slot_order unpromoted(arena *a, const dtq_machine *machine, const uint8_t *chosen, uint32_t slots) {
-    uint8_t *p = arena_alloc(a, slots);
+/** Q, K and V at the bits that the keys' tokens were chosen for, P as the machine's prob_bits say; queries without a
+ * key run at 4 bits. first_key: where the keys stand among the slots. */
+static slot_order unpromoted(arena *a, const dtq_machine *machine, const layer_facts *l, const uint8_t *key_bits,
+                             uint32_t first_key) {
+    uint8_t *q = arena_alloc(a, l->slots), *p = arena_alloc(a, l->slots);
     int prob8 = facts_prob8(machine);
-    for (uint32_t i = 0; i < slots; i++) {
-        p[i] = prob8 < 0 ? chosen[i] : prob8 ? 8 : 4;
+    for (uint32_t i = 0; i < l->slots; i++) {
+        q[i] = i >= first_key && i < first_key + l->keys ? key_bits[i - first_key] : 4;
+        p[i] = prob8 < 0 ? q[i] : prob8 ? 8 : 4;
     }
-    slot_order o;
-    for (int i = 0; i < DTQ_OPERANDS; i++) {
-        o.bits[i] = i == DTQ_P ? p : chosen;
-    }
-    return o;
+    return (slot_order){.bits = {[DTQ_Q] = q, [DTQ_K] = key_bits, [DTQ_V] = key_bits, [DTQ_P] = p}};
 }
 
-/** Bits by slot as the layer's segments say; NULL if they do not cover it. */
+/** Bits of the keys as the layer's segments say; NULL if they do not cover its slots. */
 static const uint8_t *segment_bits(arena *a, const ir_module *m, const layer_facts *l) {
     const ir_attr *segments = ir_get(m, l->op, IR_KEY_segments);
     size_t count = 0;
     const uint8_t *bits = segments ? ir_runs_expand(a, segments, &count) : NULL;
-    return count == l->slots ? bits : NULL;
+    return bits && count == l->slots ? bits + l->first_key : NULL;
 }
 
 static bool is_original(const ir_module *m, const layer_facts *l) {
@@ -105,8 +104,8 @@ static bool is_original(const ir_module *m, const layer_facts *l) {
     return order && strcmp(order, "original") == 0;
 }
 
-/** What a run chose, without the pruned; NULL if it is not of this layer's size. */
-static const uint8_t *active_bits(arena *a, const uint8_t *chosen, uint32_t seq, uint32_t slots) {
+/** What a run chose, without the tokens whose key has left; NULL if it is not of this layer's size. */
+static const uint8_t *chosen_bits(arena *a, const uint8_t *chosen, uint32_t seq, uint32_t keys) {
     uint8_t *bits = arena_alloc(a, (size_t)seq + 1);
     uint32_t n = 0;
     for (uint32_t i = 0; i < seq; i++) {
@@ -114,30 +113,25 @@ static const uint8_t *active_bits(arena *a, const uint8_t *chosen, uint32_t seq,
             bits[n++] = chosen[i];
         }
     }
-    return n == slots ? bits : NULL;
+    return n == keys ? bits : NULL;
 }
 
-/** Slots back in the order of the tokens that the module names; NULL if it names none. */
-static const uint8_t *sorted_by_id(arena *a, const ir_module *m, const layer_facts *l, const uint8_t *slot_bits) {
+/** Keys back in the order of the tokens that the module names; NULL if it names none. */
+static const uint8_t *sorted_by_id(arena *a, const ir_module *m, const layer_facts *l, const uint8_t *key_bits) {
     const ir_attr *ids = ir_get(m, l->op, IR_KEY_ids);
-    if (!ids || ids->count != l->slots || !slot_bits) {
+    if (!ids || ids->count != l->slots || !key_bits) {
         return NULL;
     }
-    uint8_t *by_id = arena_alloc(a, (size_t)m->header.seq + 1), *bits = arena_alloc(a, l->slots);
+    uint8_t *by_id = arena_alloc(a, (size_t)m->header.seq + 1);
     memset(by_id, 0, (size_t)m->header.seq + 1);
-    for (uint32_t i = 0; i < l->slots; i++) {
-        if (ids->ints[i] < 0 || ids->ints[i] >= m->header.seq) {
+    for (uint32_t i = 0; i < l->keys; i++) {
+        int64_t id = ids->ints[l->first_key + i];
+        if (id < 0 || id >= m->header.seq) {
             return NULL;
         }
-        by_id[ids->ints[i]] = slot_bits[i];
+        by_id[id] = key_bits[i];
     }
-    uint32_t n = 0;
-    for (uint32_t id = 0; id < m->header.seq && n < l->slots; id++) {
-        if (by_id[id]) {
-            bits[n++] = by_id[id];
-        }
-    }
-    return n == l->slots ? bits : NULL;
+    return chosen_bits(a, by_id, m->header.seq, l->keys);
 }
 
 /** One placement of the 8-bit tokens, every one as likely, always the same (selection sampling over splitmix64). */
@@ -158,30 +152,32 @@ static const uint8_t *example(arena *a, uint32_t slots, uint32_t high) {
 
 slot_order original_order(arena *a, const ir_module *m, const layer_facts *l, const uint8_t *chosen,
                           order_origin *origin) {
-    const uint8_t *bits = chosen ? active_bits(a, chosen, m->header.seq, l->slots) : NULL;
+    const uint8_t *bits = chosen ? chosen_bits(a, chosen, m->header.seq, l->keys) : NULL;
     *origin = ORIGIN_RUN;
     if (!bits) {
-        const uint8_t *by_slot = l->known || l->high == 0 || l->high == l->slots ? segment_bits(a, m, l) : NULL;
-        bool same = l->high == 0 || l->high == l->slots;
+        const bool same = l->high == 0 || l->high == l->keys;
+        const uint8_t *by_slot = l->known || same ? segment_bits(a, m, l) : NULL;
         bits = same || (l->known && is_original(m, l)) ? by_slot : sorted_by_id(a, m, l, by_slot);
         *origin = ORIGIN_KNOWN;
     }
     if (!bits) {
-        bits = example(a, l->slots, l->high);
+        bits = example(a, l->keys, l->high);
         *origin = ORIGIN_EXAMPLE;
     }
-    return unpromoted(a, &m->machine, bits, l->slots);
+    return unpromoted(a, &m->machine, l, bits, l->slots - l->keys);
 }
 
 slot_order clustered_order(arena *a, const ir_module *m, const layer_facts *l) {
     if (l->known && !is_original(m, l)) {
         slot_order o;
-        memcpy(o.bits, l->bits, sizeof o.bits);
+        for (int i = 0; i < DTQ_OPERANDS; i++) {
+            o.bits[i] = l->bits[i] + (i == DTQ_K || i == DTQ_V ? l->first_key : 0);
+        }
         return o;
     }
-    uint8_t *bits = arena_alloc(a, l->slots);
-    for (uint32_t i = 0; i < l->slots; i++) {
-        bits[i] = i < l->slots - l->high ? 4 : 8;
+    uint8_t *bits = arena_alloc(a, l->keys);
+    for (uint32_t i = 0; i < l->keys; i++) {
+        bits[i] = i < l->keys - l->high ? 4 : 8;
     }
-    return unpromoted(a, &m->machine, bits, l->slots);
+    return unpromoted(a, &m->machine, l, bits, l->slots - l->keys);
 }

@@ -28,16 +28,16 @@ typedef struct {
     double stall_ratio_mean, step_cycles_sum;
 } tile_grid;
 
-/** Q.K^T of `slots` queries and keys at these bits [slots], reduction over head_dim. */
-tile_grid tile_grid_qk(arena *a, cost_model *cost, const dtq_machine *machine, const uint8_t *q, const uint8_t *k,
-                       uint32_t slots, uint32_t head_dim);
-/** P.V: rows p [slots], head_dim columns, reduction over values v [slots]. */
-tile_grid tile_grid_pv(arena *a, cost_model *cost, const dtq_machine *machine, const uint8_t *p, const uint8_t *v,
-                       uint32_t slots, uint32_t head_dim);
+/** Q.K^T of queries q [queries] and keys k [keys] at these bits, reduction over head_dim. */
+tile_grid tile_grid_qk(arena *a, cost_model *cost, const dtq_machine *machine, const uint8_t *q, uint32_t queries,
+                       const uint8_t *k, uint32_t keys, uint32_t head_dim);
+/** P.V: rows p [queries], head_dim columns, reduction over values v [keys]. */
+tile_grid tile_grid_pv(arena *a, cost_model *cost, const dtq_machine *machine, const uint8_t *p, uint32_t queries,
+                       const uint8_t *v, uint32_t keys, uint32_t head_dim);
 
 /** Precisions of a layer's operands in one order of its slots. */
 typedef struct {
-    const uint8_t *bits[DTQ_OPERANDS]; /* [slots] */
+    const uint8_t *bits[DTQ_OPERANDS]; /* q and p [slots], k and v [keys] */
 } slot_order;
 
 typedef enum {

@@ -111,9 +111,9 @@ use() {
 
 "$DTQC" analyze "$data/fig5.yaml" --target "$data/array3x3.yaml" --policy "$data/fig5-policy.yaml" --report=html >"$TMP/fig5.html"
 use "$TMP/fig5.html" summary utilisation layers tiles timeline
-has 'tile=Q·Kᵀ, original order: query slots 0–2 (1 of 3 at 8 bits), key slots 0–2 (1 of 3 at 8 bits): 36 cycles (4 a step, 9 steps), stall ratio 55.6 %' \
-    'moved=Q·Kᵀ, original order: query slots 3–5 (1 of 3 at 8 bits), key slots 3–5 (1 of 3 at 8 bits): 36 cycles (4 a step, 9 steps), stall ratio 55.6 %' \
-    'last=Q·Kᵀ, original order: query slots 3–5 (1 of 3 at 8 bits), key slots 6–8 (0 of 3 at 8 bits): 18 cycles (2 a step, 9 steps), stall ratio 33.3 %' \
+has 'tile=Q·Kᵀ, original order: queries 0–2 (1 of 3 at 8 bits), keys 0–2 (1 of 3 at 8 bits): 36 cycles (4 a step, 9 steps), stall ratio 55.6 %' \
+    'moved=Q·Kᵀ, original order: queries 3–5 (1 of 3 at 8 bits), keys 3–5 (1 of 3 at 8 bits): 36 cycles (4 a step, 9 steps), stall ratio 55.6 %' \
+    'last=Q·Kᵀ, original order: queries 3–5 (1 of 3 at 8 bits), keys 6–8 (0 of 3 at 8 bits): 18 cycles (2 a step, 9 steps), stall ratio 33.3 %' \
     'chosen=0' 'other=8 of 9 tiles stall' 'lane=Queue array0'
 
 "$DTQC" analyze "$ROOT/examples/models/bert-base.yaml" --policy bert-average --compare-unclustered --report=html >"$TMP/bert.html"

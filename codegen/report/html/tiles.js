@@ -9,7 +9,7 @@ dtqc.tiles = function (element) {
   const origins = {
     known: "The order of the tokens in the input.",
     run: "The tokens of this input, in its order, at the precision this run chose for them.",
-    example: "One placement of the 8-bit tokens, drawn at random: only data decide. The table has the mean over all.",
+    example: "One placement of the 8-bit tokens, drawn at random: only data decide. Numbers with ~ above are the mean over all.",
     clustered: "As the array sees them, slots clustered by precision.",
   };
   const bases = new Map(); // of canvases: what has been drawn
@@ -141,10 +141,10 @@ dtqc.tiles = function (element) {
     const step = l.grid.step_cycles[at], stall = l.grid.stall[at];
     const [height, rowHigh] = l.grid.rows.classes[l.grid.rows.tiles[row]];
     const [width, colHigh] = l.grid.cols.classes[l.grid.cols.tiles[col]];
-    const across = l.matmul === "qk" ? `key slots ${l.cols[col]}–${l.cols[col + 1] - 1} (${colHigh} of ${width} at 8 bits)`
+    const across = l.matmul === "qk" ? `keys ${l.cols[col]}–${l.cols[col + 1] - 1} (${colHigh} of ${width} at 8 bits)`
       : `channels ${l.cols[col]}–${l.cols[col + 1] - 1}`;
     return `${l.matmul === "qk" ? "Q·Kᵀ" : "P·V"}, ${canvas.dataset.order === "0" ? "original order" : "clustered"}: ` +
-      `query slots ${l.rows[row]}–${l.rows[row + 1] - 1} (${rowHigh} of ${height} at 8 bits), ${across}: ` +
+      `queries ${l.rows[row]}–${l.rows[row + 1] - 1} (${rowHigh} of ${height} at 8 bits), ${across}: ` +
       `${dtqc.count(step * l.grid.steps)} cycles (${Number(step.toFixed(3))} a step, ${l.grid.steps} steps), ` +
       `stall ratio ${dtqc.percent(stall)}`;
   }

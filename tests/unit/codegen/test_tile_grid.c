@@ -21,8 +21,8 @@ START_TEST(fig5) {
     arena *a = arena_new();
     ir_module *m = fig5_module(a, true);
     cost_model *cost = cost_new(a, &m->machine);
-    tile_grid before = tile_grid_qk(a, cost, &m->machine, original, original, 9, 9);
-    tile_grid after = tile_grid_qk(a, cost, &m->machine, clustered, clustered, 9, 9);
+    tile_grid before = tile_grid_qk(a, cost, &m->machine, original, 9, original, 9, 9);
+    tile_grid after = tile_grid_qk(a, cost, &m->machine, clustered, 9, clustered, 9, 9);
     check_side(&before.rows, 9, 2);
     check_side(&after.cols, 9, 2);
     ck_assert_uint_eq(before.tiles, 9);
@@ -42,7 +42,7 @@ END_TEST
 
 /* Each tile priced alone makes what the cost model says of the whole, with tiles cut short on both sides. */
 START_TEST(sums_are_those_of_the_whole) {
-    enum { SLOTS = 92, DIM = 64 };
+    enum { SLOTS = 92, KEYS = 81, DIM = 64 };
     arena *a = arena_new();
     dtq_machine machine;
     dtq_machine_init(&machine);
@@ -57,9 +57,9 @@ START_TEST(sums_are_those_of_the_whole) {
         k[i] = state >> 30 & 1 ? 8 : 4;
         high += q[i] == 8;
     }
-    tile_grid qk = tile_grid_qk(a, cost, &machine, q, k, SLOTS, DIM);
-    tile_grid pv = tile_grid_pv(a, cost, &machine, q, k, SLOTS, DIM);
-    cost_result whole_qk = cost_qk(cost, q, SLOTS, k, SLOTS, DIM), whole_pv = cost_pv(cost, q, SLOTS, k, SLOTS, DIM);
+    tile_grid qk = tile_grid_qk(a, cost, &machine, q, SLOTS, k, KEYS, DIM);
+    tile_grid pv = tile_grid_pv(a, cost, &machine, q, SLOTS, k, KEYS, DIM);
+    cost_result whole_qk = cost_qk(cost, q, SLOTS, k, KEYS, DIM), whole_pv = cost_pv(cost, q, SLOTS, k, KEYS, DIM);
     check_side(&qk.rows, SLOTS, high);
     check_side(&pv.rows, SLOTS, high);
     check_side(&pv.cols, DIM, 0);
@@ -72,7 +72,7 @@ START_TEST(sums_are_those_of_the_whole) {
     ck_assert_double_eq_tol(qk.stall_ratio_mean * (double)qk.tiles, whole_qk.stall_ratio_sum, 1e-9);
     ck_assert_double_eq_tol(pv.stall_ratio_mean * (double)pv.tiles, whole_pv.stall_ratio_sum, 1e-9);
     ck_assert_uint_eq(qk.steps, DIM);
-    ck_assert_uint_eq(pv.steps, SLOTS);
+    ck_assert_uint_eq(pv.steps, KEYS);
     arena_free(a);
 }
 END_TEST
@@ -156,5 +156,35 @@ START_TEST(examples_have_the_right_counts) {
 }
 END_TEST
 
+/* Keys of three of the nine tokens have left; these stay as 4-bit queries, in front or, high-first, behind. */
+START_TEST(queries_without_keys) {
+    static const uint8_t low_first[] = {4, 4, 4, 4, 4, 4, 4, 8, 8}, high_first[] = {8, 8, 4, 4, 4, 4, 4, 4, 4},
+                         chosen[] = {0, 8, 4, 0, 8, 4, 0, 4, 4}, keys[] = {8, 4, 8, 4, 4, 4},
+                         before[] = {4, 4, 4, 8, 4, 8, 4, 4, 4}, behind[] = {8, 8, 4, 4, 4, 4};
+    arena *a = arena_new();
+    ir_module *m = ir_module_new(a, IR_STREAM);
+    m->header.seq = 9;
+    add_layer(m, &(report_test_layer){
+                     .slots = 9, .high = 2, .heads = 1, .head_dim = 9, .order = "high-first", .chosen = high_first});
+    ir_set_int(m, 0, IR_KEY_muted, 3);
+    order_origin origin;
+    slot_order o = original_order(a, m, facts_of(a, m), chosen, &origin);
+    ck_assert_int_eq(origin, ORIGIN_RUN);
+    check_bits(&o, DTQ_Q, before);
+    check_bits(&o, DTQ_P, before);
+    ck_assert_mem_eq(o.bits[DTQ_K], keys, 6);
+    o = clustered_order(a, m, facts_of(a, m));
+    check_bits(&o, DTQ_Q, high_first);
+    ck_assert_mem_eq(o.bits[DTQ_V], behind, 6);
+
+    set_bits(m, 0, IR_KEY_segments, low_first, 9);
+    ir_set_str(m, 0, IR_KEY_order, "low-first");
+    o = clustered_order(a, m, facts_of(a, m));
+    check_bits(&o, DTQ_Q, low_first);
+    ck_assert_mem_eq(o.bits[DTQ_K], low_first + 3, 6);
+    arena_free(a);
+}
+END_TEST
+
 REPORT_MAIN("tile_grid", fig5, sums_are_those_of_the_whole, orders_of_named_tokens, order_of_a_run,
-            examples_have_the_right_counts)
+            examples_have_the_right_counts, queries_without_keys)
