@@ -48,7 +48,7 @@ typedef struct {
     double norm_epsilon, rotary_base;
     bool causal, normalize, qkv_bias, linear_bias;
     bool gated;                            /* FFN: down(activation(gate(x)) * up(x)) */
-    bool pooler;                           /* a linear and tanh behind the pooled row */
+    bool pooler;                           /* a linear and tanh of the pooled row */
     uint32_t positions, vocabulary, types; /* rows of the embedding tables; types 0: there is none */
     uint32_t classes;                      /* of a classifier of the pooled row; 0: none */
 } transformer;

@@ -32,12 +32,11 @@ bool transformer_check(diag *d, src_loc loc, transformer *t) {
                           "rotary positions need heads of an even number of channels and a base from 1 on, not "
                           "%u and %g",
                           t->head_dim, t->rotary_base);
-    if (t->pooling == POOLING_NONE && (t->normalize || t->pooler || t->classes))
-        return diag_error(d, loc, "%s needs one row%s: pooling must be mean, first or last",
-                          t->normalize ? "normalize"
-                          : t->pooler  ? "pooler"
-                                       : "a classifier",
-                          t->normalize ? " to normalise" : "");
+    if (t->normalize && t->pooling == POOLING_NONE)
+        return diag_error(d, loc, "normalize needs one row to normalise: pooling must be mean, first or last");
+    if ((t->pooler || t->classes) && t->pooling != POOLING_FIRST && t->pooling != POOLING_LAST)
+        return diag_error(d, loc, "%s works on one token's row: pooling must be first or last",
+                          t->pooler ? "pooler" : "a classifier");
     if (t->pooling != POOLING_NONE && t->head != HEAD_NONE)
         return diag_error(d, loc, "a head of tokens works on every row: pooling must be none");
     return true;
@@ -180,18 +179,19 @@ static ir_value vocabulary_scores(builder *b, ir_value x) {
     return ir_result(b->m, op);
 }
 
-/** One row of all, and what a classifier makes of it. */
+/** One row of all. What a classifier computes of the row that is pooled, it computes of every row before: choosing a
+ * row commutes with what works on rows, and rows are what every engine works on. */
 static ir_value pooled(builder *b, ir_value x) {
     const transformer *t = b->t;
-    size_t pool = append(b, IR_POOL, &x, 1, "pool");
-    ir_set_str(b->m, pool, IR_KEY_function, word(b->m->arena, POOLING_WORDS, t->pooling));
-    x = ir_result(b->m, pool);
     if (t->pooler)
         x = activation(b, linear(b, x, t->hidden, WEIGHT_POOLER, WEIGHT_POOLER_BIAS, "pooler"), ACTIVATION_TANH,
                        "pooler.activation");
-    if (t->normalize)
-        x = ir_result(b->m, append(b, IR_NORMALIZE, &x, 1, "normalize"));
-    return t->classes ? linear(b, x, t->classes, WEIGHT_CLASSIFIER, WEIGHT_CLASSIFIER_BIAS, "logits") : x;
+    if (t->classes)
+        x = linear(b, x, t->classes, WEIGHT_CLASSIFIER, WEIGHT_CLASSIFIER_BIAS, "logits");
+    size_t pool = append(b, IR_POOL, &x, 1, "pool");
+    ir_set_str(b->m, pool, IR_KEY_function, word(b->m->arena, POOLING_WORDS, t->pooling));
+    x = ir_result(b->m, pool);
+    return t->normalize ? ir_result(b->m, append(b, IR_NORMALIZE, &x, 1, "normalize")) : x;
 }
 
 void transformer_build(const model *from, ir_module *m, const char *arithmetic, bool cluster) {

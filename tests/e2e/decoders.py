@@ -1,5 +1,5 @@
 """Decoders from their own files: the fp32 engine against an independent forward pass, the simulator against the scalar
-reference. Hugging Face directories and a GGUF file with every type of block are made here; $DTQ_DATA has a checkpoint of
+reference. Hugging Face directories, a classifier among them, and a GGUF file with every type of block are made here; $DTQ_DATA has a checkpoint of
 llama2.c and a GPT-2 with reference tensors by somebody else; $SMOLLM2 is a GGUF file."""
 import base64
 import json
@@ -9,7 +9,7 @@ import struct
 import numpy as np
 
 import decoder_oracle as oracle
-from problems import Failure, dtqc, must, read_safetensors, scratch, story, write_attention, write_safetensors
+from problems import Failure, dtqc, must, read_safetensors, scratch, story, write, write_attention, write_safetensors
 
 TOLERANCE = 1e-4
 DATA = os.environ.get("DTQ_DATA", "")
@@ -125,6 +125,38 @@ def llama_directories():
     refused = dtqc("compile", path)
     if refused.returncode != 1 or b"only unscaled rotary positions" not in refused.stderr:
         raise Failure(f"scaled rotary positions: {refused.stderr.decode()}")
+
+
+def classifier():
+    """A BERT that classifies: what stands behind the [CLS] row of the same BERT without it."""
+    rng, hidden, ffn = np.random.default_rng(9), 16, 32
+
+    def normal(*shape, mean=0.0):
+        return (rng.standard_normal(shape) * 0.3 + mean).astype(np.float32)
+
+    tensors = {f"embeddings.{name}_embeddings.weight": normal(rows, hidden)
+               for name, rows in (("word", 30), ("position", 20), ("token_type", 2))}
+    for name in ("embeddings", "encoder.layer.0.attention.output", "encoder.layer.0.output"):
+        tensors |= {f"{name}.LayerNorm.weight": normal(hidden, mean=1), f"{name}.LayerNorm.bias": normal(hidden)}
+    for name, rows, cols in (("attention.self.query", hidden, hidden), ("attention.self.key", hidden, hidden),
+                             ("attention.self.value", hidden, hidden), ("attention.output.dense", hidden, hidden),
+                             ("intermediate.dense", ffn, hidden), ("output.dense", hidden, ffn)):
+        tensors |= {f"encoder.layer.0.{name}.weight": normal(rows, cols), f"encoder.layer.0.{name}.bias": normal(rows)}
+    tensors |= {"pooler.dense.weight": normal(hidden, hidden), "pooler.dense.bias": normal(hidden)}
+    tensors = {"bert." + name: array for name, array in tensors.items()}
+    tensors |= {"classifier.weight": normal(3, hidden), "classifier.bias": normal(3)}
+    config = {"model_type": "bert", "architectures": ["BertForSequenceClassification"], "hidden_size": hidden,
+              "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": ffn, "vocab_size": 30,
+              "max_position_embeddings": 20, "id2label": {"0": "a", "1": "b", "2": "c"}}
+    path, tokens = directory("classifier", config, tensors), [1, 5, 7, 20, 2]
+    rows = write("rows.yaml", "transformer: {layers: 1, hidden: 16, heads: 2, ffn: 32, positions: 20, vocabulary: 30, "
+                              "types: 2}\nweights: {safetensors: classifier/model.safetensors}\n")
+    first = run(rows, tokens, "--engine=fp32")[0]
+    first = np.tanh(tensors["bert.pooler.dense.weight"] @ first + tensors["bert.pooler.dense.bias"])
+    near("BERT classifier", run(path, tokens, "--engine=fp32"),
+         tensors["classifier.weight"] @ first + tensors["classifier.bias"])
+    same_bits("BERT classifier", path, tokens)
+    same_bits("BERT classifier, host", path, tokens, "--engine=host", "--linear=int8")
 
 
 def gguf_bytes(values, tensors, version=3):
@@ -252,6 +284,7 @@ def smollm2():
 def main():
     gpt2_directories()
     llama_directories()
+    classifier()
     gguf_file()
     if DATA:
         stories260k()

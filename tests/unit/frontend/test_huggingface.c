@@ -247,6 +247,157 @@ START_TEST(refused_weights) {
 }
 END_TEST
 
+/** GPT-2 of one layer, 4 channels in 2 heads, 10 tokens, 6 positions. */
+static checkpoint gpt2(const char *prefix) {
+    static const struct {
+        const char *name;
+        uint64_t rows, cols;
+    } tensors[] = {{"wte.weight", 10, 4},
+                   {"wpe.weight", 6, 4},
+                   {"ln_f.weight", 0, 4},
+                   {"ln_f.bias", 0, 4},
+                   {"h.0.ln_1.weight", 0, 4},
+                   {"h.0.ln_1.bias", 0, 4},
+                   {"h.0.ln_2.weight", 0, 4},
+                   {"h.0.ln_2.bias", 0, 4},
+                   {"h.0.attn.c_attn.weight", 4, 12},
+                   {"h.0.attn.c_attn.bias", 0, 12},
+                   {"h.0.attn.c_proj.weight", 4, 4},
+                   {"h.0.attn.c_proj.bias", 0, 4},
+                   {"h.0.mlp.c_fc.weight", 4, 16},
+                   {"h.0.mlp.c_fc.bias", 0, 16},
+                   {"h.0.mlp.c_proj.weight", 16, 4},
+                   {"h.0.mlp.c_proj.bias", 0, 4}};
+    checkpoint c = {.count = 0};
+    for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++)
+        tensor(&c, arena_printf(A, "%s%s", prefix, tensors[i].name), tensors[i].rows, tensors[i].cols);
+    return c;
+}
+
+#define GPT2(more)                                                                                                     \
+    "{\"model_type\": \"gpt2\", \"n_embd\": 4, \"n_layer\": 1, \"n_head\": 2, \"n_positions\": 6, \"vocab_size\": "    \
+    "10" more "}"
+
+START_TEST(parts_of_fused_matrices) {
+    static const char *const prefixes[] = {"", "transformer."};
+    model_options o = {0, "fp32", true};
+    for (size_t i = 0; i < 2; i++) {
+        checkpoint c = gpt2(prefixes[i]);
+        write_weights(&c);
+        put("config.json", GPT2(""));
+        put("vocab.json", "{}");
+        model *m = load();
+        EXPECT_NO_ERROR();
+        ck_assert_str_eq(model_vocabulary(m), arena_printf(A, "%s/vocab.json", scratch));
+        ir_module *g = model_build(m, A, D, &o);
+        safetensors *file = safetensors_open(A, D, arena_printf(A, "%s/model.safetensors", scratch));
+        const st_tensor *weight = safetensors_find(file, arena_printf(A, "%sh.0.attn.c_attn.weight", prefixes[i]));
+        const st_tensor *bias = safetensors_find(file, arena_printf(A, "%sh.0.attn.c_attn.bias", prefixes[i]));
+        static const char *const parts[] = {"query", "key", "value"};
+        for (uint32_t k = 0; k < 3; k++) {
+            const ir_tensor *t = &g->tensors[ir_tensor_find(g, arena_printf(A, "layer.0.%s.weight", parts[k]))];
+            ck_assert(t->rows == 4 && t->cols == 4 && t->stride == 12 && t->transposed);
+            ck_assert_uint_eq(t->offset, weight->offset + 16 * k);
+            t = &g->tensors[ir_tensor_find(g, arena_printf(A, "layer.0.%s.bias", parts[k]))];
+            ck_assert(t->rows == 1 && t->cols == 4 && t->stride == 0 && !t->transposed);
+            ck_assert_uint_eq(t->offset, bias->offset + 16 * k);
+        }
+        const ir_tensor *t = &g->tensors[ir_tensor_find(g, "layer.0.ffn.up.weight")];
+        ck_assert(t->rows == 4 && t->cols == 16 && t->stride == 0 && t->transposed);
+        ck_assert_str_eq(ir_str(g, g->op_count - 1, IR_KEY_name), "logits");
+        safetensors_close(file);
+    }
+    put("config.json", GPT2(", \"architectures\": [\"GPT2Model\"]"));
+    ir_module *g = model_build(load(), A, D, &o);
+    ck_assert_str_eq(ir_str(g, g->op_count - 1, IR_KEY_name), "hidden");
+}
+END_TEST
+
+#define LLAMA(more)                                                                                                    \
+    "{\"model_type\": \"llama\", \"hidden_size\": 4, \"num_hidden_layers\": 1, \"num_attention_heads\": 2,"            \
+    "\"intermediate_size\": 8, \"max_position_embeddings\": 200000, \"vocab_size\": 10" more "}"
+
+START_TEST(decoders_that_would_be_others) {
+    static const char *const cases[][2] = {
+        {GPT2(", \"scale_attn_by_inverse_layer_idx\": true"), "scale_attn_by_inverse_layer_idx false"},
+        {GPT2(", \"scale_attn_weights\": false"), "scale_attn_weights true"},
+        {GPT2(", \"tie_word_embeddings\": false"), "lacks the tensor 'lm_head.weight'"},
+        {GPT2(", \"activation_function\": \"quick_gelu\""), "activation_function"},
+        {LLAMA(""), "lacks the tensor 'model.embed_tokens.weight'"},
+        {LLAMA(", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}"), "rope_scaling of the type 'linear'"},
+        {LLAMA(", \"rope_parameters\": {\"rope_type\": \"yarn\"}"), "rope_parameters of the type 'yarn'"},
+        {LLAMA(", \"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 0}"), "rope_theta must be"},
+        {LLAMA(", \"attention_bias\": true"), "attention_bias and mlp_bias must be the same"},
+        {LLAMA(", \"head_dim\": 3"), "an even number of channels"},
+        {LLAMA(", \"num_key_value_heads\": 3"), "heads must be a multiple of kv_heads"},
+    };
+    checkpoint c = gpt2("");
+    write_weights(&c);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put("config.json", cases[i][0]);
+        ck_assert_msg(!load(), "accepted %s", cases[i][0]);
+        EXPECT_ERROR(cases[i][1]);
+    }
+    put("config.json", GPT2(""));
+    named(&c, "c_attn.weight")->shape[0] = 12;
+    named(&c, "c_attn.weight")->shape[1] = 4;
+    write_weights(&c);
+    ck_assert_ptr_null(load());
+    EXPECT_ERROR("h.0.attn.c_attn.weight' is [12, 4]; the model's description needs [4, 12]");
+}
+END_TEST
+
+START_TEST(classifiers_of_the_bert_family) {
+    static const struct {
+        const char *more;
+        uint64_t classes;
+    } cases[] = {
+        {", \"id2label\": {\"0\": \"a\", \"1\": \"b\", \"2\": \"c\"}", 3}, {", \"num_labels\": 5", 5}, {"", 2}};
+    for (size_t i = 0; i < 3; i++) {
+        checkpoint c = bert("bert.", "weight", "bias");
+        tensor(&c, "bert.pooler.dense.weight", HIDDEN, HIDDEN);
+        tensor(&c, "bert.pooler.dense.bias", 0, HIDDEN);
+        tensor(&c, "classifier.weight", cases[i].classes, HIDDEN);
+        tensor(&c, "classifier.bias", 0, cases[i].classes);
+        write_weights(&c);
+        put("config.json", arena_printf(A,
+                                        "{\"architectures\": [\"BertForSequenceClassification\"], \"hidden_size\": 4,"
+                                        "\"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"vocab_size\": 10,"
+                                        "\"intermediate_size\": 8, \"max_position_embeddings\": 6%s}",
+                                        cases[i].more));
+        model *m = load();
+        EXPECT_NO_ERROR();
+        model_options o = {0, "fp32", true};
+        ir_module *g = model_build(m, A, D, &o);
+        const ir_tensor *t = &g->tensors[ir_tensor_find(g, "classifier.weight")];
+        ck_assert(t->rows == cases[i].classes && t->cols == HIDDEN);
+        ck_assert_str_eq(ir_str(g, g->op_count - 1, IR_KEY_name), "logits");
+    }
+}
+END_TEST
+
+/** Shards: each tensor from the file that holds it. */
+START_TEST(weights_in_several_files) {
+    checkpoint c = bert("", "weight", "bias"), half = c;
+    put("config.json", CONFIG(""));
+    half.count = c.count / 2;
+    ck_assert(safetensors_write(D, arena_printf(A, "%s/a.safetensors", scratch), c.tensors, half.count));
+    ck_assert(safetensors_write(D, arena_printf(A, "%s/b.safetensors", scratch), c.tensors + half.count,
+                                c.count - half.count));
+    put("model.safetensors.index.json",
+        "{\"weight_map\": {\"x\": \"b.safetensors\", \"y\": \"a.safetensors\", \"z\": \"b.safetensors\"}}");
+    model *m = load();
+    EXPECT_NO_ERROR();
+    model_options o = {0, "fp32", true};
+    ir_module *g = model_build(m, A, D, &o);
+    ck_assert(strstr(g->tensors[ir_tensor_find(g, "embeddings.word")].file, "a.safetensors"));
+    ck_assert(strstr(g->tensors[ir_tensor_find(g, "layer.0.ffn.down.weight")].file, "b.safetensors"));
+    put("model.safetensors.index.json", "{\"weight_map\": {\"x\": \"a.safetensors\"}}");
+    ck_assert_ptr_null(load());
+    EXPECT_ERROR("lacks the tensor");
+}
+END_TEST
+
 START_TEST(no_model_there) {
     ck_assert_ptr_null(load());
     EXPECT_ERROR("is a directory without config.json");
@@ -254,4 +405,5 @@ START_TEST(no_model_there) {
 END_TEST
 
 TEST_MAIN("huggingface", tensors_under_their_names, poolings, tokenizer_options, tokenizer_sources, refused_configs,
-          refused_weights, no_model_there)
+          refused_weights, parts_of_fused_matrices, decoders_that_would_be_others, classifiers_of_the_bert_family,
+          weights_in_several_files, no_model_there)

@@ -96,9 +96,80 @@ START_TEST(pre_norm) {
 }
 END_TEST
 
+#define LLAMA                                                                                                          \
+    ", norm: pre, norm_kind: rms, position_kind: rotary, gated: true, causal: true, qkv_bias: false, linear_bias: "    \
+    "false"
+
+START_TEST(decoders) {
+    ir_module *m =
+        build(LLAMA ", head_dim: 6, kv_heads: 2, rotary_base: 500, rotary_pairs: adjacent, head: tied", &plain);
+    ck_assert_str_eq(arena_strndup(A, sources(m), strcspn(sources(m), "1")),
+                     "input embeddings layer.0.attention.norm layer.0.query layer.0.key layer.0.value "
+                     "layer.0.query.rotary layer.0.key.rotary layer.0.attention layer.0.attention.output "
+                     "layer.0.attention.add layer.0.ffn.norm layer.0.ffn.gate layer.0.ffn.activation layer.0.ffn.up "
+                     "layer.0.ffn.multiply layer.0.ffn.down layer.0.ffn.add layer.");
+    ck_assert_str_eq(maker(m, "layer.0.attention", 0), "layer.0.query.rotary");
+    ck_assert_str_eq(maker(m, "layer.0.attention", 1), "layer.0.key.rotary");
+    ck_assert_str_eq(maker(m, "layer.0.attention", 2), "layer.0.value");
+    ck_assert_str_eq(maker(m, "layer.0.ffn.multiply", 0), "layer.0.ffn.activation");
+    ck_assert_str_eq(maker(m, "layer.0.ffn.multiply", 1), "layer.0.ffn.up");
+    ck_assert_str_eq(maker(m, "layer.0.ffn.activation", 0), "layer.0.ffn.gate");
+    ck_assert_str_eq(maker(m, "output", 0), "logits");
+    ck_assert_int_eq(m->ops[op_of(m, "final.norm")].code, IR_RMSNORM);
+    ck_assert_str_eq(ir_str(m, op_of(m, "logits"), IR_KEY_tensor), "embeddings.word");
+    ck_assert_int_eq(ir_int(m, op_of(m, "logits"), IR_KEY_outputs, 0), 50);
+    ck_assert_str_eq(ir_str(m, op_of(m, "output"), IR_KEY_name), "logits");
+    ck_assert_int_eq(ir_int(m, op_of(m, "layer.1.query"), IR_KEY_outputs, 0), 24);
+    ck_assert_int_eq(ir_int(m, op_of(m, "layer.1.key"), IR_KEY_outputs, 0), 12);
+    size_t turn = op_of(m, "layer.1.key.rotary");
+    ck_assert_str_eq(ir_str(m, turn, IR_KEY_pairing), "adjacent");
+    ck_assert_int_eq(ir_int(m, turn, IR_KEY_head_dim, 0), 6);
+    const ir_tensor *table = &m->tensors[ir_tensor_find(m, ir_str(m, turn, IR_KEY_tensor))];
+    ck_assert_str_eq(table->dtype, "rotary");
+    ck_assert(table->rows == 20 && table->cols == 6 && table->scale == 500);
+    ck_assert_ptr_null(ir_get(m, op_of(m, "embeddings"), IR_KEY_position_tensor));
+    m = build(LLAMA ", head: own", &plain);
+    ck_assert_str_eq(ir_str(m, op_of(m, "logits"), IR_KEY_tensor), "head.weight");
+}
+END_TEST
+
+/** What a classifier computes comes before a row is chosen: every engine works on rows. */
+START_TEST(classifiers) {
+    ir_module *m = build(", pooling: first, pooler: true, classes: 3", &plain);
+    ck_assert_str_eq(maker(m, "pooler.activation", 0), "pooler");
+    ck_assert_str_eq(maker(m, "logits", 0), "pooler.activation");
+    ck_assert_str_eq(maker(m, "pool", 0), "logits");
+    ck_assert_str_eq(maker(m, "output", 0), "pool");
+    ck_assert_int_eq(ir_int(m, op_of(m, "logits"), IR_KEY_outputs, 0), 3);
+    ck_assert_str_eq(ir_str(m, op_of(m, "output"), IR_KEY_name), "logits");
+}
+END_TEST
+
+START_TEST(what_does_not_go_together) {
+    static const char *const cases[][2] = {
+        {"position_kind: rotary, hidden: 9, heads: 3", "heads of an even number of channels"},
+        {"position_kind: rotary, hidden: 8, heads: 4, rotary_base: 0.5", "rotary_base"},
+        {"hidden: 8, heads: 4, pooling: mean, classes: 2", "a classifier works on one token's row"},
+        {"hidden: 8, heads: 4, pooler: true", "pooler works on one token's row"},
+        {"hidden: 8, heads: 4, pooling: first, head: tied", "pooling must be none"},
+        {"hidden: 8, heads: 4, head_dim: 60000", "4 heads of 60000 channels"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ck_assert_ptr_null(
+            model_load(A, D, put("m.yaml", arena_printf(A, "transformer: {layers: 1, %s}\n", cases[i][0]))));
+        EXPECT_ERROR(cases[i][1]);
+    }
+}
+END_TEST
+
 /** Every attribute that names a tensor names one of the table, and every tensor of the table is named. */
 START_TEST(weights_are_those_referred_to) {
-    static const char *const variants[] = {"", ", types: 3, pooling: first", ", norm: pre, kv_heads: 1",
+    static const char *const variants[] = {"",
+                                           ", types: 3, pooling: first",
+                                           ", norm: pre, kv_heads: 1",
+                                           LLAMA ", head: own",
+                                           LLAMA ", head: tied",
+                                           ", pooling: first, pooler: true, classes: 2",
                                            ", qkv_bias: false, linear_bias: false"};
     static const unsigned keys[] = {IR_KEY_tensor, IR_KEY_bias_tensor, IR_KEY_position_tensor, IR_KEY_type_tensor};
     for (size_t v = 0; v < sizeof variants / sizeof *variants; v++) {
@@ -154,7 +225,8 @@ START_TEST(one_reading_many_lengths) {
 END_TEST
 
 START_TEST(examples_verify_and_read_back) {
-    static const char *const names[] = {"bert-base", "bert-large", "gpt2-small", "gpt2-medium", "minilm", "fig5"};
+    static const char *const names[] = {"bert-base", "bert-large", "gpt2-small", "gpt2-medium",
+                                        "minilm",    "llama-tiny", "fig5"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         model *m = model_load(A, D, arena_printf(A, "examples/models/%s.yaml", names[i]));
         ir_module *g = model_build(m, A, D, &plain);
@@ -173,5 +245,5 @@ START_TEST(examples_verify_and_read_back) {
 }
 END_TEST
 
-TEST_MAIN("transformer", post_norm, pre_norm, weights_are_those_referred_to, synthetic_weights,
-          one_reading_many_lengths, examples_verify_and_read_back)
+TEST_MAIN("transformer", post_norm, pre_norm, decoders, classifiers, what_does_not_go_together,
+          weights_are_those_referred_to, synthetic_weights, one_reading_many_lengths, examples_verify_and_read_back)
