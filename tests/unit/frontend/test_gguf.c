@@ -238,6 +238,8 @@ START_TEST(damaged_files) {
     }
     uint8_t *copy = malloc(bytes);
     memcpy(copy, file, bytes);
+    ck_assert_ptr_nonnull(gguf_parse(A, D, "x", copy, bytes));
+    ck_assert_ptr_null(gguf_parse(A, D, "x", copy, bytes - 1));
     for (size_t i = 0; i < head; i++)
         for (unsigned change = 1; change < 256; change = change * 4 + 3) {
             arena *a = arena_new();
