@@ -144,7 +144,9 @@ static void put_table(const html_page *p, const layer_group *groups, size_t coun
             "class=\"group\">original order</th><th colspan=\"3\" scope=\"colgroup\" class=\"group\">clustered</th><th "
             "class=\"group\"></th></tr>\n<tr><th scope=\"col\">layer</th><th scope=\"col\">matmul</th><th "
             "scope=\"col\">tiles</th>",
-            example ? " Where queries outnumber keys, the original order's are of the placement that is drawn." : "");
+            example ? " Where queries outnumber keys, the numbers of the original order are those of the placement "
+                      "that is drawn."
+                    : "");
     for (int i = 0; i < ORDERS; i++) {
         fputs("<th scope=\"col\">stalled</th><th scope=\"col\">stall&nbsp;%</th><th scope=\"col\">step cycles</th>",
               p->out);

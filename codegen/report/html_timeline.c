@@ -178,7 +178,8 @@ void html_timeline(const html_page *p) {
           "minus zoom, 0 shows all, up and down choose a lane, comma and full stop go to the instruction before and "
           "after, "
           "brackets to the layer before and after\"></canvas>\n"
-          "<p class=\"note\">Point at a bar; drag to move; turn the wheel over the focused timeline, or with Ctrl, to "
+          "<p class=\"note help\">Point at a bar; drag to move; turn the wheel over the focused timeline, or with "
+          "Ctrl, to "
           "zoom. Keys: <kbd>←</kbd> <kbd>→</kbd> move, <kbd>+</kbd> <kbd>−</kbd> zoom, <kbd>0</kbd> all, <kbd>↑</kbd> "
           "<kbd>↓</kbd> lane, <kbd>,</kbd> <kbd>.</kbd> instruction, <kbd>[</kbd> <kbd>]</kbd> layer.</p>\n<p "
           "class=\"readout\"></p>\n",
