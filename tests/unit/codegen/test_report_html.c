@@ -259,8 +259,8 @@ START_TEST(long_timelines_are_thinned_out) {
     sum_bars(text, &bars, &instructions, &busy);
     ck_assert_double_le(bars, 24000);
     ck_assert_double_gt(bars, 3000);
-    ck_assert_double_eq(instructions, 8.0 * HEADS + 9);
-    ck_assert_double_eq(busy, (6 * 10.0 + 20 + 30) * HEADS + 6 * 10 + 144 + 120 + 3);
+    ck_assert_double_eq(instructions, 8.0 * (double)HEADS + 9);
+    ck_assert_double_eq(busy, (6 * 10.0 + 20 + 30) * (double)HEADS + 6 * 10 + 144 + 120 + 3);
     free(text);
     arena_free(a);
 }
