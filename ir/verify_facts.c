@@ -103,6 +103,20 @@ static void verify_precisions(verifier *v, size_t op, const ir_attr *slots) {
     }
 }
 
+static void verify_turned(verifier *v, size_t op, const ir_attr *slots) {
+    const ir_attr *turned = ir_get(v->m, op, IR_KEY_turned_rows);
+    int64_t sum = 0;
+    for (uint32_t r = 0; turned && r < turned->count; r++) {
+        sum += turned->runs[r].count;
+        if (turned->runs[r].value != 0 && turned->runs[r].value != 1)
+            verify_error(v, op, "`turned_rows` has a run of %lld; 1 is turned, 0 is not",
+                         (long long)turned->runs[r].value);
+    }
+    if (turned && (!slots || sum != slots->i))
+        verify_error(v, op, "`turned_rows` describes %lld tokens, but there are %lld", (long long)sum,
+                     slots ? (long long)slots->i : 0LL);
+}
+
 /* low-first: all 4-bit slots stand before all 8-bit slots; high-first: after them. */
 static void verify_order(verifier *v, size_t op) {
     const ir_attr *segments = ir_get(v->m, op, IR_KEY_segments);
@@ -258,6 +272,7 @@ void verify_facts(verifier *v, size_t op) {
                      (long long)muted, slots ? (long long)slots->i : 0LL, (long long)ir_int(m, op, IR_KEY_high, 0));
     if (declares_layer(code) || code == IR_SELECT) {
         verify_precisions(v, op, slots);
+        verify_turned(v, op, slots);
         verify_order(v, op);
         verify_ids(v, op, slots);
         verify_policy(v, op);

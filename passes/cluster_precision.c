@@ -53,8 +53,8 @@ static matmul_cycles price(pass_context *ctx, const ir_module *m, size_t op, con
     uint8_t *p = arena_alloc(ctx->arena, slots);
     for (uint32_t i = 0; i < slots; i++)
         p[i] = layer_prob_bits(&m->machine, bits[i]);
-    return (matmul_cycles){cost_qk(ctx->cost, bits, slots, bits + first, keys, dim).cycles,
-                           cost_pv(ctx->cost, p, slots, bits + first, keys, dim).cycles};
+    return (matmul_cycles){cost_qk(ctx->cost, bits, slots, bits + first, keys, dim, 0).cycles,
+                           cost_pv(ctx->cost, p, slots, bits + first, keys, dim, 0).cycles};
 }
 
 /** The paper's order, 4-bit first, unless it costs a matmul more than the order the tokens came in: with a partial last

@@ -33,14 +33,15 @@ typedef struct {
     uint32_t cols, free;
     uint64_t longest;  /* sum over the reduction of the largest cost of y */
     uint64_t *y2, *y4; /* bitmaps of [words]: y summed with (rows and) the free axis */
+    uint64_t *r2, *r4; /* the same of y from its last element to its first */
 } column;
 
 enum { MEMO = 512, MEMO_RUNS = 6 };
-enum { EMPTY, QK, PV };
+enum { EMPTY, QK, PV, WALKS }; /* WALKS times the walk is added */
 
 /** A matmul met before, by the runs of its operands. */
 typedef struct {
-    uint32_t product, head_dim;          /* product: EMPTY, QK or PV */
+    uint32_t product, head_dim;          /* product: EMPTY, QK or PV, + WALKS * walk */
     uint64_t x[MEMO_RUNS], y[MEMO_RUNS]; /* length of a run * 2, + 1 if it is 8-bit; 0 past the last */
 } memo_key;
 
@@ -116,6 +117,21 @@ static void bitmap_mark(uint64_t *map, const slice *s, uint32_t width) {
     }
 }
 
+/** The same for the slots from the last to the first. */
+static void bitmap_mark_reversed(uint64_t *map, const slice *s, uint32_t width) {
+    for (uint32_t i = 0; i < s->extent && s->high;) {
+        if (s->bits[i] != 8) {
+            i++;
+            continue;
+        }
+        uint32_t end = i + 1;
+        while (end < s->extent && s->bits[end] == 8)
+            end++;
+        bitmap_fill(map, s->extent - end, s->extent - i + width - 1);
+        i = end;
+    }
+}
+
 /** map |= source << shift, over `words` words of both; bits shifted past the end are known to be 0. */
 static void bitmap_or_shifted(uint64_t *map, const uint64_t *source, size_t words, uint32_t shift) {
     size_t skip = shift / 64;
@@ -165,7 +181,10 @@ typedef struct {
     column *columns;
     size_t column_count;
     uint32_t reduction;
-    size_t words; /* of every bitmap */
+    bool turned, serpentine;
+    bool by_tile;  /* serpentine: every second tile's reduction is reversed, not every second strip's columns */
+    bool backward; /* the strip (or tile) that comes next */
+    size_t words;  /* of every bitmap */
     steps tile, flight, carry, before;
     uint64_t *kept2, *kept4; /* carry before a strip */
 } matmul;
@@ -187,19 +206,19 @@ static size_t cut(const uint8_t *bits, uint32_t n, uint32_t size, slice *out) {
     return count;
 }
 
-/** The steps of a tile on its own. */
-static void tile_steps(matmul *m, const slice *x, const column *k) {
+/** The steps of a tile on its own; `reversed`: its reduction from the last element to the first. */
+static void tile_steps(matmul *m, const slice *x, const column *k, bool reversed) {
     steps *t = &m->tile;
     t->length = x->extent + k->y.extent + k->free - 2;
     size_t words = words_for(t->length);
-    memcpy(t->at2, k->y2, words * sizeof *t->at2);
+    memcpy(t->at2, reversed ? k->r2 : k->y2, words * sizeof *t->at2);
     bitmap_mark(t->at2, x, k->y.extent + k->free - 1);
     memset(t->at4, 0, words * sizeof *t->at4);
     if (k->y.high == 0)
         return;
     for (uint32_t r = 0; r < x->extent && x->high; r++)
         if (x->bits[r] == 8)
-            bitmap_or_shifted(t->at4, k->y4, words, r);
+            bitmap_or_shifted(t->at4, reversed ? k->r4 : k->y4, words, r);
 }
 
 /** Lets a tile enter behind the carry and run until the next may enter, `advance` steps later. */
@@ -233,50 +252,84 @@ static bool steps_equal(const steps *a, const steps *b) {
     return a->length == b->length && memcmp(a->at2, b->at2, bytes) == 0 && memcmp(a->at4, b->at4, bytes) == 0;
 }
 
+/** The next tile of a column; every second one is reversed if the reduction is serpentine. */
+static uint64_t next_tile(matmul *m, const slice *x, const column *k, bool serial) {
+    tile_steps(m, x, k, m->by_tile && m->backward);
+    m->backward ^= m->by_tile && m->serpentine;
+    uint32_t drained = m->turned ? k->cols : x->extent, advance = m->reduction > drained ? m->reduction : drained;
+    return tile_enter(m, serial ? m->tile.length : advance);
+}
+
+/** All equal tiles of a column: where a period of them leaves the carry that it found, the rest is multiplied. */
+static uint64_t column_cycles(matmul *m, const slice *x, const column *k, bool serial) {
+    const uint64_t period = m->by_tile && m->serpentine ? 2 : 1;
+    uint64_t cycles = 0, left = k->y.count;
+    while (left >= period) {
+        uint64_t some = 0;
+        steps_copy(&m->before, &m->carry);
+        for (uint64_t i = 0; i < period; i++)
+            some += next_tile(m, x, k, serial);
+        cycles += some;
+        left -= period;
+        if (steps_equal(&m->before, &m->carry)) {
+            cycles += left / period * some;
+            left %= period;
+        }
+    }
+    for (; left > 0; left--)
+        cycles += next_tile(m, x, k, serial);
+    return cycles;
+}
+
 /** All tiles of one strip of rows. */
 static uint64_t strip_cycles(matmul *m, const slice *x, bool serial) {
     uint64_t cycles = 0;
-    for (size_t j = 0; j < m->column_count; j++) {
-        const column *k = &m->columns[j];
-        tile_steps(m, x, k);
-        uint32_t advance = m->reduction > x->extent ? m->reduction : x->extent;
-        if (serial)
-            advance = m->tile.length;
-        for (uint64_t left = k->y.count; left > 0; left--) {
-            steps_copy(&m->before, &m->carry);
-            uint64_t one = tile_enter(m, advance);
-            cycles += one;
-            if (steps_equal(&m->before, &m->carry)) {
-                cycles += (left - 1) * one;
-                break;
-            }
-        }
-    }
+    bool from_last = m->backward && !m->by_tile;
+    for (size_t j = 0; j < m->column_count; j++)
+        cycles += column_cycles(m, x, &m->columns[from_last ? m->column_count - 1 - j : j], serial);
+    m->backward ^= !m->by_tile && m->serpentine;
     return cycles;
+}
+
+/** Marks what depends on the rows of a strip. */
+static void mark_columns(matmul *m, uint32_t rows) {
+    for (size_t j = 0; j < m->column_count; j++) {
+        column *k = &m->columns[j];
+        memset(k->y2, 0, m->words * sizeof *k->y2);
+        bitmap_mark(k->y2, &k->y, rows + k->free - 1);
+        if (!m->by_tile || !m->serpentine)
+            continue;
+        memset(k->r2, 0, m->words * sizeof *k->r2);
+        bitmap_mark_reversed(k->r2, &k->y, rows + k->free - 1);
+    }
 }
 
 /** Cycles with the skew of the wavefront, from the first operand entering to the last MAC. */
 static uint64_t skewed_cycles(matmul *m, bool serial) {
+    const uint64_t period = m->serpentine ? 2 : 1; /* after two strips the walk is where it was */
     uint64_t cycles = 0;
     uint32_t rows = 0;
     steps kept = {m->kept2, m->kept4, 0};
     for (size_t i = 0; i < m->strip_count; i++) {
         const slice *x = &m->rows[i];
-        for (size_t j = 0; j < m->column_count && rows != x->extent; j++) {
-            column *k = &m->columns[j];
-            memset(k->y2, 0, m->words * sizeof *k->y2);
-            bitmap_mark(k->y2, &k->y, x->extent + k->free - 1);
-        }
+        if (rows != x->extent)
+            mark_columns(m, x->extent);
         rows = x->extent;
-        for (uint64_t left = x->count; left > 0; left--) {
+        uint64_t left = x->count;
+        while (left >= period) {
+            uint64_t some = 0;
             steps_copy(&kept, &m->carry);
-            uint64_t one = strip_cycles(m, x, serial);
-            cycles += one;
+            for (uint64_t s = 0; s < period; s++)
+                some += strip_cycles(m, x, serial);
+            cycles += some;
+            left -= period;
             if (steps_equal(&kept, &m->carry)) {
-                cycles += (left - 1) * one;
-                break;
+                cycles += left / period * some;
+                left %= period;
             }
         }
+        for (; left > 0; left--)
+            cycles += strip_cycles(m, x, serial);
     }
     return cycles + steps_cycles(&m->carry, m->carry.length);
 }
@@ -331,18 +384,24 @@ static memo_entry *memo_find(cost_model *c, memo_key *key, uint32_t product, con
 static void reserve_bitmaps(cost_model *c, matmul *m, uint64_t longest) {
     enum { WALK_MAPS = 10 };
     m->words = words_for(longest) + 1;
-    size_t maps = WALK_MAPS + 2 * m->column_count;
+    size_t each = m->by_tile && m->serpentine ? 4 : 2, maps = WALK_MAPS + each * m->column_count;
     uint64_t *at = cost_reserve(c, &c->bitmaps, maps * m->words, sizeof *at);
     uint64_t **walk[WALK_MAPS] = {&m->tile.at2,  &m->tile.at4,   &m->flight.at2, &m->flight.at4, &m->carry.at2,
                                   &m->carry.at4, &m->before.at2, &m->before.at4, &m->kept2,      &m->kept4};
     for (int i = 0; i < WALK_MAPS; i++, at += m->words)
         *walk[i] = at;
-    for (size_t j = 0; j < m->column_count; j++, at += 2 * m->words) {
+    for (size_t j = 0; j < m->column_count; j++, at += each * m->words) {
         column *k = &m->columns[j];
         k->y2 = at;
         k->y4 = at + m->words;
         memset(k->y4, 0, m->words * sizeof *k->y4);
         bitmap_mark(k->y4, &k->y, k->free);
+        if (each == 2)
+            continue;
+        k->r2 = at + 2 * m->words;
+        k->r4 = at + 3 * m->words;
+        memset(k->r4, 0, m->words * sizeof *k->r4);
+        bitmap_mark_reversed(k->r4, &k->y, k->free);
     }
 }
 
@@ -355,23 +414,32 @@ static cost_result matmul_cost(cost_model *c, matmul *m) {
     uint64_t longest = m->reduction + h->vssa_rows + h->vssa_cols;
     reserve_bitmaps(c, m, longest);
     out.cycles = skewed_cycles(m, h->top_drain == DTQ_DRAIN_SERIAL);
-    out.latency = m->rows[m->strip_count - 1].extent;
+    out.latency = m->turned ? m->columns[m->column_count - 1].cols : m->rows[m->strip_count - 1].extent;
     return out;
 }
 
+/** Rows of a whole tile; of the other orientation, its columns. */
+static uint32_t tile_height(const cost_model *c, unsigned walk) {
+    return (uint32_t)(walk & WALK_TURNED ? c->machine->vssa_cols : c->machine->vssa_rows);
+}
+
 cost_result cost_qk(cost_model *c, const uint8_t *row_bits, uint32_t rows, const uint8_t *col_bits, uint32_t cols,
-                    uint32_t head_dim) {
+                    uint32_t head_dim, unsigned walk) {
     if (rows == 0 || cols == 0 || head_dim == 0)
         return (cost_result){0};
     memo_key key;
-    memo_entry *seen = memo_find(c, &key, QK, row_bits, rows, col_bits, cols, head_dim);
+    memo_entry *seen = memo_find(c, &key, QK + WALKS * walk, row_bits, rows, col_bits, cols, head_dim);
     if (seen && memcmp(&seen->key, &key, sizeof key) == 0)
         return seen->result;
 
-    uint32_t height = (uint32_t)c->machine->vssa_rows, width = (uint32_t)c->machine->vssa_cols;
+    uint32_t height = tile_height(c, walk), width = tile_height(c, walk ^ WALK_TURNED);
     size_t strips = (size_t)ceil_div(rows, height), tiles = (size_t)ceil_div(cols, width);
     slice *slices = cost_reserve(c, &c->slices, strips + tiles, sizeof *slices);
-    matmul m = {.rows = slices, .strip_count = cut(row_bits, rows, height, slices), .reduction = head_dim};
+    matmul m = {.rows = slices,
+                .strip_count = cut(row_bits, rows, height, slices),
+                .reduction = head_dim,
+                .turned = walk & WALK_TURNED,
+                .serpentine = walk & WALK_SERPENTINE};
     const slice *across = slices + strips;
     m.column_count = cut(col_bits, cols, width, slices + strips);
     m.columns = cost_reserve(c, &c->columns, m.column_count, sizeof *m.columns);
@@ -387,17 +455,22 @@ cost_result cost_qk(cost_model *c, const uint8_t *row_bits, uint32_t rows, const
 }
 
 cost_result cost_pv(cost_model *c, const uint8_t *p_bits, uint32_t rows, const uint8_t *v_bits, uint32_t tokens,
-                    uint32_t head_dim) {
+                    uint32_t head_dim, unsigned walk) {
     if (rows == 0 || tokens == 0 || head_dim == 0)
         return (cost_result){0};
     memo_key key;
-    memo_entry *seen = memo_find(c, &key, PV, p_bits, rows, v_bits, tokens, head_dim);
+    memo_entry *seen = memo_find(c, &key, PV + WALKS * walk, p_bits, rows, v_bits, tokens, head_dim);
     if (seen && memcmp(&seen->key, &key, sizeof key) == 0)
         return seen->result;
 
-    uint32_t height = (uint32_t)c->machine->vssa_rows, width = (uint32_t)c->machine->vssa_cols;
+    uint32_t height = tile_height(c, walk), width = tile_height(c, walk ^ WALK_TURNED);
     slice *slices = cost_reserve(c, &c->slices, (size_t)ceil_div(rows, height), sizeof *slices);
-    matmul m = {.rows = slices, .strip_count = cut(p_bits, rows, height, slices), .reduction = tokens};
+    matmul m = {.rows = slices,
+                .strip_count = cut(p_bits, rows, height, slices),
+                .reduction = tokens,
+                .turned = walk & WALK_TURNED,
+                .serpentine = walk & WALK_SERPENTINE,
+                .by_tile = true};
     m.columns = cost_reserve(c, &c->columns, 2, sizeof *m.columns);
     slice keys = {v_bits, tokens, count_high(v_bits, tokens), head_dim / width};
     uint64_t longest = (uint64_t)tokens + keys.high;

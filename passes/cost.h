@@ -27,12 +27,16 @@ typedef struct {
     uint64_t stall_cycles;         /* PE-cycles lost to Eq. 3 */
 } cost_result;
 
-/** Q.K^T: rows of precision row_bits [rows] against columns col_bits [cols], reduction over head_dim. */
+/** How tiles lie on the array and follow each other, as fields of qk and pv say (runtime/isa/isa.def). */
+enum { WALK_TURNED = 1, WALK_SERPENTINE = 2 };
+
+/** Q.K^T: rows of precision row_bits [rows] against columns col_bits [cols], reduction over head_dim. `walk`: flags of
+ *  the enumeration above. */
 cost_result cost_qk(cost_model *c, const uint8_t *row_bits, uint32_t rows, const uint8_t *col_bits, uint32_t cols,
-                    uint32_t head_dim);
+                    uint32_t head_dim, unsigned walk);
 /** P.V: rows p_bits [rows], head_dim columns, reduction over tokens of precision v_bits [tokens]. */
 cost_result cost_pv(cost_model *c, const uint8_t *p_bits, uint32_t rows, const uint8_t *v_bits, uint32_t tokens,
-                    uint32_t head_dim);
+                    uint32_t head_dim, unsigned walk);
 
 /** The same for tokens in original order of which `high` of `slots`, nobody knows which, are 8-bit (uniformly random):
  *  hypergeometric expectations, exact but for `cycles` in the cases that cost_expected.c names (within 0.5 % there).

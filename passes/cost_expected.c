@@ -401,8 +401,8 @@ static void place(uint8_t *bits, uint32_t slots, uint32_t high, uint64_t *state)
 
 static cost_result block_cost(cost_model *c, const call_key *k, const uint8_t *rows, const uint8_t *cols) {
     if (k->product == QK)
-        return cost_qk(c, rows, k->rows, cols, k->cols, k->head_dim);
-    return cost_pv(c, rows, k->rows, cols, k->cols, k->head_dim);
+        return cost_qk(c, rows, k->rows, cols, k->cols, k->head_dim, 0);
+    return cost_pv(c, rows, k->rows, cols, k->cols, k->head_dim, 0);
 }
 
 /** Mean cycles that the skew adds, over seeded placements: fewer the larger the matmul, whose cycles vary less. */

@@ -28,6 +28,8 @@
     X(weight)                                                                                                          \
     X(bias)                                                                                                            \
     X(path)                                                                                                            \
+    X(serpentine)                                                                                                      \
+    X(turned)                                                                                                          \
     X(gain)                                                                                                            \
     X(offset)                                                                                                          \
     X(table)                                                                                                           \

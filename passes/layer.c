@@ -9,11 +9,12 @@
 static const unsigned bit_keys[LAYER_OPERANDS] = {IR_KEY_q_bits, IR_KEY_k_bits, IR_KEY_v_bits, IR_KEY_p_bits};
 
 const unsigned layer_keys[] = {
-    IR_KEY_source,    IR_KEY_index,           IR_KEY_query_heads,  IR_KEY_kv_heads,     IR_KEY_head_dim,
-    IR_KEY_mask,      IR_KEY_importance_rule, IR_KEY_slots,        IR_KEY_high,         IR_KEY_muted,
-    IR_KEY_order,     IR_KEY_static_bits,     IR_KEY_segments,     IR_KEY_q_bits,       IR_KEY_k_bits,
-    IR_KEY_v_bits,    IR_KEY_p_bits,          IR_KEY_pinned,       IR_KEY_bound_cycles, IR_KEY_bops,
-    IR_KEY_qk_cycles, IR_KEY_pv_cycles,       IR_KEY_qk_stall_ppm, IR_KEY_pv_stall_ppm,
+    IR_KEY_source,     IR_KEY_index,           IR_KEY_query_heads,  IR_KEY_kv_heads,     IR_KEY_head_dim,
+    IR_KEY_mask,       IR_KEY_importance_rule, IR_KEY_slots,        IR_KEY_high,         IR_KEY_muted,
+    IR_KEY_order,      IR_KEY_static_bits,     IR_KEY_segments,     IR_KEY_q_bits,       IR_KEY_k_bits,
+    IR_KEY_v_bits,     IR_KEY_p_bits,          IR_KEY_pinned,       IR_KEY_bound_cycles, IR_KEY_bops,
+    IR_KEY_qk_cycles,  IR_KEY_pv_cycles,       IR_KEY_qk_stall_ppm, IR_KEY_pv_stall_ppm, IR_KEY_turned_rows,
+    IR_KEY_tile_order,
 };
 const size_t layer_key_count = sizeof layer_keys / sizeof *layer_keys;
 
@@ -35,8 +36,14 @@ layer_info layer_read(arena *a, const ir_module *m, size_t op) {
     l.key_first = layer_first_key(l.muted, l.order);
     l.keys = l.slots - l.muted;
     const char *mask = ir_str(m, op, IR_KEY_mask), *is_static = ir_str(m, op, IR_KEY_static_bits);
+    const char *walk = ir_str(m, op, IR_KEY_tile_order);
+    l.serpentine = walk && strcmp(walk, "serpentine") == 0;
     l.causal = mask && strcmp(mask, "causal") == 0;
     l.is_static = is_static && strcmp(is_static, "yes") == 0;
+    const ir_attr *turned = ir_get(m, op, IR_KEY_turned_rows);
+    size_t rows = 0;
+    if (turned && l.is_static)
+        l.turned = ir_runs_expand(a, turned, &rows);
     for (int i = 0; i < LAYER_OPERANDS && l.is_static; i++) {
         const ir_attr *runs = ir_get(m, op, bit_keys[i]);
         size_t count = 0;
@@ -46,15 +53,34 @@ layer_info layer_read(arena *a, const ir_module *m, size_t op) {
     return l;
 }
 
+uint32_t layer_block_end(const layer_info *l, uint32_t row, uint32_t end) {
+    if (!l->turned)
+        return end;
+    uint32_t at = row + 1;
+    while (at < end && l->turned[at] == l->turned[row])
+        at++;
+    return at;
+}
+
+uint32_t layer_strip_end(const layer_info *l, const dtq_machine *machine, uint32_t row, uint32_t end) {
+    uint32_t height = (uint32_t)(layer_turned(l, row) ? machine->vssa_cols : machine->vssa_rows);
+    uint32_t block = layer_block_end(l, row, end);
+    return block - row < height ? block : row + height;
+}
+
+unsigned layer_walk(const layer_info *l, uint32_t row) {
+    return (layer_turned(l, row) ? WALK_TURNED : 0) | (l->serpentine ? WALK_SERPENTINE : 0);
+}
+
 bool layer_alike(const layer_info *a, const layer_info *b) {
     if (a->slots != b->slots || a->high != b->high || a->key_first != b->key_first || a->keys != b->keys ||
         a->heads != b->heads || a->kv_heads != b->kv_heads || a->head_dim != b->head_dim || a->causal != b->causal ||
-        a->is_static != b->is_static)
+        a->is_static != b->is_static || a->serpentine != b->serpentine)
         return false;
     for (int i = 0; i < LAYER_OPERANDS && a->is_static; i++)
         if (memcmp(a->bits[i], b->bits[i], a->slots) != 0)
             return false;
-    return true;
+    return (!a->turned && !b->turned) || (a->turned && b->turned && memcmp(a->turned, b->turned, a->slots) == 0);
 }
 
 void layer_copy_attrs(ir_module *to, size_t to_op, const ir_module *from, size_t from_op, const unsigned *keys,
@@ -105,13 +131,40 @@ uint64_t layer_block_bytes(const layer_info *l, int operand, uint32_t row, uint3
     return (uint64_t)rows * l->head_dim + (classes ? 8ull * l->head_dim : 4ull * rows);
 }
 
+matmul_price layer_block_price(struct cost_model *cost, const dtq_machine *machine, const layer_info *l, bool qk,
+                               uint32_t row, uint32_t rows, uint32_t col, uint32_t cols, unsigned walk) {
+    if (!l->is_static)
+        return layer_price(cost, machine, l, qk, row, rows, col, cols);
+    const uint8_t *left = l->bits[qk ? LAYER_Q : LAYER_P] + row, *right = l->bits[qk ? LAYER_K : LAYER_V] + col;
+    cost_result c = qk ? cost_qk(cost, left, rows, right, cols, l->head_dim, walk)
+                       : cost_pv(cost, left, rows, right, cols, l->head_dim, walk);
+    return (matmul_price){c.cycles, c.latency, c.stall_ratio_sum / (double)c.tiles};
+}
+
+/** Blocks of one orientation run one after the other. */
+static matmul_price static_price(struct cost_model *cost, const layer_info *l, bool qk, uint32_t row, uint32_t end,
+                                 uint32_t col, uint32_t cols) {
+    matmul_price sum = {0};
+    uint64_t tiles = 0;
+    for (uint32_t next; row < end; row = next) {
+        next = layer_block_end(l, row, end);
+        const uint8_t *rows = l->bits[qk ? LAYER_Q : LAYER_P] + row, *others = l->bits[qk ? LAYER_K : LAYER_V] + col;
+        unsigned walk = layer_walk(l, row);
+        cost_result c = qk ? cost_qk(cost, rows, next - row, others, cols, l->head_dim, walk)
+                           : cost_pv(cost, rows, next - row, others, cols, l->head_dim, walk);
+        sum.cycles += c.cycles;
+        sum.latency = c.latency;
+        sum.stall_ratio_mean += c.stall_ratio_sum;
+        tiles += c.tiles;
+    }
+    sum.stall_ratio_mean /= (double)(tiles ? tiles : 1);
+    return sum;
+}
+
 matmul_price layer_price(struct cost_model *cost, const dtq_machine *machine, const layer_info *l, bool qk,
                          uint32_t row, uint32_t rows, uint32_t col, uint32_t cols) {
-    if (l->is_static) {
-        cost_result c = qk ? cost_qk(cost, l->bits[LAYER_Q] + row, rows, l->bits[LAYER_K] + col, cols, l->head_dim)
-                           : cost_pv(cost, l->bits[LAYER_P] + row, rows, l->bits[LAYER_V] + col, cols, l->head_dim);
-        return (matmul_price){c.cycles, c.latency, c.stall_ratio_sum / (double)c.tiles};
-    }
+    if (l->is_static)
+        return static_price(cost, l, qk, row, row + rows, col, cols);
     int prob8 = machine->top_prob_bits == DTQ_PROB_ROW ? -1 : machine->top_prob_bits == DTQ_PROB_8;
     cost_expectation c = qk ? cost_qk_expected(cost, l->slots, l->high, row, rows, col, cols, l->head_dim)
                             : cost_pv_expected(cost, l->slots, l->high, prob8, row, rows, col, cols, l->head_dim);

@@ -15,7 +15,19 @@ typedef struct {
     bool is_static;                /* the precision of every slot is known */
     const char *order;             /* "low-first", "high-first", "original"; NULL before cluster-precision */
     uint8_t *bits[LAYER_OPERANDS]; /* [slots] of q, k, v, p; NULL if not static */
+    bool serpentine;               /* the order of tiles */
+    uint8_t *turned;               /* [slots] 1: the query row lies along the array's columns; NULL: none does */
 } layer_info;
+
+/** First slot behind `row` at which the orientation of query rows changes, or `end`. */
+uint32_t layer_block_end(const layer_info *l, uint32_t row, uint32_t end);
+/** The strip of query rows that begins at `row`: as many as an array takes of one orientation, up to `end`. */
+uint32_t layer_strip_end(const layer_info *l, const dtq_machine *machine, uint32_t row, uint32_t end);
+/** How an instruction on rows from `row` on walks its tiles: WALK_… of cost.h. */
+unsigned layer_walk(const layer_info *l, uint32_t row);
+static inline bool layer_turned(const layer_info *l, uint32_t row) {
+    return l->turned && l->turned[row];
+}
 
 /** Reads what the op at `op` says; bit arrays are allocated in `a`. */
 layer_info layer_read(arena *a, const ir_module *m, size_t op);
@@ -52,6 +64,9 @@ typedef struct {
 struct cost_model;
 matmul_price layer_price(struct cost_model *cost, const dtq_machine *machine, const layer_info *l, bool qk,
                          uint32_t row, uint32_t rows, uint32_t col, uint32_t cols);
+/** The same as one instruction that walks its tiles as it says (WALK_… of cost.h). */
+matmul_price layer_block_price(struct cost_model *cost, const dtq_machine *machine, const layer_info *l, bool qk,
+                               uint32_t row, uint32_t rows, uint32_t col, uint32_t cols, unsigned walk);
 
 /** Where the keys of a layer of `slots` begin if `muted` of them are none, in the order named `order` (NULL: none yet).
  */

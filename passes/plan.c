@@ -14,7 +14,7 @@
 enum { UNITS_WORTH_TRYING = 20000 };
 
 /* The coarsest cut within this of the shortest is taken: finer ones are not worth their instructions. */
-static const double worthwhile = 0.04;
+static const double worthwhile = 0.01;
 
 /** Bytes of the widest block of `rows` slots: blocks of one operand get buffers of equal size. */
 static uint64_t widest_block(const layer_info *l, int operand, const uint32_t *edge, uint32_t count) {
@@ -55,15 +55,62 @@ static bool fits_all(const fits *f) {
     return f->q && f->k && f->v && f->s && f->p && f->o;
 }
 
-/** Cuts `slots` rows into `chunks` pieces, each a whole number of strips of `height` rows as even as can be. */
+/** The strips of a layer, each priced by what it occupies an array. */
+typedef struct {
+    uint32_t count;
+    uint32_t *edge;   /* strip s is slots [edge[s], edge[s + 1]) */
+    uint64_t *before; /* [count + 1] price of the strips in front */
+} strip_list;
+
+static strip_list list_strips(pass_context *ctx, const dtq_machine *m, const layer_info *l) {
+    uint32_t most = ceil_div(l->slots, (uint32_t)(m->vssa_rows < m->vssa_cols ? m->vssa_rows : m->vssa_cols));
+    for (uint32_t row = 0; row < l->slots; row = layer_block_end(l, row, l->slots))
+        most++;
+    strip_list s = {.edge = ARENA_ARRAY(ctx->arena, uint32_t, most + 1),
+                    .before = ARENA_ARRAY(ctx->arena, uint64_t, most + 1)};
+    while (s.edge[s.count] < l->slots) {
+        uint32_t row = s.edge[s.count], end = layer_strip_end(l, m, row, l->slots);
+        uint64_t price = 1; /* -O0: a strip is a strip */
+        if (ctx->optimise)
+            price = layer_price(ctx->cost, m, l, true, row, end - row, l->key_first, l->keys).cycles +
+                    layer_price(ctx->cost, m, l, false, row, end - row, l->key_first, l->keys).cycles;
+        s.count++;
+        s.edge[s.count] = end;
+        s.before[s.count] = s.before[s.count - 1] + price;
+    }
+    return s;
+}
+
+/** The edge between strips in front of which the price is nearest to `goal`. */
+static uint32_t nearest_edge(const strip_list *s, uint64_t goal) {
+    uint32_t at = 0;
+    while (s->before[at] < goal)
+        at++;
+    return at > 0 && goal - s->before[at - 1] < s->before[at] - goal ? at - 1 : at;
+}
+
+/** Cuts rows into `chunks` pieces of whole strips, their prices as even as can be, and wherever the orientation
+ *  changes: a chunk is one instruction. */
+static void cut_strips(arena *a, layer_plan *plan, const layer_info *l, const strip_list *s, uint32_t chunks) {
+    bool *cut = ARENA_ARRAY(a, bool, s->count + 1);
+    for (uint32_t c = 1; c < chunks; c++)
+        cut[nearest_edge(s, s->before[s->count] * c / chunks)] = true;
+    for (uint32_t i = 1; i < s->count; i++)
+        cut[i] = cut[i] || layer_turned(l, s->edge[i]) != layer_turned(l, s->edge[i - 1]);
+    cut[s->count] = true;
+    plan->edge = ARENA_ARRAY(a, uint32_t, s->count + 1);
+    plan->chunks = 0;
+    for (uint32_t i = 1; i <= s->count; i++)
+        if (cut[i])
+            plan->edge[++plan->chunks] = s->edge[i];
+}
+
+/** Cuts `slots` rows into `chunks` pieces of `height`, the last of what is left. */
 static void cut_rows(arena *a, layer_plan *plan, uint32_t slots, uint32_t height, uint32_t chunks) {
-    uint32_t strips = ceil_div(slots, height);
     plan->chunks = chunks;
     plan->edge = ARENA_ARRAY(a, uint32_t, chunks + 1);
-    for (uint32_t c = 0; c <= chunks; c++) {
-        uint64_t strip = (uint64_t)strips * c / chunks;
-        plan->edge[c] = strip * height < slots ? (uint32_t)(strip * height) : slots;
-    }
+    for (uint32_t c = 0; c <= chunks; c++)
+        plan->edge[c] = slots / height < c ? slots : c * height;
 }
 
 typedef struct {
@@ -223,12 +270,13 @@ static uint32_t next_cut(uint32_t chunks, uint32_t strips) {
 
 /** Tries cuts of a layer whose keys fit at once; false if none fits. */
 static bool plan_whole(pass_context *ctx, const dtq_machine *m, const layer_info *l, layer_plan *out) {
-    uint32_t height = (uint32_t)m->vssa_rows, strips = ceil_div(l->slots, height), count = 0;
+    strip_list list = list_strips(ctx, m, l);
+    uint32_t strips = list.count, count = 0;
     layer_plan *plans = ARENA_ARRAY(ctx->arena, layer_plan, 2 * (size_t)strips);
     uint64_t shortest = UINT64_MAX;
     for (uint32_t chunks = 1; chunks <= strips; chunks = next_cut(chunks, strips)) {
         layer_plan plan = {0};
-        cut_rows(ctx->arena, &plan, l->slots, height, chunks);
+        cut_strips(ctx->arena, &plan, l, &list, chunks);
         fits f = fit_cut(m, l, &plan);
         if (!fits_all(&f))
             continue;
@@ -371,6 +419,13 @@ static bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_inf
             plan->steps[plan->step_count++] = (plan_step){.kind = PLAN_ALL, .head = h, .chunk = c, .array = array};
         }
     return true;
+}
+
+bool plan_holds_keys(const dtq_machine *machine, const layer_info *l) {
+    uint32_t height = (uint32_t)machine->vssa_rows;
+    uint32_t edge[2] = {0, l->slots < height ? l->slots : height};
+    fits f = fit_cut(machine, l, &(layer_plan){.chunks = 1, .edge = edge});
+    return fits_all(&f);
 }
 
 bool plan_layer(pass_context *ctx, const dtq_machine *machine, const layer_info *l, src_loc loc, layer_plan *out) {

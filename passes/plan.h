@@ -29,6 +29,9 @@ typedef struct {
     uint64_t estimate; /* cycles the list scheduler expects of the layer */
 } layer_plan;
 
+/** Whether a strip of queries can be worked on against all keys at once; else keys come in blocks. */
+bool plan_holds_keys(const dtq_machine *machine, const layer_info *l);
+
 /** Plans a layer on the context's machine. False after an error: something cannot be split far enough. */
 bool plan_layer(pass_context *ctx, const dtq_machine *machine, const layer_info *l, src_loc loc, layer_plan *out);
 

@@ -53,12 +53,18 @@ static ir_value emit_load(emitter *e, layer_work *w, int operand, uint32_t head,
     return buffer;
 }
 
+static void set_walk(emitter *e, const layer_work *w, size_t op, uint32_t row) {
+    instr_set_text(e->m, op, e->keys.turned, layer_turned(&w->l, row) ? "yes" : "no");
+    instr_set_text(e->m, op, e->keys.serpentine, w->l.serpentine ? "yes" : "no");
+}
+
 static ir_value emit_qk(emitter *e, layer_work *w, const plan_step *s, ir_value q, ir_value k, uint32_t row,
                         uint32_t rows, uint32_t col, uint32_t cols) {
     ir_value scores = instr_buffer(e->m, "scores", cost_scores_bytes(rows, cols), NULL, w->loc);
     ir_value buffers[3] = {q, k, scores};
     size_t op = instr_append(e->m, DTQ_OP_QK, DTQ_ARRAY0 + s->array, buffers, 3, w->source, w->loc);
     instr_set_block(e->m, op, &e->keys, w->l.index, s->head, row, rows, col, cols);
+    set_walk(e, w, op, row);
     return scores;
 }
 
@@ -84,6 +90,7 @@ static void emit_pv(emitter *e, layer_work *w, const plan_step *s, const char *f
     size_t op = instr_append(e->m, DTQ_OP_PV, DTQ_ARRAY0 + s->array, buffers, 3, w->source, w->loc);
     instr_set_text(e->m, op, e->keys.flags, flags);
     instr_set_block(e->m, op, &e->keys, w->l.index, s->head, row, rows, col, cols);
+    set_walk(e, w, op, row);
 }
 
 static void emit_store(emitter *e, layer_work *w, const plan_step *s, ir_value o, uint32_t row, uint32_t rows) {

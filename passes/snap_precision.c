@@ -16,8 +16,8 @@ typedef struct {
 
 static price price_of(pass_context *ctx, const ir_module *m, const layer_info *l) {
     price p;
-    p.qk = cost_qk(ctx->cost, l->bits[LAYER_Q], l->slots, l->bits[LAYER_K] + l->key_first, l->keys, l->head_dim).cycles;
-    p.pv = cost_pv(ctx->cost, l->bits[LAYER_P], l->slots, l->bits[LAYER_V] + l->key_first, l->keys, l->head_dim).cycles;
+    p.qk = layer_price(ctx->cost, &m->machine, l, true, 0, l->slots, l->key_first, l->keys).cycles;
+    p.pv = layer_price(ctx->cost, &m->machine, l, false, 0, l->slots, l->key_first, l->keys).cycles;
     uint64_t bytes =
         l->heads * cost_block_bytes(l->bits[LAYER_Q], l->slots, l->head_dim, false) +
         l->kv_heads * (cost_block_bytes(l->bits[LAYER_K] + l->key_first, l->keys, l->head_dim, false) +
@@ -27,37 +27,51 @@ static price price_of(pass_context *ctx, const ir_module *m, const layer_info *l
     return p;
 }
 
-/** Raises the 4-bit slots that share a tile of `width` with the 8-bit cluster in each of the given operands, which are
- *  of keys or of queries alike. */
-static uint32_t promote(const layer_info *l, uint32_t width, const int *operands, size_t count, uint8_t *const *saved) {
-    bool low_first = strcmp(l->order, "low-first") == 0;
-    bool of_keys = operands[0] == LAYER_K;
-    uint32_t first = of_keys ? l->key_first : 0, slots = of_keys ? l->keys : l->slots; /* where tiles begin */
-    uint32_t edge = low_first ? slots - l->high : l->high; /* first of the second cluster, from there */
-    uint32_t begin = low_first ? edge - edge % width : edge;
-    uint32_t end = low_first ? edge : edge + (width - edge % width) % width;
-    end = end < slots ? end : slots;
-    if (!l->high || l->high == slots || begin >= end || edge % width == 0)
-        return 0;
-    for (size_t i = 0; i < count; i++) {
-        memcpy(saved[i], l->bits[operands[i]], l->slots);
-        memset(l->bits[operands[i]] + first + begin, 8, end - begin);
-    }
-    return end - begin;
+/** Slots [begin, end) at 4 bits that share a tile with the 8-bit cluster. */
+typedef struct {
+    uint32_t begin, end;
+} neighbours;
+
+/** `begin`, `end`: the tile that the edge between the clusters cuts. */
+static neighbours neighbours_in(const layer_info *l, uint32_t edge, uint32_t begin, uint32_t end) {
+    if (!l->high || l->high == l->keys || begin == edge)
+        return (neighbours){0, 0};
+    return strcmp(l->order, "low-first") == 0 ? (neighbours){begin, edge} : (neighbours){edge, end};
 }
 
-static uint32_t try_promotion(pass_context *ctx, const ir_module *m, const layer_info *l, uint32_t width,
+/** First slot of the second cluster. */
+static uint32_t cluster_edge(const layer_info *l) {
+    return strcmp(l->order, "low-first") == 0 ? l->slots - l->high : l->high;
+}
+
+static neighbours in_strip(const dtq_machine *m, const layer_info *l) {
+    uint32_t edge = cluster_edge(l), row = 0, end = 0;
+    for (; end <= edge && end < l->slots; end = layer_strip_end(l, m, row, l->slots))
+        row = end;
+    return neighbours_in(l, edge, row, end);
+}
+
+/** Of keys, in tiles of `width`. */
+static neighbours in_tile(const layer_info *l, uint32_t width) {
+    uint32_t edge = cluster_edge(l), begin = edge - (edge - l->key_first) % width, end = l->key_first + l->keys;
+    return neighbours_in(l, edge, begin, end - begin < width ? end : begin + width);
+}
+
+/** Promotes them in each of the given operands, if that costs nothing. Returns how many. */
+static uint32_t try_promotion(pass_context *ctx, const ir_module *m, const layer_info *l, neighbours n,
                               const int *operands, size_t count) {
-    uint8_t *saved[LAYER_OPERANDS];
-    for (size_t i = 0; i < count; i++)
-        saved[i] = arena_alloc(ctx->arena, l->slots);
-    price before = price_of(ctx, m, l);
-    uint32_t promoted = promote(l, width, operands, count, saved);
-    if (!promoted)
+    if (n.begin >= n.end)
         return 0;
+    uint8_t *saved[LAYER_OPERANDS];
+    price before = price_of(ctx, m, l);
+    for (size_t i = 0; i < count; i++) {
+        saved[i] = arena_alloc(ctx->arena, l->slots);
+        memcpy(saved[i], l->bits[operands[i]], l->slots);
+        memset(l->bits[operands[i]] + n.begin, 8, n.end - n.begin);
+    }
     price after = price_of(ctx, m, l);
     if (after.qk <= before.qk && after.pv <= before.pv && (after.load <= before.load || after.load <= after.arrays))
-        return promoted;
+        return n.end - n.begin;
     for (size_t i = 0; i < count; i++)
         memcpy(l->bits[operands[i]], saved[i], l->slots);
     return 0;
@@ -72,12 +86,17 @@ typedef struct {
 
 static void try_all(pass_context *ctx, const ir_module *m, outcome *o) {
     static const int rows[] = {LAYER_Q, LAYER_P}, query[] = {LAYER_Q}, cols[] = {LAYER_K};
-    uint32_t height = (uint32_t)m->machine.vssa_rows, width = (uint32_t)m->machine.vssa_cols;
+    const layer_info *l = &o->snapped;
+    neighbours strip = in_strip(&m->machine, l);
+    neighbours narrow = in_tile(l, (uint32_t)m->machine.vssa_cols), wide = in_tile(l, (uint32_t)m->machine.vssa_rows);
     bool row_probs = m->machine.top_prob_bits == DTQ_PROB_ROW;
     o->any = true;
-    o->p = row_probs ? try_promotion(ctx, m, &o->snapped, height, rows, 2) : 0;
-    o->q = o->p ? o->p : try_promotion(ctx, m, &o->snapped, height, query, 1);
-    o->k = try_promotion(ctx, m, &o->snapped, width, cols, 1);
+    o->p = row_probs ? try_promotion(ctx, m, l, strip, rows, 2) : 0;
+    o->q = o->p ? o->p : try_promotion(ctx, m, l, strip, query, 1);
+    o->k =
+        l->turned ? try_promotion(ctx, m, l, wide, cols, 1) : 0; /* tiles of turned strips are as wide as arrays high */
+    if (!o->k)
+        o->k = try_promotion(ctx, m, l, narrow, cols, 1);
 }
 
 static void snap(pass_context *ctx, ir_module *m, size_t op, outcome *last) {

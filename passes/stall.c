@@ -19,7 +19,8 @@ static uint8_t highest(const uint8_t *bits, size_t lo, size_t hi) {
 /** Runs count*cost over the column tiles of a strip: for Q.K^T the cost of the slowest PE, for P.V the mean over the
  *  steps in thousandths. */
 static void set_tiles(pass_context *ctx, ir_module *m, size_t op, const layer_info *l, bool qk, size_t lo, size_t hi) {
-    size_t width = m->machine.vssa_cols, columns = qk ? l->keys : l->head_dim;
+    size_t width = layer_turned(l, (uint32_t)lo) ? m->machine.vssa_rows : m->machine.vssa_cols;
+    size_t columns = qk ? l->keys : l->head_dim;
     uint64_t row = highest(l->bits[qk ? LAYER_Q : LAYER_P], lo, hi) / 4u, mean = 0;
     if (!qk) {
         uint64_t sum = layer_bit_sum(l, LAYER_V, &m->machine) / 4;
@@ -68,7 +69,8 @@ static void analyse_strip(pass_context *ctx, ir_module *m, size_t op, const laye
 /** True if two strips have the same precision row for row, so that everything about them is equal. */
 static bool same_strip(const layer_info *l, bool qk, const ir_attr *a, uint32_t lo, uint32_t hi) {
     const uint8_t *bits = l->bits[qk ? LAYER_Q : LAYER_P];
-    return a->range.hi - a->range.lo == hi - lo && memcmp(bits + a->range.lo, bits + lo, hi - lo) == 0;
+    return a->range.hi - a->range.lo == hi - lo && layer_turned(l, (uint32_t)a->range.lo) == layer_turned(l, lo) &&
+           memcmp(bits + a->range.lo, bits + lo, hi - lo) == 0;
 }
 
 bool pass_stall(pass_context *ctx, ir_module **module) {

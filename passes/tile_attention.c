@@ -39,9 +39,10 @@ static void lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *
     layer_copy_attrs(m, tiles, r->from, op, layer_keys, layer_key_count);
     r->map[r->from->ops[op].result] = *previous = ir_result(m, tiles);
 
-    uint32_t height = (uint32_t)m->machine.vssa_rows, strips = 0;
-    for (uint32_t lo = 0; lo < l.slots; lo += height, strips++) {
-        uint32_t hi = l.slots - lo < height ? l.slots : lo + height;
+    uint32_t strips = 0, turned = 0;
+    for (uint32_t lo = 0, hi; lo < l.slots; lo = hi, strips++) {
+        hi = layer_strip_end(&l, &m->machine, lo, l.slots);
+        turned += layer_turned(&l, lo);
         append_strip_op(m, IR_TILE_QK, &l, strips, lo, hi, l.head_dim, loc);
         append_strip_op(m, IR_TILE_SOFTMAX, &l, strips, lo, hi, 0, loc);
         append_strip_op(m, IR_TILE_IMPORTANCE, &l, strips, lo, hi, 0, loc);
@@ -49,11 +50,17 @@ static void lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *
     }
     size_t topk = ir_append(m, IR_TILE_TOPK, NULL, 0, (ir_type){0}, loc);
     ir_set_int(m, topk, IR_KEY_index, l.index);
-    uint32_t width = (uint32_t)m->machine.vssa_cols;
+    uint32_t height = (uint32_t)m->machine.vssa_rows, width = (uint32_t)m->machine.vssa_cols;
     diag_remark(ctx->diag, loc, "tile-attention",
                 "layer %u: %u strips of %u rows, %u column tiles of %u in Q.K^T and %u in P.V, for each of %u heads",
-                l.index, strips, height, (l.keys + width - 1) / width, width, (l.head_dim + width - 1) / width,
+                l.index, strips - turned, height, (l.keys + width - 1) / width, width, (l.head_dim + width - 1) / width,
                 l.heads);
+    if (turned)
+        diag_remark(
+            ctx->diag, loc, "tile-attention",
+            "layer %u: %u more strips lie the other way, of %u rows with %u column tiles of %u in Q.K^T and %u in "
+            "P.V",
+            l.index, turned, width, (l.keys + height - 1) / height, height, (l.head_dim + height - 1) / height);
 }
 
 bool pass_tile_attention(pass_context *ctx, ir_module **module) {

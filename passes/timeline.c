@@ -38,7 +38,9 @@ typedef struct {
 static duration array_duration(const clock_state *s, size_t op, bool qk, const layer_info *l) {
     uint32_t row = (uint32_t)ir_int(s->m, op, s->keys.row, 0), rows = (uint32_t)ir_int(s->m, op, s->keys.rows, 0);
     uint32_t col = (uint32_t)ir_int(s->m, op, s->keys.col, 0), cols = (uint32_t)ir_int(s->m, op, s->keys.cols, 0);
-    matmul_price p = layer_price(s->ctx->cost, &s->m->machine, l, qk, row, rows, col, cols);
+    unsigned walk = (strcmp(ir_str(s->m, op, s->keys.turned), "yes") == 0 ? WALK_TURNED : 0) |
+                    (strcmp(ir_str(s->m, op, s->keys.serpentine), "yes") == 0 ? WALK_SERPENTINE : 0);
+    matmul_price p = layer_block_price(s->ctx->cost, &s->m->machine, l, qk, row, rows, col, cols, walk);
     return (duration){p.cycles, p.latency};
 }
 

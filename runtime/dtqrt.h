@@ -96,7 +96,7 @@ enum {
 enum { DTQ_SOFTMAX_FULL, DTQ_SOFTMAX_MAX, DTQ_SOFTMAX_WMAX, DTQ_SOFTMAX_EXP };
 enum { DTQ_PV_MIDDLE, DTQ_PV_FIRST, DTQ_PV_LAST, DTQ_PV_ONLY };
 
-enum { DTQ_FIELDS_MAX = 10, DTQ_INSTR_BYTES = 32 };
+enum { DTQ_FIELDS_MAX = 12, DTQ_INSTR_BYTES = 32 };
 
 /** A decoded instruction. `f` holds its operands in the order of isa.def. */
 typedef struct {

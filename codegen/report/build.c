@@ -35,6 +35,8 @@ typedef enum {
     A_NUMBERS,
     A_OPERAND = A_NUMBERS,
     A_SELECT,
+    A_TURNED,
+    A_SERPENTINE,
     A_COUNT
 } attr_slot;
 
@@ -58,10 +60,19 @@ typedef struct {
 
 /** Maps attribute keys to slots, so that an instruction's attributes are read in one pass over them. */
 static void map_keys(builder *b) {
-    static const char *const names[A_COUNT] = {
-        [A_QUEUE] = "queue", [A_START] = "start",     [A_BUSY] = "busy",    [A_DONE] = "done",
-        [A_LAYER] = "layer", [A_ROW] = "row",         [A_ROWS] = "rows",    [A_COL] = "col",
-        [A_COLS] = "cols",   [A_OPERAND] = "operand", [A_SELECT] = "select"};
+    static const char *const names[A_COUNT] = {[A_QUEUE] = "queue",
+                                               [A_START] = "start",
+                                               [A_BUSY] = "busy",
+                                               [A_DONE] = "done",
+                                               [A_LAYER] = "layer",
+                                               [A_ROW] = "row",
+                                               [A_ROWS] = "rows",
+                                               [A_COL] = "col",
+                                               [A_COLS] = "cols",
+                                               [A_OPERAND] = "operand",
+                                               [A_SELECT] = "select",
+                                               [A_TURNED] = "turned",
+                                               [A_SERPENTINE] = "serpentine"};
     b->slot_of = arena_alloc(b->arena, ir_key_count());
     for (int i = 0; i < A_COUNT; i++) {
         int key = ir_key_find(names[i], strlen(names[i]));
@@ -106,18 +117,31 @@ static uint32_t count_promoted(const builder *b, const layer_facts *l, dtq_opera
     return promoted;
 }
 
+/** One matmul of one head: its blocks of one orientation, one after the other. */
+static cost_expectation price_blocks(const builder *b, const layer_facts *l, bool is_pv) {
+    cost_expectation sum = {0};
+    for (uint32_t row = 0, end; row < l->slots; row = end) {
+        bool turned = l->turned && l->turned[row];
+        for (end = row + 1; end < l->slots && (l->turned && l->turned[end]) == turned; end++) {}
+        unsigned walk = (turned ? WALK_TURNED : 0) | (l->serpentine ? WALK_SERPENTINE : 0);
+        cost_result r = is_pv ? cost_pv(b->cost, l->bits[DTQ_P] + row, end - row, l->bits[DTQ_V] + l->first_key,
+                                        l->keys, l->head_dim, walk)
+                              : cost_qk(b->cost, l->bits[DTQ_Q] + row, end - row, l->bits[DTQ_K] + l->first_key,
+                                        l->keys, l->head_dim, walk);
+        sum.tiles += (double)r.tiles;
+        sum.stalled_tiles += (double)r.stalled_tiles;
+        sum.stall_ratio_sum += r.stall_ratio_sum;
+        sum.step_cycles += r.step_cycles;
+        sum.cycles += (double)r.cycles;
+    }
+    return sum;
+}
+
 /** Prices one matmul of a layer, over all slots of one head times the query heads. cycles: of one array. */
 static report_matmul price(const builder *b, const layer_facts *l, bool is_pv) {
     cost_expectation one;
     if (l->known) {
-        cost_result r =
-            is_pv ? cost_pv(b->cost, l->bits[DTQ_P], l->slots, l->bits[DTQ_V] + l->first_key, l->keys, l->head_dim)
-                  : cost_qk(b->cost, l->bits[DTQ_Q], l->slots, l->bits[DTQ_K] + l->first_key, l->keys, l->head_dim);
-        one = (cost_expectation){.tiles = (double)r.tiles,
-                                 .stalled_tiles = (double)r.stalled_tiles,
-                                 .stall_ratio_sum = r.stall_ratio_sum,
-                                 .step_cycles = r.step_cycles,
-                                 .cycles = (double)r.cycles};
+        one = price_blocks(b, l, is_pv);
     } else {
         one = is_pv ? cost_pv_expected(b->cost, l->slots, l->high, facts_prob8(b->machine), 0, l->slots, 0, l->slots,
                                        l->head_dim)
@@ -215,6 +239,7 @@ static bool add_instr(builder *b, counter *count, const ir_op *op, dtq_opcode is
     s->any = true;
 
     const char *operand = i.word[A_OPERAND - A_NUMBERS], *select = i.word[A_SELECT - A_NUMBERS];
+    const char *turned = i.word[A_TURNED - A_NUMBERS], *serpentine = i.word[A_SERPENTINE - A_NUMBERS];
     counted_block block = {.layer = (uint32_t)layer,
                            .row = or_zero(i.number[A_ROW]),
                            .rows = or_zero(i.number[A_ROWS]),
@@ -223,7 +248,9 @@ static bool add_instr(builder *b, counter *count, const ir_op *op, dtq_opcode is
                            .operand = operand && *operand == 'v'   ? DTQ_V
                                       : operand && *operand == 'k' ? DTQ_K
                                                                    : DTQ_Q,
-                           .select = select && strcmp(select, "yes") == 0};
+                           .select = select && strcmp(select, "yes") == 0,
+                           .walk = (turned && strcmp(turned, "yes") == 0 ? WALK_TURNED : 0) |
+                                   (serpentine && strcmp(serpentine, "yes") == 0 ? WALK_SERPENTINE : 0)};
     counter_add(count, isa_op, &block, &s->counted);
     return true;
 }

@@ -21,7 +21,7 @@ struct counter {
 };
 
 /** Kinds of memo entries. */
-enum { MEMO_QK = 1, MEMO_PV, MEMO_BLOCK /* + operand */ };
+enum { MEMO_QK = 1, MEMO_PV, MEMO_BLOCK /* + operand */, WALK_SHIFT = 6 };
 
 counter *counter_new(arena *a, const dtq_machine *machine, cost_model *cost, const layer_facts *layers, size_t count) {
     uint32_t most = 1;
@@ -54,8 +54,8 @@ static size_t memo_slot(const memo *memos, size_t capacity, const uint64_t key[3
 
 /** The entry of a block; *fresh says that the caller has to fill it. Valid until the next call. */
 static memo *memo_find(counter *c, unsigned kind, const counted_block *b, bool *fresh) {
-    const uint64_t key[3] = {kind | (uint64_t)c->layers[b->layer].like << 8, (uint64_t)b->row << 32 | b->rows,
-                             (uint64_t)b->col << 32 | b->cols};
+    const uint64_t key[3] = {kind | b->walk << WALK_SHIFT | (uint64_t)c->layers[b->layer].like << 8,
+                             (uint64_t)b->row << 32 | b->rows, (uint64_t)b->col << 32 | b->cols};
     size_t at = memo_slot(c->memos, c->memo_capacity, key);
     *fresh = c->memos[at].key[0] == 0;
     if (*fresh && 2 * ++c->memo_count > c->memo_capacity) {
@@ -92,18 +92,29 @@ static double block_bytes(counter *c, uint32_t layer, dtq_operand operand, uint3
     return e->bytes;
 }
 
+static uint64_t ceil_div(uint64_t a, uint64_t b) {
+    return (a + b - 1) / b;
+}
+
+static uint64_t tile_height(const counter *c, const counted_block *b) {
+    return b->walk & WALK_TURNED ? c->machine->vssa_cols : c->machine->vssa_rows;
+}
+
+static uint64_t tile_width(const counter *c, const counted_block *b) {
+    return b->walk & WALK_TURNED ? c->machine->vssa_rows : c->machine->vssa_cols;
+}
+
 static void add_qk(counter *c, const counted_block *b, counters *sum) {
     const layer_facts *l = &c->layers[b->layer];
     double q = block_bytes(c, b->layer, DTQ_Q, b->row, b->rows), k = block_bytes(c, b->layer, DTQ_K, b->col, b->cols);
     bool fresh;
     memo *e = memo_find(c, MEMO_QK, b, &fresh);
     if (fresh) {
-        uint64_t row_strips = (b->rows + c->machine->vssa_rows - 1) / c->machine->vssa_rows;
-        uint64_t col_tiles = (b->cols + c->machine->vssa_cols - 1) / c->machine->vssa_cols;
+        uint64_t row_strips = ceil_div(b->rows, tile_height(c, b)), col_tiles = ceil_div(b->cols, tile_width(c, b));
         e->bytes = q * (double)col_tiles + k * (double)row_strips + 4.0 * b->rows * b->cols;
         if (l->known) {
-            cost_result r =
-                cost_qk(c->cost, l->bits[DTQ_Q] + b->row, b->rows, l->bits[DTQ_K] + b->col, b->cols, l->head_dim);
+            cost_result r = cost_qk(c->cost, l->bits[DTQ_Q] + b->row, b->rows, l->bits[DTQ_K] + b->col, b->cols,
+                                    l->head_dim, b->walk);
             e->mac_cycles = (double)r.mac_cycles;
             e->stall_cycles = (double)r.stall_cycles;
         } else {
@@ -124,12 +135,12 @@ static void add_pv(counter *c, const counted_block *b, counters *sum) {
     bool fresh;
     memo *e = memo_find(c, MEMO_PV, b, &fresh);
     if (fresh) {
-        uint64_t row_strips = (b->rows + c->machine->vssa_rows - 1) / c->machine->vssa_rows;
-        uint64_t col_tiles = (l->head_dim + c->machine->vssa_cols - 1) / c->machine->vssa_cols;
+        uint64_t row_strips = ceil_div(b->rows, tile_height(c, b));
+        uint64_t col_tiles = ceil_div(l->head_dim, tile_width(c, b));
         e->bytes = (double)b->rows * b->cols * (double)col_tiles + v * (double)row_strips + 4.0 * b->rows * l->head_dim;
         if (l->known) {
-            cost_result r =
-                cost_pv(c->cost, l->bits[DTQ_P] + b->row, b->rows, l->bits[DTQ_V] + b->col, b->cols, l->head_dim);
+            cost_result r = cost_pv(c->cost, l->bits[DTQ_P] + b->row, b->rows, l->bits[DTQ_V] + b->col, b->cols,
+                                    l->head_dim, b->walk);
             e->mac_cycles = (double)r.mac_cycles;
             e->stall_cycles = (double)r.stall_cycles;
         } else {

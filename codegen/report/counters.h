@@ -15,7 +15,9 @@ typedef struct {
     bool causal;
     bool known;                        /* the precision of every slot is known at compile time */
     const uint8_t *bits[DTQ_OPERANDS]; /* [slots]; NULL if not known */
-    uint32_t like;                     /* the first layer that costs the same: the same shape and bits */
+    const uint8_t *turned;             /* [slots] of query rows; NULL: none is */
+    bool serpentine;
+    uint32_t like; /* the first layer that costs the same: the same shape and bits */
 } layer_facts;
 
 /** Reads every `layer` op of the module into *out [*count], by index. False after an error. */
@@ -38,6 +40,7 @@ typedef struct {
     uint32_t layer, row, rows, col, cols;
     dtq_operand operand; /* of a load */
     bool select;         /* of a topk */
+    unsigned walk;       /* of a matmul: WALK_… of cost.h */
 } counted_block;
 
 /** Counts instructions; remembers blocks it has met, so that the heads of a layer, and layers alike, cost one look-up.

@@ -44,7 +44,8 @@ static bool read_bits(arena *a, const ir_module *m, layer_facts *l, dtq_operand 
 
 static bool alike(const layer_facts *a, const layer_facts *b) {
     if (a->slots != b->slots || a->high != b->high || a->first_key != b->first_key || a->keys != b->keys ||
-        a->head_dim != b->head_dim || a->causal != b->causal || a->known != b->known) {
+        a->head_dim != b->head_dim || a->causal != b->causal || a->known != b->known ||
+        a->serpentine != b->serpentine) {
         return false;
     }
     for (int i = 0; a->known && i < DTQ_OPERANDS; i++) {
@@ -52,7 +53,7 @@ static bool alike(const layer_facts *a, const layer_facts *b) {
             return false;
         }
     }
-    return true;
+    return (!a->turned && !b->turned) || (a->turned && b->turned && memcmp(a->turned, b->turned, a->slots) == 0);
 }
 
 bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t *count) {
@@ -78,12 +79,18 @@ bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t
                            .head_dim = (uint32_t)ir_int(m, op, IR_KEY_head_dim, 0),
                            .causal = word_is(m, op, IR_KEY_mask, "causal"),
                            .known = word_is(m, op, IR_KEY_static_bits, "yes"),
+                           .serpentine = word_is(m, op, IR_KEY_tile_order, "serpentine"),
                            .like = (uint32_t)index};
         uint32_t muted = (uint32_t)ir_int(m, op, IR_KEY_muted, 0);
         l->first_key = word_is(m, op, IR_KEY_order, "high-first") ? 0 : muted;
         l->keys = muted < l->slots ? l->slots - muted : 0;
         if (!l->keys || l->high > l->keys || !l->heads || !l->head_dim) {
             return diag_internal(d, m->ops[op].loc, "report: layer %lld has no sensible size", (long long)index);
+        }
+        const ir_attr *turned = ir_get(m, op, IR_KEY_turned_rows);
+        size_t rows;
+        if (l->known && turned) {
+            l->turned = ir_runs_expand(a, turned, &rows);
         }
         for (int i = 0; l->known && i < DTQ_OPERANDS; i++) {
             if (!read_bits(a, m, l, (dtq_operand)i)) {

@@ -14,12 +14,12 @@ static uint64_t divide_up(uint64_t a, uint64_t b) {
 
 /** Slots of a matmul: rows of the left operand, columns of the right one; for P.V columns are the reduction. */
 typedef struct {
-    uint32_t op, layer, row, rows, col, cols;
+    uint32_t op, layer, row, rows, col, cols, turned, serpentine;
 } place;
 
 /** Precisions as bits behind the numbers that matter: all that a matmul's time depends on. */
 typedef struct {
-    uint32_t op, rows, cols, head_dim;
+    uint32_t op, rows, cols, head_dim, turned, serpentine;
     uint8_t high[]; /* rows, then columns, from a byte's boundary each; a bit a slot */
 } signature;
 
@@ -32,7 +32,8 @@ static void pack_high(const uint8_t *bits, uint32_t n, uint8_t *out) {
 static bool step_matmul(const dtq_sim *sim, const place *p, const uint8_t *row_bits, const uint8_t *col_bits,
                         dtq_wavefront *result) {
     const dtq_machine *m = sim->machine;
-    const dtq_array_shape array = {(uint32_t)m->vssa_rows, (uint32_t)m->vssa_cols, (dtq_drain)m->top_drain};
+    const dtq_array_shape array = {(uint32_t)m->vssa_rows, (uint32_t)m->vssa_cols, (dtq_drain)m->top_drain,
+                                   p->turned != 0, p->serpentine != 0};
     const uint32_t head_dim = sim->stream->layers[p->layer].head_dim;
     return p->op == DTQ_OP_QK ? dtq_wavefront_qk(&array, row_bits, p->rows, col_bits, p->cols, head_dim, result)
                               : dtq_wavefront_pv(&array, row_bits, p->rows, col_bits, p->cols, head_dim, result);
@@ -47,7 +48,7 @@ static bool matmul_by_signature(dtq_sim *sim, const place *p, const uint8_t *row
     if (!key) {
         return false;
     }
-    *key = (signature){p->op, p->rows, p->cols, sim->stream->layers[p->layer].head_dim};
+    *key = (signature){p->op, p->rows, p->cols, sim->stream->layers[p->layer].head_dim, p->turned, p->serpentine};
     pack_high(row_bits, p->rows, key->high);
     pack_high(col_bits, p->cols, key->high + row_bytes);
     const dtq_wavefront *known = dtq_memo_find(memo, key, bytes);
@@ -129,10 +130,25 @@ static void count_matmul(dtq_sim *sim, const dtq_wavefront *w, uint64_t buffer_b
     *d = (dtq_duration){w->cycles, w->latency};
 }
 
+static uint64_t tile_height(const dtq_sim *sim, const place *p) {
+    return p->turned ? sim->machine->vssa_cols : sim->machine->vssa_rows;
+}
+
+static uint64_t tile_width(const dtq_sim *sim, const place *p) {
+    return p->turned ? sim->machine->vssa_rows : sim->machine->vssa_cols;
+}
+
 static bool time_qk(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
     const uint64_t layer = DTQ_GET(in, QK, layer), row = DTQ_GET(in, QK, row), rows = DTQ_GET(in, QK, rows);
     const uint64_t col = DTQ_GET(in, QK, col), cols = DTQ_GET(in, QK, cols);
-    const place p = {DTQ_OP_QK, (uint32_t)layer, (uint32_t)row, (uint32_t)rows, (uint32_t)col, (uint32_t)cols};
+    const place p = {DTQ_OP_QK,
+                     (uint32_t)layer,
+                     (uint32_t)row,
+                     (uint32_t)rows,
+                     (uint32_t)col,
+                     (uint32_t)cols,
+                     DTQ_GET(in, QK, turned) != 0,
+                     DTQ_GET(in, QK, serpentine) != 0};
     uint64_t q_bytes = 0, k_bytes = 0;
     dtq_wavefront w = {0};
     if (!block_bytes(sim, layer, DTQ_Q, row, rows, &q_bytes, e) ||
@@ -141,8 +157,8 @@ static bool time_qk(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_erro
     }
     /* a tile row reads all of K once, a tile column all of Q */
     count_matmul(sim, &w,
-                 q_bytes * divide_up(cols, sim->machine->vssa_cols) +
-                     k_bytes * divide_up(rows, sim->machine->vssa_rows) + sizeof(int32_t) * rows * cols,
+                 q_bytes * divide_up(cols, tile_width(sim, &p)) + k_bytes * divide_up(rows, tile_height(sim, &p)) +
+                     sizeof(int32_t) * rows * cols,
                  d);
     return true;
 }
@@ -151,15 +167,22 @@ static bool time_pv(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_erro
     const uint64_t layer = DTQ_GET(in, PV, layer), row = DTQ_GET(in, PV, row), rows = DTQ_GET(in, PV, rows);
     const uint64_t col = DTQ_GET(in, PV, col), cols = DTQ_GET(in, PV, cols);
     const uint64_t head_dim = sim->stream->layers[layer].head_dim;
-    const place p = {DTQ_OP_PV, (uint32_t)layer, (uint32_t)row, (uint32_t)rows, (uint32_t)col, (uint32_t)cols};
+    const place p = {DTQ_OP_PV,
+                     (uint32_t)layer,
+                     (uint32_t)row,
+                     (uint32_t)rows,
+                     (uint32_t)col,
+                     (uint32_t)cols,
+                     DTQ_GET(in, PV, turned) != 0,
+                     DTQ_GET(in, PV, serpentine) != 0};
     uint64_t v_bytes = 0;
     dtq_wavefront w = {0};
     if (!block_bytes(sim, layer, DTQ_V, col, cols, &v_bytes, e) || !matmul(sim, &p, &w, e)) {
         return false;
     }
     count_matmul(sim, &w,
-                 rows * cols * divide_up(head_dim, sim->machine->vssa_cols) +
-                     v_bytes * divide_up(rows, sim->machine->vssa_rows) + sizeof(float) * rows * head_dim,
+                 rows * cols * divide_up(head_dim, tile_width(sim, &p)) +
+                     v_bytes * divide_up(rows, tile_height(sim, &p)) + sizeof(float) * rows * head_dim,
                  d);
     return true;
 }

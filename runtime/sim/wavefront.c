@@ -26,7 +26,8 @@ typedef struct {
     uint64_t before;     /* zero bits in front: a whole number of words */
 } operand_train;
 
-static bool train_init(operand_train *train, const uint8_t *bits, uint32_t length, uint32_t diagonals) {
+/** The train of elements of precision `bits`, or of all of them in reverse. */
+static bool train_init(operand_train *train, const uint8_t *bits, uint32_t length, uint32_t diagonals, bool reverse) {
     uint64_t pad = (diagonals + WORD - 1) / WORD + 1;
     uint64_t words = 2 * pad + (length + WORD - 1) / WORD + 1;
     *train = (operand_train){.length = length, .before = pad * WORD};
@@ -36,7 +37,7 @@ static bool train_init(operand_train *train, const uint8_t *bits, uint32_t lengt
     }
     train->two = train->one + words;
     for (uint32_t k = 0; k < length; k++) {
-        uint64_t at = train->before + (length - 1 - k);
+        uint64_t at = train->before + (reverse ? k : length - 1 - k);
         uint64_t *set = bits && operand_cost(bits[k]) == 2 ? train->two : train->one;
         set[at / WORD] |= UINT64_C(1) << (at % WORD);
     }
@@ -54,6 +55,7 @@ static inline uint64_t bits_at(const uint64_t *set, uint64_t at) {
 typedef struct {
     uint64_t entry; /* step at which its first operand is at PE(0,0) */
     uint32_t rows, cols, diagonals;
+    const operand_train *train;
     /* diagonals with a PE that costs at least 1, 2, 4 per unit of the train */
     uint64_t one[DIAGONAL_WORDS], two[DIAGONAL_WORDS], four[DIAGONAL_WORDS];
 } tile;
@@ -82,12 +84,13 @@ static void tile_diagonals(tile *t, const uint8_t *row_cost, uint32_t rows, cons
     }
 }
 
-static uint64_t tile_steps(const tile *t, const operand_train *train) {
-    return train->length + t->diagonals - 1;
+static uint64_t tile_steps(const tile *t) {
+    return t->train->length + t->diagonals - 1;
 }
 
 /** Cost of the costliest active PE of a tile in one of its steps. */
-static inline unsigned tile_step(const tile *t, const operand_train *train, uint64_t step) {
+static inline unsigned tile_step(const tile *t, uint64_t step) {
+    const operand_train *train = t->train;
     uint64_t first = step + 1 > train->length ? step + 1 - train->length : 0;
     uint64_t last = step < t->diagonals - 1 ? step : t->diagonals - 1;
     unsigned cost = 1;
@@ -109,26 +112,40 @@ static inline unsigned tile_step(const tile *t, const operand_train *train, uint
 /** A matmul cut into tiles, row-major. `col_cost` has one entry a column. */
 typedef struct {
     const dtq_array_shape *array;
+    uint32_t height, width; /* of a whole tile */
     const uint8_t *row_cost, *col_cost;
     uint32_t rows, cols;
-    operand_train train;
+    operand_train train, backward; /* backward: of every second tile, if it differs */
+    bool by_tile;                  /* serpentine in the reduction, not in the columns */
     uint64_t tile_cols, tiles;
 } matmul;
 
+static uint32_t extent(uint32_t all, uint32_t from, uint32_t most) {
+    return all - from < most ? all - from : most;
+}
+
 static void matmul_tile(const matmul *m, uint64_t index, tile *t) {
-    uint32_t row = (uint32_t)(index / m->tile_cols) * m->array->rows;
-    uint32_t col = (uint32_t)(index % m->tile_cols) * m->array->cols;
-    uint32_t rows = m->rows - row < m->array->rows ? m->rows - row : m->array->rows;
-    uint32_t cols = m->cols - col < m->array->cols ? m->cols - col : m->array->cols;
-    tile_diagonals(t, m->row_cost + row, rows, m->col_cost + col, cols);
+    uint64_t strip = index / m->tile_cols, column = index % m->tile_cols;
+    if (m->array->serpentine && !m->by_tile && strip % 2 != 0) {
+        column = m->tile_cols - 1 - column;
+    }
+    t->train = m->array->serpentine && m->by_tile && index % 2 != 0 ? &m->backward : &m->train;
+    uint32_t row = (uint32_t)strip * m->height, col = (uint32_t)column * m->width;
+    tile_diagonals(t, m->row_cost + row, extent(m->rows, row, m->height), m->col_cost + col,
+                   extent(m->cols, col, m->width));
+}
+
+/** Rows of the array that a tile is drained from. */
+static uint32_t tile_drained(const matmul *m, const tile *t) {
+    return m->array->turned ? t->cols : t->rows;
 }
 
 /** Steps from the entry of a tile to the entry of the next. */
 static uint64_t tile_spacing(const matmul *m, const tile *t) {
     if (m->array->drain == DTQ_DRAIN_SERIAL) {
-        return tile_steps(t, &m->train);
+        return tile_steps(t);
     }
-    return m->train.length > t->rows ? m->train.length : t->rows;
+    return m->train.length > tile_drained(m, t) ? m->train.length : tile_drained(m, t);
 }
 
 /** Steps all tiles through the array. Tiles in flight stand in a ring, oldest first; a tile that is through waits there
@@ -156,15 +173,15 @@ static bool matmul_step(const matmul *m, uint64_t *cycles) {
         for (uint64_t i = next; i-- > oldest && cost < 4;) {
             const tile *t = &ring[i & mask];
             uint64_t tile_time = step - t->entry;
-            if (tile_time < tile_steps(t, &m->train)) {
-                unsigned own = tile_step(t, &m->train, tile_time);
+            if (tile_time < tile_steps(t)) {
+                unsigned own = tile_step(t, tile_time);
                 cost = own > cost ? own : cost;
             }
         }
         total += cost;
         while (oldest < next) {
             const tile *t = &ring[oldest & mask];
-            if (step - t->entry + 1 < tile_steps(t, &m->train)) {
+            if (step - t->entry + 1 < tile_steps(t)) {
                 break;
             }
             oldest++;
@@ -179,10 +196,8 @@ static bool matmul_step(const matmul *m, uint64_t *cycles) {
  * all PEs of a tile meet the same element at the same reduction index, so the train's cost multiplies both sides. */
 static void matmul_count(const matmul *m, uint64_t train_sum, dtq_wavefront *out) {
     for (uint64_t i = 0; i < m->tiles; i++) {
-        uint32_t row = (uint32_t)(i / m->tile_cols) * m->array->rows;
-        uint32_t col = (uint32_t)(i % m->tile_cols) * m->array->cols;
-        uint32_t row_end = m->rows - row < m->array->rows ? m->rows : row + m->array->rows;
-        uint32_t col_end = m->cols - col < m->array->cols ? m->cols : col + m->array->cols;
+        uint32_t row = (uint32_t)(i / m->tile_cols) * m->height, col = (uint32_t)(i % m->tile_cols) * m->width;
+        uint32_t row_end = row + extent(m->rows, row, m->height), col_end = col + extent(m->cols, col, m->width);
         uint64_t row_sum = 0, row_max = 0, col_sum = 0, col_max = 0;
         for (uint32_t r = row; r < row_end; r++) {
             row_sum += m->row_cost[r];
@@ -207,11 +222,20 @@ static void matmul_count(const matmul *m, uint64_t train_sum, dtq_wavefront *out
 
 /** Runs a matmul whose reduction elements have precision `train_bits` [depth] (NULL: all cost 1). */
 static bool matmul_run(matmul *m, const uint8_t *train_bits, uint32_t depth, dtq_wavefront *out) {
-    if (!train_init(&m->train, train_bits, depth, m->array->rows + m->array->cols)) {
+    const uint32_t diagonals = m->array->rows + m->array->cols;
+    m->by_tile = train_bits != NULL;
+    m->backward = (operand_train){0};
+    if (!train_init(&m->train, train_bits, depth, diagonals, false)) {
         return false;
     }
-    m->tile_cols = (m->cols + (uint64_t)m->array->cols - 1) / m->array->cols;
-    m->tiles = m->tile_cols * ((m->rows + (uint64_t)m->array->rows - 1) / m->array->rows);
+    if (m->by_tile && m->array->serpentine && !train_init(&m->backward, train_bits, depth, diagonals, true)) {
+        free(m->train.one);
+        return false;
+    }
+    m->height = m->array->turned ? m->array->cols : m->array->rows;
+    m->width = m->array->turned ? m->array->rows : m->array->cols;
+    m->tile_cols = (m->cols + (uint64_t)m->width - 1) / m->width;
+    m->tiles = m->tile_cols * ((m->rows + (uint64_t)m->height - 1) / m->height);
     uint64_t train_sum = 0;
     for (uint32_t k = 0; k < depth; k++) {
         train_sum += train_bits ? operand_cost(train_bits[k]) : 1;
@@ -221,9 +245,12 @@ static bool matmul_run(matmul *m, const uint8_t *train_bits, uint32_t depth, dtq
     bool ok = true;
     if (m->array->drain != DTQ_DRAIN_IDEAL) {
         ok = matmul_step(m, &out->cycles);
-        out->latency = m->rows % m->array->rows ? m->rows % m->array->rows : m->array->rows;
+        tile last;
+        matmul_tile(m, m->tiles - 1, &last);
+        out->latency = tile_drained(m, &last);
     }
     free(m->train.one);
+    free(m->backward.one);
     return ok;
 }
 

@@ -11,6 +11,9 @@
 typedef struct {
     uint32_t rows, cols; /* PEs */
     dtq_drain drain;
+    bool turned;     /* rows of the matmul lie along the array's columns, its columns along the array's rows */
+    bool serpentine; /* scores: every second strip from its last tile to its first; P.V: every second tile takes its
+                        tokens from the last to the first */
 } dtq_array_shape;
 
 /** What one instruction does to one array. Cycles and PE-cycles as TIMING.md defines them. */
