@@ -19,8 +19,22 @@
 #define OPERAND_COUNT(name)
 #define OPERAND_TENSOR(name)
 #define OPERAND_ENUM(name)
+#define OPERAND_FLAG(name)
 #define OPERAND_INT(name)
 #define OPERAND_F32(name)
+
+#define OPTIONAL_BUF(name)
+#define OPTIONAL_DRAM(name)
+#define OPTIONAL_ENGINE(name)
+#define OPTIONAL_LAYER(name)
+#define OPTIONAL_HEAD(name)
+#define OPTIONAL_SLOT(name)
+#define OPTIONAL_COUNT(name)
+#define OPTIONAL_TENSOR(name)
+#define OPTIONAL_ENUM(name)
+#define OPTIONAL_FLAG(name) " " #name
+#define OPTIONAL_INT(name)
+#define OPTIONAL_F32(name)
 
 #define REQUIRED_BUF(name)
 #define REQUIRED_DRAM(name)
@@ -31,8 +45,9 @@
 #define REQUIRED_COUNT(name)  " " #name
 #define REQUIRED_TENSOR(name) " " #name
 #define REQUIRED_ENUM(name)   " " #name
-#define REQUIRED_INT(name)    " " #name
-#define REQUIRED_F32(name)    " " #name
+#define REQUIRED_FLAG(name)
+#define REQUIRED_INT(name) " " #name
+#define REQUIRED_F32(name) " " #name
 
 static const ir_op_info op_table[IR_OPCODES] = {
 #define G (1u << IR_GRAPH)
@@ -43,9 +58,9 @@ static const ir_op_info op_table[IR_OPCODES] = {
 #include "ir/ops.def"
 #define ISA_OP(name, mnemonic, engine, text)                                                                           \
     [IR_I_##name].spelling = mnemonic, [IR_I_##name].levels = S, [IR_I_##name].doc = text,                             \
-    [IR_I_##name].optional = "start busy done",
-#define ISA_FIELD(op, name, bits, kind, doc)
-#define ISA_END(op)
+    [IR_I_##name].optional = "start busy done"
+#define ISA_FIELD(op, name, bits, kind, doc) OPTIONAL_##kind(name)
+#define ISA_END(op)                          ,
 #include "runtime/isa/isa.def"
 #define ISA_OP(name, mnemonic, engine, doc)  [IR_I_##name].operands = 0
 #define ISA_FIELD(op, name, bits, kind, doc) OPERAND_##kind(name)
@@ -94,6 +109,7 @@ static int kind_of_field(dtq_field_kind kind) {
     case DTQ_KIND_TENSOR:
         return IR_KIND_STR;
     case DTQ_KIND_ENUM:
+    case DTQ_KIND_FLAG:
         return IR_KIND_WORD;
     case DTQ_KIND_F32:
         return IR_KIND_REAL;

@@ -414,7 +414,9 @@ static cost_result matmul_cost(cost_model *c, matmul *m) {
     uint64_t longest = m->reduction + h->vssa_rows + h->vssa_cols;
     reserve_bitmaps(c, m, longest);
     out.cycles = skewed_cycles(m, h->top_drain == DTQ_DRAIN_SERIAL);
-    out.latency = m->turned ? m->columns[m->column_count - 1].cols : m->rows[m->strip_count - 1].extent;
+    bool ends_at_first = m->serpentine && !m->by_tile && !m->backward; /* the strip that would come next goes forth */
+    const column *last = &m->columns[ends_at_first ? 0 : m->column_count - 1];
+    out.latency = m->turned ? last->cols : m->rows[m->strip_count - 1].extent;
     return out;
 }
 

@@ -54,8 +54,10 @@ static ir_value emit_load(emitter *e, layer_work *w, int operand, uint32_t head,
 }
 
 static void set_walk(emitter *e, const layer_work *w, size_t op, uint32_t row) {
-    instr_set_text(e->m, op, e->keys.turned, layer_turned(&w->l, row) ? "yes" : "no");
-    instr_set_text(e->m, op, e->keys.serpentine, w->l.serpentine ? "yes" : "no");
+    if (layer_turned(&w->l, row))
+        instr_set_text(e->m, op, e->keys.turned, "yes");
+    if (w->l.serpentine)
+        instr_set_text(e->m, op, e->keys.serpentine, "yes");
 }
 
 static ir_value emit_qk(emitter *e, layer_work *w, const plan_step *s, ir_value q, ir_value k, uint32_t row,

@@ -35,11 +35,16 @@ typedef struct {
     uint64_t busy, latency;
 } duration;
 
+static bool is_set(const clock_state *s, size_t op, unsigned flag) {
+    const char *word = ir_str(s->m, op, flag);
+    return word && strcmp(word, "yes") == 0;
+}
+
 static duration array_duration(const clock_state *s, size_t op, bool qk, const layer_info *l) {
     uint32_t row = (uint32_t)ir_int(s->m, op, s->keys.row, 0), rows = (uint32_t)ir_int(s->m, op, s->keys.rows, 0);
     uint32_t col = (uint32_t)ir_int(s->m, op, s->keys.col, 0), cols = (uint32_t)ir_int(s->m, op, s->keys.cols, 0);
-    unsigned walk = (strcmp(ir_str(s->m, op, s->keys.turned), "yes") == 0 ? WALK_TURNED : 0) |
-                    (strcmp(ir_str(s->m, op, s->keys.serpentine), "yes") == 0 ? WALK_SERPENTINE : 0);
+    unsigned walk =
+        (is_set(s, op, s->keys.turned) ? WALK_TURNED : 0) | (is_set(s, op, s->keys.serpentine) ? WALK_SERPENTINE : 0);
     matmul_price p = layer_block_price(s->ctx->cost, &s->m->machine, l, qk, row, rows, col, cols, walk);
     return (duration){p.cycles, p.latency};
 }

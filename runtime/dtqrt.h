@@ -50,6 +50,7 @@ typedef enum {
     DTQ_KIND_DRAM,
     DTQ_KIND_TENSOR,
     DTQ_KIND_ENUM,
+    DTQ_KIND_FLAG,
     DTQ_KIND_INT,
     DTQ_KIND_F32
 } dtq_field_kind;

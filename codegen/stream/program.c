@@ -87,7 +87,9 @@ static bool field_value(generator *g, const ir_module *m, size_t op, const dtq_f
         return true;
     }
     case DTQ_KIND_ENUM:
-        return word_number(g, m, op, field, attr->s, out);
+    case DTQ_KIND_FLAG:
+        *out = 0; /* of a flag that is not given */
+        return !attr || word_number(g, m, op, field, attr->s, out);
     case DTQ_KIND_F32: {
         float value = (float)attr->r;
         uint32_t bits;

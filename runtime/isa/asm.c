@@ -71,6 +71,7 @@ static bool take_field(assembler *a, const dtq_field_info *f, uint64_t *value) {
     case DTQ_KIND_ENGINE:
         return take_queue(a, "a queue", value);
     case DTQ_KIND_ENUM:
+    case DTQ_KIND_FLAG:
         return dtq_asm_word(a, f->name, strchr(f->doc, '{') + 1, value);
     case DTQ_KIND_TENSOR:
         if (!take_reference(a, "tensor", &a->tensors, a->program->tensor_count, &index))
@@ -169,7 +170,7 @@ static bool take_fields(assembler *a, dtq_instr *in) {
             return false;
     }
     for (unsigned i = 0; i < op->field_count; i++)
-        if (!(seen >> i & 1))
+        if (!(seen >> i & 1) && op->fields[i].kind != DTQ_KIND_FLAG)
             return dtq_asm_fail(a, &a->token, "%s needs %s=", op->mnemonic, op->fields[i].name);
     return true;
 }

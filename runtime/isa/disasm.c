@@ -265,6 +265,7 @@ static void put_field(writer *w, const dictionary *d, const dtq_field_info *f, u
         put(w, dtq_queue_name((unsigned)value & 0xff, name));
         break;
     case DTQ_KIND_ENUM:
+    case DTQ_KIND_FLAG:
         word = dtq_enum_word(f, (unsigned)value, &length);
         put_bytes(w, word ? word : "?", word ? length : 1);
         break;
@@ -305,7 +306,8 @@ static void put_instr(writer *w, const dictionary *d, const dtq_instr *in) {
     const dtq_op_info *op = &dtq_ops[in->op];
     put(w, op->mnemonic);
     for (unsigned i = 0; i < op->field_count; i++)
-        put_field(w, d, &op->fields[i], in->f[i]);
+        if (op->fields[i].kind != DTQ_KIND_FLAG || in->f[i])
+            put_field(w, d, &op->fields[i], in->f[i]);
 }
 
 const char *dtq_instr_text(const dtq_instr *in, char *buf, size_t room) {

@@ -18,7 +18,7 @@ bool dtq_instr_check(const dtq_instr *in, dtq_error *e) {
             return dtq_fail(e, DTQ_BAD_PROGRAM, "%s: %s=%" PRIu64 " does not fit its %u bits", op->mnemonic, f->name,
                             in->f[i], f->bits);
         size_t length;
-        if (f->kind == DTQ_KIND_ENUM && !dtq_enum_word(f, (unsigned)in->f[i], &length))
+        if ((f->kind == DTQ_KIND_ENUM || f->kind == DTQ_KIND_FLAG) && !dtq_enum_word(f, (unsigned)in->f[i], &length))
             return dtq_fail(e, DTQ_BAD_PROGRAM, "%s: %s=%" PRIu64 " is past its %u words", op->mnemonic, f->name,
                             in->f[i], dtq_enum_count(f));
     }

@@ -71,7 +71,7 @@ int dtq_queue_parse(const char *name, size_t length) {
 
 const char *dtq_enum_word(const dtq_field_info *f, unsigned index, size_t *length) {
     const char *word = strchr(f->doc, '{');
-    if (f->kind != DTQ_KIND_ENUM || !word)
+    if ((f->kind != DTQ_KIND_ENUM && f->kind != DTQ_KIND_FLAG) || !word)
         return NULL;
     for (word++;; word++) {
         size_t n = strcspn(word, "|}");

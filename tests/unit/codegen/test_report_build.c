@@ -164,7 +164,7 @@ START_TEST(spreads_over_arrays) {
     uint8_t bits[12];
     memset(bits, 4, 7);
     memset(bits + 7, 8, 5);
-    cost_result one = cost_qk(c, bits, 12, bits, 12, 8);
+    cost_result one = cost_qk(c, bits, 12, bits, 12, 8, 0);
     expect_near(r->layers[1].qk.iterations, 3.0 * (double)one.tiles);
     expect_near(r->layers[1].qk.step_cycles, 3 * one.step_cycles);
     expect_near(r->layers[1].qk.stall_ratio_mean, one.stall_ratio_sum / (double)one.tiles);

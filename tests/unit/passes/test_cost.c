@@ -19,6 +19,7 @@ typedef struct {
     const uint8_t *x, *y;
     uint32_t rows, cols, reduction, array_rows, array_cols;
     dtq_drain drain;
+    unsigned walk; /* the arrays' rows and columns above are exchanged already if it is turned */
 } problem;
 
 static uint32_t smaller(uint32_t a, uint32_t b) {
@@ -29,15 +30,15 @@ static uint32_t pe_cost(const problem *p, uint32_t row, uint32_t col, uint32_t k
     return p->x[row] / 4u * (p->y[p->kind == QK ? col : k] / 4u);
 }
 
-/** Largest and total cost of the PEs of the tile at (row, col) that work at step t of its own. */
-static uint32_t tile_step(const problem *p, uint32_t row, uint32_t col, int64_t t) {
+/** Largest cost of the PEs of the tile at (row, col) that work at step t of its own. */
+static uint32_t tile_step(const problem *p, uint32_t row, uint32_t col, int64_t t, bool backward) {
     uint32_t h = smaller(p->array_rows, p->rows - row), w = smaller(p->array_cols, p->cols - col), longest = 0;
     for (uint32_t r = 0; r < h; r++) {
         for (uint32_t c = 0; c < w; c++) {
             int64_t k = t - r - c;
             if (k < 0 || k >= p->reduction)
                 continue;
-            uint32_t cost = pe_cost(p, row + r, col + c, (uint32_t)k);
+            uint32_t cost = pe_cost(p, row + r, col + c, (uint32_t)(backward ? p->reduction - 1 - k : k));
             longest = cost > longest ? cost : longest;
         }
     }
@@ -51,8 +52,11 @@ static cost_result brute_force(const problem *p) {
         int64_t enter;
     } tiles[SLOTS * SLOTS];
     int64_t enter = 0, end = 0;
-    for (uint32_t row = 0; row < p->rows; row += p->array_rows) {
-        for (uint32_t col = 0; col < p->cols; col += p->array_cols) {
+    uint32_t columns = (p->cols + p->array_cols - 1) / p->array_cols, strip = 0;
+    bool serpentine = p->walk & WALK_SERPENTINE;
+    for (uint32_t row = 0; row < p->rows; row += p->array_rows, strip++) {
+        for (uint32_t j = 0; j < columns; j++) {
+            uint32_t col = p->array_cols * (serpentine && p->kind == QK && strip % 2 ? columns - 1 - j : j);
             uint32_t h = smaller(p->array_rows, p->rows - row), w = smaller(p->array_cols, p->cols - col);
             uint64_t all_max = 0, lost = 0;
             for (uint32_t k = 0; k < p->reduction; k++) {
@@ -76,18 +80,20 @@ static cost_result brute_force(const problem *p) {
             out.stall_cycles += lost;
             out.step_cycles += (double)all_max / p->reduction;
             int64_t steps = p->reduction + h + w - 2;
+            uint32_t drained = p->walk & WALK_TURNED ? w : h;
             if (p->drain == DTQ_DRAIN_IDEAL)
                 out.cycles += all_max;
             else
-                out.latency = h;
+                out.latency = drained;
             end = enter + steps > end ? enter + steps : end;
-            enter += p->drain == DTQ_DRAIN_SERIAL ? steps : p->reduction > h ? p->reduction : h;
+            enter += p->drain == DTQ_DRAIN_SERIAL ? steps : p->reduction > drained ? p->reduction : drained;
         }
     }
     for (int64_t t = 0; t < end && p->drain != DTQ_DRAIN_IDEAL; t++) {
         uint32_t longest = 1;
         for (uint64_t i = 0; i < out.tiles; i++) {
-            uint32_t cost = tile_step(p, tiles[i].row, tiles[i].col, t - tiles[i].enter);
+            bool backward = serpentine && p->kind == PV && i % 2;
+            uint32_t cost = tile_step(p, tiles[i].row, tiles[i].col, t - tiles[i].enter, backward);
             longest = cost > longest ? cost : longest;
         }
         out.cycles += longest;
@@ -97,8 +103,8 @@ static cost_result brute_force(const problem *p) {
 
 static cost_result closed_form(cost_model *c, const problem *p) {
     if (p->kind == QK)
-        return cost_qk(c, p->x, p->rows, p->y, p->cols, p->reduction);
-    return cost_pv(c, p->x, p->rows, p->y, p->reduction, p->cols);
+        return cost_qk(c, p->x, p->rows, p->y, p->cols, p->reduction, p->walk);
+    return cost_pv(c, p->x, p->rows, p->y, p->reduction, p->cols, p->walk);
 }
 
 static void equal(const cost_result *a, const cost_result *b) {
@@ -127,21 +133,24 @@ static void random_bits(uint64_t *seed, uint8_t *bits, uint32_t n) {
 START_TEST(matches_brute_force) {
     uint64_t seed = (uint64_t)time(NULL);
     printf("matches_brute_force: seed %llu\n", (unsigned long long)seed);
-    for (int round = 0; round < 400; round++) {
+    for (int round = 0; round < 1200; round++) {
         problem p = {.kind = (int)cost_below(&seed, 2),
                      .rows = 1 + cost_below(&seed, 26),
                      .cols = 1 + cost_below(&seed, 26),
                      .reduction = 1 + cost_below(&seed, 24),
                      .array_rows = 1 + cost_below(&seed, 10),
                      .array_cols = 1 + cost_below(&seed, 10),
-                     .drain = (dtq_drain)cost_below(&seed, 3)};
+                     .drain = (dtq_drain)cost_below(&seed, 3),
+                     .walk = cost_below(&seed, 4)};
         uint8_t x[SLOTS], y[SLOTS];
         random_bits(&seed, x, p.rows);
         random_bits(&seed, y, p.kind == QK ? p.cols : p.reduction);
         p.x = x;
         p.y = y;
         arena *a = arena_new();
-        dtq_machine m = cost_machine(p.array_rows, p.array_cols, p.drain);
+        bool turned = p.walk & WALK_TURNED;
+        dtq_machine m =
+            cost_machine(turned ? p.array_cols : p.array_rows, turned ? p.array_rows : p.array_cols, p.drain);
         cost_model *c = cost_new(a, &m);
         cost_result want = brute_force(&p), got = closed_form(c, &p), again = closed_form(c, &p);
         equal(&got, &want);
@@ -162,9 +171,10 @@ START_TEST(one_model_many_shapes) {
                      .rows = 1 + cost_below(&seed, 20),
                      .cols = 1 + cost_below(&seed, 20),
                      .reduction = 1 + cost_below(&seed, 20),
-                     .array_rows = 5,
-                     .array_cols = 3,
-                     .drain = DTQ_DRAIN_OVERLAPPED};
+                     .drain = DTQ_DRAIN_OVERLAPPED,
+                     .walk = cost_below(&seed, 4)};
+        p.array_rows = p.walk & WALK_TURNED ? 3 : 5;
+        p.array_cols = p.walk & WALK_TURNED ? 5 : 3;
         uint8_t x[SLOTS], y[SLOTS];
         random_bits(&seed, x, p.rows);
         random_bits(&seed, y, p.kind == QK ? p.cols : p.reduction);
@@ -183,17 +193,17 @@ START_TEST(square_array_by_hand) {
     arena *a = arena_new();
     dtq_machine m = cost_machine(32, 32, DTQ_DRAIN_SERIAL);
     cost_model *c = cost_new(a, &m);
-    cost_result qk = cost_qk(c, bits, 128, bits, 128, 64);
+    cost_result qk = cost_qk(c, bits, 128, bits, 128, 64, 0);
     ck_assert_uint_eq(qk.tiles, 16);
     ck_assert_uint_eq(qk.cycles, 16 * (64 + 32 + 32 - 2));
     ck_assert_uint_eq(qk.latency, 32);
-    cost_result pv = cost_pv(c, bits, 128, bits, 128, 64);
+    cost_result pv = cost_pv(c, bits, 128, bits, 128, 64, 0);
     ck_assert_uint_eq(pv.tiles, 8);
     ck_assert_uint_eq(pv.cycles, 8 * (128 + 32 + 32 - 2));
     m.top_drain = DTQ_DRAIN_OVERLAPPED;
     c = cost_new(a, &m);
-    ck_assert_uint_eq(cost_qk(c, bits, 128, bits, 128, 64).cycles, 16 * 64 + 62);
-    ck_assert_uint_eq(cost_pv(c, bits, 128, bits, 128, 64).cycles, 8 * 128 + 62);
+    ck_assert_uint_eq(cost_qk(c, bits, 128, bits, 128, 64, 0).cycles, 16 * 64 + 62);
+    ck_assert_uint_eq(cost_pv(c, bits, 128, bits, 128, 64, 0).cycles, 8 * 128 + 62);
     arena_free(a);
 }
 END_TEST
@@ -203,7 +213,7 @@ START_TEST(nine_tokens_by_hand) {
     arena *a = arena_new();
     dtq_machine m = cost_machine(3, 3, DTQ_DRAIN_IDEAL);
     cost_model *c = cost_new(a, &m);
-    cost_result r = cost_qk(c, original, 9, original, 9, 9);
+    cost_result r = cost_qk(c, original, 9, original, 9, 9, 0);
     ck_assert_uint_eq(r.tiles, 9);
     ck_assert_uint_eq(r.stalled_tiles, 8);
     ck_assert_double_eq_tol(r.stall_ratio_sum / 9, 0.3951, 5e-5);
@@ -211,7 +221,7 @@ START_TEST(nine_tokens_by_hand) {
     ck_assert_uint_eq(r.cycles, 225);
     ck_assert_uint_eq(r.latency, 0);
     ck_assert_uint_eq(r.mac_cycles, 121 * 9);
-    r = cost_qk(c, sorted, 9, sorted, 9, 9);
+    r = cost_qk(c, sorted, 9, sorted, 9, 9, 0);
     ck_assert_uint_eq(r.stalled_tiles, 5);
     ck_assert_double_eq_tol(r.stall_ratio_sum / 9, 0.1080, 5e-5);
     ck_assert_double_eq_tol(r.step_cycles, 16, 1e-12);
@@ -230,8 +240,8 @@ START_TEST(paper_array_by_hand) {
     arena *a = arena_new();
     dtq_machine m = cost_machine(18, 11, DTQ_DRAIN_IDEAL);
     cost_model *c = cost_new(a, &m);
-    ck_assert_double_eq_tol(cost_qk(c, low_first, 92, low_first, 92, 64).step_cycles, 140, 1e-12);
-    ck_assert_double_eq_tol(cost_qk(c, high_first, 92, high_first, 92, 64).step_cycles, 117, 1e-12);
+    ck_assert_double_eq_tol(cost_qk(c, low_first, 92, low_first, 92, 64, 0).step_cycles, 140, 1e-12);
+    ck_assert_double_eq_tol(cost_qk(c, high_first, 92, high_first, 92, 64, 0).step_cycles, 117, 1e-12);
     arena_free(a);
 }
 END_TEST
@@ -254,8 +264,8 @@ START_TEST(clustering_never_costs_more) {
         arena *a = arena_new();
         dtq_machine m = cost_machine(rows, cols, (dtq_drain)cost_below(&seed, 3));
         cost_model *c = cost_new(a, &m);
-        ck_assert_uint_le(cost_qk(c, sorted, n, sorted, n, d).cycles, cost_qk(c, bits, n, bits, n, d).cycles);
-        ck_assert_uint_le(cost_pv(c, sorted, n, sorted, n, d).cycles, cost_pv(c, bits, n, bits, n, d).cycles);
+        ck_assert_uint_le(cost_qk(c, sorted, n, sorted, n, d, 0).cycles, cost_qk(c, bits, n, bits, n, d, 0).cycles);
+        ck_assert_uint_le(cost_pv(c, sorted, n, sorted, n, d, 0).cycles, cost_pv(c, bits, n, bits, n, d, 0).cycles);
         arena_free(a);
     }
 }
@@ -270,7 +280,7 @@ START_TEST(long_sequences_are_counted) {
     arena *a = arena_new();
     dtq_machine m = cost_machine(18, 11, DTQ_DRAIN_OVERLAPPED);
     cost_model *c = cost_new(a, &m);
-    cost_result qk = cost_qk(c, bits, N, bits, N, 64), pv = cost_pv(c, bits, N, bits, N, 64);
+    cost_result qk = cost_qk(c, bits, N, bits, N, 64, 0), pv = cost_pv(c, bits, N, bits, N, 64, 0);
     ck_assert_uint_eq(qk.tiles, (uint64_t)3641 * 5958);
     ck_assert_uint_eq(pv.tiles, 3641 * 6);
     free(bits);
@@ -283,9 +293,9 @@ START_TEST(nothing_costs_nothing) {
     arena *a = arena_new();
     dtq_machine m = cost_machine(18, 11, DTQ_DRAIN_OVERLAPPED);
     cost_model *c = cost_new(a, &m);
-    ck_assert_uint_eq(cost_qk(c, bits, 0, bits, 1, 64).cycles, 0);
-    ck_assert_uint_eq(cost_pv(c, bits, 1, bits, 0, 64).cycles, 0);
-    ck_assert_uint_eq(cost_qk(c, bits, 1, bits, 1, 1).cycles, 4);
+    ck_assert_uint_eq(cost_qk(c, bits, 0, bits, 1, 64, 0).cycles, 0);
+    ck_assert_uint_eq(cost_pv(c, bits, 1, bits, 0, 64, 0).cycles, 0);
+    ck_assert_uint_eq(cost_qk(c, bits, 1, bits, 1, 1, 0).cycles, 4);
     arena_free(a);
 }
 END_TEST

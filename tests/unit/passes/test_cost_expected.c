@@ -33,8 +33,8 @@ static void count(cost_model *c, const block *b, const uint8_t *bits, tally *t) 
     memcpy(p, bits + b->row, b->rows);
     if (b->prob8 >= 0)
         memset(p, b->prob8 ? 8 : 4, b->rows);
-    cost_result r = b->kind == QK ? cost_qk(c, p, b->rows, bits + b->col, b->cols, b->head_dim)
-                                  : cost_pv(c, p, b->rows, bits + b->col, b->cols, b->head_dim);
+    cost_result r = b->kind == QK ? cost_qk(c, p, b->rows, bits + b->col, b->cols, b->head_dim, 0)
+                                  : cost_pv(c, p, b->rows, bits + b->col, b->cols, b->head_dim, 0);
     t->sum.tiles += (double)r.tiles;
     t->sum.stalled_tiles += (double)r.stalled_tiles;
     t->sum.stall_ratio_sum += r.stall_ratio_sum;
@@ -256,9 +256,9 @@ START_TEST(certain_precision) {
             dtq_machine m = cost_machine(18, 11, (dtq_drain)drain);
             cost_model *c = cost_new(a, &m);
             cost_expectation e = cost_qk_expected(c, 100, high, 0, 100, 0, 100, 64);
-            ck_assert_double_eq_tol(e.cycles, (double)cost_qk(c, bits, 100, bits, 100, 64).cycles, 1e-6);
+            ck_assert_double_eq_tol(e.cycles, (double)cost_qk(c, bits, 100, bits, 100, 64, 0).cycles, 1e-6);
             e = cost_pv_expected(c, 100, high, -1, 0, 100, 0, 100, 64);
-            ck_assert_double_eq_tol(e.cycles, (double)cost_pv(c, bits, 100, bits, 100, 64).cycles, 1e-6);
+            ck_assert_double_eq_tol(e.cycles, (double)cost_pv(c, bits, 100, bits, 100, 64, 0).cycles, 1e-6);
         }
     }
     ck_assert(

@@ -71,10 +71,10 @@ START_TEST(equal_strips_are_equal) {
     layer_info l = first_layer(&c);
     for (size_t strip = 0; strip < 10; strip++) {
         size_t op = find_op(c.m, IR_TILE_QK, strip);
-        uint64_t cycles = cost_qk(cost, l.bits[LAYER_Q] + 3 * strip, 3, l.bits[LAYER_K], 30, 4).cycles;
+        uint64_t cycles = cost_qk(cost, l.bits[LAYER_Q] + 3 * strip, 3, l.bits[LAYER_K], 30, 4, 0).cycles;
         ck_assert_int_eq(ir_int(c.m, op, IR_KEY_tile_cycles, -1), (int64_t)cycles);
         op = find_op(c.m, IR_TILE_PV, strip);
-        cycles = cost_pv(cost, l.bits[LAYER_P] + 3 * strip, 3, l.bits[LAYER_V], 30, 4).cycles;
+        cycles = cost_pv(cost, l.bits[LAYER_P] + 3 * strip, 3, l.bits[LAYER_V], 30, 4, 0).cycles;
         ck_assert_int_eq(ir_int(c.m, op, IR_KEY_tile_cycles, -1), (int64_t)cycles);
     }
     pass_end(&c);

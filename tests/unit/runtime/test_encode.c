@@ -90,8 +90,9 @@ START_TEST(table_is_consistent) {
             const dtq_field_info *f = &dtq_ops[op].fields[i];
             size_t length;
             bits += f->bits;
-            ck_assert_msg((f->kind == DTQ_KIND_ENUM) == (dtq_enum_word(f, 0, &length) != NULL), "%s.%s",
-                          dtq_ops[op].mnemonic, f->name);
+            ck_assert_msg((f->kind == DTQ_KIND_ENUM || f->kind == DTQ_KIND_FLAG) ==
+                              (dtq_enum_word(f, 0, &length) != NULL),
+                          "%s.%s", dtq_ops[op].mnemonic, f->name);
             /* a SLOT is the start of the COUNT behind it: the verifier relies on the pair */
             if (f->kind == DTQ_KIND_SLOT)
                 ck_assert(i + 1 < dtq_ops[op].field_count && f[1].kind == DTQ_KIND_COUNT);
@@ -105,7 +106,7 @@ END_TEST
 /* The table of ISA.md: isa.def in a reader's words. */
 static void put_table(FILE *out) {
     static const char *const kinds[] = {"ENGINE", "LAYER",  "HEAD", "SLOT", "COUNT", "BUF",
-                                        "DRAM",   "TENSOR", "ENUM", "INT",  "F32"};
+                                        "DRAM",   "TENSOR", "ENUM", "FLAG", "INT",   "F32"};
     static const char *const engines[] = {"host", "load", "softmax", "topk", "store", "an array", "any queue"};
     for (unsigned op = 0; op < DTQ_OP_COUNT; op++) {
         const dtq_op_info *o = &dtq_ops[op];

@@ -19,6 +19,7 @@ static uint64_t pe_cost(const problem *p, uint32_t r, uint32_t c, uint32_t k) {
 typedef struct {
     uint32_t row, rows, col, cols;
     uint64_t entry;
+    bool backward; /* its reduction runs from the last index to the first */
 } brute_tile;
 
 /** Costliest PE of a tile at step t of its own; 0 if none is active. */
@@ -27,7 +28,8 @@ static uint64_t brute_step(const problem *p, const brute_tile *tile, uint64_t t)
     for (uint32_t r = 0; r < tile->rows; r++) {
         for (uint32_t c = 0; c < tile->cols; c++) {
             if (t >= r + c && t - r - c < p->depth) {
-                const uint64_t own = pe_cost(p, tile->row + r, tile->col + c, (uint32_t)(t - r - c));
+                const uint32_t k = (uint32_t)(t - r - c);
+                const uint64_t own = pe_cost(p, tile->row + r, tile->col + c, tile->backward ? p->depth - 1 - k : k);
                 cost = own > cost ? own : cost;
             }
         }
@@ -61,17 +63,27 @@ static void brute_count(const problem *p, const brute_tile *tile, dtq_drain drai
     }
 }
 
+static uint32_t up_to(uint32_t all, uint32_t from, uint32_t most) {
+    return all - from < most ? all - from : most;
+}
+
 static dtq_wavefront brute_force(const problem *p, const dtq_array_shape *a) {
     dtq_wavefront w = {0};
     static brute_tile tiles[4096];
+    const uint32_t height = a->turned ? a->cols : a->rows, width = a->turned ? a->rows : a->cols;
+    const uint32_t strips = (p->rows + height - 1) / height, columns = (p->cols + width - 1) / width;
     uint64_t n = 0, end = 0, entry = 0;
-    for (uint32_t row = 0; row < p->rows; row += a->rows) {
-        for (uint32_t col = 0; col < p->cols; col += a->cols) {
-            brute_tile *tile = &tiles[n++];
-            *tile = (brute_tile){row, p->rows - row < a->rows ? p->rows - row : a->rows, col,
-                                 p->cols - col < a->cols ? p->cols - col : a->cols, entry};
+    for (uint32_t s = 0; s < strips; s++) {
+        for (uint32_t j = 0; j < columns; j++) {
+            const bool to_left = a->serpentine && p->qk && s % 2 == 1;
+            const uint32_t row = s * height, col = (to_left ? columns - 1 - j : j) * width;
+            brute_tile *tile = &tiles[n];
+            *tile = (brute_tile){row,   up_to(p->rows, row, height),          col, up_to(p->cols, col, width),
+                                 entry, a->serpentine && !p->qk && n % 2 == 1};
+            n++;
             const uint64_t steps = p->depth + tile->rows + tile->cols - 2;
-            entry += a->drain == DTQ_DRAIN_SERIAL ? steps : p->depth > tile->rows ? p->depth : tile->rows;
+            const uint32_t drained = a->turned ? tile->cols : tile->rows;
+            entry += a->drain == DTQ_DRAIN_SERIAL ? steps : p->depth > drained ? p->depth : drained;
             end = tile->entry + steps > end ? tile->entry + steps : end;
             brute_count(p, tile, a->drain, &w);
         }
@@ -85,7 +97,7 @@ static dtq_wavefront brute_force(const problem *p, const dtq_array_shape *a) {
         w.cycles += cost ? cost : 1;
     }
     w.tiles = n;
-    w.latency = a->drain == DTQ_DRAIN_IDEAL ? 0 : tiles[n - 1].rows;
+    w.latency = a->drain == DTQ_DRAIN_IDEAL ? 0 : a->turned ? tiles[n - 1].cols : tiles[n - 1].rows;
     return w;
 }
 
@@ -98,9 +110,10 @@ static dtq_wavefront fast(const problem *p, const dtq_array_shape *a) {
 
 static void compare(const problem *p, const dtq_array_shape *a) {
     const dtq_wavefront got = fast(p, a), want = brute_force(p, a);
-    ck_assert_msg(got.cycles == want.cycles, "%s drain %d, array %ux%u, %u x %u, depth %u: %llu cycles, not %llu",
-                  p->qk ? "qk" : "pv", (int)a->drain, a->rows, a->cols, p->rows, p->cols, p->depth,
-                  (unsigned long long)got.cycles, (unsigned long long)want.cycles);
+    ck_assert_msg(got.cycles == want.cycles, "%s drain %d%s%s, array %ux%u, %u x %u, depth %u: %llu cycles, not %llu",
+                  p->qk ? "qk" : "pv", (int)a->drain, a->turned ? " turned" : "", a->serpentine ? " serpentine" : "",
+                  a->rows, a->cols, p->rows, p->cols, p->depth, (unsigned long long)got.cycles,
+                  (unsigned long long)want.cycles);
     ck_assert_uint_eq(got.tiles, want.tiles);
     ck_assert_uint_eq(got.stalled_tiles, want.stalled_tiles);
     ck_assert_uint_eq(got.latency, want.latency);
@@ -132,13 +145,14 @@ static void random_problems(uint64_t seed, uint32_t count, uint32_t array_max, u
         some_bits(&r, rows, p.rows);
         some_bits(&r, others, p.qk ? p.cols : p.depth);
         const dtq_array_shape a = {sim_range(&r, 1, array_max), sim_range(&r, 1, array_max),
-                                   (dtq_drain)sim_range(&r, DTQ_DRAIN_IDEAL, DTQ_DRAIN_OVERLAPPED)};
+                                   (dtq_drain)sim_range(&r, DTQ_DRAIN_IDEAL, DTQ_DRAIN_OVERLAPPED),
+                                   .turned = sim_next(&r) & 1, .serpentine = sim_next(&r) & 1};
         compare(&p, &a);
     }
 }
 
 START_TEST(equals_brute_force_on_small_arrays) {
-    random_problems(1, 1500, 7, 14);
+    random_problems(1, 4000, 7, 14);
 }
 END_TEST
 
@@ -156,7 +170,7 @@ START_TEST(reduction_shorter_than_the_array) {
             sim_bits(&r, rows, 60);
             sim_bits(&r, others, 60);
             const problem qk = {true, rows, others, 13, 60, depth}, pv = {false, rows, others, 13, 60, depth};
-            const dtq_array_shape wide = {array_rows, 40, DTQ_DRAIN_OVERLAPPED};
+            const dtq_array_shape wide = {.rows = array_rows, .cols = 40, .drain = DTQ_DRAIN_OVERLAPPED};
             compare(&qk, &wide);
             compare(&pv, &wide);
         }
@@ -169,7 +183,7 @@ END_TEST
 START_TEST(uniform_tokens_on_a_square_array) {
     uint8_t bits[128];
     memset(bits, 4, sizeof bits);
-    const dtq_array_shape a = {32, 32, DTQ_DRAIN_SERIAL};
+    const dtq_array_shape a = {.rows = 32, .cols = 32, .drain = DTQ_DRAIN_SERIAL};
     /* 4 x 4 tiles, each 64 steps of operands and 31 + 31 of skew */
     const dtq_wavefront qk = fast(&(problem){true, bits, bits, 128, 128, 64}, &a);
     ck_assert_uint_eq(qk.tiles, 16);
@@ -182,7 +196,7 @@ START_TEST(uniform_tokens_on_a_square_array) {
     ck_assert_uint_eq(pv.tiles, 8);
     ck_assert_uint_eq(pv.cycles, 8 * 190);
     /* back to back, only the last tile shows its skew */
-    const dtq_array_shape overlapped = {32, 32, DTQ_DRAIN_OVERLAPPED};
+    const dtq_array_shape overlapped = {.rows = 32, .cols = 32, .drain = DTQ_DRAIN_OVERLAPPED};
     ck_assert_uint_eq(fast(&(problem){true, bits, bits, 128, 128, 64}, &overlapped).cycles, 16 * 64 + 62);
     ck_assert_uint_eq(fast(&(problem){false, bits, bits, 128, 64, 128}, &overlapped).cycles, 8 * 128 + 62);
 }
@@ -190,7 +204,7 @@ END_TEST
 
 START_TEST(nine_tokens_of_the_paper) {
     const uint8_t original[9] = {4, 8, 4, 4, 8, 4, 4, 4, 4}, clustered[9] = {4, 4, 4, 4, 4, 4, 4, 8, 8};
-    const dtq_array_shape a = {3, 3, DTQ_DRAIN_IDEAL};
+    const dtq_array_shape a = {.rows = 3, .cols = 3, .drain = DTQ_DRAIN_IDEAL};
     const dtq_wavefront before = fast(&(problem){true, original, original, 9, 9, 9}, &a);
     ck_assert_uint_eq(before.tiles, 9);
     ck_assert_uint_eq(before.stalled_tiles, 8);
@@ -210,7 +224,7 @@ START_TEST(clusters_on_an_18_by_11_array) {
     for (unsigned i = 0; i < 92; i++) {
         bits[i] = i < 53 ? 4 : 8;
     }
-    const dtq_array_shape a = {18, 11, DTQ_DRAIN_IDEAL};
+    const dtq_array_shape a = {.rows = 18, .cols = 11, .drain = DTQ_DRAIN_IDEAL};
     ck_assert_double_eq_tol(fast(&(problem){true, bits, bits, 92, 92, 64}, &a).step_cycles, 140, 1e-9);
 }
 END_TEST
@@ -219,8 +233,8 @@ START_TEST(a_slow_token_is_paid_on_every_diagonal) {
     /* one 8-bit token among four on a 2x2 array: it is at diagonals 0, 1, 2 in three successive steps */
     const uint8_t rows[2] = {4, 4}, tokens[4] = {4, 8, 4, 4};
     const problem p = {false, rows, tokens, 2, 2, 4};
-    ck_assert_uint_eq(fast(&p, &(dtq_array_shape){2, 2, DTQ_DRAIN_IDEAL}).cycles, 5);
-    ck_assert_uint_eq(fast(&p, &(dtq_array_shape){2, 2, DTQ_DRAIN_SERIAL}).cycles, 6 + 3);
+    ck_assert_uint_eq(fast(&p, &(dtq_array_shape){.rows = 2, .cols = 2, .drain = DTQ_DRAIN_IDEAL}).cycles, 5);
+    ck_assert_uint_eq(fast(&p, &(dtq_array_shape){.rows = 2, .cols = 2, .drain = DTQ_DRAIN_SERIAL}).cycles, 6 + 3);
 }
 END_TEST
 
