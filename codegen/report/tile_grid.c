@@ -56,8 +56,9 @@ static tile_grid make_grid(arena *a, cost_model *cost, const dtq_machine *machin
         for (uint32_t c = 0; c < g.cols.class_count; c++) {
             const uint8_t *row = row_bits + (size_t)first_row[r] * rows;
             uint32_t height = g.rows.classes[r].size, width = g.cols.classes[c].size;
-            cost_result one = is_pv ? cost_pv(cost, row, height, other, keys, width)
-                                    : cost_qk(cost, row, height, other + (size_t)first_col[c] * cols, width, head_dim);
+            cost_result one = is_pv
+                                  ? cost_pv(cost, row, height, other, keys, width, 0)
+                                  : cost_qk(cost, row, height, other + (size_t)first_col[c] * cols, width, head_dim, 0);
             g.step_cycles[r * g.cols.class_count + c] = one.step_cycles;
             g.stall_ratio[r * g.cols.class_count + c] = one.stall_ratio_sum;
         }
