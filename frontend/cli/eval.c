@@ -7,7 +7,7 @@
 
 /* Options of running text, and of tables. */
 static bool check_task_options(session *s, const eval_task *t) {
-    static const option_id of_text[] = {OPT_documents, OPT_window, OPT_stride, OPT_score_last};
+    static const option_id of_text[] = {OPT_documents, OPT_window, OPT_stride, OPT_bos_each, OPT_score_last};
     for (size_t i = 0; i < sizeof of_text / sizeof *of_text; i++)
         if (given(s, of_text[i]) && t->read)
             return usage_error(s, "--%s changes nothing without --task=language", option_table[of_text[i]].name);

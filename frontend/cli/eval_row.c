@@ -89,11 +89,24 @@ static bool price(eval_job *j, const source *src, eval_cost *out, compiled *keep
     return true;
 }
 
+/* Pruned rows have no logits to score. */
+static bool check_rows(const eval_job *j, const dtq_program *p) {
+    bool whole = true;
+    for (size_t i = 0; i < p->stream_count; i++) {
+        const dtq_stream *s = &p->streams[i];
+        whole = whole && (s->layer_count == 0 || s->layers[s->layer_count - 1].slots == s->seq);
+    }
+    return whole || j->task->form != EVAL_LOGITS_OF_TOKENS || given(j->session, OPT_score_last) ||
+           diag_error(j->session->diag, j->source.policy->loc,
+                      "the policy prunes rows, which then predict nothing; `prune: keys` in the policy keeps all rows, "
+                      "--score-last the last ones, which alone count then");
+}
+
 /* ---- running ----------------------------------------------------------------------------------------------------- */
 
 static bool run_program(eval_job *j, eval_row *row, const compiled *modules) {
     dtq_program *p = make_program(j->session, modules, j->data.length_count);
-    if (!p)
+    if (!p || !check_rows(j, p))
         return false;
     dtq_engine engine = row->id == EVAL_FP32                                   ? DTQ_ENGINE_FP32
                         : row->noise                                           ? DTQ_ENGINE_REF
@@ -108,7 +121,8 @@ static bool run_host(eval_job *j, eval_row *row, const source *src) {
     host_lengths lengths = {j->data.lengths, j->data.length_count, false};
     host_model planned;
     loaded_code code;
-    if (!host_model_make(j->session, src, &lengths, &planned) || !host_code_load(j->session, planned.code, &code))
+    if (!host_model_make(j->session, src, &lengths, &planned) || !check_rows(j, planned.plan) ||
+        !host_code_load(j->session, planned.code, &code))
         return false;
     eval_engine g = {.code = code.model, .plan = planned.plan, .task = j->task, .name = row->name};
     row->pooled = planned.plan->streams[0].output == DTQ_OUTPUT_POOLED;

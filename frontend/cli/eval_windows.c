@@ -76,6 +76,23 @@ static bool read_rule(eval_job *j, window_rule *out) {
     return true;
 }
 
+/* --bos-each: a window is one token shorter, for the one that begins a text. */
+static bool lead_windows(eval_job *j, const tokenizer *words, window_rule *rule) {
+    session *s = j->session;
+    token_list empty;
+    rule->led = given(s, OPT_bos_each);
+    if (!rule->led)
+        return true;
+    if (!tokenizer_encode(words, s->arena, s->diag, "", 0, NULL, &empty))
+        return false;
+    if (empty.count == 0 || empty.ids[0] != tokenizer_role(words, TOKEN_BOS))
+        return usage_error(s, "--bos-each: the tokeniser of this model begins no text with a token of its own");
+    rule->length--;
+    rule->stride = rule->stride > rule->length ? rule->length : rule->stride;
+    rule->last = rule->last > rule->length ? rule->length : rule->last;
+    return true;
+}
+
 /* Makes room for `more` inputs. */
 static void grow(arena *a, eval_data *d, size_t *room, size_t more) {
     if (d->texts + more <= *room)
@@ -87,19 +104,29 @@ static void grow(arena *a, eval_data *d, size_t *room, size_t more) {
     d->inputs = inputs;
 }
 
+/* A window of the tokens `from` on, behind the first token of the document if `led`. */
+static eval_input input_of(arena *a, const token_list *t, const window *w, bool led) {
+    if (!led)
+        return (eval_input){w->count, t->ids + w->from, t->segments + w->from, w->scored};
+    uint32_t *ids = ARENA_ARRAY(a, uint32_t, (size_t)w->count + 1);
+    ids[0] = t->ids[0];
+    memcpy(ids + 1, t->ids + 1 + w->from, w->count * sizeof *ids);
+    return (eval_input){w->count + 1, ids, NULL, w->scored + 1};
+}
+
 static void add_windows(eval_job *j, const token_list *t, const window_rule *rule, size_t most, size_t *room) {
     session *s = j->session;
     eval_data *d = &j->data;
     size_t count;
-    const window *list = windows_cut(s->arena, t->count, rule, &count);
+    const window *list = windows_cut(s->arena, rule->led ? t->count - 1 : t->count, rule, &count);
     count = count < most - d->texts ? count : most - d->texts;
     grow(s->arena, d, room, count);
     for (size_t i = 0; i < count; i++) {
-        const window *w = &list[i];
-        if (given(s, OPT_min_tokens) && w->count < value(s, OPT_min_tokens)->number)
+        eval_input in = input_of(s->arena, t, &list[i], rule->led);
+        if (given(s, OPT_min_tokens) && in.seq < value(s, OPT_min_tokens)->number)
             continue;
-        d->inputs[d->texts++] = (eval_input){w->count, t->ids + w->from, t->segments + w->from, w->scored};
-        d->scored += w->count - w->scored;
+        d->inputs[d->texts++] = in;
+        d->scored += in.seq - in.scored;
     }
 }
 
@@ -107,7 +134,7 @@ bool eval_read_windows(eval_job *j, const tokenizer *words, const char *text) {
     session *s = j->session;
     eval_data *d = &j->data;
     window_rule rule;
-    if (!read_rule(j, &rule))
+    if (!read_rule(j, &rule) || !lead_windows(j, words, &rule))
         return false;
     size_t most = given(s, OPT_limit) ? (size_t)value(s, OPT_limit)->number : SIZE_MAX, room = 0;
     uint32_t line = 1;

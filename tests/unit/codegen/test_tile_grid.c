@@ -59,8 +59,7 @@ START_TEST(sums_are_those_of_the_whole) {
     }
     tile_grid qk = tile_grid_qk(a, cost, &machine, q, SLOTS, k, KEYS, DIM);
     tile_grid pv = tile_grid_pv(a, cost, &machine, q, SLOTS, k, KEYS, DIM);
-    cost_result whole_qk = cost_qk(cost, q, SLOTS, k, KEYS, DIM, 0),
-                whole_pv = cost_pv(cost, q, SLOTS, k, KEYS, DIM, 0);
+    cost_result whole_qk = cost_qk(cost, q, SLOTS, k, KEYS, DIM), whole_pv = cost_pv(cost, q, SLOTS, k, KEYS, DIM);
     check_side(&qk.rows, SLOTS, high);
     check_side(&pv.rows, SLOTS, high);
     check_side(&pv.cols, DIM, 0);

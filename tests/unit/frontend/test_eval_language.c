@@ -21,21 +21,25 @@ static void expect(size_t tokens, window_rule rule, size_t count, const window *
 }
 
 START_TEST(strides) {
-    expect(10, (window_rule){4, 2, 0}, 4, (const window[]){{0, 4, 1}, {2, 4, 2}, {4, 4, 2}, {6, 4, 2}});
-    expect(9, (window_rule){4, 2, 0}, 4, (const window[]){{0, 4, 1}, {2, 4, 2}, {4, 4, 2}, {5, 4, 3}});
-    expect(10, (window_rule){4, 4, 0}, 3, (const window[]){{0, 4, 1}, {4, 4, 1}, {6, 4, 2}}); /* 4 has none before it */
-    expect(4, (window_rule){4, 1, 0}, 1, (const window[]){{0, 4, 1}});
-    expect(3, (window_rule){4, 1, 0}, 1, (const window[]){{0, 3, 1}});
-    expect(1, (window_rule){4, 1, 0}, 0, NULL);
-    expect(0, (window_rule){4, 1, 0}, 0, NULL);
+    expect(10, (window_rule){4, 2, false, 0}, 4, (const window[]){{0, 4, 1}, {2, 4, 2}, {4, 4, 2}, {6, 4, 2}});
+    expect(9, (window_rule){4, 2, false, 0}, 4, (const window[]){{0, 4, 1}, {2, 4, 2}, {4, 4, 2}, {5, 4, 3}});
+    expect(10, (window_rule){4, 4, false, 0}, 3,
+           (const window[]){{0, 4, 1}, {4, 4, 1}, {6, 4, 2}}); /* 4 has none before it */
+    expect(4, (window_rule){4, 1, false, 0}, 1, (const window[]){{0, 4, 1}});
+    expect(3, (window_rule){4, 1, false, 0}, 1, (const window[]){{0, 3, 1}});
+    expect(1, (window_rule){4, 1, false, 0}, 0, NULL);
+    expect(9, (window_rule){4, 4, true, 0}, 3, (const window[]){{0, 4, 0}, {4, 4, 0}, {5, 4, 3}});
+    expect(9, (window_rule){4, 2, true, 0}, 4, (const window[]){{0, 4, 0}, {2, 4, 2}, {4, 4, 2}, {5, 4, 3}});
+    expect(1, (window_rule){4, 4, true, 0}, 1, (const window[]){{0, 1, 0}});
+    expect(0, (window_rule){4, 1, false, 0}, 0, NULL);
 }
 END_TEST
 
 START_TEST(only_the_last_tokens) {
-    expect(10, (window_rule){4, 2, 2}, 4, (const window[]){{0, 4, 2}, {2, 4, 2}, {4, 4, 2}, {6, 4, 2}});
-    expect(9, (window_rule){4, 2, 2}, 4, (const window[]){{0, 4, 2}, {2, 4, 2}, {4, 4, 2}, {5, 4, 3}});
-    expect(9, (window_rule){4, 4, 1}, 3, (const window[]){{0, 4, 3}, {4, 4, 3}, {5, 4, 3}});
-    expect(3, (window_rule){4, 1, 2}, 0, NULL);
+    expect(10, (window_rule){4, 2, false, 2}, 4, (const window[]){{0, 4, 2}, {2, 4, 2}, {4, 4, 2}, {6, 4, 2}});
+    expect(9, (window_rule){4, 2, false, 2}, 4, (const window[]){{0, 4, 2}, {2, 4, 2}, {4, 4, 2}, {5, 4, 3}});
+    expect(9, (window_rule){4, 4, false, 1}, 3, (const window[]){{0, 4, 3}, {4, 4, 3}, {5, 4, 3}});
+    expect(3, (window_rule){4, 1, false, 2}, 0, NULL);
 }
 END_TEST
 
@@ -47,7 +51,7 @@ START_TEST(no_token_counts_twice) {
         for (uint32_t stride = 1; stride <= length; stride++)
             for (size_t tokens = 0; tokens < 40; tokens++) {
                 size_t count, missed = 0, seen = 1;
-                const window *list = windows_cut(a, tokens, &(window_rule){length, stride, 0}, &count);
+                const window *list = windows_cut(a, tokens, &(window_rule){length, stride, false, 0}, &count);
                 for (size_t i = 0; i < count; i++) {
                     const window *w = &list[i];
                     bool ok = w->scored >= 1 && w->scored < w->count && w->from + w->count <= tokens &&
