@@ -31,8 +31,8 @@ comparison_row comparison_of_report(const report *r, const char *kind);
 comparison_row comparison_of_system(const char *name, system_kind kind, const system_params *p,
                                     const attention_workload *w);
 
-/** Prints in one of the report's formats; JSON is schema "dtqc-comparison/1" (REPORT.md). False if `out` could not be
- *  written. */
+/** Prints in one of the report's formats but HTML; JSON is schema "dtqc-comparison/1" (REPORT.md). False if `out` could
+ * not be written. */
 bool comparison_print(const comparison *c, report_format format, FILE *out);
 
 #endif

@@ -8,9 +8,12 @@ import json
 import math
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # tables go into pagers that may close early
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent

@@ -56,6 +56,8 @@ static bool check_options(session *s) {
         return usage_error(s, "--compare-unclustered needs a model; IR says already how it is clustered");
     if (given(s, OPT_compare) && is_ir_file(s->options->operands[0]))
         return usage_error(s, "--compare needs a model, which is compiled for each of the machines");
+    if (given(s, OPT_compare) && value(s, OPT_report)->word == REPORT_HTML)
+        return usage_error(s, "a comparison is no HTML page; --report=text, json or csv");
     if (given(s, OPT_compare) && given(s, OPT_compare_unclustered))
         return usage_error(s, "--compare and --compare-unclustered are two reports; --compare=systolic is without "
                               "clustering, too");
