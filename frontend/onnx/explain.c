@@ -77,7 +77,7 @@ static const char *meaning(const importer *im, const node_fate *f, bool all_take
         return "sizes, folded: they are known when the model is compiled";
     case TERM_UNIFORM:
         return t->ints ? "the mask, folded: it is 1 for every token that there is"
-                       : arena_printf(im->a, "folded: %.9g for every token", t->number);
+                       : arena_printf(im->a, "folded: %.9g for every token", t->number + 0.0); /* no -0 */
     case TERM_WEIGHT:
         return "a constant, used where it lies in the file";
     case TERM_IDS:
@@ -92,10 +92,31 @@ static const char *meaning(const importer *im, const node_fate *f, bool all_take
     }
 }
 
+/** What a term is where there is no model for it to be a part of. */
+static const char *kind_word(term_kind kind) {
+    static const struct {
+        term_kind first, last;
+        const char *word;
+    } words[] = {{TERM_EMBEDDING, TERM_EMBEDDING, "rows of a table"},
+                 {TERM_SUM, TERM_SUM, "a sum of rows"},
+                 {TERM_LINEAR, TERM_LINEAR, "a linear"},
+                 {TERM_ATTENTION, TERM_ATTENTION, "attention"},
+                 {TERM_LAYERNORM, TERM_LAYERNORM, "layer normalisation"},
+                 {TERM_ACTIVATION, TERM_ACTIVATION, "an activation"},
+                 {TERM_POOL, TERM_POOL, "pooling"},
+                 {TERM_MEAN, TERM_NORMED, "a step of layer normalisation"},
+                 {TERM_CODES, TERM_CODE_PRODUCT, "codes of rows"},
+                 {TERM_SPLIT, TERM_PARTS, "a step of attention"}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (kind >= words[i].first && kind <= words[i].last)
+            return words[i].word;
+    return "arithmetic on rows";
+}
+
 void onnx_explain(const importer *im, FILE *out) {
     const onnx_graph *g = im->graph;
-    const char **words = ARENA_ARRAY(im->a, const char *, g->node_count + 1),
-               **ends = ARENA_ARRAY(im->a, const char *, g->node_count + 1);
+    const char **words = ARENA_ARRAY(im->a, const char *, g->node_count + 1);
+    const char **ends = ARENA_ARRAY(im->a, const char *, g->node_count + 1);
     bool all_taken = true;
     for (size_t i = 0; i < g->node_count; i++)
         all_taken = all_taken && !(im->fates[i].needed && im->fates[i].reason);
@@ -106,8 +127,7 @@ void onnx_explain(const importer *im, FILE *out) {
         ends[i - 1] = f->ops ? f->ops : f->user ? ends[f->user - 1] : NULL;
         if (!words[i - 1])
             words[i - 1] = ends[i - 1] ? arena_printf(im->a, "part of %s", ends[i - 1])
-                           : all_taken ? "part of the output"
-                                       : "understood, but there is no model for it to be a part of";
+                                       : arena_printf(im->a, "understood as %s", kind_word(f->value->kind));
     }
     for (size_t i = 0; i < g->node_count; i++)
         fprintf(out, "%s (%s): %s\n", g->nodes[i].name, g->nodes[i].op, words[i]);

@@ -270,16 +270,27 @@ static bool may_be_unknown(const char *op, size_t index) {
            (index == 1 && (strcmp(op, "Expand") == 0 || strcmp(op, "Reshape") == 0));
 }
 
+/** The rule of the node's operator; NULL if there is none, and why. */
+static const onnx_operator *rule_of(const onnx_node *n, const char **reason) {
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (strcmp(refused[i].op, n->op) == 0) {
+            *reason = refused[i].reason;
+            return NULL;
+        }
+    bool domain = !*n->domain || strcmp(n->domain, "ai.onnx") == 0 || strcmp(n->domain, "com.microsoft") == 0;
+    *reason = domain ? "no operator of this name is known" : "operators of its domain are not known";
+    return domain ? find_any(n) : NULL;
+}
+
 const term *onnx_apply(importer *im) {
     const onnx_node *n = im->node;
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        if (strcmp(refused[i].op, n->op) == 0)
-            return term_unknown(im, refused[i].reason);
-    if (*n->domain && strcmp(n->domain, "ai.onnx") != 0 && strcmp(n->domain, "com.microsoft") != 0)
-        return term_unknown(im, "operators of its domain are not known");
-    const onnx_operator *known = find_any(n);
+    const char *reason;
+    const onnx_operator *known = rule_of(n, &reason);
+    bool rows = im->in[0] && term_is_rows(im->in[0]) && n->output_count == 1;
+    if (!known && rows) /* as if it were an activation, to see what is wrong behind it */
+        return term_instead(im, reason, term_activation(im, im->in[0], 0));
     if (!known)
-        return term_unknown(im, "no operator of this name is known");
+        return term_unknown(im, reason);
     if (n->input_count > ONNX_MAX_INPUTS)
         return term_unknown(im, "has more inputs than are read");
     for (size_t i = 0; i < known->least; i++)

@@ -18,6 +18,7 @@ SIDE_FILES = ("config.json", "modules.json", "1_Pooling", "vocab.txt", "tokenize
 # computes dynamic products in eight bits.
 SPELLINGS = (("plain", ("fp32", "sim"), 1e-4), ("primitive", ("fp32", "sim"), 1e-4), ("split", ("fp32", "sim"), 1e-4),
              ("packed", ("fp32",), 1e-4), ("contrib", ("fp32",), 1e-4), ("multihead", ("fp32",), 1e-4),
+             ("standard", ("fp32",), 1e-4),
              ("weights", (), 1e-4), ("dynamic", (), 0.2))
 TEXTS = ("A sentence.", "Somewhere else, something else was said at some length.")
 

@@ -8,6 +8,7 @@ second time, reshapes to sizes computed from the shape of the operand, the mask 
 split, packed: as plain, queries, keys and values made by one product. split cuts its columns; packed reshapes them to
 [batch, sequence, 3, heads, head_dim], transposes and gathers.
 contrib: the operators of com.microsoft that ONNX Runtime's transformer optimiser makes.
+standard: as plain, but attention and GELU are operators, of opset 23.
 multihead: as plain, attention by com.microsoft's MultiHeadAttention, biases in it.
 weights: as plain, weights are int8 codes with a scale for each output, dequantised first; tables have one for each row.
 dynamic: as weights, but products are of codes: DynamicQuantizeLinear, MatMulInteger, Cast, Mul.
@@ -59,6 +60,8 @@ class Graph:
 
 
 class Encoder(Graph):
+    opset = 17
+
     def __init__(self, weights, config, primitive):
         super().__init__()
         self.weights, self.primitive, self.epsilon = weights, primitive, config["layer_norm_eps"]
@@ -235,6 +238,30 @@ class MultiHead(Encoder):
         return self.linear(rows, layer + "attention.output.dense")
 
 
+class Standard(Encoder):
+    """Attention and Gelu as the operators that opset 23 has."""
+    opset = 23
+
+    def gelu(self, x):
+        return self.add("Gelu", x)
+
+    def attention(self, x, layer, mask):
+        q, k, v = self.projections(x, layer)
+        if int(layer.split(".")[-2]) % 2:
+            heads = [self.split(rows, 0, 2, 1, 3) for rows in (q, k, v)]
+            context = self.add("Transpose", self.add("Attention", *heads, mask), perm=[0, 2, 1, 3])
+            rows = self.add("Reshape", context, self.ints(0, 0, self.hidden))
+        else:
+            rows = self.add("Attention", q, k, v, mask, q_num_heads=self.heads, kv_num_heads=self.heads)
+        return self.linear(rows, layer + "attention.output.dense")
+
+    def mask(self):
+        """[batch, 1, sequence, sequence]"""
+        square = self.add("Concat", *[self.ints(1), self.ints(1)], *[self.add(
+            "Slice", self.add("Shape", "input_ids"), self.ints(1), self.ints(2))] * 2, axis=0)
+        return self.add("Expand", super().mask(), square)
+
+
 class Quantised(Encoder):
     """int8 weights; dynamic: products of codes, else of what the codes stand for."""
 
@@ -279,6 +306,7 @@ SPELLINGS = {
     "split": lambda weights, config: Split(weights, config, False),
     "packed": lambda weights, config: Packed(weights, config, False),
     "contrib": lambda weights, config: Contrib(weights, config, False),
+    "standard": lambda weights, config: Standard(weights, config, False),
     "multihead": lambda weights, config: MultiHead(weights, config, False),
     "weights": lambda weights, config: Quantised(weights, config, False),
     "dynamic": lambda weights, config: Quantised(weights, config, True),
@@ -299,8 +327,8 @@ def main():
     outputs = [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT,
                                              ["batch", "sequence", config["hidden_size"]])]
     graph = helper.make_graph(encoder.nodes, "encoder", inputs, outputs, encoder.constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)])
-    model.ir_version = 8
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", encoder.opset), helper.make_opsetid("com.microsoft", 1)])
+    model.ir_version = 8 if encoder.opset < 23 else 11
     save(model, path)
 
 

@@ -69,6 +69,23 @@ START_TEST(names_all_that_is_wrong_at_once) {
     new_rows = FFN + 1;
     ck_assert_ptr_null(read_encoder());
     ck_assert(some_error("(Softmax): scores are scaled by 0.5"));
+    ck_assert(!some_error("no operator of this name"));
+    ck_assert(some_error("(MatMul): weight 'down' is [9, 4], its operand 8 wide"));
+}
+END_TEST
+
+static const char *mysterious(const char *x, const char *name, uint64_t in, uint64_t out) {
+    const char *w = floats(name, in, out), *b = floats(arena_printf(A, "%s.bias", name), 1, out);
+    return node("Mystery", node("Add", node("MatMul", x, w, NULL), b, NULL), NULL, NULL);
+}
+
+START_TEST(sees_what_is_wrong_behind_an_operator_that_it_does_not_know) {
+    other_linear = mysterious;
+    changed = "down";
+    new_rows = FFN + 1;
+    ck_assert_ptr_null(read_encoder());
+    ck_assert_uint_eq(diag_count(D, DIAG_ERROR), 7);
+    ck_assert(some_error("(Mystery): no operator of this name is known"));
     ck_assert(some_error("(MatMul): weight 'down' is [9, 4], its operand 8 wide"));
 }
 END_TEST
@@ -140,6 +157,7 @@ int main(void) {
     tcase_add_test(c, refuses_widths_that_contradict);
     tcase_add_test(c, refuses_another_scale);
     tcase_add_test(c, names_all_that_is_wrong_at_once);
+    tcase_add_test(c, sees_what_is_wrong_behind_an_operator_that_it_does_not_know);
     tcase_add_test(c, refuses_every_truncation);
     tcase_add_test(c, survives_changed_bytes);
     tcase_add_test(c, does_not_follow_nesting);
