@@ -35,7 +35,10 @@ static void put_head(const report *const *reports, size_t count, FILE *out) {
     }
     fputs("dtqc report</title>\n<style>\n", out);
     fputs(html_style, out);
-    fputs("</style>\n</head>\n<body>\n", out);
+    fputs("</style>\n<script>document.documentElement.dataset.theme = matchMedia(\"(prefers-color-scheme: "
+          "dark)\").matches ? "
+          "\"dark\" : \"light\";</script>\n</head>\n<body>\n",
+          out);
 }
 
 /* ---- which report ------------------------------------------------------------------------------------------------ */

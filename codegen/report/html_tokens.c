@@ -1,7 +1,7 @@
 /* The tokens of a run, layer by layer, by the precision that each was chosen for. */
 #include "codegen/report/html.h"
 
-#include <inttypes.h>
+#include <string.h>
 
 /** In how many layers token `i` runs at which precision, in words for its heading. */
 static void put_fate(const html_page *p, size_t i) {
@@ -16,6 +16,18 @@ static void put_fate(const html_page *p, size_t i) {
             r->layer_count - high - low);
 }
 
+/** A token's text, in which line breaks and tabs can be seen. */
+static void put_token(FILE *out, arena *scratch, const char *text) {
+    for (size_t n; *text; text += n) {
+        n = strcspn(text, "\n\t");
+        html_text(out, arena_strndup(scratch, text, n));
+        if (text[n]) {
+            fputs(text[n] == '\n' ? "↵" : "⇥", out);
+            n++;
+        }
+    }
+}
+
 static void put_token_headings(const html_page *p) {
     const report_input *in = p->report->input;
     fputs("<thead><tr><th scope=\"col\">layer</th>", p->out);
@@ -24,7 +36,7 @@ static void put_token_headings(const html_page *p) {
         put_fate(p, i);
         fputs("\"><span>", p->out);
         if (in->tokens && in->tokens[i]) {
-            html_text(p->out, in->tokens[i]);
+            put_token(p->out, p->arena, in->tokens[i]);
         } else {
             fprintf(p->out, "%zu", i);
         }

@@ -45,8 +45,25 @@ const dtqc = (function () {
     if (spoken) document.getElementById("live").textContent = text;
   }
 
+  // A frame round what is chosen, which shows on any colour: the cursor's, in a rim of the background's.
+  function frame(context, x, y, width, height) {
+    for (const [name, thick] of [["bg", 5], ["cursor", 2.5]]) {
+      context.strokeStyle = colour(name);
+      context.lineWidth = thick;
+      context.strokeRect(x, y, width, height);
+    }
+    context.lineWidth = 1;
+  }
+
+  // What scrolls can be reached by Tab, what does not need not.
+  function reachable(region) {
+    if (region.scrollWidth > region.clientWidth) region.tabIndex = 0;
+    else region.removeAttribute("tabindex");
+  }
+
   function redraw() {
     for (const draw of redraws) draw();
+    document.querySelectorAll(".scroll").forEach(reachable);
   }
 
   function setTheme(name) {
@@ -58,7 +75,7 @@ const dtqc = (function () {
 
   function theme() {
     const wanted = window.matchMedia("(prefers-color-scheme: dark)");
-    setTheme(wanted.matches ? "dark" : "light");
+    setTheme(root.dataset.theme); // the head has chosen, so that nothing flashes
     wanted.addEventListener("change", function (e) {
       setTheme(e.matches ? "dark" : "light");
     });
@@ -109,5 +126,5 @@ const dtqc = (function () {
     if (!root.dataset.error) root.dataset.ready = "yes";
   }
 
-  return { canvas, colour, count, data, percent, redraws, start, tell };
+  return { canvas, colour, count, data, frame, percent, redraws, start, tell };
 })();

@@ -129,9 +129,7 @@ dtqc.tiles = function (element) {
     context.drawImage(bases.get(canvas), 0, 0, width, height);
     if (cursor.canvas === canvas) {
       const { row, col } = cursor;
-      context.strokeStyle = dtqc.colour("cursor");
-      context.lineWidth = 2.5;
-      context.strokeRect(l.origin + l.cols[col] * l.sx, l.origin + l.rows[row] * l.sy,
+      dtqc.frame(context, l.origin + l.cols[col] * l.sx, l.origin + l.rows[row] * l.sy,
         Math.max((l.cols[col + 1] - l.cols[col]) * l.sx - 1, 3), Math.max((l.rows[row + 1] - l.rows[row]) * l.sy - 1, 3));
     }
   }

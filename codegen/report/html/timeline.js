@@ -119,10 +119,7 @@ dtqc.timeline = function (element) {
       context.fillText(name, left + 3, top + h / 2 + 0.5);
     }
     if (chosen) {
-      context.strokeStyle = dtqc.colour("cursor");
-      context.lineWidth = 2.5;
-      context.strokeRect(left - 1, top - 1, Math.max(w, 2) + 1, h + 2);
-      context.lineWidth = 1;
+      dtqc.frame(context, left - 1, top - 1, Math.max(w, 2) + 1, h + 2);
     }
   }
 

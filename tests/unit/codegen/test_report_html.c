@@ -166,7 +166,7 @@ START_TEST(strings_are_escaped) {
     const diag_entry *remarks[] = {&remark};
     r->remarks = remarks;
     r->remark_count = 1;
-    const char *tokens[] = {"</span>", "&amp;", "\"", "'", "caf\xC3\xA9", "\xE2\x82", "<", ">", NULL};
+    const char *tokens[] = {"</span>", "&amp;", "\"", "'", "caf\xC3\xA9", "\xE2\x82", "<", "\n<s>\t", NULL};
     const uint8_t bits[] = {8, 4, 0, 8, 4, 4, 4, 4, 4};
     const report_input in = {.text = "<b>text</b>", .pair = "a & b", .tokens = tokens, .bits = bits};
     r->input = &in;
@@ -181,6 +181,7 @@ START_TEST(strings_are_escaped) {
     expect(text, "<span>caf\xC3\xA9</span>");
     expect(text, "<span>\xEF\xBF\xBD\xEF\xBF\xBD</span>");
     expect(text, "&lt;b&gt;text&lt;/b&gt;<br>a &amp; b</blockquote>");
+    expect(text, "<span>↵&lt;s&gt;⇥</span>");
     expect(text, "<span>8</span>"); /* a token without text has its number */
     expect(text, "<td class=\"b8\">8</td><td class=\"b4\">4</td><td class=\"b0\">·</td>");
     free(text);
