@@ -255,6 +255,7 @@ static inline double json_number(const char *s, const char *key) {
 static inline int report_run(const char *name, const TTest *const *tests, size_t count) {
     Suite *suite = suite_create(name);
     TCase *all = tcase_create(name);
+    tcase_set_timeout(all, 60); /* a busy machine is no failure */
     for (size_t i = 0; i < count; i++)
         tcase_add_test(all, tests[i]);
     suite_add_tcase(suite, all);

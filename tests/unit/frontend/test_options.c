@@ -277,7 +277,7 @@ static const struct {
     {"compile a b", "one argument too many: 'b'"},
     {"target", "list | show NAME|FILE is missing"},
     {"asm", "FILE.dtasm is missing"},
-    {"compile m --report=xml", "--report=xml: text, json or csv is wanted"},
+    {"compile m --report=xml", "--report=xml: text, json, csv or html is wanted"},
 };
 
 START_TEST(mistake) {
