@@ -79,6 +79,7 @@ bool source_open(session *s, const char *path, source *out) {
     if (out->model && given(s, OPT_balance) &&
         !model_balance(out->model, s->arena, s->diag, value(s, OPT_balance)->text))
         return false;
+    out->entries = diag_total(s->diag);
     return machine_ok && out->policy && out->model;
 }
 
@@ -146,6 +147,7 @@ static ir_module *build(session *s, const source *src, uint32_t seq, bool cluste
 
 static bool compile_to(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *o,
                        const char *last, compiled *out) {
+    out->read_entries = src->entries;
     out->first_entry = diag_total(s->diag);
     ir_module *m = build(s, src, seq, cluster);
     if (!m)
@@ -252,11 +254,12 @@ report *make_report(session *s, const compiled *c) {
     report *r = report_build(s->arena, s->diag, c->module);
     if (!r)
         return NULL;
-    /* The diag has the remarks of every length; a report tells its own. */
-    const diag_entry **own = ARENA_ARRAY(s->arena, const diag_entry *, c->last_entry - c->first_entry + 1);
+    /* The diag has the remarks of every length; a report tells those of the model and its own. */
+    const diag_entry **own =
+        ARENA_ARRAY(s->arena, const diag_entry *, c->read_entries + c->last_entry - c->first_entry + 1);
     size_t count = 0;
-    for (size_t i = c->first_entry; given(s, OPT_remarks) && i < c->last_entry; i++)
-        if (diag_at(s->diag, i)->severity == DIAG_REMARK)
+    for (size_t i = 0; given(s, OPT_remarks) && i < c->last_entry; i++)
+        if ((i < c->read_entries || i >= c->first_entry) && diag_at(s->diag, i)->severity == DIAG_REMARK)
             own[count++] = diag_at(s->diag, i);
     r->remarks = own;
     r->remark_count = count;

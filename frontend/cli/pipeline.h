@@ -12,6 +12,7 @@ typedef struct {
     policy *policy;      /* of a model */
     dtq_machine machine; /* of a model */
     ir_module *resumed;  /* of a .dtir file; its header has machine and length */
+    size_t entries;      /* of the diag, when all of it was read */
 } source;
 
 /** True if the name ends in .dtir. */
@@ -27,6 +28,7 @@ bool source_open(session *s, const char *path, source *out);
 /** A module that went through the pipeline, and the remarks that were made of it. */
 typedef struct {
     ir_module *module;
+    size_t read_entries;            /* of the diag, when its model was read: every length has them */
     size_t first_entry, last_entry; /* of the diag */
 } compiled;
 
