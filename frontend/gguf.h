@@ -62,4 +62,10 @@ bool gguf_strings(const gguf *g, arena *a, diag *d, const char *key, const token
 /** An array of `count` numbers of 32 bits of that type, copied to the arena; missing: NULL. */
 bool gguf_numbers(const gguf *g, arena *a, diag *d, const char *key, gguf_type type, size_t count, const void **out);
 
+/** The model that a file describes; NULL after an error. (gguf_model.c) */
+model *gguf_model(arena *a, diag *d, const gguf *g);
+/** The tokeniser in its metadata, which keeps nothing of the file; NULL after an error. (tokenizer/gguf_vocabulary.c)
+ */
+tokenizer *gguf_tokenizer(arena *a, diag *d, const gguf *g);
+
 #endif

@@ -75,15 +75,17 @@ static bool read_model(const gguf *g, arena *a, diag *d, model *m) {
     return read_dimensions(g, d, t) && check_scaling(g, a, d) && weights_find(a, d, m, &g->tensors, FAMILY_GGUF, "");
 }
 
+model *gguf_model(arena *a, diag *d, const gguf *g) {
+    model *m = ARENA_NEW(a, model);
+    m->path = g->path;
+    m->name = path_stem(a, g->path);
+    m->loc = (src_loc){m->path, 0, 0};
+    return read_model(g, a, d, m) ? m : NULL;
+}
+
 model *model_from_gguf(arena *a, diag *d, const char *path) {
     gguf *g = gguf_open(a, d, path);
-    if (!g)
-        return NULL;
-    model *m = ARENA_NEW(a, model);
-    m->path = arena_strdup(a, path);
-    m->name = path_stem(a, path);
-    m->loc = (src_loc){m->path, 0, 0};
-    bool ok = read_model(g, a, d, m);
+    model *m = g ? gguf_model(a, d, g) : NULL;
     gguf_close(g);
-    return ok ? m : NULL;
+    return m;
 }

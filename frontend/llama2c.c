@@ -106,19 +106,13 @@ static void find_tokenizer(arena *a, diag *d, model *m) {
         diag_remark(d, m->loc, "llama2c", "there is neither '%s' nor '%s': inputs are token ids, not text", own, usual);
 }
 
-model *model_from_llama2c(arena *a, diag *d, const char *path) {
-    const uint8_t *data;
-    uint64_t bytes;
+model *model_from_llama2c_bytes(arena *a, diag *d, const char *path, const uint8_t *data, uint64_t bytes) {
     header h;
-    if (!file_map(d, path, &data, &bytes))
-        return NULL;
     model *m = ARENA_NEW(a, model);
     m->path = arena_strdup(a, path);
     m->name = path_stem(a, path);
     m->loc = (src_loc){m->path, 0, 0};
-    bool ok = read_header(d, m->loc, data, bytes, &h);
-    file_unmap(data, bytes);
-    if (!ok)
+    if (!read_header(d, m->loc, data, bytes, &h))
         return NULL;
     transformer *t = &m->transformer;
     *t = transformer_defaults();
@@ -140,4 +134,14 @@ model *model_from_llama2c(arena *a, diag *d, const char *path) {
     t->head = h.vocabulary < 0 ? HEAD_OWN : HEAD_TIED;
     find_tokenizer(a, d, m);
     return transformer_check(d, m->loc, t) && read_weights(a, d, m, &h, bytes) ? m : NULL;
+}
+
+model *model_from_llama2c(arena *a, diag *d, const char *path) {
+    const uint8_t *data;
+    uint64_t bytes;
+    if (!file_map(d, path, &data, &bytes))
+        return NULL;
+    model *m = model_from_llama2c_bytes(a, d, path, data, bytes);
+    file_unmap(data, bytes);
+    return m;
 }

@@ -39,14 +39,14 @@ static bool read_vocabulary(const gguf *g, arena *a, diag *d, token_vocabulary *
     return read_ids(g, d, v);
 }
 
-static tokenizer *of_file(arena *a, diag *d, const gguf *g) {
+tokenizer *gguf_tokenizer(arena *a, diag *d, const gguf *g) {
     token_vocabulary v;
     return read_vocabulary(g, a, d, &v) ? tokenizer_from_vocabulary(a, d, &v) : NULL;
 }
 
 tokenizer *gguf_tokenizer_load(arena *a, diag *d, const char *path) {
     gguf *g = gguf_open(a, d, path);
-    tokenizer *t = g ? of_file(a, d, g) : NULL;
+    tokenizer *t = g ? gguf_tokenizer(a, d, g) : NULL;
     gguf_close(g);
     return t;
 }
