@@ -33,7 +33,7 @@ static bool same_bits(const slot_order *a, const slot_order *b, const layer_fact
             return false;
         }
     }
-    return true;
+    return a->turned == b->turned || (a->turned && b->turned && memcmp(a->turned, b->turned, l->slots) == 0);
 }
 
 static bool same_group(const layer_group *a, const layer_group *b) {
@@ -56,11 +56,10 @@ static layer_group *make_groups(const html_page *p, size_t *count) {
             continue;
         }
         for (int o = 0; o < ORDERS; o++) {
-            const uint8_t *const *bits = g.order[o].bits;
-            g.qk[o] = tile_grid_qk(p->arena, p->cost, r->machine, bits[DTQ_Q], g.facts->slots, bits[DTQ_K],
-                                   g.facts->keys, g.facts->head_dim);
-            g.pv[o] = tile_grid_pv(p->arena, p->cost, r->machine, bits[DTQ_P], g.facts->slots, bits[DTQ_V],
-                                   g.facts->keys, g.facts->head_dim);
+            g.qk[o] = tile_grid_qk(p->arena, p->cost, r->machine, &g.order[o], g.facts->slots, g.facts->keys,
+                                   g.facts->head_dim);
+            g.pv[o] = tile_grid_pv(p->arena, p->cost, r->machine, &g.order[o], g.facts->slots, g.facts->keys,
+                                   g.facts->head_dim);
         }
         groups[n++] = g;
     }
@@ -122,9 +121,12 @@ static void put_row(const html_page *p, const layer_group *g, bool is_pv) {
     grid_sums before = about ? expected_sums(p, g->facts, is_pv) : sums_of(is_pv ? &g->pv[BEFORE] : &g->qk[BEFORE]);
     fprintf(out, "<tr><th scope=\"row\">%s</th><td class=\"word\">%s</td><td>", label(p, g),
             is_pv ? "P·V" : "Q·K<sup>T</sup>");
-    html_count(out, after.tiles * g->facts->heads, false);
+    html_count(out, before.tiles * g->facts->heads, false);
     fputs("</td>", out);
     put_sums(out, before, g->facts->heads, about);
+    fputs("<td>", out);
+    html_count(out, after.tiles * g->facts->heads, false);
+    fputs("</td>", out);
     put_sums(out, after, g->facts->heads, false);
     fprintf(out, "<td>%.2f</td></tr>\n", after.step_cycles > 0 ? before.step_cycles / after.step_cycles : 1);
 }
@@ -140,15 +142,15 @@ static void put_table(const html_page *p, const layer_group *groups, size_t coun
             "each "
             "tile takes for one step. Layers with the same numbers share a row, which has the numbers of "
             "each.%s</caption>\n"
-            "<thead><tr><th colspan=\"3\" class=\"group\"></th><th colspan=\"3\" scope=\"colgroup\" "
-            "class=\"group\">original order</th><th colspan=\"3\" scope=\"colgroup\" class=\"group\">clustered</th><th "
-            "class=\"group\"></th></tr>\n<tr><th scope=\"col\">layer</th><th scope=\"col\">matmul</th><th "
-            "scope=\"col\">tiles</th>",
+            "<thead><tr><th colspan=\"2\" class=\"group\"></th><th colspan=\"4\" scope=\"colgroup\" "
+            "class=\"group\">original order</th><th colspan=\"4\" scope=\"colgroup\" class=\"group\">clustered</th><th "
+            "class=\"group\"></th></tr>\n<tr><th scope=\"col\">layer</th><th scope=\"col\">matmul</th>",
             example ? " Where queries outnumber keys, the numbers of the original order are those of the placement "
                       "that is drawn."
                     : "");
     for (int i = 0; i < ORDERS; i++) {
-        fputs("<th scope=\"col\">stalled</th><th scope=\"col\">stall&nbsp;%</th><th scope=\"col\">step cycles</th>",
+        fputs("<th scope=\"col\">tiles</th><th scope=\"col\">stalled</th><th scope=\"col\">stall&nbsp;%</th><th "
+              "scope=\"col\">step cycles</th>",
               p->out);
     }
     fputs("<th scope=\"col\">times as many</th></tr></thead>\n<tbody>\n", p->out);
@@ -184,14 +186,19 @@ static void put_side(FILE *out, const char *key, const tile_side *s) {
 }
 
 static void put_grid(FILE *out, const char *key, const tile_grid *g) {
-    size_t classes = (size_t)g->rows.class_count * g->cols.class_count;
-    fprintf(out, ",\n\"%s\":{", key);
-    put_side(out, "rows", &g->rows);
-    fputc(',', out);
-    put_side(out, "cols", &g->cols);
-    put_numbers(out, "step_cycles", g->step_cycles, classes);
-    put_numbers(out, "stall", g->stall_ratio, classes);
-    fprintf(out, ",\"steps\":%" PRIu32 ",\"tiles\":%" PRIu64 ",\"stalled\":%" PRIu64, g->steps, g->tiles, g->stalled);
+    fprintf(out, ",\n\"%s\":{\"bands\":[", key);
+    for (uint32_t i = 0; i < g->band_count; i++) {
+        const tile_band *b = &g->bands[i];
+        size_t classes = (size_t)b->rows.class_count * b->cols.class_count;
+        fprintf(out, "%s{\"first\":%" PRIu32 ",\"turned\":%s,", i ? "," : "", b->first, b->turned ? "true" : "false");
+        put_side(out, "rows", &b->rows);
+        fputc(',', out);
+        put_side(out, "cols", &b->cols);
+        put_numbers(out, "step_cycles", b->step_cycles, classes);
+        put_numbers(out, "stall", b->stall_ratio, classes);
+        fputc('}', out);
+    }
+    fprintf(out, "],\"steps\":%" PRIu32 ",\"tiles\":%" PRIu64 ",\"stalled\":%" PRIu64, g->steps, g->tiles, g->stalled);
     put_numbers(out, "sums", (const double[]){g->stall_ratio_mean, g->step_cycles_sum}, 2);
     fputc('}', out);
 }

@@ -29,52 +29,78 @@ static tile_side cut(arena *a, const uint8_t *bits, uint32_t count, uint32_t siz
     return s;
 }
 
-/** Sums over all tiles what the table says of their classes. */
-static void sum_up(tile_grid *g) {
-    for (uint32_t r = 0; r < g->rows.count; r++) {
-        for (uint32_t c = 0; c < g->cols.count; c++) {
-            size_t at = (size_t)g->rows.class_of[r] * g->cols.class_count + g->cols.class_of[c];
+/** Adds to the grid's sums what the table says of the tiles' classes. */
+static void sum_up(tile_grid *g, const tile_band *b) {
+    for (uint32_t r = 0; r < b->rows.count; r++) {
+        for (uint32_t c = 0; c < b->cols.count; c++) {
+            size_t at = (size_t)b->rows.class_of[r] * b->cols.class_count + b->cols.class_of[c];
             g->tiles++;
-            g->stalled += g->stall_ratio[at] > 0;
-            g->stall_ratio_mean += g->stall_ratio[at];
-            g->step_cycles_sum += g->step_cycles[at];
+            g->stalled += b->stall_ratio[at] > 0;
+            g->stall_ratio_mean += b->stall_ratio[at];
+            g->step_cycles_sum += b->step_cycles[at];
         }
     }
-    g->stall_ratio_mean /= g->tiles > 0 ? (double)g->tiles : 1;
 }
 
-static tile_grid make_grid(arena *a, cost_model *cost, const dtq_machine *machine, const uint8_t *row_bits,
-                           uint32_t queries, const uint8_t *other, uint32_t keys, uint32_t head_dim, bool is_pv) {
-    uint32_t *first_row, *first_col, rows = (uint32_t)machine->vssa_rows, cols = (uint32_t)machine->vssa_cols;
-    tile_grid g = {.rows = cut(a, row_bits, queries, rows, &first_row),
-                   .cols = is_pv ? cut(a, NULL, head_dim, cols, &first_col) : cut(a, other, keys, cols, &first_col),
-                   .steps = is_pv ? keys : head_dim};
-    size_t classes = (size_t)g.rows.class_count * g.cols.class_count;
-    g.step_cycles = ARENA_ARRAY(a, double, classes);
-    g.stall_ratio = ARENA_ARRAY(a, double, classes);
-    for (uint32_t r = 0; r < g.rows.class_count; r++) {
-        for (uint32_t c = 0; c < g.cols.class_count; c++) {
-            const uint8_t *row = row_bits + (size_t)first_row[r] * rows;
-            uint32_t height = g.rows.classes[r].size, width = g.cols.classes[c].size;
-            cost_result one = is_pv
-                                  ? cost_pv(cost, row, height, other, keys, width, 0)
-                                  : cost_qk(cost, row, height, other + (size_t)first_col[c] * cols, width, head_dim, 0);
-            g.step_cycles[r * g.cols.class_count + c] = one.step_cycles;
-            g.stall_ratio[r * g.cols.class_count + c] = one.stall_ratio_sum;
+/** A matmul to cut: rows by columns at these bits, of which P.V's columns, being channels, have none. */
+typedef struct {
+    arena *arena;
+    cost_model *cost;
+    const dtq_machine *machine;
+    const uint8_t *row_bits, *other; /* q and k, or p and v */
+    uint32_t keys, head_dim;
+    bool is_pv;
+} matmul;
+
+static tile_band make_band(const matmul *m, uint32_t first, uint32_t count, bool turned) {
+    const uint32_t size[] = {(uint32_t)m->machine->vssa_rows, (uint32_t)m->machine->vssa_cols};
+    const uint32_t height = size[turned], width = size[!turned];
+    const uint8_t *bits = m->row_bits + first;
+    uint32_t *first_row, *first_col;
+    tile_band b = {.first = first, .turned = turned};
+    b.rows = cut(m->arena, bits, count, height, &first_row);
+    b.cols = m->is_pv ? cut(m->arena, NULL, m->head_dim, width, &first_col)
+                      : cut(m->arena, m->other, m->keys, width, &first_col);
+    size_t classes = (size_t)b.rows.class_count * b.cols.class_count;
+    b.step_cycles = ARENA_ARRAY(m->arena, double, classes);
+    b.stall_ratio = ARENA_ARRAY(m->arena, double, classes);
+    for (uint32_t r = 0; r < b.rows.class_count; r++) {
+        for (uint32_t c = 0; c < b.cols.class_count; c++) {
+            const uint8_t *row = bits + (size_t)first_row[r] * height;
+            const uint32_t rows = b.rows.classes[r].size, cols = b.cols.classes[c].size;
+            const unsigned walk = turned ? WALK_TURNED : 0;
+            cost_result one = m->is_pv ? cost_pv(m->cost, row, rows, m->other, m->keys, cols, walk)
+                                       : cost_qk(m->cost, row, rows, m->other + (size_t)first_col[c] * width, cols,
+                                                 m->head_dim, walk);
+            b.step_cycles[r * b.cols.class_count + c] = one.step_cycles;
+            b.stall_ratio[r * b.cols.class_count + c] = one.stall_ratio_sum;
         }
     }
-    sum_up(&g);
+    return b;
+}
+
+static tile_grid make_grid(const matmul *m, const uint8_t *turned, uint32_t queries) {
+    tile_grid g = {.steps = m->is_pv ? m->keys : m->head_dim, .bands = ARENA_ARRAY(m->arena, tile_band, queries)};
+    for (uint32_t row = 0, end; row < queries; row = end) {
+        bool way = turned && turned[row];
+        for (end = row + 1; end < queries && (turned && turned[end]) == way; end++) {}
+        g.bands[g.band_count] = make_band(m, row, end - row, way);
+        sum_up(&g, &g.bands[g.band_count++]);
+    }
+    g.stall_ratio_mean /= g.tiles > 0 ? (double)g.tiles : 1;
     return g;
 }
 
-tile_grid tile_grid_qk(arena *a, cost_model *cost, const dtq_machine *machine, const uint8_t *q, uint32_t queries,
-                       const uint8_t *k, uint32_t keys, uint32_t head_dim) {
-    return make_grid(a, cost, machine, q, queries, k, keys, head_dim, false);
+tile_grid tile_grid_qk(arena *a, cost_model *cost, const dtq_machine *machine, const slot_order *order,
+                       uint32_t queries, uint32_t keys, uint32_t head_dim) {
+    const matmul m = {a, cost, machine, order->bits[DTQ_Q], order->bits[DTQ_K], keys, head_dim, false};
+    return make_grid(&m, order->turned, queries);
 }
 
-tile_grid tile_grid_pv(arena *a, cost_model *cost, const dtq_machine *machine, const uint8_t *p, uint32_t queries,
-                       const uint8_t *v, uint32_t keys, uint32_t head_dim) {
-    return make_grid(a, cost, machine, p, queries, v, keys, head_dim, true);
+tile_grid tile_grid_pv(arena *a, cost_model *cost, const dtq_machine *machine, const slot_order *order,
+                       uint32_t queries, uint32_t keys, uint32_t head_dim) {
+    const matmul m = {a, cost, machine, order->bits[DTQ_P], order->bits[DTQ_V], keys, head_dim, true};
+    return make_grid(&m, order->turned, queries);
 }
 
 /* ---- orders ------------------------------------------------------------------------------------------------------ */
@@ -155,22 +181,25 @@ slot_order original_order(arena *a, const ir_module *m, const layer_facts *l, co
                           order_origin *origin) {
     const uint8_t *bits = chosen ? chosen_bits(a, chosen, m->header.seq, l->keys) : NULL;
     *origin = ORIGIN_RUN;
+    const bool compiled = l->known && is_original(m, l);
     if (!bits) {
         const bool same = l->high == 0 || l->high == l->keys;
         const uint8_t *by_slot = l->known || same ? segment_bits(a, m, l) : NULL;
-        bits = same || (l->known && is_original(m, l)) ? by_slot : sorted_by_id(a, m, l, by_slot);
+        bits = same || compiled ? by_slot : sorted_by_id(a, m, l, by_slot);
         *origin = ORIGIN_KNOWN;
     }
     if (!bits) {
         bits = example(a, l->keys, l->high);
         *origin = ORIGIN_EXAMPLE;
     }
-    return unpromoted(a, &m->machine, l, bits, l->slots - l->keys);
+    slot_order o = unpromoted(a, &m->machine, l, bits, l->slots - l->keys);
+    o.turned = compiled ? l->turned : NULL;
+    return o;
 }
 
 slot_order clustered_order(arena *a, const ir_module *m, const layer_facts *l) {
     if (l->known && !is_original(m, l)) {
-        slot_order o;
+        slot_order o = {.turned = l->turned};
         for (int i = 0; i < DTQ_OPERANDS; i++) {
             o.bits[i] = l->bits[i] + (i == DTQ_K || i == DTQ_V ? l->first_key : 0);
         }

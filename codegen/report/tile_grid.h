@@ -9,7 +9,7 @@ typedef struct {
     uint32_t size, high;
 } tile_class;
 
-/** The tiles of one side of the grid. */
+/** The tiles of one side of a band. */
 typedef struct {
     uint32_t count;
     uint32_t *class_of; /* [count] */
@@ -17,28 +17,37 @@ typedef struct {
     uint32_t class_count;
 } tile_side;
 
-/** The tiles of one head's matmul, cut as a whole: rows by columns of the array. What a tile costs depends on the
- * classes of its row and its column alone. */
+/** Neighbouring rows of a matmul whose tiles lie the same way: upright, rows of the matmul on rows of the array, or
+ *  turned, on its columns. What a tile costs depends on the classes of its row and its column alone. */
 typedef struct {
+    uint32_t first; /* row of the matmul */
+    bool turned;
     tile_side rows, cols;
-    double *step_cycles;     /* [row classes][column classes] of the slowest PE in a step; P.V: mean over the steps */
-    double *stall_ratio;     /* [row classes][column classes] Eq. 3 */
+    double *step_cycles; /* [row classes][column classes] of the slowest PE in a step; P.V: mean over the steps */
+    double *stall_ratio; /* [row classes][column classes] Eq. 3 */
+} tile_band;
+
+/** The tiles of one head's matmul, each band cut as a whole. */
+typedef struct {
+    tile_band *bands;
+    uint32_t band_count;
     uint32_t steps;          /* of the reduction */
     uint64_t tiles, stalled; /* stalled: not all PEs of the tile cost the same */
     double stall_ratio_mean, step_cycles_sum;
 } tile_grid;
 
-/** Q.K^T of queries q [queries] and keys k [keys] at these bits, reduction over head_dim. */
-tile_grid tile_grid_qk(arena *a, cost_model *cost, const dtq_machine *machine, const uint8_t *q, uint32_t queries,
-                       const uint8_t *k, uint32_t keys, uint32_t head_dim);
-/** P.V: rows p [queries], head_dim columns, reduction over values v [keys]. */
-tile_grid tile_grid_pv(arena *a, cost_model *cost, const dtq_machine *machine, const uint8_t *p, uint32_t queries,
-                       const uint8_t *v, uint32_t keys, uint32_t head_dim);
-
-/** Precisions of a layer's operands in one order of its slots. */
+/** Precisions of a layer's operands in one order of its slots, and how tiles lie. */
 typedef struct {
     const uint8_t *bits[DTQ_OPERANDS]; /* q and p [slots], k and v [keys] */
+    const uint8_t *turned;             /* [slots]; NULL: all upright */
 } slot_order;
+
+/** Q.K^T of `queries` and `keys` in this order, reduction over head_dim. */
+tile_grid tile_grid_qk(arena *a, cost_model *cost, const dtq_machine *machine, const slot_order *order,
+                       uint32_t queries, uint32_t keys, uint32_t head_dim);
+/** P.V: rows of `queries`, head_dim columns, reduction over the values of `keys`. */
+tile_grid tile_grid_pv(arena *a, cost_model *cost, const dtq_machine *machine, const slot_order *order,
+                       uint32_t queries, uint32_t keys, uint32_t head_dim);
 
 typedef enum {
     ORIGIN_KNOWN,   /* the policy names tokens, or all have one precision */

@@ -10,7 +10,7 @@ dtqc.tiles = function (element) {
     known: "The order of the tokens in the input.",
     run: "The tokens of this input, in its order, at the precision this run chose for them.",
     example: "One placement of the 8-bit tokens, drawn at random: only data decide. Numbers with ~ above are the mean over all.",
-    clustered: "As the array sees them, slots clustered by precision.",
+    clustered: "As compiled: slots clustered by precision, tiles upright or turned, whatever takes the least cycles.",
   };
   const bases = new Map(); // of canvases: what has been drawn
   let cursor = { canvas: null, row: 0, col: 0 };
@@ -21,15 +21,26 @@ dtqc.tiles = function (element) {
   }
 
   // First slots of the tiles of one side, and the end.
-  function edges(side) {
-    const at = [0];
+  function edges(side, first) {
+    const at = [first];
     for (const c of side.tiles) at.push(at[at.length - 1] + side.classes[c][0]);
     return at;
   }
 
-  // Where a tile's numbers stand in the lists of the grid.
-  function place(grid, row, col) {
-    return grid.rows.tiles[row] * grid.cols.classes.length + grid.cols.tiles[col];
+  // Rows of tiles from top to bottom: their slots, the band they belong to, and the slots of its columns.
+  function rowsOf(grid) {
+    if (!grid.list) {
+      grid.list = grid.bands.flatMap(function (band) {
+        const rows = edges(band.rows, band.first), cols = edges(band.cols, 0);
+        return band.rows.tiles.map((c, i) => ({ band, cols, class: c, low: rows[i], high: rows[i + 1] }));
+      });
+    }
+    return grid.list;
+  }
+
+  // Where a tile's numbers stand in the lists of its band.
+  function place(row, col) {
+    return row.class * row.band.cols.classes.length + row.band.cols.tiles[col];
   }
 
   function mix(a, b, t) {
@@ -78,43 +89,51 @@ dtqc.tiles = function (element) {
   }
 
   function layout(canvas) {
-    const { group, order, grid, matmul } = current(canvas);
-    const rows = edges(grid.rows), cols = edges(grid.cols);
-    const bits = order.bits, rowBits = matmul === "qk" ? bits.q : bits.p || bits.q;
+    const { order, grid, matmul } = current(canvas), rows = rowsOf(grid), last = rows[rows.length - 1];
+    const bits = order.bits;
     return {
-      group, grid, matmul, rows, cols, rowBits,
+      grid, matmul, rows, rowBits: matmul === "qk" ? bits.q : bits.p || bits.q,
       colBits: matmul === "qk" ? bits.k || bits.q : null,
-      sx: WIDTH[matmul] / cols[cols.length - 1], sy: HEIGHT / rows[rows.length - 1], origin: STRIP + GAP,
+      sx: WIDTH[matmul] / last.cols[last.cols.length - 1], sy: HEIGHT / last.high, origin: STRIP + GAP,
+    };
+  }
+
+  // Place and size of a tile in pixels.
+  function box(l, row, col) {
+    const { low, high, cols } = l.rows[row];
+    return {
+      x: l.origin + cols[col] * l.sx, y: l.origin + low * l.sy, w: (cols[col + 1] - cols[col]) * l.sx, h: (high - low) * l.sy,
     };
   }
 
   // All but the cursor, on a canvas of its own, so that moving is quick in grids of many tiles.
   function drawTiles(l, width, height) {
     const base = document.createElement("canvas"), context = dtqc.canvas(base, width, height), labels = [];
-    const fills = l.grid.step_cycles.map(fill), inks = l.grid.step_cycles.map(ink), waiting = new Map();
-    for (let r = 0; r + 1 < l.rows.length; r++) {
-      for (let c = 0; c + 1 < l.cols.length; c++) {
-        const at = place(l.grid, r, c), x = l.origin + l.cols[c] * l.sx, y = l.origin + l.rows[r] * l.sy;
-        const w = (l.cols[c + 1] - l.cols[c]) * l.sx, h = (l.rows[r + 1] - l.rows[r]) * l.sy;
-        const line = w > 5 && h > 5 ? 1 : 0;
-        context.fillStyle = fills[at];
-        context.fillRect(x, y, w - line, h - line);
-        if (l.grid.stall[at] > 0) {
-          if (!waiting.has(inks[at])) waiting.set(inks[at], new Path2D());
-          waiting.get(inks[at]).rect(x, y, w - line, h - line);
-        }
-        if (w > 22 && h > 12) labels.push([x + w / 2, y + h / 2, at]);
-      }
+    const colours = new Map(), waiting = new Map();
+    for (const { step_cycles } of l.grid.bands) {
+      for (const step of step_cycles) if (!colours.has(step)) colours.set(step, { fill: fill(step), ink: ink(step) });
     }
+    l.rows.forEach(function (row, r) {
+      for (let c = 0; c + 1 < row.cols.length; c++) {
+        const at = place(row, c), step = row.band.step_cycles[at], colour = colours.get(step), { x, y, w, h } = box(l, r, c);
+        const line = w > 5 && h > 5 ? 1 : 0;
+        context.fillStyle = colour.fill;
+        context.fillRect(x, y, w - line, h - line);
+        if (row.band.stall[at] > 0) {
+          if (!waiting.has(colour.ink)) waiting.set(colour.ink, new Path2D());
+          waiting.get(colour.ink).rect(x, y, w - line, h - line);
+        }
+        if (w > 22 && h > 12) labels.push([x + w / 2, y + h / 2, step]);
+      }
+    });
     for (const [colour, path] of waiting) hatch(context, path, Math.max(width, height), colour);
     context.textAlign = "center";
     context.textBaseline = "middle";
-    for (const [x, y, at] of labels) {
-      const step = l.grid.step_cycles[at], text = Number.isInteger(step) ? String(step) : step.toFixed(1);
-      const wide = context.measureText(text).width + 4;
-      context.fillStyle = fills[at];
+    for (const [x, y, step] of labels) {
+      const text = Number.isInteger(step) ? String(step) : step.toFixed(1), wide = context.measureText(text).width + 4;
+      context.fillStyle = colours.get(step).fill;
       context.fillRect(x - wide / 2, y - 6, wide, 12);
-      context.fillStyle = inks[at];
+      context.fillStyle = colours.get(step).ink;
       context.fillText(text, x, y + 0.5);
     }
     strip(context, l.rowBits, true, l.sy);
@@ -128,48 +147,54 @@ dtqc.tiles = function (element) {
     const context = dtqc.canvas(canvas, width, height);
     context.drawImage(bases.get(canvas), 0, 0, width, height);
     if (cursor.canvas === canvas) {
-      const { row, col } = cursor;
-      dtqc.frame(context, l.origin + l.cols[col] * l.sx, l.origin + l.rows[row] * l.sy,
-        Math.max((l.cols[col + 1] - l.cols[col]) * l.sx - 1, 3), Math.max((l.rows[row + 1] - l.rows[row]) * l.sy - 1, 3));
+      const { x, y, w, h } = box(l, cursor.row, cursor.col);
+      dtqc.frame(context, x, y, Math.max(w - 1, 3), Math.max(h - 1, 3));
     }
   }
 
   function describe(canvas) {
-    const l = layout(canvas), { row, col } = cursor, at = place(l.grid, row, col);
-    const step = l.grid.step_cycles[at], stall = l.grid.stall[at];
-    const [height, rowHigh] = l.grid.rows.classes[l.grid.rows.tiles[row]];
-    const [width, colHigh] = l.grid.cols.classes[l.grid.cols.tiles[col]];
-    const across = l.matmul === "qk" ? `keys ${l.cols[col]}–${l.cols[col + 1] - 1} (${colHigh} of ${width} at 8 bits)`
-      : `channels ${l.cols[col]}–${l.cols[col + 1] - 1}`;
+    const l = layout(canvas), row = l.rows[cursor.row], { band, cols } = row, { col } = cursor, at = place(row, col);
+    const step = band.step_cycles[at], stall = band.stall[at];
+    const [height, rowHigh] = band.rows.classes[row.class], [width, colHigh] = band.cols.classes[band.cols.tiles[col]];
+    const across = l.matmul === "qk" ? `keys ${cols[col]}–${cols[col + 1] - 1} (${colHigh} of ${width} at 8 bits)`
+      : `channels ${cols[col]}–${cols[col + 1] - 1}`;
     return `${l.matmul === "qk" ? "Q·Kᵀ" : "P·V"}, ${canvas.dataset.order === "0" ? "original order" : "clustered"}: ` +
-      `queries ${l.rows[row]}–${l.rows[row + 1] - 1} (${rowHigh} of ${height} at 8 bits), ${across}: ` +
+      `queries ${row.low}–${row.high - 1} (${rowHigh} of ${height} at 8 bits), ${across}${band.turned ? ", turned" : ""}: ` +
       `${dtqc.count(step * l.grid.steps)} cycles (${Number(step.toFixed(3))} a step, ${l.grid.steps} steps), ` +
       `stall ratio ${dtqc.percent(stall)}`;
   }
 
   function move(canvas, row, col, spoken) {
-    const { grid } = current(canvas), before = cursor.canvas;
-    cursor = {
-      canvas,
-      row: Math.min(Math.max(row, 0), grid.rows.tiles.length - 1),
-      col: Math.min(Math.max(col, 0), grid.cols.tiles.length - 1),
-    };
+    const rows = rowsOf(current(canvas).grid), before = cursor.canvas;
+    row = Math.min(Math.max(row, 0), rows.length - 1);
+    cursor = { canvas, row, col: Math.min(Math.max(col, 0), rows[row].cols.length - 2) };
     if (before && before !== canvas) draw(before);
     draw(canvas);
     dtqc.tell(readout, describe(canvas), spoken);
   }
 
+  // The tile of the list of edges that `position` is in.
   function tileAt(edge, position) {
     let i = 0;
     while (i + 2 < edge.length && edge[i + 1] <= position) i++;
     return i;
   }
 
+  // Rows up or down; where tiles lie the other way, to the column at the same place.
+  function moveRows(canvas, by) {
+    const rows = rowsOf(current(canvas).grid), from = rows[cursor.row].cols;
+    const row = Math.min(Math.max(cursor.row + by, 0), rows.length - 1);
+    const col = rows[row].band === rows[cursor.row].band ? cursor.col
+      : tileAt(rows[row].cols, (from[cursor.col] + from[cursor.col + 1] - 1) / 2);
+    move(canvas, row, col, true);
+  }
+
   function listen(canvas) {
     canvas.addEventListener("pointermove", function (e) {
-      const l = layout(canvas), box = canvas.getBoundingClientRect();
-      const row = tileAt(l.rows, (e.clientY - box.top - l.origin) / l.sy);
-      const col = tileAt(l.cols, (e.clientX - box.left - l.origin) / l.sx);
+      const l = layout(canvas), around = canvas.getBoundingClientRect();
+      const edge = l.rows.map((r) => r.low).concat(l.rows[l.rows.length - 1].high);
+      const row = tileAt(edge, (e.clientY - around.top - l.origin) / l.sy);
+      const col = tileAt(l.rows[row].cols, (e.clientX - around.left - l.origin) / l.sx);
       if (cursor.canvas !== canvas || cursor.row !== row || cursor.col !== col) move(canvas, row, col, false);
     });
     canvas.addEventListener("focus", function () {
@@ -182,7 +207,8 @@ dtqc.tiles = function (element) {
       const step = steps[e.key];
       if (!step || e.ctrlKey || e.altKey || e.metaKey) return;
       e.preventDefault();
-      move(canvas, cursor.row + step[0], cursor.col + step[1], true);
+      if (step[0]) moveRows(canvas, step[0]);
+      else move(canvas, cursor.row, cursor.col + step[1], true);
     });
   }
 

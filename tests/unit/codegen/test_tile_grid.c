@@ -16,15 +16,23 @@ static void check_side(const tile_side *s, uint32_t slots, uint32_t high) {
     ck_assert_uint_eq(eights, high);
 }
 
+/** Queries and rows of probabilities at `rows`, keys and values at `cols`. */
+static slot_order order_of(const uint8_t *rows, const uint8_t *cols) {
+    return (slot_order){.bits = {[DTQ_Q] = rows, [DTQ_K] = cols, [DTQ_V] = cols, [DTQ_P] = rows}};
+}
+
 /* The paper's Fig. 5: 39.5 % and 25 step cycles before, 10.8 % and 16 after. */
 START_TEST(fig5) {
     arena *a = arena_new();
     ir_module *m = fig5_module(a, true);
     cost_model *cost = cost_new(a, &m->machine);
-    tile_grid before = tile_grid_qk(a, cost, &m->machine, original, 9, original, 9, 9);
-    tile_grid after = tile_grid_qk(a, cost, &m->machine, clustered, 9, clustered, 9, 9);
-    check_side(&before.rows, 9, 2);
-    check_side(&after.cols, 9, 2);
+    const slot_order orders[] = {order_of(original, original), order_of(clustered, clustered)};
+    tile_grid before = tile_grid_qk(a, cost, &m->machine, &orders[0], 9, 9, 9);
+    tile_grid after = tile_grid_qk(a, cost, &m->machine, &orders[1], 9, 9, 9);
+    ck_assert_uint_eq(before.band_count, 1);
+    ck_assert_uint_eq(after.band_count, 1);
+    check_side(&before.bands[0].rows, 9, 2);
+    check_side(&after.bands[0].cols, 9, 2);
     ck_assert_uint_eq(before.tiles, 9);
     ck_assert_uint_eq(before.stalled, 8);
     ck_assert_double_eq(before.step_cycles_sum, 25);
@@ -32,10 +40,10 @@ START_TEST(fig5) {
     ck_assert_uint_eq(after.stalled, 5);
     ck_assert_double_eq(after.step_cycles_sum, 16);
     ck_assert_double_eq_tol(after.stall_ratio_mean, 0.108, 5e-4);
-    ck_assert_uint_eq(after.rows.class_count, 2); /* two tiles without 8-bit slots, one with both */
-    ck_assert_double_eq(after.step_cycles[0], 1);
-    ck_assert_double_eq(after.step_cycles[3], 4);
-    ck_assert_double_eq(after.stall_ratio[0], 0);
+    ck_assert_uint_eq(after.bands[0].rows.class_count, 2); /* two tiles without 8-bit slots, one with both */
+    ck_assert_double_eq(after.bands[0].step_cycles[0], 1);
+    ck_assert_double_eq(after.bands[0].step_cycles[3], 4);
+    ck_assert_double_eq(after.bands[0].stall_ratio[0], 0);
     arena_free(a);
 }
 END_TEST
@@ -57,12 +65,14 @@ START_TEST(sums_are_those_of_the_whole) {
         k[i] = state >> 30 & 1 ? 8 : 4;
         high += q[i] == 8;
     }
-    tile_grid qk = tile_grid_qk(a, cost, &machine, q, SLOTS, k, KEYS, DIM);
-    tile_grid pv = tile_grid_pv(a, cost, &machine, q, SLOTS, k, KEYS, DIM);
-    cost_result whole_qk = cost_qk(cost, q, SLOTS, k, KEYS, DIM), whole_pv = cost_pv(cost, q, SLOTS, k, KEYS, DIM);
-    check_side(&qk.rows, SLOTS, high);
-    check_side(&pv.rows, SLOTS, high);
-    check_side(&pv.cols, DIM, 0);
+    const slot_order o = order_of(q, k);
+    tile_grid qk = tile_grid_qk(a, cost, &machine, &o, SLOTS, KEYS, DIM);
+    tile_grid pv = tile_grid_pv(a, cost, &machine, &o, SLOTS, KEYS, DIM);
+    cost_result whole_qk = cost_qk(cost, q, SLOTS, k, KEYS, DIM, 0),
+                whole_pv = cost_pv(cost, q, SLOTS, k, KEYS, DIM, 0);
+    check_side(&qk.bands[0].rows, SLOTS, high);
+    check_side(&pv.bands[0].rows, SLOTS, high);
+    check_side(&pv.bands[0].cols, DIM, 0);
     ck_assert_uint_eq(qk.tiles, whole_qk.tiles);
     ck_assert_uint_eq(pv.tiles, whole_pv.tiles);
     ck_assert_uint_eq(qk.stalled, whole_qk.stalled_tiles);
@@ -73,6 +83,49 @@ START_TEST(sums_are_those_of_the_whole) {
     ck_assert_double_eq_tol(pv.stall_ratio_mean * (double)pv.tiles, whole_pv.stall_ratio_sum, 1e-9);
     ck_assert_uint_eq(qk.steps, DIM);
     ck_assert_uint_eq(pv.steps, KEYS);
+    arena_free(a);
+}
+END_TEST
+
+/* Rows 7 to 16 lie on the array's columns: three bands, each cut and priced on its own. */
+START_TEST(bands_lie_either_way) {
+    enum { SLOTS = 20, DIM = 8 };
+    arena *a = arena_new();
+    dtq_machine machine;
+    dtq_machine_init(&machine);
+    machine.vssa_rows = 6;
+    machine.vssa_cols = 4;
+    cost_model *cost = cost_new(a, &machine);
+    uint8_t bits[SLOTS], turned[SLOTS];
+    for (int i = 0; i < SLOTS; i++) {
+        bits[i] = i % 3 ? 4 : 8;
+        turned[i] = i >= 7 && i < 17;
+    }
+    slot_order o = order_of(bits, bits);
+    o.turned = turned;
+    static const uint32_t first[] = {0, 7, 17, SLOTS};
+    for (int pv = 0; pv < 2; pv++) {
+        tile_grid g = (pv ? tile_grid_pv : tile_grid_qk)(a, cost, &machine, &o, SLOTS, SLOTS, DIM);
+        double step_cycles = 0, stalls = 0;
+        uint64_t tiles = 0;
+        ck_assert_uint_eq(g.band_count, 3);
+        for (int i = 0; i < 3; i++) {
+            const tile_band *b = &g.bands[i];
+            uint32_t rows = first[i + 1] - first[i];
+            unsigned walk = i == 1 ? WALK_TURNED : 0;
+            cost_result r = pv ? cost_pv(cost, bits + first[i], rows, bits, SLOTS, DIM, walk)
+                               : cost_qk(cost, bits + first[i], rows, bits, SLOTS, DIM, walk);
+            ck_assert_uint_eq(b->first, first[i]);
+            ck_assert_uint_eq(b->turned, i == 1);
+            ck_assert_uint_eq(b->rows.count, (rows + (i == 1 ? 3 : 5)) / (i == 1 ? 4 : 6));
+            tiles += r.tiles;
+            step_cycles += r.step_cycles;
+            stalls += r.stall_ratio_sum;
+        }
+        ck_assert_uint_eq(g.tiles, tiles);
+        ck_assert_double_eq_tol(g.step_cycles_sum, step_cycles, 1e-9);
+        ck_assert_double_eq_tol(g.stall_ratio_mean * (double)g.tiles, stalls, 1e-9);
+    }
     arena_free(a);
 }
 END_TEST
@@ -186,5 +239,5 @@ START_TEST(queries_without_keys) {
 }
 END_TEST
 
-REPORT_MAIN("tile_grid", fig5, sums_are_those_of_the_whole, orders_of_named_tokens, order_of_a_run,
-            examples_have_the_right_counts, queries_without_keys)
+REPORT_MAIN("tile_grid", fig5, sums_are_those_of_the_whole, bands_lie_either_way, orders_of_named_tokens,
+            order_of_a_run, examples_have_the_right_counts, queries_without_keys)
