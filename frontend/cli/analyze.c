@@ -61,8 +61,6 @@ static bool check_options(session *s) {
     if (given(s, OPT_compare) && given(s, OPT_compare_unclustered))
         return usage_error(s, "--compare and --compare-unclustered are two reports; --compare=systolic is without "
                               "clustering, too");
-    if (given(s, OPT_compare) && value(s, OPT_report)->word == REPORT_HTML)
-        return usage_error(s, "--compare prints text, JSON or CSV, not HTML");
     return check_report(s, (report_format)value(s, OPT_report)->word, given(s, OPT_seq) ? value(s, OPT_seq)->count : 1);
 }
 
