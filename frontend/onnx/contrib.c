@@ -146,8 +146,8 @@ static const term *embeddings(importer *im, const term *const tables[3], const t
 /** input_ids, segment_ids, words, positions, segments, gamma, beta, mask, position_ids; also gives the mask's index and
  * the sum. */
 static const term *embed_layer_normalization(importer *im) {
-    if (!im->in[3] || !im->in[5])
-        return term_unknown(im, "lacks a table of positions, or factors");
+    if (!im->in[2] || !im->in[3] || !im->in[5])
+        return term_unknown(im, "lacks a table of words or positions, or factors");
     const term *sum = embeddings(im, (const term *const[]){im->in[2], im->in[3], im->in[4]}, im->in[8]);
     return sum->kind == TERM_UNKNOWN ? sum : node_layernorm(im, sum, 5, 1e-12);
 }
@@ -225,8 +225,8 @@ const onnx_operator onnx_contrib_operators[] = {
     {"MultiHeadAttention", multi_head_attention, 1},
     {"QAttention", quantised_attention, 5},
     {"SkipLayerNormalization", skip_layer_normalization, 3},
-    {"EmbedLayerNormalization", embed_layer_normalization, 3},
-    {"QEmbedLayerNormalization", quantised_embed_layer_normalization, 3},
+    {"EmbedLayerNormalization", embed_layer_normalization, 1},
+    {"QEmbedLayerNormalization", quantised_embed_layer_normalization, 1},
     {"Gelu", gelu, 1},
     {"BiasGelu", gelu, 2},
     {"FastGelu", fast_gelu, 1},

@@ -152,6 +152,27 @@ static void value(unsigned field, const char *name, uint64_t type) {
     put_message(&graph, field, &v);
 }
 
+/** Output `i` of the node that node_of returned. */
+static inline const char *output_of(const char *name, int i) {
+    return i ? arena_printf(A, "%s.%d", name, i) : name;
+}
+
+/** A constant of int8 codes; zero: of the codes 0, a zero point for each. */
+static inline const char *codes(const char *name, uint64_t rows, uint64_t cols, int8_t first) {
+    buffer t = {0};
+    int8_t *c = ARENA_ARRAY(A, int8_t, rows *cols + 1);
+    for (size_t i = 0; i < rows * cols; i++)
+        c[i] = first ? (int8_t)(first + (int)(i % 3)) : 0;
+    if (rows > 1)
+        put_number(&t, 1, rows);
+    put_number(&t, 1, cols);
+    put_number(&t, 2, 3);
+    put_text(&t, 8, name);
+    put_data(&t, 9, c, rows * cols);
+    put_message(&graph, 5, &t);
+    return name;
+}
+
 /** What a test does to parts of the encoder: its linears, and its attention from x to the rows of all heads; NULL: as
  * below. */
 static const char *(*other_linear)(const char *x, const char *name, uint64_t in, uint64_t out);

@@ -4,10 +4,6 @@
 
 enum { THREE = 3 * WIDTH, FLOAT = sizeof(float) };
 
-static const char *input(const char *name, int i) {
-    return i ? arena_printf(A, "%s.%d", name, i) : name;
-}
-
 /* ---- products of three --------------------------------------------------------------------------------------------
  */
 
@@ -22,8 +18,8 @@ static const char *split_columns(const char *x) {
     const char *rows = linear(x, "qkv", WIDTH, THREE);
     const char *three =
         node_of("Split", NULL, (const char *[]){rows, ints("parts", parts, 3), NULL}, 3, "axis", &last, 0);
-    return attention_of_heads(in_heads(three, over), in_heads(input(three, 1), across),
-                              in_heads(input(three, 2), over));
+    return attention_of_heads(in_heads(three, over), in_heads(output_of(three, 1), across),
+                              in_heads(output_of(three, 2), over));
 }
 
 /** [batch, seq, 3, heads, head_dim], transposed, gathered; the weight is [outputs][inputs]. */
@@ -49,8 +45,8 @@ static const char *interleaved(const char *x) {
     const int64_t last = -1;
     const char *rows = node("Reshape", linear(x, "qkv", WIDTH, THREE), ints("sizes", sizes, 4), NULL);
     const char *three = node_of("Split", NULL, (const char *[]){rows, NULL}, 3, "axis", &last, 0);
-    return attention_of_heads(transpose(three, over), transpose(input(three, 1), across),
-                              transpose(input(three, 2), over));
+    return attention_of_heads(transpose(three, over), transpose(output_of(three, 1), across),
+                              transpose(output_of(three, 2), over));
 }
 
 static const char *contrib_attention(const char *x) {
@@ -119,30 +115,14 @@ END_TEST
 /* ---- codes --------------------------------------------------------------------------------------------------------
  */
 
-/** A constant of int8 codes; zero: of the codes 0, a zero point for each. */
-static const char *codes(const char *name, uint64_t rows, uint64_t cols, int8_t first) {
-    buffer t = {0};
-    int8_t *c = ARENA_ARRAY(A, int8_t, rows *cols + 1);
-    for (size_t i = 0; i < rows * cols; i++)
-        c[i] = first ? (int8_t)(first + (int)(i % 3)) : 0;
-    if (rows > 1)
-        put_number(&t, 1, rows);
-    put_number(&t, 1, cols);
-    put_number(&t, 2, 3);
-    put_text(&t, 8, name);
-    put_data(&t, 9, c, rows * cols);
-    put_message(&graph, 5, &t);
-    return name;
-}
-
 static const char *product_of_codes(const char *x, const char *name, uint64_t in, uint64_t out) {
     const int64_t to_float = 1;
     const char *rows = node_of("DynamicQuantizeLinear", NULL, (const char *[]){x, NULL}, 3, NULL, NULL, 0);
     const char *w = codes(name, in, out, -100),
                *zero = codes(arena_printf(A, "%s.zero", name), 1, out, strcmp(name, "up") == 0 ? 1 : 0);
     const char *product =
-        node_of("MatMulInteger", NULL, (const char *[]){rows, w, input(rows, 2), zero, NULL}, 1, NULL, NULL, 0);
-    const char *scales = node("Mul", input(rows, 1), floats(arena_printf(A, "%s.scale", name), 1, out), NULL);
+        node_of("MatMulInteger", NULL, (const char *[]){rows, w, output_of(rows, 2), zero, NULL}, 1, NULL, NULL, 0);
+    const char *scales = node("Mul", output_of(rows, 1), floats(arena_printf(A, "%s.scale", name), 1, out), NULL);
     product = node_with("Cast", (const char *[]){product, NULL, NULL}, "to", &to_float, 0);
     return node("Add", node("Mul", product, scales, NULL), floats(arena_printf(A, "%s.bias", name), 1, out), NULL);
 }
