@@ -98,6 +98,8 @@ static void put_total(json_writer *w, const report *r) {
     json_real(w, "dense_gop_per_s", report_dense_gops(r));
     json_int(w, "dram_bytes", (int64_t)r->dram_bytes);
     json_real(w, "energy_pj", r->energy_pj);
+    const double area = dtq_machine_area(r->machine).total_mm2;
+    json_real(w, "area_mm2", area > 0 ? area : NAN); /* no number where the target says nothing */
     json_int(w, "instructions", (int64_t)r->instructions);
     json_int(w, "mac_cycles", (int64_t)r->mac_cycles);
     json_int(w, "stall_cycles", (int64_t)r->stall_cycles);

@@ -122,6 +122,12 @@ static void put_summary(const report *r, FILE *out) {
     *unit++ = '\0';
     put_line(out, "DRAM", a, unit, "read and written");
     put_line(out, "energy", about(expected, decimal(r->energy_pj / 1e6, a), b), "uJ", "");
+    const dtq_area area = dtq_machine_area(r->machine);
+    if (area.total_mm2 > 0) {
+        snprintf(text, sizeof text, "PEs %.3g, buffers %.3g, softmax %.3g, top-k %.3g, other %.3g", area.pes,
+                 area.buffers, area.softmax, area.topk, area.other);
+        put_line(out, "area", decimal(area.total_mm2, a), "mm2", text);
+    }
     snprintf(text, sizeof text,
              "dense-equivalent: 2 operations for each MAC of attention over all %" PRIu32 " tokens, none pruned",
              r->seq);

@@ -12,18 +12,29 @@ static double limited(double words, double per_cycle) {
     return per_cycle > 0 ? words / per_cycle : 0;
 }
 
+/** The least divisor of `whole` into as many parts of the rounded-up size as `most` makes: fewer PEs, the same time. */
+static uint64_t least_for(uint64_t whole, uint64_t most) {
+    const uint64_t part = (whole + most - 1) / most;
+    return (whole + part - 1) / part;
+}
+
 /** What the array takes with that many PEs side by side for output rows, reduction and output columns, and the best use
  *  of the scratch pads: q channels and p filters of a PE at a time. */
-static rs_mapping price_mapping(const system_eyeriss *s, double m, double k, double n, uint32_t pixels,
+static rs_mapping price_mapping(const system_eyeriss *s, double m, uint32_t k, double n, uint32_t pixels,
                                 uint32_t channels, uint32_t filters) {
-    const double own_channels = ceil_div(k, channels), own_filters = ceil_div(n, filters); /* of one PE */
+    const uint64_t own_channels = (k + channels - 1) / channels; /* of one PE */
+    const double own_filters = ceil_div(n, filters);
     rs_mapping best = {.pixels = pixels, .channels = channels, .filters = filters, .cycles = INFINITY};
-    const double work = ceil_div(m, pixels) * own_filters * own_channels;
+    const double work = ceil_div(m, pixels) * own_filters * (double)own_channels;
     double least = INFINITY;
-    for (uint64_t q = 1; q <= s->spads_ifmap_words && q <= s->spads_filter_words; q++) {
+    for (uint64_t q = 1; q <= own_channels && q <= s->spads_ifmap_words && q <= s->spads_filter_words; q++) {
+        if (q != least_for(own_channels, q)) {
+            continue; /* as many passes as with fewer channels, which leave more room for filters */
+        }
         const uint64_t most = s->spads_filter_words / q;
         const double p = (double)(most < s->spads_psum_words ? most : s->spads_psum_words);
-        const double channel_passes = ceil_div(own_channels, (double)q), filter_passes = ceil_div(own_filters, p);
+        const double channel_passes = ceil_div((double)own_channels, (double)q),
+                     filter_passes = ceil_div(own_filters, p);
         rs_mapping now = best;
         now.ifmap_words = m * k * filter_passes;
         now.filter_words = n * k;
@@ -36,9 +47,6 @@ static rs_mapping price_mapping(const system_eyeriss *s, double m, double k, dou
         if (now.cycles < best.cycles || (now.cycles <= best.cycles && words < least)) {
             best = now;
             least = words;
-        }
-        if ((double)q >= own_channels) {
-            break; /* more than all channels at a time are none */
         }
     }
     return best;
@@ -54,19 +62,25 @@ rs_mapping rs_map(const system_eyeriss *s, uint32_t m, uint32_t k, uint32_t n) {
     for (int swapped = 0; swapped < 2; swapped++) {
         const uint32_t streams = swapped ? n : m, stays = swapped ? m : n;
         for (uint32_t pixels = 1; pixels <= cols && pixels <= streams; pixels++) {
+            if (pixels != least_for(streams, pixels)) {
+                continue; /* as slow as with fewer, which leave more room */
+            }
             for (uint32_t channels = 1; channels <= rows && channels <= k; channels++) {
+                if (channels != least_for(k, channels)) {
+                    continue;
+                }
+                /* The more filters side by side, the less work and traffic: all that there is room for. */
                 const uint32_t room = rows / channels * (cols / pixels);
-                for (uint32_t filters = 1; filters <= room && filters <= stays; filters++) {
-                    rs_mapping now = price_mapping(s, streams, k, stays, pixels, channels, filters);
-                    if (now.cycles < best.cycles || (now.cycles <= best.cycles && traffic(&now) < traffic(&best))) {
-                        best = now;
-                        best.swapped = swapped;
-                    }
+                const uint32_t filters = (uint32_t)least_for(stays, room < stays ? room : stays);
+                rs_mapping now = price_mapping(s, streams, k, stays, pixels, channels, filters);
+                if (now.cycles < best.cycles || (now.cycles <= best.cycles && traffic(&now) < traffic(&best))) {
+                    best = now;
+                    best.swapped = swapped;
                 }
             }
         }
     }
-    best.utilisation = (double)m * k * n / ((double)(rows * cols) * best.cycles);
+    best.utilisation = (double)m * k * n / ((double)(s->array_rows * s->array_cols) * best.cycles);
     return best;
 }
 

@@ -116,7 +116,8 @@ typedef struct {
     double ifmap_words, filter_words, psum_words, hops; /* buffer to array; between neighbours */
 } rs_mapping;
 
-/** The fastest mapping of [m, k] by [k, n], of those the one with the least traffic. Every mapping is tried. */
+/** The fastest mapping of [m, k] by [k, n], of those the one with the least traffic. Every mapping is tried
+ *  but those that another is as fast as with fewer PEs. */
 rs_mapping rs_map(const system_eyeriss *s, uint32_t m, uint32_t k, uint32_t n);
 
 /** Tokens or heads that layer `layer` of `layers` keeps: all in the first `whole` of the layers, then floor(all (1 -

@@ -65,6 +65,20 @@ static void expect_no(const char *text, const char *unwanted) {
     ck_assert_msg(strstr(text, unwanted) == NULL, "\"%s\" in\n%s", unwanted, text);
 }
 
+START_TEST(area_where_the_target_has_one) {
+    report r = sample(1);
+    char *text = print(&r);
+    expect_no(text, "  area ");
+    free(text);
+    machine.area_pe_um2 = 1000;
+    machine.area_topk_lane_um2 = 500;
+    machine.area_other_mm2 = 2;
+    text = print(&r);
+    expect(text, "  area                   2.436 mm2   PEs 0.396, buffers 0, softmax 0, top-k 0.04, other 2\n");
+    free(text);
+}
+END_TEST
+
 START_TEST(summary) {
     report r = sample(2);
     char *text = print(&r);
@@ -207,6 +221,6 @@ START_TEST(a_full_disk_is_noticed) {
 }
 END_TEST
 
-REPORT_MAIN("report_text", summary, equal_neighbours_share_a_row, a_single_layer_needs_no_total,
-            expectations_are_marked, remarks_wrap_and_repeat_once, large_numbers_fit, an_empty_report_prints,
-            a_full_disk_is_noticed)
+REPORT_MAIN("report_text", area_where_the_target_has_one, summary, equal_neighbours_share_a_row,
+            a_single_layer_needs_no_total, expectations_are_marked, remarks_wrap_and_repeat_once, large_numbers_fit,
+            an_empty_report_prints, a_full_disk_is_noticed)

@@ -92,6 +92,59 @@ START_TEST(mapper_is_never_better_than_all_pes) {
 }
 END_TEST
 
+/* All factors and all uses of the pads, without a thought. */
+static double brute_force(const system_eyeriss *s, uint32_t m, uint32_t k, uint32_t n, double *traffic) {
+    double best = INFINITY;
+    for (int swapped = 0; swapped < 2; swapped++) {
+        const double a = swapped ? n : m, b = swapped ? m : n;
+        for (uint64_t e = 1; e <= s->array_cols; e++)
+            for (uint64_t r = 1; r <= s->array_rows; r++)
+                for (uint64_t t = 1; t <= s->array_rows / r * (s->array_cols / e); t++)
+                    for (uint64_t q = 1; q <= s->spads_ifmap_words; q++)
+                        for (uint64_t p = 1; p <= s->spads_psum_words && p * q <= s->spads_filter_words; p++) {
+                            const double pixels = (double)e, own_k = ceil(k / (double)r), own_n = ceil(b / (double)t);
+                            const double in = a * k * ceil(own_n / (double)p), filter = b * k;
+                            const double sums = a * b * (2 * ceil(own_k / (double)q) - 1);
+                            double cycles = fmax(ceil(a / pixels) * own_n * own_k, sums / 2);
+                            cycles = fmax(cycles, fmax(in / 1.5, filter / 3));
+                            const double words = in + filter + sums;
+                            if (cycles < best || (cycles <= best && words < *traffic)) {
+                                best = cycles;
+                                *traffic = words;
+                            }
+                        }
+    }
+    return best;
+}
+
+START_TEST(mapper_equals_brute_force) {
+    system_eyeriss s = small_array(5, 6);
+    s.spads_ifmap_words = 3;
+    s.spads_filter_words = 10;
+    s.spads_psum_words = 4;
+    s.network_ifmap_words_per_cycle = 1.5;
+    s.network_filter_words_per_cycle = 3;
+    s.network_psum_words_per_cycle = 2;
+    for (uint32_t i = 0; i < 60; i++) {
+        const uint32_t m = 1 + i * 7 % 23, k = 1 + i * 11 % 17, n = 1 + i * 5 % 19;
+        double words = INFINITY;
+        const double cycles = brute_force(&s, m, k, n, &words);
+        const rs_mapping r = rs_map(&s, m, k, n);
+        ck_assert_msg(r.cycles == cycles, "%u x %u x %u: %g, not %g", m, k, n, r.cycles, cycles);
+        ck_assert_msg(r.ifmap_words + r.filter_words + r.psum_words == words, "%u x %u x %u: traffic", m, k, n);
+    }
+}
+END_TEST
+
+START_TEST(mapper_of_a_huge_array_ends) {
+    system_eyeriss s = small_array(1024, 1024);
+    s.spads_ifmap_words = s.spads_filter_words = s.spads_psum_words = 65536;
+    const rs_mapping r = rs_map(&s, 65536, 4096, 65536);
+    ck_assert_double_gt(r.utilisation, 0.9);
+    ck_assert_double_le(r.utilisation, 1);
+}
+END_TEST
+
 /* 2 x 2 PEs, 8 tokens, one head of 4 channels: 256 MACs a matmul, 64 cycles. Q, K, V and the output are 128 words of 2
  * bytes; 64 scores fit into 128 bytes, but not into 127, and then go out and come back. */
 START_TEST(eyeriss_moves_scores_that_do_not_fit) {
@@ -269,6 +322,7 @@ START_TEST(energy_is_events_times_the_table) {
 END_TEST
 
 REPORT_MAIN("systems", defaults_are_within_their_ranges, mapper_finds_the_least_traffic,
-            mapper_is_never_better_than_all_pes, eyeriss_moves_scores_that_do_not_fit, quickselect_of_few,
-            cascade_is_linear_after_the_first_layers, spatten_one_head, spatten_eighth, spatten_cascade, a3_by_query,
-            mnnfast_skips_values, energy_is_events_times_the_table)
+            mapper_is_never_better_than_all_pes, mapper_equals_brute_force, mapper_of_a_huge_array_ends,
+            eyeriss_moves_scores_that_do_not_fit, quickselect_of_few, cascade_is_linear_after_the_first_layers,
+            spatten_one_head, spatten_eighth, spatten_cascade, a3_by_query, mnnfast_skips_values,
+            energy_is_events_times_the_table)
