@@ -90,6 +90,60 @@ START_TEST(refused) {
 }
 END_TEST
 
+/* Files of several kinds, each with a table and a place of its own. */
+START_TEST(several_kinds) {
+    static const dtq_machine_param rows[] = {
+        {"top", "speed", DTQ_PARAM_REAL, 1, 0, 10, "m/s", NULL, "how fast", 0},
+        {"parts", "wheels", DTQ_PARAM_INT, 4, 1, 8, "wheels", NULL, "on the ground", sizeof(double)},
+        {"parts", "colour", DTQ_PARAM_ENUM, 0, 0, 1, NULL, "red|blue", "of all", 2 * sizeof(double)},
+    };
+    struct {
+        double speed;
+        uint64_t wheels, colour;
+    } cart = {.speed = 1, .wheels = 4};
+    dtq_machine m;
+    dtq_machine_init(&m);
+    const target_kind kinds[] = {{"vssa", dtq_machine_params, dtq_machine_param_count, &m}, {"cart", rows, 3, &cart}};
+    const struct {
+        const char *text, *message;
+        size_t kind;
+    } cases[] = {
+        {"kind: cart\nspeed: 2.5\nparts: {colour: blue}\n", NULL, 1},
+        {"kind: vssa\nvssa: {rows: 3}\n", NULL, 0},
+        {"kind: cart\nvssa: {rows: 3}\n", "unknown key 'vssa' in the target", 1},
+        {"kind: cart\nparts: {wheels: 9}\n", "parts.wheels (wheels) must be a whole number from 1 to 8, not '9'", 1},
+        {"kind: boat\nspeed: x\n", "kind must be vssa or cart, not 'boat'", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        D = diag_new(A, NULL);
+        size_t kind = 99;
+        const char *name = NULL;
+        bool ok = target_read(A, D, put("own.yaml", cases[i].text), kinds, 2, "vssa or cart", &kind, &name);
+        ck_assert_uint_eq(kind, cases[i].kind);
+        ck_assert(ok == !cases[i].message);
+        if (ok) {
+            ck_assert_str_eq(name, "own");
+        } else {
+            ck_assert_uint_eq(diag_count(D, DIAG_ERROR), 1); /* keys of a kind that is none are not told */
+            EXPECT_ERROR(cases[i].message);
+        }
+    }
+    ck_assert_double_eq(cart.speed, 2.5);
+    ck_assert_uint_eq(cart.wheels, 4);
+    ck_assert_uint_eq(cart.colour, 1);
+    ck_assert_uint_eq(m.vssa_rows, 3);
+    char text[512] = {0};
+    FILE *f = fmemopen(text, sizeof text - 1, "w");
+    target_write(&kinds[1], "own", f);
+    fclose(f);
+    ck_assert_str_eq(text, "kind: cart\nname: \"own\"\n"
+                           "speed: 2.5                       # m/s: how fast\n"
+                           "parts:\n"
+                           "  wheels: 4                        # wheels: on the ground\n"
+                           "  colour: blue                     # red|blue: of all\n");
+}
+END_TEST
+
 START_TEST(mutations) {
     static const char text[] =
         "kind: vssa\nname: x\nclock_ghz: 1.5\nvssa: {arrays: 16, rows: 18, cols: 11}\ndrain: serial\n"
@@ -107,4 +161,4 @@ START_TEST(mutations) {
 }
 END_TEST
 
-TEST_MAIN("target", three_lines_are_enough, shipped, printed_reads_back, refused, mutations)
+TEST_MAIN("target", three_lines_are_enough, shipped, printed_reads_back, refused, several_kinds, mutations)
