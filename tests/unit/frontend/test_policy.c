@@ -48,7 +48,8 @@ START_TEST(averages_on_bert) {
 END_TEST
 
 START_TEST(shipped) {
-    static const char *const names[] = {"bert-average", "gpt2-average", "uniform8", "uniform4", "fig5-policy"};
+    static const char *const names[] = {"bert-average", "gpt2-average", "uniform8",       "uniform4",
+                                        "fig5-policy",  "gpt2-keys",    "minilm-average", "minilm-late"};
     for (size_t i = 0; i < 5; i++) {
         policy *p = policy_load(A, D, arena_printf(A, "examples/policies/%s.yaml", names[i]));
         EXPECT_NO_ERROR();
