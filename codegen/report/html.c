@@ -174,22 +174,23 @@ static void put_facts(const html_page *p) {
              r->measured ? "measured by the simulator"
              : about     ? "an expectation: which slots run at 8 bits depends on the data"
                          : "static and exact");
-    put_fact(p, "time_us", "Time", us, arena_printf(a, "%s%.4g", about ? "~" : "", us), "µs",
-             arena_printf(a, "at %g GHz", r->machine->top_clock_ghz));
+    static const char *const times[] = {"µs", "ms", "s", NULL};
+    const char *unit, *shown = scaled(p, us, about, times, &unit);
+    put_fact(p, "time_us", "Time", us, shown, unit, arena_printf(a, "at %g GHz", r->machine->top_clock_ghz));
     put_fact(p, "bound_cycles", "Bound", r->bound_cycles, grouped(p, r->bound_cycles, false), "cycles",
              "work / PEs: no schedule takes fewer");
     put_fact(p, "utilisation", "Utilisation", r->utilisation,
              arena_printf(a, "%s%.1f", about ? "~" : "", 100 * r->utilisation), "%", "bound / cycles");
     if (r->unclustered_cycles > 0) {
-        put_fact(p, "unclustered_cycles", "Unclustered", r->unclustered_cycles, grouped(p, r->unclustered_cycles, true),
-                 "cycles",
+        put_fact(p, "unclustered_cycles", "Unclustered", r->unclustered_cycles,
+                 grouped(p, r->unclustered_cycles, false), "cycles",
                  arena_printf(a, "tokens in their original order: %.2f times as many",
                               r->cycles > 0 ? r->unclustered_cycles / r->cycles : 0));
     }
     char text[NUMBER_MAX];
     static const char *const energies[] = {"pJ", "nJ", "µJ", "mJ", "J", NULL};
-    static const char *const works[] = {"PE-cycles", "k PE-cycles", "M PE-cycles", "G PE-cycles", NULL};
-    const char *unit, *shown = scaled(p, r->energy_pj, about, energies, &unit);
+    static const char *const works[] = {"PE-cycles", "k PE-cycles", "M PE-cycles", "G PE-cycles", "T PE-cycles", NULL};
+    shown = scaled(p, r->energy_pj, about, energies, &unit);
     put_fact(p, "energy_pj", "Energy", r->energy_pj, shown, unit, "by the target's energy table");
     number_bytes((double)r->dram_bytes, text);
     unit = split_unit(text);

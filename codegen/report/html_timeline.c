@@ -6,6 +6,8 @@
 
 #include "codegen/report/html.h"
 
+enum { NARROWEST = 65536, MIXED_FROM = 4096 /* parts of the whole timeline */ };
+
 typedef struct {
     uint64_t start, end, busy; /* cycles; end: of the last one's occupation */
     uint32_t layer, row, rows, count;
@@ -93,11 +95,14 @@ static void join_lane(timeline_lane *l, uint64_t quantum, bool mixed) {
     l->count = n;
 }
 
+/** Joins ever longer neighbours until there are at most `most` bars: of one kind as long as they are narrower than what
+ *  can be seen of the whole timeline, then of several. */
 static void thin_out(timeline *t, uint64_t cycles, size_t most) {
-    for (uint64_t quantum = cycles / 65536 + 1; t->count > most && quantum <= 2 * cycles; quantum *= 2) {
+    for (uint64_t quantum = cycles / NARROWEST + 1; t->count > most && quantum <= 2 * cycles;
+         quantum += quantum / 4 + 1) {
         t->count = 0;
         for (size_t q = 0; q <= DTQ_QUEUE_MAX; q++) {
-            join_lane(&t->lanes[q], quantum, quantum > cycles / 64);
+            join_lane(&t->lanes[q], quantum, quantum > cycles / MIXED_FROM);
             t->count += t->lanes[q].count;
         }
     }

@@ -100,9 +100,10 @@ dtqc.tiles = function (element) {
 
   // Place and size of a tile in pixels.
   function box(l, row, col) {
-    const { low, high, cols } = l.rows[row];
+    const { low, high, cols } = l.rows[row]; // whole pixels, or small tiles leave stripes
+    const x = Math.round(l.origin + cols[col] * l.sx), y = Math.round(l.origin + low * l.sy);
     return {
-      x: l.origin + cols[col] * l.sx, y: l.origin + low * l.sy, w: (cols[col + 1] - cols[col]) * l.sx, h: (high - low) * l.sy,
+      x, y, w: Math.round(l.origin + cols[col + 1] * l.sx) - x, h: Math.round(l.origin + high * l.sy) - y,
     };
   }
 
