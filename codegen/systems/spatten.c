@@ -49,12 +49,20 @@ static double selection(const system_spatten *p, uint32_t from, uint32_t to, dou
            ceil(to / parallel);
 }
 
+/** Tokens of a layer, by the schedule that the target names. */
+static uint32_t tokens_of(const system_spatten *p, const attention_workload *w, size_t layer) {
+    if (p->tokens_schedule == 1) {
+        return w->layers[layer].tokens;
+    }
+    return cascade_kept(w->seq, layer, w->layer_count, p->tokens_whole_layers, p->tokens_pruned_mean,
+                        p->tokens_pruned_first);
+}
+
 void price_spatten(const system_spatten *p, const attention_workload *w, system_cost *c) {
     c->multipliers = 2.0 * (double)p->multipliers_per_side;
     for (size_t i = 0; i < w->layer_count; i++) {
         const attention_layer *l = &w->layers[i];
-        const uint32_t tokens = cascade_kept(w->seq, i, w->layer_count, p->tokens_whole_layers, p->tokens_pruned_mean,
-                                             p->tokens_pruned_first);
+        const uint32_t tokens = tokens_of(p, w, i);
         const uint32_t heads = cascade_kept(l->heads, i, w->layer_count, p->heads_whole_layers, p->heads_pruned_mean,
                                             p->heads_pruned_first);
         const double n = tokens, d = l->head_dim, h = heads;
@@ -71,10 +79,7 @@ void price_spatten(const system_spatten *p, const attention_workload *w, system_
         c->pv_cycles += h * n * batches * again; /* under Q.K^T, at the same pace */
         c->latency_cycles += (double)p->pipeline_latency_cycles + batches;
         c->dram_cycles += h * dram;
-        const uint32_t next = i + 1 < w->layer_count
-                                  ? cascade_kept(w->seq, i + 1, w->layer_count, p->tokens_whole_layers,
-                                                 p->tokens_pruned_mean, p->tokens_pruned_first)
-                                  : tokens;
+        const uint32_t next = i + 1 < w->layer_count ? tokens_of(p, w, i + 1) : tokens;
         if (next < tokens) {
             c->topk_cycles += selection(p, tokens, next, parallel);
             c->topk_elements += 4.0 * n; /* a quick-select compares three to four times as many elements as there are */

@@ -9,44 +9,26 @@
     {#section, #name, DTQ_PARAM_REAL, (def), (lo), (hi), unit, NULL, doc, AT(section, name)},
 #define SYSTEM_WORD(section, name, def, last, words, doc)                                                              \
     {#section, #name, DTQ_PARAM_ENUM, (def), 0, (last), NULL, words, doc, AT(section, name)},
-static const dtq_machine_param eyeriss_params[] = {
 #define AT(section, name) offsetof(system_eyeriss, section##_##name)
+static const dtq_machine_param eyeriss_params[] = {
 #include "codegen/systems/eyeriss.def"
-#undef AT
 };
-#define SYSTEM_INT(section, name, def, lo, hi, unit, doc)                                                              \
-    {#section, #name, DTQ_PARAM_INT, (double)(def), (double)(lo), (double)(hi), unit, NULL, doc, AT(section, name)},
-#define SYSTEM_REAL(section, name, def, lo, hi, unit, doc)                                                             \
-    {#section, #name, DTQ_PARAM_REAL, (def), (lo), (hi), unit, NULL, doc, AT(section, name)},
-#define SYSTEM_WORD(section, name, def, last, words, doc)                                                              \
-    {#section, #name, DTQ_PARAM_ENUM, (def), 0, (last), NULL, words, doc, AT(section, name)},
-static const dtq_machine_param spatten_params[] = {
+#undef AT
 #define AT(section, name) offsetof(system_spatten, section##_##name)
+static const dtq_machine_param spatten_params[] = {
 #include "codegen/systems/spatten.def"
-#undef AT
 };
-#define SYSTEM_INT(section, name, def, lo, hi, unit, doc)                                                              \
-    {#section, #name, DTQ_PARAM_INT, (double)(def), (double)(lo), (double)(hi), unit, NULL, doc, AT(section, name)},
-#define SYSTEM_REAL(section, name, def, lo, hi, unit, doc)                                                             \
-    {#section, #name, DTQ_PARAM_REAL, (def), (lo), (hi), unit, NULL, doc, AT(section, name)},
-#define SYSTEM_WORD(section, name, def, last, words, doc)                                                              \
-    {#section, #name, DTQ_PARAM_ENUM, (def), 0, (last), NULL, words, doc, AT(section, name)},
-static const dtq_machine_param a3_params[] = {
+#undef AT
 #define AT(section, name) offsetof(system_a3, section##_##name)
+static const dtq_machine_param a3_params[] = {
 #include "codegen/systems/a3.def"
-#undef AT
 };
-#define SYSTEM_INT(section, name, def, lo, hi, unit, doc)                                                              \
-    {#section, #name, DTQ_PARAM_INT, (double)(def), (double)(lo), (double)(hi), unit, NULL, doc, AT(section, name)},
-#define SYSTEM_REAL(section, name, def, lo, hi, unit, doc)                                                             \
-    {#section, #name, DTQ_PARAM_REAL, (def), (lo), (hi), unit, NULL, doc, AT(section, name)},
-#define SYSTEM_WORD(section, name, def, last, words, doc)                                                              \
-    {#section, #name, DTQ_PARAM_ENUM, (def), 0, (last), NULL, words, doc, AT(section, name)},
-static const dtq_machine_param mnnfast_params[] = {
+#undef AT
 #define AT(section, name) offsetof(system_mnnfast, section##_##name)
+static const dtq_machine_param mnnfast_params[] = {
 #include "codegen/systems/mnnfast.def"
-#undef AT
 };
+#undef AT
 
 const system_info system_table[SYSTEM_KINDS] = {
 #define SYSTEM(id, doc) {#id, doc, id##_params, sizeof id##_params / sizeof id##_params[0]},

@@ -25,24 +25,18 @@ typedef struct {
 typedef struct {
 #include "codegen/systems/eyeriss.def"
 } system_eyeriss;
-#define SYSTEM_INT(section, name, def, lo, hi, unit, doc)  uint64_t section##_##name;
-#define SYSTEM_REAL(section, name, def, lo, hi, unit, doc) double section##_##name;
-#define SYSTEM_WORD(section, name, def, last, words, doc)  uint64_t section##_##name;
 typedef struct {
 #include "codegen/systems/spatten.def"
 } system_spatten;
-#define SYSTEM_INT(section, name, def, lo, hi, unit, doc)  uint64_t section##_##name;
-#define SYSTEM_REAL(section, name, def, lo, hi, unit, doc) double section##_##name;
-#define SYSTEM_WORD(section, name, def, last, words, doc)  uint64_t section##_##name;
 typedef struct {
 #include "codegen/systems/a3.def"
 } system_a3;
-#define SYSTEM_INT(section, name, def, lo, hi, unit, doc)  uint64_t section##_##name;
-#define SYSTEM_REAL(section, name, def, lo, hi, unit, doc) double section##_##name;
-#define SYSTEM_WORD(section, name, def, last, words, doc)  uint64_t section##_##name;
 typedef struct {
 #include "codegen/systems/mnnfast.def"
 } system_mnnfast;
+#undef SYSTEM_INT
+#undef SYSTEM_REAL
+#undef SYSTEM_WORD
 
 /** Parameters of a system. Every kind begins with the common ones. */
 typedef union {
@@ -65,10 +59,11 @@ void system_init(system_kind kind, system_params *out);
 /** Attention of one layer of a model. */
 typedef struct {
     uint32_t heads, head_dim;
+    uint32_t tokens; /* that the policy keeps; only a system whose own schedule it may replace looks at it */
     bool causal;
 } attention_layer;
 
-/** Attention of a model, nothing pruned. */
+/** Attention of a model. */
 typedef struct {
     uint32_t seq; /* tokens of the input */
     size_t layer_count;

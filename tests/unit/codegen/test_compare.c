@@ -92,6 +92,7 @@ START_TEST(workload_of_a_module) {
     ck_assert_uint_eq(w.seq, 9);
     ck_assert_uint_eq(w.layer_count, 1);
     ck_assert_uint_eq(w.layers[0].head_dim, 9);
+    ck_assert_uint_eq(w.layers[0].tokens, 9);
     expect_near(attention_dense_ops(&w), 2916);
     arena_free(a);
 }

@@ -243,6 +243,14 @@ START_TEST(spatten_cascade) {
     expect_near(c.topk_cycles, 16.549256);
     expect_near(c.cycles, 8 + 104 + 2 + 16.549256 + 4 + 104 + 2);
     expect_near(c.macs, (64 + 16) * 128);
+    /* The same by a policy that keeps so many, whatever the numbers say. */
+    static const attention_layer kept[] = {{.heads = 1, .head_dim = 64, .tokens = 8},
+                                           {.heads = 1, .head_dim = 64, .tokens = 4}};
+    p.spatten.tokens_schedule = 1;
+    p.spatten.tokens_pruned_mean = 0;
+    expect_near(price(SYSTEM_spatten, &p, 8, kept, 2).cycles, c.cycles);
+    p.spatten.tokens_schedule = 0;
+    p.spatten.tokens_pruned_mean = 0.5;
     p.spatten.values_kept = 0.5; /* takes energy from P.V, and no cycle */
     expect_near(price(SYSTEM_spatten, &p, 8, one_head, 2).macs, (64 + 16) * 96);
     expect_near(price(SYSTEM_spatten, &p, 8, one_head, 2).cycles, c.cycles);
