@@ -134,7 +134,8 @@ static bool read_rope(diag *d, const doc_node *root, config *c) {
         if (type && !doc_string(d, type, "rope_type", &word))
             return false;
         if (strcmp(word, "default") != 0)
-            return diag_error(d, n->loc, "%s of the type '%.40s': only unscaled rotary positions can be computed",
+            return diag_error(d, n->loc,
+                              "%s of the type '%.40s': only unscaled rotary positions can be computed; it must be null",
                               keys[i], word);
         if (base && !doc_real(d, base, "rope_theta", 1, 1e12, &c->t.rotary_base))
             return false;
@@ -153,7 +154,8 @@ static bool read_llama(diag *d, const doc_node *root, config *c) {
     if (!fields_read(d, root, "", llama_fields, FIELD_COUNT(llama_fields), FIELDS_NULLS, c) || !read_rope(d, root, c))
         return false;
     if (c->attention_bias != c->mlp_bias)
-        return diag_error(d, root->loc, "attention_bias and mlp_bias must be the same");
+        return diag_error(d, root->loc,
+                          "attention_bias and mlp_bias must be the same: biases in all linears or in none");
     c->t.qkv_bias = c->t.linear_bias = c->mlp_bias;
     if (c->window && c->window < c->t.positions)
         c->t.positions = c->window; /* up to which every token still sees the first */

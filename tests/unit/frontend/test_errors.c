@@ -1,7 +1,7 @@
-/* Golden error messages: every directory of tests/err is a case. Its target.yaml, model (model.yaml or the directory
- * model/), policy.yaml and weights.safetensors, whichever are there, are read in this order, and the policy is attached
- * to the model built for as many tokens as the file `seq` says. `expected` holds all messages as dtqc prints them.
- * DTQ_UPDATE=1 writes that file anew.
+/* Golden error messages: every directory of tests/err is a case. Its target.yaml, model (model.yaml, model.gguf,
+ * model.bin or the directory model/), policy.yaml and weights.safetensors, whichever are there, are read in this order,
+ * and the policy is attached to the model built for as many tokens as the file `seq` says. `expected` holds all
+ * messages as dtqc prints them. DTQ_UPDATE=1 writes that file anew.
  */
 #include <dirent.h>
 
@@ -22,17 +22,18 @@ static uint32_t seq_of(const char *directory) {
 static void read_case(const char *directory) {
     const char *target = arena_printf(A, "%s/target.yaml", directory),
                *policy_path = arena_printf(A, "%s/policy.yaml", directory);
-    const char *yaml = arena_printf(A, "%s/model.yaml", directory), *hub = arena_printf(A, "%s/model", directory);
+    static const char *const models[] = {"model.yaml", "model.gguf", "model.bin", "model"};
     const char *weights = arena_printf(A, "%s/weights.safetensors", directory);
     ir_module *graph = NULL;
     if (exists(target)) {
         dtq_machine m;
         target_load(A, D, target, &m);
     }
-    if (exists(yaml) || exists(hub)) {
-        model *m = model_load(A, D, exists(yaml) ? yaml : hub);
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        const char *path = arena_printf(A, "%s/%s", directory, models[i]);
+        model *m = exists(path) ? model_load(A, D, path) : NULL;
         model_options o = {seq_of(directory), "fp32", true};
-        graph = m ? model_build(m, A, D, &o) : NULL;
+        graph = m ? model_build(m, A, D, &o) : graph;
     }
     if (exists(policy_path)) {
         policy *p = policy_load(A, D, policy_path);
