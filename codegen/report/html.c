@@ -35,7 +35,8 @@ static void put_head(const report *const *reports, size_t count, FILE *out) {
     }
     fputs("dtqc report</title>\n<style>\n", out);
     fputs(html_style, out);
-    fputs("</style>\n<script>document.documentElement.dataset.theme = matchMedia(\"(prefers-color-scheme: "
+    fputs("</style>\n<noscript><style>.script, #theme { display: none; "
+          "}</style></noscript>\n<script>document.documentElement.dataset.theme = matchMedia(\"(prefers-color-scheme: "
           "dark)\").matches ? "
           "\"dark\" : \"light\";</script>\n</head>\n<body>\n",
           out);
