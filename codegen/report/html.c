@@ -268,8 +268,9 @@ bool report_html(const report *const *reports, size_t count, FILE *out) {
     put_head(reports, count, out);
     fputs("<header class=\"bar\"><span class=\"name\">dtqc report</span>\n"
           "<button type=\"button\" id=\"theme\" aria-pressed=\"false\">Dark</button></header>\n"
-          "<noscript><p class=\"note\">Tiles and timeline are drawn by a script, which this browser does not run; "
-          "all numbers are in the text.</p></noscript>\n<main>\n",
+          "<main>\n<noscript><p class=\"note\">Tiles and timeline are drawn by a script, which this browser does not "
+          "run; "
+          "all numbers are in the text.</p></noscript>\n",
           out);
     if (count > 1) {
         put_contents(reports, count, out);
