@@ -8,6 +8,11 @@
 /* ---- attention ----------------------------------------------------------------------------------------------------
  */
 
+/** True for a mask of all tokens, an addition to all scores, or the number of tokens that there are. */
+static bool masks_none(const importer *im, const term *t) {
+    return t->kind == TERM_UNIFORM || (t->kind == TERM_INTS && t->count == 1 && t->ints[0] == im->seq);
+}
+
 /** Why inputs from `mask` on, or attributes, ask for more than attention of all tokens; NULL if they do not. A program
  * takes only tokens that are there: whatever a mask of tokens is made of, it masks none. */
 static const char *attention_is_other(const importer *im, size_t mask, size_t masks, const char *causal) {
@@ -19,7 +24,7 @@ static const char *attention_is_other(const importer *im, size_t mask, size_t ma
         const term *t = im->in[i];
         if (t && i >= mask + masks)
             return "has an input for tokens of the past, or another that encoders of the BERT family have not";
-        if (t && t->kind != TERM_UNIFORM && t->kind != TERM_INTS)
+        if (t && !masks_none(im, t))
             return "its mask depends on more than which tokens are there";
     }
     return NULL;
@@ -80,8 +85,7 @@ static const term *multi_head_attention(importer *im) {
 /** input codes, weights, bias, input_scale, weight_scale, mask_index, input_zero_point, weight_zero_point. */
 static const term *quantised_attention(importer *im) {
     const term *mask = im->in[5], *bias = im->in[2];
-    if (node_int(im, "unidirectional", 0) != 0 || im->in[8] ||
-        (mask && mask->kind != TERM_UNIFORM && mask->kind != TERM_INTS))
+    if (node_int(im, "unidirectional", 0) != 0 || im->in[8] || (mask && !masks_none(im, mask)))
         return term_unknown(im, "sees the past, or not all tokens; encoders of the BERT family see all");
     const term *w = term_constant_codes(im, im->in[1], im->in[4], im->in[7], 1);
     if (w->kind == TERM_UNKNOWN || im->in[0]->kind != TERM_CODES || (bias && bias->kind != TERM_WEIGHT))

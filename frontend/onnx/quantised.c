@@ -96,7 +96,8 @@ static const term *coded(importer *im, const term *x, const onnx_tensor *of, onn
     codes->scales = scales ? flat(im, scales, of) : NULL;
     codes->zeros = zeros ? flat(im, zeros, of) : NULL;
     if (!scales != !codes->scales || !zeros != !codes->zeros)
-        return term_unknown(im, "codes, scales and zero points must lie in one file, scales not at its very start");
+        return term_unknown(im, "codes, their scales and zero points must lie in one file, scales not at its very "
+                                "start; save the model without external data");
     onnx_tensor *t = ARENA_NEW(im->a, onnx_tensor);
     *t = *of;
     t->codes = codes;
