@@ -14,7 +14,7 @@ typedef struct {
     size_t count, room;
 } buffer;
 
-static void put_byte(buffer *b, uint8_t byte) {
+static inline void put_byte(buffer *b, uint8_t byte) {
     if (b->count == b->room) {
         size_t room = b->room ? 2 * b->room : 256;
         b->data = arena_resize(A, b->data, b->room, room);
@@ -23,29 +23,29 @@ static void put_byte(buffer *b, uint8_t byte) {
     b->data[b->count++] = byte;
 }
 
-static void put_varint(buffer *b, uint64_t n) {
+static inline void put_varint(buffer *b, uint64_t n) {
     for (; n >= 0x80; n >>= 7)
         put_byte(b, (uint8_t)(n | 0x80));
     put_byte(b, (uint8_t)n);
 }
 
-static void put_number(buffer *b, unsigned field, uint64_t n) {
+static inline void put_number(buffer *b, unsigned field, uint64_t n) {
     put_varint(b, field << 3);
     put_varint(b, n);
 }
 
-static void put_data(buffer *b, unsigned field, const void *data, size_t bytes) {
+static inline void put_data(buffer *b, unsigned field, const void *data, size_t bytes) {
     put_varint(b, field << 3 | 2);
     put_varint(b, bytes);
     for (size_t i = 0; i < bytes; i++)
         put_byte(b, ((const uint8_t *)data)[i]);
 }
 
-static void put_text(buffer *b, unsigned field, const char *text) {
+static inline void put_text(buffer *b, unsigned field, const char *text) {
     put_data(b, field, text, strlen(text));
 }
 
-static void put_message(buffer *b, unsigned field, const buffer *message) {
+static inline void put_message(buffer *b, unsigned field, const buffer *message) {
     put_data(b, field, message->data, message->count);
 }
 
@@ -139,7 +139,7 @@ static inline const char *transpose(const char *x, const int64_t perm[4]) {
     return node_with("Transpose", (const char *[]){x, NULL, NULL}, "perm", perm, 4);
 }
 
-static void value(unsigned field, const char *name, uint64_t type) {
+static inline void value(unsigned field, const char *name, uint64_t type) {
     buffer v = {0}, t = {0}, tensor = {0}, shape = {0}, dim = {0};
     put_text(&dim, 2, "n");
     put_message(&shape, 1, &dim);
@@ -211,7 +211,7 @@ static inline const char *gelu_tanh(const char *x) {
 }
 
 /** A node of one input whose output has a name of its own. */
-static void named(const char *op, const char *x, const char *output) {
+static inline void named(const char *op, const char *x, const char *output) {
     buffer n = {0};
     put_text(&n, 1, x);
     put_text(&n, 2, output);
@@ -235,7 +235,7 @@ static inline const char *attention(const char *x) {
     return attention_of_heads(q, k, v);
 }
 
-static void write_encoder(void) {
+static inline void write_encoder(void) {
     static const int64_t heads[] = {0, 0, HEADS, WIDTH / HEADS}, joined[] = {0, 0, WIDTH}, zero = 0, one[] = {1};
     value(11, "input_ids", 7);
     value(11, "attention_mask", 7);
@@ -257,7 +257,7 @@ static void write_encoder(void) {
     value(12, x, 1);
 }
 
-static void begin(void) {
+static inline void begin(void) {
     fresh();
     graph = (buffer){0};
     node_count = 0;
@@ -268,7 +268,13 @@ static void begin(void) {
     scale = 1.41421356F;
 }
 
-static buffer encoder_bytes(void) {
+/** Forgets what a test wrote so far. */
+static inline void begin_again(void) {
+    done();
+    begin();
+}
+
+static inline buffer encoder_bytes(void) {
     buffer file = {0}, opset = {0};
     write_encoder();
     put_number(&opset, 2, 17);

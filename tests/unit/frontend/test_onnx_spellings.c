@@ -80,7 +80,7 @@ START_TEST(takes_products_of_three_apart) {
         bool columns;
     } rows[] = {{split_columns, true}, {gather_parts, false}, {contrib_attention, true}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        begin();
+        begin_again();
         parts[0] = parts[1] = parts[2] = WIDTH;
         other_attention = rows[i].attention;
         const model *m = read_encoder();
@@ -103,7 +103,7 @@ START_TEST(refuses_parts_that_do_not_fit) {
         {interleaved, {0}, "(Split): queries, keys and values of each head lie side by side"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        begin();
+        begin_again();
         memcpy(parts, rows[i].parts, sizeof parts);
         other_attention = rows[i].attention;
         ck_assert_ptr_null(read_encoder());
@@ -146,7 +146,7 @@ START_TEST(weights_of_codes_keep_their_values) {
     ck_assert(up->scales != 0 && up->zeros != 0 && key->scales != 0);
     ck_assert_uint_eq(key->zeros, 0);
     ck_assert(key->mean == 0);
-    begin();
+    begin_again();
     other_linear = product_of_dequantised;
     scalar("one_scale", 0.5F);
     codes("no_zero", 1, 1, 0);
@@ -185,7 +185,7 @@ START_TEST(explains_every_node) {
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         ck_assert_msg(strstr(text, lines[i]) != NULL, "%s is not in\n%s", lines[i], text);
     ck_assert_ptr_null(strstr(text, "cannot be taken"));
-    begin();
+    begin_again();
     scale = 2;
     text = explained();
     ck_assert_ptr_nonnull(strstr(text, "(Softmax): cannot be taken: scores are scaled by 0.5"));
