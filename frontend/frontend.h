@@ -129,6 +129,7 @@ typedef struct {
     policy_layer *all;   /* one line for all layers alike, or NULL */
     src_loc loc;         /* of `layers` or `all` */
     bool prune_keys;     /* pruned tokens stay as queries */
+    uint32_t queries;    /* 0, or for a cache: the last so many tokens (at most all) are the queries */
     bool importance_set; /* the file says which rule; else the model's own holds */
     int importance;      /* which: a dtq_importance_rule, with the seed of a random one */
 } policy;
@@ -138,8 +139,8 @@ policy *policy_load(arena *a, diag *d, const char *path);
 policy *policy_uniform(arena *a, unsigned bits);
 /** A copy of the policy in which every layer pins the last `count` tokens, too; but not layers by token_bits. */
 policy *policy_pin_last(arena *a, const policy *p, uint32_t count);
-/** Attaches the policy to the attention ops of a graph module (attributes ratios, counts, token_bits, pinned, prune).
- * Layer 0 of a model with more than a bare attention runs all 8-bit unless it has explicit token_bits. */
+/** Attaches the policy to the attention ops of a graph module (attributes ratios, counts, token_bits, pinned, prune,
+ * queries). Layer 0 of a model with more than a bare attention runs all 8-bit unless it has explicit token_bits. */
 bool policy_apply(const policy *p, ir_module *m, diag *d);
 
 typedef struct {

@@ -214,7 +214,7 @@ policy *policy_uniform(arena *a, unsigned bits) {
 typedef struct {
     ir_module *m;
     diag *d;
-    uint32_t seq;
+    uint32_t seq, queries;
     int64_t pooled;       /* the token whose row the model is pooled from, or -1 */
     bool pool_pinned;     /* said so already */
     uint32_t kept;        /* active tokens of the layer before; seq at first */
@@ -246,17 +246,21 @@ static void ratio_parts(const policy_layer *l, int64_t parts[3]) {
 
 /** The ids that a layer pins, each once, ascending; negative ones count from the end of the sequence. */
 static bool resolve_pinned(const state *s, const policy_layer *l, size_t layer, int64_t *ids, size_t *count) {
+    size_t found = 0;
     for (size_t i = 0; i < l->pinned_count; i++) {
         int64_t id = l->pinned[i] < 0 ? (int64_t)s->seq + l->pinned[i] : l->pinned[i];
-        if (id < 0 || id >= s->seq)
+        bool missing = id < 0 || id >= s->seq;
+        if (missing && s->queries) /* the sequence grows */
+            continue;
+        if (missing)
             return diag_error(s->d, l->loc, "layer %zu pins token %lld, but the sequence has only tokens 0 to %u",
                               layer, (long long)l->pinned[i], s->seq - 1);
         if (s->known && s->known[id] == 0)
             return diag_error(s->d, l->loc, "layer %zu pins token %lld, which was pruned before", layer, (long long)id);
-        ids[i] = id;
+        ids[found++] = id;
     }
-    qsort(ids, l->pinned_count, sizeof *ids, ascending);
-    for (size_t i = 0; i < l->pinned_count; i++)
+    qsort(ids, found, sizeof *ids, ascending);
+    for (size_t i = 0; i < found; i++)
         if (*count == 0 || ids[i] != ids[*count - 1])
             ids[(*count)++] = ids[i];
     return true;
@@ -269,7 +273,7 @@ static bool apply_pinned(state *s, const policy_layer *l, size_t layer, size_t o
     size_t count = 0;
     if (!resolve_pinned(s, l, layer, ids, &count))
         return false;
-    if (count > keep)
+    if (count > keep && !s->queries)
         return diag_error(s->d, l->loc, "layer %zu pins %zu tokens, but keeps only %u", layer, count, keep);
     bool pooled_there = false;
     for (size_t i = 0; i < count; i++)
@@ -307,6 +311,8 @@ static bool apply_ratios(state *s, const policy_layer *l, size_t layer, size_t o
     uint32_t keep, high;
     ratio_parts(l, parts);
     dtq_counts(s->seq, (double)parts[0] / (double)whole, (double)parts[2] / (double)whole, &keep, &high);
+    if (s->queries && keep == 0) /* of a sequence that grows the first tokens stay */
+        keep = 1;
     if (keep == 0 || keep > s->kept)
         return layer_error(s->d, l, layer, s, keep);
     ir_set_ints(s->m, op, IR_KEY_ratios, parts, 3);
@@ -416,12 +422,15 @@ bool policy_apply(const policy *p, ir_module *m, diag *d) {
                           "for each, or `all:` for all alike",
                           p->layer_count, p->layer_count == 1 ? "" : "s", m->header.model ? m->header.model : "",
                           layers, layers == 1 ? "" : "s");
-    state s = {.m = m, .d = d, .seq = m->header.seq, .kept = m->header.seq, .pooled = pooled_token(m)};
+    state s = {
+        .m = m, .d = d, .seq = m->header.seq, .queries = p->queries, .kept = m->header.seq, .pooled = pooled_token(m)};
     for (size_t i = 0; i < m->op_count; i++) {
         if (m->ops[i].code != IR_ATTENTION)
             continue;
         if (p->importance_set)
             ir_set_str(m, i, IR_KEY_importance_rule, importance_word(m->arena, p->importance));
+        if (p->queries)
+            ir_set_int(m, i, IR_KEY_queries, p->queries < s.seq ? p->queries : s.seq);
         if (p->prune_keys)
             ir_set_str(m, i, IR_KEY_prune, "keys");
         else

@@ -25,14 +25,19 @@ static void declare_layer(verifier *v, size_t op) {
         return;
     }
     const char *order = ir_str(m, op, IR_KEY_order);
+    bool high_first = order && strcmp(order, "high-first") == 0;
     int64_t slots = ir_int(m, op, IR_KEY_slots, 0), muted = ir_int(m, op, IR_KEY_muted, 0);
-    *layer = (verify_layer){.declared = true,
-                            .slots = slots,
-                            .key_first = order && strcmp(order, "high-first") == 0 ? 0 : muted,
-                            .keys = slots - muted,
-                            .query_heads = ir_int(m, op, IR_KEY_query_heads, 0),
-                            .kv_heads = ir_int(m, op, IR_KEY_kv_heads, 0),
-                            .head_dim = ir_int(m, op, IR_KEY_head_dim, 0)};
+    int64_t queries = ir_int(m, op, IR_KEY_queries, 0), key_only = queries ? slots - queries : 0;
+    *layer =
+        (verify_layer){.declared = true,
+                       .slots = slots,
+                       .key_first = high_first ? 0 : muted,
+                       .keys = slots - muted,
+                       .query_first = key_only ? (high_first ? ir_int(m, op, IR_KEY_high, 0) : slots) - queries : 0,
+                       .queries = slots - key_only,
+                       .query_heads = ir_int(m, op, IR_KEY_query_heads, 0),
+                       .kv_heads = ir_int(m, op, IR_KEY_kv_heads, 0),
+                       .head_dim = ir_int(m, op, IR_KEY_head_dim, 0)};
     v->layer_count++;
 }
 
@@ -208,6 +213,11 @@ void verify_strip(verifier *v, size_t op) {
             verify_error(v, op, "`key_range` is %lld..%lld, but the keys of layer %lld are slots %lld..%lld",
                          (long long)range->range.lo, (long long)range->range.hi, (long long)index,
                          (long long)layer->key_first, (long long)(layer->key_first + layer->keys));
+        if (range && ranges[i] == IR_KEY_slot_range && range->range.hi <= layer->slots &&
+            (range->range.lo < layer->query_first || range->range.hi > layer->query_first + layer->queries))
+            verify_error(v, op, "`slot_range` is %lld..%lld, but the queries of layer %lld are slots %lld..%lld",
+                         (long long)range->range.lo, (long long)range->range.hi, (long long)index,
+                         (long long)layer->query_first, (long long)(layer->query_first + layer->queries));
         if (range && range->range.hi > layer->slots)
             verify_error(v, op, "`%s` is %lld..%lld, but layer %lld has %lld slots", ir_key_get(ranges[i])->name,
                          (long long)range->range.lo, (long long)range->range.hi, (long long)index,
@@ -270,6 +280,14 @@ void verify_facts(verifier *v, size_t op) {
     if (muted && (!slots || muted < 0 || muted >= slots->i || ir_int(m, op, IR_KEY_high, 0) > slots->i - muted))
         verify_error(v, op, "`muted` is %lld; of %lld slots at least one, and all %lld at 8 bits, must be keys",
                      (long long)muted, slots ? (long long)slots->i : 0LL, (long long)ir_int(m, op, IR_KEY_high, 0));
+    const ir_attr *queries = ir_get(m, op, IR_KEY_queries);
+    if (queries && (queries->i < 1 || queries->i > m->header.seq))
+        verify_error(v, op, "`queries` is %lld; of %u tokens 1 to %u can be queries", (long long)queries->i,
+                     m->header.seq, m->header.seq);
+    else if (queries && slots && (queries->i > slots->i || (queries->i < slots->i && muted)))
+        verify_error(v, op,
+                     "`queries` is %lld of %lld slots, %lld of them muted: all slots are queries, or none is muted",
+                     (long long)queries->i, (long long)slots->i, (long long)muted);
     if (declares_layer(code) || code == IR_SELECT) {
         verify_precisions(v, op, slots);
         verify_turned(v, op, slots);
@@ -376,6 +394,12 @@ static void verify_layer_fields(verifier *v, size_t op, const dtq_op_info *info,
                     v, op, "slots %lld..%lld (`%s`, `%s`) are not all keys; those of layer %lld are %lld..%lld",
                     (long long)first, (long long)(first + count), info->fields[f].name, info->fields[f + 1].name,
                     (long long)number, (long long)layer->key_first, (long long)(layer->key_first + layer->keys));
+            if (!of_keys && count >= 1 && first + count <= layer->slots &&
+                (first < layer->query_first || first + count > layer->query_first + layer->queries))
+                verify_error(
+                    v, op, "slots %lld..%lld (`%s`, `%s`) are not all queries; those of layer %lld are %lld..%lld",
+                    (long long)first, (long long)(first + count), info->fields[f].name, info->fields[f + 1].name,
+                    (long long)number, (long long)layer->query_first, (long long)(layer->query_first + layer->queries));
             if (count < 1 || first + count > layer->slots)
                 verify_error(v, op, "slots %lld..%lld (`%s`, `%s`) are not in the %lld slots of layer %lld",
                              (long long)first, (long long)(first + count), info->fields[f].name,

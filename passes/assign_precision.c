@@ -1,5 +1,6 @@
 /* assign-precision: from the policy on each attention op to its token counts: `slots` tokens stay active, `high` of
  * them run at 8 bits. With `prune = keys` all tokens stay active, and those that leave as keys are the `muted` ones.
+ * In a step of generation the slots are keys, and the last of them, which are pinned at 8 bits, are the `queries`.
  * Where the choice does not depend on data the precision of every original token is written down in `token_bits`;
  * elsewhere the top-k of the layer before makes it. */
 #include <math.h>
@@ -42,6 +43,12 @@ static uint8_t *choose_by_id(arena *a, const ir_module *m, size_t op, uint32_t s
     return bits;
 }
 
+/** How many of the tokens are the queries of a step, the others keys only; 0 if all are. */
+static uint32_t step_queries(const ir_module *m, size_t op) {
+    int64_t queries = ir_int(m, op, IR_KEY_queries, 0);
+    return queries < m->header.seq ? (uint32_t)queries : 0;
+}
+
 static bool from_token_bits(pass_context *ctx, const ir_module *m, size_t op, const assignment *before,
                             assignment *out) {
     uint32_t seq = m->header.seq;
@@ -58,10 +65,27 @@ static bool from_token_bits(pass_context *ctx, const ir_module *m, size_t op, co
                               "token %u was pruned in an earlier layer and cannot run at %u "
                               "bits; give it 0",
                               id, out->bits[id]);
+        if (out->bits[id] != 8 && id >= seq - step_queries(m, op))
+            return diag_error(ctx->diag, m->ops[op].loc, "token %u is a query of a step and runs at 8 bits, not at %u",
+                              id, out->bits[id]);
         out->kept += out->bits[id] != 0;
         out->high += out->bits[id] == 8;
     }
     return true;
+}
+
+/** Pins the queries of a step, the newest tokens, beside those that the policy pins. */
+static void pin_queries(pass_context *ctx, ir_module *m, size_t op) {
+    uint32_t queries = step_queries(m, op), first = m->header.seq - queries, count = 0;
+    const ir_attr *pinned = ir_get(m, op, IR_KEY_pinned);
+    if (!queries)
+        return;
+    int64_t *ids = ARENA_ARRAY(ctx->arena, int64_t, queries + (pinned ? pinned->count : 0));
+    for (uint32_t i = 0; pinned && i < pinned->count && pinned->ints[i] < first; i++)
+        ids[count++] = pinned->ints[i];
+    for (uint32_t id = first; id < m->header.seq; id++)
+        ids[count++] = id;
+    ir_set_ints(m, op, IR_KEY_pinned, ids, count);
 }
 
 static void counts_of(const ir_module *m, size_t op, uint32_t seq, assignment *out) {
@@ -73,6 +97,15 @@ static void counts_of(const ir_module *m, size_t op, uint32_t seq, assignment *o
     } else if (counts) {
         out->kept = (uint32_t)(counts->ints[1] + counts->ints[2]);
         out->high = (uint32_t)counts->ints[2];
+    }
+    if (ir_get(m, op, IR_KEY_queries) && !out->kept) /* short sequences are where generation begins */
+        out->kept = 1;
+    if (ir_get(m, op, IR_KEY_queries) && seq == 1)
+        out->high = 1;
+    const ir_attr *pinned = step_queries(m, op) ? ir_get(m, op, IR_KEY_pinned) : NULL;
+    if (pinned && out->high < pinned->count) { /* whoever is pinned has 8 bits, however short the sequence */
+        out->high = pinned->count;
+        out->kept = out->kept > out->high ? out->kept : out->high;
     }
     if (out->high > out->kept)
         out->high = out->kept; /* both ratios may round up at once */
@@ -103,8 +136,12 @@ static bool assign(pass_context *ctx, const ir_module *m, size_t op, const assig
     return true;
 }
 
+/** Whether pruned tokens stay as queries. Where a cache is filled they do: a row that left would leave a gap in it. In
+ *  a step there is nothing to stay: tokens that are no queries have no rows. */
 static bool prunes_keys(const ir_module *m, size_t op) {
     const char *prune = ir_str(m, op, IR_KEY_prune);
+    if (ir_get(m, op, IR_KEY_queries))
+        return step_queries(m, op) == 0;
     return prune && strcmp(prune, "keys") == 0;
 }
 
@@ -130,6 +167,7 @@ bool pass_assign_precision(pass_context *ctx, ir_module **module) {
         if (m->ops[op].code != IR_ATTENTION)
             continue;
         assignment now = {0};
+        pin_queries(ctx, m, op);
         if (!assign(ctx, m, op, first ? NULL : &before, &now) || !settle_rows(ctx, m, op, first ? NULL : &before, &now))
             return false;
         uint32_t muted = prunes_keys(m, op) ? m->header.seq - now.kept : 0;

@@ -13,9 +13,10 @@ bool pass_bounds(pass_context *ctx, ir_module **module) {
         if (m->ops[op].code != IR_ATTENTION)
             continue;
         layer_info l = layer_read(ctx->arena, m, op);
-        uint64_t query = 4ull * l.slots + 4ull * l.high, key = 4ull * l.keys + 4ull * l.high; /* bits, as chosen */
+        uint64_t key = 4ull * l.keys + 4ull * l.high; /* bits, as chosen; queries of a step have 8 */
+        uint64_t query = l.queries < l.slots ? 8ull * l.queries : 4ull * l.slots + 4ull * l.high;
         bool by_token = m->machine.top_prob_bits == DTQ_PROB_ROW;
-        uint64_t row = by_token ? query : (uint64_t)l.slots * layer_prob_bits(&m->machine, 0);
+        uint64_t row = by_token ? query : (uint64_t)l.queries * layer_prob_bits(&m->machine, 0);
         uint64_t work = (query + row) * key;
         work = work / 16 * l.head_dim * l.heads; /* PE-cycles: 16 bit products each */
         uint64_t cycles = (work + pes - 1) / pes;

@@ -53,8 +53,10 @@ static matmul_cycles price(pass_context *ctx, const ir_module *m, size_t op, con
     uint8_t *p = arena_alloc(ctx->arena, slots);
     for (uint32_t i = 0; i < slots; i++)
         p[i] = layer_prob_bits(&m->machine, bits[i]);
-    return (matmul_cycles){cost_qk(ctx->cost, bits, slots, bits + first, keys, dim, 0).cycles,
-                           cost_pv(ctx->cost, p, slots, bits + first, keys, dim, 0).cycles};
+    uint32_t queries = (uint32_t)ir_int(m, op, IR_KEY_queries, slots);
+    uint32_t row = layer_first_query(slots, (uint32_t)ir_int(m, op, IR_KEY_high, 0), queries, order_names[order]);
+    return (matmul_cycles){cost_qk(ctx->cost, bits + row, queries, bits + first, keys, dim, 0).cycles,
+                           cost_pv(ctx->cost, p + row, queries, bits + first, keys, dim, 0).cycles};
 }
 
 /** The paper's order, 4-bit first, unless it costs a matmul more than the order the tokens came in: with a partial last
@@ -99,11 +101,12 @@ static bool cluster(pass_context *ctx, ir_module *m, size_t op) {
                     order_words[order], count, count == 1 ? "" : "s");
         return true;
     }
-    if (muted)
-        return diag_error(ctx->diag, m->ops[op].loc,
-                          "layer %lld prunes keys, which needs clusters; leave out --no-cluster, or give `cluster` "
-                          "another word than none",
-                          index);
+    if (muted || ir_get(m, op, IR_KEY_queries))
+        return diag_error(
+            ctx->diag, m->ops[op].loc,
+            "layer %lld prunes keys alone, which needs clusters; leave out --no-cluster, or give `cluster` "
+            "another word than none",
+            index);
     const ir_run runs[2] = {{low, 4}, {high, 8}}; /* neither is empty: else bits would be static */
     ir_set_runs(m, op, IR_KEY_segments, runs, 2);
     diag_remark(ctx->diag, m->ops[op].loc, "cluster-precision",

@@ -9,17 +9,22 @@
 static const unsigned bit_keys[LAYER_OPERANDS] = {IR_KEY_q_bits, IR_KEY_k_bits, IR_KEY_v_bits, IR_KEY_p_bits};
 
 const unsigned layer_keys[] = {
-    IR_KEY_source,     IR_KEY_index,           IR_KEY_query_heads,  IR_KEY_kv_heads,     IR_KEY_head_dim,
-    IR_KEY_mask,       IR_KEY_importance_rule, IR_KEY_slots,        IR_KEY_high,         IR_KEY_muted,
-    IR_KEY_order,      IR_KEY_static_bits,     IR_KEY_segments,     IR_KEY_q_bits,       IR_KEY_k_bits,
-    IR_KEY_v_bits,     IR_KEY_p_bits,          IR_KEY_pinned,       IR_KEY_bound_cycles, IR_KEY_bops,
-    IR_KEY_qk_cycles,  IR_KEY_pv_cycles,       IR_KEY_qk_stall_ppm, IR_KEY_pv_stall_ppm, IR_KEY_turned_rows,
-    IR_KEY_tile_order,
+    IR_KEY_source,      IR_KEY_index,           IR_KEY_query_heads, IR_KEY_kv_heads,     IR_KEY_head_dim,
+    IR_KEY_mask,        IR_KEY_importance_rule, IR_KEY_slots,       IR_KEY_high,         IR_KEY_muted,
+    IR_KEY_queries,     IR_KEY_order,           IR_KEY_static_bits, IR_KEY_segments,     IR_KEY_q_bits,
+    IR_KEY_k_bits,      IR_KEY_v_bits,          IR_KEY_p_bits,      IR_KEY_pinned,       IR_KEY_bound_cycles,
+    IR_KEY_bops,        IR_KEY_qk_cycles,       IR_KEY_pv_cycles,   IR_KEY_qk_stall_ppm, IR_KEY_pv_stall_ppm,
+    IR_KEY_turned_rows, IR_KEY_tile_order,
 };
 const size_t layer_key_count = sizeof layer_keys / sizeof *layer_keys;
 
 uint32_t layer_first_key(uint32_t muted, const char *order) {
     return order && strcmp(order, "high-first") == 0 ? 0 : muted;
+}
+
+uint32_t layer_first_query(uint32_t slots, uint32_t high, uint32_t queries, const char *order) {
+    bool high_first = order && strcmp(order, "high-first") == 0;
+    return queries >= slots ? 0 : (high_first ? high : slots) - queries;
 }
 
 layer_info layer_read(arena *a, const ir_module *m, size_t op) {
@@ -35,6 +40,10 @@ layer_info layer_read(arena *a, const ir_module *m, size_t op) {
     };
     l.key_first = layer_first_key(l.muted, l.order);
     l.keys = l.slots - l.muted;
+    uint32_t queries = (uint32_t)ir_int(m, op, IR_KEY_queries, 0);
+    l.cached = queries != 0;
+    l.queries = l.cached && l.slots ? queries : l.slots;
+    l.query_first = layer_first_query(l.slots, l.high, l.queries, l.order);
     const char *mask = ir_str(m, op, IR_KEY_mask), *is_static = ir_str(m, op, IR_KEY_static_bits);
     const char *walk = ir_str(m, op, IR_KEY_tile_order);
     l.serpentine = walk && strcmp(walk, "serpentine") == 0;
@@ -74,6 +83,7 @@ unsigned layer_walk(const layer_info *l, uint32_t row) {
 
 bool layer_alike(const layer_info *a, const layer_info *b) {
     if (a->slots != b->slots || a->high != b->high || a->key_first != b->key_first || a->keys != b->keys ||
+        a->query_first != b->query_first || a->queries != b->queries || a->cached != b->cached ||
         a->heads != b->heads || a->kv_heads != b->kv_heads || a->head_dim != b->head_dim || a->causal != b->causal ||
         a->is_static != b->is_static || a->serpentine != b->serpentine)
         return false;
@@ -113,10 +123,10 @@ void layer_set_bits(ir_module *m, size_t op, uint8_t *const bits[LAYER_OPERANDS]
 
 uint64_t layer_bit_sum(const layer_info *l, int operand, const dtq_machine *machine) {
     bool of_keys = operand == LAYER_K || operand == LAYER_V;
-    uint32_t first = of_keys ? l->key_first : 0, count = of_keys ? l->keys : l->slots;
+    uint32_t first = of_keys ? l->key_first : l->query_first, count = of_keys ? l->keys : l->queries;
     uint64_t sum = 0;
     if (operand == LAYER_P && machine->top_prob_bits != DTQ_PROB_ROW)
-        return (uint64_t)l->slots * layer_prob_bits(machine, 0);
+        return (uint64_t)l->queries * layer_prob_bits(machine, 0);
     if (!l->bits[operand])
         return 4ull * count + 4ull * l->high;
     for (uint32_t i = 0; i < count; i++)

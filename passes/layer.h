@@ -9,8 +9,10 @@ enum { LAYER_Q, LAYER_K, LAYER_V, LAYER_P, LAYER_OPERANDS };
 
 typedef struct {
     uint32_t index, slots, high, heads, kv_heads, head_dim;
-    uint32_t muted;           /* slots that are queries only: in front of the keys, or behind if high-first */
-    uint32_t key_first, keys; /* slots [key_first, key_first + keys) are the keys; all slots are queries */
+    uint32_t muted;                /* slots that are queries only: in front of the keys, or behind if high-first */
+    uint32_t key_first, keys;      /* slots [key_first, key_first + keys) are the keys */
+    uint32_t query_first, queries; /* the query rows: all slots, but in a step of generation only the newest tokens */
+    bool cached;                   /* keys and values of earlier tokens come from a cache */
     bool causal;
     bool is_static;                /* the precision of every slot is known */
     const char *order;             /* "low-first", "high-first", "original"; NULL before cluster-precision */
@@ -71,6 +73,10 @@ matmul_price layer_block_price(struct cost_model *cost, const dtq_machine *machi
 /** Where the keys of a layer of `slots` begin if `muted` of them are none, in the order named `order` (NULL: none yet).
  */
 uint32_t layer_first_key(uint32_t muted, const char *order);
+
+/** Where the queries of a layer begin if they are the newest `queries` of its `slots` tokens, `high` of them at 8 bits.
+ */
+uint32_t layer_first_query(uint32_t slots, uint32_t high, uint32_t queries, const char *order);
 
 /** Sets q_bits, k_bits, v_bits, p_bits of an op from arrays [slots]. */
 void layer_set_bits(ir_module *m, size_t op, uint8_t *const bits[LAYER_OPERANDS], uint32_t slots);

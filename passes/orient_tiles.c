@@ -62,17 +62,19 @@ static uint8_t *choose_strips(arena *a, const dtq_machine *m, const layer_info *
     uint8_t *next[ORIENTATIONS]; /* orientation of the strip behind it */
     for (int o = 0; o < ORIENTATIONS; o++)
         next[o] = arena_alloc(a, l->slots + 1);
-    for (uint32_t i = l->slots; i-- > 0;)
+    const uint32_t last = l->query_first + l->queries;
+    for (uint32_t i = last; i-- > l->query_first;)
         for (int o = 0; o < ORIENTATIONS; o++) {
-            uint32_t rows = l->slots - i < prices[o].height ? l->slots - i : prices[o].height, end = i + rows;
-            uint64_t stay = best[o][end], leave = best[1 - o][end] + (end < l->slots ? change : 0);
+            uint32_t rows = last - i < prices[o].height ? last - i : prices[o].height, end = i + rows;
+            uint64_t stay = best[o][end], leave = best[1 - o][end] + (end < last ? change : 0);
             next[o][i] = (uint8_t)(leave < stay ? 1 - o : o);
             best[o][i] = strip_cost(l, &prices[o], i, rows) + (leave < stay ? leave : stay);
         }
     uint8_t *turned = arena_alloc(a, l->slots);
-    int o = best[TURNED][0] < best[UPRIGHT][0] ? TURNED : UPRIGHT;
-    for (uint32_t i = 0; i < l->slots;) {
-        uint32_t rows = l->slots - i < prices[o].height ? l->slots - i : prices[o].height;
+    memset(turned, UPRIGHT, l->slots);
+    int o = best[TURNED][l->query_first] < best[UPRIGHT][l->query_first] ? TURNED : UPRIGHT;
+    for (uint32_t i = l->query_first; i < last;) {
+        uint32_t rows = last - i < prices[o].height ? last - i : prices[o].height;
         memset(turned + i, o, rows);
         o = next[o][i];
         i += rows;
@@ -81,8 +83,8 @@ static uint8_t *choose_strips(arena *a, const dtq_machine *m, const layer_info *
 }
 
 static uint64_t exact_cost(pass_context *ctx, const ir_module *m, const layer_info *l) {
-    return layer_price(ctx->cost, &m->machine, l, true, 0, l->slots, l->key_first, l->keys).cycles +
-           layer_price(ctx->cost, &m->machine, l, false, 0, l->slots, l->key_first, l->keys).cycles;
+    return layer_price(ctx->cost, &m->machine, l, true, l->query_first, l->queries, l->key_first, l->keys).cycles +
+           layer_price(ctx->cost, &m->machine, l, false, l->query_first, l->queries, l->key_first, l->keys).cycles;
 }
 
 /** The same layer with its clusters the other way round. */
@@ -97,6 +99,7 @@ static layer_info reversed(arena *a, const layer_info *l) {
     }
     r.order = low_first ? "high-first" : "low-first";
     r.key_first = layer_first_key(l->muted, r.order);
+    r.query_first = layer_first_query(l->slots, l->high, l->queries, r.order);
     return r;
 }
 
@@ -169,7 +172,7 @@ static void orient(pass_context *ctx, ir_module *m, size_t op, outcome *last) {
         ctx->diag, m->ops[op].loc, "orient-tiles",
         "layer %u: %s cluster first, %u of %u query rows along the array's columns: a head takes %llu cycles of "
         "an array, not %llu",
-        l.index, strcmp(last->chosen.order, "low-first") == 0 ? "4-bit" : "8-bit", turned, l.slots,
+        l.index, strcmp(last->chosen.order, "low-first") == 0 ? "4-bit" : "8-bit", turned, l.queries,
         (unsigned long long)last->after, (unsigned long long)last->before);
 }
 

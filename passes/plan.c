@@ -63,13 +63,15 @@ typedef struct {
 } strip_list;
 
 static strip_list list_strips(pass_context *ctx, const dtq_machine *m, const layer_info *l) {
-    uint32_t most = ceil_div(l->slots, (uint32_t)(m->vssa_rows < m->vssa_cols ? m->vssa_rows : m->vssa_cols));
-    for (uint32_t row = 0; row < l->slots; row = layer_block_end(l, row, l->slots))
+    uint32_t most = ceil_div(l->queries, (uint32_t)(m->vssa_rows < m->vssa_cols ? m->vssa_rows : m->vssa_cols));
+    uint32_t all = l->query_first + l->queries;
+    for (uint32_t row = l->query_first; row < all; row = layer_block_end(l, row, all))
         most++;
     strip_list s = {.edge = ARENA_ARRAY(ctx->arena, uint32_t, most + 1),
                     .before = ARENA_ARRAY(ctx->arena, uint64_t, most + 1)};
-    while (s.edge[s.count] < l->slots) {
-        uint32_t row = s.edge[s.count], end = layer_strip_end(l, m, row, l->slots);
+    s.edge[0] = l->query_first;
+    while (s.edge[s.count] < all) {
+        uint32_t row = s.edge[s.count], end = layer_strip_end(l, m, row, all);
         uint64_t price = 1; /* -O0: a strip is a strip */
         if (ctx->optimise)
             price = layer_price(ctx->cost, m, l, true, row, end - row, l->key_first, l->keys).cycles +
@@ -99,18 +101,19 @@ static void cut_strips(arena *a, layer_plan *plan, const layer_info *l, const st
         cut[i] = cut[i] || layer_turned(l, s->edge[i]) != layer_turned(l, s->edge[i - 1]);
     cut[s->count] = true;
     plan->edge = ARENA_ARRAY(a, uint32_t, s->count + 1);
+    plan->edge[0] = s->edge[0];
     plan->chunks = 0;
     for (uint32_t i = 1; i <= s->count; i++)
         if (cut[i])
             plan->edge[++plan->chunks] = s->edge[i];
 }
 
-/** Cuts `slots` rows into `chunks` pieces of `height`, the last of what is left. */
-static void cut_rows(arena *a, layer_plan *plan, uint32_t slots, uint32_t height, uint32_t chunks) {
+/** Cuts the query rows into `chunks` pieces of `height`, the last of what is left. */
+static void cut_rows(arena *a, layer_plan *plan, const layer_info *l, uint32_t height, uint32_t chunks) {
     plan->chunks = chunks;
     plan->edge = ARENA_ARRAY(a, uint32_t, chunks + 1);
     for (uint32_t c = 0; c <= chunks; c++)
-        plan->edge[c] = slots / height < c ? slots : c * height;
+        plan->edge[c] = l->query_first + (l->queries / height < c ? l->queries : c * height);
 }
 
 typedef struct {
@@ -344,7 +347,7 @@ static bool output_fits(const dtq_machine *m, const layer_info *l, uint32_t rows
 /** Rows of a unit when keys are cut: all its probabilities stay on chip, so the probability buffer limits it. The
  *  choice keeps the most PEs busy: rows of the strip times arrays that find a buffer. 0 if not one row fits. */
 static uint32_t rows_for_blocks(const dtq_machine *m, const layer_info *l) {
-    uint32_t limit = (uint32_t)m->vssa_rows < l->slots ? (uint32_t)m->vssa_rows : l->slots, best = 0;
+    uint32_t limit = (uint32_t)m->vssa_rows < l->queries ? (uint32_t)m->vssa_rows : l->queries, best = 0;
     const copies *least = &block_copies[sizeof block_copies / sizeof *block_copies - 1];
     uint64_t most = 0;
     for (uint32_t rows = 1; rows <= limit; rows++) {
@@ -392,8 +395,8 @@ static bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_inf
         keys = keys_for_blocks(m, l, rows, &block_copies[i]);
         plan->pipelined = block_copies[i].v > 1;
     }
-    uint32_t chunks = ceil_div(l->slots, rows);
-    cut_rows(ctx->arena, plan, l->slots, rows, chunks);
+    uint32_t chunks = ceil_div(l->queries, rows);
+    cut_rows(ctx->arena, plan, l, rows, chunks);
     plan->block = keys;
     plan->blocks = ceil_div(l->keys, keys);
     plan->steps = ARENA_ARRAY(ctx->arena, plan_step, (size_t)l->heads * chunks);
@@ -423,7 +426,7 @@ static bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_inf
 
 bool plan_holds_keys(const dtq_machine *machine, const layer_info *l) {
     uint32_t height = (uint32_t)machine->vssa_rows;
-    uint32_t edge[2] = {0, l->slots < height ? l->slots : height};
+    uint32_t edge[2] = {l->query_first, l->query_first + (l->queries < height ? l->queries : height)};
     fits f = fit_cut(machine, l, &(layer_plan){.chunks = 1, .edge = edge});
     return fits_all(&f);
 }

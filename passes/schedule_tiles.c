@@ -191,6 +191,9 @@ static void emit_quants(emitter *e, const layer_work *w, size_t op) {
     static const char *const names[] = {"q", "k", "v"};
     for (size_t i = 0; i < 3; i++) {
         ir_value src = rebuild_operand(e->r, op, i);
+        if (w->l.cached && i > 0 && !ir_str(e->m, e->m->defs[src], IR_KEY_name)) /* a name: it stays through the run */
+            ir_set_str(e->m, e->m->defs[src], IR_KEY_name,
+                       arena_printf(e->ctx->arena, "cache.%s.%u", names[i], w->l.index));
         size_t quant = instr_append(e->m, DTQ_OP_QUANT, DTQ_HOST, &src, 1, w->source, w->loc);
         ir_set_int(e->m, quant, e->keys.layer, w->l.index);
         instr_set_text(e->m, quant, e->keys.operand, names[i]);

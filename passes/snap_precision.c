@@ -16,10 +16,10 @@ typedef struct {
 
 static price price_of(pass_context *ctx, const ir_module *m, const layer_info *l) {
     price p;
-    p.qk = layer_price(ctx->cost, &m->machine, l, true, 0, l->slots, l->key_first, l->keys).cycles;
-    p.pv = layer_price(ctx->cost, &m->machine, l, false, 0, l->slots, l->key_first, l->keys).cycles;
+    p.qk = layer_price(ctx->cost, &m->machine, l, true, l->query_first, l->queries, l->key_first, l->keys).cycles;
+    p.pv = layer_price(ctx->cost, &m->machine, l, false, l->query_first, l->queries, l->key_first, l->keys).cycles;
     uint64_t bytes =
-        l->heads * cost_block_bytes(l->bits[LAYER_Q], l->slots, l->head_dim, false) +
+        l->heads * cost_block_bytes(l->bits[LAYER_Q] + l->query_first, l->queries, l->head_dim, false) +
         l->kv_heads * (cost_block_bytes(l->bits[LAYER_K] + l->key_first, l->keys, l->head_dim, false) +
                        cost_block_bytes(l->bits[LAYER_V] + l->key_first, l->keys, l->head_dim, !l->causal));
     p.load = cost_dram(ctx->cost, bytes);
@@ -46,6 +46,8 @@ static uint32_t cluster_edge(const layer_info *l) {
 
 static neighbours in_strip(const dtq_machine *m, const layer_info *l) {
     uint32_t edge = cluster_edge(l), row = 0, end = 0;
+    if (l->queries < l->slots) /* they have 8 bits */
+        return (neighbours){0, 0};
     for (; end <= edge && end < l->slots; end = layer_strip_end(l, m, row, l->slots))
         row = end;
     return neighbours_in(l, edge, row, end);

@@ -50,7 +50,8 @@ static strip_cost price(pass_context *ctx, const ir_module *m, const layer_info 
 }
 
 static void analyse_layer(pass_context *ctx, ir_module *m, size_t op, const layer_info *l) {
-    strip_cost qk = price(ctx, m, l, true, 0, l->slots), pv = price(ctx, m, l, false, 0, l->slots);
+    strip_cost qk = price(ctx, m, l, true, l->query_first, l->query_first + l->queries),
+               pv = price(ctx, m, l, false, l->query_first, l->query_first + l->queries);
     ir_set_int(m, op, IR_KEY_qk_cycles, qk.cycles * l->heads);
     ir_set_int(m, op, IR_KEY_pv_cycles, pv.cycles * l->heads);
     ir_set_int(m, op, IR_KEY_qk_stall_ppm, qk.stall_ppm);

@@ -40,8 +40,8 @@ static void lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *
     r->map[r->from->ops[op].result] = *previous = ir_result(m, tiles);
 
     uint32_t strips = 0, turned = 0;
-    for (uint32_t lo = 0, hi; lo < l.slots; lo = hi, strips++) {
-        hi = layer_strip_end(&l, &m->machine, lo, l.slots);
+    for (uint32_t lo = l.query_first, hi, end = lo + l.queries; lo < end; lo = hi, strips++) {
+        hi = layer_strip_end(&l, &m->machine, lo, end);
         turned += layer_turned(&l, lo);
         append_strip_op(m, IR_TILE_QK, &l, strips, lo, hi, l.head_dim, loc);
         append_strip_op(m, IR_TILE_SOFTMAX, &l, strips, lo, hi, 0, loc);

@@ -136,11 +136,15 @@ enum { DTQ_RANDOM_SEEDS = 8 };
 
 /** One attention layer of a stream: the facts about its slots that instructions refer to by number.
  *  Slot order: within a cluster ascending by original id; ORIGINAL: all slots ascending by id. Muted slots are in front
- *  of all others, or behind them if HIGH_FIRST, ascending by id, too. All slots are query rows. */
+ *  of all others, or behind them if HIGH_FIRST, ascending by id, too. All slots but key-only ones are query rows. */
 typedef struct {
-    uint32_t slots; /* active tokens, 1..65536 */
-    uint32_t high;  /* of them chosen for 8 bits (promotions not counted) */
-    uint32_t muted; /* of them queries only: their keys and values have left. dtq_first_key says where they stand */
+    uint32_t slots;    /* active tokens, 1..65536 */
+    uint32_t high;     /* of them chosen for 8 bits (promotions not counted) */
+    uint32_t muted;    /* of them queries only: their keys and values have left. dtq_first_key says where they stand */
+    uint32_t key_only; /* of them keys only, whose rows are in a cache: 0, or all but the queries of a step, which are
+                          the newest tokens and, where there are clusters, end the 8-bit one. Muted and key-only slots
+                          exclude each other */
+    uint8_t cached;    /* 1: keys, values and sums of importance outlive a run, in a dtq_cache; causal layers alone */
     uint32_t heads, kv_heads, head_dim;
     uint8_t causal;     /* 0 or 1: a query sees keys whose original id is not greater than its own */
     uint8_t order;      /* dtq_slot_order */
@@ -168,10 +172,18 @@ static inline uint32_t dtq_first_key(const dtq_layer *l) {
 static inline uint32_t dtq_keys(const dtq_layer *l) {
     return l->slots - l->muted;
 }
+/** Its query rows are slots [dtq_first_query, dtq_first_query + dtq_queries). */
+static inline uint32_t dtq_queries(const dtq_layer *l) {
+    return l->slots - l->key_only;
+}
+static inline uint32_t dtq_first_query(const dtq_layer *l) {
+    return l->key_only == 0 ? 0 : (l->order == DTQ_ORDER_HIGH_FIRST ? l->high : l->slots) - dtq_queries(l);
+}
 /** Whether layer `next` can take its slots from the importance of `l`, the layer before it: it has no more keys, and
- *  muted slots only if all tokens stay. */
+ *  muted slots only if all tokens stay; where there is a cache, as many queries. */
 static inline bool dtq_selects(const dtq_layer *l, const dtq_layer *next) {
-    return dtq_keys(next) <= dtq_keys(l) && (next->muted == 0 || next->slots == l->slots);
+    return dtq_keys(next) <= dtq_keys(l) && (next->muted == 0 || next->slots == l->slots) &&
+           next->cached == l->cached && (!l->cached || dtq_queries(next) == dtq_queries(l));
 }
 
 /** Types of elements: rows of runtime/dtypes.def. */
@@ -327,8 +339,8 @@ int8_t dtq_quantise(float x, float scale, unsigned bits);
 /** One attention layer by the scalar reference.
  *  q float [slots][heads][head_dim], k, v float [slots][kv_heads][head_dim] in slot order; ids [slots] original ids;
  *  bits[q,k,v,p] uint8 [slots]; out float [slots][heads][head_dim]; importance uint64 [slots] or NULL, 0 where there is
- *  no key. Slots [first_key, first_key + keys) are the keys; `keys` 0: all are, from slot 0 on. All are queries.
- *  Non-finite or huge input fails with DTQ_BAD_INPUT. */
+ *  no key. Slots [first_key, first_key + keys) are the keys; `keys` 0: all are, from slot 0 on. Likewise queries; other
+ * slots have no output, which is left alone. Non-finite or huge input fails with DTQ_BAD_INPUT. */
 typedef struct {
     uint32_t slots, heads, kv_heads, head_dim;
     bool causal;
@@ -338,7 +350,7 @@ typedef struct {
     const float *q, *k, *v;
     float *out;
     uint64_t *importance;
-    uint32_t first_key, keys;
+    uint32_t first_key, keys, first_query, queries;
 } dtq_attention;
 bool dtq_attention_ref(const dtq_attention *a, dtq_error *e);
 
@@ -375,6 +387,23 @@ typedef struct dtq_weights dtq_weights;
 dtq_weights *dtq_weights_open(const dtq_program *p, const char *directory, dtq_error *e);
 void dtq_weights_close(dtq_weights *w);
 
+/* ---- generation: what outlives a run (runtime/cache.c) --------------------------------------------------------- */
+
+/** The keys and values of the tokens so far and the importance they have gathered, layer by layer. Runs of programs
+ * made for one (dtq_layer.cached) begin where it ends and add the tokens they compute: a whole sequence first, steps
+ * then, by any engine. The sums of importance of a layer are over all rows so far, and a token's mean is over those
+ * from its own on, n - id of n. */
+typedef struct dtq_cache dtq_cache;
+/** An empty cache for models with the layers of `p` and up to `positions` tokens. */
+dtq_cache *dtq_cache_open(const dtq_program *p, uint32_t positions, dtq_error *e);
+void dtq_cache_close(dtq_cache *c);
+/** Tokens in it. */
+uint32_t dtq_cache_length(const dtq_cache *c);
+/** Forgets them. */
+void dtq_cache_clear(dtq_cache *c);
+/** Tokens that a stream computes: those it is for, less those it takes from a cache. */
+uint32_t dtq_stream_queries(const dtq_stream *s);
+
 /* ---- running ------------------------------------------------------------------------------------------------- */
 
 typedef enum { DTQ_ENGINE_SIM, DTQ_ENGINE_REF, DTQ_ENGINE_FP32 } dtq_engine;
@@ -399,6 +428,7 @@ typedef struct {
     unsigned threads;       /* worker threads for host work; 0: all cores. Never changes a bit of the result */
     bool shuffle;           /* sim: pick among ready queues at random */
     uint64_t seed;          /* of the shuffle */
+    dtq_cache *cache;       /* of the layers that are cached; NULL: nothing is kept. dtq_check only reads it */
     bool timing_only;       /* sim: no data; input and output are ignored */
     dtq_observer *observer; /* ref and fp32: called with `user` for every operand; NULL: nobody watches */
     void *user;
@@ -415,7 +445,8 @@ typedef struct {
 typedef struct {
     float *data; /* POOLED [width]; HIDDEN [seq][width]; ATTENTION [heads][seq][head_dim], original token order */
     size_t count;
-    uint64_t *importance; /* [layers][seq] by original id, 0 for tokens that are no keys of the layer */
+    uint64_t *importance; /* [layers][seq] by original id, 0 for tokens that are no keys of the layer; if
+                             it is cached the sums so far, of no mean */
     uint8_t *bits;        /* [layers][seq] precision each token was chosen for, 4 or 8; 0: its key has left */
 } dtq_output;
 void dtq_output_free(dtq_output *o);
@@ -482,6 +513,11 @@ const dtq_program *dtq_host_plan(const dtq_host *h);
 /** Runs `seq` tokens. `out` as of dtq_run, identical bit for bit to the other engines; released by dtq_output_free.
  *  Without `want_importance`, out->importance stays NULL and importance that no selection needs is not computed. */
 bool dtq_host_run(dtq_host *h, uint32_t seq, const dtq_input *in, bool want_importance, dtq_output *out, dtq_error *e);
+/** As dtq_host_run, by a stream of any program of the same layers, with the cache that it is made for (or NULL). What
+ *  fails leaves the cache as it was. Generated code does not depend on what is a query: one model takes whole sequences
+ *  and steps. */
+bool dtq_host_run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dtq_cache *cache, bool want_importance,
+                         dtq_output *out, dtq_error *e);
 void dtq_host_close(dtq_host *h);
 
 #endif

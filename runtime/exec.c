@@ -45,6 +45,11 @@ static bool check_layer(const dtq_exec *x, uint32_t layer, dtq_error *e) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %u of its %u slots, %u at 8 bits, cannot be muted", layer,
                         l->muted, l->slots, l->high);
     }
+    if (l->key_only >= l->slots || (l->key_only > 0 && (l->muted > 0 || !l->cached)) ||
+        (l->key_only > 0 && l->order != DTQ_ORDER_ORIGINAL && dtq_queries(l) > l->high)) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %u of its %u slots cannot be keys only", layer, l->key_only,
+                        l->slots);
+    }
     if (layer > 0 && l->ids == NULL && !dtq_selects(&s->layers[layer - 1], l)) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u cannot have more slots than the layer that selects them", layer);
     }
@@ -259,6 +264,19 @@ void dtq_exec_select(dtq_exec *x, uint32_t layer, const uint64_t *importance) {
     t->ready = true;
 }
 
+void dtq_exec_accumulate(dtq_exec *x, uint32_t layer, uint64_t *importance) {
+    const dtq_layer *l = &x->stream->layers[layer];
+    const uint32_t *ids = x->slots[layer].ids + dtq_first_key(l);
+    for (uint32_t j = 0; j < dtq_keys(l); j++) {
+        uint8_t *at = x->dram + l->importance_at + sizeof(uint64_t) * ids[j];
+        uint64_t sum;
+        memcpy(&sum, at, sizeof sum);
+        sum += importance[j];
+        memcpy(at, &sum, sizeof sum);
+        importance[j] = l->importance == DTQ_IMPORTANCE_MEAN ? sum / (x->stream->seq - ids[j]) : sum;
+    }
+}
+
 uint8_t dtq_chosen_bits(const dtq_layer *l, const uint8_t *const bits[DTQ_OPERANDS], uint32_t slot) {
     if (slot < dtq_first_key(l) || slot >= dtq_first_key(l) + dtq_keys(l)) {
         return 0;
@@ -321,8 +339,9 @@ bool dtq_exec_output(const dtq_exec *x, dtq_output *out, dtq_error *e) {
     }
     const dtq_layer *last = &s->layers[s->layer_count - 1];
     const dtq_slots *t = &x->slots[s->layer_count - 1];
-    const uint32_t active = x->exact ? s->seq : last->slots;
-    for (uint32_t i = 0; i < active; i++) {
+    const uint32_t active = x->exact && !last->cached ? s->seq : dtq_queries(last);
+    const uint32_t first = x->exact ? s->seq - active : dtq_first_query(last);
+    for (uint32_t i = first; i < first + active; i++) {
         const size_t id = t->ids[i];
         if (s->output == DTQ_OUTPUT_HIDDEN) {
             memcpy(out->data + id * width, from + id * width, width * sizeof *from);

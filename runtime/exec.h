@@ -24,7 +24,7 @@ typedef struct {
     dtq_observer *observer; /* of dtq_run_options, with its user */
     void *user;
     const dtq_noise *noise; /* or NULL */
-    bool exact; /* true: the fp32 engine: every host.linear in fp32, no quantisation, every token active */
+    bool exact;             /* true: the fp32 engine: every host.linear in fp32, no quantisation, every token active */
 } dtq_exec;
 
 /** Allocates the DRAM image and the slot tables, fills static ones, copies a QKV input into DRAM. */
@@ -35,6 +35,26 @@ void dtq_exec_free(dtq_exec *x);
 /** Executes one instruction of the host queue (EMBED … NORMALIZE). Fails on bad input (a token id out of the
  *  vocabulary, non-finite operands). The rows it works on are the ids of its `layer`. */
 bool dtq_host_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e);
+
+/** Of a layer that is cached: adds the sums [keys] of this run's rows to those in DRAM, and puts in their place what
+ * the layer's rule says of all rows so far. */
+void dtq_exec_accumulate(dtq_exec *x, uint32_t layer, uint64_t *importance);
+
+/** Before a run: what the cache holds, into DRAM; it must end where the stream's queries begin. After it: the new rows.
+ */
+bool dtq_cache_load(const dtq_cache *c, dtq_exec *x, dtq_error *e);
+void dtq_cache_store(dtq_cache *c, const dtq_exec *x);
+
+/** Where the cache keeps a layer. Rows of k and v are `stride` floats apart, zeros behind the width. */
+typedef struct {
+    float *k, *v;         /* [positions][stride] */
+    uint64_t *importance; /* [positions] */
+} dtq_cached;
+dtq_cached dtq_cache_layer(const dtq_cache *c, uint32_t layer);
+/** Whether a stream's layers are those of the cache and it holds the tokens that the stream does not compute. */
+bool dtq_cache_fits(const dtq_cache *c, const dtq_stream *s, dtq_error *e);
+/** The tokens up to `length` are in it. */
+void dtq_cache_advance(dtq_cache *c, uint32_t length);
 
 /** Fills the slot tables of layer + 1 from the importance of `layer` ([keys] in slot order). */
 void dtq_exec_select(dtq_exec *x, uint32_t layer, const uint64_t *importance);

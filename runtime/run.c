@@ -33,9 +33,15 @@ bool dtq_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, co
     if (!dtq_exec_init(&x, p, s, weights, input, &o, e)) {
         return false;
     }
-    bool ok = o.engine == DTQ_ENGINE_SIM ? dtq_run_sim(&x, &o, stats, want_events, e) : dtq_run_ref(&x, e);
+    bool ok = o.timing_only || dtq_cache_load(o.cache, &x, e);
+    if (ok) {
+        ok = o.engine == DTQ_ENGINE_SIM ? dtq_run_sim(&x, &o, stats, want_events, e) : dtq_run_ref(&x, e);
+    }
     if (ok && !o.timing_only) {
         ok = dtq_exec_output(&x, out, e);
+    }
+    if (ok && !o.timing_only && o.cache != NULL) {
+        dtq_cache_store(o.cache, &x);
     }
     dtq_exec_free(&x);
     return ok;
@@ -184,7 +190,8 @@ bool dtq_check(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, 
         dtq_exec_free(&ref);
         return false;
     }
-    bool ok = dtq_run_ref(&ref, e) && dtq_run_sim(&sim, &o, NULL, false, e);
+    bool ok = dtq_cache_load(o.cache, &ref, e) && dtq_cache_load(o.cache, &sim, e) && dtq_run_ref(&ref, e) &&
+              dtq_run_sim(&sim, &o, NULL, false, e);
     for (uint32_t l = 0; ok && l < s->layer_count; l++) {
         ok = same_layer(&sim, &ref, l, e);
     }

@@ -6,14 +6,37 @@ typedef struct {
     const attention_shape *a;
     val frame, layer, slots, head;
     val count, low, low_keys, keys, key_ids; /* of dtq_host_slots; count: key_slots */
-    val rows;                                /* of the operand: the head's first channel in slot 0 */
+    val rows, key_rows;                      /* of the operand: the head's first channel in row 0; rows of key slots */
     head_operands to;
     var rounded[GROUP];
 } packing;
 
 enum { FRAME, LAYER, HEAD, PARAMS }; /* of the functions that pack one head */
 
-static packing packing_begin(emitter *e, const attention_shape *a, uint32_t operand_buffer) {
+static uint64_t row_bytes(const attention_shape *a) {
+    return 4 * row_stride((uint64_t)a->kv_heads * a->head_dim);
+}
+
+typedef struct {
+    val from, to;
+} row_copy;
+
+static void copy_columns(emitter *e, void *context, val column, unsigned count) {
+    const row_copy *r = context;
+    store_columns(e, load_columns(e, at_index(e, r->from, column, 4), count), at_index(e, r->to, column, 4), count);
+}
+
+/* The head's channels of all slots to their places in the cache. */
+static void copy_rows(emitter *e, const packing *p, val cache_rows) {
+    val ids = field(e, e->ptr, p->slots, offsetof(dtq_host_slots, ids));
+    loop slots = loop_begin(e, i64_of(e, 0), field(e, e->i64, p->slots, offsetof(dtq_host_slots, slots)), 1);
+    val id = LLVMBuildZExt(e->builder, element(e, e->i32, ids, slots.index), e->i64, "");
+    row_copy r = {at_index(e, p->rows, slots.index, row_bytes(p->a)), at_index(e, cache_rows, id, row_bytes(p->a))};
+    each_columns(e, p->a->head_dim, copy_columns, &r);
+    loop_end(e, &slots);
+}
+
+static packing packing_begin(emitter *e, const attention_shape *a, uint32_t operand_buffer, uint64_t cached) {
     packing p = {.a = a, .frame = arg(e, FRAME), .layer = arg(e, LAYER), .head = arg(e, HEAD)};
     val layers = field(e, e->ptr, p.frame, offsetof(dtq_host_frame, layers));
     p.slots = at_index(e, layers, p.layer, sizeof(dtq_host_slots));
@@ -23,7 +46,14 @@ static packing packing_begin(emitter *e, const attention_shape *a, uint32_t oper
     p.keys = field(e, e->i64, p.slots, offsetof(dtq_host_slots, keys));
     p.key_ids = field(e, e->ptr, p.slots, offsetof(dtq_host_slots, key_ids));
     val buffers = field(e, e->ptr, p.frame, offsetof(dtq_host_frame, buffers));
+    p.key_rows = field(e, e->ptr, p.slots, offsetof(dtq_host_slots, key_rows));
     p.rows = at_index(e, element(e, e->ptr, buffers, i64_of(e, operand_buffer)), p.head, 4ull * a->head_dim);
+    val cache = field(e, e->ptr, p.slots, cached), is_cached = LLVMBuildIsNotNull(e->builder, cache, "");
+    val cache_rows = at_index(e, cache, p.head, 4ull * a->head_dim);
+    branch copies = if_begin(e, is_cached);
+    copy_rows(e, &p, cache_rows);
+    if_end(e, &copies);
+    p.rows = choose(e, is_cached, cache_rows, p.rows);
     p.to = attention_head(e, a, element(e, e->ptr, buffers, i64_of(e, a->operands)), p.keys, p.head);
     for (unsigned n = 0; n < GROUP; n++)
         p.rounded[n] = var_new(e, e->vf, NULL);
@@ -31,7 +61,8 @@ static packing packing_begin(emitter *e, const attention_shape *a, uint32_t oper
 }
 
 static val row_of(emitter *e, const packing *p, val slot) {
-    return at_index(e, p->rows, slot, 4 * row_stride((uint64_t)p->a->kv_heads * p->a->head_dim));
+    val row = LLVMBuildZExt(e->builder, element(e, e->i32, p->key_rows, slot), e->i64, "");
+    return at_index(e, p->rows, row, row_bytes(p->a));
 }
 
 static val site_of(emitter *e, const packing *p, unsigned operand) {
@@ -103,7 +134,7 @@ static val emit_pack_keys(emitter *e, const attention_shape *a) {
         return function_find(e, name);
     type params[PARAMS] = {e->ptr, e->i64, e->i64};
     val f = function_begin(e, name, e->none, params, PARAMS);
-    packing p = packing_begin(e, a, a->k);
+    packing p = packing_begin(e, a, a->k, offsetof(dtq_host_slots, cached_keys));
     loop vectors = loop_begin(e, i64_of(e, 0), p.keys, LANES);
     val key = vectors.index, codes = at_index(e, p.to.key_codes, key, padded_to_group(a));
     val scales = at_index(e, p.to.key_scales, key, 4);
@@ -278,7 +309,7 @@ static val emit_pack_values(emitter *e, const attention_shape *a) {
         return function_find(e, name);
     type params[PARAMS] = {e->ptr, e->i64, e->i64};
     val f = function_begin(e, name, e->none, params, PARAMS);
-    packing p = packing_begin(e, a, a->v);
+    packing p = packing_begin(e, a, a->v, offsetof(dtq_host_slots, cached_values));
     if (a->causal)
         scales_of_rows(e, &p);
     else

@@ -120,9 +120,10 @@ static uint32_t count_promoted(const builder *b, const layer_facts *l, dtq_opera
 /** One matmul of one head: its blocks of one orientation, one after the other. */
 static cost_expectation price_blocks(const builder *b, const layer_facts *l, bool is_pv) {
     cost_expectation sum = {0};
-    for (uint32_t row = 0, end; row < l->slots; row = end) {
+    const uint32_t last = l->first_query + l->queries;
+    for (uint32_t row = l->first_query, end; row < last; row = end) {
         bool turned = l->turned && l->turned[row];
-        for (end = row + 1; end < l->slots && (l->turned && l->turned[end]) == turned; end++) {}
+        for (end = row + 1; end < last && (l->turned && l->turned[end]) == turned; end++) {}
         unsigned walk = (turned ? WALK_TURNED : 0) | (l->serpentine ? WALK_SERPENTINE : 0);
         cost_result r = is_pv ? cost_pv(b->cost, l->bits[DTQ_P] + row, end - row, l->bits[DTQ_V] + l->first_key,
                                         l->keys, l->head_dim, walk)

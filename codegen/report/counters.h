@@ -10,8 +10,9 @@
 typedef struct {
     size_t op; /* of the module */
     uint32_t slots, high, heads, kv_heads, head_dim;
-    uint32_t first_key, keys; /* slots [first_key, first_key + keys) are the keys */
-    uint32_t next_keys;       /* of the layer after it, 0 for the last */
+    uint32_t first_key, keys;      /* slots [first_key, first_key + keys) are the keys */
+    uint32_t first_query, queries; /* the query rows */
+    uint32_t next_keys;            /* of the layer after it, 0 for the last */
     bool causal;
     bool known;                        /* the precision of every slot is known at compile time */
     const uint8_t *bits[DTQ_OPERANDS]; /* [slots]; NULL if not known */

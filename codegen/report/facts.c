@@ -44,8 +44,8 @@ static bool read_bits(arena *a, const ir_module *m, layer_facts *l, dtq_operand 
 
 static bool alike(const layer_facts *a, const layer_facts *b) {
     if (a->slots != b->slots || a->high != b->high || a->first_key != b->first_key || a->keys != b->keys ||
-        a->head_dim != b->head_dim || a->causal != b->causal || a->known != b->known ||
-        a->serpentine != b->serpentine) {
+        a->first_query != b->first_query || a->queries != b->queries || a->head_dim != b->head_dim ||
+        a->causal != b->causal || a->known != b->known || a->serpentine != b->serpentine) {
         return false;
     }
     for (int i = 0; a->known && i < DTQ_OPERANDS; i++) {
@@ -84,6 +84,10 @@ bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t
         uint32_t muted = (uint32_t)ir_int(m, op, IR_KEY_muted, 0);
         l->first_key = word_is(m, op, IR_KEY_order, "high-first") ? 0 : muted;
         l->keys = muted < l->slots ? l->slots - muted : 0;
+        l->queries = (uint32_t)ir_int(m, op, IR_KEY_queries, l->slots);
+        l->queries = l->queries < l->slots ? l->queries : l->slots;
+        bool high_first = word_is(m, op, IR_KEY_order, "high-first");
+        l->first_query = l->queries < l->slots ? (high_first ? l->high : l->slots) - l->queries : 0;
         if (!l->keys || l->high > l->keys || !l->heads || !l->head_dim) {
             return diag_internal(d, m->ops[op].loc, "report: layer %lld has no sensible size", (long long)index);
         }
@@ -115,11 +119,11 @@ bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t
 
 uint64_t facts_cost_sum(const layer_facts *l, dtq_operand operand, const dtq_machine *machine) {
     bool of_keys = operand == DTQ_K || operand == DTQ_V;
-    uint32_t first = of_keys ? l->first_key : 0, slots = of_keys ? l->keys : l->slots;
+    uint32_t first = of_keys ? l->first_key : l->first_query, slots = of_keys ? l->keys : l->queries;
     uint64_t sum = slots;
     if (!l->known) {
         int prob8 = operand == DTQ_P ? facts_prob8(machine) : -1;
-        return sum + (prob8 < 0 ? l->high : prob8 ? slots : 0);
+        return sum + (prob8 < 0 ? (l->high < slots ? l->high : slots) : prob8 ? slots : 0);
     }
     for (uint32_t i = first; i < first + slots; i++) {
         sum += l->bits[operand][i] == 8;

@@ -24,7 +24,7 @@ static const uint8_t *chosen_of(const html_page *p, uint32_t layer) {
 
 /** How many slots have an operand. */
 static uint32_t operand_slots(const layer_facts *l, int operand) {
-    return operand == DTQ_K || operand == DTQ_V ? l->keys : l->slots;
+    return operand == DTQ_K || operand == DTQ_V ? l->keys : l->queries;
 }
 
 static bool same_bits(const slot_order *a, const slot_order *b, const layer_facts *l) {
@@ -33,12 +33,12 @@ static bool same_bits(const slot_order *a, const slot_order *b, const layer_fact
             return false;
         }
     }
-    return a->turned == b->turned || (a->turned && b->turned && memcmp(a->turned, b->turned, l->slots) == 0);
+    return a->turned == b->turned || (a->turned && b->turned && memcmp(a->turned, b->turned, l->queries) == 0);
 }
 
 static bool same_group(const layer_group *a, const layer_group *b) {
     const layer_facts *x = a->facts, *y = b->facts;
-    return x->slots == y->slots && x->keys == y->keys && x->heads == y->heads && x->head_dim == y->head_dim &&
+    return x->queries == y->queries && x->keys == y->keys && x->heads == y->heads && x->head_dim == y->head_dim &&
            a->origin == b->origin && same_bits(&a->order[BEFORE], &b->order[BEFORE], x) &&
            same_bits(&a->order[AFTER], &b->order[AFTER], x);
 }
@@ -56,9 +56,9 @@ static layer_group *make_groups(const html_page *p, size_t *count) {
             continue;
         }
         for (int o = 0; o < ORDERS; o++) {
-            g.qk[o] = tile_grid_qk(p->arena, p->cost, r->machine, &g.order[o], g.facts->slots, g.facts->keys,
+            g.qk[o] = tile_grid_qk(p->arena, p->cost, r->machine, &g.order[o], g.facts->queries, g.facts->keys,
                                    g.facts->head_dim);
-            g.pv[o] = tile_grid_pv(p->arena, p->cost, r->machine, &g.order[o], g.facts->slots, g.facts->keys,
+            g.pv[o] = tile_grid_pv(p->arena, p->cost, r->machine, &g.order[o], g.facts->queries, g.facts->keys,
                                    g.facts->head_dim);
         }
         groups[n++] = g;
@@ -220,11 +220,11 @@ static void put_order(const html_page *p, const layer_group *g, int o) {
     static const char *const operands[DTQ_OPERANDS] = {[DTQ_Q] = "q", [DTQ_K] = "k", [DTQ_V] = "v", [DTQ_P] = "p"};
     const slot_order *order = &g->order[o];
     fprintf(p->out, "%s{\"name\":\"%s\",\"bits\":{", o ? ",\n" : "", o == BEFORE ? origins[g->origin] : "clustered");
-    put_bits(p->out, "q", order->bits[DTQ_Q], NULL, g->facts->slots, true);
+    put_bits(p->out, "q", order->bits[DTQ_Q], NULL, g->facts->queries, true);
     for (int i = 0; i < DTQ_OPERANDS; i++) {
         if (i != DTQ_Q) {
             put_bits(p->out, operands[i], order->bits[i], order->bits[DTQ_Q], operand_slots(g->facts, i),
-                     operand_slots(g->facts, i) == g->facts->slots);
+                     operand_slots(g->facts, i) == g->facts->queries);
         }
     }
     fputc('}', p->out);
@@ -241,7 +241,7 @@ static void put_data(const html_page *p, const layer_group *groups, size_t count
         fprintf(out,
                 "%s\n{\"first\":%" PRIu32 ",\"last\":%" PRIu32 ",\"slots\":%" PRIu32 ",\"heads\":%" PRIu32
                 ",\"orders\":[",
-                i ? "," : "", g->first, g->last, g->facts->slots, g->facts->heads);
+                i ? "," : "", g->first, g->last, g->facts->queries, g->facts->heads);
         put_order(p, g, BEFORE);
         put_order(p, g, AFTER);
         fputs("]}", out);

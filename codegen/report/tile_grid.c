@@ -177,6 +177,16 @@ static const uint8_t *example(arena *a, uint32_t slots, uint32_t high) {
     return bits;
 }
 
+/** In a step the rows are the newest tokens, whatever the order of the others; their precision is known. */
+static slot_order with_queries_of_step(slot_order o, const layer_facts *l) {
+    if (l->known && l->queries < l->slots) {
+        o.bits[DTQ_Q] = l->bits[DTQ_Q] + l->first_query;
+        o.bits[DTQ_P] = l->bits[DTQ_P] + l->first_query;
+        o.turned = o.turned ? o.turned + l->first_query : NULL;
+    }
+    return o;
+}
+
 slot_order original_order(arena *a, const ir_module *m, const layer_facts *l, const uint8_t *chosen,
                           order_origin *origin) {
     const uint8_t *bits = chosen ? chosen_bits(a, chosen, m->header.seq, l->keys) : NULL;
@@ -194,14 +204,14 @@ slot_order original_order(arena *a, const ir_module *m, const layer_facts *l, co
     }
     slot_order o = unpromoted(a, &m->machine, l, bits, l->slots - l->keys);
     o.turned = compiled ? l->turned : NULL;
-    return o;
+    return with_queries_of_step(o, l);
 }
 
 slot_order clustered_order(arena *a, const ir_module *m, const layer_facts *l) {
     if (l->known && !is_original(m, l)) {
-        slot_order o = {.turned = l->turned};
+        slot_order o = {.turned = l->turned ? l->turned + l->first_query : NULL};
         for (int i = 0; i < DTQ_OPERANDS; i++) {
-            o.bits[i] = l->bits[i] + (i == DTQ_K || i == DTQ_V ? l->first_key : 0);
+            o.bits[i] = l->bits[i] + (i == DTQ_K || i == DTQ_V ? l->first_key : l->first_query);
         }
         return o;
     }
@@ -209,5 +219,5 @@ slot_order clustered_order(arena *a, const ir_module *m, const layer_facts *l) {
     for (uint32_t i = 0; i < l->keys; i++) {
         bits[i] = i < l->keys - l->high ? 4 : 8;
     }
-    return unpromoted(a, &m->machine, l, bits, l->slots - l->keys);
+    return with_queries_of_step(unpromoted(a, &m->machine, l, bits, l->slots - l->keys), l);
 }

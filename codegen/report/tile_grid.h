@@ -38,8 +38,8 @@ typedef struct {
 
 /** Precisions of a layer's operands in one order of its slots, and how tiles lie. */
 typedef struct {
-    const uint8_t *bits[DTQ_OPERANDS]; /* q and p [slots], k and v [keys] */
-    const uint8_t *turned;             /* [slots]; NULL: all upright */
+    const uint8_t *bits[DTQ_OPERANDS]; /* q and p [queries], k and v [keys] */
+    const uint8_t *turned;             /* [queries]; NULL: all upright */
 } slot_order;
 
 /** Q.K^T of `queries` and `keys` in this order, reduction over head_dim. */

@@ -44,6 +44,9 @@ dtq_layer layer_facts(arena *a, const ir_module *m, size_t op) {
             size_t count;
             l.bits[i] = ir_runs_expand(a, ir_get(m, op, bit_keys[i]), &count);
         }
+    uint32_t queries = (uint32_t)ir_int(m, op, IR_KEY_queries, 0);
+    l.cached = queries != 0;
+    l.key_only = queries ? l.slots - queries : 0;
     const ir_attr *pinned = ir_get(m, op, IR_KEY_pinned);
     l.ids = layer_ids(a, m, op);
     l.pinned = pinned ? to_ids(a, pinned) : NULL;

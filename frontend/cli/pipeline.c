@@ -41,7 +41,8 @@ ir_module *ir_load(session *s, const char *path) {
 }
 
 /* Options that say what the header or the ops of a module already say. */
-static const option_id fixed_in_ir[] = {OPT_target, OPT_policy, OPT_seq, OPT_linear, OPT_no_cluster, OPT_balance};
+static const option_id fixed_in_ir[] = {OPT_target,     OPT_policy,  OPT_seq,    OPT_linear,
+                                        OPT_no_cluster, OPT_balance, OPT_queries};
 
 static bool load_target(session *s, dtq_machine *out) {
     const char *path = given(s, OPT_target) ? shipped_find(s, "targets", value(s, OPT_target)->text)
@@ -72,6 +73,8 @@ bool source_open(session *s, const char *path, source *out) {
     /* All three are read even if one fails, so that all mistakes are told at once. */
     bool machine_ok = load_target(s, &out->machine);
     out->policy = load_policy(s);
+    if (out->policy && given(s, OPT_queries))
+        out->policy->queries = (uint32_t)value(s, OPT_queries)->number;
     const char *found = shipped_find(s, "models", path);
     if (found && given(s, OPT_explain) && !model_explain(s->arena, found, s->words))
         return usage_error(s, "--explain says what became of an ONNX graph; '%s' is none", path);

@@ -5,7 +5,8 @@
  *
  * Host order. Generated code keeps the rows of a layer's active tokens dense, in the order of its slots, except that
  * slots whose value operand is 4-bit come first and muted slots, which are queries only, last (no bit of a result
- * depends on the order of slots: NUMERICS.md). Keys have an index of their own: the `low` 4-bit slots, then padding to
+ * depends on the order of slots: NUMERICS.md). In a step of generation slots are the queries alone, and key slots,
+ * 4-bit ones first, are of other tokens, too. Keys have an index of their own: the `low` 4-bit slots, then padding to
  * a multiple of DTQ_HOST_LANES, then the others, then padding, so that no vector of keys and no group of four mixes
  * classes.
  *
@@ -40,17 +41,22 @@ enum { DTQ_HOST_Q, DTQ_HOST_K, DTQ_HOST_V, DTQ_HOST_P, DTQ_HOST_OPERANDS };
 
 /** The active tokens of a layer, in host order. Arrays over slots have room for a multiple of 16 of them. */
 typedef struct {
-    uint64_t slots;      /* active tokens */
-    uint64_t key_slots;  /* of them with a key and a value: slots [0, key_slots) */
-    uint64_t low;        /* of these with a 4-bit value operand: slots [0, low) */
+    uint64_t slots;      /* rows: active tokens that are queries */
+    uint64_t key_slots;  /* active tokens that are keys: those of slots [0, key_slots), but in a step */
+    uint64_t low;        /* of these with a 4-bit value operand: key slots [0, low) */
     uint64_t low_keys;   /* low, rounded up to 16: the key index of slot `low` */
     uint64_t keys;       /* key indices, a multiple of 16: low_keys + (key_slots - low) rounded up to 16 */
     const uint32_t *ids; /* [slots] original position */
     /* [slots] slot of the token in the layer before; NULL: the same slot (and in layer 0) */
     const uint32_t *from;
     const uint32_t *key_ids; /* [keys] original position, UINT32_MAX where there is no key */
-    /* Largest code of each slot: [q, k, v] 7 or 127, [p] 15 or 255; [slots] */
+    /* Largest code of each slot, of k and v of each key slot: [q, k, v] 7 or 127, [p] 15 or 255 */
     const float *limits[DTQ_HOST_OPERANDS];
+    const uint32_t
+        *key_rows; /* [key_slots] where a key slot's row of k and v is among those of the buffers, or cached */
+    /* float [positions][row stride of k]: the packing of keys copies the rows of all slots there, by id, and reads keys
+     * and values there. NULL: they are read from the buffers */
+    float *cached_keys, *cached_values;
 } dtq_host_slots;
 
 typedef struct dtq_host_frame {

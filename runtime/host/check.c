@@ -54,6 +54,10 @@ static bool check_input(const dtq_host_model *m, const dtq_stream *s, dtq_error 
     return true;
 }
 
+bool dtq_host_check_stream(const dtq_program *plan, const dtq_stream *s, dtq_error *e) {
+    return check_stream(s, true, e) && check_same(&plan->streams[0], s, e);
+}
+
 bool dtq_host_check(const dtq_host_model *m, const dtq_program *p, bool known, dtq_error *e) {
     if (p->stream_count == 0) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "the plan has no layers for any length");

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/exec.h"
+
 /* ---- variants -------------------------------------------------------------------------------------------------- */
 
 static const char *const level_names[DTQ_HOST_LEVELS] = {[DTQ_HOST_PORTABLE] = "any processor",
@@ -70,8 +72,11 @@ static void lay_out_tables(layout *y, dtq_host *h, uint32_t layer) {
     dtq_host_tables t = {.ids = take(y, h->slot_room, sizeof *t.ids),
                          .from = take(y, h->slot_room, sizeof *t.from),
                          .key_ids = take(y, h->key_room, sizeof *t.key_ids),
-                         .rank = take(y, h->slot_room, sizeof *t.rank)};
-    dtq_host_slots s = {.ids = t.ids, .from = t.from, .key_ids = t.key_ids};
+                         .rank = take(y, h->slot_room, sizeof *t.rank),
+                         .key_rows = take(y, h->slot_room, sizeof *t.key_rows),
+                         .key_slot_ids = take(y, h->slot_room, sizeof *t.key_slot_ids),
+                         .key_rank = take(y, h->slot_room, sizeof *t.key_rank)};
+    dtq_host_slots s = {.ids = t.ids, .from = t.from, .key_ids = t.key_ids, .key_rows = t.key_rows};
     for (int o = 0; o < DTQ_HOST_OPERANDS; o++) {
         t.limits[o] = take(y, h->slot_room, sizeof *t.limits[o]);
         s.limits[o] = t.limits[o];
@@ -264,23 +269,51 @@ static void gather_rows(dtq_host_frame *f, uint64_t argument, uint64_t first, ui
 }
 
 bool dtq_host_run(dtq_host *h, uint32_t seq, const dtq_input *in, bool want_importance, dtq_output *out, dtq_error *e) {
-    enum { ROWS_AT_ONCE = 64 };
-    *out = (dtq_output){0};
     const dtq_stream *s = dtq_program_stream(h->plan, seq);
     if (s == NULL) {
+        *out = (dtq_output){0};
         return dtq_fail(e, DTQ_BAD_INPUT, "the model has no plan for %u tokens", seq);
     }
-    if (!check_run_input(s, in, e)) {
+    return dtq_host_run_stream(h, s, in, NULL, want_importance, out, e);
+}
+
+/* Sums of importance are kept with the output until the run has succeeded. */
+static void keep_sums(const dtq_host *h) {
+    const dtq_stream *s = h->stream;
+    for (uint32_t l = 0; l < s->layer_count; l++) {
+        const size_t at = (size_t)l * s->seq;
+        uint64_t *to = dtq_cache_layer(h->cache, l).importance;
+        for (uint32_t id = 0; id < s->seq; id++) {
+            to[id] = h->output->bits[at + id] != 0 ? h->output->importance[at + id] : to[id];
+        }
+    }
+    dtq_cache_advance(h->cache, s->seq);
+    if (!h->want_importance) {
+        free(h->output->importance);
+        h->output->importance = NULL;
+    }
+}
+
+bool dtq_host_run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dtq_cache *cache, bool want_importance,
+                         dtq_output *out, dtq_error *e) {
+    enum { ROWS_AT_ONCE = 64 };
+    *out = (dtq_output){0};
+    const uint32_t seq = s->seq;
+    if (seq > h->slot_room) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "%u tokens, and the model has a plan for %zu at most", seq, h->slot_room);
+    }
+    if (!check_run_input(s, in, e) || !dtq_host_check_stream(h->plan, s, e) || !dtq_cache_fits(cache, s, e)) {
         return false;
     }
     dtq_host_pool_wake(h->pool);
-    if (!make_output(s, want_importance, out, e)) {
+    if (!make_output(s, want_importance || cache != NULL, out, e)) {
         return false;
     }
     h->stream = s;
     h->input = in;
     h->output = out;
     h->want_importance = want_importance;
+    h->cache = cache;
     h->failure = (dtq_host_failure){0};
     dtq_host_frame *f = &h->frame;
     f->seq = seq;
@@ -293,6 +326,9 @@ bool dtq_host_run(dtq_host *h, uint32_t seq, const dtq_input *in, bool want_impo
         dtq_host_parallel(f, f->layers[0].slots, 1, ROWS_AT_ONCE, gather_rows, o);
     }
     h->variant->run(f);
+    if (f->failed == 0 && cache != NULL) {
+        keep_sums(h);
+    }
     if (f->failed == 0) {
         return true;
     }

@@ -53,6 +53,8 @@ const float *dtq_host_table_row(dtq_host *h, uint64_t site, uint64_t row, float 
 /** Checks model and plan, of which nothing is trusted that could lead out of bounds here. `known`: the plan passed
  *  dtq_program_check. */
 bool dtq_host_check(const dtq_host_model *model, const dtq_program *plan, bool known, dtq_error *e);
+/** Checks that a stream of a checked program has the layers of the plan. */
+bool dtq_host_check_stream(const dtq_program *plan, const dtq_stream *s, dtq_error *e);
 
 /* ---- select.c: the tokens of the layers ------------------------------------------------------------------------ */
 
@@ -60,7 +62,8 @@ bool dtq_host_check(const dtq_host_model *model, const dtq_program *plan, bool k
 typedef struct {
     uint32_t *ids, *from, *key_ids;
     float *limits[DTQ_HOST_OPERANDS];
-    uint32_t *rank; /* [slots] place of a slot among those of the plan */
+    uint32_t *rank;                               /* [slots] place of a slot among those of the plan */
+    uint32_t *key_rows, *key_slot_ids, *key_rank; /* [key_slots] */
 } dtq_host_tables;
 
 /** Prepares the run of h->stream: layer 0, and whose importance is computed. */
@@ -117,6 +120,7 @@ struct dtq_host {
     const dtq_input *input;
     dtq_output *output;
     bool want_importance;
+    dtq_cache *cache;     /* or NULL */
     pthread_mutex_t lock; /* of failure */
     dtq_host_failure failure;
 };

@@ -28,9 +28,18 @@ void dtq_host_broken(dtq_host *h, dtq_status status, const char *message) {
     record(h, &f);
 }
 
+/* Whether its slots are key slots. */
+static bool is_of_key(const dtq_host_site *s) {
+    return s->kind == DTQ_HOST_SITE_K || s->kind == DTQ_HOST_SITE_V;
+}
+
 /* Rank of a slot: its place in the plan's order, in which the other engines go over the tokens. */
 static uint64_t rank_of(const dtq_host *h, const dtq_host_site *s, uint64_t slot) {
-    return slot < h->layers[s->layer].slots ? h->tables[s->layer].rank[slot] : slot;
+    const dtq_host_tables *t = &h->tables[s->layer];
+    if (is_of_key(s)) {
+        return slot < h->layers[s->layer].key_slots ? t->key_rank[slot] : slot;
+    }
+    return slot < h->layers[s->layer].slots ? t->rank[slot] : slot;
 }
 
 void dtq_host_bad(dtq_host_frame *f, uint64_t site, uint64_t slot, uint64_t head) {
@@ -82,7 +91,8 @@ void dtq_host_report(const dtq_host *h, dtq_error *e) {
     const dtq_host_site *s = &h->model->sites[f->site];
     const dtq_host_slots *slots = &h->layers[s->layer];
     const unsigned layer = (unsigned)s->layer;
-    const unsigned token = f->slot < slots->slots ? slots->ids[f->slot] : UINT32_MAX;
+    const uint32_t *ids = is_of_key(s) ? h->tables[s->layer].key_slot_ids : slots->ids;
+    const unsigned token = f->slot < (is_of_key(s) ? slots->key_slots : slots->slots) ? ids[f->slot] : UINT32_MAX;
     if (s->kind <= DTQ_HOST_SITE_V) {
         (void)dtq_fail(e, DTQ_BAD_INPUT,
                        "layer %u, operand %c, head %llu, token %u: a value is not finite, or 2^50 or more", layer,

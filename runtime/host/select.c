@@ -34,7 +34,21 @@ static bool is_ranked(const dtq_layer *l, const dtq_layer *next) {
 /* Whether attention of the layer adds up importance. */
 static bool is_asked(const dtq_host *h, uint64_t layer) {
     const dtq_stream *s = h->stream;
-    return h->want_importance || (layer + 1 < s->layer_count && is_ranked(&s->layers[layer], &s->layers[layer + 1]));
+    return h->want_importance || h->cache != NULL ||
+           (layer + 1 < s->layer_count && is_ranked(&s->layers[layer], &s->layers[layer + 1]));
+}
+
+/* Adds what earlier runs have summed up, keeps that for the output and the cache, and puts the rule's value in its
+ * place. */
+static void accumulate(dtq_host *h, uint64_t layer) {
+    const dtq_layer *l = &h->stream->layers[layer];
+    const uint32_t seq = h->stream->seq, *ids = h->tables[layer].key_slot_ids;
+    const uint64_t *before = dtq_cache_layer(h->cache, (uint32_t)layer).importance;
+    uint64_t *kept = h->output->importance + layer * seq;
+    for (uint64_t i = 0; i < h->layers[layer].key_slots; i++) {
+        kept[ids[i]] = before[ids[i]] + h->values[i];
+        h->values[i] = l->importance == DTQ_IMPORTANCE_MEAN ? kept[ids[i]] / (seq - ids[i]) : kept[ids[i]];
+    }
 }
 
 /* h->values of the keys from what the workers have added up, which is zero again afterwards. */
@@ -53,8 +67,12 @@ static void finish_importance(dtq_host *h, uint64_t layer) {
         }
         memset(sums, 0, t->keys * sizeof *sums);
     }
-    if (l->importance != DTQ_IMPORTANCE_MEAN) {
-        dtq_replace_importance(l, (uint32_t)layer, t->ids, values);
+    const uint32_t *ids = h->tables[layer].key_slot_ids;
+    if (h->cache != NULL) {
+        accumulate(h, layer);
+    }
+    if (l->importance != DTQ_IMPORTANCE_MEAN || h->cache != NULL) {
+        dtq_replace_importance(l, (uint32_t)layer, ids, values);
         return;
     }
     if (!l->causal) {
@@ -75,10 +93,10 @@ static void finish_importance(dtq_host *h, uint64_t layer) {
 }
 
 static void keep_importance(const dtq_host *h, uint64_t layer) {
-    const dtq_host_slots *t = &h->layers[layer];
+    const uint32_t *ids = h->tables[layer].key_slot_ids;
     uint64_t *to = h->output->importance + layer * h->stream->seq;
-    for (uint64_t i = 0; i < t->key_slots; i++) {
-        to[t->ids[i]] = h->values[i];
+    for (uint64_t i = 0; i < h->layers[layer].key_slots; i++) {
+        to[ids[i]] = h->values[i];
     }
 }
 
@@ -98,12 +116,12 @@ static bool fill_from(dtq_host *h, uint64_t layer) {
     return all;
 }
 
-static void fill_key_ids(const dtq_host_slots *t, uint32_t *key_ids) {
-    memcpy(key_ids, t->ids, t->low * sizeof *key_ids);
+static void fill_key_ids(const dtq_host_slots *t, const uint32_t *ids, uint32_t *key_ids) {
+    memcpy(key_ids, ids, t->low * sizeof *key_ids);
     for (uint64_t i = t->low; i < t->low_keys; i++) {
         key_ids[i] = UINT32_MAX;
     }
-    memcpy(key_ids + t->low_keys, t->ids + t->low, (t->key_slots - t->low) * sizeof *key_ids);
+    memcpy(key_ids + t->low_keys, ids + t->low, (t->key_slots - t->low) * sizeof *key_ids);
     for (uint64_t i = t->low_keys + t->key_slots - t->low; i < t->keys; i++) {
         key_ids[i] = UINT32_MAX;
     }
@@ -115,7 +133,7 @@ static void fill(dtq_host *h, uint64_t layer, const uint32_t *ids, const uint8_t
     const dtq_layer *l = &h->stream->layers[layer];
     const dtq_host_tables *to = &h->tables[layer];
     dtq_host_slots *t = &h->layers[layer];
-    const uint32_t n = l->slots, first = dtq_first_key(l), keys = dtq_keys(l);
+    const uint32_t first = dtq_first_key(l), keys = dtq_keys(l), n = dtq_queries(l), first_query = dtq_first_query(l);
     uint32_t low = 0;
     for (uint32_t i = first; i < first + keys; i++) {
         low += bits[DTQ_V][i] == 4;
@@ -124,28 +142,41 @@ static void fill(dtq_host *h, uint64_t layer, const uint32_t *ids, const uint8_t
     t->key_slots = keys;
     t->low = low;
     t->low_keys = round_lanes(low);
+    const bool cached = h->cache != NULL;
+    t->cached_keys = cached ? dtq_cache_layer(h->cache, (uint32_t)layer).k : NULL;
+    t->cached_values = cached ? dtq_cache_layer(h->cache, (uint32_t)layer).v : NULL;
     t->keys = t->low_keys + round_lanes(keys - low);
     uint8_t *chosen = h->output->bits + layer * h->stream->seq;
     enum { LOW, HIGH, MUTED, KINDS };
     uint32_t at[KINDS] = {0, low, keys};
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < l->slots; i++) {
         const bool is_key = i >= first && i < first + keys;
-        const uint32_t slot = at[!is_key ? MUTED : bits[DTQ_V][i] == 4 ? LOW : HIGH]++;
-        to->ids[slot] = ids[i];
-        to->rank[slot] = i;
-        for (int o = 0; o < DTQ_OPERANDS; o++) {
-            to->limits[o][slot] = largest[o][bits[o][i] == 8];
+        uint32_t slot = at[!is_key ? MUTED : bits[DTQ_V][i] == 4 ? LOW : HIGH]++;
+        if (is_key) {
+            to->key_slot_ids[slot] = ids[i];
+            to->key_rows[slot] = cached ? ids[i] : slot;
+            to->key_rank[slot] = i;
+            to->limits[DTQ_HOST_K][slot] = largest[DTQ_HOST_K][bits[DTQ_K][i] == 8];
+            to->limits[DTQ_HOST_V][slot] = largest[DTQ_HOST_V][bits[DTQ_V][i] == 8];
+        }
+        if (l->key_only != 0) { /* rows are those of the queries, in the plan's order */
+            slot = i - first_query;
+        }
+        if (slot < n) {
+            to->ids[slot] = ids[i];
+            to->rank[slot] = i;
+            to->limits[DTQ_HOST_Q][slot] = largest[DTQ_HOST_Q][bits[DTQ_Q][i] == 8];
+            to->limits[DTQ_HOST_P][slot] = largest[DTQ_HOST_P][bits[DTQ_P][i] == 8];
         }
         chosen[ids[i]] = dtq_chosen_bits(l, bits, i);
     }
     for (uint32_t i = n; i < round_lanes(n); i++) {
         to->ids[i] = 0;
         to->from[i] = 0;
-        for (int o = 0; o < DTQ_OPERANDS; o++) {
-            to->limits[o][i] = largest[o][1];
-        }
+        to->limits[DTQ_HOST_Q][i] = largest[DTQ_HOST_Q][1];
+        to->limits[DTQ_HOST_P][i] = largest[DTQ_HOST_P][1];
     }
-    fill_key_ids(t, to->key_ids);
+    fill_key_ids(t, to->key_slot_ids, to->key_ids);
     if (layer > 0) {
         if (!fill_from(h, layer)) {
             dtq_host_broken(h, DTQ_BAD_PROGRAM, "a layer of the plan has a token that the layer before has not");
@@ -174,8 +205,9 @@ static void choose(dtq_host *h, uint64_t layer) {
     }
     if (l->ids == NULL) {
         const dtq_host_slots *last = &h->layers[layer - 1];
-        const uint32_t keys = (uint32_t)last->key_slots, muted = (uint32_t)last->slots - keys;
-        dtq_select_slots(l, h->values, last->ids, keys, last->ids + keys, muted, h->chosen_ids, h->chosen_high);
+        const uint32_t keys = (uint32_t)last->key_slots, muted = h->stream->layers[layer - 1].muted;
+        const uint32_t *key_ids = h->tables[layer - 1].key_slot_ids; /* muted ones are the slots behind the keys */
+        dtq_select_slots(l, h->values, key_ids, keys, last->ids + keys, muted, h->chosen_ids, h->chosen_high);
     } else if (!known) {
         dtq_choose_without_importance(l, h->chosen_high);
     }
@@ -212,7 +244,7 @@ void dtq_host_select(dtq_host_frame *f, uint64_t layer) {
     } else {
         memset(h->values, 0, h->layers[layer].key_slots * sizeof *h->values);
     }
-    if (h->want_importance) {
+    if (h->want_importance && h->cache == NULL) {
         keep_importance(h, layer);
     }
     if (layer + 1 < s->layer_count) {

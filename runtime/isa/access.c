@@ -95,7 +95,8 @@ static void add_topk_op(list *l, const dtq_stream *s, const dtq_layer *layer, co
         return;
     }
     add(l, DTQ_MEM_IMPORTANCE, DTQ_READS, GET(TOPK, acc), accumulators);
-    add(l, DTQ_MEM_DRAM, DTQ_WRITES, layer->importance_at, 8 * (uint64_t)s->seq);
+    add(l, DTQ_MEM_DRAM, layer->cached ? DTQ_READS | DTQ_WRITES : DTQ_WRITES, layer->importance_at,
+        8 * (uint64_t)s->seq);
     if (GET(TOPK, select))
         add(l, DTQ_MEM_IDS, DTQ_WRITES, GET(TOPK, layer) + 1, 1);
 }

@@ -14,9 +14,9 @@ static const char *const section_names[SECTION_KINDS] = {"PROGRAM", "MACHINE", "
 enum {
     LAYER_IDS = 1u << DTQ_OPERANDS,              /* ids follow */
     LAYER_ALL_TOKENS = 1u << (DTQ_OPERANDS + 1), /* ids are 0, 1, 2, ... */
-    LAYER_MUTED = 1u << (DTQ_OPERANDS + 2),      /* how many slots are muted follows */
+    LAYER_ROLES = 1u << (DTQ_OPERANDS + 2),      /* muted, key_only and cached follow, not all of them 0 */
     LAYER_AGAIN = 1u << 7,                       /* the layer before once more; nothing follows */
-    LAYER_KNOWN = LAYER_IDS - 1 + LAYER_IDS + LAYER_ALL_TOKENS + LAYER_MUTED
+    LAYER_KNOWN = LAYER_IDS - 1 + LAYER_IDS + LAYER_ALL_TOKENS + LAYER_ROLES
 };
 enum {
     STREAM_KINDS = SECTION_KINDS - STREAM,
@@ -130,13 +130,17 @@ static void put_layer(sink *s, const dtq_layer *l, const dtq_layer *before) {
     unsigned tables = !l->ids ? 0 : counts_up(l->ids, l->slots) ? LAYER_ALL_TOKENS : LAYER_IDS;
     for (unsigned o = 0; o < DTQ_OPERANDS; o++)
         tables |= l->bits[o] ? 1u << o : 0;
-    tables |= l->muted ? LAYER_MUTED : 0;
+    bool roles = l->muted || l->key_only || l->cached;
+    tables |= roles ? LAYER_ROLES : 0;
     put(s, tables, 1);
     const uint32_t counts[] = {l->slots, l->high, l->heads, l->kv_heads, l->head_dim};
     for (unsigned i = 0; i < 5; i++)
         put(s, counts[i], 4);
-    if (l->muted)
+    if (roles) {
         put(s, l->muted, 4);
+        put(s, l->key_only, 4);
+        put(s, l->cached, 1);
+    }
     put(s, l->causal, 1);
     put(s, l->order, 1);
     put(s, l->importance, 1);
@@ -438,10 +442,13 @@ static void get_layer(cursor *c, dtq_pool *pool, dtq_layer *l, const dtq_layer *
     l->heads = get32(c);
     l->kv_heads = get32(c);
     l->head_dim = get32(c);
-    if (tables & LAYER_MUTED)
+    if (tables & LAYER_ROLES) {
         l->muted = get32(c);
-    if ((tables & LAYER_MUTED) && !l->muted)
-        c->bad = true;
+        l->key_only = get32(c);
+        l->cached = get8(c);
+        if (!l->muted && !l->key_only && !l->cached)
+            c->bad = true;
+    }
     l->causal = get8(c);
     l->order = get8(c);
     l->importance = get8(c);

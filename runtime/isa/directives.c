@@ -64,6 +64,8 @@ static const dtq_attr layer_rows[] = {
     INT(dtq_layer, "slots", slots),
     INT(dtq_layer, "high", high),
     INT_OR(dtq_layer, "muted", muted, 0),
+    INT_OR(dtq_layer, "key_only", key_only, 0),
+    WORD_OR(dtq_layer, "cached", cached, "no|yes"),
     INT(dtq_layer, "heads", heads),
     INT(dtq_layer, "kv_heads", kv_heads),
     INT(dtq_layer, "head_dim", head_dim),

@@ -86,6 +86,12 @@ const char *dtq_layer_wrong(const dtq_layer *l, uint32_t seq) {
         return "more high-precision tokens than slots";
     if (l->muted > l->slots - l->high || l->muted == l->slots)
         return "muted is not below the slots, or takes 8-bit ones";
+    if (l->cached > 1 || (l->cached && !l->causal))
+        return "cached is no known word, or without a causal mask";
+    if (l->key_only >= l->slots || (l->key_only && (l->muted || !l->cached)))
+        return "key_only is not below the slots, beside muted ones, or without a cache";
+    if (l->key_only && l->order != DTQ_ORDER_ORIGINAL && dtq_queries(l) > l->high)
+        return "the queries are not all 8-bit";
     if (l->kv_heads == 0 || l->heads > DTQ_HEADS_MAX || l->heads < l->kv_heads || l->heads % l->kv_heads)
         return "heads is not a multiple of kv_heads, or neither is in 1..4096";
     if (l->head_dim == 0 || l->head_dim > DTQ_HEAD_DIM_MAX)
@@ -108,12 +114,13 @@ static bool same_bytes(const void *a, const void *b, size_t bytes) {
 }
 
 bool dtq_layer_same(const dtq_layer *a, const dtq_layer *b) {
-    bool same = a->slots == b->slots && a->high == b->high && a->muted == b->muted && a->heads == b->heads &&
-                a->kv_heads == b->kv_heads && a->head_dim == b->head_dim && a->causal == b->causal &&
-                a->order == b->order && a->importance == b->importance && a->prob_bits == b->prob_bits &&
-                a->q == b->q && a->k == b->k && a->v == b->v && a->q_scale == b->q_scale && a->k_scale == b->k_scale &&
-                a->v_scale == b->v_scale && a->out == b->out && a->importance_at == b->importance_at &&
-                a->pinned_count == b->pinned_count && same_bytes(a->ids, b->ids, a->slots * sizeof *a->ids) &&
+    bool same = a->slots == b->slots && a->high == b->high && a->muted == b->muted && a->key_only == b->key_only &&
+                a->cached == b->cached && a->heads == b->heads && a->kv_heads == b->kv_heads &&
+                a->head_dim == b->head_dim && a->causal == b->causal && a->order == b->order &&
+                a->importance == b->importance && a->prob_bits == b->prob_bits && a->q == b->q && a->k == b->k &&
+                a->v == b->v && a->q_scale == b->q_scale && a->k_scale == b->k_scale && a->v_scale == b->v_scale &&
+                a->out == b->out && a->importance_at == b->importance_at && a->pinned_count == b->pinned_count &&
+                same_bytes(a->ids, b->ids, a->slots * sizeof *a->ids) &&
                 (!a->pinned_count || same_bytes(a->pinned, b->pinned, a->pinned_count * sizeof *a->pinned));
     for (unsigned o = 0; o < DTQ_OPERANDS; o++)
         same = same && same_bytes(a->bits[o], b->bits[o], a->slots);

@@ -145,6 +145,14 @@ static bool check_keys(const verifier *v, const dtq_field_info *f, uint64_t firs
                       end - 1);
 }
 
+static bool check_queries(const verifier *v, const dtq_field_info *f, uint64_t first, uint64_t count,
+                          const dtq_layer *l) {
+    uint32_t queries = dtq_first_query(l), end = queries + dtq_queries(l);
+    return (first >= queries && first + count <= end) ||
+           fail_instr(v, "%s + %s leaves the layer's queries, slots %" PRIu32 " to %" PRIu32, f[0].name, f[1].name,
+                      queries, end - 1);
+}
+
 static bool check_fields(const verifier *v, const dtq_instr *in) {
     const dtq_op_info *op = &dtq_ops[in->op];
     unsigned queues = DTQ_ARRAY0 + (unsigned)v->program->machine.vssa_arrays;
@@ -170,7 +178,8 @@ static bool check_fields(const verifier *v, const dtq_instr *in) {
             break;
         case DTQ_KIND_SLOT:
             ok = check_slots(v, f, in->f[i], in->f[i + 1], l->slots) &&
-                 (!counts_keys(in, f) || check_keys(v, f, in->f[i], in->f[i + 1], l));
+                 (counts_keys(in, f) ? check_keys(v, f, in->f[i], in->f[i + 1], l)
+                                     : check_queries(v, f, in->f[i], in->f[i + 1], l));
             break;
         case DTQ_KIND_TENSOR:
             ok = check_tensor(v, f, in->f[i]);

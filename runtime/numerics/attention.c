@@ -16,6 +16,14 @@ static size_t end_of_keys(const dtq_attention *a) {
     return a->keys == 0 ? a->slots : (size_t)a->first_key + a->keys;
 }
 
+static size_t first_query(const dtq_attention *a) {
+    return a->queries == 0 ? 0 : a->first_query;
+}
+
+static size_t end_of_queries(const dtq_attention *a) {
+    return a->queries == 0 ? a->slots : (size_t)a->first_query + a->queries;
+}
+
 static unsigned class_of(uint8_t bits) {
     return bits == 4 ? LOW_CLASS : HIGH_CLASS;
 }
@@ -187,7 +195,7 @@ static void attend_row(const dtq_attention *a, work *w, size_t i, size_t head) {
 /* How many query slots see key slot j. */
 static uint64_t rows_that_see(const dtq_attention *a, size_t j) {
     uint64_t rows = 0;
-    for (size_t i = 0; i < a->slots; i++) {
+    for (size_t i = first_query(a); i < end_of_queries(a); i++) {
         rows += sees(a, i, j);
     }
     return rows;
@@ -195,6 +203,10 @@ static uint64_t rows_that_see(const dtq_attention *a, size_t j) {
 
 static bool is_key(const dtq_attention *a, size_t slot) {
     return slot >= first_key(a) && slot < end_of_keys(a);
+}
+
+static bool is_query(const dtq_attention *a, size_t slot) {
+    return slot >= first_query(a) && slot < end_of_queries(a);
 }
 
 bool dtq_attention_check(const dtq_attention *a, dtq_error *e) {
@@ -206,12 +218,16 @@ bool dtq_attention_check(const dtq_attention *a, dtq_error *e) {
         return dtq_fail(e, DTQ_BAD_INPUT, "keys %u to %u are not among %u tokens", a->first_key, a->first_key + a->keys,
                         a->slots);
     }
+    if (a->first_query > a->slots || a->queries > a->slots - a->first_query) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "queries %u to %u are not among %u tokens", a->first_query,
+                        a->first_query + a->queries, a->slots);
+    }
     const float *const in[3] = {a->q, a->k, a->v};
     for (int o = 0; o < 3; o++) {
         const size_t heads = o == DTQ_Q ? a->heads : a->kv_heads;
         for (size_t at = 0; at < a->slots * heads; at++) {
             float scale;
-            const bool used = o == DTQ_Q || is_key(a, at / heads);
+            const bool used = o == DTQ_Q ? is_query(a, at / heads) : is_key(a, at / heads);
             if (used && !dtq_scale(in[o] + at * a->head_dim, a->head_dim, 1, 8, &scale)) {
                 return dtq_fail(e, DTQ_BAD_INPUT,
                                 "operand %c, head %zu, token %u: a value is not finite, or 2^50 or more", "qkv"[o],
@@ -227,7 +243,7 @@ bool dtq_attention_ref(const dtq_attention *a, dtq_error *e) {
     if (!dtq_attention_check(a, e) || !work_init(&w, a, e)) {
         return false;
     }
-    quantise_rows(a->q, 0, a->slots, a->heads, a->head_dim, a->bits[DTQ_Q], w.q, w.q_scale);
+    quantise_rows(a->q, first_query(a), end_of_queries(a), a->heads, a->head_dim, a->bits[DTQ_Q], w.q, w.q_scale);
     quantise_rows(a->k, first_key(a), end_of_keys(a), a->kv_heads, a->head_dim, a->bits[DTQ_K], w.k, w.k_scale);
     if (a->causal) {
         quantise_rows(a->v, first_key(a), end_of_keys(a), a->kv_heads, a->head_dim, a->bits[DTQ_V], w.v, w.v_scale);
@@ -235,7 +251,7 @@ bool dtq_attention_ref(const dtq_attention *a, dtq_error *e) {
         quantise_classes(a, &w);
     }
     for (size_t head = 0; head < a->heads; head++) {
-        for (size_t i = 0; i < a->slots; i++) {
+        for (size_t i = first_query(a); i < end_of_queries(a); i++) {
             attend_row(a, &w, i, head);
         }
     }

@@ -16,10 +16,12 @@ bool dtq_attention_fp32(const dtq_attention *a, dtq_error *e) {
     }
     const dtq_kernels *kernels = dtq_kernels_choose(false);
     const size_t first = a->keys == 0 ? 0 : a->first_key, end = a->keys == 0 ? a->slots : first + a->keys;
+    const size_t first_query = a->queries == 0 ? 0 : a->first_query;
+    const size_t end_of_queries = a->queries == 0 ? a->slots : first_query + a->queries;
     const float scale = dtq_score_scale(a->head_dim);
     for (size_t h = 0; h < a->heads; h++) {
         const size_t kv = h / (a->heads / a->kv_heads);
-        for (size_t i = 0; i < a->slots; i++) {
+        for (size_t i = first_query; i < end_of_queries; i++) {
             const float *q = a->q + (i * a->heads + h) * a->head_dim;
             float *out = a->out + (i * a->heads + h) * a->head_dim;
             float largest = 0.0f, z = 0.0f;

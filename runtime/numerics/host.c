@@ -31,7 +31,10 @@ static bool rows_of_layer(const dtq_exec *x, uint64_t layer, rows_of *r, dtq_err
                         (unsigned long long)layer);
     }
     const dtq_layer *l = &x->stream->layers[layer];
-    *r = (rows_of){l, slots, (uint32_t)layer, slots->ids, x->exact ? x->stream->seq : l->slots};
+    /* Where every token is in its place, the queries are the last ones. */
+    const uint32_t rows = x->exact && !l->cached ? x->stream->seq : dtq_queries(l);
+    const uint32_t first = x->exact ? x->stream->seq - rows : dtq_first_query(l);
+    *r = (rows_of){l, slots, (uint32_t)layer, slots->ids + first, rows};
     return true;
 }
 
@@ -407,7 +410,7 @@ static bool bad_operand(const quant *q, size_t head, uint32_t id, dtq_error *e) 
 static bool quant_rows(const quant *q, int8_t *scratch, dtq_error *e) {
     const size_t dim = q->rows->layer->head_dim;
     for (uint32_t i = q->first; i < q->end; i++) {
-        const uint32_t id = q->rows->ids[i];
+        const uint32_t id = q->rows->slots->ids[i];
         for (size_t h = 0; h < q->heads; h++) {
             const size_t at = h * q->seq + id;
             if (!q->kernels->quantise_row(q->src + ((size_t)id * q->heads + h) * dim, dim, q->bits[i], scratch,
@@ -424,12 +427,12 @@ static bool quant_rows(const quant *q, int8_t *scratch, dtq_error *e) {
 static bool quant_classes(const quant *q, float *largest, int8_t *scratch, dtq_error *e) {
     const size_t dim = q->rows->layer->head_dim, width = q->heads * dim;
     for (uint32_t i = q->first; i < q->end; i++) {
-        const float *row = q->src + q->rows->ids[i] * width;
+        const float *row = q->src + q->rows->slots->ids[i] * width;
         float *m = largest + (q->bits[i] == 4 ? 0 : width);
         for (size_t c = 0; c < width; c++) {
             const float a = fabsf(row[c]);
             if (!(a < 0x1p50f)) {
-                return bad_operand(q, c / dim, q->rows->ids[i], e);
+                return bad_operand(q, c / dim, q->rows->slots->ids[i], e);
             }
             m[c] = a > m[c] ? a : m[c];
         }
@@ -438,7 +441,7 @@ static bool quant_classes(const quant *q, float *largest, int8_t *scratch, dtq_e
         (void)dtq_scale(&largest[c], 1, 1, c < width ? 4 : 8, &q->scales[c]);
     }
     for (uint32_t i = q->first; i < q->end; i++) {
-        const uint32_t id = q->rows->ids[i];
+        const uint32_t id = q->rows->slots->ids[i];
         const float *scales = q->scales + (q->bits[i] == 4 ? 0 : width);
         for (size_t h = 0; h < q->heads; h++) {
             q->kernels->quantise_by(q->src + id * width + h * dim, scales + h * dim, dim, q->bits[i], scratch);
@@ -476,13 +479,13 @@ static bool host_quant(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     float *largest = classes ? calloc(2 * width, sizeof *largest) : NULL;
     int8_t *scratch = malloc(l->head_dim);
     bool ok = scratch != NULL && (!classes || largest != NULL);
-    const bool all = operand == DTQ_Q || x->exact;
-    const uint32_t first = all ? 0 : dtq_first_key(l);
+    const bool is_query = operand == DTQ_Q;
+    const uint32_t first = is_query ? dtq_first_query(l) : dtq_first_key(l);
     const quant q = {.kernels = dtq_kernels_choose(x->scalar),
                      .rows = &r,
                      .bits = r.slots->bits[operand],
                      .first = first,
-                     .end = all ? r.rows : first + dtq_keys(l),
+                     .end = first + (is_query ? dtq_queries(l) : dtq_keys(l)),
                      .seq = seq,
                      .heads = heads,
                      .src = src,

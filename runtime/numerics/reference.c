@@ -23,8 +23,10 @@ static void gather(const dtq_exec *x, uint64_t src, const uint32_t *ids, uint32_
 static void scatter(dtq_exec *x, const dtq_layer *l, const uint32_t *ids, const dtq_attention *a) {
     const size_t bytes = (size_t)a->heads * a->head_dim * sizeof(float);
     for (uint32_t i = 0; i < a->slots; i++) {
-        memcpy(x->dram + l->out + ids[i] * bytes, a->out + i * (bytes / sizeof(float)), bytes);
-        if (a->importance != NULL) {
+        if (i >= a->first_query && i - a->first_query < a->queries) {
+            memcpy(x->dram + l->out + ids[i] * bytes, a->out + i * (bytes / sizeof(float)), bytes);
+        }
+        if (a->importance != NULL && !l->cached) {
             memcpy(x->dram + l->importance_at + ids[i] * sizeof(uint64_t), &a->importance[i], sizeof(uint64_t));
         }
     }
@@ -34,6 +36,7 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
     const dtq_layer *l = &x->stream->layers[p->layer];
     const dtq_slots *t = &x->slots[p->layer];
     const uint32_t n = x->exact ? x->stream->seq : l->slots;
+    const uint32_t queries = x->exact && !l->cached ? n : dtq_queries(l); /* exact: the last slots */
     const size_t q_width = (size_t)l->heads * l->head_dim, kv_width = (size_t)l->kv_heads * l->head_dim;
     float *floats = malloc(n * (2 * q_width + 2 * kv_width) * sizeof *floats);
     uint64_t *importance = malloc(n * sizeof *importance);
@@ -53,8 +56,11 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
         .head_dim = l->head_dim,
         .first_key = x->exact ? 0 : dtq_first_key(l),
         .keys = x->exact ? n : dtq_keys(l),
+        .first_query = x->exact ? n - queries : dtq_first_query(l),
+        .queries = queries,
         .causal = l->causal != 0,
-        .importance_rule = l->importance == DTQ_IMPORTANCE_MEAN ? DTQ_IMPORTANCE_MEAN : DTQ_IMPORTANCE_SUM,
+        .importance_rule =
+            l->importance == DTQ_IMPORTANCE_MEAN && !l->cached ? DTQ_IMPORTANCE_MEAN : DTQ_IMPORTANCE_SUM,
         .ids = t->ids,
         .bits = {t->bits[DTQ_Q], t->bits[DTQ_K], t->bits[DTQ_V], t->bits[DTQ_P]},
         .q = q,
@@ -67,6 +73,9 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
     const bool ok = disturbed && (x->exact ? dtq_attention_fp32(&a, e) : dtq_attention_ref(&a, e));
     if (ok) {
         if (!x->exact) {
+            if (l->cached) {
+                dtq_exec_accumulate(x, p->layer, importance + a.first_key);
+            }
             dtq_replace_importance(l, p->layer, t->ids + a.first_key, importance + a.first_key);
         }
         scatter(x, l, t->ids, &a);

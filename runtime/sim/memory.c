@@ -91,6 +91,10 @@ static bool check_layer(const dtq_sim *sim, uint32_t index, dtq_error *e) {
         l->head_dim > 65536) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: impossible numbers of slots, heads or channels", index);
     }
+    if (l->key_only >= l->slots || (l->key_only && (l->muted || !l->cached)) ||
+        (l->key_only && l->order != DTQ_ORDER_ORIGINAL && dtq_queries(l) > l->high)) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: impossible numbers of queries", index);
+    }
     for (unsigned o = 0; o < DTQ_OPERANDS; o++) {
         for (uint32_t i = 0; l->bits[o] && i < l->slots; i++) {
             if (l->bits[o][i] != 4 && l->bits[o][i] != 8) {
@@ -149,8 +153,10 @@ static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **lay
     for (unsigned f = 0; *layer && f < op->field_count; f++) {
         const uint64_t value = in->f[f];
         const dtq_field_kind kind = op->fields[f].kind;
-        if (kind == DTQ_KIND_SLOT && (key_or_value || strcmp(op->fields[f].name, "col") == 0)) {
-            const uint64_t first = dtq_first_key(*layer), end = first + dtq_keys(*layer);
+        if (kind == DTQ_KIND_SLOT) {
+            const bool of_keys = key_or_value || strcmp(op->fields[f].name, "col") == 0;
+            const uint64_t first = of_keys ? dtq_first_key(*layer) : dtq_first_query(*layer);
+            const uint64_t end = first + (of_keys ? dtq_keys(*layer) : dtq_queries(*layer));
             if (value < first || value >= end || in->f[f + 1] > end - value) {
                 return bad_field(index, op, f, value, e);
             }

@@ -64,11 +64,13 @@ bool dtq_sim_topk(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
         return dtq_sim_no_memory(e);
     }
     memcpy(importance, sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, TOPK, acc), keys * sizeof *importance);
-    if (l->importance == DTQ_IMPORTANCE_MEAN) {
+    if (l->cached) {
+        dtq_exec_accumulate(sim->x, layer, importance);
+    } else if (l->importance == DTQ_IMPORTANCE_MEAN) {
         divide_by_rows(l, slots->ids, (uint32_t *)(void *)(importance + keys), importance);
     }
     dtq_replace_importance(l, layer, key_ids, importance);
-    for (uint32_t j = 0; j < keys; j++) {
+    for (uint32_t j = 0; !l->cached && j < keys; j++) {
         memcpy(sim->x->dram + l->importance_at + sizeof(uint64_t) * key_ids[j], &importance[j], sizeof(uint64_t));
     }
     if (DTQ_GET(in, TOPK, select)) {

@@ -80,6 +80,7 @@ static layer *make(bench_table *t, uint32_t head_dim, uint32_t slots, bool impor
                                 .keys = slots,
                                 .ids = ids,
                                 .key_ids = ids,
+                                .key_rows = ids,
                                 .limits = {limits, limits, limits, levels}};
     dtq_host_buffer operands = attention_operands_size(&x->shape), scratch = attention_scratch_size(&x->shape);
     for (int b = 0; b < 4; b++)

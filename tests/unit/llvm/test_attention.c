@@ -16,6 +16,9 @@ typedef struct {
     float limits[DTQ_HOST_OPERANDS][SLOTS_MOST + LANES];
     uint32_t ids[SLOTS_MOST + LANES], key_ids[SLOTS_MOST + 2 * LANES], key_of[SLOTS_MOST];
     uint64_t low_keys, keys;
+    uint32_t
+        first_query; /* rows of the generated code are slots from here on; others are keys only, and in the cache */
+    bool cached;
     float *in[3];
 } problem;
 
@@ -83,6 +86,8 @@ static problem make(shape s, uint32_t slots, uint64_t *state) {
     uint32_t kind = below(state, 4);
     p.key_slots = below(state, 3) ? slots : 1 + below(state, slots);
     p.low = kind == 0 ? 0 : kind == 1 ? p.key_slots : below(state, p.key_slots + 1);
+    p.cached = s.causal && below(state, 2);
+    p.first_query = p.cached && p.key_slots == slots && below(state, 2) ? below(state, slots) : 0;
     p.low_keys = row_stride(p.low);
     p.keys = p.low_keys + row_stride(p.key_slots - p.low);
     for (uint32_t i = 0; i < slots; i++) {
@@ -135,40 +140,73 @@ static compiled compile(const machine_level *level, shape s) {
     return c;
 }
 
+/* The rows that a run computes. */
 static float *padded_rows(const problem *p, int operand) {
-    size_t width = heads_of(p, operand) * p->s.head_dim, stride = row_stride(width);
-    float *x = guarded(p->slots * stride * sizeof *x);
-    memset(x, 0, p->slots * stride * sizeof *x);
-    for (size_t i = 0; i < p->slots; i++)
-        memcpy(x + i * stride, p->in[operand] + i * width, width * sizeof *x);
+    size_t width = heads_of(p, operand) * p->s.head_dim, stride = row_stride(width), rows = p->slots - p->first_query;
+    float *x = guarded(rows * stride * sizeof *x);
+    memset(x, 0, rows * stride * sizeof *x);
+    for (size_t i = 0; i < rows; i++)
+        memcpy(x + i * stride, p->in[operand] + (p->first_query + i) * width, width * sizeof *x);
     return x;
+}
+
+enum { POSITIONS = 4 * SLOTS_MOST };
+
+/* By id, as runs before this one have left them; NULL if nothing is cached. */
+static float *cached_rows(const problem *p, int operand) {
+    size_t width = heads_of(p, operand) * p->s.head_dim, stride = row_stride(width);
+    size_t bytes = POSITIONS * stride * sizeof(float);
+    float *x = p->cached ? guarded(bytes) : NULL;
+    if (x)
+        memset(x, 0, bytes);
+    for (size_t i = 0; x && i < p->first_query; i++)
+        memcpy(x + p->ids[i] * stride, p->in[operand] + i * width, width * sizeof *x);
+    return x;
+}
+
+static void check_cache(const problem *p, int operand, float *cache) {
+    size_t width = heads_of(p, operand) * p->s.head_dim, stride = row_stride(width);
+    for (size_t i = 0; cache && i < p->slots; i++)
+        if (memcmp(cache + p->ids[i] * stride, p->in[operand] + i * width, width * sizeof *cache) != 0)
+            ck_abort_msg("slot %zu: the cache does not hold the row of operand %d", i, operand);
+    if (cache)
+        check_guard(cache, POSITIONS * stride * sizeof(float));
+    free(cache);
 }
 
 /* Runs both tasks in pieces; `importance` may be NULL. Returns rows as out [slots][row_stride]; frame.failed. */
 static float *run(const compiled *c, const problem *p, uint64_t *importance, uint64_t *failed) {
     dtq_host_buffer operands = attention_operands_size(&c->a), scratch = attention_scratch_size(&c->a);
-    size_t operand_bytes = operands.fixed + operands.per_row * p->slots + operands.per_key * p->keys;
-    size_t scratch_bytes = scratch.fixed + scratch.per_row * p->slots + scratch.per_key * p->keys;
-    size_t out_bytes = p->slots * row_stride((uint64_t)p->s.heads * p->s.head_dim) * sizeof(float);
+    uint32_t rows = p->slots - p->first_query, key_rows[SLOTS_MOST];
+    size_t operand_bytes = operands.fixed + operands.per_row * rows + operands.per_key * p->keys;
+    size_t scratch_bytes = scratch.fixed + scratch.per_row * rows + scratch.per_key * p->keys;
+    float *keys = cached_rows(p, DTQ_K), *values = cached_rows(p, DTQ_V);
+    for (uint32_t i = 0; i < p->key_slots; i++)
+        key_rows[i] = p->cached ? p->ids[i] : i;
+    size_t out_bytes = rows * row_stride((uint64_t)p->s.heads * p->s.head_dim) * sizeof(float);
     float *in[3] = {padded_rows(p, DTQ_Q), padded_rows(p, DTQ_K), padded_rows(p, DTQ_V)}, *out = guarded(out_bytes);
     memset(out, 0, out_bytes);
     void *buffers[5] = {in[DTQ_K], out, in[DTQ_V], guarded(operand_bytes), in[DTQ_Q]};
     uint8_t *scratches[2] = {NULL, guarded(scratch_bytes)};
     uint64_t *sums[2] = {NULL, importance};
     dtq_host_slots layers[LAYER + 1] = {0};
-    layers[LAYER] = (dtq_host_slots){.slots = p->slots,
+    layers[LAYER] = (dtq_host_slots){.slots = rows,
                                      .key_slots = p->key_slots,
                                      .low = p->low,
                                      .low_keys = p->low_keys,
                                      .keys = p->keys,
-                                     .ids = p->ids,
+                                     .ids = p->ids + p->first_query,
                                      .key_ids = p->key_ids,
-                                     .limits = {p->limits[0], p->limits[1], p->limits[2], p->limits[3]}};
+                                     .limits = {p->limits[DTQ_HOST_Q] + p->first_query, p->limits[DTQ_HOST_K],
+                                                p->limits[DTQ_HOST_V], p->limits[DTQ_HOST_P] + p->first_query},
+                                     .key_rows = key_rows,
+                                     .cached_keys = keys,
+                                     .cached_values = values};
     dtq_host_frame frame = {
         .layers = layers, .buffers = buffers, .scratch = scratches, .importance = importance ? sums : NULL};
     c->pack(&frame, LAYER, p->s.kv_heads / 2, p->s.kv_heads, WORKER);
     c->pack(&frame, LAYER, 0, p->s.kv_heads / 2, WORKER);
-    uint64_t items = (uint64_t)p->s.heads * ((p->slots + ATTENTION_STRIP_ROWS - 1) / ATTENTION_STRIP_ROWS);
+    uint64_t items = (uint64_t)p->s.heads * ((rows + ATTENTION_STRIP_ROWS - 1) / ATTENTION_STRIP_ROWS);
     for (uint64_t done = 0, n; done < items; done += n) {
         n = items - done < 3 ? items - done : 3;
         c->strips(&frame, LAYER, items - done - n, items - done, WORKER);
@@ -177,6 +215,8 @@ static float *run(const compiled *c, const problem *p, uint64_t *importance, uin
     check_guard(out, out_bytes);
     check_guard(buffers[3], operand_bytes);
     check_guard(scratches[1], scratch_bytes);
+    check_cache(p, DTQ_K, keys);
+    check_cache(p, DTQ_V, values);
     free(scratches[1]);
     free(buffers[3]);
     for (int o = 0; o < 3; o++)
@@ -192,24 +232,35 @@ static void compare(const compiled *c, const problem *p, const char *level) {
     float *want = malloc(p->slots * width * sizeof *want);
     uint64_t want_importance[SLOTS_MOST], importance[SLOTS_MOST + 2 * LANES] = {0}, failed;
     ck_assert_ptr_nonnull(want);
-    dtq_attention ref = {p->slots,        p->s.heads,
-                         p->s.kv_heads,   p->s.head_dim,
-                         p->s.causal,     DTQ_IMPORTANCE_SUM,
-                         p->ids,          {p->bits[0], p->bits[1], p->bits[2], p->bits[3]},
-                         p->in[0],        p->in[1],
-                         p->in[2],        want,
-                         want_importance, 0,
-                         p->key_slots};
+    dtq_attention ref = {.slots = p->slots,
+                         .heads = p->s.heads,
+                         .kv_heads = p->s.kv_heads,
+                         .head_dim = p->s.head_dim,
+                         .causal = p->s.causal,
+                         .importance_rule = DTQ_IMPORTANCE_SUM,
+                         .ids = p->ids,
+                         .bits = {p->bits[0], p->bits[1], p->bits[2], p->bits[3]},
+                         .q = p->in[0],
+                         .k = p->in[1],
+                         .v = p->in[2],
+                         .out = want,
+                         .importance = want_importance,
+                         .keys = p->key_slots,
+                         .first_query = p->first_query,
+                         .queries = p->slots - p->first_query};
     dtq_error error = {0};
     ck_assert_msg(dtq_attention_ref(&ref, &error), "%s", error.message);
     float *asked = run(c, p, importance, &failed), *unasked = run(c, p, NULL, &failed);
     ck_assert_uint_eq(failed, 0);
     char where[200];
-    snprintf(where, sizeof where, "%s, %u/%u heads of %u%s, %u slots (%u keys, %u low)", level, p->s.heads,
-             p->s.kv_heads, p->s.head_dim, p->s.causal ? ", causal" : "", p->slots, p->key_slots, p->low);
+    snprintf(where, sizeof where, "%s, %u/%u heads of %u%s, %u slots (%u keys, %u low, %u cached%s)", level, p->s.heads,
+             p->s.kv_heads, p->s.head_dim, p->s.causal ? ", causal" : "", p->slots, p->key_slots, p->low,
+             p->first_query, p->cached ? "" : "; no cache");
     for (size_t i = 0; i < p->slots; i++) {
         for (size_t at = 0; at < stride; at++) {
-            float expected = at < width ? want[i * width + at] : 0.0f, got = asked[i * stride + at];
+            if (i < p->first_query)
+                continue;
+            float expected = at < width ? want[i * width + at] : 0.0f, got = asked[(i - p->first_query) * stride + at];
             if (memcmp(&got, &expected, sizeof got) != 0)
                 ck_abort_msg("%s: slot %zu column %zu: %a, not %a", where, i, at, (double)got, (double)expected);
         }
@@ -220,7 +271,7 @@ static void compare(const compiled *c, const problem *p, const char *level) {
     for (size_t j = 0; j < p->keys; j++)
         if (p->key_ids[j] == UINT32_MAX && importance[j] != 0)
             ck_abort_msg("%s: importance of key %zu, which is none", where, j);
-    ck_assert_mem_eq(asked, unasked, p->slots * stride * sizeof(float));
+    ck_assert_mem_eq(asked, unasked, (p->slots - p->first_query) * stride * sizeof(float));
     free(want);
     free(asked);
     free(unasked);
@@ -295,7 +346,8 @@ START_TEST(numbers_that_cannot_be_quantised_are_reported) {
                 problem p = make(s, 1 + below(&state, 70), &state);
                 int operand = repeat % 3;
                 uint32_t heads = (uint32_t)heads_of(&p, operand);
-                uint32_t slot = below(&state, operand == DTQ_Q ? p.slots : p.key_slots);
+                uint32_t first = operand == DTQ_Q ? p.first_query : 0;
+                uint32_t slot = first + below(&state, (operand == DTQ_Q ? p.slots : p.key_slots) - first);
                 uint32_t head = below(&state, heads), channel = below(&state, s.head_dim);
                 float *x = &p.in[operand][((size_t)slot * heads + head) * s.head_dim + channel];
                 uint64_t failed;
@@ -304,7 +356,7 @@ START_TEST(numbers_that_cannot_be_quantised_are_reported) {
                 ck_assert_uint_eq(failed, 0);
                 *x = bad[repeat % 5];
                 free(run(&c, &p, NULL, &failed));
-                ck_assert_uint_eq(failed, 1 + (3 * LAYER + (uint64_t)operand) * 1000000 + slot * 1000 + head);
+                ck_assert_uint_eq(failed, 1 + (3 * LAYER + (uint64_t)operand) * 1000000 + (slot - first) * 1000 + head);
                 drop(&p);
             }
             kernels_end(&c.k);

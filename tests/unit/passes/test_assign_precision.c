@@ -86,6 +86,38 @@ START_TEST(pruned_keys_leave_their_queries) {
 }
 END_TEST
 
+/* The queries of a step are pinned at 8 bits, other tokens are keys or not there. */
+START_TEST(steps_pin_their_queries) {
+    attention_problem p = {
+        .mask = "causal",
+        .policy = {"queries = 1", "counts = [4, 3, 2], pinned = [3], queries = 1", "counts = [7, 2, 0], queries = 1"}};
+    expect_counts(p, 0, 9, 9, "9*8");
+    expect_counts(p, 1, 5, 2, "none");
+    expect_counts(p, 2, 2, 1, "none");
+    pass_case c = pass_attention(p, TO_ORDERED, false);
+    expect_attr(&c, find_op(c.m, IR_ATTENTION, 1), IR_KEY_pinned, "3 8");
+    expect_attr(&c, find_op(c.m, IR_ATTENTION, 2), IR_KEY_pinned, "8");
+    layer_info l = layer_read(c.memory, c.m, find_op(c.m, IR_ATTENTION, 1));
+    ck_assert_uint_eq(l.query_first, 4);
+    ck_assert_uint_eq(l.queries, 1);
+    ck_assert_uint_eq(l.keys, 5);
+    pass_end(&c);
+    /* where all are queries the cache is filled, so that no row may leave */
+    p.policy[1] = "counts = [4, 3, 2], queries = 9";
+    p.policy[0] = "queries = 9";
+    p.policy[2] = NULL;
+    expect_counts(p, 1, 9, 2, "none");
+    /* a sequence of one token keeps it */
+    expect_counts(
+        (attention_problem){.seq = 1, .mask = "causal", .policy = {"ratios = [900000000, 100000000, 0], queries = 1"}},
+        0, 1, 1, "1*8");
+    pass_refuses((attention_problem){.mask = "causal", .policy = {"token_bits = [8*8, 1*4], queries = 1"}}, TO_ASSIGNED,
+                 "t.dtir:12:1: token 8 is a query of a step and runs at 8 bits, not at 4");
+    pass_refuses((attention_problem){.mask = "causal", .policy = {"queries = 10"}}, TO_ASSIGNED,
+                 "t.dtir:12:1: `attention`: `queries` is 10; of 9 tokens 1 to 9 can be queries");
+}
+END_TEST
+
 START_TEST(impossible_policies_are_refused) {
     pass_refuses((attention_problem){.policy = {"token_bits = [8*4]"}}, TO_ASSIGNED,
                  "t.dtir:12:1: `attention`: `token_bits` describes 8 tokens, but there are 9");
@@ -116,4 +148,5 @@ END_TEST
 
 IR_MAIN("assign-precision", ratios_round_to_counts, counts_bits_and_no_policy_are_taken_as_they_are,
         pinned_tokens_take_the_first_places, later_layers_are_chosen_at_run_time_or_derived,
-        pruned_keys_leave_their_queries, impossible_policies_are_refused, pruned_tokens_take_no_place_in_later_layers)
+        pruned_keys_leave_their_queries, steps_pin_their_queries, impossible_policies_are_refused,
+        pruned_tokens_take_no_place_in_later_layers)

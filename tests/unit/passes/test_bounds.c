@@ -27,6 +27,9 @@ START_TEST(work_over_pes) {
     expect_bound(p, passes, 128); /* 8 * 8 * 2 */
     p.policy[0] = "token_bits = [3*0, 4*4, 2*8], prune = keys";
     expect_bound(p, passes, 176); /* (8 + 3) * 8 * 2 */
+    p.mask = "causal";
+    p.policy[0] = "token_bits = [3*0, 4*4, 2*8], queries = 1";
+    expect_bound(p, passes, 32); /* 2 * 8 * 2 */
 }
 END_TEST
 

@@ -117,7 +117,7 @@ START_TEST(muted_slots_stand_apart) {
         pass_end(&c);
     }
     pass_refuses((attention_problem){.policy = {"", "counts = [2, 4, 3], prune = keys, cluster = none"}}, TO_CLUSTERED,
-                 "t.dtir:13:1: layer 1 prunes keys, which needs clusters");
+                 "t.dtir:13:1: layer 1 prunes keys alone, which needs clusters");
 }
 END_TEST
 

@@ -64,6 +64,9 @@ START_TEST(layers_are_alike_in_shape_and_bits_alone) {
     DIFFERS(high = 1);
     DIFFERS(key_first = 1);
     DIFFERS(keys = 1);
+    DIFFERS(query_first = 1);
+    DIFFERS(queries = 1);
+    DIFFERS(cached = true);
     DIFFERS(heads = 2);
     DIFFERS(kv_heads = 4);
     DIFFERS(head_dim = 6);
@@ -79,13 +82,17 @@ START_TEST(bits_are_summed_and_written) {
     uint8_t q[4] = {4, 4, 8, 8}, k[4] = {8, 8, 8, 8}, v[4] = {4, 8, 4, 8}, p[4] = {4, 4, 4, 4};
     dtq_machine machine;
     dtq_machine_init(&machine);
-    layer_info l = {.slots = 4, .keys = 4, .high = 2, .is_static = true, .bits = {q, k, v, p}};
+    layer_info l = {.slots = 4, .keys = 4, .queries = 4, .high = 2, .is_static = true, .bits = {q, k, v, p}};
     layer_info three = l;
     three.key_first = 1;
     three.keys = 3;
     ck_assert_uint_eq(layer_bit_sum(&three, LAYER_Q, &machine), 24);
     ck_assert_uint_eq(layer_bit_sum(&three, LAYER_K, &machine), 24);
     ck_assert_uint_eq(layer_bit_sum(&three, LAYER_V, &machine), 20);
+    three.query_first = 3;
+    three.queries = 1;
+    ck_assert_uint_eq(layer_bit_sum(&three, LAYER_Q, &machine), 8);
+    ck_assert_uint_eq(layer_bit_sum(&three, LAYER_P, &machine), 4);
     ck_assert_uint_eq(layer_bit_sum(&l, LAYER_Q, &machine), 24);
     ck_assert_uint_eq(layer_bit_sum(&l, LAYER_K, &machine), 32);
     ck_assert_uint_eq(layer_bit_sum(&l, LAYER_P, &machine), 16);

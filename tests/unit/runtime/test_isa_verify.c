@@ -59,6 +59,8 @@ static const edit edits[] = {
     {"attention", "cols=6 p=0x40 v=0x0", "cols=5 p=0x40 v=0x0", "flags=only takes all key slots"},
     {"attention", "high=2", "high=2 muted=2", "row + rows leaves the layer's keys, slots 2 to 5"},
     {"attention", "order=low_first", "muted=2 order=high_first", "row + rows leaves the layer's keys, slots 0 to 3"},
+    {"attention", "high=2", "high=2 key_only=4 cached=yes causal=yes",
+     "row + rows leaves the layer's queries, slots 4 to 5"},
     {"attention", "select=no", "select=yes", "there is no layer to select for"},
     {"encoder", "position=\"position\"", "position=$9", "position is tensor 9 of 8"},
     {"encoder", "word=\"word\"", "word=none", "word cannot be none"},

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Generation with a key/value cache: see generate_main.c. Decoders of two families, prompts at once or not at all, with and
+# without pruning, by the reference, the simulator, an emitted object and emitted C.
+set -euo pipefail
+TMP=$(mktemp -d)
+trap 'rm -rf "$TMP"' EXIT
+export DTQC_CACHE=$TMP/cache
+cd "$TMP"
+runtime=$(dirname "$DTQC")/libdtqrt.a
+sanitized=()
+[[ "$DTQC" == *asan* ]] && sanitized=("-fsanitize=address,undefined")
+
+cat >learned.yaml <<'END'
+transformer: {layers: 3, hidden: 40, heads: 5, ffn: 64, activation: gelu, norm: pre, causal: true, positions: 64,
+              vocabulary: 100}
+weights: {seed: 11}
+END
+cat >rotary.yaml <<'END'
+transformer: {layers: 3, hidden: 48, heads: 4, kv_heads: 2, ffn: 80, activation: silu, norm: pre, causal: true,
+              positions: 64, vocabulary: 100, norm_kind: rms, position_kind: rotary, gated: true}
+weights: {seed: 12}
+END
+cat >pruned.yaml <<'END'
+prune: keys
+layers:
+- ratios: {8: 1}
+- ratios: {0: .3, 4: .3, 8: .4}
+- ratios: {0: .5, 4: .4, 8: .1}
+END
+tokens=(3 14 15 92 65 35 89 79 32 38 46 26 43 38 32 79 50 28 84 19 71 69 39 93)
+
+for model in learned rotary; do
+    options=()
+    [[ $model == rotary ]] && options=(--linear=int8)
+    compile() { "$DTQC" compile $model.yaml --seq 1..24 "${options[@]}" "$@" >/dev/null; }
+    compile -o whole.dtq
+    compile --queries 1 -o steps.dtq
+    compile --queries 65536 -o fill.dtq
+    compile --queries 1 --policy pruned.yaml -o pruned-steps.dtq
+    compile --queries 65536 --policy pruned.yaml -o pruned-fill.dtq
+    "$DTQC" verify pruned-steps.dtq >/dev/null
+    "$DTQC" verify pruned-fill.dtq >/dev/null
+    "$DTQC" compile $model.yaml --seq 24 "${options[@]}" --emit=obj --name=the_model -o model.o >/dev/null
+    "$DTQC" compile $model.yaml --seq 24 "${options[@]}" --emit=c --name=the_model -o model.c >/dev/null
+    "${CC:-cc}" -std=c17 -O1 -I "$ROOT" "${sanitized[@]}" -c model.c -o model.c.o
+    for code in model.o model.c.o; do
+        "${CC:-cc}" -std=c17 -D_GNU_SOURCE -O1 -DMODEL=the_model -I "$ROOT" "${sanitized[@]}" \
+            "$ROOT/tests/e2e/generate_main.c" $code "$runtime" -lm -lpthread -o generate
+        ./generate steps.dtq - whole.dtq 0 "${tokens[@]}"
+        ./generate steps.dtq fill.dtq whole.dtq 10 "${tokens[@]}"
+        ./generate pruned-steps.dtq - - 0 "${tokens[@]}"
+        ./generate pruned-steps.dtq pruned-fill.dtq - 17 "${tokens[@]}"
+    done
+done
+"$DTQC" analyze rotary.yaml --queries 1 --policy pruned.yaml --seq 40 --check | grep '^check'
