@@ -64,7 +64,7 @@ static bool add_part(arena *a, diag *d, model *m, const safetensors *file, const
     const transformer *t = &m->transformer;
     const char *name = name_of(a, layer, part);
     const st_tensor *found = safetensors_find(file, name);
-    uint32_t width = t->hidden / t->heads * (part == QUERY ? t->heads : t->kv_heads);
+    uint32_t width = t->head_dim * (part == QUERY ? t->heads : t->kv_heads);
     src_loc whole = {path, 0, 0};
     if (!found)
         return diag_error(d, whole, "lacks the tensor '%s'; balance '%s' with what dtqc calibrate wrote for it", name,

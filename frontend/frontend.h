@@ -147,6 +147,7 @@ typedef struct {
     uint32_t seq;           /* 0: the model's own tokens or positions */
     const char *arithmetic; /* "fp32" or "int8": of linears */
     bool cluster;           /* false: --no-cluster */
+    bool last_row;          /* of a model that generates: the output is the last token's row of scores alone */
 } model_options;
 
 /** A model as read: everything that does not depend on the length, so that many lengths build from one reading. */
@@ -160,6 +161,7 @@ model *model_load(arena *a, diag *d, const char *path);
 bool model_explain(arena *a, const char *path, FILE *out);
 const char *model_name(const model *m);
 uint32_t model_positions(const model *m);     /* longest sequence; for a bare attention its tokens */
+bool model_generates(const model *m);    /* causal, with a score for every token of the vocabulary in each row */
 bool model_is_attention(const model *m);      /* bare attention problem: input q, k, v */
 const char *model_vocabulary(const model *m); /* path that tokenizer_load reads, or NULL */
 bool model_lower_case(const model *m);

@@ -34,6 +34,10 @@ uint32_t model_positions(const model *m) {
     return m->bare ? m->attention.tokens : m->transformer.positions;
 }
 
+bool model_generates(const model *m) {
+    return !m->bare && m->transformer.causal && m->transformer.head != HEAD_NONE;
+}
+
 bool model_is_attention(const model *m) {
     return m->bare;
 }
@@ -87,7 +91,7 @@ ir_module *model_build(const model *from, arena *a, diag *d, const model_options
     } else {
         m->header.positions = from->transformer.positions;
         m->header.vocabulary = from->transformer.vocabulary;
-        transformer_build(from, m, o->arithmetic ? o->arithmetic : "fp32", o->cluster);
+        transformer_build(from, m, o);
     }
     return m;
 }

@@ -77,7 +77,7 @@ transformer transformer_defaults(void);
 /** Fills what follows from other members (kv_heads, head_dim, ffn) and checks what they say together. */
 bool transformer_check(diag *d, src_loc loc, transformer *t);
 /** Appends the transformer's ops; `m->header` is set. */
-void transformer_build(const model *from, ir_module *m, const char *arithmetic, bool cluster);
+void transformer_build(const model *from, ir_module *m, const model_options *o);
 
 /** Sets the attributes that every attention op has; `op` has its three operands. */
 void attention_describe(ir_module *m, size_t op, uint32_t index, uint32_t heads, uint32_t kv_heads, uint32_t head_dim,

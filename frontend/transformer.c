@@ -179,6 +179,12 @@ static ir_value vocabulary_scores(builder *b, ir_value x) {
     return ir_result(b->m, op);
 }
 
+static ir_value one_row(builder *b, ir_value x, uint32_t pooling) {
+    size_t pool = append(b, IR_POOL, &x, 1, "pool");
+    ir_set_str(b->m, pool, IR_KEY_function, word(b->m->arena, POOLING_WORDS, pooling));
+    return ir_result(b->m, pool);
+}
+
 /** One row of all. What a classifier computes of the row that is pooled, it computes of every row before: choosing a
  * row commutes with what works on rows, and rows are what every engine works on. */
 static ir_value pooled(builder *b, ir_value x) {
@@ -188,14 +194,16 @@ static ir_value pooled(builder *b, ir_value x) {
                        "pooler.activation");
     if (t->classes)
         x = linear(b, x, t->classes, WEIGHT_CLASSIFIER, WEIGHT_CLASSIFIER_BIAS, "logits");
-    size_t pool = append(b, IR_POOL, &x, 1, "pool");
-    ir_set_str(b->m, pool, IR_KEY_function, word(b->m->arena, POOLING_WORDS, t->pooling));
-    x = ir_result(b->m, pool);
+    x = one_row(b, x, t->pooling);
     return t->normalize ? ir_result(b->m, append(b, IR_NORMALIZE, &x, 1, "normalize")) : x;
 }
 
-void transformer_build(const model *from, ir_module *m, const char *arithmetic, bool cluster) {
-    builder b = {.model = from, .t = &from->transformer, .m = m, .arithmetic = arithmetic, .cluster = cluster};
+void transformer_build(const model *from, ir_module *m, const model_options *o) {
+    builder b = {.model = from,
+                 .t = &from->transformer,
+                 .m = m,
+                 .arithmetic = o->arithmetic ? o->arithmetic : "fp32",
+                 .cluster = o->cluster};
     const transformer *t = b.t;
     for (size_t i = 0; i < from->tensor_count; i++)
         ir_add_tensor(m, &from->tensors[i]);
@@ -220,6 +228,8 @@ void transformer_build(const model *from, ir_module *m, const char *arithmetic, 
     if (t->norm == NORM_PRE)
         x = norm(&b, x, WEIGHT_FINAL_GAMMA, WEIGHT_FINAL_BETA, "final.norm");
     x = t->head != HEAD_NONE ? vocabulary_scores(&b, x) : t->pooling != POOLING_NONE ? pooled(&b, x) : x;
+    if (t->head != HEAD_NONE && o->last_row)
+        x = one_row(&b, x, POOLING_LAST);
     size_t output = append(&b, IR_OUTPUT, &x, 1, "output");
     ir_set_str(m, output, IR_KEY_name,
                t->head != HEAD_NONE || t->classes ? "logits"

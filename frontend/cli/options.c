@@ -14,6 +14,7 @@ enum {
     RUN = 1u << CMD_run,
     ANALYZE = 1u << CMD_analyze,
     EVAL = 1u << CMD_eval,
+    GENERATE = 1u << CMD_generate,
     CALIBRATE = 1u << CMD_calibrate,
     ASM = 1u << CMD_asm,
     DISASM = 1u << CMD_disasm,

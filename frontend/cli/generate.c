@@ -1,0 +1,277 @@
+/* dtqc generate: text that a decoder writes, token by token, with a cache of keys and values. The prompt is one run;
+ * each step after it computes the row of the newest token alone, and clusters the tokens so far anew. */
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "frontend/cli/host_cache.h"
+#include "frontend/cli/host_code.h"
+#include "frontend/cli/host_model.h"
+
+/** Words of --engine. */
+enum { GENERATE_HOST, GENERATE_SIM, GENERATE_REF, GENERATE_FP32 };
+
+typedef struct {
+    session *session;
+    source source;
+    const tokenizer *words;
+    uint32_t *tokens; /* [longest] prompt, then what was written */
+    uint32_t prompt, count, longest;
+    /* what runs: streams of every length, by the simulator or a reference, or generated code */
+    dtq_program *program;
+    dtq_weights *weights;
+    loaded_code code;
+    dtq_host *host;
+    dtq_cache *cache;
+    /* what came of it */
+    double prompt_ms, steps_ms;
+    uint64_t prompt_cycles, step_cycles; /* of the simulator */
+    bool ended;                          /* by the model's own token for that */
+    size_t shown;                        /* bytes of text already on the terminal */
+} generation;
+
+/* ---- the prompt -------------------------------------------------------------------------------------------------- */
+
+static bool read_prompt(generation *g) {
+    session *s = g->session;
+    const model *m = g->source.model;
+    tokenizer *t = tokenizer_load(s->arena, s->diag, model_vocabulary(m), &(tokenizer_settings){model_lower_case(m)});
+    token_list list;
+    const char *text = value(s, OPT_prompt)->text;
+    if (!t || !tokenizer_encode(t, s->arena, s->diag, text, strlen(text), &(encode_options){0}, &list))
+        return false;
+    uint32_t most = model_positions(m);
+    if (list.count == 0 || list.count >= most)
+        return diag_error(s->diag, s->place,
+                          "the prompt has %zu tokens; 1 to %u are possible, so that one is left to write", list.count,
+                          most - 1);
+    uint64_t wanted = list.count + (uint64_t)value(s, OPT_tokens)->number;
+    g->words = t;
+    g->prompt = g->count = (uint32_t)list.count;
+    g->longest = wanted < most ? (uint32_t)wanted : most;
+    g->tokens = ARENA_ARRAY(s->arena, uint32_t, g->longest);
+    memcpy(g->tokens, list.ids, g->prompt * sizeof *g->tokens);
+    return true;
+}
+
+static bool check_model(generation *g) {
+    session *s = g->session;
+    const model *m = g->source.model;
+    src_loc loc = {g->source.path, 0, 0};
+    if (!m || !model_generates(m))
+        return diag_error(s->diag, loc, "cannot write text: that takes a causal model with scores of all tokens");
+    if (!model_vocabulary(m))
+        return diag_error(s->diag, loc, "has no vocabulary to read and write text with");
+    return true;
+}
+
+/* ---- programs ---------------------------------------------------------------------------------------------------- */
+
+/* The policy of a run that computes the last `queries` tokens. Pruned tokens leave as keys: their rows are written
+ * already. */
+static source source_of(const generation *g, uint32_t queries) {
+    source src = g->source;
+    policy *p = ARENA_NEW(g->session->arena, policy);
+    *p = *src.policy;
+    p->prune_keys = true;
+    p->queries = queries;
+    src.policy = p;
+    src.last_row = true;
+    return src;
+}
+
+/* A run of the prompt, and a step for every length but the longest, whose last token nothing follows. */
+static bool make_programs(generation *g) {
+    session *s = g->session;
+    size_t count = g->longest - g->prompt;
+    compiled *made = ARENA_ARRAY(s->arena, compiled, count);
+    static const pass_options quiet = {.dump_level = -1, .optimise = true};
+    bool host = value(s, OPT_generate_engine)->word == GENERATE_HOST;
+    for (size_t i = 0; i < count; i++) {
+        source src = source_of(g, i == 0 ? g->prompt : 1);
+        uint32_t length = g->prompt + (uint32_t)i;
+        if (!(host ? compile_graph : compile_length)(s, &src, length, true, &quiet, &made[i]))
+            return false;
+    }
+    if (!host) {
+        g->program = make_program(s, made, count);
+        return g->program != NULL;
+    }
+    const ir_module **modules = ARENA_ARRAY(s->arena, const ir_module *, count);
+    for (size_t i = 0; i < count; i++)
+        modules[i] = made[i].module;
+    g->program = host_plan(s->arena, s->diag, modules, count);
+    host_program *p = g->program ? host_lower(s->arena, s->diag, modules[count - 1]) : NULL;
+    return p && host_code_load(s, p, &g->code);
+}
+
+static bool open_engine(generation *g) {
+    session *s = g->session;
+    dtq_error e;
+    g->cache = dtq_cache_open(g->program, g->longest, &e);
+    if (!g->cache)
+        return runtime_error(s, &e, true);
+    if (!g->code.model) {
+        g->weights = dtq_weights_open(g->program, NULL, &e);
+        return g->weights || runtime_error(s, &e, false);
+    }
+    const char *directory = given(s, OPT_no_cache) ? NULL : host_cache_directory(s);
+    dtq_host_options o = {.threads = (unsigned)value(s, OPT_threads)->number,
+                          .store = directory ? host_cache_weights(s, directory, g->code.model, g->program) : NULL};
+    g->host = dtq_host_open(g->code.model, g->program, &o, &e);
+    return g->host || runtime_error(s, &e, true);
+}
+
+static void release(generation *g) {
+    dtq_cache_close(g->cache);
+    dtq_host_close(g->host);
+    host_code_unload(&g->code);
+    if (g->weights)
+        dtq_weights_close(g->weights);
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
+static double milliseconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+}
+
+/* Runs the tokens so far; *best is the token with the greatest score behind them, of equal ones the first. */
+static bool run(generation *g, uint64_t *cycles, uint32_t *best) {
+    session *s = g->session;
+    const dtq_stream *stream = dtq_program_stream(g->program, g->count);
+    dtq_input input = {.tokens = g->tokens};
+    dtq_output out = {0};
+    dtq_stats stats = {0};
+    dtq_error e;
+    static const dtq_engine engines[] = {
+        [GENERATE_SIM] = DTQ_ENGINE_SIM, [GENERATE_REF] = DTQ_ENGINE_REF, [GENERATE_FP32] = DTQ_ENGINE_FP32};
+    int engine = value(s, OPT_generate_engine)->word;
+    bool ok;
+    if (engine == GENERATE_HOST) {
+        ok = dtq_host_run_stream(g->host, stream, &input, g->cache, false, &out, &e);
+    } else {
+        dtq_run_options o = {
+            .engine = engines[engine], .threads = (unsigned)value(s, OPT_threads)->number, .cache = g->cache};
+        ok = dtq_run(g->program, stream, g->weights, &input, &o, &out, &stats, false, &e);
+    }
+    for (uint32_t i = 0, *at = best; ok && i < stream->output_width; i++)
+        *at = i == 0 || out.data[i] > out.data[*at] ? i : *at;
+    *cycles += stats.cycles;
+    dtq_stats_free(&stats);
+    dtq_output_free(&out);
+    return ok || runtime_error(s, &e, true);
+}
+
+/* Bytes at the end of a text that begin a character and do not finish it. */
+static size_t unfinished(const char *text, size_t bytes) {
+    for (size_t back = 1; back <= 3 && back <= bytes; back++) {
+        unsigned char c = (unsigned char)text[bytes - back];
+        size_t whole = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+        if (c >= 0x80 && c < 0xc0)
+            continue;
+        return whole > back ? back : 0;
+    }
+    return 0;
+}
+
+/* Shows what is new of the text, of which prompt and all are one. */
+static void show(generation *g, bool last) {
+    arena *scratch = arena_new();
+    token_string text = tokenizer_decode(g->words, scratch, g->tokens, g->count, NULL);
+    size_t ready = text.bytes - (last ? 0 : unfinished(text.text, text.bytes));
+    if (ready > g->shown) {
+        fwrite(text.text + g->shown, 1, ready - g->shown, stdout);
+        fflush(stdout);
+        g->shown = ready;
+    }
+    arena_free(scratch);
+}
+
+static bool write_tokens(generation *g) {
+    session *s = g->session;
+    uint32_t end = tokenizer_role(g->words, TOKEN_EOS), begin = tokenizer_role(g->words, TOKEN_BOS);
+    bool live = !given(s, OPT_json);
+    while (g->count < g->longest && !g->ended) {
+        bool prompt = g->count == g->prompt;
+        uint32_t next = 0;
+        double start = milliseconds();
+        if (live)
+            show(g, false);
+        if (!run(g, prompt ? &g->prompt_cycles : &g->step_cycles, &next))
+            return false;
+        *(prompt ? &g->prompt_ms : &g->steps_ms) += milliseconds() - start;
+        g->ended = next == end || next == begin; /* a new text begins where this one ends */
+        if (!g->ended)
+            g->tokens[g->count++] = next;
+    }
+    if (live) {
+        show(g, true);
+        putchar('\n');
+    }
+    return true;
+}
+
+/* ---- results ----------------------------------------------------------------------------------------------------- */
+
+static uint32_t steps(const generation *g) {
+    uint32_t written = g->count - g->prompt + g->ended;
+    return written ? written - 1 : 0;
+}
+
+static void print_json(generation *g) {
+    session *s = g->session;
+    json_writer w = {.out = stdout};
+    token_string text = tokenizer_decode(g->words, s->arena, g->tokens, g->count, NULL);
+    bool sim = value(s, OPT_generate_engine)->word == GENERATE_SIM;
+    json_open(&w, NULL, '{');
+    json_str(&w, "schema", "dtqc-generate/1");
+    json_str(&w, "model", model_name(g->source.model));
+    json_str(&w, "target", g->source.machine.name);
+    json_str(&w, "policy", g->source.policy->name);
+    json_int(&w, "prompt_tokens", g->prompt);
+    json_bool(&w, "ended", g->ended);
+    json_str(&w, "text", text.text);
+    json_open(&w, "tokens", '[');
+    for (uint32_t i = g->prompt; i < g->count; i++)
+        json_int(&w, NULL, g->tokens[i]);
+    json_close(&w, ']');
+    json_real(&w, "prompt_ms", g->prompt_ms);
+    json_real(&w, "ms_per_step", steps(g) ? g->steps_ms / steps(g) : 0);
+    if (sim) {
+        json_int(&w, "prompt_cycles", (int64_t)g->prompt_cycles);
+        json_int(&w, "step_cycles", (int64_t)g->step_cycles);
+    }
+    json_close(&w, '}');
+}
+
+static void print_summary(const generation *g) {
+    uint32_t n = steps(g);
+    fprintf(stderr, "prompt %u tokens, %.1f ms; %u steps", g->prompt, g->prompt_ms, n);
+    if (n)
+        fprintf(stderr, ", %.2f ms each", g->steps_ms / n);
+    if (value(g->session, OPT_generate_engine)->word == GENERATE_SIM)
+        fprintf(stderr, "; %llu cycles of attention in the prompt, %llu in the steps",
+                (unsigned long long)g->prompt_cycles, (unsigned long long)g->step_cycles);
+    fputs(g->ended ? "; the model ended its text\n" : "\n", stderr);
+}
+
+bool command_generate(session *s) {
+    static const option_id of_host_code[] = {OPT_host_cpu, OPT_no_cache};
+    for (size_t i = 0; i < sizeof of_host_code / sizeof *of_host_code; i++)
+        if (given(s, of_host_code[i]) && value(s, OPT_generate_engine)->word != GENERATE_HOST)
+            return usage_error(s, "--%s changes nothing without --engine=host", option_table[of_host_code[i]].name);
+    if (!given(s, OPT_prompt))
+        return usage_error(s, "give a text to go on from (--text)");
+    generation g = {.session = s};
+    bool ok = source_open(s, s->options->operands[0], &g.source) && check_model(&g) && read_prompt(&g) &&
+              make_programs(&g) && open_engine(&g) && write_tokens(&g);
+    if (ok && given(s, OPT_json))
+        print_json(&g);
+    else if (ok)
+        print_summary(&g);
+    release(&g);
+    return ok;
+}
