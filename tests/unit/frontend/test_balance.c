@@ -44,7 +44,7 @@ START_TEST(a_model_takes_its_own_constants) {
     const char *path = write_two_layers();
     model *m = model_load(A, D, put("tiny.yaml", text));
     ck_assert(model_balance(m, A, D, path));
-    const model_options o = {0, "fp32", true};
+    const model_options o = {.seq = 0, .arithmetic = "fp32", .cluster = true};
     ir_module *graph = model_build(m, A, D, &o);
     EXPECT_NO_ERROR();
     ck_assert_int_ge(ir_tensor_find(graph, "layer.1.balance.shift"), 0);

@@ -93,7 +93,7 @@ START_TEST(weights_where_they_lie) {
     EXPECT_NO_ERROR();
     ck_assert_uint_eq(model_positions(m), 100);
     ck_assert_ptr_null(model_vocabulary(m));
-    model_options o = {12, "fp32", true};
+    model_options o = {.seq = 12, .arithmetic = "fp32", .cluster = true};
     ir_module *g = model_build(m, A, D, &o);
     EXPECT_NO_ERROR();
     uint64_t start = (b.bytes + 31) / 32 * 32;

@@ -67,7 +67,7 @@ static model *load(void) {
 }
 
 static const char *pooling_of(const model *m, bool *normalize) {
-    model_options o = {0, "fp32", true};
+    model_options o = {.seq = 0, .arithmetic = "fp32", .cluster = true};
     ir_module *g = model_build(m, A, D, &o);
     const char *function = "none";
     *normalize = false;
@@ -92,7 +92,7 @@ START_TEST(tensors_under_their_names) {
         ck_assert_uint_eq(model_positions(m), POSITIONS);
         ck_assert(model_lower_case(m));
         ck_assert_str_eq(model_vocabulary(m), arena_printf(A, "%s/vocab.txt", scratch));
-        model_options o = {0, "fp32", true};
+        model_options o = {.seq = 0, .arithmetic = "fp32", .cluster = true};
         ir_module *g = model_build(m, A, D, &o);
         ck_assert_uint_eq(g->tensor_count, 21);
         safetensors *file = safetensors_open(A, D, arena_printf(A, "%s/model.safetensors", scratch));
@@ -280,7 +280,7 @@ static checkpoint gpt2(const char *prefix) {
 
 START_TEST(parts_of_fused_matrices) {
     static const char *const prefixes[] = {"", "transformer."};
-    model_options o = {0, "fp32", true};
+    model_options o = {.seq = 0, .arithmetic = "fp32", .cluster = true};
     for (size_t i = 0; i < 2; i++) {
         checkpoint c = gpt2(prefixes[i]);
         write_weights(&c);
@@ -367,7 +367,7 @@ START_TEST(classifiers_of_the_bert_family) {
                                         cases[i].more));
         model *m = load();
         EXPECT_NO_ERROR();
-        model_options o = {0, "fp32", true};
+        model_options o = {.seq = 0, .arithmetic = "fp32", .cluster = true};
         ir_module *g = model_build(m, A, D, &o);
         const ir_tensor *t = &g->tensors[ir_tensor_find(g, "classifier.weight")];
         ck_assert(t->rows == cases[i].classes && t->cols == HIDDEN);
@@ -388,7 +388,7 @@ START_TEST(weights_in_several_files) {
         "{\"weight_map\": {\"x\": \"b.safetensors\", \"y\": \"a.safetensors\", \"z\": \"b.safetensors\"}}");
     model *m = load();
     EXPECT_NO_ERROR();
-    model_options o = {0, "fp32", true};
+    model_options o = {.seq = 0, .arithmetic = "fp32", .cluster = true};
     ir_module *g = model_build(m, A, D, &o);
     ck_assert(strstr(g->tensors[ir_tensor_find(g, "embeddings.word")].file, "a.safetensors"));
     ck_assert(strstr(g->tensors[ir_tensor_find(g, "layer.0.ffn.down.weight")].file, "b.safetensors"));

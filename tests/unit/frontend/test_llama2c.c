@@ -21,7 +21,7 @@ static const char *put_checkpoint(const int32_t *h, size_t floats) {
 }
 
 static ir_module *build(const model *m) {
-    model_options o = {0, "fp32", true};
+    model_options o = {.seq = 0, .arithmetic = "fp32", .cluster = true};
     return model_build(m, A, D, &o);
 }
 

@@ -8,7 +8,7 @@ static policy *load(const char *text) {
 static ir_module *build(const char *text, uint32_t seq) {
     model *m = model_load(A, D, put("model.yaml", text));
     ck_assert_msg(m != NULL, "%s", first_error());
-    model_options o = {seq, "fp32", true};
+    model_options o = {.seq = seq, .arithmetic = "fp32", .cluster = true};
     return model_build(m, A, D, &o);
 }
 

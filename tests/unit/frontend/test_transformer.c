@@ -9,7 +9,7 @@ static ir_module *build(const char *more, const model_options *o) {
     return model_build(m, A, D, o);
 }
 
-static const model_options plain = {0, "fp32", true};
+static const model_options plain = {.seq = 0, .arithmetic = "fp32", .cluster = true};
 
 /** Sources of all ops, comma-separated, in order. */
 static const char *sources(const ir_module *m) {
@@ -68,7 +68,7 @@ START_TEST(post_norm) {
 END_TEST
 
 START_TEST(pre_norm) {
-    model_options o = {7, "int8", false};
+    model_options o = {.seq = 7, .arithmetic = "int8", .cluster = false};
     ir_module *m = build(", norm: pre, causal: true, activation: gelu_tanh, kv_heads: 2, qkv_bias: false", &o);
     ck_assert_str_eq(sources(m), "input embeddings " BLOCK_PRE(0) BLOCK_PRE(1) "final.norm output");
     ck_assert_str_eq(maker(m, "layer.0.query", 0), "layer.0.attention.norm");
@@ -213,7 +213,7 @@ END_TEST
 START_TEST(one_reading_many_lengths) {
     model *m = model_load(A, D, "examples/models/minilm.yaml");
     for (uint32_t seq = 1; seq <= 512; seq *= 8) {
-        model_options o = {seq, "fp32", true};
+        model_options o = {.seq = seq, .arithmetic = "fp32", .cluster = true};
         ir_module *g = model_build(m, A, D, &o);
         ck_assert_uint_eq(g->header.seq, seq);
         ck_assert_uint_eq(g->types[0].dim[0], seq);
