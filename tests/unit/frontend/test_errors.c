@@ -32,7 +32,7 @@ static void read_case(const char *directory) {
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         const char *path = arena_printf(A, "%s/%s", directory, models[i]);
         model *m = exists(path) ? model_load(A, D, path) : NULL;
-        model_options o = {seq_of(directory), "fp32", true};
+        model_options o = {.seq = seq_of(directory), .arithmetic = "fp32", .cluster = true};
         graph = m ? model_build(m, A, D, &o) : graph;
     }
     if (exists(policy_path)) {

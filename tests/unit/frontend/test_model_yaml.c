@@ -6,7 +6,7 @@ static model *load(const char *text) {
 }
 
 static ir_module *build(const model *m, uint32_t seq) {
-    model_options o = {seq, NULL, true};
+    model_options o = {.seq = seq, .cluster = true};
     return model_build(m, A, D, &o);
 }
 
