@@ -153,8 +153,8 @@ typedef struct {
 /** A model as read: everything that does not depend on the length, so that many lengths build from one reading. */
 typedef struct model model;
 /** Reads a model YAML; a Hugging Face directory (config.json, safetensors in one file or several, a tokeniser) of the
- *  BERT family, GPT-2, Llama or Mistral; an ONNX file (*.onnx) of an encoder of the BERT family; a GGUF file (*.gguf)
- * of Llama's architecture; or a llama2.c checkpoint (*.bin). NULL after an error. */
+ *  BERT family, GPT-2, Llama, Mistral or Qwen2; an ONNX file (*.onnx) of an encoder of the BERT family; a GGUF file
+ *  (*.gguf) of the architecture llama or qwen2; or a llama2.c checkpoint (*.bin). NULL after an error. */
 model *model_load(arena *a, diag *d, const char *path);
 /** Writes a line for each node of an ONNX graph: what model_load makes of it, or why nothing. False if the path is no
  *  ONNX file's. Of a file that is malformed it writes nothing: model_load has the errors. */

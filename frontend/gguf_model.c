@@ -1,25 +1,50 @@
-/* Models of Llama's architecture from GGUF files: dimensions from the metadata, weights where they lie, in the file's
- * own types. */
+/* Models of Llama's architecture and its kin from GGUF files: dimensions from the metadata, weights where they lie, in
+ * the file's own types. */
 #include <string.h>
 
 #include "frontend/gguf.h"
 #include "frontend/model.h"
 #include "frontend/path.h"
 
-static bool read_dimensions(const gguf *g, diag *d, transformer *t) {
+/** An architecture: what its keys begin with, and how its heads are turned. llama.cpp's converter permutes the rows of
+ *  Llama's queries and keys, but not of the others'. */
+static const struct architecture {
+    const char *name;
+    rotary_pairing pairing;
+} architectures[] = {{"llama", PAIRING_ADJACENT}, {"qwen2", PAIRING_HALVES}};
+
+/** A file and what the keys of its architecture begin with. */
+typedef struct {
+    arena *a;
+    diag *d;
+    const gguf *g;
+    const char *prefix;
+} source;
+
+static const char *key_of(const source *s, const char *name) {
+    return arena_printf(s->a, "%s.%s", s->prefix, name);
+}
+
+static bool read_uint(const source *s, const char *name, bool required, uint64_t least, uint64_t most, uint32_t *out) {
+    return gguf_uint(s->g, s->d, key_of(s, name), required, least, most, out);
+}
+
+static bool read_dimensions(const source *s, transformer *t) {
+    const gguf *g = s->g;
+    diag *d = s->d;
     uint32_t rotated = 0, value_length = 0, experts = 0;
-    bool ok = gguf_uint(g, d, "llama.block_count", true, 1, MODEL_MAX_LAYERS, &t->layers) &&
-              gguf_uint(g, d, "llama.embedding_length", true, 1, MODEL_MAX_WIDTH, &t->hidden) &&
-              gguf_uint(g, d, "llama.attention.head_count", true, 1, MODEL_MAX_HEADS, &t->heads) &&
-              gguf_uint(g, d, "llama.attention.head_count_kv", false, 1, MODEL_MAX_HEADS, &t->kv_heads) &&
-              gguf_uint(g, d, "llama.attention.key_length", false, 1, MODEL_MAX_WIDTH, &t->head_dim) &&
-              gguf_uint(g, d, "llama.attention.value_length", false, 1, MODEL_MAX_WIDTH, &value_length) &&
-              gguf_uint(g, d, "llama.feed_forward_length", true, 1, MODEL_MAX_FFN, &t->ffn) &&
-              gguf_uint(g, d, "llama.context_length", true, 1, INT32_MAX, &t->positions) &&
-              gguf_uint(g, d, "llama.rope.dimension_count", false, 1, MODEL_MAX_WIDTH, &rotated) &&
-              gguf_uint(g, d, "llama.expert_count", false, 0, INT32_MAX, &experts) &&
-              gguf_real(g, d, "llama.rope.freq_base", false, 1, 1e12, &t->rotary_base) &&
-              gguf_real(g, d, "llama.attention.layer_norm_rms_epsilon", true, 0, 1, &t->norm_epsilon);
+    bool ok = read_uint(s, "block_count", true, 1, MODEL_MAX_LAYERS, &t->layers) &&
+              read_uint(s, "embedding_length", true, 1, MODEL_MAX_WIDTH, &t->hidden) &&
+              read_uint(s, "attention.head_count", true, 1, MODEL_MAX_HEADS, &t->heads) &&
+              read_uint(s, "attention.head_count_kv", false, 1, MODEL_MAX_HEADS, &t->kv_heads) &&
+              read_uint(s, "attention.key_length", false, 1, MODEL_MAX_WIDTH, &t->head_dim) &&
+              read_uint(s, "attention.value_length", false, 1, MODEL_MAX_WIDTH, &value_length) &&
+              read_uint(s, "feed_forward_length", true, 1, MODEL_MAX_FFN, &t->ffn) &&
+              read_uint(s, "context_length", true, 1, INT32_MAX, &t->positions) &&
+              read_uint(s, "rope.dimension_count", false, 1, MODEL_MAX_WIDTH, &rotated) &&
+              read_uint(s, "expert_count", false, 0, INT32_MAX, &experts) &&
+              gguf_real(g, d, key_of(s, "rope.freq_base"), false, 1, 1e12, &t->rotary_base) &&
+              gguf_real(g, d, key_of(s, "attention.layer_norm_rms_epsilon"), true, 0, 1, &t->norm_epsilon);
     src_loc whole = {g->path, 0, 0};
     if (!ok)
         return false;
@@ -37,12 +62,14 @@ static bool read_dimensions(const gguf *g, diag *d, transformer *t) {
 }
 
 /** Rotary frequencies other than the plain ones would make it another model. */
-static bool check_scaling(const gguf *g, arena *a, diag *d) {
+static bool check_scaling(const source *s) {
+    const gguf *g = s->g;
+    diag *d = s->d;
     src_loc whole = {g->path, 0, 0};
     const char *type = "none";
     double factor = 1;
-    if (!gguf_text(g, a, d, "llama.rope.scaling.type", false, &type) ||
-        !gguf_real(g, d, "llama.rope.scale_linear", false, 0, 1e12, &factor))
+    if (!gguf_text(g, s->a, d, key_of(s, "rope.scaling.type"), false, &type) ||
+        !gguf_real(g, d, key_of(s, "rope.scale_linear"), false, 0, 1e12, &factor))
         return false;
     if (strcmp(type, "none") != 0 || factor != 1 || tensor_store_find(&g->tensors, "rope_freqs.weight"))
         return diag_error(d, whole, "scales its rotary positions; only unscaled ones can be computed");
@@ -55,8 +82,13 @@ static bool read_model(const gguf *g, arena *a, diag *d, model *m) {
     const stored_tensor *words = tensor_store_find(&g->tensors, "token_embd.weight");
     if (!gguf_text(g, a, d, "general.architecture", true, &architecture))
         return false;
-    if (strcmp(architecture, "llama") != 0)
-        return diag_error(d, m->loc, "holds a model of the architecture '%.40s'; only llama can be read", architecture);
+    const struct architecture *kind = NULL;
+    for (size_t i = 0; i < sizeof architectures / sizeof *architectures; i++)
+        if (strcmp(architecture, architectures[i].name) == 0)
+            kind = &architectures[i];
+    if (!kind)
+        return diag_error(d, m->loc, "holds a model of the architecture '%.40s'; only llama and qwen2 can be read",
+                          architecture);
     if (!words || words->rank != 2 || words->shape[0] < 1 || words->shape[0] > MODEL_MAX_VOCABULARY)
         return diag_error(d, m->loc, "has no matrix token_embd.weight with a row for each token");
     *t = transformer_defaults();
@@ -66,13 +98,14 @@ static bool read_model(const gguf *g, arena *a, diag *d, model *m) {
     t->norm = NORM_PRE;
     t->norm_kind = NORM_RMS;
     t->position_kind = POSITION_ROTARY;
-    t->pairing = PAIRING_ADJACENT; /* llama.cpp's converter permutes the rows of q and k so */
+    t->pairing = kind->pairing;
     t->qkv_bias = tensor_store_find(&g->tensors, "blk.0.attn_q.bias");
     t->linear_bias = tensor_store_find(&g->tensors, "blk.0.attn_output.bias");
     t->head = tensor_store_find(&g->tensors, "output.weight") ? HEAD_OWN : HEAD_TIED;
     if (gguf_find(g, "tokenizer.ggml.tokens"))
         m->vocabulary = m->path;
-    return read_dimensions(g, d, t) && check_scaling(g, a, d) && weights_find(a, d, m, &g->tensors, FAMILY_GGUF, "");
+    const source s = {a, d, g, kind->name};
+    return read_dimensions(&s, t) && check_scaling(&s) && weights_find(a, d, m, &g->tensors, FAMILY_GGUF, "");
 }
 
 model *gguf_model(arena *a, diag *d, const gguf *g) {

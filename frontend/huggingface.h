@@ -4,8 +4,8 @@
 
 #include "frontend/model.h"
 
-/** Reads a config.json of the model type bert, gpt2, llama or mistral: the transformer, and whose names its weights
- * have. False after an error, also for what would make the model another than is built from it. */
+/** Reads a config.json of the model type bert, gpt2, llama, mistral or qwen2: the transformer, and whose names its
+ * weights have. False after an error, also for what would make the model another than is built from it. */
 bool huggingface_config(diag *d, const doc_node *root, transformer *out, weight_family *family);
 
 #endif

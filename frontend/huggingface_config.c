@@ -10,7 +10,7 @@ typedef struct {
     transformer t;
     uint32_t activation;
     const char *position_type;
-    bool tied, attention_bias, mlp_bias;
+    bool tied, attention_bias, mlp_bias, use_window;
     bool scale_weights, scale_by_layer;
     uint32_t window, labels;
 } config;
@@ -63,6 +63,7 @@ static const field llama_fields[] = {
     {"rms_norm_eps", FIELD_REAL, offsetof(config, t.norm_epsilon), 0, 1, NULL, false},
     {"rope_theta", FIELD_REAL, offsetof(config, t.rotary_base), 1, 1e12, NULL, false},
     {"max_position_embeddings", FIELD_U32, offsetof(config, t.positions), 1, ANY_POSITIONS, NULL, true},
+    {"use_sliding_window", FIELD_BOOL, offsetof(config, use_window), 0, 0, NULL, false},
     {"sliding_window", FIELD_U32, offsetof(config, window), 1, ANY_POSITIONS, NULL, false},
     {"vocab_size", FIELD_U32, offsetof(config, t.vocabulary), 1, MODEL_MAX_VOCABULARY, NULL, true},
     {"tie_word_embeddings", FIELD_BOOL, offsetof(config, tied), 0, 0, NULL, false},
@@ -143,7 +144,8 @@ static bool read_rope(diag *d, const doc_node *root, config *c) {
     return true;
 }
 
-static bool read_llama(diag *d, const doc_node *root, config *c) {
+/** Llama and its kin; what differs between them is set in `c`. */
+static bool read_rotary_decoder(diag *d, const doc_node *root, config *c) {
     c->activation = 5; /* silu */
     c->t.norm = NORM_PRE;
     c->t.norm_kind = NORM_RMS;
@@ -153,17 +155,32 @@ static bool read_llama(diag *d, const doc_node *root, config *c) {
     c->t.gated = c->t.causal = true;
     if (!fields_read(d, root, "", llama_fields, FIELD_COUNT(llama_fields), FIELDS_NULLS, c) || !read_rope(d, root, c))
         return false;
+    if (c->use_window && c->window && c->window < c->t.positions)
+        c->t.positions = c->window; /* up to which every token still sees the first */
+    if (c->t.positions > MODEL_MAX_TOKENS)
+        c->t.positions = MODEL_MAX_TOKENS;
+    bool headless = is_architecture(root, "LlamaModel") || is_architecture(root, "MistralModel") ||
+                    is_architecture(root, "Qwen2Model");
+    c->t.head = headless ? HEAD_NONE : c->tied ? HEAD_TIED : HEAD_OWN;
+    return true;
+}
+
+static bool read_llama(diag *d, const doc_node *root, config *c) {
+    c->use_window = true;
+    if (!read_rotary_decoder(d, root, c))
+        return false;
     if (c->attention_bias != c->mlp_bias)
         return diag_error(d, root->loc,
                           "attention_bias and mlp_bias must be the same: biases in all linears or in none");
     c->t.qkv_bias = c->t.linear_bias = c->mlp_bias;
-    if (c->window && c->window < c->t.positions)
-        c->t.positions = c->window; /* up to which every token still sees the first */
-    if (c->t.positions > MODEL_MAX_TOKENS)
-        c->t.positions = MODEL_MAX_TOKENS;
-    bool headless = is_architecture(root, "LlamaModel") || is_architecture(root, "MistralModel");
-    c->t.head = headless ? HEAD_NONE : c->tied ? HEAD_TIED : HEAD_OWN;
     return true;
+}
+
+/** Its queries, keys and values have biases, whatever config.json says. */
+static bool read_qwen2(diag *d, const doc_node *root, config *c) {
+    c->t.qkv_bias = true;
+    c->t.linear_bias = false;
+    return read_rotary_decoder(d, root, c);
 }
 
 bool huggingface_config(diag *d, const doc_node *root, transformer *out, weight_family *family) {
@@ -172,10 +189,8 @@ bool huggingface_config(diag *d, const doc_node *root, transformer *out, weight_
         bool (*read)(diag *d, const doc_node *root, config *c);
         weight_family family;
     } types[] = {
-        {"bert", read_bert, FAMILY_BERT},
-        {"gpt2", read_gpt2, FAMILY_GPT2},
-        {"llama", read_llama, FAMILY_LLAMA},
-        {"mistral", read_llama, FAMILY_LLAMA},
+        {"bert", read_bert, FAMILY_BERT},      {"gpt2", read_gpt2, FAMILY_GPT2},    {"llama", read_llama, FAMILY_LLAMA},
+        {"mistral", read_llama, FAMILY_LLAMA}, {"qwen2", read_qwen2, FAMILY_LLAMA},
     };
     config c = {.t = transformer_defaults()};
     const doc_node *type = doc_find(root, "model_type");
@@ -193,5 +208,6 @@ bool huggingface_config(diag *d, const doc_node *root, transformer *out, weight_
         return transformer_check(d, root->loc, out);
     }
     return diag_error(d, type->loc,
-                      "model_type is '%.40s'; only models of type bert, gpt2, llama and mistral can be read", name);
+                      "model_type is '%.40s'; only models of type bert, gpt2, llama, mistral and qwen2 can be read",
+                      name);
 }

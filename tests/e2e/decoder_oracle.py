@@ -168,13 +168,18 @@ def read_gguf(path):
              "ffn_gate": "gate", "ffn_up": "up", "ffn_down": "down"}
     tensors = {"words": stored["token_embd.weight"], "norm": stored["output_norm.weight"]}
     tensors["head"] = stored.get("output.weight", tensors["words"])
-    for layer in range(values["llama.block_count"]):
+    kind = values["general.architecture"]
+    facts = {key.removeprefix(kind + "."): value for key, value in values.items()}
+    for layer in range(facts["block_count"]):
         for theirs, ours in names.items():
-            tensors[f"{layer}.{ours}"] = stored[f"blk.{layer}.{theirs}.weight"]
-    return {"layers": values["llama.block_count"], "heads": values["llama.attention.head_count"],
-            "kv_heads": values["llama.attention.head_count_kv"],
-            "eps": values["llama.attention.layer_norm_rms_epsilon"], "norm": "rms",
-            "base": values.get("llama.rope.freq_base", 10000.0), "adjacent": True, "tensors": tensors}
+            for end in ("weight", "bias"):
+                if f"blk.{layer}.{theirs}.{end}" in stored:
+                    name = f"{layer}.{ours}" + (".bias" if end == "bias" else "")
+                    tensors[name] = stored[f"blk.{layer}.{theirs}.{end}"]
+    return {"layers": facts["block_count"], "heads": facts["attention.head_count"],
+            "kv_heads": facts["attention.head_count_kv"], "eps": facts["attention.layer_norm_rms_epsilon"],
+            "norm": "rms", "base": facts.get("rope.freq_base", 10000.0), "adjacent": kind == "llama",
+            "tensors": tensors}
 
 
 # ---- Hugging Face -------------------------------------------------------------------------------------------------------
@@ -215,6 +220,8 @@ def llama_of(config, stored):
     for layer in range(config["num_hidden_layers"]):
         for theirs, ours in names.items():
             tensors[f"{layer}.{ours}"] = stored[f"layers.{layer}.{theirs}.weight"]
+            if f"layers.{layer}.{theirs}.bias" in stored:
+                tensors[f"{layer}.{ours}.bias"] = stored[f"layers.{layer}.{theirs}.bias"]
     return {"layers": config["num_hidden_layers"], "heads": config["num_attention_heads"],
             "kv_heads": config["num_key_value_heads"], "eps": config["rms_norm_eps"], "norm": "rms",
             "base": config["rope_theta"], "adjacent": False, "tensors": tensors}

@@ -121,6 +121,13 @@ def llama_directories():
                      shards[0] | shards[1])
     near("Mistral, tied", run(path, tokens, "--engine=fp32"), oracle.forward(oracle.read_directory(path), tokens)[1])
     same_bits("Mistral", path, tokens, "--engine=host")
+    biased = dict(shards[0] | shards[1])
+    for layer in range(2):
+        for name, width in (("q_proj", 32), ("k_proj", 16), ("v_proj", 16)):
+            biased[f"model.layers.{layer}.self_attn.{name}.bias"] = normal(width)
+    path = directory("qwen2", config | {"model_type": "qwen2", "tie_word_embeddings": True, "sliding_window": 4,
+                                        "use_sliding_window": False}, biased)
+    near("Qwen2", run(path, tokens, "--engine=fp32"), oracle.forward(oracle.read_directory(path), tokens)[1])
     path = directory("scaled", config | {"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, shards[0] | shards[1])
     refused = dtqc("compile", path)
     if refused.returncode != 1 or b"only unscaled rotary positions" not in refused.stderr:
@@ -225,6 +232,16 @@ def gguf_file():
             file.write(gguf_bytes(values, tensors, version))
         near(f"GGUF version {version} of {len(kinds)} types", run(path, tokens, "--engine=fp32"),
              oracle.forward(oracle.read_gguf(path), tokens)[1])
+    values = {key.replace("llama.", "qwen2."): "qwen2" if value == "llama" else value for key, value in values.items()}
+    for layer in range(2):
+        for name, width in (("attn_q", 256), ("attn_k", 128), ("attn_v", 128)):
+            bias = rng.standard_normal(width).astype("<f4").tobytes()
+            tensors.append((f"blk.{layer}.{name}.bias", (width,), 0, bias))
+    qwen2 = scratch("qwen2.gguf")
+    with open(qwen2, "wb") as file:
+        file.write(gguf_bytes(values, tensors))
+    near("GGUF of Qwen2", run(qwen2, tokens, "--engine=fp32"),
+         oracle.forward(oracle.read_gguf(qwen2), tokens)[1])
     same_bits("GGUF", path, tokens)
     same_bits("GGUF, host", path, tokens, "--engine=host")
     same_bits("GGUF, host, int8", path, tokens, "--engine=host", "--linear=int8")

@@ -184,7 +184,7 @@ START_TEST(refused_configs) {
     static const char *const cases[][2] = {
         {CONFIG(", \"position_embedding_type\": \"relative_key\""), "must be 'absolute'"},
         {"{\"model_type\": \"distilbert\", \"dim\": 4}",
-         "model_type is 'distilbert'; only models of type bert, gpt2, llama and mistral"},
+         "model_type is 'distilbert'; only models of type bert, gpt2, llama, mistral and qwen2"},
         {"{\"hidden_size\": 4}", "lacks the key 'num_hidden_layers'"},
         {"{\"hidden_size\": 4,}", "not JSON"},
         {"[]", "must be a mapping"},
