@@ -100,6 +100,8 @@ static bool read_node(onnx_reader *r, wire w, onnx_node *n) {
         else if (f.field == 5 && !read_attr(r, f.bytes, &attrs[n->attr_count++]))
             return false;
     }
+    if (!*n->name && n->output_count > 0)
+        n->name = n->outputs[0];
     return true;
 }
 

@@ -54,7 +54,7 @@ typedef struct {
 } onnx_attr;
 
 typedef struct {
-    const char *name, *op, *domain; /* never NULL */
+    const char *name, *op, *domain; /* never NULL; the name of its first output serves if it has none */
     const char **inputs, **outputs; /* "" for one that is left out */
     size_t input_count, output_count;
     const onnx_attr *attrs;

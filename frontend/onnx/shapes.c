@@ -192,7 +192,8 @@ static const term *gather(importer *im) {
          from->kind == TERM_SCALE) &&
         which->kind == TERM_INTS && which->count == 1 && which->ints[0] >= 0) {
         const term *part = term_part(im, from, node_int(im, "axis", 0), (uint64_t)which->ints[0], 1);
-        const term *one = which->scalar && part->kind != TERM_UNKNOWN ? term_drop_axis(im, part) : NULL;
+        bool drops = which->scalar && part->kind != TERM_UNKNOWN;
+        const term *one = drops ? term_drop_axis(im, part, node_int(im, "axis", 0)) : NULL;
         return one ? one : part;
     }
     if (from->kind != TERM_WEIGHT || from->weight->rank != 2 || from->transposed || node_int(im, "axis", 0) != 0 ||
@@ -322,7 +323,10 @@ static const term *axes_of_one(importer *im) {
     }
     if (x->kind == TERM_POSITIONS || x->kind == TERM_EMBEDDING)
         return x;
-    const term *one = strcmp(im->node->op, "Squeeze") == 0 ? term_drop_axis(im, x) : NULL;
+    size_t count;
+    const int64_t *axes = node_ints(im, "axes", 1, &count);
+    bool squeezes = strcmp(im->node->op, "Squeeze") == 0 && axes && count == 1;
+    const term *one = squeezes ? term_drop_axis(im, x, axes[0]) : NULL;
     if (one)
         return one;
     return term_unknown(im, "adds an axis to what is neither sizes nor positions nor a mask");

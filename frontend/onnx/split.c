@@ -133,12 +133,17 @@ const term *term_part(importer *im, const term *x, int64_t axis, uint64_t first,
     return term_scale(im, t, factor);
 }
 
-const term *term_drop_axis(importer *im, const term *x) {
+const term *term_drop_axis(importer *im, const term *x, int64_t axis) {
     double factor = 1;
     const term *inner = term_strip(x, &factor), *out = NULL;
-    if ((inner->kind == TERM_SPLIT || inner->kind == TERM_HEADS) && inner->heads == 1)
+    bool in_heads = inner->kind == TERM_SPLIT || inner->kind == TERM_HEADS, in_parts = inner->kind == TERM_PARTS;
+    int64_t rank = in_parts ? layouts[inner->function].rank : 4;
+    int64_t at = in_parts ? layouts[inner->function].axis : inner->kind == TERM_SPLIT ? 2 : 1;
+    if ((axis < 0 ? axis + rank : axis) != at)
+        return NULL;
+    if (in_heads && inner->heads == 1)
         out = inner->a;
-    if (inner->kind == TERM_PARTS && inner->count == 1) {
+    if (in_parts && inner->count == 1) {
         term_kind one = layouts[inner->function].one;
         term *t = term_new(im, one, inner->a, NULL);
         t->heads = inner->heads;
@@ -154,9 +159,7 @@ uint64_t term_axis_size(const term *x, int64_t axis) {
     double factor = 1;
     x = term_strip(x, &factor);
     if (x->kind == TERM_PARTS)
-        return axis == layouts[x->function].axis || axis + layouts[x->function].rank == layouts[x->function].axis
-                   ? x->count
-                   : 0;
+        return (axis < 0 ? axis + layouts[x->function].rank : axis) == layouts[x->function].axis ? x->count : 0;
     if (x->kind == TERM_SPLIT)
         return axis == 2 || axis == -2 ? x->heads : axis == 3 || axis == -1 ? x->width / x->heads : 0;
     if (x->kind == TERM_HEADS)

@@ -142,8 +142,8 @@ const term *term_columns(importer *im, const term *x, uint64_t first, uint64_t c
 const term *term_part(importer *im, const term *x, int64_t axis, uint64_t first, uint64_t count);
 /** The size of an axis; 0 if it is none that can be taken apart. */
 uint64_t term_axis_size(const term *x, int64_t axis);
-/** `x` without an axis that has one element; NULL if it is none that rows in parts have. */
-const term *term_drop_axis(importer *im, const term *x);
+/** `x` without this axis, which has one element; NULL if it is none that rows in parts have, or has more. */
+const term *term_drop_axis(importer *im, const term *x, int64_t axis);
 /** Rows as [batch, seq, dims[0], dims[1], dims[2]]. */
 const term *term_in_parts(importer *im, const term *x, const int64_t dims[3]);
 /** Transposes parts; NULL if it is no permutation that is known. */
