@@ -124,6 +124,36 @@ START_TEST(floats_are_used_where_they_lie_or_padded) {
 }
 END_TEST
 
+START_TEST(parts_of_wider_matrices_and_blocks) {
+    world w;
+    world_init(&w);
+    dtq_error e;
+    add(&w, (dtq_tensor){.name = "part", .offset = 8, .shape = {20, 16}, .stride = 50, .transposed = 1}, DTQ_HOST_F32);
+    add(&w, (dtq_tensor){.name = "rows", .offset = 4, .shape = {4, 16}, .stride = 48}, DTQ_HOST_F32);
+    add(&w, (dtq_tensor){.name = "blocks", .offset = 4, .shape = {3, 64}, .dtype = DTQ_Q8_0}, DTQ_HOST_F32);
+    uint8_t *blocks = (uint8_t *)(w.data + 1);
+    for (size_t i = 0; i < 3 * 2 * 34; i++) {
+        blocks[i] = i % 34 == 0 ? 0 : i % 34 == 1 ? 0x3c : (uint8_t)(i * 7); /* scales are 1 */
+    }
+    ck_assert_msg(world_open(&w, 2, &e), "%s", e.message);
+    const float *part = seen[0], *rows = seen[1], *widened = seen[2];
+    for (size_t o = 0; o < 16; o++) {
+        for (size_t k = 0; k < 32; k++) {
+            ck_assert_bits(&part[o * 32 + k], k < 20 ? &w.data[2 + k * 50 + o] : &(float){0}, 1);
+        }
+    }
+    for (size_t r = 0; r < 4; r++) {
+        ck_assert_bits(rows + 16 * r, w.data + 1 + 48 * r, 16);
+    }
+    for (size_t r = 0; r < 3; r++) {
+        for (size_t c = 0; c < 64; c++) {
+            ck_assert_float_eq(widened[r * 64 + c], (float)(int8_t)blocks[(2 * r + c / 32) * 34 + 2 + c % 32]);
+        }
+    }
+    world_free(&w);
+}
+END_TEST
+
 /* Element [o][k] of panels of 64 outputs. */
 static int8_t panel_code(const int8_t *codes, size_t outputs, size_t inputs, size_t o, size_t k) {
     const size_t all = round_up(outputs, 16), groups = round_up(inputs, 4) / 4, panel = o / 64;
@@ -245,6 +275,7 @@ int main(void) {
     Suite *s = suite_create("host_weights");
     TCase *c = tcase_create("host_weights");
     tcase_add_test(c, floats_are_used_where_they_lie_or_padded);
+    tcase_add_test(c, parts_of_wider_matrices_and_blocks);
     tcase_add_test(c, int8_panels_hold_the_codes_of_the_other_engines);
     tcase_add_test(c, int8_of_a_file_is_that_of_its_numbers);
     tcase_add_test(c, weights_that_are_no_numbers_are_refused);
