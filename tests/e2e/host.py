@@ -39,6 +39,12 @@ def attention(tokens, heads, head_dim, causal, kv_heads=None, rule="mean"):
             f"importance: {rule}{more}}}\n")
 
 
+def llama(**changed):
+    return encoder(**dict(dict(layers=3, norm="pre", norm_kind="rms", norm_epsilon="1e-5", causal="true", pooling="none",
+                               normalize="false", types=0, position_kind="rotary", gated="true", activation="silu",
+                               qkv_bias="false", linear_bias="false", head="tied"), **changed))
+
+
 BERT = "all: {ratios: {0: .28, 4: .414, 8: .306}}\n"
 PINNED = "all: {ratios: {0: .4, 4: .3, 8: .3}, pinned: [0, 3]}\n"
 FOUR = "all: {ratios: {0: 0, 4: 1, 8: 0}}\n"
@@ -65,6 +71,8 @@ def cases(rng):
              (6, 34)),
         Case("decoder, keys", encoder(layers=3, norm="pre", causal="true", pooling="none", normalize="false", types=0,
                                       kv_heads=1), KEYS, (2, 18, 47), ("--linear=int8",)),
+        Case("llama", llama(heads=6, kv_heads=2, rotary_pairs="adjacent"), KEYS, (2, 19, 40), ("--linear=int8",)),
+        Case("llama, odd widths", llama(hidden=60, head_dim=20, kv_heads=1, ffn=50, rotary_base=500), LAYERS, (21,)),
         Case("encoder, keys", encoder(layers=3), KEYS, (3, 35), ("-O0",)),
         Case("original order", encoder(layers=3), LAYERS, (29,), ("--linear=int8", "--no-cluster")),
         Case("paper's method", encoder(layers=3), BERT, (50,), ("--linear=int8", "-O0")),
