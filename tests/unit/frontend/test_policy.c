@@ -50,7 +50,7 @@ END_TEST
 START_TEST(shipped) {
     static const char *const names[] = {"bert-average", "gpt2-average", "uniform8",       "uniform4",
                                         "fig5-policy",  "gpt2-keys",    "minilm-average", "minilm-late"};
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         policy *p = policy_load(A, D, arena_printf(A, "examples/policies/%s.yaml", names[i]));
         EXPECT_NO_ERROR();
         ck_assert_str_eq(p->name, names[i]);
@@ -113,6 +113,21 @@ START_TEST(rule_of_the_model_stays) {
     ck_assert_str_eq(ir_str(m, attention(m, 0), IR_KEY_importance_rule), "mean");
     ck_assert(policy_apply(load("all: {ratios: {8: 1}}\nimportance: random5\n"), m, D));
     ck_assert_str_eq(ir_str(m, attention(m, 0), IR_KEY_importance_rule), "random5");
+}
+END_TEST
+
+START_TEST(the_last_tokens_are_pinned) {
+    ir_module *m = build(STACK(2, ""), 10);
+    const policy *p = load("all: {ratios: {0: .2, 4: .3, 8: .5}, pinned: [1, -2]}\n");
+    ck_assert(policy_apply(policy_pin_last(A, p, 3), m, D));
+    INTS(m, 1, IR_KEY_pinned, 1, 7, 8, 9);
+    ck_assert(policy_apply(p, m, D));
+    INTS(m, 1, IR_KEY_pinned, 1, 8);
+    p = load("layers:\n- token_bits: [8, 8, 8, 8, 8, 8, 8, 8, 8, 4]\n- ratios: {4: 1}\n");
+    ck_assert(policy_apply(policy_pin_last(A, p, 1), m, D));
+    ck_assert_ptr_null(ir_get(m, attention(m, 0), IR_KEY_pinned));
+    INTS(m, 1, IR_KEY_pinned, 9);
+    EXPECT_NO_ERROR();
 }
 END_TEST
 
@@ -217,4 +232,5 @@ START_TEST(mutations) {
 END_TEST
 
 TEST_MAIN("policy", averages_on_bert, shipped, bare_attention_has_no_first_layer, mixed_layers,
-          bits_after_uniform_layers, rule_of_the_model_stays, pooled_token_is_pinned, unreadable, impossible, mutations)
+          bits_after_uniform_layers, rule_of_the_model_stays, the_last_tokens_are_pinned, pooled_token_is_pinned,
+          unreadable, impossible, mutations)
