@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Generation with a key/value cache: see generate_main.c. Decoders of two families, prompts at once or not at all, with and
+# Generation with a key/value cache: see generate_main.c. Decoders of two families, prompts at once or not at all, steps of one token or of five, with and
 # without pruning, by the reference, the simulator, an emitted object and emitted C.
 set -euo pipefail
 TMP=$(mktemp -d)
@@ -38,6 +38,8 @@ for model in learned rotary; do
     compile --queries 65536 -o fill.dtq
     compile --queries 1 --policy pruned.yaml -o pruned-steps.dtq
     compile --queries 65536 --policy pruned.yaml -o pruned-fill.dtq
+    compile --queries 5 -o chunks.dtq
+    compile --queries 5 --policy pruned.yaml -o pruned-chunks.dtq
     "$DTQC" verify pruned-steps.dtq >/dev/null
     "$DTQC" verify pruned-fill.dtq >/dev/null
     "$DTQC" compile $model.yaml --seq 24 "${options[@]}" --emit=obj --name=the_model -o model.o >/dev/null
@@ -46,10 +48,12 @@ for model in learned rotary; do
     for code in model.o model.c.o; do
         "${CC:-cc}" -std=c17 -D_GNU_SOURCE -O1 -DMODEL=the_model -I "$ROOT" "${sanitized[@]}" \
             "$ROOT/tests/e2e/generate_main.c" $code "$runtime" -lm -lpthread -o generate
-        ./generate steps.dtq - whole.dtq 0 "${tokens[@]}"
-        ./generate steps.dtq fill.dtq whole.dtq 10 "${tokens[@]}"
-        ./generate pruned-steps.dtq - - 0 "${tokens[@]}"
-        ./generate pruned-steps.dtq pruned-fill.dtq - 17 "${tokens[@]}"
+        ./generate steps.dtq - whole.dtq 0 1 "${tokens[@]}"
+        ./generate steps.dtq fill.dtq whole.dtq 10 1 "${tokens[@]}"
+        ./generate pruned-steps.dtq - - 0 1 "${tokens[@]}"
+        ./generate chunks.dtq fill.dtq whole.dtq 9 5 "${tokens[@]}"
+        ./generate pruned-chunks.dtq - - 0 5 "${tokens[@]}"
+        ./generate pruned-steps.dtq pruned-fill.dtq - 17 1 "${tokens[@]}"
     done
 done
 "$DTQC" analyze rotary.yaml --queries 1 --policy pruned.yaml --seq 40 --check | grep '^check'

@@ -1,9 +1,10 @@
-/* Generation by every engine, bit for bit:  generate_main STEPS FILL WHOLE PROMPT TOKEN...
+/* Generation by every engine, bit for bit:  generate_main STEPS FILL WHOLE PROMPT STEP TOKEN...
  *
- * FILL (or "-": nothing) takes PROMPT tokens at once into a cache, STEPS the others one by one, by the reference, the
- * simulator and, with -DMODEL=symbol, generated code, each with a cache of its own. After each run outputs, importance
- * and precisions must be the same numbers in all of them, and the check of the simulator must pass. WHOLE (or "-") runs
- * all tokens so far anew; the last row must be that of the step. Weights are found beside the working directory. */
+ * FILL (or "-": nothing) takes PROMPT tokens at once into a cache, STEPS the others, STEP at a time, by the reference,
+ * the simulator and, with -DMODEL=symbol, generated code, each with a cache of its own. After each run outputs,
+ * importance and precisions must be the same numbers in all of them, and the check of the simulator must pass. WHOLE
+ * (or "-") runs all tokens so far anew; the last row must be that of the step. Weights are found beside the working
+ * directory. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,7 +90,7 @@ static void compare(const char *who, const dtq_stream *s, const dtq_output *got,
 /* Precisions of each layer but the first, from what the layer before reports: newest token first, then larger mean,
  * then smaller id. */
 static void check_choices(const dtq_stream *s, const dtq_output *out) {
-    const uint32_t n = s->seq;
+    const uint32_t n = s->seq, queries = dtq_stream_queries(s), first = queries < n ? n - queries : n;
     for (uint32_t l = 1; l < s->layer_count; l++) {
         const uint8_t *before = out->bits + (size_t)(l - 1) * n, *bits = out->bits + (size_t)l * n;
         const uint64_t *sums = out->importance + (size_t)(l - 1) * n;
@@ -97,10 +98,10 @@ static void check_choices(const dtq_stream *s, const dtq_output *out) {
         for (uint32_t id = 0; id < n; id++) {
             uint32_t rank = 0; /* tokens before this one */
             for (uint32_t other = 0; other < n && before[id] != 0; other++) {
-                bool newest = other == n - 1 && dtq_stream_queries(s) < n;
+                bool newest = other >= first, equal = newest == (id >= first);
                 uint64_t mine = sums[id] / (n - id), its = sums[other] / (n - other);
-                if (other != id && before[other] != 0 && !(id == n - 1 && dtq_stream_queries(s) < n))
-                    rank += newest || its > mine || (its == mine && other < id);
+                if (other != id && before[other] != 0)
+                    rank += equal ? its > mine || (its == mine && other < id) : newest;
             }
             uint8_t want = before[id] == 0 || rank >= keys ? 0 : rank < high ? 8 : 4;
             if (bits[id] != want) {
@@ -133,11 +134,11 @@ static void check_whole(const loaded *whole, dtq_engine engine, const dtq_stream
 
 int main(int argc, char **argv) {
     uint32_t tokens[TOKENS_MOST], count = 0;
-    if (argc < 6)
+    if (argc < 7)
         return 2;
     const loaded steps = load(argv[1]), fill = load(argv[2]), whole = load(argv[3]);
-    const uint32_t prompt = (uint32_t)atoi(argv[4]);
-    for (int i = 5; i < argc && count < TOKENS_MOST; i++)
+    const uint32_t prompt = (uint32_t)atoi(argv[4]), step = (uint32_t)atoi(argv[5]);
+    for (int i = 6; i < argc && count < TOKENS_MOST; i++)
         tokens[count++] = (uint32_t)atoi(argv[i]);
     generator generators[] = {{.name = "ref", .engine = DTQ_ENGINE_REF},
                               {.name = "sim", .engine = DTQ_ENGINE_SIM},
@@ -156,7 +157,7 @@ int main(int argc, char **argv) {
     MUST((floats.cache = dtq_cache_open(steps.program, count, &error)) != NULL);
     const dtq_input in = {.tokens = tokens};
     uint64_t moved = 0; /* tokens left out of steps: pruning had something to do */
-    for (uint32_t seq = prompt != 0 ? prompt : 1; seq <= count; seq++) {
+    for (uint32_t seq = prompt != 0 ? prompt : step; seq <= count; seq += step) {
         const loaded *l = prompt != 0 && seq == prompt ? &fill : &steps;
         const dtq_stream *s = stream_of(l, seq);
         dtq_output out[3];
@@ -180,14 +181,15 @@ int main(int argc, char **argv) {
     }
     for (size_t g = 0; g < engines; g++) { /* once more: an emptied cache is as good as new */
         dtq_cache_clear(generators[g].cache);
-        dtq_output out = run(&generators[g], &steps, stream_of(&steps, 1), &in);
+        dtq_output out = run(&generators[g], &steps, stream_of(&steps, step), &in);
         dtq_output_free(&out);
         dtq_input none = {0};
         dtq_output failed;
         const dtq_run_options o = {.cache = generators[g].cache, .threads = 1};
-        if (dtq_run(steps.program, stream_of(&steps, 1), steps.weights, &in, &o, &failed, NULL, false, &error) ||
-            dtq_run(steps.program, stream_of(&steps, 2), steps.weights, &none, &o, &failed, NULL, false, &error) ||
-            dtq_cache_length(generators[g].cache) != 1)
+        if (dtq_run(steps.program, stream_of(&steps, step), steps.weights, &in, &o, &failed, NULL, false, &error) ||
+            dtq_run(steps.program, stream_of(&steps, 2 * step), steps.weights, &none, &o, &failed, NULL, false,
+                    &error) ||
+            dtq_cache_length(generators[g].cache) != step)
             return 1;
         dtq_cache_close(generators[g].cache);
 #ifdef MODEL
