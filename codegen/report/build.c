@@ -194,7 +194,8 @@ static void describe_layer(builder *b, uint32_t index) {
     /* 16 bit products in each PE-cycle of work */
     double bops = 16.0 * (out->qk.bound_cycles + out->pv.bound_cycles) * (double)dtq_machine_pes(b->machine);
     out->bops = (uint64_t)ir_int(m, l->op, IR_KEY_bops, llround(bops));
-    b->report->dense_ops += 4.0 * m->header.seq * m->header.seq * l->head_dim * l->heads;
+    const double rows = (double)ir_int(m, l->op, IR_KEY_queries, m->header.seq);
+    b->report->dense_ops += 4.0 * rows * m->header.seq * l->head_dim * l->heads;
 }
 
 /* ---- instructions ------------------------------------------------------------------------------------------------ */
