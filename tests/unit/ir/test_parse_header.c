@@ -45,16 +45,19 @@ END_TEST
 
 START_TEST(tensors_are_read) {
     arena *a = arena_new();
-    ir_module *m = ir_parse_text(a, NULL,
-                                 "dtir 1 graph\ntensor \"w\" {dtype = BF16, rows = 2, cols = 3, stride = 7, transposed = yes, "
-                                 "file = \"f\", offset = 18446744073709551615, file_bytes = 9, seed = 3,\n"
-                                 "  mean = -0.5, scale = 1e-3} @ \"x\":4:5\n");
+    ir_module *m = ir_parse_text(
+        a, NULL,
+        "dtir 1 graph\ntensor \"w\" {dtype = BF16, rows = 2, cols = 3, stride = 7, transposed = yes, "
+        "file = \"f\", offset = 18446744073709551615, file_bytes = 9, seed = 3,\n"
+        "  mean = -0.5, scale = 1e-3, scales = 80, zeros = 18446744073709551615, by_rows = yes} @ \"x\":4:5\n");
     const ir_tensor *t = &m->tensors[0];
     ck_assert_str_eq(t->name, "w");
     ck_assert_str_eq(t->dtype, "BF16");
     ck_assert_str_eq(t->file, "f");
-    ck_assert(t->transposed && t->stride == 7 && t->rows == 2 && t->cols == 3 && t->offset == UINT64_MAX && t->file_bytes == 9);
+    ck_assert(t->transposed && t->stride == 7 && t->rows == 2 && t->cols == 3 && t->offset == UINT64_MAX &&
+              t->file_bytes == 9);
     ck_assert(t->seed == 3 && t->mean == -0.5 && t->scale == 1e-3);
+    ck_assert(t->scales == 80 && t->zeros == UINT64_MAX && t->by_rows);
     ck_assert(t->loc.line == 4 && strcmp(t->loc.file, "x") == 0);
     ir_module *back = ir_parse_text(a, NULL, ir_text(a, m, NULL));
     ck_assert(ir_equal(m, back));

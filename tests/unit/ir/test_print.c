@@ -25,6 +25,10 @@ START_TEST(ops_print_one_a_line) {
                                   .transposed = true,
                                   .loc = {"m.safetensors", 1, 1}});
     ir_add_tensor(m, &(ir_tensor){.name = "s", .dtype = "synthetic", .rows = 1, .cols = 3, .seed = 5, .scale = 0.1});
+    ir_add_tensor(
+        m,
+        &(ir_tensor){
+            .name = "c", .dtype = "I8", .file = "m", .rows = 1, .cols = 3, .scales = 8, .zeros = 4, .by_rows = true});
     ir_mark_pass(m, "infer-shapes");
     ir_mark_pass(m, "assign-precision");
     size_t x = ir_append(m, IR_INPUT, NULL, 0, (ir_type){IR_ELEM_U32, 1, {9, 0, 0}}, (src_loc){"model.yaml", 3, 5});
@@ -41,6 +45,8 @@ START_TEST(ops_print_one_a_line) {
         "tensor \"w\" {dtype = F16, rows = 2, cols = 3, stride = 9, transposed = yes, file = \"m.safetensors\", "
         "offset = 18446744073709551615, file_bytes = 7} @ \"m.safetensors\":1:1\n"
         "tensor \"s\" {dtype = synthetic, rows = 1, cols = 3, seed = 5, mean = 0, scale = 0.1}\n"
+        "tensor \"c\" {dtype = I8, rows = 1, cols = 3, file = \"m\", offset = 0, file_bytes = 0, scales = 8, zeros = "
+        "4, by_rows = yes}\n"
         "passes = [infer-shapes, assign-precision]\n"
         "\n"
         "%0 = input : u32[9] @ \"model.yaml\":3:5\n"

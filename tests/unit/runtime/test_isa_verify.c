@@ -62,7 +62,7 @@ static const edit edits[] = {
     {"attention", "high=2", "high=2 key_only=4 cached=yes causal=yes",
      "row + rows leaves the layer's queries, slots 4 to 5"},
     {"attention", "select=no", "select=yes", "there is no layer to select for"},
-    {"encoder", "position=\"position\"", "position=$9", "position is tensor 9 of 8"},
+    {"encoder", "position=\"position\"", "position=$11", "position is tensor 11 of 10"},
     {"encoder", "word=\"word\"", "word=none", "word cannot be none"},
     {"encoder", "gamma=\"gamma\"", "gamma=\"word\"", "gamma is [10][4], not [1][4]"},
     {"encoder", "bias=\"proj.bias\"", "bias=\"word\"", "bias is [10][4], not [1][4]"},

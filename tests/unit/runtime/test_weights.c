@@ -160,6 +160,51 @@ START_TEST(strides_skip_what_is_between_rows) {
 }
 END_TEST
 
+START_TEST(codes_are_scaled) {
+    /* Scales of three columns; then [inputs 2][outputs 2 of 3] codes, their zero points. */
+    struct {
+        float scales[3];
+        int8_t codes[6], zeros[3];
+    } data = {{9, 0.5f, 2}, {99, -128, 127, 99, 3, 4}, {99, -1, 7}};
+    const float want[] = {-63.5f, 2, 240, -6}, by_rows[] = {-256, 254};
+    one o;
+    one_init(&o, &data, sizeof data,
+             (dtq_tensor){.name = "t",
+                          .dtype = DTQ_I8,
+                          .offset = 13,
+                          .shape = {2, 2},
+                          .stride = 3,
+                          .transposed = 1,
+                          .scales = 4,
+                          .zeros = 19});
+    dtq_error e;
+    dtq_weights *w = dtq_weights_open(&o.program, directory, &e);
+    ck_assert_ptr_nonnull(w);
+    const float *x = dtq_weights_float(w, 0, &e);
+    ck_assert_bits(x, want, 4);
+    const dtq_weight_i8 *q = dtq_weights_int8(w, 0, 1, &e);
+    ck_assert_ptr_nonnull(q);
+    ck_assert_float_eq(q->scales[1], 240.0f / 127.0f);
+    dtq_weights_close(w);
+    o.tensor.transposed = 0;
+    o.tensor.zeros = 0;
+    o.tensor.by_rows = 1;
+    o.tensor.scales = 8; /* the first row's; the second's is not looked at */
+    w = dtq_weights_open(&o.program, directory, &e);
+    float row[2];
+    ck_assert(dtq_weights_row(w, 0, 0, row, &e));
+    ck_assert_bits(row, by_rows, 2);
+    dtq_weights_close(w);
+    o.tensor.zeros = 20; /* the second zero point is the file's last byte */
+    o.tensor.by_rows = 0;
+    w = dtq_weights_open(&o.program, directory, &e);
+    ck_assert_ptr_nonnull(w);
+    dtq_weights_close(w);
+    o.tensor.zeros = sizeof data - 1;
+    ck_assert_fails(dtq_weights_open(&o.program, directory, &e), e, "tensor t: lies outside");
+}
+END_TEST
+
 START_TEST(rotary_tables_are_computed) {
     dtq_tensor table[] = {{.name = "r", .file = UINT32_MAX, .dtype = DTQ_ROTARY, .shape = {3, 4}, .scale = 10000}};
     const dtq_program p = {.tensor_count = 1, .tensors = table};
@@ -288,6 +333,7 @@ int main(void) {
     tcase_add_test(c, halves_are_widened);
     tcase_add_test(c, transposed_weights_are_turned);
     tcase_add_test(c, strides_skip_what_is_between_rows);
+    tcase_add_test(c, codes_are_scaled);
     tcase_add_test(c, rotary_tables_are_computed);
     tcase_add_test(c, changed_files_are_refused);
     tcase_add_test(c, tensors_outside_of_files_are_refused);
