@@ -189,6 +189,20 @@ static void verify_elems(verifier *v, size_t op, bool buffers) {
     }
 }
 
+/* What is pooled is one row that belongs to no token: it may be normalised, and nothing else works on it. */
+static void verify_pooled(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    for (size_t i = 0; i < m->ops[op].operand_count && m->ops[op].code != IR_NORMALIZE; i++) {
+        ir_value value = ir_operand(m, op, i);
+        ir_opcode made_by = value == IR_NONE ? IR_OPCODES : (ir_opcode)m->ops[m->defs[value]].code;
+        if (made_by == IR_POOL || made_by == IR_NORMALIZE)
+            verify_error(v, op,
+                         "it works on the rows of tokens, but operand %zu is one pooled row; let it stand before "
+                         "the pool",
+                         i + 1);
+    }
+}
+
 void verify_types(verifier *v, size_t op) {
     const ir_module *m = v->m;
     const ir_op *o = &m->ops[op];
@@ -196,6 +210,7 @@ void verify_types(verifier *v, size_t op) {
     verify_elems(v, op, ir_is_instr(code) || code == IR_LAYER);
     if (o->result == IR_NONE)
         return;
+    verify_pooled(v, op);
     ir_type t = m->types[o->result];
     if (t.elem >= IR_ELEMS || t.rank > 3) {
         verify_error(v, op, "the type of its result does not exist");
@@ -207,10 +222,14 @@ void verify_types(verifier *v, size_t op) {
     ir_type x = o->operand_count ? operand_type(m, op, 0) : (ir_type){0};
     switch (code) {
     case IR_ADD:
+    case IR_MULTIPLY:
         expect_same(v, op, x, operand_type(m, op, 1));
         expect_same(v, op, x, t);
         break;
     case IR_LAYERNORM:
+    case IR_RMSNORM:
+    case IR_ROTARY:
+    case IR_AFFINE:
     case IR_ACTIVATION:
     case IR_NORMALIZE:
         expect_same(v, op, x, t);
