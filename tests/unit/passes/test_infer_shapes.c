@@ -75,8 +75,8 @@ START_TEST(what_does_not_fit_is_refused_where_it_stands) {
          "t.dtir:10:1: tensor \"wide\" is [6, 9]; the model needs [6, 8] here"},
         {"%x = embed %tokens {tensor = \"words\", position_tensor = \"few\"} : ?",
          "t.dtir:17:1: a sequence of 5 tokens does not fit: the model has 4 positions"},
-        {"%p = pool %n {function = mean} : ?\n%x = add %n, %p : ?",
-         "t.dtir:18:1: add of [5, 8] and [1, 8]: shapes must be equal"},
+        {"%p = linear %n {tensor = \"w\", outputs = 6, arithmetic = fp32} : ?\n%x = add %n, %p : ?",
+         "t.dtir:18:1: add of [5, 8] and [5, 6]: shapes must be equal"},
         {"%x = attention %n, %n, %n {index = 0, query_heads = 4, kv_heads = 2, head_dim = 4, mask = none, "
          "importance_rule = mean} : ?",
          "t.dtir:17:1: operand q of attention is 8 wide; 4 heads of 4 need 16"},
