@@ -429,6 +429,11 @@ bool policy_apply(const policy *p, ir_module *m, diag *d) {
             continue;
         if (p->importance_set)
             ir_set_str(m, i, IR_KEY_importance_rule, importance_word(m->arena, p->importance));
+        const char *mask = ir_str(m, i, IR_KEY_mask);
+        if (p->queries && (!mask || strcmp(mask, "causal") != 0))
+            return diag_error(d, m->ops[i].loc,
+                              "generation is of causal models; here each token sees those after it, too, so that keys "
+                              "would change with every one");
         if (p->queries)
             ir_set_int(m, i, IR_KEY_queries, p->queries < s.seq ? p->queries : s.seq);
         if (p->prune_keys)

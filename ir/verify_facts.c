@@ -284,6 +284,9 @@ void verify_facts(verifier *v, size_t op) {
     if (queries && (queries->i < 1 || queries->i > m->header.seq))
         verify_error(v, op, "`queries` is %lld; of %u tokens 1 to %u can be queries", (long long)queries->i,
                      m->header.seq, m->header.seq);
+    else if (queries && (!ir_str(m, op, IR_KEY_mask) || strcmp(ir_str(m, op, IR_KEY_mask), "causal") != 0))
+        verify_error(v, op,
+                     "it has `queries`, of generation, but no causal mask: its keys would change with every token");
     else if (queries && slots && (queries->i > slots->i || (queries->i < slots->i && muted)))
         verify_error(v, op,
                      "`queries` is %lld of %lld slots, %lld of them muted: all slots are queries, or none is muted",

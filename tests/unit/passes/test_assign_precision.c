@@ -115,6 +115,8 @@ START_TEST(steps_pin_their_queries) {
                  "t.dtir:12:1: token 8 is a query of a step and runs at 8 bits, not at 4");
     pass_refuses((attention_problem){.mask = "causal", .policy = {"queries = 10"}}, TO_ASSIGNED,
                  "t.dtir:12:1: `attention`: `queries` is 10; of 9 tokens 1 to 9 can be queries");
+    pass_refuses((attention_problem){.policy = {"queries = 1"}}, TO_ASSIGNED,
+                 "t.dtir:12:1: `attention`: it has `queries`, of generation, but no causal mask");
 }
 END_TEST
 
