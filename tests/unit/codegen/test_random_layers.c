@@ -10,6 +10,7 @@ typedef struct {
     random_problem base;
     uint32_t layers, kept[LAYERS_MAX], high[LAYERS_MAX], pinned[LAYERS_MAX]; /* pinned: one token in each layer */
     const char *cluster, *promote, *importance, *prune;
+    uint32_t queries; /* of a step of generation, or 0 */
 } layered_problem;
 
 static arena *memory;
@@ -71,10 +72,11 @@ static const char *text_of(const layered_problem *p) {
         text = arena_printf(memory,
                             "%s%%a%u = attention %%%s, %%k, %%v {index = %u, query_heads = %u, kv_heads = %u, head_dim "
                             "= %u, mask = %s, importance_rule = %s, counts = [%u, %u, %u], pinned = [%u], cluster = "
-                            "%s, promote = %s, prune = %s, source = \"layer.%u\"} : ?\n",
+                            "%s, promote = %s, prune = %s%s, source = \"layer.%u\"} : ?\n",
                             text, l, query, l, b->heads, b->kv_heads, b->head_dim, b->causal ? "causal" : "none",
                             p->importance, b->tokens - p->kept[l], p->kept[l] - p->high[l], p->high[l], p->pinned[l],
-                            p->cluster, p->promote, p->prune, l);
+                            p->cluster, p->promote, p->prune,
+                            p->queries ? arena_printf(memory, ", queries = %u", p->queries) : "", l);
     }
     return arena_printf(memory, "%soutput %%a%u {name = \"out\"}\n", text, p->layers - 1);
 }
@@ -139,16 +141,23 @@ static void expect_timeline(const ir_module *m, const dtq_event *events, int num
 }
 
 START_TEST(programs_are_race_free_and_on_time) {
-    unsigned fixed = 0, several = 0;
+    unsigned fixed = 0, several = 0, steps = 0;
     begin();
     for (int i = 0; i < CASES; i++, next_case()) {
         layered_problem p = layered_problem_new(i % 3 == 0);
+        if (i % 2 && p.base.causal) { /* steps of generation, too */
+            p.queries = random_in(&source, 1, random_in(&source, 0, 1) ? 2 : p.base.tokens);
+            p.queries = p.queries < p.base.tokens ? p.queries : p.base.tokens;
+            p.cluster = i % 4 == 1 ? "low-first" : "high-first";
+            p.promote = "free";
+        }
         ir_module *m = compile(&p);
         if (!m)
             continue;
         dtq_program *program = program_of(m);
         const dtq_stream *s = &program->streams[0];
         dtq_error e;
+        steps += dtq_stream_queries(s) < s->seq;
         ck_assert_msg(dtq_verify(program, s, &e), "case %d: %s", i, e.message);
         ck_assert_uint_eq(s->layer_count, p.layers);
         if (is_dynamic(s)) {
@@ -172,6 +181,7 @@ START_TEST(programs_are_race_free_and_on_time) {
     }
     ck_assert_uint_gt(fixed, CASES / 3);
     ck_assert_uint_gt(several, CASES / 5);
+    ck_assert_uint_gt(steps, 2);
     arena_free(memory);
 }
 END_TEST
