@@ -161,7 +161,7 @@ model *model_load(arena *a, diag *d, const char *path);
 bool model_explain(arena *a, const char *path, FILE *out);
 const char *model_name(const model *m);
 uint32_t model_positions(const model *m);     /* longest sequence; for a bare attention its tokens */
-bool model_generates(const model *m);    /* causal, with a score for every token of the vocabulary in each row */
+bool model_generates(const model *m);         /* causal, with a score for every token of the vocabulary in each row */
 bool model_is_attention(const model *m);      /* bare attention problem: input q, k, v */
 const char *model_vocabulary(const model *m); /* path that tokenizer_load reads, or NULL */
 bool model_lower_case(const model *m);

@@ -100,25 +100,8 @@ static void bitmap_fill(uint64_t *map, uint32_t from, uint32_t to) {
     map[last] |= tail;
 }
 
-/** map |= (indices of 8-bit slots) + [0, width). */
-static void bitmap_mark(uint64_t *map, const slice *s, uint32_t width) {
-    if (s->high == 0)
-        return;
-    for (uint32_t i = 0; i < s->extent;) {
-        if (s->bits[i] != 8) {
-            i++;
-            continue;
-        }
-        uint32_t end = i + 1;
-        while (end < s->extent && s->bits[end] == 8)
-            end++;
-        bitmap_fill(map, i, end + width - 1);
-        i = end;
-    }
-}
-
-/** The same for the slots from the last to the first. */
-static void bitmap_mark_reversed(uint64_t *map, const slice *s, uint32_t width) {
+/** map |= (indices of 8-bit slots, counted from the last if `reversed`) + [0, width). */
+static void bitmap_mark(uint64_t *map, const slice *s, uint32_t width, bool reversed) {
     for (uint32_t i = 0; i < s->extent && s->high;) {
         if (s->bits[i] != 8) {
             i++;
@@ -127,7 +110,8 @@ static void bitmap_mark_reversed(uint64_t *map, const slice *s, uint32_t width) 
         uint32_t end = i + 1;
         while (end < s->extent && s->bits[end] == 8)
             end++;
-        bitmap_fill(map, s->extent - end, s->extent - i + width - 1);
+        uint32_t from = reversed ? s->extent - end : i;
+        bitmap_fill(map, from, from + (end - i) + width - 1);
         i = end;
     }
 }
@@ -212,7 +196,7 @@ static void tile_steps(matmul *m, const slice *x, const column *k, bool reversed
     t->length = x->extent + k->y.extent + k->free - 2;
     size_t words = words_for(t->length);
     memcpy(t->at2, reversed ? k->r2 : k->y2, words * sizeof *t->at2);
-    bitmap_mark(t->at2, x, k->y.extent + k->free - 1);
+    bitmap_mark(t->at2, x, k->y.extent + k->free - 1, false);
     memset(t->at4, 0, words * sizeof *t->at4);
     if (k->y.high == 0)
         return;
@@ -296,11 +280,11 @@ static void mark_columns(matmul *m, uint32_t rows) {
     for (size_t j = 0; j < m->column_count; j++) {
         column *k = &m->columns[j];
         memset(k->y2, 0, m->words * sizeof *k->y2);
-        bitmap_mark(k->y2, &k->y, rows + k->free - 1);
+        bitmap_mark(k->y2, &k->y, rows + k->free - 1, false);
         if (!m->by_tile || !m->serpentine)
             continue;
         memset(k->r2, 0, m->words * sizeof *k->r2);
-        bitmap_mark_reversed(k->r2, &k->y, rows + k->free - 1);
+        bitmap_mark(k->r2, &k->y, rows + k->free - 1, true);
     }
 }
 
@@ -395,13 +379,13 @@ static void reserve_bitmaps(cost_model *c, matmul *m, uint64_t longest) {
         k->y2 = at;
         k->y4 = at + m->words;
         memset(k->y4, 0, m->words * sizeof *k->y4);
-        bitmap_mark(k->y4, &k->y, k->free);
+        bitmap_mark(k->y4, &k->y, k->free, false);
         if (each == 2)
             continue;
         k->r2 = at + 2 * m->words;
         k->r4 = at + 3 * m->words;
         memset(k->r4, 0, m->words * sizeof *k->r4);
-        bitmap_mark_reversed(k->r4, &k->y, k->free);
+        bitmap_mark(k->r4, &k->y, k->free, true);
     }
 }
 

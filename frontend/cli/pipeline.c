@@ -127,7 +127,9 @@ static const char *const *remaining_passes(arena *a, const ir_module *m, bool op
 }
 
 static ir_module *build_plain(session *s, const source *src, uint32_t seq, bool cluster) {
-    model_options o = {.seq = seq, .arithmetic = value(s, OPT_linear)->word == 0 ? "int8" : "fp32", .cluster = cluster,
+    model_options o = {.seq = seq,
+                       .arithmetic = value(s, OPT_linear)->word == 0 ? "int8" : "fp32",
+                       .cluster = cluster,
                        .last_row = src->last_row};
     ir_module *m = model_build(src->model, s->arena, s->diag, &o);
     if (m)

@@ -141,9 +141,9 @@ START_TEST(near_the_best_of_all) {
         pass_end(&c);
         arena_free(a);
     }
-    printf("orient-tiles: %.2f %% above the best of all on average, at most %.1f %%\n", 100 * excess / CASES,
+    printf("orient-tiles: %.2f %% above the best of all on average, at most %.1f %%\n", 100 * excess / (double)CASES,
            100 * worst);
-    ck_assert_double_le(excess / CASES, 0.03);
+    ck_assert_double_le(excess / (double)CASES, 0.03);
 }
 END_TEST
 

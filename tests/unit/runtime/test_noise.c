@@ -98,16 +98,16 @@ START_TEST(is_normal) {
         double square = 0, sum = 0, spread = 0, fourth = 0;
         for (size_t i = 0; i < COUNT; i++)
             square += (double)l.clean[o][i] * (double)l.clean[o][i];
-        double deviation = .5 * sqrt(square / COUNT);
+        double deviation = .5 * sqrt(square / (double)COUNT);
         for (size_t i = 0; i < COUNT; i++) {
             double z = ((double)l.noisy[o][i] - (double)l.clean[o][i]) / deviation;
             sum += z;
             spread += z * z;
             fourth += z * z * z * z;
         }
-        ck_assert_double_lt(fabs(sum / COUNT), 0.05); /* 5,120 numbers: one deviation of the mean is 0.014, … */
-        ck_assert_double_lt(fabs(spread / COUNT - 1), 0.1);
-        ck_assert_double_lt(fabs(fourth / COUNT - 3), 0.6);
+        ck_assert_double_lt(fabs(sum / (double)COUNT), 0.05); /* 5,120 numbers: one deviation of the mean is 0.014, … */
+        ck_assert_double_lt(fabs(spread / (double)COUNT - 1), 0.1);
+        ck_assert_double_lt(fabs(fourth / (double)COUNT - 3), 0.6);
     }
 }
 END_TEST
