@@ -12,10 +12,6 @@ enum { QUERY, KEY, SHIFT, PARTS };
  * alike, which would spoil the queries. */
 static const double key_exponent = 0.75, query_exponent = 0.25;
 
-static const char *name_of(arena *a, size_t layer, int part) {
-    return arena_printf(a, "layer.%zu.balance.%s", layer, parts[part]);
-}
-
 /* ---- from calibration -------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -47,7 +43,7 @@ bool balance_write(arena *a, diag *d, const char *path, const balance_range *lay
         }
         for (int p = 0; p < PARTS; p++) {
             size_t n = p == QUERY ? width * group : width;
-            out[PARTS * l + (size_t)p] = (st_output){.name = name_of(a, l, p),
+            out[PARTS * l + (size_t)p] = (st_output){.name = ir_balance_tensor(a, (int64_t)l, parts[p]),
                                                      .dtype = "F32",
                                                      .rank = 1,
                                                      .shape = {n},
@@ -62,7 +58,7 @@ bool balance_write(arena *a, diag *d, const char *path, const balance_range *lay
 
 static bool add_part(arena *a, diag *d, model *m, const safetensors *file, const char *path, uint32_t layer, int part) {
     const transformer *t = &m->transformer;
-    const char *name = name_of(a, layer, part);
+    const char *name = ir_balance_tensor(a, (int64_t)layer, parts[part]);
     const st_tensor *found = safetensors_find(file, name);
     uint32_t width = t->head_dim * (part == QUERY ? t->heads : t->kv_heads);
     src_loc whole = {path, 0, 0};

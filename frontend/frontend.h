@@ -212,6 +212,8 @@ typedef struct {
  *  `o` may be NULL: lower case as BERT's uncased models. The tokeniser lives in the arena and may be used by several
  *  threads at once. NULL after an error. */
 tokenizer *tokenizer_load(arena *a, diag *d, const char *path, const tokenizer_settings *o);
+/** The same of a model that names its vocabulary. */
+tokenizer *model_tokenizer(const model *m, arena *a, diag *d);
 
 /** Kinds of tokens, numbered as sentencepiece and GGUF do. */
 typedef enum {

@@ -50,6 +50,10 @@ bool model_lower_case(const model *m) {
     return m->lower_case;
 }
 
+tokenizer *model_tokenizer(const model *m, arena *a, diag *d) {
+    return tokenizer_load(a, d, m->vocabulary, &(tokenizer_settings){m->lower_case});
+}
+
 /** q, k, v in; one attention; its output out. */
 static void attention_build(const model *from, ir_module *m, bool cluster) {
     static const char *const names[] = {"q", "k", "v"};

@@ -245,6 +245,10 @@ int ir_tensor_find(const ir_module *m, const char *name) {
     return -1;
 }
 
+const char *ir_balance_tensor(arena *a, int64_t layer, const char *part) {
+    return arena_printf(a, "layer.%lld.balance.%s", (long long)layer, part);
+}
+
 void ir_mark_pass(ir_module *m, const char *name) {
     GROW(m, passes, pass, m->pass_count + 1);
     m->passes[m->pass_count++] = arena_strdup(m->arena, name);

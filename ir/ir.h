@@ -214,6 +214,9 @@ const char *ir_str(const ir_module *m, size_t op, unsigned key);
 /** Adds a tensor to the table; names are unique. ir_tensor_find: index by name, or -1. */
 size_t ir_add_tensor(ir_module *m, const ir_tensor *t);
 int ir_tensor_find(const ir_module *m, const char *name);
+/** The name, in the arena, of a constant that evens out the channels of a layer's queries and keys; `part` is "query",
+ *  "key" or "shift" (pass balance-qk). */
+const char *ir_balance_tensor(arena *a, int64_t layer, const char *part);
 
 /** Records that pass `name` ran; ir_pass_ran asks. */
 void ir_mark_pass(ir_module *m, const char *name);

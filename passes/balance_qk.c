@@ -11,10 +11,6 @@
 
 enum { SPARE = 16 /* attributes that the precision passes add to an attention */ };
 
-static const char *name_of(arena *a, int64_t layer, const char *what) {
-    return arena_printf(a, "layer.%lld.balance.%s", (long long)layer, what);
-}
-
 /* The value whose channels are scaled, and shifted if `shift` is not NULL. */
 static ir_value balanced(rebuild *r, size_t op, size_t operand, const char *gain, const char *shift) {
     ir_value from = rebuild_operand(r, op, operand);
@@ -41,8 +37,9 @@ static bool fits(pass_context *ctx, const ir_module *m, size_t op, size_t operan
 static bool balance(pass_context *ctx, rebuild *r, size_t op) {
     const ir_module *m = r->from;
     int64_t layer = ir_int(m, op, IR_KEY_index, 0);
-    const char *query = name_of(ctx->arena, layer, "query"), *key = name_of(ctx->arena, layer, "key");
-    const char *shift = name_of(ctx->arena, layer, "shift");
+    const char *query = ir_balance_tensor(ctx->arena, layer, "query");
+    const char *key = ir_balance_tensor(ctx->arena, layer, "key");
+    const char *shift = ir_balance_tensor(ctx->arena, layer, "shift");
     if (!fits(ctx, m, op, 0, query) || !fits(ctx, m, op, 1, key) || !fits(ctx, m, op, 1, shift))
         return false;
     ir_value operands[3] = {balanced(r, op, 0, query, NULL), balanced(r, op, 1, key, shift), rebuild_operand(r, op, 2)};
@@ -57,7 +54,7 @@ static bool balance(pass_context *ctx, rebuild *r, size_t op) {
 
 bool pass_balance_qk(pass_context *ctx, ir_module **module) {
     const ir_module *m = *module;
-    if (ir_tensor_find(m, name_of(ctx->arena, 0, "query")) < 0) {
+    if (ir_tensor_find(m, ir_balance_tensor(ctx->arena, 0, "query")) < 0) {
         ctx->idle = true;
         return true;
     }

@@ -143,8 +143,7 @@ bool command_calibrate(session *s) {
     if (!src.model || model_is_attention(src.model) || !model_vocabulary(src.model))
         return diag_error(s->diag, (src_loc){src.path, 0, 0},
                           "cannot be calibrated: a model with a vocabulary is wanted");
-    tokenizer_settings settings = {model_lower_case(src.model)};
-    tokenizer *words = tokenizer_load(s->arena, s->diag, model_vocabulary(src.model), &settings);
+    tokenizer *words = model_tokenizer(src.model, s->arena, s->diag);
     size_t bytes;
     char *text = words ? file_read(s->arena, s->diag, value(s, OPT_data)->text, DATA_BYTES, &bytes) : NULL;
     calibration c = {0};

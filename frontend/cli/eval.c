@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "frontend/cli/host_code.h"
+
 /* ---- the command line -------------------------------------------------------------------------------------------- */
 
 /* Options of running text, and of tables. */
@@ -40,14 +42,6 @@ static bool check_noise_options(session *s, const eval_task *t) {
     for (size_t i = 0; i < sizeof of_rows / sizeof *of_rows; i++)
         if (given(s, of_rows[i]))
             return usage_error(s, "--%s changes nothing with --noise", option_table[of_rows[i]].name);
-    return true;
-}
-
-static bool check_host_options(session *s) {
-    static const option_id of_host_code[] = {OPT_host_cpu, OPT_no_cache};
-    for (size_t i = 0; i < sizeof of_host_code / sizeof *of_host_code; i++)
-        if (given(s, of_host_code[i]) && value(s, OPT_eval_engine)->word != EVAL_HOST)
-            return usage_error(s, "--%s changes nothing without --engine=host", option_table[of_host_code[i]].name);
     return true;
 }
 
@@ -195,7 +189,8 @@ bool command_eval(session *s) {
     s->words = given(s, OPT_json) ? stderr : stdout;
     if (!given(s, OPT_data))
         return usage_error(s, "there is nothing to measure on: --data names a file");
-    if (!choose_task(&j) || !check_noise_options(s, j.task) || !check_host_options(s) || !choose_rows(s, wanted) ||
+    if (!choose_task(&j) || !check_noise_options(s, j.task) ||
+        !host_code_check(s, value(s, OPT_eval_engine)->word == EVAL_HOST) || !choose_rows(s, wanted) ||
         !open_encoder(&j) || !eval_read(&j))
         return false;
     return given(s, OPT_noise) ? eval_noise(&j) : run_table(&j, wanted);

@@ -123,9 +123,7 @@ bool eval_read(eval_job *j) {
     d->path = value(s, OPT_data)->text;
     size_t bytes;
     char *text = file_read(s->arena, s->diag, d->path, DATA_BYTES, &bytes);
-    tokenizer *words =
-        text ? tokenizer_load(s->arena, s->diag, model_vocabulary(m), &(tokenizer_settings){model_lower_case(m)})
-             : NULL;
+    tokenizer *words = text ? model_tokenizer(m, s->arena, s->diag) : NULL;
     samples from = {0};
     if (!words || !(j->task->read ? read_samples(j, text, &from) && tokenise(j, words, &from)
                                   : eval_read_windows(j, words, text)))

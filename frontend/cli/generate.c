@@ -1,7 +1,6 @@
 /* dtqc generate: text that a decoder writes, token by token, with a cache of keys and values. The prompt is one run;
  * each step after it computes the row of the newest token alone, and clusters the tokens so far anew. */
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "frontend/cli/host_cache.h"
@@ -35,7 +34,7 @@ typedef struct {
 static bool read_prompt(generation *g) {
     session *s = g->session;
     const model *m = g->source.model;
-    tokenizer *t = tokenizer_load(s->arena, s->diag, model_vocabulary(m), &(tokenizer_settings){model_lower_case(m)});
+    tokenizer *t = model_tokenizer(m, s->arena, s->diag);
     token_list list;
     const char *text = value(s, OPT_prompt)->text;
     if (!t || !tokenizer_encode(t, s->arena, s->diag, text, strlen(text), &(encode_options){0}, &list))
@@ -132,12 +131,6 @@ static void release(generation *g) {
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-static double milliseconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
-}
-
 /* Runs the tokens so far; *best is the token with the greatest score behind them, of equal ones the first. */
 static bool run(generation *g, uint64_t *cycles, uint32_t *best) {
     session *s = g->session;
@@ -197,12 +190,12 @@ static bool write_tokens(generation *g) {
     while (g->count < g->longest && !g->ended) {
         bool prompt = g->count == g->prompt;
         uint32_t next = 0;
-        double start = milliseconds();
+        double start = phases_now();
         if (live)
             show(g, false);
         if (!run(g, prompt ? &g->prompt_cycles : &g->step_cycles, &next))
             return false;
-        *(prompt ? &g->prompt_ms : &g->steps_ms) += milliseconds() - start;
+        *(prompt ? &g->prompt_ms : &g->steps_ms) += phases_now() - start;
         g->ended = next == end || next == begin; /* a new text begins where this one ends */
         if (!g->ended)
             g->tokens[g->count++] = next;
@@ -259,10 +252,8 @@ static void print_summary(const generation *g) {
 }
 
 bool command_generate(session *s) {
-    static const option_id of_host_code[] = {OPT_host_cpu, OPT_no_cache};
-    for (size_t i = 0; i < sizeof of_host_code / sizeof *of_host_code; i++)
-        if (given(s, of_host_code[i]) && value(s, OPT_generate_engine)->word != GENERATE_HOST)
-            return usage_error(s, "--%s changes nothing without --engine=host", option_table[of_host_code[i]].name);
+    if (!host_code_check(s, value(s, OPT_generate_engine)->word == GENERATE_HOST))
+        return false;
     if (!given(s, OPT_prompt))
         return usage_error(s, "give a text to go on from (--text)");
     generation g = {.session = s};

@@ -31,6 +31,14 @@ static const char *key_of(session *s, const backend *b, const host_program *p, c
                         b->functions->native(s->arena), DTQ_HOST_ABI, o->cpu, o->name, host_program_text(s->arena, p));
 }
 
+bool host_code_check(session *s, bool generates) {
+    static const option_id of_host_code[] = {OPT_host_cpu, OPT_no_cache};
+    for (size_t i = 0; !generates && i < sizeof of_host_code / sizeof *of_host_code; i++)
+        if (given(s, of_host_code[i]))
+            return usage_error(s, "--%s changes nothing without --engine=host", option_table[of_host_code[i]].name);
+    return true;
+}
+
 bool host_code_load(session *s, const host_program *p, loaded_code *out) {
     enum { SYMBOLS_MOST = 8 };
     host_symbol symbols[SYMBOLS_MOST];

@@ -1,5 +1,6 @@
 /* dtqc run: a model or a program on the simulator, the reference, in float32 or as host code. */
 #include "frontend/cli/host_cache.h"
+#include "frontend/cli/host_code.h"
 #include "frontend/cli/run_job.h"
 
 #include <inttypes.h>
@@ -11,7 +12,6 @@
 /* ---- the command line -------------------------------------------------------------------------------------------- */
 
 static bool check_options(session *s) {
-    static const option_id of_host_code[] = {OPT_host_cpu, OPT_no_cache};
     int engine = value(s, OPT_engine)->word;
     size_t inputs = given(s, OPT_text) ? value(s, OPT_text)->count : 1;
     if (given(s, OPT_shuffle) && engine != ENGINE_SIM && !given(s, OPT_check))
@@ -25,10 +25,8 @@ static bool check_options(session *s) {
     if (given(s, OPT_json) && given(s, OPT_run_report) && value(s, OPT_run_report)->word != REPORT_TEXT)
         return usage_error(s, "--json and --report=%s cannot both be on standard output",
                            value(s, OPT_run_report)->text);
-    if (engine != ENGINE_HOST)
-        for (size_t i = 0; i < sizeof of_host_code / sizeof *of_host_code; i++)
-            if (given(s, of_host_code[i]))
-                return usage_error(s, "--%s changes nothing without --engine=host", option_table[of_host_code[i]].name);
+    if (!host_code_check(s, engine == ENGINE_HOST))
+        return false;
     if (given(s, OPT_tensors) && is_stdout(value(s, OPT_tensors)->text))
         return usage_error(s, "--output must be a file");
     return !given(s, OPT_run_report) || check_report(s, (report_format)value(s, OPT_run_report)->word, inputs);

@@ -51,6 +51,12 @@ static void add_matrix(list *l, const dtq_stream *s, unsigned mode, uint64_t add
     add(l, DTQ_MEM_DRAM, mode, address, 4 * s->seq * width);
 }
 
+/* An instruction from rows to rows of one width. */
+static void add_rows(list *l, const dtq_stream *s, uint64_t src, uint64_t dst, uint64_t width) {
+    add_matrix(l, s, DTQ_READS, src, width);
+    add_matrix(l, s, DTQ_WRITES, dst, width);
+}
+
 static uint64_t rows_of(const dtq_tensor *t) {
     return t->shape[t->transposed];
 }
@@ -115,27 +121,19 @@ static void add_host_op(list *l, const dtq_program *p, const dtq_stream *s, cons
         add_matrix(l, s, DTQ_WRITES, GET(LINEAR, dst), rows_of(t));
         break;
     case DTQ_OP_NORM:
-        t = &p->tensors[GET(NORM, gamma)];
-        add_matrix(l, s, DTQ_READS, GET(NORM, src), t->shape[1]);
-        add_matrix(l, s, DTQ_WRITES, GET(NORM, dst), t->shape[1]);
+        add_rows(l, s, GET(NORM, src), GET(NORM, dst), p->tensors[GET(NORM, gamma)].shape[1]);
         break;
     case DTQ_OP_RMSNORM:
-        t = &p->tensors[GET(RMSNORM, gamma)];
-        add_matrix(l, s, DTQ_READS, GET(RMSNORM, src), t->shape[1]);
-        add_matrix(l, s, DTQ_WRITES, GET(RMSNORM, dst), t->shape[1]);
+        add_rows(l, s, GET(RMSNORM, src), GET(RMSNORM, dst), p->tensors[GET(RMSNORM, gamma)].shape[1]);
         break;
     case DTQ_OP_AFFINE:
-        t = &p->tensors[GET(AFFINE, gain)];
-        add_matrix(l, s, DTQ_READS, GET(AFFINE, src), t->shape[1]);
-        add_matrix(l, s, DTQ_WRITES, GET(AFFINE, dst), t->shape[1]);
+        add_rows(l, s, GET(AFFINE, src), GET(AFFINE, dst), p->tensors[GET(AFFINE, gain)].shape[1]);
         break;
     case DTQ_OP_ROTARY:
-        add_matrix(l, s, DTQ_READS, GET(ROTARY, src), GET(ROTARY, width));
-        add_matrix(l, s, DTQ_WRITES, GET(ROTARY, dst), GET(ROTARY, width));
+        add_rows(l, s, GET(ROTARY, src), GET(ROTARY, dst), GET(ROTARY, width));
         break;
     case DTQ_OP_ACT:
-        add_matrix(l, s, DTQ_READS, GET(ACT, src), GET(ACT, width));
-        add_matrix(l, s, DTQ_WRITES, GET(ACT, dst), GET(ACT, width));
+        add_rows(l, s, GET(ACT, src), GET(ACT, dst), GET(ACT, width));
         break;
     case DTQ_OP_ADD:
         add_matrix(l, s, DTQ_READS, GET(ADD, a), GET(ADD, width));

@@ -235,6 +235,13 @@ static float float_of(uint64_t bits) {
     return v;
 }
 
+/* The result of an instruction on rows of one width; NULL (and an error) if it or *src, its operand, does not fit. */
+static float *rows_to_rows(const dtq_exec *x, uint64_t src_at, uint64_t dst_at, size_t width, const float **src,
+                           dtq_error *e) {
+    *src = matrix(x, src_at, x->stream->seq, width, e);
+    return *src != NULL ? matrix(x, dst_at, x->stream->seq, width, e) : NULL;
+}
+
 static bool host_norm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     rows_of r;
     size_t width = 0;
@@ -244,8 +251,8 @@ static bool host_norm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
         !vector(x, DTQ_GET(in, NORM, beta), NONE(NORM, beta), &width, &beta, e)) {
         return false;
     }
-    const float *src = matrix(x, DTQ_GET(in, NORM, src), x->stream->seq, width, e);
-    float *dst = src != NULL ? matrix(x, DTQ_GET(in, NORM, dst), x->stream->seq, width, e) : NULL;
+    const float *src;
+    float *dst = rows_to_rows(x, DTQ_GET(in, NORM, src), DTQ_GET(in, NORM, dst), width, &src, e);
     const dtq_kernels *kernels = dtq_kernels_choose(x->scalar);
     for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
         const size_t at = r.ids[i] * width;
@@ -262,8 +269,8 @@ static bool host_rmsnorm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
         !vector(x, DTQ_GET(in, RMSNORM, gamma), UINT64_MAX, &width, &gamma, e)) {
         return false;
     }
-    const float *src = matrix(x, DTQ_GET(in, RMSNORM, src), x->stream->seq, width, e);
-    float *dst = src != NULL ? matrix(x, DTQ_GET(in, RMSNORM, dst), x->stream->seq, width, e) : NULL;
+    const float *src;
+    float *dst = rows_to_rows(x, DTQ_GET(in, RMSNORM, src), DTQ_GET(in, RMSNORM, dst), width, &src, e);
     const dtq_kernels *kernels = dtq_kernels_choose(x->scalar);
     for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
         const size_t at = r.ids[i] * width;
@@ -285,8 +292,11 @@ static bool host_rotary(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
                         x->program->tensors[table].name, positions, head_dim, x->stream->seq, width);
     }
     const float *angles = dtq_weights_float(x->weights, table, e);
-    const float *src = angles != NULL ? matrix(x, DTQ_GET(in, ROTARY, src), x->stream->seq, width, e) : NULL;
-    float *dst = src != NULL ? matrix(x, DTQ_GET(in, ROTARY, dst), x->stream->seq, width, e) : NULL;
+    if (angles == NULL) {
+        return false;
+    }
+    const float *src;
+    float *dst = rows_to_rows(x, DTQ_GET(in, ROTARY, src), DTQ_GET(in, ROTARY, dst), width, &src, e);
     for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
         dtq_rotate(src + r.ids[i] * width, width, angles + r.ids[i] * head_dim, head_dim,
                    (dtq_pairs)DTQ_GET(in, ROTARY, pairs), dst + r.ids[i] * width);
@@ -303,8 +313,8 @@ static bool host_affine(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
         !vector(x, DTQ_GET(in, AFFINE, offset), NONE(AFFINE, offset), &width, &offset, e)) {
         return false;
     }
-    const float *src = matrix(x, DTQ_GET(in, AFFINE, src), x->stream->seq, width, e);
-    float *dst = src != NULL ? matrix(x, DTQ_GET(in, AFFINE, dst), x->stream->seq, width, e) : NULL;
+    const float *src;
+    float *dst = rows_to_rows(x, DTQ_GET(in, AFFINE, src), DTQ_GET(in, AFFINE, dst), width, &src, e);
     for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
         const size_t at = r.ids[i] * width;
         for (size_t c = 0; c < width; c++) {
@@ -325,8 +335,8 @@ static bool host_act(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     if (kind > DTQ_ACT_SILU) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "activation %llu does not exist", (unsigned long long)kind);
     }
-    const float *src = matrix(x, DTQ_GET(in, ACT, src), x->stream->seq, width, e);
-    float *dst = src != NULL ? matrix(x, DTQ_GET(in, ACT, dst), x->stream->seq, width, e) : NULL;
+    const float *src;
+    float *dst = rows_to_rows(x, DTQ_GET(in, ACT, src), DTQ_GET(in, ACT, dst), width, &src, e);
     const dtq_kernels *kernels = dtq_kernels_choose(x->scalar);
     for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
         const size_t at = r.ids[i] * width;
