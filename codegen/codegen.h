@@ -28,10 +28,12 @@ typedef struct {
     uint32_t promoted[4]; /* slots whose q, k, v, p run above the precision their token was chosen for */
     bool expected;        /* precision known only at run time: numbers are expectations */
     report_matmul qk, pv;
-    uint64_t start, end;                                    /* on the timeline, cycles */
-    double cycles;                                          /* from the end of the layers before to its own end */
-    double share;                                           /* of the total */
-    double utilisation;                                     /* bound / cycles */
+    report_matmul linear; /* projections and FFN of the layer's block, where the arrays compute them; else zeros */
+    double linear_cycles; /* of `cycles`, those that they add; the others are attention's */
+    uint64_t start, end;  /* on the timeline, cycles */
+    double cycles;        /* from the end of the layers before to its own end */
+    double share;         /* of the total */
+    double utilisation;   /* bound / cycles */
     uint64_t array_busy, softmax_busy, dma_busy, topk_busy; /* cycles: busiest array, and the engines */
     report_limit limit;
     uint64_t dram_bytes;
@@ -50,6 +52,7 @@ typedef struct {
     const char *model, *target;
     const dtq_machine *machine;
     uint32_t seq;
+    bool linears; /* the arrays compute projections and FFN, too: numbers are of both, and side by side */
     bool clustered, optimised, measured; /* measured: numbers come from a run of the simulator on data */
     size_t layer_count;
     report_layer *layers;
@@ -57,7 +60,8 @@ typedef struct {
     uint64_t dram_bytes, instructions, bops, mac_cycles, stall_cycles;
     double energy_pj;
     double buffer_bytes, probabilities, topk_elements; /* what else takes energy */
-    double dense_ops; /* 2 for each MAC of attention over all seq tokens and heads, nothing pruned or masked */
+    double dense_ops; /* 2 for each MAC of attention over all seq tokens and heads, nothing pruned or masked; and of
+                         projections and FFN, if the arrays compute them */
     size_t remark_count;
     const diag_entry *const *remarks;
     const ir_module *module;   /* that it was built of; NULL: made by hand, without tiles and timeline */

@@ -145,7 +145,7 @@ bool policy_apply(const policy *p, ir_module *m, diag *d);
 
 typedef struct {
     uint32_t seq;           /* 0: the model's own tokens or positions */
-    const char *arithmetic; /* "fp32" or "int8": of linears */
+    const char *arithmetic; /* of linears: "fp32", "int8", or "mixed", where those outside of blocks have int8 */
     bool cluster;           /* false: --no-cluster */
     bool last_row;          /* of a model that generates: the output is the last token's row of scores alone */
 } model_options;

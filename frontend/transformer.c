@@ -80,13 +80,19 @@ static void refer(builder *b, size_t op, unsigned key, weight_role role) {
         ir_set_str(b->m, op, key, name);
 }
 
+/** Mixed precision is for projections and feed-forward networks: heads have 8 bits for all rows. */
+static void set_arithmetic(const builder *b, size_t op) {
+    bool lowers = !b->in_block && strcmp(b->arithmetic, "mixed") == 0;
+    ir_set_str(b->m, op, IR_KEY_arithmetic, lowers ? "int8" : b->arithmetic);
+}
+
 static ir_value linear(builder *b, ir_value x, uint32_t outputs, weight_role weight, weight_role bias,
                        const char *source) {
     size_t op = append(b, IR_LINEAR, &x, 1, source);
     refer(b, op, IR_KEY_tensor, weight);
     refer(b, op, IR_KEY_bias_tensor, bias);
     ir_set_int(b->m, op, IR_KEY_outputs, outputs);
-    ir_set_str(b->m, op, IR_KEY_arithmetic, b->arithmetic);
+    set_arithmetic(b, op);
     return ir_result(b->m, op);
 }
 
@@ -175,7 +181,7 @@ static ir_value vocabulary_scores(builder *b, ir_value x) {
     size_t op = append(b, IR_LINEAR, &x, 1, "logits");
     refer(b, op, IR_KEY_tensor, weight);
     ir_set_int(b->m, op, IR_KEY_outputs, b->t->vocabulary);
-    ir_set_str(b->m, op, IR_KEY_arithmetic, b->arithmetic);
+    set_arithmetic(b, op);
     return ir_result(b->m, op);
 }
 

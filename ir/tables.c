@@ -21,6 +21,7 @@
 #define OPERAND_ENUM(name)
 #define OPERAND_FLAG(name)
 #define OPERAND_INT(name)
+#define OPERAND_OFFSET(name)
 #define OPERAND_F32(name)
 
 #define OPTIONAL_BUF(name)
@@ -34,6 +35,7 @@
 #define OPTIONAL_ENUM(name)
 #define OPTIONAL_FLAG(name) " " #name
 #define OPTIONAL_INT(name)
+#define OPTIONAL_OFFSET(name)
 #define OPTIONAL_F32(name)
 
 #define REQUIRED_BUF(name)
@@ -46,8 +48,9 @@
 #define REQUIRED_TENSOR(name) " " #name
 #define REQUIRED_ENUM(name)   " " #name
 #define REQUIRED_FLAG(name)
-#define REQUIRED_INT(name) " " #name
-#define REQUIRED_F32(name) " " #name
+#define REQUIRED_INT(name)    " " #name
+#define REQUIRED_OFFSET(name) " " #name
+#define REQUIRED_F32(name)    " " #name
 
 static const ir_op_info op_table[IR_OPCODES] = {
 #define G (1u << IR_GRAPH)

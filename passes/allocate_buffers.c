@@ -1,8 +1,9 @@
 /* allocate-buffers: gives every buffer an address in its space.
  *
- * On chip, the buffers of one space and layer have (nearly) one size and live in the order in which they are made, so a
- * space is cut into slots of that size which are used round robin: a new buffer takes the memory that was used longest
- * ago, and the next layer's loads do not wait for the memory that the current layer still works on. DRAM is a linear
+ * On chip, the buffers of one space and section (an attention, or a linear on the arrays) have (nearly) one size and
+ * live in the order in which they are made, so a space is cut into slots of that size which are used round robin: a new
+ * buffer takes the memory that was used longest ago, and the next section's loads do not wait for the memory that the
+ * current one still works on. DRAM is a linear
  * scan with first fit over the regions that are live. */
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +16,17 @@ typedef struct {
     size_t def, first, last; /* op indices: the buffer op, first and last use */
     uint64_t bytes, address;
     int space;
-    uint32_t layer;
+    uint32_t layer, section;
 } live_range;
 
-static live_range *live_ranges(pass_context *ctx, const ir_module *m, size_t *count) {
-    unsigned layer_key = (unsigned)ir_key_find("layer", 5);
+/** Whether an instruction begins a section: the host's first of an attention or of a linear on the arrays. */
+static bool begins_section(const ir_module *m, size_t op, unsigned operand_key) {
+    const ir_opcode code = (ir_opcode)m->ops[op].code;
+    return code == IR_I_CODES || (code == IR_I_QUANT && ir_str(m, op, operand_key)[0] == 'q');
+}
+
+static live_range *live_ranges(pass_context *ctx, const ir_module *m, size_t *count, uint32_t *sections) {
+    unsigned layer_key = (unsigned)ir_key_find("layer", 5), operand_key = (unsigned)ir_key_find("operand", 7);
     live_range *ranges = ARENA_ARRAY(ctx->arena, live_range, m->value_count + 1);
     *count = m->value_count;
     for (size_t v = 0; v < m->value_count; v++) {
@@ -29,7 +36,9 @@ static live_range *live_ranges(pass_context *ctx, const ir_module *m, size_t *co
                                  .bytes = (uint64_t)ir_int(m, def, IR_KEY_bytes, 0),
                                  .space = space_find(ir_str(m, def, IR_KEY_space))};
     }
-    for (size_t op = 0; op < m->op_count; op++)
+    *sections = 0;
+    for (size_t op = 0; op < m->op_count; op++) {
+        *sections += begins_section(m, op, operand_key);
         for (size_t i = 0; i < m->ops[op].operand_count; i++) {
             ir_value v = ir_operand(m, op, i);
             if (v == IR_NONE || !ir_is_instr((ir_opcode)m->ops[op].code))
@@ -37,36 +46,38 @@ static live_range *live_ranges(pass_context *ctx, const ir_module *m, size_t *co
             if (ranges[v].first == SIZE_MAX) {
                 ranges[v].first = op;
                 ranges[v].layer = (uint32_t)ir_int(m, op, layer_key, 0);
+                ranges[v].section = *sections;
             }
             ranges[v].last = op;
         }
+    }
     return ranges;
 }
 
 /* ---- on chip ----------------------------------------------------------------------------------------------------- */
 
-/** Slots of one space during one layer. */
+/** Slots of one space during one section. */
 typedef struct {
     uint64_t bytes, stride, count, next; /* bytes: the largest block */
     size_t *busy_until;                  /* op index of the last use of what a slot holds */
     size_t capacity;                     /* of busy_until */
-    uint32_t layer;
+    uint32_t section;
     bool started;
 } slot_ring;
 
-static bool enter_layer(pass_context *ctx, const ir_module *m, slot_ring *ring, int space, uint32_t layer,
-                        const uint64_t *largest, const live_range *r) {
+static bool enter_section(pass_context *ctx, const ir_module *m, slot_ring *ring, int space, const uint64_t *largest,
+                          const live_range *r) {
     uint64_t end = ring->started ? ring->next * ring->stride : 0; /* first byte after the last slot handed out */
     uint64_t capacity = space_capacity(&m->machine, space);
-    ring->bytes = largest[layer];
-    ring->stride = buffer_stride(largest[layer], capacity);
-    ring->count = buffer_fit(largest[layer], capacity);
+    ring->bytes = largest[r->section];
+    ring->stride = buffer_stride(largest[r->section], capacity);
+    ring->count = buffer_fit(largest[r->section], capacity);
     if (!ring->count)
         return diag_error(ctx->diag, m->ops[r->def].loc,
-                          "layer %u does not fit: a block of %llu bytes in buffers.%s, which has %llu", layer,
-                          (unsigned long long)largest[layer], space_name(space), (unsigned long long)capacity);
+                          "layer %u does not fit: a block of %llu bytes in buffers.%s, which has %llu", r->layer,
+                          (unsigned long long)largest[r->section], space_name(space), (unsigned long long)capacity);
     ring->next = (end + ring->stride - 1) / ring->stride;
-    ring->layer = layer;
+    ring->section = r->section;
     ring->started = true;
     if (ring->count > ring->capacity) {
         ring->capacity = ring->count < 65536 ? ring->count : 65536;
@@ -94,23 +105,24 @@ static bool take_slot(pass_context *ctx, const ir_module *m, slot_ring *ring, li
                       (unsigned long long)space_capacity(&m->machine, r->space));
 }
 
-static bool allocate_on_chip(pass_context *ctx, const ir_module *m, live_range *ranges, size_t count, uint32_t layers) {
+static bool allocate_on_chip(pass_context *ctx, const ir_module *m, live_range *ranges, size_t count,
+                             uint32_t sections) {
     uint64_t *largest[SPACES];
     slot_ring rings[SPACES] = {{0}};
     for (int s = 0; s < SPACES; s++)
-        largest[s] = ARENA_ARRAY(ctx->arena, uint64_t, layers + 1);
+        largest[s] = ARENA_ARRAY(ctx->arena, uint64_t, sections + 1);
     for (size_t v = 0; v < count; v++) {
         const live_range *r = &ranges[v];
-        if (r->space != SPACE_DRAM && r->first != SIZE_MAX && r->bytes > largest[r->space][r->layer])
-            largest[r->space][r->layer] = r->bytes;
+        if (r->space != SPACE_DRAM && r->first != SIZE_MAX && r->bytes > largest[r->space][r->section])
+            largest[r->space][r->section] = r->bytes;
     }
     for (size_t v = 0; v < count; v++) { /* values are numbered in the order of their first use */
         live_range *r = &ranges[v];
         if (r->space == SPACE_DRAM || r->first == SIZE_MAX)
             continue;
         slot_ring *ring = &rings[r->space];
-        if ((!ring->started || ring->layer != r->layer) &&
-            !enter_layer(ctx, m, ring, r->space, r->layer, largest[r->space], r))
+        if ((!ring->started || ring->section != r->section) &&
+            !enter_section(ctx, m, ring, r->space, largest[r->space], r))
             return false;
         if (!take_slot(ctx, m, ring, r))
             return false;
@@ -173,11 +185,9 @@ static void allocate_dram(pass_context *ctx, const ir_module *m, live_range *ran
 bool pass_allocate_buffers(pass_context *ctx, ir_module **module) {
     ir_module *m = *module;
     size_t count;
-    uint32_t layers = 0;
-    for (size_t op = 0; op < m->op_count; op++)
-        layers += m->ops[op].code == IR_LAYER;
-    live_range *ranges = live_ranges(ctx, m, &count);
-    if (!allocate_on_chip(ctx, m, ranges, count, layers))
+    uint32_t sections;
+    live_range *ranges = live_ranges(ctx, m, &count, &sections);
+    if (!allocate_on_chip(ctx, m, ranges, count, sections))
         return false;
     allocate_dram(ctx, m, ranges, count);
     for (size_t v = 0; v < count; v++)

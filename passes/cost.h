@@ -38,6 +38,11 @@ cost_result cost_qk(cost_model *c, const uint8_t *row_bits, uint32_t rows, const
 cost_result cost_pv(cost_model *c, const uint8_t *p_bits, uint32_t rows, const uint8_t *v_bits, uint32_t tokens,
                     uint32_t head_dim, unsigned walk);
 
+/** A linear: rows of precision row_bits [rows] against `cols` columns of weights, all at 8 bits, reduction over `depth`
+ *  inputs. */
+cost_result cost_linear(cost_model *c, const uint8_t *row_bits, uint32_t rows, uint32_t cols, uint32_t depth,
+                        unsigned walk);
+
 /** The same for tokens in original order of which `high` of `slots`, nobody knows which, are 8-bit (uniformly random):
  *  hypergeometric expectations, exact but for `cycles` in the cases that cost_expected.c names (within 0.5 % there).
  *  The block is query slots [row, row+rows), keys [col, col+cols), both within the slots; only their distance matters.
@@ -50,6 +55,11 @@ cost_expectation cost_qk_expected(cost_model *c, uint32_t slots, uint32_t high, 
                                   uint32_t col, uint32_t cols, uint32_t head_dim);
 cost_expectation cost_pv_expected(cost_model *c, uint32_t slots, uint32_t high, int prob8, uint32_t row, uint32_t rows,
                                   uint32_t col, uint32_t cols, uint32_t head_dim);
+
+/** Of a linear `rows` of the slots are the rows; `least_cycles` and `most_cycles` are not filled. Cycles are exact but
+ * where more than two strips are in flight at once (depth < rows + cols of the array and one tile a strip). */
+cost_expectation cost_linear_expected(cost_model *c, uint32_t slots, uint32_t high, uint32_t rows, uint32_t cols,
+                                      uint32_t depth);
 
 /** PE-cycles of both matmuls of one head: (sum c_q)(sum c_k) d + (sum c_p)(sum c_v) d; divide by PEs for the bound. */
 uint64_t cost_work(const uint8_t *q, const uint8_t *k, const uint8_t *p, const uint8_t *v, uint32_t slots,

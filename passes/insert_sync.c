@@ -63,9 +63,10 @@ typedef struct {
 } sync_state;
 
 /** The host's work is off the accelerator's clock unless the target says otherwise: with `prefetch: ids` the next
- * layer's loads wait, in time, for the token ids alone. */
+ * layer's loads wait, in time, for the token ids alone. Where the arrays compute the linears there is no such time. */
 static bool is_untimed(const ir_module *m, uint32_t from, uint32_t to) {
-    return m->machine.top_prefetch == DTQ_PREFETCH_IDS && to == DTQ_HOST && from != DTQ_TOPK;
+    return m->machine.top_prefetch == DTQ_PREFETCH_IDS && m->machine.top_linear == DTQ_LINEAR_HOST && to == DTQ_HOST &&
+           from != DTQ_TOPK;
 }
 
 static uint32_t queue_of(const sync_state *s, size_t op) {
@@ -244,7 +245,8 @@ static void access_operand_region(sync_state *s, size_t op, uint32_t layer, unsi
 
 /** What the instruction touches beside its buffer operands: regions of its layer and token-id tables. */
 static void access_implicit(sync_state *s, size_t op, dtq_opcode code, uint32_t layer) {
-    access_range(s, op, SPACE_IDS, layer, 1, ACCESS_READ);
+    if (code != DTQ_OP_LOAD_WEIGHTS)
+        access_range(s, op, SPACE_IDS, layer, 1, ACCESS_READ);
     switch (code) {
     case DTQ_OP_QUANT:
         access_operand_region(s, op, layer, ACCESS_WRITE);

@@ -38,6 +38,9 @@
     X(beta)                                                                                                            \
     X(eps)                                                                                                             \
     X(kind)                                                                                                            \
+    X(input)                                                                                                           \
+    X(output)                                                                                                          \
+    X(depth)                                                                                                           \
     X(width)
 
 typedef struct {

@@ -180,3 +180,13 @@ matmul_price layer_price(struct cost_model *cost, const dtq_machine *machine, co
                             : cost_pv_expected(cost, l->slots, l->high, prob8, row, rows, col, cols, l->head_dim);
     return (matmul_price){(uint64_t)llround(c.cycles), c.latency, c.stall_ratio_sum / c.tiles};
 }
+
+matmul_price layer_linear_price(struct cost_model *cost, const layer_info *l, uint32_t row, uint32_t rows,
+                                uint32_t cols, uint32_t depth, unsigned walk) {
+    if (!l->is_static) {
+        cost_expectation e = cost_linear_expected(cost, l->slots, l->high, rows, cols, depth);
+        return (matmul_price){(uint64_t)llround(e.cycles), e.latency, e.stall_ratio_sum / e.tiles};
+    }
+    cost_result c = cost_linear(cost, l->bits[LAYER_Q] + row, rows, cols, depth, walk);
+    return (matmul_price){c.cycles, c.latency, c.stall_ratio_sum / (double)c.tiles};
+}

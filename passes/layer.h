@@ -70,6 +70,10 @@ matmul_price layer_price(struct cost_model *cost, const dtq_machine *machine, co
 matmul_price layer_block_price(struct cost_model *cost, const dtq_machine *machine, const layer_info *l, bool qk,
                                uint32_t row, uint32_t rows, uint32_t col, uint32_t cols, unsigned walk);
 
+/** What a linear of `cols` outputs and `depth` inputs costs query slots [row, row + rows) on one array. */
+matmul_price layer_linear_price(struct cost_model *cost, const layer_info *l, uint32_t row, uint32_t rows,
+                                uint32_t cols, uint32_t depth, unsigned walk);
+
 /** Where the keys of a layer of `slots` begin if `muted` of them are none, in the order named `order` (NULL: none yet).
  */
 uint32_t layer_first_key(uint32_t muted, const char *order);

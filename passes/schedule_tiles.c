@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "passes/lower_host.h"
+#include "passes/lower_linear.h"
 #include "passes/pass_list.h"
 #include "passes/plan.h"
 
@@ -303,6 +304,7 @@ bool pass_schedule_tiles(pass_context *ctx, ir_module **module) {
     emitter e = {.ctx = ctx, .r = &r, .m = r.to, .keys = instr_keys_find()};
     e.host = (host_lowering){.ctx = ctx, .r = &r, .keys = &e.keys};
     declare_layers(&e);
+    const layer_info *layers = linear_layers(ctx->arena, r.from);
     for (size_t op = 0; op < r.from->op_count; op++) {
         switch ((ir_opcode)r.from->ops[op].code) {
         case IR_TILES:
@@ -316,6 +318,10 @@ bool pass_schedule_tiles(pass_context *ctx, ir_module **module) {
         case IR_TILE_PV:
         case IR_TILE_TOPK:
             break; /* the plan has them */
+        case IR_LINEAR:
+            if (linear_on_arrays(r.from, op) ? !lower_linear(&e.host, layers, op) : !lower_host_op(&e.host, op))
+                return false;
+            break;
         default:
             if (!lower_host_op(&e.host, op))
                 return false;

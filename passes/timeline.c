@@ -63,6 +63,24 @@ static uint64_t load_bytes(const clock_state *s, size_t op, const layer_info *l)
     return (uint64_t)llround(rows * row_bytes) + (classes ? 8ull * l->head_dim : 4ull * rows);
 }
 
+/** Bytes of a block of a linear's rows; where precision is known only at run time, the expectation. */
+static uint64_t rows_bytes(const clock_state *s, size_t op, const layer_info *l) {
+    uint32_t row = (uint32_t)ir_int(s->m, op, s->keys.row, 0), rows = (uint32_t)ir_int(s->m, op, s->keys.rows, 0);
+    uint32_t depth = (uint32_t)ir_int(s->m, op, s->keys.depth, 0), low = (depth + 1) / 2;
+    if (l->is_static)
+        return cost_block_bytes(l->bits[LAYER_Q] + row, rows, depth, false);
+    return 4ull * rows + (uint64_t)llround(rows * (low + (double)(depth - low) * l->high / l->slots));
+}
+
+static duration matmul_duration(const clock_state *s, size_t op, const layer_info *l) {
+    unsigned walk =
+        (is_set(s, op, s->keys.turned) ? WALK_TURNED : 0) | (is_set(s, op, s->keys.serpentine) ? WALK_SERPENTINE : 0);
+    matmul_price p = layer_linear_price(
+        s->ctx->cost, l, (uint32_t)ir_int(s->m, op, s->keys.row, 0), (uint32_t)ir_int(s->m, op, s->keys.rows, 0),
+        (uint32_t)ir_int(s->m, op, s->keys.cols, 0), (uint32_t)ir_int(s->m, op, s->keys.depth, 0), walk);
+    return (duration){p.cycles, p.latency};
+}
+
 static duration duration_of(const clock_state *s, size_t op) {
     const dtq_machine *machine = &s->m->machine;
     const layer_info *l = &s->layers[ir_int(s->m, op, s->keys.layer, 0)];
@@ -85,6 +103,19 @@ static duration duration_of(const clock_state *s, size_t op) {
         bool select = strcmp(ir_str(s->m, op, s->keys.select), "yes") == 0;
         return (duration){cost_topk(s->ctx->cost, l->keys, select ? l[1].keys : 0, select),
                           machine->topk_latency_cycles};
+    }
+    case DTQ_OP_LOAD_ROWS:
+        return (duration){cost_dram(s->ctx->cost, rows_bytes(s, op, l)), machine->dram_latency_cycles};
+    case DTQ_OP_LOAD_WEIGHTS: {
+        uint64_t cols = (uint64_t)ir_int(s->m, op, s->keys.cols, 0);
+        uint64_t bytes = cols * (8 + (uint64_t)ir_int(s->m, op, s->keys.depth, 0));
+        return (duration){cost_dram(s->ctx->cost, bytes), machine->dram_latency_cycles};
+    }
+    case DTQ_OP_MATMUL:
+        return matmul_duration(s, op, l);
+    case DTQ_OP_STORE_ROWS: {
+        uint64_t bytes = 4ull * rows * (uint64_t)ir_int(s->m, op, s->keys.cols, 0);
+        return (duration){cost_dram(s->ctx->cost, bytes), machine->dram_latency_cycles};
     }
     default:
         return (duration){0, 0}; /* the host is off the clock */

@@ -52,6 +52,7 @@ typedef enum {
     DTQ_KIND_ENUM,
     DTQ_KIND_FLAG,
     DTQ_KIND_INT,
+    DTQ_KIND_OFFSET,
     DTQ_KIND_F32
 } dtq_field_kind;
 
@@ -93,9 +94,10 @@ enum {
     DTQ_FIELD_TOTAL
 };
 
-/** Words of ENUM fields that code asks for, in isa.def's order: SOFTMAX.mode and PV.flags. */
+/** Words of ENUM fields that code asks for, in isa.def's order: SOFTMAX.mode, flags of PV and MATMUL, LINEAR.path. */
 enum { DTQ_SOFTMAX_FULL, DTQ_SOFTMAX_MAX, DTQ_SOFTMAX_WMAX, DTQ_SOFTMAX_EXP };
 enum { DTQ_PV_MIDDLE, DTQ_PV_FIRST, DTQ_PV_LAST, DTQ_PV_ONLY };
+enum { DTQ_LINEAR_FP32, DTQ_LINEAR_INT8, DTQ_LINEAR_MIXED };
 
 enum { DTQ_FIELDS_MAX = 12, DTQ_INSTR_BYTES = 32 };
 
@@ -280,7 +282,7 @@ typedef struct {
     void *memory;        /* whatever dtq_program_free releases; NULL if the owner is somebody else (an arena) */
 } dtq_program;
 
-enum { DTQ_CONTAINER_VERSION = 3 };
+enum { DTQ_CONTAINER_VERSION = 4 };
 
 /** The stream for exactly `seq` tokens, or NULL. */
 const dtq_stream *dtq_program_stream(const dtq_program *p, uint32_t seq);
@@ -319,6 +321,15 @@ uint64_t dtq_scores_bytes(uint32_t rows, uint32_t cols);
 /** Per row 16 bytes (float max, uint32 Z, float r, uint32 0), then uint8 e [rows][keys], causal: then uint8 w
  * [rows][keys]. */
 uint64_t dtq_probs_bytes(const dtq_layer *l, uint32_t rows);
+/** What load.rows makes of query slots [row, row + rows) and `depth` inputs: float scales [rows], then the rows, packed
+ * at their precisions as queries; those known only at run time count 8 bits. */
+uint64_t dtq_rows_bytes(const dtq_layer *l, uint32_t row, uint32_t rows, uint32_t depth);
+/** As dtq_rows_bytes with the precisions `bits` [slots]: what load.rows moves. */
+uint64_t dtq_rows_bytes_at(const uint8_t *bits, uint32_t row, uint32_t rows, uint32_t depth);
+/** What load.weights makes: float scales [cols], float biases [cols], int8 codes [cols][depth]. */
+uint64_t dtq_weights_bytes(uint32_t cols, uint32_t depth);
+/** What host.codes makes of a linear's rows: float scales [seq], then [seq][inputs bytes]. */
+uint64_t dtq_codes_bytes(uint32_t seq, uint32_t inputs);
 /** Two int32 accumulators, then reused as float: 8 * rows * head_dim; a single block (`only`) needs 4 * rows *
  * head_dim. */
 uint64_t dtq_out_bytes(const dtq_layer *l, uint32_t rows, bool only);

@@ -36,6 +36,9 @@ void dtq_exec_free(dtq_exec *x);
  *  vocabulary, non-finite operands). The rows it works on are the ids of its `layer`. */
 bool dtq_host_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e);
 
+/** The whole linear that a host.codes begins, as the reference computes it: to where store.rows would put it. */
+bool dtq_linear_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e);
+
 /** Of a layer that is cached: adds the sums [keys] of this run's rows to those in DRAM, and puts in their place what
  * the layer's rule says of all rows so far. */
 void dtq_exec_accumulate(dtq_exec *x, uint32_t layer, uint64_t *importance);

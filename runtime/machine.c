@@ -7,7 +7,12 @@
 #include "runtime/hash.h"
 
 /* The last word of each MACHINE_ENUM: the words of machine.def are these enumerations in order. */
-enum { LAST_drain = DTQ_DRAIN_OVERLAPPED, LAST_prob_bits = DTQ_PROB_4, LAST_prefetch = DTQ_PREFETCH_DATA };
+enum {
+    LAST_drain = DTQ_DRAIN_OVERLAPPED,
+    LAST_prob_bits = DTQ_PROB_4,
+    LAST_prefetch = DTQ_PREFETCH_DATA,
+    LAST_linear = DTQ_LINEAR_VSSA
+};
 
 #define AT(section, name) offsetof(dtq_machine, section##_##name)
 

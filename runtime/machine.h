@@ -16,6 +16,7 @@ typedef struct {
 typedef enum { DTQ_DRAIN_IDEAL, DTQ_DRAIN_SERIAL, DTQ_DRAIN_OVERLAPPED } dtq_drain;
 typedef enum { DTQ_PROB_ROW, DTQ_PROB_8, DTQ_PROB_4 } dtq_prob_bits;
 typedef enum { DTQ_PREFETCH_IDS, DTQ_PREFETCH_DATA } dtq_prefetch;
+typedef enum { DTQ_LINEAR_HOST, DTQ_LINEAR_VSSA } dtq_linear_place;
 
 typedef enum { DTQ_PARAM_INT, DTQ_PARAM_REAL, DTQ_PARAM_ENUM } dtq_param_kind;
 

@@ -41,7 +41,7 @@ typedef struct {
                                follow the codes; norm: gamma, beta; rotary: table; affine: gain, offset. embed: sites of
                                word, position and type */
     uint32_t site;          /* of a linear's input */
-    uint32_t function;      /* activation_kind; rotary: channel_pairs */
+    uint32_t function;      /* activation_kind; rotary: channel_pairs; int8: 1 if rows have their queries' precision */
     float epsilon;          /* of a norm or an rmsnorm */
 } host_step;
 

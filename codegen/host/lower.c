@@ -180,13 +180,15 @@ static bool lower_embed(lowering *l, size_t op) {
 }
 
 static bool lower_linear(lowering *l, size_t op) {
-    bool int8 = strcmp(ir_str(l->m, op, IR_KEY_arithmetic), "int8") == 0;
+    const char *arithmetic = ir_str(l->m, op, IR_KEY_arithmetic);
+    bool mixed = strcmp(arithmetic, "mixed") == 0, int8 = mixed || strcmp(arithmetic, "int8") == 0;
     uint32_t a = operand(l, op, 0), tensor, bias;
     if (!tensor_of(l, op, IR_KEY_tensor, &tensor) || !tensor_of(l, op, IR_KEY_bias_tensor, &bias))
         return false;
     host_step *s = new_step(l, int8 ? HOST_LINEAR_INT8 : HOST_LINEAR_FLOAT, result(l, op));
     s->a = a;
     s->inputs = l->p->values[a].width;
+    s->function = mixed;
     s->weight[0] = new_weight(l, tensor, int8 ? DTQ_HOST_I8_CODES : DTQ_HOST_F32);
     if (int8) { /* their numbers follow the codes' */
         new_weight(l, tensor, DTQ_HOST_I8_SCALES);

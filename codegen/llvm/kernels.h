@@ -39,9 +39,10 @@ val emit_attention_strips(emitter *e, const attention_shape *a);
 /* ---- linears (quantise.c, gemm_int8.c, gemm_float.c)
  * ------------------------------------------------------------------------- */
 
-/** quantise: void (ptr frame, ptr src, ptr codes, ptr scales, i64 rows, i64 site, i64 slot). Rows of `width` floats to
- *  codes with 128 added, u8 [rows][codes_stride(width)], and a scale for each row; `slot` is the first row's. */
-val emit_quantise(emitter *e, uint64_t width);
+/** quantise: void (ptr frame, ptr src, ptr codes, ptr scales, i64 rows, i64 site, i64 slot, ptr limits). Rows of
+ * `width` floats to codes with 128 added, u8 [rows][codes_stride(width)], and a scale for each row; `slot` is the first
+ * row's. `mixed`: the largest code of each row is limits[slot + row], else it is 127 and limits may be NULL. */
+val emit_quantise(emitter *e, uint64_t width, bool mixed);
 /** Bytes of a row of codes. */
 static inline uint64_t codes_stride(uint64_t width) {
     return (width + 63) / 64 * 64;

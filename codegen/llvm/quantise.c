@@ -1,4 +1,5 @@
-/* Rows of activations to 8-bit codes and a scale for each row (NUMERICS.md, "linear, int8"). */
+/* Rows of activations to codes, in bytes, and a scale for each row (NUMERICS.md, "linear, int8" and "linear, mixed").
+ */
 #include "codegen/llvm/codes.h"
 #include "codegen/llvm/kernels.h"
 
@@ -52,20 +53,22 @@ static void row_codes(emitter *e, val src, val codes, uint64_t stride, val scale
     loop_end(e, &l);
 }
 
-val emit_quantise(emitter *e, uint64_t width) {
-    enum { FRAME, SRC, CODES, SCALES, ROWS, SITE, SLOT, PARAMS };
-    const char *name = name_of(e, "quantise_%llu", (unsigned long long)width);
+val emit_quantise(emitter *e, uint64_t width, bool mixed) {
+    enum { FRAME, SRC, CODES, SCALES, ROWS, SITE, SLOT, LIMITS, PARAMS };
+    const char *name = name_of(e, mixed ? "quantise_mixed_%llu" : "quantise_%llu", (unsigned long long)width);
     if (function_find(e, name))
         return function_find(e, name);
-    type params[PARAMS] = {e->ptr, e->ptr, e->ptr, e->ptr, e->i64, e->i64, e->i64};
+    type params[PARAMS] = {e->ptr, e->ptr, e->ptr, e->ptr, e->i64, e->i64, e->i64, e->ptr};
     val f = function_begin(e, name, e->none, params, PARAMS);
     uint64_t stride = row_stride(width);
     loop rows = loop_begin(e, i64_of(e, 0), arg(e, ROWS), 1);
     val src = at_index(e, arg(e, SRC), rows.index, 4 * stride);
     val codes = at_index(e, arg(e, CODES), rows.index, codes_stride(width));
     val largest = row_maximum(e, src, stride);
-    report_unless_quantisable(e, largest, arg(e, FRAME), arg(e, SITE), add(e, arg(e, SLOT), rows.index), i64_of(e, 0));
-    val scale = quantisation_scale(e, largest, f32_of(e, 127.0f));
+    val slot = add(e, arg(e, SLOT), rows.index);
+    report_unless_quantisable(e, largest, arg(e, FRAME), arg(e, SITE), slot, i64_of(e, 0));
+    val limit = mixed ? element(e, e->f32, arg(e, LIMITS), slot) : f32_of(e, 127.0f);
+    val scale = quantisation_scale(e, largest, limit);
     store(e, scale, at_index(e, arg(e, SCALES), rows.index, 4));
     row_codes(e, src, codes, stride, scale);
     loop_end(e, &rows);

@@ -39,6 +39,7 @@ typedef struct {
     scratch_layout layout;
     val scratch, block, rows; /* the worker's scratch; first row and rows of the block */
     uint32_t quantised;       /* the value whose codes are in scratch, or HOST_NOTHING */
+    bool quantised_mixed;     /* each at its row's precision */
     var *gathered;            /* [inputs of the region] where their rows are */
 } writer;
 
@@ -150,10 +151,14 @@ static val residual_of(emitter *e, const writer *w, const host_step *s) {
 
 static void linear_int8(emitter *e, writer *w, const host_step *s) {
     val codes = at(e, w->scratch, i64_of(e, w->layout.codes)), scales = at(e, w->scratch, i64_of(e, w->layout.scales));
-    if (w->quantised != s->a) { /* q, k and v read the same rows: their codes are made once */
-        val args[] = {arg(e, FRAME), rows_of(e, w, s->a), codes, scales, w->rows, i64_of(e, s->site), w->block};
-        call(e, emit_quantise(e, s->inputs), args, 7);
+    bool mixed = s->function != 0;
+    if (w->quantised != s->a || w->quantised_mixed != mixed) { /* q, k and v read the same rows: they are coded once */
+        val limits = mixed ? slots_field(e, e->ptr, offsetof(dtq_host_slots, limits) + 8ull * DTQ_HOST_Q)
+                           : LLVMConstNull(e->ptr);
+        val args[] = {arg(e, FRAME), rows_of(e, w, s->a), codes, scales, w->rows, i64_of(e, s->site), w->block, limits};
+        call(e, emit_quantise(e, s->inputs, mixed), args, 8);
         w->quantised = s->a;
+        w->quantised_mixed = mixed;
     }
     val args[] = {codes,
                   scales,

@@ -1,9 +1,11 @@
 /* The static report of a module: one walk over its layers, whose matmuls are priced whole, and one over its
  * instructions, whose timeline says what the schedule makes of them. REPORT.md defines every number. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "codegen/report/counters.h"
+#include "codegen/report/format.h"
 
 const char *report_limit_name(report_limit l) {
     static const char *const names[] = {
@@ -14,12 +16,20 @@ const char *report_limit_name(report_limit l) {
 /** What the walk over the instructions gathers for one layer. */
 typedef struct {
     counters counted;
-    uint64_t busy[DTQ_ARRAY0];   /* of the fixed engines */
-    uint64_t *array_busy;        /* [arrays] */
-    uint64_t *qk_busy, *pv_busy; /* [arrays] */
+    uint64_t busy[DTQ_ARRAY0];                 /* of the fixed engines */
+    uint64_t *array_busy;                      /* [arrays] */
+    uint64_t *qk_busy, *pv_busy, *linear_busy; /* [arrays] */
     uint64_t start, end;
     bool any;
+    double linear_work; /* PE-cycles of its linears, at the precisions that the policy asks for */
 } layer_sums;
+
+/** An attention or the linears between two of them, in the order of the list. */
+typedef struct {
+    uint32_t layer;
+    bool linears, any;
+    uint64_t end;
+} section;
 
 /** The attributes of an instruction that reports look at. */
 typedef enum {
@@ -32,11 +42,14 @@ typedef enum {
     A_ROWS,
     A_COL,
     A_COLS,
+    A_DEPTH,
     A_NUMBERS,
     A_OPERAND = A_NUMBERS,
     A_SELECT,
     A_TURNED,
     A_SERPENTINE,
+    A_SOURCE,
+    A_WEIGHT,
     A_COUNT
 } attr_slot;
 
@@ -55,24 +68,21 @@ typedef struct {
     layer_sums *sums;
     size_t layer_count;
     uint8_t *slot_of; /* [keys]: attr_slot + 1, 0 for keys of no interest */
+    section section;  /* under way */
+    uint64_t before;  /* end of the sections before it */
     report *report;
 } builder;
 
 /** Maps attribute keys to slots, so that an instruction's attributes are read in one pass over them. */
 static void map_keys(builder *b) {
-    static const char *const names[A_COUNT] = {[A_QUEUE] = "queue",
-                                               [A_START] = "start",
-                                               [A_BUSY] = "busy",
-                                               [A_DONE] = "done",
-                                               [A_LAYER] = "layer",
-                                               [A_ROW] = "row",
-                                               [A_ROWS] = "rows",
-                                               [A_COL] = "col",
-                                               [A_COLS] = "cols",
-                                               [A_OPERAND] = "operand",
-                                               [A_SELECT] = "select",
-                                               [A_TURNED] = "turned",
-                                               [A_SERPENTINE] = "serpentine"};
+    static const char *const names[A_COUNT] = {[A_QUEUE] = "queue",     [A_START] = "start",
+                                               [A_BUSY] = "busy",       [A_DONE] = "done",
+                                               [A_LAYER] = "layer",     [A_ROW] = "row",
+                                               [A_ROWS] = "rows",       [A_COL] = "col",
+                                               [A_COLS] = "cols",       [A_DEPTH] = "depth",
+                                               [A_OPERAND] = "operand", [A_SELECT] = "select",
+                                               [A_TURNED] = "turned",   [A_SERPENTINE] = "serpentine",
+                                               [A_SOURCE] = "source",   [A_WEIGHT] = "weight"};
     b->slot_of = arena_alloc(b->arena, ir_key_count());
     for (int i = 0; i < A_COUNT; i++) {
         int key = ir_key_find(names[i], strlen(names[i]));
@@ -200,9 +210,67 @@ static void describe_layer(builder *b, uint32_t index) {
 
 /* ---- instructions ------------------------------------------------------------------------------------------------ */
 
+static bool is_of_linear(dtq_opcode op) {
+    return op == DTQ_OP_LOAD_ROWS || op == DTQ_OP_LOAD_WEIGHTS || op == DTQ_OP_MATMUL || op == DTQ_OP_STORE_ROWS;
+}
+
+/** The layer whose block a linear is part of, by its name "layer.N.…": behind an attention its rows are already those
+ * of the next layer's tokens. */
+static uint32_t block_of(const builder *b, const instr_attrs *i) {
+    static const char prefix[] = "layer.";
+    const char *source = i->word[A_SOURCE - A_NUMBERS];
+    if (source && strncmp(source, prefix, sizeof prefix - 1) == 0) {
+        unsigned long number = strtoul(source + sizeof prefix - 1, NULL, 10);
+        if (number < b->layer_count) {
+            return (uint32_t)number;
+        }
+    }
+    return (uint32_t)i->number[A_LAYER];
+}
+
+/** A linear on the arrays begins: its work and what it would be over all tokens. */
+static bool add_codes(builder *b, const ir_op *op) {
+    instr_attrs i = read_attrs(b, op);
+    const char *weight = i.word[A_WEIGHT - A_NUMBERS];
+    int64_t layer = i.number[A_LAYER];
+    int tensor = weight ? ir_tensor_find(b->module, weight) : -1;
+    if (tensor < 0 || layer < 0 || (uint64_t)layer >= b->layer_count) {
+        return diag_internal(b->diag, op->loc, "report: a linear without its weight or its layer");
+    }
+    const layer_facts *l = &b->facts[layer];
+    const ir_header *h = &b->module->header;
+    const double size = (double)b->module->tensors[tensor].rows * b->module->tensors[tensor].cols;
+    const double high = l->queries < l->slots ? l->queries : l->high; /* the rows of a step have 8 bits */
+    const double dense_rows = l->queries < l->slots ? l->queries : h->seq;
+    b->sums[block_of(b, &i)].linear_work += 2 * (l->queries + high) * size; /* weights have 8 bits */
+    b->report->dense_ops += 2 * dense_rows * size;
+    b->report->linears = true;
+    return true;
+}
+
+/** What a section adds to the total goes to its layer. */
+static void end_section(builder *b) {
+    const section *s = &b->section;
+    const double cycles = s->end > b->before ? (double)(s->end - b->before) : 0;
+    if (s->any && s->linears) {
+        b->report->layers[s->layer].linear_cycles += cycles;
+    }
+    b->before = s->end > b->before ? s->end : b->before;
+}
+
+static void add_to_section(builder *b, uint32_t layer, bool linears, uint64_t done) {
+    section *s = &b->section;
+    if (!s->any || s->layer != layer || s->linears != linears) {
+        end_section(b);
+        *s = (section){.layer = layer, .linears = linears, .any = true};
+    }
+    s->end = done > s->end ? done : s->end;
+}
+
 /** True if the block lies inside its layer, so that nothing is counted out of bounds. */
-static bool block_fits(const layer_facts *l, const instr_attrs *i) {
-    const int64_t row = i->number[A_ROW], rows = i->number[A_ROWS], col = i->number[A_COL], cols = i->number[A_COLS];
+static bool block_fits(const layer_facts *l, const instr_attrs *i, bool linear) {
+    const int64_t row = i->number[A_ROW], rows = i->number[A_ROWS];
+    const int64_t col = linear ? 0 : i->number[A_COL], cols = linear ? 0 : i->number[A_COLS];
     return row <= l->slots && rows <= l->slots && row + rows <= l->slots && col <= l->slots && cols <= l->slots &&
            col + cols <= l->slots;
 }
@@ -216,8 +284,9 @@ static bool add_instr(builder *b, counter *count, const ir_op *op, dtq_opcode is
     instr_attrs i = read_attrs(b, op);
     int64_t queue = i.number[A_QUEUE], start = i.number[A_START], busy = i.number[A_BUSY], done = i.number[A_DONE];
     if (queue == DTQ_HOST) {
-        return true;
+        return isa_op != DTQ_OP_CODES || add_codes(b, op);
     }
+    const bool linear = is_of_linear(isa_op);
     if (queue < 0 || (uint64_t)queue >= DTQ_ARRAY0 + b->machine->vssa_arrays) {
         return diag_internal(b->diag, op->loc, "report: instruction without a queue of this machine");
     }
@@ -225,12 +294,14 @@ static bool add_instr(builder *b, counter *count, const ir_op *op, dtq_opcode is
         return diag_internal(b->diag, op->loc, "report: instruction without a place on the timeline");
     }
     int64_t layer = i.number[A_LAYER];
-    if (layer < 0 || (uint64_t)layer >= b->layer_count || !block_fits(&b->facts[layer], &i)) {
+    if (layer < 0 || (uint64_t)layer >= b->layer_count || !block_fits(&b->facts[layer], &i, linear)) {
         return diag_internal(b->diag, op->loc, "report: instruction outside the layers of its module");
     }
-    layer_sums *s = &b->sums[layer];
+    const uint32_t row = linear ? block_of(b, &i) : (uint32_t)layer; /* of the report */
+    layer_sums *s = &b->sums[row];
+    add_to_section(b, row, linear, (uint64_t)done);
     if (queue >= DTQ_ARRAY0) {
-        uint64_t *own = isa_op == DTQ_OP_PV ? s->pv_busy : s->qk_busy;
+        uint64_t *own = linear ? s->linear_busy : isa_op == DTQ_OP_PV ? s->pv_busy : s->qk_busy;
         own[queue - DTQ_ARRAY0] += (uint64_t)busy;
         s->array_busy[queue - DTQ_ARRAY0] += (uint64_t)busy;
     } else {
@@ -247,6 +318,7 @@ static bool add_instr(builder *b, counter *count, const ir_op *op, dtq_opcode is
                            .rows = or_zero(i.number[A_ROWS]),
                            .col = or_zero(i.number[A_COL]),
                            .cols = or_zero(i.number[A_COLS]),
+                           .depth = or_zero(i.number[A_DEPTH]),
                            .operand = operand && *operand == 'v'   ? DTQ_V
                                       : operand && *operand == 'k' ? DTQ_K
                                                                    : DTQ_Q,
@@ -271,6 +343,7 @@ static bool walk_instrs(builder *b) {
             return false;
         }
     }
+    end_section(b);
     return true;
 }
 
@@ -288,6 +361,19 @@ static double ratio(double part, double whole) {
     return whole > 0 ? part / whole : 0;
 }
 
+/** Linears of a layer: what their instructions cost, and the least they can. */
+static void finish_linears(const builder *b, const layer_sums *s, report_layer *out) {
+    const counters *c = &s->counted;
+    const double pes = (double)dtq_machine_pes(b->machine);
+    out->linear = (report_matmul){.iterations = c->linear_tiles,
+                                  .stalled_iterations = c->linear_stalled_tiles,
+                                  .stall_ratio_mean = ratio(c->linear_stall_ratio_sum, c->linear_tiles),
+                                  .step_cycles = c->linear_step_cycles,
+                                  .cycles = (double)largest(s->linear_busy, b->machine->vssa_arrays),
+                                  .bound_cycles = s->linear_work / pes};
+    out->bops += (uint64_t)llround(16.0 * s->linear_work);
+}
+
 static void finish_layer(builder *b, uint32_t index) {
     const uint64_t arrays = b->machine->vssa_arrays;
     const layer_sums *s = &b->sums[index];
@@ -302,6 +388,7 @@ static void finish_layer(builder *b, uint32_t index) {
         out->qk.cycles = (double)largest(s->qk_busy, arrays);
         out->pv.cycles = (double)largest(s->pv_busy, arrays);
     }
+    finish_linears(b, s, out);
     const uint64_t busy[] = {[LIMIT_ARRAY] = out->array_busy,
                              [LIMIT_SOFTMAX] = out->softmax_busy,
                              [LIMIT_DMA] = out->dma_busy,
@@ -318,7 +405,7 @@ void report_settle(report *r) {
         report_layer *l = &r->layers[i];
         l->cycles = l->end > before ? (double)(l->end - before) : 0;
         l->share = ratio(l->cycles, r->cycles);
-        l->utilisation = ratio(l->qk.bound_cycles + l->pv.bound_cycles, l->cycles);
+        l->utilisation = ratio(report_bound(l), l->cycles);
         before = l->end > before ? l->end : before;
     }
     r->utilisation = ratio(r->bound_cycles, r->cycles);
@@ -336,7 +423,7 @@ static void finish_totals(builder *b) {
         all.dram_bytes += c->dram_bytes;
         all.probabilities += c->probabilities;
         all.topk_elements += c->topk_elements;
-        r->bound_cycles += l->qk.bound_cycles + l->pv.bound_cycles;
+        r->bound_cycles += report_bound(l);
         r->dram_bytes += l->dram_bytes;
         r->bops += l->bops;
         r->cycles = fmax(r->cycles, (double)l->end);
@@ -387,9 +474,10 @@ report *report_build(arena *a, diag *d, const ir_module *m) {
     b.sums = ARENA_ARRAY(a, layer_sums, b.layer_count);
     const size_t arrays = (size_t)m->machine.vssa_arrays;
     for (uint32_t i = 0; i < b.layer_count; i++) {
-        b.sums[i].array_busy = ARENA_ARRAY(a, uint64_t, 3 * arrays);
+        b.sums[i].array_busy = ARENA_ARRAY(a, uint64_t, 4 * arrays);
         b.sums[i].qk_busy = b.sums[i].array_busy + arrays;
         b.sums[i].pv_busy = b.sums[i].qk_busy + arrays;
+        b.sums[i].linear_busy = b.sums[i].pv_busy + arrays;
         const char *order = ir_str(m, b.facts[i].op, IR_KEY_order);
         r->clustered = r->clustered && order && strcmp(order, "original") != 0;
         describe_layer(&b, i);

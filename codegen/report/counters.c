@@ -8,6 +8,7 @@
 typedef struct {
     uint64_t key[3]; /* key[0] is never 0 in use */
     double mac_cycles, stall_cycles, bytes;
+    double tiles, stalled_tiles, stall_ratio_sum, step_cycles; /* of a linear's matmul */
 } memo;
 
 struct counter {
@@ -21,7 +22,7 @@ struct counter {
 };
 
 /** Kinds of memo entries. */
-enum { MEMO_QK = 1, MEMO_PV, MEMO_BLOCK /* + operand */, WALK_SHIFT = 6 };
+enum { MEMO_QK = 1, MEMO_PV, MEMO_LINEAR, MEMO_BLOCK /* + operand */, WALK_SHIFT = 6 };
 
 counter *counter_new(arena *a, const dtq_machine *machine, cost_model *cost, const layer_facts *layers, size_t count) {
     uint32_t most = 1;
@@ -55,7 +56,8 @@ static size_t memo_slot(const memo *memos, size_t capacity, const uint64_t key[3
 /** The entry of a block; *fresh says that the caller has to fill it. Valid until the next call. */
 static memo *memo_find(counter *c, unsigned kind, const counted_block *b, bool *fresh) {
     const uint64_t key[3] = {kind | b->walk << WALK_SHIFT | (uint64_t)c->layers[b->layer].like << 8,
-                             (uint64_t)b->row << 32 | b->rows, (uint64_t)b->col << 32 | b->cols};
+                             (uint64_t)b->row << 32 | b->rows,
+                             (uint64_t)(kind == MEMO_LINEAR ? b->depth : b->col) << 32 | b->cols};
     size_t at = memo_slot(c->memos, c->memo_capacity, key);
     *fresh = c->memos[at].key[0] == 0;
     if (*fresh && 2 * ++c->memo_count > c->memo_capacity) {
@@ -155,16 +157,83 @@ static void add_pv(counter *c, const counted_block *b, counters *sum) {
     sum->buffer_bytes += e->bytes;
 }
 
+/** Bytes of a block of a linear's rows. */
+static double rows_bytes(const counter *c, const counted_block *b) {
+    const layer_facts *l = &c->layers[b->layer];
+    if (l->known) {
+        return (double)cost_block_bytes(l->bits[DTQ_Q] + b->row, b->rows, b->depth, false);
+    }
+    double least = (double)cost_block_bytes(c->all_low, b->rows, b->depth, false);
+    double most = (double)cost_block_bytes(c->all_high, b->rows, b->depth, false);
+    return least + (most - least) * (double)l->high / (double)l->slots;
+}
+
+static double weights_bytes(const counted_block *b) {
+    return (double)b->cols * (8.0 + b->depth);
+}
+
+static void price_linear(counter *c, const counted_block *b, memo *e) {
+    const layer_facts *l = &c->layers[b->layer];
+    uint64_t row_strips = ceil_div(b->rows, tile_height(c, b)), col_tiles = ceil_div(b->cols, tile_width(c, b));
+    e->bytes = rows_bytes(c, b) * (double)col_tiles + weights_bytes(b) * (double)row_strips + 4.0 * b->rows * b->cols;
+    if (l->known) {
+        cost_result r = cost_linear(c->cost, l->bits[DTQ_Q] + b->row, b->rows, b->cols, b->depth, b->walk);
+        e->mac_cycles = (double)r.mac_cycles;
+        e->stall_cycles = (double)r.stall_cycles;
+        e->tiles = (double)r.tiles;
+        e->stalled_tiles = (double)r.stalled_tiles;
+        e->stall_ratio_sum = r.stall_ratio_sum;
+        e->step_cycles = r.step_cycles;
+    } else {
+        cost_expectation r = cost_linear_expected(c->cost, l->slots, l->high, b->rows, b->cols, b->depth);
+        e->mac_cycles = r.mac_cycles;
+        e->stall_cycles = r.stall_cycles;
+        e->tiles = r.tiles;
+        e->stalled_tiles = r.stalled_tiles;
+        e->stall_ratio_sum = r.stall_ratio_sum;
+        e->step_cycles = r.step_cycles;
+    }
+}
+
+static void add_linear(counter *c, const counted_block *b, counters *sum) {
+    bool fresh;
+    memo *e = memo_find(c, MEMO_LINEAR, b, &fresh);
+    if (fresh) {
+        price_linear(c, b, e);
+    }
+    sum->mac_cycles += e->mac_cycles;
+    sum->stall_cycles += e->stall_cycles;
+    sum->buffer_bytes += e->bytes;
+    sum->linear_tiles += e->tiles;
+    sum->linear_stalled_tiles += e->stalled_tiles;
+    sum->linear_stall_ratio_sum += e->stall_ratio_sum;
+    sum->linear_step_cycles += e->step_cycles;
+}
+
+static void add_transfer(counters *sum, double bytes) {
+    sum->dram_bytes += bytes;
+    sum->buffer_bytes += bytes;
+}
+
 void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters *sum) {
     const layer_facts *l = &c->layers[b->layer];
     const double elements = (double)b->rows * b->cols;
     switch (isa_op) {
-    case DTQ_OP_LOAD: {
-        double bytes = block_bytes(c, b->layer, b->operand, b->row, b->rows);
-        sum->dram_bytes += bytes;
-        sum->buffer_bytes += bytes;
+    case DTQ_OP_LOAD:
+        add_transfer(sum, block_bytes(c, b->layer, b->operand, b->row, b->rows));
         break;
-    }
+    case DTQ_OP_LOAD_ROWS:
+        add_transfer(sum, rows_bytes(c, b));
+        break;
+    case DTQ_OP_LOAD_WEIGHTS:
+        add_transfer(sum, weights_bytes(b));
+        break;
+    case DTQ_OP_MATMUL:
+        add_linear(c, b, sum);
+        break;
+    case DTQ_OP_STORE_ROWS:
+        add_transfer(sum, 4.0 * elements);
+        break;
     case DTQ_OP_QK:
         add_qk(c, b, sum);
         break;
@@ -176,8 +245,7 @@ void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters
         sum->buffer_bytes += (l->causal ? 6.0 : 5.0) * elements; /* int32 scores in, one or two bytes out */
         break;
     case DTQ_OP_STORE:
-        sum->dram_bytes += 4.0 * b->rows * l->head_dim;
-        sum->buffer_bytes += 4.0 * b->rows * l->head_dim;
+        add_transfer(sum, 4.0 * b->rows * l->head_dim);
         break;
     case DTQ_OP_IMPORTANCE:
         sum->topk_elements += (double)b->rows * l->keys;

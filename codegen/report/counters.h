@@ -34,14 +34,15 @@ int facts_prob8(const dtq_machine *machine);
 /** Sums over instructions. Whole numbers, except that they are expectations where precision is not known. */
 typedef struct {
     double mac_cycles, stall_cycles, buffer_bytes, dram_bytes, probabilities, topk_elements;
+    double linear_tiles, linear_stalled_tiles, linear_stall_ratio_sum, linear_step_cycles; /* of matmuls of linears */
 } counters;
 
 /** A block of a layer, as an instruction names it; fields that it does not have are 0. */
 typedef struct {
-    uint32_t layer, row, rows, col, cols;
-    dtq_operand operand; /* of a load */
-    bool select;         /* of a topk */
-    unsigned walk;       /* of a matmul: WALK_… of cost.h */
+    uint32_t layer, row, rows, col, cols, depth; /* cols of a linear: outputs; depth: its inputs */
+    dtq_operand operand;                         /* of a load */
+    bool select;                                 /* of a topk */
+    unsigned walk;                               /* of a matmul: WALK_… of cost.h */
 } counted_block;
 
 /** Counts instructions; remembers blocks it has met, so that the heads of a layer, and layers alike, cost one look-up.

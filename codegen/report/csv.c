@@ -46,8 +46,11 @@ static const csv_column columns[] = {
     COLUMN("topk_busy_cycles", CELL_U64, topk_busy),
     COLUMN("dram_bytes", CELL_U64, dram_bytes),
     COLUMN("bops", CELL_U64, bops),
+    /* where the arrays compute linears, too */
+    MATMUL(linear),
+    COLUMN("linear_cycles_added", CELL_REAL, linear_cycles),
 };
-enum { COLUMN_COUNT = sizeof columns / sizeof *columns };
+enum { COLUMN_COUNT = sizeof columns / sizeof *columns, LINEAR_COLUMNS = 7 };
 
 static void put_cell(const report_layer *l, const csv_column *c, FILE *out) {
     const void *member = (const char *)l + c->offset;
@@ -73,12 +76,13 @@ static void put_cell(const report_layer *l, const csv_column *c, FILE *out) {
 }
 
 void report_csv(const report *r, FILE *out) {
-    for (size_t c = 0; c < COLUMN_COUNT; c++) {
+    const size_t count = r->linears ? COLUMN_COUNT : COLUMN_COUNT - LINEAR_COLUMNS;
+    for (size_t c = 0; c < count; c++) {
         fprintf(out, "%s%s", c ? "," : "", columns[c].heading);
     }
     fputc('\n', out);
     for (size_t i = 0; i < r->layer_count; i++) {
-        for (size_t c = 0; c < COLUMN_COUNT; c++) {
+        for (size_t c = 0; c < count; c++) {
             if (c) {
                 fputc(',', out);
             }

@@ -4,8 +4,17 @@
 
 #include "codegen/codegen.h"
 
-/** What the cycles of every report cover. */
-#define REPORT_COVERS "attention; projections, FFN and norms run on the host and take no accelerator cycles"
+/** What the cycles of a report cover. */
+static inline const char *report_covers(const report *r) {
+    return r->linears ? "attention, projections and FFN; norms, activations and heads run on the host and take no "
+                        "accelerator cycles"
+                      : "attention; projections, FFN and norms run on the host and take no accelerator cycles";
+}
+
+/** Work / PEs of all matmuls of a layer. */
+static inline double report_bound(const report_layer *l) {
+    return l->qk.bound_cycles + l->pv.bound_cycles + l->linear.bound_cycles;
+}
 
 void report_text(const report *r, FILE *out);
 void report_json(const report *r, FILE *out);

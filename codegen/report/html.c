@@ -212,7 +212,7 @@ static void put_facts(const html_page *p) {
 static void put_summary(const html_page *p) {
     html_section(p, "summary", "Summary");
     put_facts(p);
-    fputs("<p class=\"note\">Cycles cover " REPORT_COVERS ".", p->out);
+    fprintf(p->out, "<p class=\"note\">Cycles cover %s.", report_covers(p->report));
     if (report_expected(p->report)) {
         fputs(" <b>~</b> marks an expectation: which slots run at 8 bits is known only at run time, and the number is "
               "the "

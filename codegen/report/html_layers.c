@@ -167,7 +167,7 @@ void html_utilisation(const html_page *p) {
         out);
     for (size_t i = 0; i < r->layer_count; i++) {
         const report_layer *l = &r->layers[i];
-        double bound = l->qk.bound_cycles + l->pv.bound_cycles;
+        double bound = report_bound(l);
         fprintf(out, "<tr><th scope=\"row\">%u</th><td class=\"wide\"><span class=\"stack\" aria-hidden=\"true\">",
                 l->index);
         put_bar(out, "bound", bound, longest);

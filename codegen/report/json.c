@@ -36,7 +36,7 @@ static void put_matmul(json_writer *w, const char *key, const report_matmul *m) 
     json_close(w, '}');
 }
 
-static void put_layer(json_writer *w, const report_layer *l) {
+static void put_layer(json_writer *w, const report_layer *l, bool linears) {
     static const char *const operands[DTQ_OPERANDS] = {[DTQ_Q] = "q", [DTQ_K] = "k", [DTQ_V] = "v", [DTQ_P] = "p"};
     json_open(w, NULL, '{');
     json_int(w, "index", l->index);
@@ -67,10 +67,15 @@ static void put_layer(json_writer *w, const report_layer *l) {
     json_bool(w, "expected", l->expected);
     put_matmul(w, "qk", &l->qk);
     put_matmul(w, "pv", &l->pv);
+    if (linears) {
+        put_matmul(w, "linear", &l->linear);
+        json_real(w, "attention_cycles", l->cycles - l->linear_cycles);
+        json_real(w, "linear_cycles", l->linear_cycles);
+    }
     json_int(w, "start_cycle", (int64_t)l->start);
     json_int(w, "end_cycle", (int64_t)l->end);
     json_real(w, "cycles", l->cycles);
-    json_real(w, "bound_cycles", l->qk.bound_cycles + l->pv.bound_cycles);
+    json_real(w, "bound_cycles", report_bound(l));
     json_real(w, "share", l->share);
     json_real(w, "utilisation", l->utilisation);
     json_str(w, "limiter", report_limit_name(l->limit));
@@ -127,10 +132,10 @@ void report_json(const report *r, FILE *out) {
     json_bool(&w, "optimised", r->optimised);
     json_bool(&w, "measured", r->measured);
     json_bool(&w, "expected", report_expected(r));
-    json_str(&w, "covers", REPORT_COVERS);
+    json_str(&w, "covers", report_covers(r));
     json_open(&w, "layers", '[');
     for (size_t i = 0; i < r->layer_count; i++) {
-        put_layer(&w, &r->layers[i]);
+        put_layer(&w, &r->layers[i], r->linears);
     }
     json_close(&w, ']');
     put_total(&w, r);

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { TABLE_COLUMNS = 12, TABLE_CELL = 32, TABLE_WIDTH = 100 /* no line is longer, words permitting */ };
+enum { TABLE_COLUMNS = 13, TABLE_CELL = 32, TABLE_WIDTH = 100 /* no line is longer, words permitting */ };
 
 typedef struct {
     const char *top, *bottom; /* the heading's lines */

@@ -98,6 +98,28 @@ static void put_title(const report *r, FILE *out) {
     fputc('\n', out);
 }
 
+/** Attention and linears side by side: cycles, share and utilisation of each. */
+static void put_parts(const report *r, FILE *out) {
+    const bool expected = report_expected(r) && !r->measured;
+    double linear = 0, linear_bound = 0;
+    for (size_t i = 0; i < r->layer_count; i++) {
+        linear += r->layers[i].linear_cycles;
+        linear_bound += r->layers[i].linear.bound_cycles;
+    }
+    const struct {
+        const char *name;
+        double cycles, bound;
+    } parts[] = {{"  attention", r->cycles - linear, r->bound_cycles - linear_bound},
+                 {"  linears", linear, linear_bound}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char a[NUMBER_MAX], b[NUMBER_MAX + 1], c[NUMBER_MAX], text[256];
+        snprintf(text, sizeof text, "cycles, %.1f %% of all; bound %s, utilisation %.1f %%",
+                 r->cycles > 0 ? 100 * parts[i].cycles / r->cycles : 0, number_grouped(parts[i].bound, c),
+                 parts[i].cycles > 0 ? 100 * parts[i].bound / parts[i].cycles : 0);
+        put_line(out, parts[i].name, about(expected, number_grouped(parts[i].cycles, a), b), "", text);
+    }
+}
+
 static void put_summary(const report *r, FILE *out) {
     const bool expected = report_expected(r) && !r->measured;
     char a[NUMBER_MAX], b[NUMBER_MAX + 1], text[256];
@@ -129,12 +151,14 @@ static void put_summary(const report *r, FILE *out) {
         put_line(out, "area", decimal(area.total_mm2, a), "mm2", text);
     }
     snprintf(text, sizeof text,
-             "dense-equivalent: 2 operations for each MAC of attention over all %" PRIu32 " tokens, none pruned",
-             r->seq);
+             "dense-equivalent: 2 operations for each MAC of %s over all %" PRIu32 " tokens, none pruned",
+             r->linears ? "attention, projections and FFN" : "attention", r->seq);
     put_line(out, "throughput", about(expected, decimal(report_dense_gops(r), a), b), "GOP/s", text);
     put_line(out, "instructions", number_grouped((double)r->instructions, a), "", "");
-    table_paragraph("  cycles cover  ",
-                    "attention; projections, FFN and norms run on the host and take no accelerator cycles", out);
+    if (r->linears) {
+        put_parts(r, out);
+    }
+    table_paragraph("  cycles cover  ", report_covers(r), out);
 }
 
 /* ---- tables ------------------------------------------------------------------------------------------------------ */
@@ -156,8 +180,10 @@ static bool put_layers(const report *r, table_row *rows, FILE *out) {
     const table_column columns[] = {{"", "layer", true},        {"", "0-bit", false},      {"tokens", "4-bit", false},
                                     {"", "8-bit", false},       {"", "cycles", false},     {"share", "%", false},
                                     {"util.", "%", false},      {"stall", "Q.K %", false}, {"stall", "P.V %", false},
-                                    {"DRAM", unit.name, false}, {"limited", "by", true}};
-    const size_t column_count = sizeof columns / sizeof *columns;
+                                    {"DRAM", unit.name, false}, {"limited", "by", true},   {"linears", "cycles", false},
+                                    {"stall", "lin. %", false}};
+    enum { OF_LINEARS = 2 };
+    const size_t column_count = sizeof columns / sizeof *columns - (r->linears ? 0 : OF_LINEARS);
     for (size_t i = 0; i < r->layer_count; i++) {
         const report_layer *l = &r->layers[i];
         const bool expected = l->expected && !r->measured;
@@ -173,6 +199,10 @@ static bool put_layers(const report *r, table_row *rows, FILE *out) {
         put_percent(row->cell[8], l->pv.stall_ratio_mean);
         put_bytes(row->cell[9], l->dram_bytes, unit);
         snprintf(row->cell[10], TABLE_CELL, "%s", report_limit_name(l->limit));
+        if (r->linears) {
+            put_count(row->cell[11], l->linear_cycles, expected);
+            put_percent(row->cell[12], l->linear.stall_ratio_mean);
+        }
     }
     size_t count = table_collapse(rows, r->layer_count, 1);
     const bool collapsed = count < r->layer_count;
@@ -191,7 +221,7 @@ static bool put_layers(const report *r, table_row *rows, FILE *out) {
 }
 
 static void put_matmul(table_row *row, const char *name, const report_layer *l) {
-    const report_matmul *m = *name == 'Q' ? &l->qk : &l->pv;
+    const report_matmul *m = *name == 'Q' ? &l->qk : *name == 'P' ? &l->pv : &l->linear;
     *row = (table_row){.first = l->index, .last = l->index};
     snprintf(row->cell[1], TABLE_CELL, "%s", name);
     put_count(row->cell[2], m->iterations, false);
@@ -206,11 +236,12 @@ static void put_matmuls(const report *r, table_row *rows, FILE *out) {
     static const table_column columns[] = {
         {"", "layer", true},   {"", "matmul", true},      {"", "iterations", false},  {"", "stalled", false},
         {"stall", "%", false}, {"step", "cycles", false}, {"array", "cycles", false}, {"bound", "cycles", false}};
-    for (size_t i = 0; i < r->layer_count; i++) {
-        put_matmul(&rows[2 * i], "Q.K", &r->layers[i]);
-        put_matmul(&rows[2 * i + 1], "P.V", &r->layers[i]);
+    static const char *const names[] = {"Q.K", "P.V", "linears"};
+    const size_t each = r->linears ? 3 : 2;
+    for (size_t i = 0; i < each * r->layer_count; i++) {
+        put_matmul(&rows[i], names[i % each], &r->layers[i / each]);
     }
-    size_t count = table_collapse(rows, 2 * r->layer_count, 2);
+    size_t count = table_collapse(rows, each * r->layer_count, each);
     fputc('\n', out);
     table_print(columns, sizeof columns / sizeof *columns, rows, count, out);
 }
@@ -263,7 +294,7 @@ void report_text(const report *r, FILE *out) {
     put_title(r, out);
     put_summary(r, out);
     if (r->layer_count > 0) {
-        table_row *rows = ARENA_ARRAY(scratch, table_row, 2 * r->layer_count + 1);
+        table_row *rows = ARENA_ARRAY(scratch, table_row, 3 * r->layer_count + 1);
         bool collapsed = put_layers(r, rows, out);
         put_matmuls(r, rows, out);
         put_notes(r, collapsed, out);

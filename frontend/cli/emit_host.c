@@ -138,7 +138,7 @@ static bool write_all(emission *m) {
     m->facts = (host_facts){.name = m->options.name,
                             .cpu = m->options.cpu,
                             .policy = m->source.policy ? m->source.policy->name : "of the IR",
-                            .arithmetic = value(s, OPT_linear)->word == 0 ? "int8" : "fp32",
+                            .arithmetic = linear_arithmetic(s, &m->source),
                             .header = header ? file_name(header) : NULL,
                             .plan = m->model.plan};
     m->options.banner = host_interface_text(s->arena, &m->facts);

@@ -16,10 +16,6 @@ static const char *engine_name(const session *s) {
     return names[value(s, OPT_eval_engine)->word];
 }
 
-static const char *linear_name(const session *s) {
-    return value(s, OPT_linear)->word == 0 ? "int8" : "fp32";
-}
-
 static size_t metric_count(const eval_task *t) {
     size_t count = 0;
     while (t->metrics[count].key)
@@ -60,7 +56,7 @@ void eval_print_heading(const eval_job *j, FILE *out) {
     else
         fprintf(out, "%zu tokens in %zu window%s of %.1f", d->scored, d->samples, d->samples == 1 ? "" : "s",
                 d->tokens);
-    fprintf(out, "; engine %s, linear %s\n\n", engine_name(s), linear_name(s));
+    fprintf(out, "; engine %s, linear %s\n\n", engine_name(s), linear_arithmetic(s, &j->source));
 }
 
 static void print_table(const eval_job *j, const eval_row *const *shown, size_t count) {
@@ -97,7 +93,7 @@ void eval_put_heading(json_writer *w, const eval_job *j, const char *schema) {
     json_real(w, "tokens_per_text", j->data.tokens);
     json_real(w, "scored_tokens", j->task->read ? NAN : (double)j->data.scored);
     json_str(w, "engine", engine_name(s));
-    json_str(w, "linear", linear_name(s));
+    json_str(w, "linear", linear_arithmetic(s, &j->source));
     json_str(w, "policy", j->source.policy->name);
 }
 

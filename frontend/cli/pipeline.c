@@ -82,6 +82,9 @@ bool source_open(session *s, const char *path, source *out) {
     if (out->model && given(s, OPT_balance) &&
         !model_balance(out->model, s->arena, s->diag, value(s, OPT_balance)->text))
         return false;
+    if (machine_ok && given(s, OPT_linear) && out->machine.top_linear == DTQ_LINEAR_VSSA)
+        return usage_error(s, "--linear changes nothing on a target whose arrays compute the linears (`linear: vssa`), "
+                              "each row at its token's precision");
     out->entries = diag_total(s->diag);
     return machine_ok && out->policy && out->model;
 }
@@ -126,11 +129,14 @@ static const char *const *remaining_passes(arena *a, const ir_module *m, bool op
     return left;
 }
 
+const char *linear_arithmetic(const session *s, const source *src) {
+    static const char *const words[] = {"int8", "fp32", "mixed"};
+    return src->machine.top_linear == DTQ_LINEAR_VSSA ? "mixed" : words[value(s, OPT_linear)->word];
+}
+
 static ir_module *build_plain(session *s, const source *src, uint32_t seq, bool cluster) {
-    model_options o = {.seq = seq,
-                       .arithmetic = value(s, OPT_linear)->word == 0 ? "int8" : "fp32",
-                       .cluster = cluster,
-                       .last_row = src->last_row};
+    model_options o = {
+        .seq = seq, .arithmetic = linear_arithmetic(s, src), .cluster = cluster, .last_row = src->last_row};
     ir_module *m = model_build(src->model, s->arena, s->diag, &o);
     if (m)
         m->machine = src->machine;

@@ -26,6 +26,9 @@ ir_module *ir_load(session *s, const char *path);
 /** Loads model, target and policy, or the IR; refuses options that mean nothing for IR. */
 bool source_open(session *s, const char *path, source *out);
 
+/** How linears of a source are computed: what --linear says, or what the target's arrays do. */
+const char *linear_arithmetic(const session *s, const source *src);
+
 /** A module that went through the pipeline, and the remarks that were made of it. */
 typedef struct {
     ir_module *module;

@@ -107,6 +107,45 @@ static void add_topk_op(list *l, const dtq_stream *s, const dtq_layer *layer, co
         add(l, DTQ_MEM_IDS, DTQ_WRITES, GET(TOPK, layer) + 1, 1);
 }
 
+/* A linear's rows in DRAM, on chip, and its products. */
+static void add_linear_op(list *l, const dtq_program *p, const dtq_stream *s, const dtq_layer *layer,
+                          const dtq_instr *in) {
+    const dtq_tensor *t;
+    switch (in->op) {
+    case DTQ_OP_CODES:
+        t = &p->tensors[GET(CODES, weight)];
+        add_matrix(l, s, DTQ_READS, GET(CODES, src), cols_of(t));
+        add_matrix(l, s, DTQ_WRITES, GET(CODES, dst), rows_of(t));
+        add(l, DTQ_MEM_DRAM, DTQ_WRITES, GET(CODES, codes), dtq_codes_bytes(s->seq, (uint32_t)cols_of(t)));
+        break;
+    case DTQ_OP_LOAD_ROWS:
+        add(l, DTQ_MEM_DRAM, DTQ_READS, GET(LOAD_ROWS, codes),
+            dtq_codes_bytes(s->seq, (uint32_t)GET(LOAD_ROWS, width)));
+        add(l, DTQ_MEM_Q, DTQ_WRITES, GET(LOAD_ROWS, x),
+            dtq_rows_bytes(layer, (uint32_t)GET(LOAD_ROWS, row), (uint32_t)GET(LOAD_ROWS, rows),
+                           (uint32_t)GET(LOAD_ROWS, depth)));
+        break;
+    case DTQ_OP_LOAD_WEIGHTS:
+        add(l, DTQ_MEM_K, DTQ_WRITES, GET(LOAD_WEIGHTS, w),
+            dtq_weights_bytes((uint32_t)GET(LOAD_WEIGHTS, cols), (uint32_t)GET(LOAD_WEIGHTS, depth)));
+        break;
+    case DTQ_OP_MATMUL: {
+        const bool clears = GET(MATMUL, flags) == DTQ_PV_ONLY || GET(MATMUL, flags) == DTQ_PV_FIRST;
+        add(l, DTQ_MEM_Q, DTQ_READS, GET(MATMUL, x),
+            dtq_rows_bytes(layer, (uint32_t)GET(MATMUL, row), (uint32_t)GET(MATMUL, rows),
+                           (uint32_t)GET(MATMUL, depth)));
+        add(l, DTQ_MEM_K, DTQ_READS, GET(MATMUL, w),
+            dtq_weights_bytes((uint32_t)GET(MATMUL, cols), (uint32_t)GET(MATMUL, depth)));
+        add(l, DTQ_MEM_OUT, clears ? DTQ_WRITES : DTQ_READS | DTQ_WRITES, GET(MATMUL, o),
+            4 * GET(MATMUL, rows) * GET(MATMUL, cols));
+        break;
+    }
+    default: /* STORE_ROWS */
+        add(l, DTQ_MEM_OUT, DTQ_READS, GET(STORE_ROWS, o), 4 * GET(STORE_ROWS, rows) * GET(STORE_ROWS, cols));
+        add_matrix(l, s, DTQ_WRITES, GET(STORE_ROWS, dst), GET(STORE_ROWS, width));
+    }
+}
+
 static void add_host_op(list *l, const dtq_program *p, const dtq_stream *s, const dtq_instr *in) {
     const dtq_tensor *t;
     const dtq_layer *layer;
@@ -168,7 +207,8 @@ unsigned dtq_accesses(const dtq_program *p, const dtq_stream *s, const dtq_instr
     int of = dtq_layer_field(in->op);
     if (of >= 0) { /* whoever works on slots of a layer goes by its token ids: rows to gather, masks, precisions */
         layer = &s->layers[in->f[of]];
-        add(&l, DTQ_MEM_IDS, DTQ_READS, in->f[of], 1);
+        if (in->op != DTQ_OP_LOAD_WEIGHTS)
+            add(&l, DTQ_MEM_IDS, DTQ_READS, in->f[of], 1);
     }
     switch (in->op) {
     case DTQ_OP_WAIT:
@@ -193,6 +233,13 @@ unsigned dtq_accesses(const dtq_program *p, const dtq_stream *s, const dtq_instr
     case DTQ_OP_IMPORTANCE:
     case DTQ_OP_TOPK:
         add_topk_op(&l, s, layer, in);
+        break;
+    case DTQ_OP_CODES:
+    case DTQ_OP_LOAD_ROWS:
+    case DTQ_OP_LOAD_WEIGHTS:
+    case DTQ_OP_MATMUL:
+    case DTQ_OP_STORE_ROWS:
+        add_linear_op(&l, p, s, layer, in);
         break;
     default:
         add_host_op(&l, p, s, in);

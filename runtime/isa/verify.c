@@ -237,6 +237,35 @@ static bool check_select(const verifier *v, const dtq_instr *in) {
     return !v->stream->layers[next].ids || fail_instr(v, "the ids of layer %" PRIu64 " are fixed", next);
 }
 
+/* [first, first + count) lies in what the linear has. */
+static bool check_part(const verifier *v, const char *what, uint64_t first, uint64_t count, uint64_t all) {
+    return (first < all && count <= all - first) ||
+           fail_instr(v, "%s %" PRIu64 " + %" PRIu64 " leave the linear's %" PRIu64, what, first, count, all);
+}
+
+static bool check_linear_op(const verifier *v, const dtq_instr *in) {
+    const dtq_tensor *t;
+    switch (in->op) {
+    case DTQ_OP_CODES:
+        t = TENSOR(CODES, weight);
+        return check_vector(v, "bias", TENSOR(CODES, bias), t->shape[t->transposed]);
+    case DTQ_OP_LOAD_ROWS:
+        return check_part(v, "inputs", DTQ_GET(in, LOAD_ROWS, input), DTQ_GET(in, LOAD_ROWS, depth),
+                          DTQ_GET(in, LOAD_ROWS, width)) &&
+               (DTQ_GET(in, LOAD_ROWS, input) % 2 == 0 || fail_instr(v, "the first input is not even"));
+    case DTQ_OP_LOAD_WEIGHTS:
+        t = TENSOR(LOAD_WEIGHTS, weight);
+        return check_part(v, "outputs", DTQ_GET(in, LOAD_WEIGHTS, output), DTQ_GET(in, LOAD_WEIGHTS, cols),
+                          t->shape[t->transposed]) &&
+               check_part(v, "inputs", DTQ_GET(in, LOAD_WEIGHTS, input), DTQ_GET(in, LOAD_WEIGHTS, depth),
+                          t->shape[!t->transposed]) &&
+               check_vector(v, "bias", TENSOR(LOAD_WEIGHTS, bias), t->shape[t->transposed]);
+    default: /* STORE_ROWS */
+        return check_part(v, "outputs", DTQ_GET(in, STORE_ROWS, output), DTQ_GET(in, STORE_ROWS, cols),
+                          DTQ_GET(in, STORE_ROWS, width));
+    }
+}
+
 static bool check_op(const verifier *v, const dtq_instr *in) {
     const dtq_tensor *t;
     switch (in->op) {
@@ -253,6 +282,11 @@ static bool check_op(const verifier *v, const dtq_instr *in) {
         return check_table(v, "word", t, v->program->vocabulary, t->shape[1]) &&
                check_table(v, "position", TENSOR(EMBED, position), v->stream->seq, t->shape[1]) &&
                check_table(v, "type", TENSOR(EMBED, type), 1, t->shape[1]);
+    case DTQ_OP_CODES:
+    case DTQ_OP_LOAD_ROWS:
+    case DTQ_OP_LOAD_WEIGHTS:
+    case DTQ_OP_STORE_ROWS:
+        return check_linear_op(v, in);
     case DTQ_OP_LINEAR:
         t = TENSOR(LINEAR, weight);
         return check_vector(v, "bias", TENSOR(LINEAR, bias), t->shape[t->transposed]);
@@ -288,7 +322,7 @@ static bool check_in_place(const verifier *v, const dtq_instr *in, const dtq_acc
                 continue;
             bool overlap = a[r].address < a[w].address + a[w].bytes && a[w].address < a[r].address + a[r].bytes;
             bool same = a[r].address == a[w].address && a[r].bytes == a[w].bytes;
-            if (overlap && (!same || in->op == DTQ_OP_LINEAR || in->op == DTQ_OP_ROTARY))
+            if (overlap && (!same || in->op == DTQ_OP_LINEAR || in->op == DTQ_OP_ROTARY || in->op == DTQ_OP_CODES))
                 return fail_instr(v, "what it writes overlaps what it reads");
         }
     return true;

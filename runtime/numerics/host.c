@@ -164,7 +164,19 @@ static void run_linear(const dtq_exec *x, linear_job *j) {
     dtq_parallel(x->threads, (j->outputs + STRIP - 1) / STRIP, linear_strips, j);
 }
 
-static bool linear_int8(dtq_exec *x, const rows_of *r, const dtq_linear_f32 *f, uint64_t tensor, dtq_error *e) {
+/* Precision of row i of a linear whose rows have their queries': [slots] from the first query on. */
+static const uint8_t *query_bits(const rows_of *r) {
+    return r->slots->bits[DTQ_Q] + (r->ids - r->slots->ids);
+}
+
+static bool bad_input(const dtq_exec *x, const rows_of *r, uint64_t tensor, uint32_t i, dtq_error *e) {
+    return dtq_fail(e, DTQ_BAD_INPUT, "layer %u, input of linear %s, token %u: a value is not finite, or 2^50 or more",
+                    r->index, x->program->tensors[tensor].name, r->ids[i]);
+}
+
+/* `bits`: of each row, or NULL if all have 8. */
+static bool linear_int8(dtq_exec *x, const rows_of *r, const dtq_linear_f32 *f, uint64_t tensor, const uint8_t *bits,
+                        dtq_error *e) {
     if (f->inputs > INT8_INPUTS_MAX) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "an int8 linear of %zu inputs; at most %d", f->inputs, INT8_INPUTS_MAX);
     }
@@ -181,11 +193,9 @@ static bool linear_int8(dtq_exec *x, const rows_of *r, const dtq_linear_f32 *f, 
         (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for an int8 linear");
     }
     for (uint32_t i = 0; ok && i < r->rows; i++) {
-        if (!j.kernels->quantise_row(f->src + (size_t)r->ids[i] * f->inputs, f->inputs, 8, codes + i * stride,
-                                     &scales[i])) {
-            ok = dtq_fail(e, DTQ_BAD_INPUT,
-                          "layer %u, input of linear %s, token %u: a value is not finite, or 2^50 or more", r->index,
-                          x->program->tensors[tensor].name, r->ids[i]);
+        if (!j.kernels->quantise_row(f->src + (size_t)r->ids[i] * f->inputs, f->inputs, bits != NULL ? bits[i] : 8,
+                                     codes + i * stride, &scales[i])) {
+            ok = bad_input(x, r, tensor, i, e);
         }
     }
     if (ok) {
@@ -199,31 +209,84 @@ static bool linear_int8(dtq_exec *x, const rows_of *r, const dtq_linear_f32 *f, 
     return ok;
 }
 
-static bool host_linear(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+/* A linear of whichever instruction: dst = src . weight^T + bias, by rows of a layer. */
+typedef struct {
+    uint64_t layer, path, dst, src, weight, bias, no_bias;
+} linear_of;
+
+static bool compute_linear(dtq_exec *x, const linear_of *l, dtq_error *e) {
     rows_of r;
     dtq_linear_f32 f = {0};
-    const uint64_t weight = DTQ_GET(in, LINEAR, weight);
-    if (!rows_of_layer(x, DTQ_GET(in, LINEAR, layer), &r, e) || !shape_of(x, weight, &f.outputs, &f.inputs, e) ||
-        !vector(x, DTQ_GET(in, LINEAR, bias), NONE(LINEAR, bias), &f.outputs, &f.bias, e)) {
+    if (!rows_of_layer(x, l->layer, &r, e) || !shape_of(x, l->weight, &f.outputs, &f.inputs, e) ||
+        !vector(x, l->bias, l->no_bias, &f.outputs, &f.bias, e)) {
         return false;
     }
-    f.src = matrix(x, DTQ_GET(in, LINEAR, src), x->stream->seq, f.inputs, e);
-    f.dst = f.src != NULL ? matrix(x, DTQ_GET(in, LINEAR, dst), x->stream->seq, f.outputs, e) : NULL;
+    f.src = matrix(x, l->src, x->stream->seq, f.inputs, e);
+    f.dst = f.src != NULL ? matrix(x, l->dst, x->stream->seq, f.outputs, e) : NULL;
     f.ids = r.ids;
     f.rows = r.rows;
     if (f.dst == NULL) {
         return false;
     }
-    if (DTQ_GET(in, LINEAR, path) != 0 && !x->exact) {
-        return linear_int8(x, &r, &f, weight, e);
+    if (l->path != DTQ_LINEAR_FP32 && !x->exact) {
+        return linear_int8(x, &r, &f, l->weight, l->path == DTQ_LINEAR_MIXED ? query_bits(&r) : NULL, e);
     }
-    f.weight = dtq_weights_float(x->weights, weight, e);
+    f.weight = dtq_weights_float(x->weights, l->weight, e);
     if (f.weight == NULL) {
         return false;
     }
     linear_job j = {.kernels = dtq_kernels_choose(x->scalar), .f32 = &f, .outputs = f.outputs};
     run_linear(x, &j);
     return true;
+}
+
+static bool host_linear(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    const linear_of l = {DTQ_GET(in, LINEAR, layer), DTQ_GET(in, LINEAR, path),   DTQ_GET(in, LINEAR, dst),
+                         DTQ_GET(in, LINEAR, src),   DTQ_GET(in, LINEAR, weight), DTQ_GET(in, LINEAR, bias),
+                         NONE(LINEAR, bias)};
+    return compute_linear(x, &l, e);
+}
+
+bool dtq_linear_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    const linear_of l = {DTQ_GET(in, CODES, layer), DTQ_LINEAR_MIXED,           DTQ_GET(in, CODES, dst),
+                         DTQ_GET(in, CODES, src),   DTQ_GET(in, CODES, weight), DTQ_GET(in, CODES, bias),
+                         NONE(CODES, bias)};
+    return compute_linear(x, &l, e);
+}
+
+static bool host_codes(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    rows_of r;
+    size_t outputs = 0, inputs = 0;
+    const uint32_t seq = x->stream->seq;
+    const uint64_t weight = DTQ_GET(in, CODES, weight), at = DTQ_GET(in, CODES, codes);
+    if (!rows_of_layer(x, DTQ_GET(in, CODES, layer), &r, e) || !shape_of(x, weight, &outputs, &inputs, e)) {
+        return false;
+    }
+    const float *src = matrix(x, DTQ_GET(in, CODES, src), seq, inputs, e);
+    float *scales = src != NULL ? matrix(x, at, seq, 1, e) : NULL;
+    if (scales == NULL) {
+        return false;
+    }
+    if (dtq_codes_bytes(seq, (uint32_t)inputs) > x->stream->dram_bytes - at) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: the codes of a linear's rows lie outside of DRAM", r.index);
+    }
+    uint8_t *codes = (uint8_t *)(scales + seq);
+    int8_t *scratch = malloc(inputs);
+    if (scratch == NULL) {
+        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the codes of a linear's rows");
+    }
+    const uint8_t *bits = query_bits(&r);
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < r.rows; i++) {
+        const uint32_t id = r.ids[i];
+        ok = dtq_kernels_choose(x->scalar)->quantise_row(src + id * inputs, inputs, bits[i], scratch, &scales[id]) ||
+             bad_input(x, &r, weight, i, e);
+        if (ok) {
+            dtq_pack_row(scratch, (uint32_t)inputs, bits[i], codes + id * inputs);
+        }
+    }
+    free(scratch);
+    return ok;
 }
 
 /* ---- rows ---------------------------------------------------------------------------------------------------- */
@@ -582,6 +645,7 @@ bool dtq_host_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
         [DTQ_OP_POOL] = host_pool,       [DTQ_OP_NORMALIZE] = host_normalize,
         [DTQ_OP_RMSNORM] = host_rmsnorm, [DTQ_OP_ROTARY] = host_rotary,
         [DTQ_OP_MUL] = host_mul,         [DTQ_OP_AFFINE] = host_affine,
+        [DTQ_OP_CODES] = host_codes,
     };
     if (in->op >= DTQ_OP_COUNT || table[in->op] == NULL) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %u is not the host's", in->op);

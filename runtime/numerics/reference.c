@@ -135,7 +135,9 @@ bool dtq_run_ref(dtq_exec *x, dtq_error *e) {
             }
             p.met = 0;
         }
-        const bool ok = in->op == DTQ_OP_QUANT ? note_operand(x, in, &p, e) : dtq_host_exec(x, in, e);
+        const bool ok = in->op == DTQ_OP_QUANT   ? note_operand(x, in, &p, e)
+                        : in->op == DTQ_OP_CODES ? dtq_linear_exec(x, in, e)
+                                                 : dtq_host_exec(x, in, e);
         if (!ok) {
             return false;
         }

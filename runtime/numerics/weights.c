@@ -392,3 +392,11 @@ const dtq_weight_i8 *dtq_weights_int8(dtq_weights *w, uint64_t tensor, unsigned 
     m->int8 = q;
     return q;
 }
+
+void dtq_weight_output(const dtq_weight_i8 *w, size_t output, size_t first, size_t n, int8_t *out) {
+    const size_t block = output / DTQ_PACK_OUTPUTS * w->input_groups, lane = output % DTQ_PACK_OUTPUTS;
+    for (size_t i = 0; i < n; i++) {
+        const size_t group = block + (first + i) / DTQ_PACK_INPUTS;
+        out[i] = w->codes[(group * DTQ_PACK_OUTPUTS + lane) * DTQ_PACK_INPUTS + (first + i) % DTQ_PACK_INPUTS];
+    }
+}

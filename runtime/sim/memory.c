@@ -59,6 +59,29 @@ static uint64_t accumulator_bytes(const dtq_layer *l, const dtq_instr *in) {
     return sizeof(uint64_t) * (uint64_t)dtq_keys(l);
 }
 
+static uint64_t load_rows_bytes(const dtq_layer *l, const dtq_instr *in) {
+    return dtq_rows_bytes(l, COUNT(in, LOAD_ROWS, row), COUNT(in, LOAD_ROWS, rows), COUNT(in, LOAD_ROWS, depth));
+}
+static uint64_t load_weights_bytes(const dtq_layer *l, const dtq_instr *in) {
+    (void)l;
+    return dtq_weights_bytes(COUNT(in, LOAD_WEIGHTS, cols), COUNT(in, LOAD_WEIGHTS, depth));
+}
+static uint64_t matmul_x_bytes(const dtq_layer *l, const dtq_instr *in) {
+    return dtq_rows_bytes(l, COUNT(in, MATMUL, row), COUNT(in, MATMUL, rows), COUNT(in, MATMUL, depth));
+}
+static uint64_t matmul_w_bytes(const dtq_layer *l, const dtq_instr *in) {
+    (void)l;
+    return dtq_weights_bytes(COUNT(in, MATMUL, cols), COUNT(in, MATMUL, depth));
+}
+static uint64_t matmul_o_bytes(const dtq_layer *l, const dtq_instr *in) {
+    (void)l;
+    return sizeof(float) * DTQ_GET(in, MATMUL, rows) * DTQ_GET(in, MATMUL, cols);
+}
+static uint64_t store_rows_o_bytes(const dtq_layer *l, const dtq_instr *in) {
+    (void)l;
+    return sizeof(float) * DTQ_GET(in, STORE_ROWS, rows) * DTQ_GET(in, STORE_ROWS, cols);
+}
+
 /** One BUF operand: where it points to and how many bytes from there the instruction may touch. */
 static const struct {
     uint8_t op, field;
@@ -79,6 +102,12 @@ static const struct {
     {DTQ_OP_IMPORTANCE, DTQ_F(IMPORTANCE, p), DTQ_SPACE_PROBS, importance_p_bytes},
     {DTQ_OP_IMPORTANCE, DTQ_F(IMPORTANCE, acc), DTQ_SPACE_IMPORTANCE, accumulator_bytes},
     {DTQ_OP_TOPK, DTQ_F(TOPK, acc), DTQ_SPACE_IMPORTANCE, accumulator_bytes},
+    {DTQ_OP_LOAD_ROWS, DTQ_F(LOAD_ROWS, x), DTQ_SPACE_Q, load_rows_bytes},
+    {DTQ_OP_LOAD_WEIGHTS, DTQ_F(LOAD_WEIGHTS, w), DTQ_SPACE_K, load_weights_bytes},
+    {DTQ_OP_MATMUL, DTQ_F(MATMUL, x), DTQ_SPACE_Q, matmul_x_bytes},
+    {DTQ_OP_MATMUL, DTQ_F(MATMUL, w), DTQ_SPACE_K, matmul_w_bytes},
+    {DTQ_OP_MATMUL, DTQ_F(MATMUL, o), DTQ_SPACE_OUT, matmul_o_bytes},
+    {DTQ_OP_STORE_ROWS, DTQ_F(STORE_ROWS, o), DTQ_SPACE_OUT, store_rows_o_bytes},
 };
 
 /* ---- checks ---------------------------------------------------------------------------------------------------- */
@@ -136,6 +165,27 @@ static bool bad_field(size_t index, const dtq_op_info *op, unsigned field, uint6
                     op->fields[field].name, (unsigned long long)value);
 }
 
+/** Whether rows of a linear, in codes or in floats, lie in DRAM, and the block inside the rows. */
+static bool rows_in_dram(const dtq_sim *sim, const dtq_instr *in) {
+    const dtq_stream *s = sim->stream;
+    uint64_t at = 0, bytes = 0;
+    bool inside = true;
+    if (in->op == DTQ_OP_LOAD_ROWS) {
+        at = DTQ_GET(in, LOAD_ROWS, codes);
+        bytes = dtq_codes_bytes(s->seq, COUNT(in, LOAD_ROWS, width));
+        inside = DTQ_GET(in, LOAD_ROWS, input) % 2 == 0 && DTQ_GET(in, LOAD_ROWS, depth) > 0 &&
+                 DTQ_GET(in, LOAD_ROWS, input) + DTQ_GET(in, LOAD_ROWS, depth) <= DTQ_GET(in, LOAD_ROWS, width);
+    } else if (in->op == DTQ_OP_STORE_ROWS) {
+        at = DTQ_GET(in, STORE_ROWS, dst);
+        bytes = sizeof(float) * (uint64_t)s->seq * DTQ_GET(in, STORE_ROWS, width);
+        inside = DTQ_GET(in, STORE_ROWS, cols) > 0 &&
+                 DTQ_GET(in, STORE_ROWS, output) + DTQ_GET(in, STORE_ROWS, cols) <= DTQ_GET(in, STORE_ROWS, width);
+    } else if (in->op == DTQ_OP_MATMUL) {
+        inside = DTQ_GET(in, MATMUL, cols) > 0 && DTQ_GET(in, MATMUL, depth) > 0;
+    }
+    return inside && bytes <= s->dram_bytes && at <= s->dram_bytes - bytes;
+}
+
 /** Checks layer, head and slot ranges by the kinds of the operands. A COUNT belongs to the SLOT before it. */
 static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **layer, dtq_error *e) {
     const dtq_instr *in = &sim->stream->instrs[index];
@@ -166,6 +216,10 @@ static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **lay
             (kind == DTQ_KIND_COUNT && (value == 0 || value > (*layer)->slots - in->f[f - 1]))) {
             return bad_field(index, op, f, value, e);
         }
+    }
+    if (!rows_in_dram(sim, in)) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: %s leaves DRAM, or the linear's inputs or outputs", index,
+                        op->mnemonic);
     }
     if (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) > DTQ_V) {
         return bad_field(index, op, DTQ_F(LOAD, operand), DTQ_GET(in, LOAD, operand), e);
@@ -225,7 +279,7 @@ bool dtq_memory_init(dtq_sim *sim, dtq_error *e) {
         if (!check_fields(sim, i, &layer, e) || (layer && !check_buffers(sim, i, layer, touched, e))) {
             return false;
         }
-        const bool on_array = in->op == DTQ_OP_QK || in->op == DTQ_OP_PV;
+        const bool on_array = dtq_ops[in->op].engine_class == DTQ_CLASS_ARRAY;
         if (in->op > DTQ_OP_SIGNAL && (on_array ? in->queue < DTQ_ARRAY0 : in->queue != dtq_ops[in->op].engine_class)) {
             return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: %s on a queue of another engine", i,
                             dtq_ops[in->op].mnemonic);

@@ -8,9 +8,17 @@ static bool execute_host(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
 }
 
 static bool (*const engines[DTQ_OP_COUNT])(dtq_sim *, const dtq_instr *, dtq_error *) = {
-    [DTQ_OP_LOAD] = dtq_sim_load, [DTQ_OP_QK] = dtq_sim_qk,       [DTQ_OP_SOFTMAX] = dtq_sim_softmax,
-    [DTQ_OP_PV] = dtq_sim_pv,     [DTQ_OP_STORE] = dtq_sim_store, [DTQ_OP_IMPORTANCE] = dtq_sim_importance,
+    [DTQ_OP_LOAD] = dtq_sim_load,
+    [DTQ_OP_QK] = dtq_sim_qk,
+    [DTQ_OP_SOFTMAX] = dtq_sim_softmax,
+    [DTQ_OP_PV] = dtq_sim_pv,
+    [DTQ_OP_STORE] = dtq_sim_store,
+    [DTQ_OP_IMPORTANCE] = dtq_sim_importance,
     [DTQ_OP_TOPK] = dtq_sim_topk,
+    [DTQ_OP_LOAD_ROWS] = dtq_sim_load_rows,
+    [DTQ_OP_LOAD_WEIGHTS] = dtq_sim_load_weights,
+    [DTQ_OP_MATMUL] = dtq_sim_matmul,
+    [DTQ_OP_STORE_ROWS] = dtq_sim_store_rows,
 };
 
 bool dtq_sim_no_memory(dtq_error *e) {

@@ -54,6 +54,10 @@ bool dtq_sim_pv(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_store(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_importance(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_topk(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
+bool dtq_sim_load_rows(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
+bool dtq_sim_load_weights(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
+bool dtq_sim_matmul(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
+bool dtq_sim_store_rows(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 
 /** Head of one row of a probability block. */
 typedef struct {

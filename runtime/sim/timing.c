@@ -12,14 +12,15 @@ static uint64_t divide_up(uint64_t a, uint64_t b) {
 
 /* ---- matmuls: stepped once a signature ------------------------------------------------------------------------- */
 
-/** Slots of a matmul: rows of the left operand, columns of the right one; for P.V columns are the reduction. */
+/** Slots of a matmul: rows of the left operand, columns of the right one; for P.V columns are the reduction, and depth
+ * is the head's. A linear's columns are its outputs. */
 typedef struct {
-    uint32_t op, layer, row, rows, col, cols, turned, serpentine;
+    uint32_t op, layer, row, rows, col, cols, depth, turned, serpentine;
 } place;
 
 /** Precisions as bits behind the numbers that matter: all that a matmul's time depends on. */
 typedef struct {
-    uint32_t op, rows, cols, head_dim, turned, serpentine;
+    uint32_t op, rows, cols, depth, turned, serpentine;
     uint8_t high[]; /* rows, then columns, from a byte's boundary each; a bit a slot */
 } signature;
 
@@ -34,9 +35,8 @@ static bool step_matmul(const dtq_sim *sim, const place *p, const uint8_t *row_b
     const dtq_machine *m = sim->machine;
     const dtq_array_shape array = {(uint32_t)m->vssa_rows, (uint32_t)m->vssa_cols, (dtq_drain)m->top_drain,
                                    p->turned != 0, p->serpentine != 0};
-    const uint32_t head_dim = sim->stream->layers[p->layer].head_dim;
-    return p->op == DTQ_OP_QK ? dtq_wavefront_qk(&array, row_bits, p->rows, col_bits, p->cols, head_dim, result)
-                              : dtq_wavefront_pv(&array, row_bits, p->rows, col_bits, p->cols, head_dim, result);
+    return p->op == DTQ_OP_PV ? dtq_wavefront_pv(&array, row_bits, p->rows, col_bits, p->cols, p->depth, result)
+                              : dtq_wavefront_qk(&array, row_bits, p->rows, col_bits, p->cols, p->depth, result);
 }
 
 /** The result of a matmul whose precisions may have been met in another layer. */
@@ -48,7 +48,7 @@ static bool matmul_by_signature(dtq_sim *sim, const place *p, const uint8_t *row
     if (!key) {
         return false;
     }
-    *key = (signature){p->op, p->rows, p->cols, sim->stream->layers[p->layer].head_dim, p->turned, p->serpentine};
+    *key = (signature){p->op, p->rows, p->cols, p->depth, p->turned, p->serpentine};
     pack_high(row_bits, p->rows, key->high);
     pack_high(col_bits, p->cols, key->high + row_bytes);
     const dtq_wavefront *known = dtq_memo_find(memo, key, bytes);
@@ -69,17 +69,21 @@ static bool matmul(dtq_sim *sim, const place *p, dtq_wavefront *result, dtq_erro
         *result = *known;
         return true;
     }
-    const bool qk = p->op == DTQ_OP_QK;
-    const uint8_t *row_bits = dtq_sim_bits(sim, p->layer, qk ? DTQ_Q : DTQ_P);
-    const uint8_t *col_bits = dtq_sim_bits(sim, p->layer, qk ? DTQ_K : DTQ_V);
-    if (!row_bits || !col_bits) {
+    const bool linear = p->op == DTQ_OP_MATMUL;
+    const uint8_t *row_bits = dtq_sim_bits(sim, p->layer, p->op == DTQ_OP_PV ? DTQ_P : DTQ_Q);
+    const uint8_t *col_bits = linear ? NULL : dtq_sim_bits(sim, p->layer, p->op == DTQ_OP_PV ? DTQ_V : DTQ_K);
+    if (!row_bits || (!linear && !col_bits)) {
         return dtq_sim_not_ready(p->layer, e);
     }
-    if (!matmul_by_signature(sim, p, row_bits + p->row, col_bits + p->col, result) ||
-        !dtq_memo_add(memo, p, sizeof *p, result)) {
-        return dtq_sim_no_memory(e);
+    uint8_t *eights = linear ? malloc(p->cols) : NULL; /* weights */
+    if (eights) {
+        memset(eights, 8, p->cols);
     }
-    return true;
+    const uint8_t *cols = linear ? eights : col_bits + p->col;
+    const bool ok = cols && matmul_by_signature(sim, p, row_bits + p->row, cols, result) &&
+                    dtq_memo_add(memo, p, sizeof *p, result);
+    free(eights);
+    return ok || dtq_sim_no_memory(e);
 }
 
 /* ---- each engine's duration and counts ------------------------------------------------------------------------- */
@@ -101,15 +105,25 @@ static bool time_host(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_er
     return true;
 }
 
+static void count_read(dtq_sim *sim, uint64_t bytes, dtq_duration *d) {
+    sim->timing.stats.dram_read_bytes += bytes;
+    sim->timing.stats.buffer_bytes += bytes;
+    *d = (dtq_duration){dtq_machine_dram_cycles(sim->machine, bytes), sim->machine->dram_latency_cycles};
+}
+
+static void count_write(dtq_sim *sim, uint64_t bytes, dtq_duration *d) {
+    sim->timing.stats.dram_write_bytes += bytes;
+    sim->timing.stats.buffer_bytes += bytes;
+    *d = (dtq_duration){dtq_machine_dram_cycles(sim->machine, bytes), sim->machine->dram_latency_cycles};
+}
+
 static bool time_load(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
     uint64_t bytes = 0;
     if (!block_bytes(sim, DTQ_GET(in, LOAD, layer), (dtq_operand)DTQ_GET(in, LOAD, operand), DTQ_GET(in, LOAD, row),
                      DTQ_GET(in, LOAD, rows), &bytes, e)) {
         return false;
     }
-    sim->timing.stats.dram_read_bytes += bytes;
-    sim->timing.stats.buffer_bytes += bytes;
-    *d = (dtq_duration){dtq_machine_dram_cycles(sim->machine, bytes), sim->machine->dram_latency_cycles};
+    count_read(sim, bytes, d);
     return true;
 }
 
@@ -117,9 +131,7 @@ static bool time_store(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_e
     (void)e;
     const uint64_t bytes =
         sizeof(float) * DTQ_GET(in, STORE, rows) * sim->stream->layers[DTQ_GET(in, STORE, layer)].head_dim;
-    sim->timing.stats.dram_write_bytes += bytes;
-    sim->timing.stats.buffer_bytes += bytes;
-    *d = (dtq_duration){dtq_machine_dram_cycles(sim->machine, bytes), sim->machine->dram_latency_cycles};
+    count_write(sim, bytes, d);
     return true;
 }
 
@@ -147,6 +159,7 @@ static bool time_qk(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_erro
                      (uint32_t)rows,
                      (uint32_t)col,
                      (uint32_t)cols,
+                     sim->stream->layers[layer].head_dim,
                      DTQ_GET(in, QK, turned) != 0,
                      DTQ_GET(in, QK, serpentine) != 0};
     uint64_t q_bytes = 0, k_bytes = 0;
@@ -173,6 +186,7 @@ static bool time_pv(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_erro
                      (uint32_t)rows,
                      (uint32_t)col,
                      (uint32_t)cols,
+                     (uint32_t)head_dim,
                      DTQ_GET(in, PV, turned) != 0,
                      DTQ_GET(in, PV, serpentine) != 0};
     uint64_t v_bytes = 0;
@@ -186,6 +200,69 @@ static bool time_pv(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_erro
                  d);
     return true;
 }
+
+/* ---- linears on the arrays ------------------------------------------------------------------------------------- */
+
+static bool rows_bytes(dtq_sim *sim, uint64_t layer, uint64_t row, uint64_t rows, uint64_t depth, uint64_t *bytes,
+                       dtq_error *e) {
+    const uint8_t *bits = dtq_sim_bits(sim, (uint32_t)layer, DTQ_Q);
+    if (!bits) {
+        return dtq_sim_not_ready((uint32_t)layer, e);
+    }
+    *bytes = dtq_rows_bytes_at(bits, (uint32_t)row, (uint32_t)rows, (uint32_t)depth);
+    return true;
+}
+
+static bool time_load_rows(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    uint64_t bytes = 0;
+    if (!rows_bytes(sim, DTQ_GET(in, LOAD_ROWS, layer), DTQ_GET(in, LOAD_ROWS, row), DTQ_GET(in, LOAD_ROWS, rows),
+                    DTQ_GET(in, LOAD_ROWS, depth), &bytes, e)) {
+        return false;
+    }
+    count_read(sim, bytes, d);
+    return true;
+}
+
+static bool time_load_weights(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)e;
+    count_read(sim,
+               dtq_weights_bytes((uint32_t)DTQ_GET(in, LOAD_WEIGHTS, cols), (uint32_t)DTQ_GET(in, LOAD_WEIGHTS, depth)),
+               d);
+    return true;
+}
+
+static bool time_matmul(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    const uint64_t layer = DTQ_GET(in, MATMUL, layer), row = DTQ_GET(in, MATMUL, row), rows = DTQ_GET(in, MATMUL, rows);
+    const uint64_t cols = DTQ_GET(in, MATMUL, cols), depth = DTQ_GET(in, MATMUL, depth);
+    const place p = {.op = DTQ_OP_MATMUL,
+                     .layer = (uint32_t)layer,
+                     .row = (uint32_t)row,
+                     .rows = (uint32_t)rows,
+                     .cols = (uint32_t)cols,
+                     .depth = (uint32_t)depth,
+                     .turned = DTQ_GET(in, MATMUL, turned) != 0,
+                     .serpentine = DTQ_GET(in, MATMUL, serpentine) != 0};
+    uint64_t x_bytes = 0;
+    dtq_wavefront w = {0};
+    if (!rows_bytes(sim, layer, row, rows, depth, &x_bytes, e) || !matmul(sim, &p, &w, e)) {
+        return false;
+    }
+    count_matmul(sim, &w,
+                 x_bytes * divide_up(cols, tile_width(sim, &p)) +
+                     dtq_weights_bytes((uint32_t)cols, (uint32_t)depth) * divide_up(rows, tile_height(sim, &p)) +
+                     sizeof(int32_t) * rows * cols,
+                 d);
+    return true;
+}
+
+static bool time_store_rows(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)e;
+    const uint64_t bytes = sizeof(float) * DTQ_GET(in, STORE_ROWS, rows) * DTQ_GET(in, STORE_ROWS, cols);
+    count_write(sim, bytes, d);
+    return true;
+}
+
+/* ---- the other engines ----------------------------------------------------------------------------------------- */
 
 static bool time_softmax(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
     (void)e;
@@ -225,9 +302,17 @@ static bool time_topk(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_er
 }
 
 static bool (*const durations[DTQ_OP_COUNT])(dtq_sim *, const dtq_instr *, dtq_duration *, dtq_error *) = {
-    [DTQ_OP_LOAD] = time_load, [DTQ_OP_QK] = time_qk,       [DTQ_OP_SOFTMAX] = time_softmax,
-    [DTQ_OP_PV] = time_pv,     [DTQ_OP_STORE] = time_store, [DTQ_OP_IMPORTANCE] = time_importance,
+    [DTQ_OP_LOAD] = time_load,
+    [DTQ_OP_QK] = time_qk,
+    [DTQ_OP_SOFTMAX] = time_softmax,
+    [DTQ_OP_PV] = time_pv,
+    [DTQ_OP_STORE] = time_store,
+    [DTQ_OP_IMPORTANCE] = time_importance,
     [DTQ_OP_TOPK] = time_topk,
+    [DTQ_OP_LOAD_ROWS] = time_load_rows,
+    [DTQ_OP_LOAD_WEIGHTS] = time_load_weights,
+    [DTQ_OP_MATMUL] = time_matmul,
+    [DTQ_OP_STORE_ROWS] = time_store_rows,
 };
 
 /* ---- clocks ---------------------------------------------------------------------------------------------------- */

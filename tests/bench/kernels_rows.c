@@ -2,7 +2,7 @@
 #include "tests/bench/kernels.h"
 
 typedef void quantise_fn(dtq_host_frame *f, const float *src, uint8_t *codes, float *scales, uint64_t rows,
-                         uint64_t site, uint64_t slot);
+                         uint64_t site, uint64_t slot, const float *limits);
 typedef void norm_fn(const float *src, const float *gamma, const float *beta, float *dst, uint64_t rows);
 typedef void activation_fn(const float *src, float *dst, uint64_t rows);
 
@@ -17,7 +17,7 @@ typedef struct {
 static void call_quantise(void *function, void *context, unsigned turn) {
     operands *x = context;
     (void)turn;
-    ((quantise_fn *)function)(&x->frame, x->src, x->codes, x->scales, ROWS, 0, 0);
+    ((quantise_fn *)function)(&x->frame, x->src, x->codes, x->scales, ROWS, 0, 0, NULL);
 }
 
 static void call_norm(void *function, void *context, unsigned turn) {
@@ -48,8 +48,8 @@ void bench_rows(bench_table *t) {
     };
     for (unsigned l = 0; l < t->level_count; l++) {
         module *k = module_begin(t->arena, &t->levels[l]);
-        module_add(k, emit_quantise(&k->e, NARROW));
-        module_add(k, emit_quantise(&k->e, WIDE));
+        module_add(k, emit_quantise(&k->e, NARROW, false));
+        module_add(k, emit_quantise(&k->e, WIDE, false));
         module_add(k, emit_norm(&k->e, NARROW, 1e-12f, true));
         module_add(k, emit_activation(&k->e, WIDE, ACT_GELU));
         void *const *f = module_load(k);

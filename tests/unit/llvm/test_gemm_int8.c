@@ -2,7 +2,7 @@
 #include "llvm_util.h"
 
 typedef void quantise_fn(dtq_host_frame *f, const float *src, uint8_t *codes, float *scales, uint64_t rows,
-                         uint64_t site, uint64_t slot);
+                         uint64_t site, uint64_t slot, const float *limits);
 typedef void gemm_fn(const uint8_t *codes, const float *row_scales, const int8_t *weight, const float *scales,
                      const int32_t *offset, const float *bias, const float *residual, float *dst, uint64_t rows);
 
@@ -72,18 +72,26 @@ static void drop(problem *p) {
         free(all[i]);
 }
 
-static void compare(const problem *p, bool bias, bool residual) {
+enum { FIRST = 5, ROWS_MOST = 16 };
+
+/* Precision of a row where rows have their own. */
+static unsigned bits_of(bool mixed, size_t row) {
+    return mixed && row % 2 == 1 ? 4 : 8;
+}
+
+static void compare(const problem *p, bool bias, bool residual, bool mixed) {
     for (size_t r = 0; r < p->rows; r++) {
+        const unsigned bits = bits_of(mixed, r);
         const float *x = p->x + r * row_stride(p->inputs);
         float scale;
-        ck_assert(dtq_scale(x, p->inputs, 1, 8, &scale));
+        ck_assert(dtq_scale(x, p->inputs, 1, bits, &scale));
         ck_assert_mem_eq(&scale, &p->row_scales[r], sizeof scale);
         for (size_t k = 0; k < p->inputs; k++)
-            ck_assert_int_eq(p->codes[r * codes_stride(p->inputs) + k], dtq_quantise(x[k], scale, 8) + 128);
+            ck_assert_int_eq(p->codes[r * codes_stride(p->inputs) + k], dtq_quantise(x[k], scale, bits) + 128);
         for (size_t o = 0; o < row_stride(p->outputs); o++) {
             int32_t acc = 0;
             for (size_t k = 0; o < p->outputs && k < p->inputs; k++)
-                acc += dtq_quantise(x[k], scale, 8) * p->weight[o * p->inputs + k];
+                acc += dtq_quantise(x[k], scale, bits) * p->weight[o * p->inputs + k];
             float y = (float)acc * (scale * p->scales[o]);
             y = bias ? y + p->bias[o] : y;
             y = residual ? y + p->residual[r * row_stride(p->outputs) + o] : y;
@@ -105,15 +113,19 @@ START_TEST(every_level_gives_the_defined_bits) {
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
             bool bias = s % 2 == 0, residual = s % 3 == 0;
             kernels k = kernels_begin(&levels[l]);
-            unsigned quantise = kernels_add(&k, emit_quantise(&k.e, shapes[s][0]));
+            unsigned quantise = kernels_add(&k, emit_quantise(&k.e, shapes[s][0], s % 2 == 1));
             unsigned gemm = kernels_add(&k, emit_gemm_int8(&k.e, shapes[s][0], shapes[s][1], bias, residual));
             void *const *f = kernels_load(&k);
             problem p = make(shapes[s][0], shapes[s][1], shapes[s][2], &state);
             dtq_host_frame frame = {0};
-            ((quantise_fn *)f[quantise])(&frame, p.x, p.codes, p.row_scales, p.rows, 0, 0);
+            /* mixed: rows from slot FIRST on, by turns at 8 and 4 bits */
+            float limits[FIRST + ROWS_MOST];
+            for (size_t r = 0; r < p.rows; r++)
+                limits[FIRST + r] = bits_of(s % 2 == 1, r) == 8 ? 127.0f : 7.0f;
+            ((quantise_fn *)f[quantise])(&frame, p.x, p.codes, p.row_scales, p.rows, 0, FIRST, limits);
             ((gemm_fn *)f[gemm])(p.codes, p.row_scales, p.packed, p.scales, p.offset, p.bias, p.residual, p.y, p.rows);
             ck_assert_uint_eq(frame.failed, 0);
-            compare(&p, bias, residual);
+            compare(&p, bias, residual, s % 2 == 1);
             drop(&p);
             kernels_end(&k);
         }
@@ -130,7 +142,7 @@ START_TEST(codes_next_to_halves_are_those_of_the_division) {
     uint64_t state = test_seed();
     for (unsigned l = 0; l < count; l++) {
         kernels k = kernels_begin(&levels[l]);
-        unsigned quantise = kernels_add(&k, emit_quantise(&k.e, WIDTH));
+        unsigned quantise = kernels_add(&k, emit_quantise(&k.e, WIDTH, false));
         void *const *f = kernels_load(&k);
         for (size_t r = 0; r < ROWS; r++) {
             float *row = x + r * WIDTH, most = (random_float(&state) + 1.5f) * (r % 2 ? 1e-8f : 3e6f), scale;
@@ -143,7 +155,7 @@ START_TEST(codes_next_to_halves_are_those_of_the_division) {
             }
         }
         dtq_host_frame frame = {0};
-        ((quantise_fn *)f[quantise])(&frame, x, codes, scales, ROWS, 0, 0);
+        ((quantise_fn *)f[quantise])(&frame, x, codes, scales, ROWS, 0, 0, NULL);
         for (size_t i = 0; i < (size_t)ROWS * WIDTH; i++)
             ck_assert_int_eq(codes[i], dtq_quantise(x[i], scales[i / WIDTH], 8) + 128);
         kernels_end(&k);
@@ -157,18 +169,18 @@ START_TEST(what_cannot_be_quantised_is_told) {
     unsigned count = kernel_levels(levels);
     for (unsigned l = 0; l < count; l++) {
         kernels k = kernels_begin(&levels[l]);
-        unsigned quantise = kernels_add(&k, emit_quantise(&k.e, 20));
+        unsigned quantise = kernels_add(&k, emit_quantise(&k.e, 20, false));
         void *const *f = kernels_load(&k);
         for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
             float x[2 * 32] = {0}, scales[2];
             uint8_t codes[2 * 64];
             x[32 + 19] = bad[i];
             dtq_host_frame frame = {0};
-            ((quantise_fn *)f[quantise])(&frame, x, codes, scales, 2, 7, 40);
+            ((quantise_fn *)f[quantise])(&frame, x, codes, scales, 2, 7, 40, NULL);
             ck_assert_uint_eq(frame.failed, 1 + 7 * 1000000 + 41 * 1000);
             x[32 + 19] = nextafterf(0x1p50f, 0);
             frame.failed = 0;
-            ((quantise_fn *)f[quantise])(&frame, x, codes, scales, 2, 7, 40);
+            ((quantise_fn *)f[quantise])(&frame, x, codes, scales, 2, 7, 40, NULL);
             ck_assert_uint_eq(frame.failed, 0);
         }
         kernels_end(&k);

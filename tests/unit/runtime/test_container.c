@@ -70,8 +70,8 @@ START_TEST(foreign_and_damaged_files_are_refused_in_words) {
     refuse(data, bytes, "checksum");
     data[bytes / 2] ^= 1;
     data[4] = 1;
-    refuse(data, bytes, "container version 1, this build reads version 3");
-    data[4] = 3;
+    refuse(data, bytes, "container version 1, this build reads version 4");
+    data[4] = DTQ_CONTAINER_VERSION;
     data[24] ^= 1;
     seal(data, bytes);
     refuse(data, bytes, "compiled for another target");
