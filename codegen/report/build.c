@@ -245,6 +245,7 @@ static bool add_codes(builder *b, const ir_op *op) {
     b->sums[block_of(b, &i)].linear_work += 2 * (l->queries + high) * size; /* weights have 8 bits */
     b->report->dense_ops += 2 * dense_rows * size;
     b->report->linears = true;
+    b->report->layers[block_of(b, &i)].expected |= !l->known; /* behind an attention rows are the next layer's */
     return true;
 }
 

@@ -39,15 +39,32 @@ static const html_column columns[] = {
     COLUMN("util.&nbsp;%", "bound / cycles", CELL_PERCENT, utilisation),
     MATMUL(qk),
     MATMUL(pv),
+    MATMUL(linear),
+    COLUMN("added", "cycles of the layer that are not attention's", CELL_COUNT, linear_cycles),
     COLUMN("DRAM&nbsp;kB", "read and written, 1 kB = 1000 bytes", CELL_BYTES, dram_bytes),
     COLUMN("limited by", "the engine that is busiest in the layer", CELL_LIMIT, limit),
 };
 enum { COLUMN_COUNT = sizeof columns / sizeof *columns };
 
+enum { OF_LINEARS = 6 };
 static const struct {
     const char *heading;
     int columns;
-} groups[] = {{"", 1}, {"tokens", 3}, {"promoted", 4}, {"layer", 3}, {"Q·K<sup>T</sup>", 5}, {"P·V", 5}, {"", 2}};
+    bool of_linears;
+} groups[] = {{"", 1, false},
+              {"tokens", 3, false},
+              {"promoted", 4, false},
+              {"layer", 3, false},
+              {"Q·K<sup>T</sup>", 5, false},
+              {"P·V", 5, false},
+              {"projections, FFN", OF_LINEARS, true},
+              {"", 2, false}};
+
+/** Columns of linears are shown where the arrays compute them. */
+static bool is_shown(const report *r, const html_column *c) {
+    bool of_linears = c->offset >= offsetof(report_layer, linear) && c->offset < offsetof(report_layer, start);
+    return r->linears || !of_linears;
+}
 
 static void put_cell(const report_layer *l, const html_column *c, bool about, FILE *out) {
     const void *member = (const char *)l + c->offset;
@@ -77,14 +94,19 @@ static void put_cell(const report_layer *l, const html_column *c, bool about, FI
     fputs(c->offset == 0 ? "</th>" : "</td>", out);
 }
 
-static void put_headings(FILE *out) {
+static void put_headings(const report *r, FILE *out) {
     fputs("<thead>\n<tr>", out);
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
-        fprintf(out, "<th colspan=\"%d\" scope=\"colgroup\" class=\"group\">%s</th>", groups[i].columns,
-                groups[i].heading);
+        if (r->linears || !groups[i].of_linears) {
+            fprintf(out, "<th colspan=\"%d\" scope=\"colgroup\" class=\"group\">%s</th>", groups[i].columns,
+                    groups[i].heading);
+        }
     }
     fputs("</tr>\n<tr>", out);
     for (size_t c = 0; c < COLUMN_COUNT; c++) {
+        if (!is_shown(r, &columns[c])) {
+            continue;
+        }
         fprintf(out, "<th scope=\"col\"%s><button type=\"button\" title=\"%s%ssort\">%s</button></th>",
                 c == 0 ? " aria-sort=\"ascending\"" : "", columns[c].meaning, *columns[c].meaning ? "; " : "",
                 columns[c].heading);
@@ -101,17 +123,22 @@ void html_layers(const html_page *p) {
         "<table class=\"numbers sortable\">\n<caption>A heading sorts; pointing at it says what the column is. Cycles "
         "and bytes are of the layer, all heads together.</caption>\n",
         out);
-    put_headings(out);
+    put_headings(r, out);
     fputs("<tbody>\n", out);
     for (size_t i = 0; i < r->layer_count; i++) {
         const report_layer *l = &r->layers[i];
         fputs("<tr>", out);
         for (size_t c = 0; c < COLUMN_COUNT; c++) {
+            if (!is_shown(r, &columns[c])) {
+                continue;
+            }
             /* of a run only matmuls remain expectations */
             bool matmul =
                 columns[c].offset >= offsetof(report_layer, qk) && columns[c].offset < offsetof(report_layer, start);
             bool bound = columns[c].offset == offsetof(report_layer, qk.bound_cycles) ||
                          columns[c].offset == offsetof(report_layer, pv.bound_cycles) ||
+                         columns[c].offset == offsetof(report_layer, linear.bound_cycles) ||
+                         columns[c].offset == offsetof(report_layer, linear.iterations) ||
                          columns[c].offset == offsetof(report_layer, qk.iterations) ||
                          columns[c].offset == offsetof(report_layer, pv.iterations);
             put_cell(l, &columns[c], l->expected && !bound && (matmul || !r->measured), out);
@@ -122,7 +149,7 @@ void html_layers(const html_page *p) {
     html_count(out, r->cycles, report_expected(r) && !r->measured);
     fputs("</td><td>100.0</td><td>", out);
     html_percent(out, r->utilisation);
-    fputs("</td><td colspan=\"10\"></td><td>", out);
+    fprintf(out, "</td><td colspan=\"%d\"></td><td>", 10 + (r->linears ? OF_LINEARS : 0));
     html_count(out, (double)r->dram_bytes / 1000, false);
     fputs("</td><td></td></tr></tfoot>\n</table>\n</div>\n</section>\n", out);
 }

@@ -44,7 +44,7 @@ dtqc.timeline = function (element) {
 
   const colours = {}; // of instructions, read once a drawing
   function readColours() {
-    for (const op of source.ops.concat("several")) colours[op] = dtqc.colour("op-" + op) || dtqc.colour("op-other");
+    for (const op of source.ops.concat("several")) colours[op] = dtqc.colour("op-" + op.replace(".", "-")) || dtqc.colour("op-other");
     colours.bg = dtqc.colour("bg");
   }
 
@@ -252,7 +252,7 @@ dtqc.timeline = function (element) {
   for (const op of source.ops.concat("several")) {
     if (!used.has(op)) continue;
     const item = document.createElement("span"), box = document.createElement("i");
-    box.style.background = `var(--op-${op}, var(--op-other))`;
+    box.style.background = `var(--op-${op.replace(".", "-")}, var(--op-other))`;
     if (op === "pv") box.style.backgroundImage = "repeating-linear-gradient(135deg, transparent 0 3px, var(--bg) 3px 4px)";
     item.append(box, text[op] || op);
     legend.append(item);
