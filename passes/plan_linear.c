@@ -11,8 +11,7 @@
 
 #include "passes/instr.h"
 
-/* The cut with the fewest instructions within this of the shortest is taken: finer ones are not worth their
- * instructions. */
+/* Of the cuts within this of the shortest the one that moves least is taken. */
 static const double worthwhile = 0.02;
 
 /* Steps that a cut may have, and tiles of outputs and depths of a block that are worth trying. */
@@ -127,6 +126,7 @@ static uint32_t bring(scheduler *s, ring *r, uint32_t what, uint64_t bytes, line
     uint64_t start = later(s->load_free, r->free[number % r->held]);
     s->load_free = start + cost_dram(s->ctx->cost, bytes);
     r->ready[number % r->held] = s->load_free + s->machine->dram_latency_cycles;
+    s->plan->loaded += bytes;
     r->number[what] = number + 1;
     *(step.kind == LINEAR_LOAD_ROWS ? &step.rows : &step.weights) = number;
     record(s, step);
@@ -438,6 +438,11 @@ static void try_strips(pass_context *ctx, const dtq_machine *m, const linear_sha
     }
 }
 
+/** Fewer bytes from DRAM, or as many by fewer instructions. */
+static bool is_lighter(const linear_plan *a, const linear_plan *b) {
+    return a->loaded != b->loaded ? a->loaded < b->loaded : a->step_count < b->step_count;
+}
+
 bool plan_linear(pass_context *ctx, const dtq_machine *machine, const linear_shape *s, src_loc loc, linear_plan *out) {
     tried all = {0};
     if (ctx->optimise && s->layer->is_static) {
@@ -455,7 +460,7 @@ bool plan_linear(pass_context *ctx, const dtq_machine *machine, const linear_sha
     const linear_plan *best = NULL;
     for (size_t i = 0; i < all.count; i++)
         if ((double)all.plans[i].estimate <= (1.0 + worthwhile) * (double)shortest &&
-            (!best || all.plans[i].step_count < best->step_count))
+            (!best || is_lighter(&all.plans[i], best)))
             best = &all.plans[i];
     if (!best)
         return report_misfit(ctx, machine, s, loc);
