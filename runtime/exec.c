@@ -236,6 +236,7 @@ void dtq_exec_free(dtq_exec *x) {
         }
     }
     free(x->slots);
+    free(x->effects);
     if (x->dram != NULL) {
         munmap(x->dram, (size_t)x->stream->dram_bytes + 1);
     }

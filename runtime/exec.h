@@ -24,6 +24,8 @@ typedef struct {
     dtq_observer *observer; /* of dtq_run_options, with its user */
     void *user;
     const dtq_noise *noise; /* or NULL */
+    void *scheme_state;     /* of the program's scheme, between its instructions */
+    dtq_effects *effects;   /* [layer_count], or NULL: the scheme has none */
     bool exact;             /* true: the fp32 engine: every host.linear in fp32, no quantisation, every token active */
 } dtq_exec;
 
