@@ -24,6 +24,7 @@ typedef struct {
     uint32_t *edge;
     uint32_t block, blocks; /* keys of a block, and how many blocks; one block: all keys at once */
     bool pipelined;         /* with blocks: P.V of a block is issued after softmax of the next */
+    uint32_t wave;          /* with blocks: most steps that are issued together, each on an array of its own */
     plan_step *steps;
     size_t step_count;
     uint64_t estimate; /* cycles the list scheduler expects of the layer */
@@ -31,6 +32,12 @@ typedef struct {
 
 /** Whether a strip of queries can be worked on against all keys at once; else keys come in blocks. */
 bool plan_holds_keys(const dtq_machine *machine, const layer_info *l);
+
+/** The first step behind the wave that begins at step `first` of a plan with blocks: its steps meet the same keys. */
+size_t plan_wave_end(const layer_plan *plan, const layer_info *l, size_t first);
+
+/** plan_layer of a layer whose keys come in blocks (plan_blocks.c). */
+bool plan_blocks(pass_context *ctx, const dtq_machine *machine, const layer_info *l, src_loc loc, layer_plan *out);
 
 /** Plans a layer on the context's machine. False after an error: something cannot be split far enough. */
 bool plan_layer(pass_context *ctx, const dtq_machine *machine, const layer_info *l, src_loc loc, layer_plan *out);

@@ -133,59 +133,86 @@ static void emit_output_of_unit(emitter *e, layer_work *w, const plan_step *s) {
     emit_store(e, w, s, o, row, rows);
 }
 
-/** A block of keys and the values loaded with it (IR_NONE if they were not). */
+/** Strips that are issued together against keys in blocks, each with its own queries, probabilities and sums. */
+typedef struct {
+    const plan_step *steps;
+    size_t count;
+    ir_value *q, *p, *o; /* [count] */
+} wave_work;
+
+/** A block of keys. */
 typedef struct {
     uint32_t number, col, cols;
-    ir_value v;
+    ir_value v; /* IR_NONE if the pass needs no values */
 } key_block;
 
-/** Loads block `number`, computes its scores against a strip of queries and passes them to softmax. */
-static key_block emit_block(emitter *e, layer_work *w, const plan_step *s, const char *mode, ir_value q, ir_value p,
-                            uint32_t number, bool load_values) {
-    uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row;
-    uint32_t kv = s->head / (w->l.heads / w->l.kv_heads), done = number * w->plan->block;
-    uint32_t col = w->l.key_first + done;
-    key_block b = {.number = number, .col = col, .v = IR_NONE};
+static void emit_block_pv(emitter *e, layer_work *w, const wave_work *v, const key_block *b) {
+    uint32_t last = w->plan->blocks - 1;
+    const char *flags = last == 0 ? "only" : b->number == 0 ? "first" : b->number == last ? "last" : "middle";
+    for (size_t i = 0; i < v->count; i++) {
+        uint32_t row = w->plan->edge[v->steps[i].chunk], rows = w->plan->edge[v->steps[i].chunk + 1] - row;
+        emit_pv(e, w, &v->steps[i], flags, v->p[i], b->v, v->o[i], row, rows, b->col, b->cols);
+    }
+}
+
+/** Loads block `number` and passes its scores against all strips to softmax. */
+static key_block emit_block(emitter *e, layer_work *w, const wave_work *v, const char *mode, uint32_t number,
+                            bool load_values) {
+    uint32_t kv = v->steps[0].head / (w->l.heads / w->l.kv_heads), done = number * w->plan->block;
+    key_block b = {.number = number, .col = w->l.key_first + done, .v = IR_NONE};
     b.cols = w->l.keys - done < w->plan->block ? w->l.keys - done : w->plan->block;
-    ir_value k = emit_load(e, w, LAYER_K, kv, col, b.cols);
+    ir_value k = emit_load(e, w, LAYER_K, kv, b.col, b.cols);
     if (load_values)
-        b.v = emit_load(e, w, LAYER_V, kv, col, b.cols);
+        b.v = emit_load(e, w, LAYER_V, kv, b.col, b.cols);
     bool folds = w->l.causal && strcmp(mode, "max") != 0; /* value scales into the weights */
-    ir_value scores = emit_qk(e, w, s, q, k, row, rows, col, b.cols);
-    emit_softmax(e, w, s, mode, scores, folds ? b.v : IR_NONE, p, row, rows, col, b.cols);
+    for (size_t i = 0; i < v->count; i++) {
+        const plan_step *s = &v->steps[i];
+        uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row;
+        ir_value scores = emit_qk(e, w, s, v->q[i], k, row, rows, b.col, b.cols);
+        emit_softmax(e, w, s, mode, scores, folds ? b.v : IR_NONE, v->p[i], row, rows, b.col, b.cols);
+    }
     return b;
 }
 
-static void emit_block_pv(emitter *e, layer_work *w, const plan_step *s, ir_value p, ir_value o, const key_block *b) {
-    uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row, last = w->plan->blocks - 1;
-    const char *flags = last == 0 ? "only" : b->number == 0 ? "first" : b->number == last ? "last" : "middle";
-    emit_pv(e, w, s, flags, p, b->v, o, row, rows, b->col, b->cols);
-}
-
-/** A unit whose keys come in blocks: passes over the scores for the maximum (and, if causal, for the largest folded
- *  weight), then one in which, if there is room, P.V of a block runs while softmax works on the next. */
-static void emit_unit_in_blocks(emitter *e, layer_work *w, const plan_step *s) {
-    uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row, blocks = w->plan->blocks;
-    ir_value q = emit_load(e, w, LAYER_Q, s->head, row, rows), p = probs_buffer(e, w, rows);
-    for (uint32_t b = 0; b < blocks; b++)
-        emit_block(e, w, s, "max", q, p, b, false);
-    for (uint32_t b = 0; b < blocks && w->l.causal; b++)
-        emit_block(e, w, s, "wmax", q, p, b, true);
-    ir_value o = instr_buffer(e->m, "out", cost_out_bytes(rows, w->l.head_dim, blocks == 1), NULL, w->loc);
-    key_block before = emit_block(e, w, s, "exp", q, p, 0, true);
-    for (uint32_t b = 1; b < blocks; b++) {
+/** The last pass: probabilities and, if there is room, P.V of a block while softmax works on the next. */
+static void emit_last_pass(emitter *e, layer_work *w, const wave_work *v) {
+    key_block before = emit_block(e, w, v, "exp", 0, true);
+    for (uint32_t b = 1; b < w->plan->blocks; b++) {
         if (w->plan->pipelined) {
-            key_block next = emit_block(e, w, s, "exp", q, p, b, true);
-            emit_block_pv(e, w, s, p, o, &before);
+            key_block next = emit_block(e, w, v, "exp", b, true);
+            emit_block_pv(e, w, v, &before);
             before = next;
         } else {
-            emit_block_pv(e, w, s, p, o, &before);
-            before = emit_block(e, w, s, "exp", q, p, b, true);
+            emit_block_pv(e, w, v, &before);
+            before = emit_block(e, w, v, "exp", b, true);
         }
     }
-    emit_block_pv(e, w, s, p, o, &before);
-    emit_importance(e, w, s, p, row, rows);
-    emit_store(e, w, s, o, row, rows);
+    emit_block_pv(e, w, v, &before);
+}
+
+/** A wave of strips whose keys come in blocks: passes over the scores for the maximum and, if causal, for the largest
+ * folded weight, then the one that computes. */
+static void emit_wave(emitter *e, layer_work *w, const plan_step *steps, size_t count) {
+    arena *a = e->ctx->arena;
+    uint32_t blocks = w->plan->blocks;
+    wave_work v = {steps, count, ARENA_ARRAY(a, ir_value, count), ARENA_ARRAY(a, ir_value, count),
+                   ARENA_ARRAY(a, ir_value, count)};
+    for (size_t i = 0; i < count; i++) {
+        uint32_t row = w->plan->edge[steps[i].chunk], rows = w->plan->edge[steps[i].chunk + 1] - row;
+        v.q[i] = emit_load(e, w, LAYER_Q, steps[i].head, row, rows);
+        v.p[i] = probs_buffer(e, w, rows);
+        v.o[i] = instr_buffer(e->m, "out", cost_out_bytes(rows, w->l.head_dim, blocks == 1), NULL, w->loc);
+    }
+    for (uint32_t b = 0; b < blocks; b++)
+        emit_block(e, w, &v, "max", b, false);
+    for (uint32_t b = 0; b < blocks && w->l.causal; b++)
+        emit_block(e, w, &v, "wmax", b, true);
+    emit_last_pass(e, w, &v);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t row = w->plan->edge[steps[i].chunk], rows = w->plan->edge[steps[i].chunk + 1] - row;
+        emit_importance(e, w, &steps[i], v.p[i], row, rows);
+        emit_store(e, w, &steps[i], v.o[i], row, rows);
+    }
 }
 
 static void emit_quants(emitter *e, const layer_work *w, size_t op) {
@@ -235,14 +262,15 @@ static bool emit_layer(emitter *e, size_t op) {
 
     emit_quants(e, &w, op);
     w.importance = instr_buffer(e->m, "importance", 8ull * w.l.keys, NULL, w.loc);
-    for (size_t i = 0; i < plan.step_count; i++) {
+    for (size_t i = 0, next; i < plan.step_count; i = next) {
         const plan_step *s = &plan.steps[i];
+        next = s->kind == PLAN_ALL ? plan_wave_end(&plan, &w.l, i) : i + 1;
         if (s->kind == PLAN_QK)
             emit_scores_of_unit(e, &w, s);
         else if (s->kind == PLAN_PV)
             emit_output_of_unit(e, &w, s);
         else
-            emit_unit_in_blocks(e, &w, s);
+            emit_wave(e, &w, s, next - i);
     }
     size_t topk = instr_append(e->m, DTQ_OP_TOPK, DTQ_TOPK, &w.importance, 1, w.source, w.loc);
     ir_set_int(e->m, topk, e->keys.layer, w.l.index);
@@ -251,9 +279,11 @@ static bool emit_layer(emitter *e, size_t op) {
     e->r->map[from->ops[op].result] = e->regions[w.l.index * REGIONS + REGION_OUT];
     e->host.layer = w.l.index + 1 < e->layer_count ? w.l.index + 1 : w.l.index;
     if (plan.blocks > 1)
-        diag_remark(e->ctx->diag, w.loc, "schedule-tiles",
-                    "layer %u: keys do not fit on chip: %u blocks of %u keys in %d passes, %u rows at a time",
-                    w.l.index, plan.blocks, plan.block, w.l.causal ? 3 : 2, plan.edge[1] - plan.edge[0]);
+        diag_remark(
+            e->ctx->diag, w.loc, "schedule-tiles",
+            "layer %u: keys do not fit on chip: %u blocks of %u keys in %d passes, %u rows at a time on %u array%s",
+            w.l.index, plan.blocks, plan.block, w.l.causal ? 3 : 2, plan.edge[1] - plan.edge[0], plan.wave,
+            plan.wave == 1 ? "" : "s");
     else
         diag_remark(e->ctx->diag, w.loc, "schedule-tiles",
                     "layer %u: %u heads in %u row chunk%s each over %llu arrays, about %llu cycles", w.l.index,

@@ -167,6 +167,26 @@ START_TEST(keys_that_do_not_fit_come_in_blocks) {
 }
 END_TEST
 
+/* Two arrays take a strip each of the same keys; the third strip has the second wave for itself. With room for the
+ * probabilities of one strip there are no waves. */
+START_TEST(strips_of_a_wave_meet_keys_together) {
+    attention_problem problem = {.machine = FIG5_MACHINE "buffers.k = 64\nvssa.arrays = 2\n", .policy = {""}};
+    planned_layer p = plan_attention(problem, false);
+    ck_assert(p.planned);
+    ck_assert_uint_eq(p.plan.wave, 2);
+    ck_assert_uint_eq(plan_wave_end(&p.plan, &p.l, 0), 2);
+    ck_assert_uint_eq(plan_wave_end(&p.plan, &p.l, 2), 3);
+    ck_assert_uint_ne(p.plan.steps[0].array, p.plan.steps[1].array);
+    pass_end(&p.c);
+    problem.machine = FIG5_MACHINE "buffers.k = 64\nvssa.arrays = 2\nbuffers.probs = 80\n";
+    p = plan_attention(problem, false);
+    ck_assert(p.planned);
+    ck_assert_uint_eq(p.plan.wave, 1);
+    ck_assert_uint_eq(plan_wave_end(&p.plan, &p.l, 0), 1);
+    pass_end(&p.c);
+}
+END_TEST
+
 /* 60 bytes of values hold the class scales and 7 keys, cut to two tiles of 3, once: P.V of a block must be over before
  * the next one comes. */
 START_TEST(one_block_of_values_is_not_pipelined) {
@@ -256,6 +276,6 @@ START_TEST(causal_values_carry_a_scale_for_each_key) {
 END_TEST
 
 IR_MAIN("plan", random_plans_cover_everything_and_fit, rows_are_cut_for_the_arrays, keys_that_do_not_fit_come_in_blocks,
-        one_block_of_values_is_not_pipelined, rows_of_a_block_keep_the_most_pes_busy,
-        what_cannot_be_split_says_how_much_is_missing, values_of_one_head_make_way_for_the_next,
-        causal_values_carry_a_scale_for_each_key)
+        strips_of_a_wave_meet_keys_together, one_block_of_values_is_not_pipelined,
+        rows_of_a_block_keep_the_most_pes_busy, what_cannot_be_split_says_how_much_is_missing,
+        values_of_one_head_make_way_for_the_next, causal_values_carry_a_scale_for_each_key)
