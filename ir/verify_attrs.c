@@ -8,16 +8,17 @@
 
 static bool verify_word(verifier *v, size_t op, const ir_attr *attr) {
     uint16_t code = v->m->ops[op].code;
-    const char **good = &verify_met(v, (ir_opcode)code)->good_word[attr->key];
-    if (attr->s && *good == attr->s)
-        return true; /* ops share their words */
+    uintptr_t at = (uintptr_t)attr->s;
+    verify_word_met *met = &v->words[(at ^ at >> 8 ^ 37u * attr->key ^ 101u * code) % VERIFY_WORDS];
+    if (attr->s && met->text == attr->s && met->code == code && met->key == attr->key)
+        return true;
     ir_word words[IR_WORDS_MAX];
     size_t count = ir_words((ir_opcode)code, attr->key, words);
     size_t n = attr->s ? strlen(attr->s) : 0;
     const char *all = "";
     for (size_t i = 0; i < count; i++)
         if (words[i].length == n && memcmp(words[i].text, attr->s, n) == 0) {
-            *good = attr->s;
+            *met = (verify_word_met){attr->s, code, attr->key};
             return true;
         }
     for (size_t i = 0; i < count; i++)
@@ -114,11 +115,12 @@ bool verify_attributes(verifier *v, size_t op) {
     const ir_module *m = v->m;
     const ir_op *o = &m->ops[op];
     bool good = true;
-    uint64_t seen[VERIFY_KEY_WORDS] = {0};
+    uint64_t *seen = v->seen;
     size_t key_count;
     const ir_key_info *keys = ir_all_keys(&key_count);
     const uint8_t *needs = ir_needs_row((ir_opcode)o->code);
     const dtq_field_info *const *fields = ir_fields_row((ir_opcode)o->code);
+    memset(seen, 0, sizeof v->seen);
     for (unsigned i = 0; i < o->attr_count; i++) {
         const ir_attr *attr = &m->attrs[o->attrs + i];
         if (attr->key >= key_count) {
@@ -128,6 +130,7 @@ bool verify_attributes(verifier *v, size_t op) {
         if (seen[attr->key / 64] >> attr->key % 64 & 1)
             good = verify_error(v, op, "`%s` is there twice; remove one", keys[attr->key].name);
         seen[attr->key / 64] |= (uint64_t)1 << attr->key % 64;
+        v->attrs[attr->key] = attr;
         good &=
             verify_attr(v, op, attr, &keys[attr->key], (ir_need)needs[attr->key], fields ? fields[attr->key] : NULL);
     }
