@@ -41,7 +41,7 @@ typedef struct edge {
 } edge;
 
 typedef struct {
-    pass_context *ctx;
+    arena *scratch; /* of everything here; it goes before the next pass needs memory */
     const ir_module *m;
     instr_keys keys;
     space_map spaces[SYNC_SPACES];
@@ -116,8 +116,8 @@ static void make_tokens(sync_state *s, size_t op) {
         uint32_t *direct = &s->direct[to * s->queues + from];
         if (from == to || known[from] >= latest || *direct >= latest)
             continue;
-        add_edge(s->ctx->arena, &s->waits[op], from);
-        add_edge(s->ctx->arena, &s->signals[latest - 1], to);
+        add_edge(s->scratch, &s->waits[op], from);
+        add_edge(s->scratch, &s->signals[latest - 1], to);
         if (is_untimed(s->m, from, to)) {
             *direct = latest;
             continue;
@@ -128,7 +128,7 @@ static void make_tokens(sync_state *s, size_t op) {
         learnt = true;
     }
     if (learnt || !before) {
-        before = ARENA_ARRAY(s->ctx->arena, uint32_t, s->queues);
+        before = ARENA_ARRAY(s->scratch, uint32_t, s->queues);
         memcpy(before, known, s->queues * sizeof *before);
         s->snapshot_of_queue[to] = before;
     }
@@ -151,7 +151,7 @@ static size_t find_segment(const space_map *map, uint64_t lo) {
 static segment *insert_segment(sync_state *s, space_map *map, size_t at, segment value) {
     if (map->count == map->capacity) {
         size_t capacity = map->capacity ? 2 * map->capacity : 16;
-        segment *grown = ARENA_ARRAY(s->ctx->arena, segment, capacity);
+        segment *grown = ARENA_ARRAY(s->scratch, segment, capacity);
         if (map->count)
             memcpy(grown, map->segments, map->count * sizeof *grown);
         map->segments = grown;
@@ -170,7 +170,7 @@ static void split_at(sync_state *s, space_map *map, uint64_t address) {
         return;
     segment upper = map->segments[i];
     upper.lo = address;
-    upper.readers = ARENA_ARRAY(s->ctx->arena, uint32_t, upper.capacity + 1);
+    upper.readers = ARENA_ARRAY(s->scratch, uint32_t, upper.capacity + 1);
     if (upper.reader_count)
         memcpy(upper.readers, map->segments[i].readers, upper.reader_count * sizeof(uint32_t));
     map->segments[i].hi = address;
@@ -186,7 +186,7 @@ static void add_reader(sync_state *s, segment *g, uint32_t op) {
         }
     if (g->reader_count == g->capacity) {
         uint32_t capacity = g->capacity ? 2 * g->capacity : 4;
-        uint32_t *grown = ARENA_ARRAY(s->ctx->arena, uint32_t, capacity);
+        uint32_t *grown = ARENA_ARRAY(s->scratch, uint32_t, capacity);
         if (g->reader_count)
             memcpy(grown, g->readers, g->reader_count * sizeof *grown);
         g->readers = grown;
@@ -278,8 +278,8 @@ static void visit(sync_state *s, size_t op) {
 /** Looks up once what every access asks for: queues of instructions and places of buffers. */
 static void find_places(sync_state *s) {
     const ir_module *m = s->m;
-    s->queue = ARENA_ARRAY(s->ctx->arena, uint8_t, m->op_count + 1);
-    s->memories = ARENA_ARRAY(s->ctx->arena, memory, m->value_count + 1);
+    s->queue = ARENA_ARRAY(s->scratch, uint8_t, m->op_count + 1);
+    s->memories = ARENA_ARRAY(s->scratch, memory, m->value_count + 1);
     for (size_t op = 0; op < m->op_count; op++) {
         if (ir_is_instr((ir_opcode)m->ops[op].code))
             s->queue[op] = (uint8_t)ir_int(m, op, IR_KEY_queue, 0);
@@ -304,9 +304,9 @@ static void emit_sync(const sync_state *s, ir_module *m, dtq_opcode code, uint32
 
 bool pass_insert_sync(pass_context *ctx, ir_module **module) {
     const ir_module *m = *module;
-    arena *a = ctx->arena;
+    arena *a = arena_new();
     sync_state s = {
-        .ctx = ctx, .m = m, .keys = instr_keys_find(), .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays};
+        .scratch = a, .m = m, .keys = instr_keys_find(), .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays};
     s.known = ARENA_ARRAY(a, uint32_t, (size_t)s.queues *s.queues);
     s.direct = ARENA_ARRAY(a, uint32_t, (size_t)s.queues *s.queues);
     s.snapshot = ARENA_ARRAY(a, uint32_t *, m->op_count + 1);
@@ -344,6 +344,7 @@ bool pass_insert_sync(pass_context *ctx, ir_module **module) {
     }
     diag_remark(ctx->diag, (src_loc){0}, "insert-sync", "%zu tokens order %zu operations on %u queues", tokens,
                 m->op_count, s.queues);
+    arena_free(a);
     *module = out;
     return true;
 }

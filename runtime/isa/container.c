@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/hash.h"
+#include "runtime/isa/isa.h"
 #include "runtime/isa/program.h"
 
 /* Order of the sections in a file: the first five once, the last four for each stream. */
@@ -165,15 +166,25 @@ static void put_layer(sink *s, const dtq_layer *l, const dtq_layer *before) {
         put(s, l->ids[i], 4);
 }
 
-static void put_source(sink *s, const dtq_source *o) {
-    const uint32_t words[] = {o->op,   o->file, o->line, o->col,      o->layer,
-                              o->head, o->row,  o->rows, o->tile_col, o->tile_cols};
-    for (unsigned i = 0; i < SOURCE_BYTES / 4; i++)
-        put(s, words[i], 4);
+static void put_text(sink *s, const dtq_stream *t) {
+    uint8_t *at = reserve(s, t->count * DTQ_INSTR_BYTES);
+    for (size_t i = 0; at && i < t->count; i++)
+        dtq_store_instr(&t->instrs[i], at + i * DTQ_INSTR_BYTES); /* dtq_program_check has seen it */
+}
+
+static void put_sources(sink *s, const dtq_stream *t) {
+    uint8_t *at = t->sources ? reserve(s, t->count * SOURCE_BYTES) : NULL;
+    for (size_t i = 0; at && i < t->count; i++) {
+        const dtq_source *o = &t->sources[i];
+        const uint32_t words[SOURCE_BYTES / 4] = {o->op,   o->file, o->line, o->col,      o->layer,
+                                                  o->head, o->row,  o->rows, o->tile_col, o->tile_cols};
+        for (unsigned w = 0; w < SOURCE_BYTES / 4; w++, at += 4)
+            store_le(at, words[w], 4);
+    }
 }
 
 /* Writes section `kind` (of stream `t` for the last four). */
-static bool put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsigned kind, dtq_error *e) {
+static void put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsigned kind) {
     switch (kind) {
     case PROGRAM:
         put_string(s, p->model ? p->model : "");
@@ -181,15 +192,15 @@ static bool put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsi
         put(s, p->lower_case, 1);
         put(s, p->vocabulary, 4);
         put(s, p->positions, 4);
-        return true;
+        return;
     case MACHINE:
         put_machine(s, &p->machine);
-        return true;
+        return;
     case STRINGS:
         put(s, p->string_count, 4);
         for (size_t i = 0; i < p->string_count; i++)
             put_string(s, p->strings[i]);
-        return true;
+        return;
     case FILES:
         put(s, p->file_count, 4);
         for (size_t i = 0; i < p->file_count; i++) {
@@ -197,31 +208,25 @@ static bool put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsi
             put(s, p->files[i].bytes, 8);
             put(s, p->files[i].hash, 8);
         }
-        return true;
+        return;
     case TENSORS:
         put(s, p->tensor_count, 4);
         for (size_t i = 0; i < p->tensor_count; i++)
             put_tensor(s, &p->tensors[i]);
-        return true;
+        return;
     case STREAM:
         put_stream(s, t);
-        return true;
+        return;
     case LAYERS:
         put(s, t->layer_count, 4);
         for (uint32_t i = 0; i < t->layer_count; i++)
             put_layer(s, &t->layers[i], i ? &t->layers[i - 1] : NULL);
-        return true;
+        return;
     case TEXT:
-        for (size_t i = 0; i < t->count; i++) {
-            uint8_t *at = reserve(s, DTQ_INSTR_BYTES);
-            if (at && !dtq_encode(&t->instrs[i], at, e))
-                return false;
-        }
-        return true;
+        put_text(s, t);
+        return;
     default: /* SOURCES */
-        for (size_t i = 0; t->sources && i < t->count; i++)
-            put_source(s, &t->sources[i]);
-        return true;
+        put_sources(s, t);
     }
 }
 
@@ -238,10 +243,7 @@ bool dtq_program_encode(const dtq_program *p, uint8_t **out, size_t *out_bytes, 
         const dtq_stream *t = i < STREAM ? NULL : &p->streams[(i - STREAM) / STREAM_KINDS];
         unsigned kind = (unsigned)(t ? STREAM + (i - STREAM) % STREAM_KINDS : i);
         size_t start = s.bytes;
-        if (!put_section(&s, p, t, kind, e)) {
-            free(s.data);
-            return false;
-        }
+        put_section(&s, p, t, kind);
         if (s.failed)
             break;
         uint8_t *entry = s.data + table + ENTRY_BYTES * i;
