@@ -1,6 +1,5 @@
 /* Arena: a list of zeroed chunks; allocation moves a mark, release is one walk. Requests from BIG bytes on get pages of
- * their own, so that pools can grow without being copied and be given back early; those from HUGE_PAGE bytes on ask for
- * huge pages, for a compilation touches its memory once and would spend a fifth of its time on faults of small ones. */
+ * their own, so that pools can grow without being copied and be given back early. */
 #include "ir/arena.h"
 
 #include <stdarg.h>
@@ -12,7 +11,7 @@
 
 #include "ir/diag.h"
 
-enum { ALIGNMENT = 16, FIRST_CHUNK = 1 << 16, LAST_CHUNK = 1 << 22, BIG = 1 << 20, HUGE_PAGE = 1 << 21 };
+enum { ALIGNMENT = 16, FIRST_CHUNK = 1 << 16, LAST_CHUNK = 1 << 22, BIG = 1 << 20 };
 
 typedef struct chunk {
     struct chunk *next;
@@ -26,7 +25,7 @@ _Static_assert(offsetof(chunk, data) % ALIGNMENT == 0, "what a chunk holds must 
 typedef struct pages {
     struct pages *next, *previous;
     size_t mapped; /* bytes, this header included */
-    size_t bytes;  /* asked for */
+    size_t padding;
     unsigned char data[];
 } pages;
 
@@ -79,24 +78,13 @@ static void *link_pages(arena *a, pages *p) {
     return p->data;
 }
 
-/* What to map for a request: whole huge pages, which the kernel aligns and moves as such; 0: more than there is. */
-static size_t mapped_bytes(size_t bytes) {
-    if (bytes > SIZE_MAX / 2)
-        return 0;
-    size_t mapped = sizeof(pages) + bytes;
-    return mapped < HUGE_PAGE ? mapped : (mapped + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-}
-
 static void *big_alloc(arena *a, size_t bytes) {
-    size_t mapped = mapped_bytes(bytes);
+    size_t mapped = sizeof(pages) + bytes;
     pages *p =
-        mapped == 0 ? MAP_FAILED : mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        mapped < bytes ? MAP_FAILED : mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         out_of_memory(bytes);
-    if (mapped >= HUGE_PAGE)
-        madvise(p, mapped, MADV_HUGEPAGE); /* a hint: where it is refused, pages are small */
     p->mapped = mapped;
-    p->bytes = bytes;
     p->next = a->big;
     a->used += bytes;
     return link_pages(a, p);
@@ -113,15 +101,12 @@ void *arena_resize(arena *a, void *old, size_t old_bytes, size_t new_bytes) {
             memcpy(grown, old, old_bytes);
         return grown;
     }
-    size_t mapped = mapped_bytes(new_bytes);
-    pages *p = mapped == 0 ? MAP_FAILED : mremap(pages_of(old), pages_of(old)->mapped, mapped, MREMAP_MAYMOVE);
+    size_t mapped = sizeof(pages) + new_bytes;
+    pages *p = mapped < new_bytes ? MAP_FAILED : mremap(pages_of(old), pages_of(old)->mapped, mapped, MREMAP_MAYMOVE);
     if (p == MAP_FAILED)
         out_of_memory(new_bytes);
-    if (mapped >= HUGE_PAGE)
-        madvise(p, mapped, MADV_HUGEPAGE);
-    a->used += new_bytes - p->bytes;
+    a->used += mapped - p->mapped;
     p->mapped = mapped;
-    p->bytes = new_bytes;
     return link_pages(a, p);
 }
 
@@ -135,7 +120,7 @@ void arena_release(arena *a, void *memory, size_t bytes) {
         a->big = p->next;
     if (p->next)
         p->next->previous = p->previous;
-    a->used -= p->bytes;
+    a->used -= p->mapped - sizeof *p;
     munmap(p, p->mapped);
 }
 

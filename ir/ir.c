@@ -152,9 +152,9 @@ void ir_set_runs(ir_module *m, size_t op, unsigned key, const ir_run *runs, size
 }
 
 void ir_set_range(ir_module *m, size_t op, unsigned key, int64_t lo, int64_t hi) {
-    ir_attr *attr = set_kind(m, op, key, IR_KIND_RANGE);
-    attr->range.lo = lo;
-    attr->range.hi = hi;
+    const ir_range range = {lo, hi};
+    const ir_range *copy = copy_array(m->arena, &range, 1, sizeof range);
+    set_kind(m, op, key, IR_KIND_RANGE)->range = copy;
 }
 
 void ir_set(ir_module *m, size_t op, const ir_attr *attr) {

@@ -61,6 +61,12 @@ typedef struct {
     int64_t count, value;
 } ir_run;
 
+/** From `lo` to before `hi`. */
+typedef struct {
+    int64_t lo, hi;
+} ir_range;
+
+/** 16 bytes, for a program has millions: what is longer than a word stands elsewhere in the arena. */
 typedef struct {
     uint16_t key;
     uint8_t kind;   /* ir_kind, of the key */
@@ -71,9 +77,7 @@ typedef struct {
         const char *s; /* STR, WORD; owned by the arena */
         const int64_t *ints;
         const ir_run *runs;
-        struct {
-            int64_t lo, hi;
-        } range;
+        const ir_range *range;
     };
 } ir_attr;
 

@@ -77,9 +77,9 @@ static bool verify_value(verifier *v, size_t op, const ir_attr *attr, const char
     case IR_KIND_INTS:
         return true;
     case IR_KIND_RANGE:
-        return (attr->range.lo >= 0 && attr->range.lo < attr->range.hi) ||
+        return (attr->range->lo >= 0 && attr->range->lo < attr->range->hi) ||
                verify_error(v, op, "`%s` is %lld..%lld; a range begins at 0 or later and is not empty", name,
-                            (long long)attr->range.lo, (long long)attr->range.hi);
+                            (long long)attr->range->lo, (long long)attr->range->hi);
     case IR_KIND_RUNS:
         return verify_runs(v, op, attr);
     case IR_KIND_QUEUE:

@@ -208,19 +208,19 @@ void verify_strip(verifier *v, size_t op) {
     static const ir_key ranges[] = {IR_KEY_slot_range, IR_KEY_key_range};
     for (size_t i = 0; layer && i < 2; i++) {
         const ir_attr *range = ir_get(m, op, ranges[i]);
-        if (range && ranges[i] == IR_KEY_key_range && range->range.hi <= layer->slots &&
-            (range->range.lo < layer->key_first || range->range.hi > layer->key_first + layer->keys))
+        if (range && ranges[i] == IR_KEY_key_range && range->range->hi <= layer->slots &&
+            (range->range->lo < layer->key_first || range->range->hi > layer->key_first + layer->keys))
             verify_error(v, op, "`key_range` is %lld..%lld, but the keys of layer %lld are slots %lld..%lld",
-                         (long long)range->range.lo, (long long)range->range.hi, (long long)index,
+                         (long long)range->range->lo, (long long)range->range->hi, (long long)index,
                          (long long)layer->key_first, (long long)(layer->key_first + layer->keys));
-        if (range && ranges[i] == IR_KEY_slot_range && range->range.hi <= layer->slots &&
-            (range->range.lo < layer->query_first || range->range.hi > layer->query_first + layer->queries))
+        if (range && ranges[i] == IR_KEY_slot_range && range->range->hi <= layer->slots &&
+            (range->range->lo < layer->query_first || range->range->hi > layer->query_first + layer->queries))
             verify_error(v, op, "`slot_range` is %lld..%lld, but the queries of layer %lld are slots %lld..%lld",
-                         (long long)range->range.lo, (long long)range->range.hi, (long long)index,
+                         (long long)range->range->lo, (long long)range->range->hi, (long long)index,
                          (long long)layer->query_first, (long long)(layer->query_first + layer->queries));
-        if (range && range->range.hi > layer->slots)
+        if (range && range->range->hi > layer->slots)
             verify_error(v, op, "`%s` is %lld..%lld, but layer %lld has %lld slots", ir_key_get(ranges[i])->name,
-                         (long long)range->range.lo, (long long)range->range.hi, (long long)index,
+                         (long long)range->range->lo, (long long)range->range->hi, (long long)index,
                          (long long)layer->slots);
     }
     const ir_attr *tiles = ir_get(m, op, IR_KEY_tiles);

@@ -331,13 +331,13 @@ bool pass_insert_sync(pass_context *ctx, ir_module **module) {
             visit(&s, op);
 
     rebuild r = rebuild_begin(m, IR_STREAM);
-    r.spare = 3; /* timeline: start, busy, done */
     ir_module *out = r.to;
     size_t tokens = 0;
     for (size_t op = 0; op < m->op_count; op++) {
         src_loc loc = m->ops[op].loc;
         for (const edge *e = s.waits[op]; e; e = e->next, tokens++)
             emit_sync(&s, out, DTQ_OP_WAIT, queue_of(&s, op), e->queue, loc);
+        r.spare = ir_is_instr((ir_opcode)m->ops[op].code) ? 3 : 0; /* timeline: start, busy, done */
         rebuild_copy(&r, op);
         for (const edge *e = s.signals[op]; e; e = e->next)
             emit_sync(&s, out, DTQ_OP_SIGNAL, queue_of(&s, op), e->queue, loc);
