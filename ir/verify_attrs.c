@@ -111,6 +111,12 @@ static bool verify_attr(verifier *v, size_t op, const ir_attr *attr, const ir_ke
     return true;
 }
 
+/* What nearly all attributes of programs are: an integer where one may be, within its field. */
+static inline bool good_int(const ir_attr *attr, ir_need need, const ir_key_info *key, const dtq_field_info *field) {
+    return attr->kind == IR_KIND_INT && key->kind == IR_KIND_INT && need != IR_NEVER && attr->i >= 0 &&
+           (!field || field->bits >= 63 || attr->i >> field->bits == 0);
+}
+
 bool verify_attributes(verifier *v, size_t op) {
     const ir_module *m = v->m;
     const ir_op *o = &m->ops[op];
@@ -131,6 +137,8 @@ bool verify_attributes(verifier *v, size_t op) {
             good = verify_error(v, op, "`%s` is there twice; remove one", keys[attr->key].name);
         seen[attr->key / 64] |= (uint64_t)1 << attr->key % 64;
         v->attrs[attr->key] = attr;
+        if (good_int(attr, (ir_need)needs[attr->key], &keys[attr->key], fields ? fields[attr->key] : NULL))
+            continue;
         good &=
             verify_attr(v, op, attr, &keys[attr->key], (ir_need)needs[attr->key], fields ? fields[attr->key] : NULL);
     }

@@ -200,9 +200,12 @@ static void access_range(sync_state *s, size_t op, int space, uint64_t lo, uint6
     uint64_t hi = lo + bytes;
     if (!bytes || !access)
         return;
-    split_at(s, map, lo);
-    split_at(s, map, hi);
     size_t i = find_segment(map, lo);
+    if (i == map->count || map->segments[i].lo != lo || map->segments[i].hi != hi) { /* most are the same as before */
+        split_at(s, map, lo);
+        split_at(s, map, hi);
+        i = find_segment(map, lo);
+    }
     uint64_t at = lo;
     while (at < hi) { /* visit covered segments and fill the gaps between them */
         if (i == map->count || map->segments[i].lo > at) {
