@@ -58,6 +58,13 @@ static void store_le(uint8_t *at, uint64_t value, unsigned bytes) {
         at[i] = (uint8_t)(value >> 8 * i);
 }
 
+static uint64_t load_le(const uint8_t *at, unsigned bytes) {
+    uint64_t value = 0;
+    for (unsigned i = 0; i < bytes; i++)
+        value |= (uint64_t)at[i] << 8 * i;
+    return value;
+}
+
 static void put(sink *s, uint64_t value, unsigned bytes) {
     uint8_t *at = reserve(s, bytes);
     if (at)
@@ -166,21 +173,22 @@ static void put_layer(sink *s, const dtq_layer *l, const dtq_layer *before) {
         put(s, l->ids[i], 4);
 }
 
-static void put_text(sink *s, const dtq_stream *t) {
-    uint8_t *at = reserve(s, t->count * DTQ_INSTR_BYTES);
-    for (size_t i = 0; at && i < t->count; i++)
-        dtq_store_instr(&t->instrs[i], at + i * DTQ_INSTR_BYTES); /* dtq_program_check has seen it */
-}
-
-static void put_sources(sink *s, const dtq_stream *t) {
-    uint8_t *at = t->sources ? reserve(s, t->count * SOURCE_BYTES) : NULL;
-    for (size_t i = 0; at && i < t->count; i++) {
+/* TEXT and SOURCES: the sections that make up a file. put_section leaves room for them; this writes them and goes on
+ * with the checksum in the same loop, for its chain of multiplications leaves the processor idle otherwise. */
+static uint64_t put_records(uint8_t *at, const dtq_stream *t, unsigned kind, uint64_t hash) {
+    for (size_t i = 0; kind == TEXT && i < t->count; i++, at += DTQ_INSTR_BYTES) {
+        dtq_store_instr(&t->instrs[i], at); /* dtq_program_check has seen it */
+        hash = dtq_fnv1a(hash, at, DTQ_INSTR_BYTES);
+    }
+    for (size_t i = 0; kind == SOURCES && t->sources && i < t->count; i++, at += SOURCE_BYTES) {
         const dtq_source *o = &t->sources[i];
         const uint32_t words[SOURCE_BYTES / 4] = {o->op,   o->file, o->line, o->col,      o->layer,
                                                   o->head, o->row,  o->rows, o->tile_col, o->tile_cols};
-        for (unsigned w = 0; w < SOURCE_BYTES / 4; w++, at += 4)
-            store_le(at, words[w], 4);
+        for (unsigned w = 0; w < SOURCE_BYTES / 4; w++)
+            store_le(at + 4 * (size_t)w, words[w], 4);
+        hash = dtq_fnv1a(hash, at, SOURCE_BYTES);
     }
+    return hash;
 }
 
 /* Writes section `kind` (of stream `t` for the last four). */
@@ -223,10 +231,10 @@ static void put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsi
             put_layer(s, &t->layers[i], i ? &t->layers[i - 1] : NULL);
         return;
     case TEXT:
-        put_text(s, t);
+        reserve(s, t->count * DTQ_INSTR_BYTES);
         return;
     default: /* SOURCES */
-        put_sources(s, t);
+        reserve(s, t->sources ? t->count * SOURCE_BYTES : 0);
     }
 }
 
@@ -262,7 +270,16 @@ bool dtq_program_encode(const dtq_program *p, uint8_t **out, size_t *out_bytes, 
     store_le(s.data + 24, p->target_hash, 8);
     store_le(s.data + 32, sections, 4);
     store_le(s.data + 36, 0, 4);
-    store_le(s.data + 16, dtq_fnv1a(DTQ_FNV1A_START, s.data + CHECKED_FROM, s.bytes - CHECKED_FROM), 8);
+    uint64_t hash = dtq_fnv1a(DTQ_FNV1A_START, s.data + CHECKED_FROM, table + ENTRY_BYTES * sections - CHECKED_FROM);
+    for (size_t i = 0; i < sections; i++) {
+        const uint8_t *entry = s.data + table + ENTRY_BYTES * i;
+        const dtq_stream *t = i < STREAM ? NULL : &p->streams[(i - STREAM) / STREAM_KINDS];
+        unsigned kind = (unsigned)load_le(entry, 4);
+        uint8_t *at = s.data + load_le(entry + 8, 8);
+        hash = kind == TEXT || kind == SOURCES ? put_records(at, t, kind, hash)
+                                               : dtq_fnv1a(hash, at, load_le(entry + 16, 8));
+    }
+    store_le(s.data + 16, hash, 8);
     *out = s.data;
     *out_bytes = s.bytes;
     return true;
@@ -279,13 +296,6 @@ typedef struct {
 
 static size_t left(const cursor *c) {
     return (size_t)(c->end - c->at);
-}
-
-static uint64_t load_le(const uint8_t *at, unsigned bytes) {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < bytes; i++)
-        value |= (uint64_t)at[i] << 8 * i;
-    return value;
 }
 
 static const uint8_t *get_bytes(cursor *c, size_t bytes) {
