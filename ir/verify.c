@@ -174,15 +174,12 @@ static void find_field_keys(verify_code *c, const dtq_op_info *info) {
     }
 }
 
-verify_code *verify_met(verifier *v, ir_opcode code) {
-    if (v->met[code])
-        return v->met[code];
+verify_code *verify_meet(verifier *v, ir_opcode code) {
     verify_code *c = v->met[code] = ARENA_NEW(v->scratch, verify_code);
-    size_t keys;
-    ir_all_keys(&keys);
-    const uint8_t *needs = ir_needs_row(code);
-    for (size_t key = 0; key < keys; key++)
-        if (needs[key] == IR_MUST)
+    c->needs = ir_needs_row(code);
+    c->fields = ir_fields_row(code);
+    for (size_t key = 0; key < v->key_count; key++)
+        if (c->needs[key] == IR_MUST)
             c->must[key / 64] |= (uint64_t)1 << key % 64;
     if (ir_is_instr(code))
         find_field_keys(c, &dtq_ops[IR_ISA_OP(code)]);
@@ -205,6 +202,7 @@ bool ir_verify(const ir_module *m, diag *d) {
                     .operand = (unsigned)ir_key_find("operand", 7),
                     .select = (unsigned)ir_key_find("select", 6),
                     .layer = (unsigned)ir_key_find("layer", 5)};
+    v->keys = ir_all_keys(&v->key_count);
     verify_header(v);
     verify_layers(v);
     for (size_t op = 0; op < m->op_count && v->errors < VERIFY_ERRORS_MAX; op++) {

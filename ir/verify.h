@@ -18,6 +18,8 @@ typedef struct {
 
 /** What is looked up once for all ops of an opcode. */
 typedef struct {
+    const uint8_t *needs;                   /* ir_needs_row */
+    const dtq_field_info *const *fields;    /* ir_fields_row */
     uint64_t must[VERIFY_KEY_WORDS];        /* keys that it must have */
     int field_keys[DTQ_FIELDS_MAX];         /* of an instruction: key of a field, -1 if it is an operand */
     bool is_column[DTQ_FIELDS_MAX];         /* of an instruction: the field counts keys of every operand */
@@ -44,6 +46,8 @@ typedef struct {
     arena *scratch;
     unsigned errors;
     names tensors;
+    const ir_key_info *keys; /* ir_all_keys */
+    size_t key_count;
     verify_layer *layers; /* [layer_room] */
     int64_t layer_room;
     size_t layer_count;           /* declared ones */
@@ -71,8 +75,12 @@ static inline const char *verify_text(const verifier *v, unsigned key) {
     return attr ? attr->s : NULL;
 }
 
-/** What is known of an opcode that exists. */
-verify_code *verify_met(verifier *v, ir_opcode code);
+/** Looks up what is known of an opcode that exists, when it is met first. */
+verify_code *verify_meet(verifier *v, ir_opcode code);
+
+static inline verify_code *verify_met(verifier *v, ir_opcode code) {
+    return v->met[code] ? v->met[code] : verify_meet(v, code);
+}
 
 /** Reports an error of op `op`; always false. */
 bool verify_error(verifier *v, size_t op, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -122,14 +122,14 @@ bool verify_attributes(verifier *v, size_t op) {
     const ir_op *o = &m->ops[op];
     bool good = true;
     uint64_t *seen = v->seen;
-    size_t key_count;
-    const ir_key_info *keys = ir_all_keys(&key_count);
-    const uint8_t *needs = ir_needs_row((ir_opcode)o->code);
-    const dtq_field_info *const *fields = ir_fields_row((ir_opcode)o->code);
+    const verify_code *code = verify_met(v, (ir_opcode)o->code);
+    const ir_key_info *keys = v->keys;
+    const uint8_t *needs = code->needs;
+    const dtq_field_info *const *fields = code->fields;
     memset(seen, 0, sizeof v->seen);
     for (unsigned i = 0; i < o->attr_count; i++) {
         const ir_attr *attr = &m->attrs[o->attrs + i];
-        if (attr->key >= key_count) {
+        if (attr->key >= v->key_count) {
             good = verify_error(v, op, "attribute key %u does not exist", attr->key);
             continue;
         }
@@ -142,7 +142,6 @@ bool verify_attributes(verifier *v, size_t op) {
         good &=
             verify_attr(v, op, attr, &keys[attr->key], (ir_need)needs[attr->key], fields ? fields[attr->key] : NULL);
     }
-    const verify_code *code = verify_met(v, (ir_opcode)o->code);
     for (unsigned word = 0; word < VERIFY_KEY_WORDS; word++)
         for (uint64_t missing = code->must[word] & ~seen[word]; missing; missing &= missing - 1) {
             const ir_key_info *key = ir_key_get(64 * word + (unsigned)__builtin_ctzll(missing));
