@@ -67,21 +67,11 @@ ir_value ir_result(const ir_module *m, size_t op) {
     return m->ops[op].result;
 }
 
-ir_value ir_operand(const ir_module *m, size_t op, size_t index) {
-    assert(index < m->ops[op].operand_count);
-    return m->operands[m->ops[op].operands + index];
-}
-
 /* ---- attributes ------------------------------------------------------------------------------------------------- */
 
 static ir_attr *find_attr(const ir_module *m, size_t op, unsigned key) {
-    const ir_op *o = &m->ops[op];
-    for (unsigned i = 0; i < o->attr_count; i++) { /* no pool yet, no pointer into it */
-        ir_attr *attr = &m->attrs[o->attrs + i];
-        if (attr->key == key)
-            return attr;
-    }
-    return NULL;
+    const ir_attr *attr = ir_get(m, op, key);
+    return attr ? &m->attrs[attr - m->attrs] : NULL;
 }
 
 /* The place for attribute `key` of the op: the one it has, or a new one. The attributes of an op are neighbours in the
@@ -152,9 +142,9 @@ void ir_set_runs(ir_module *m, size_t op, unsigned key, const ir_run *runs, size
 }
 
 void ir_set_range(ir_module *m, size_t op, unsigned key, int64_t lo, int64_t hi) {
-    ir_attr *attr = set_kind(m, op, key, IR_KIND_RANGE);
-    attr->range.lo = lo;
-    attr->range.hi = hi;
+    const ir_range range = {lo, hi};
+    const ir_range *copy = copy_array(m->arena, &range, 1, sizeof range);
+    set_kind(m, op, key, IR_KIND_RANGE)->range = copy;
 }
 
 void ir_set(ir_module *m, size_t op, const ir_attr *attr) {
@@ -205,15 +195,6 @@ void ir_module_release(ir_module *m) {
     m->defs = NULL;
     m->op_count = m->op_capacity = m->operand_count = m->operand_capacity = 0;
     m->attr_count = m->attr_capacity = m->value_count = m->value_capacity = 0;
-}
-
-const ir_attr *ir_get(const ir_module *m, size_t op, unsigned key) {
-    return find_attr(m, op, key);
-}
-
-int64_t ir_int(const ir_module *m, size_t op, unsigned key, int64_t missing) {
-    const ir_attr *attr = find_attr(m, op, key);
-    return attr ? attr->i : missing;
 }
 
 double ir_real(const ir_module *m, size_t op, unsigned key, double missing) {

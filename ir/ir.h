@@ -6,6 +6,7 @@
 #ifndef DTQ_IR_H
 #define DTQ_IR_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,6 +63,12 @@ typedef struct {
     int64_t count, value;
 } ir_run;
 
+/** From `lo` to before `hi`. */
+typedef struct {
+    int64_t lo, hi;
+} ir_range;
+
+/** 16 bytes, for a program has millions: what is longer than a word stands elsewhere in the arena. */
 typedef struct {
     uint16_t key;
     uint8_t kind;   /* ir_kind, of the key */
@@ -72,9 +79,7 @@ typedef struct {
         const char *s; /* STR, WORD; owned by the arena */
         const int64_t *ints;
         const ir_run *runs;
-        struct {
-            int64_t lo, hi;
-        } range;
+        const ir_range *range;
     };
 } ir_attr;
 
@@ -186,7 +191,10 @@ void ir_module_release(ir_module *m);
 size_t ir_append(ir_module *m, ir_opcode code, const ir_value *operands, size_t operand_count, ir_type type,
                  src_loc loc);
 ir_value ir_result(const ir_module *m, size_t op);
-ir_value ir_operand(const ir_module *m, size_t op, size_t index);
+static inline ir_value ir_operand(const ir_module *m, size_t op, size_t index) {
+    assert(index < m->ops[op].operand_count);
+    return m->operands[m->ops[op].operands + index];
+}
 
 /** Sets (or replaces) an attribute of op `op`; the key must have the kind. Strings and arrays are copied. */
 void ir_set_int(ir_module *m, size_t op, unsigned key, int64_t value);
@@ -206,9 +214,18 @@ void ir_put_attrs(ir_module *m, size_t op, const ir_attr *attrs, size_t count, s
 void ir_copy_attrs(ir_module *m, size_t op, const ir_module *from, size_t from_op, size_t spare);
 
 /** The attribute, or NULL. The pointer is valid until the next attribute of the module is set. */
-const ir_attr *ir_get(const ir_module *m, size_t op, unsigned key);
+static inline const ir_attr *ir_get(const ir_module *m, size_t op, unsigned key) {
+    const ir_op *o = &m->ops[op];
+    for (unsigned i = 0; i < o->attr_count; i++) /* no pool yet, no pointer into it */
+        if (m->attrs[o->attrs + i].key == key)
+            return &m->attrs[o->attrs + i];
+    return NULL;
+}
 /** Value of an INT (or QUEUE), `missing` if it is not there. */
-int64_t ir_int(const ir_module *m, size_t op, unsigned key, int64_t missing);
+static inline int64_t ir_int(const ir_module *m, size_t op, unsigned key, int64_t missing) {
+    const ir_attr *attr = ir_get(m, op, key);
+    return attr ? attr->i : missing;
+}
 double ir_real(const ir_module *m, size_t op, unsigned key, double missing);
 /** Text of a STR or WORD, NULL if it is not there. */
 const char *ir_str(const ir_module *m, size_t op, unsigned key);

@@ -118,9 +118,12 @@ static bool parse_attr_value(parser *p, ir_opcode code, ir_attr *attr) {
         return scan_string(s, &attr->s);
     case IR_KIND_WORD:
         return parse_word_value(p, code, attr);
-    case IR_KIND_RANGE:
-        return scan_int(s, &attr->range.lo) && scan_need(s, '.', "`..`: a range is first..end") &&
-               scan_need(s, '.', "`..`: a range is first..end") && scan_int(s, &attr->range.hi);
+    case IR_KIND_RANGE: {
+        ir_range *range = ARENA_NEW(s->arena, ir_range);
+        attr->range = range;
+        return scan_int(s, &range->lo) && scan_need(s, '.', "`..`: a range is first..end") &&
+               scan_need(s, '.', "`..`: a range is first..end") && scan_int(s, &range->hi);
+    }
     case IR_KIND_INTS:
     case IR_KIND_RUNS:
         return parse_list(p, attr);

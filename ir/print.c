@@ -235,9 +235,9 @@ static void put_attr(writer *w, const ir_attr *attr) {
         put(w, "]");
         break;
     case IR_KIND_RANGE:
-        put_int(w, attr->range.lo);
+        put_int(w, attr->range->lo);
         put(w, "..");
-        put_int(w, attr->range.hi);
+        put_int(w, attr->range->hi);
         break;
     case IR_KIND_RUNS:
         put(w, "[");

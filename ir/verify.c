@@ -128,10 +128,11 @@ static const char *legal_levels(verifier *v, unsigned levels) {
 static bool verify_operand(verifier *v, size_t op, size_t index) {
     const ir_module *m = v->m;
     ir_value value = ir_operand(m, op, index);
-    const dtq_field_info *field = ir_operand_field((ir_opcode)m->ops[op].code, index);
-    if (value == IR_NONE)
+    if (value == IR_NONE) {
+        const dtq_field_info *field = ir_operand_field((ir_opcode)m->ops[op].code, index);
         return (field && ir_field_may_be_none(field)) ||
                verify_error(v, op, "operand %zu is `_`, but it must be a value", index + 1);
+    }
     if (value >= m->value_count || m->defs[value] >= m->op_count || m->ops[m->defs[value]].result != value)
         return verify_error(v, op, "operand %zu is a value that no op defines", index + 1);
     if (m->defs[value] >= op)
@@ -169,18 +170,16 @@ static void find_field_keys(verify_code *c, const dtq_op_info *info) {
         const dtq_field_info *field = &info->fields[f];
         bool operand = field->kind == DTQ_KIND_BUF || field->kind == DTQ_KIND_DRAM;
         c->field_keys[f] = operand ? -1 : ir_key_find(field->name, strlen(field->name));
+        c->is_column[f] = strcmp(field->name, "col") == 0;
     }
 }
 
-verify_code *verify_met(verifier *v, ir_opcode code) {
-    if (v->met[code])
-        return v->met[code];
+verify_code *verify_meet(verifier *v, ir_opcode code) {
     verify_code *c = v->met[code] = ARENA_NEW(v->scratch, verify_code);
-    size_t keys;
-    ir_all_keys(&keys);
-    const uint8_t *needs = ir_needs_row(code);
-    for (size_t key = 0; key < keys; key++)
-        if (needs[key] == IR_MUST)
+    c->needs = ir_needs_row(code);
+    c->fields = ir_fields_row(code);
+    for (size_t key = 0; key < v->key_count; key++)
+        if (c->needs[key] == IR_MUST)
             c->must[key / 64] |= (uint64_t)1 << key % 64;
     if (ir_is_instr(code))
         find_field_keys(c, &dtq_ops[IR_ISA_OP(code)]);
@@ -195,7 +194,15 @@ static bool is_strip(ir_opcode code) {
 bool ir_verify(const ir_module *m, diag *d) {
     arena *scratch = arena_new();
     verifier *v = ARENA_NEW(scratch, verifier);
-    *v = (verifier){.m = m, .diag = d, .scratch = scratch, .tensors = {.arena = scratch}, .scope = SIZE_MAX};
+    *v = (verifier){.m = m,
+                    .diag = d,
+                    .scratch = scratch,
+                    .tensors = {.arena = scratch},
+                    .scope = SIZE_MAX,
+                    .operand = (unsigned)ir_key_find("operand", 7),
+                    .select = (unsigned)ir_key_find("select", 6),
+                    .layer = (unsigned)ir_key_find("layer", 5)};
+    v->keys = ir_all_keys(&v->key_count);
     verify_header(v);
     verify_layers(v);
     for (size_t op = 0; op < m->op_count && v->errors < VERIFY_ERRORS_MAX; op++) {

@@ -18,10 +18,27 @@ typedef struct {
 
 /** What is looked up once for all ops of an opcode. */
 typedef struct {
-    uint64_t must[VERIFY_KEY_WORDS];              /* keys that it must have */
-    const char *good_word[64 * VERIFY_KEY_WORDS]; /* the word of a key last found good */
-    int field_keys[DTQ_FIELDS_MAX];               /* of an instruction: key of a field, -1 if it is an operand */
+    const uint8_t *needs;                   /* ir_needs_row */
+    const dtq_field_info *const *fields;    /* ir_fields_row */
+    uint64_t must[VERIFY_KEY_WORDS];        /* keys that it must have */
+    int field_keys[DTQ_FIELDS_MAX];         /* of an instruction: key of a field, -1 if it is an operand */
+    bool is_column[DTQ_FIELDS_MAX];         /* of an instruction: the field counts keys of every operand */
+    const char *good_space[DTQ_FIELDS_MAX]; /* where an operand was last found in the space that it must be in */
 } verify_code;
+
+/** A word found good. Ops share the text of their words, so that where it stands says which it is. */
+typedef struct {
+    const char *text;
+    uint16_t code, key;
+} verify_word_met;
+
+/** A space and its bytes, by where its name stands. */
+typedef struct {
+    const char *name;
+    uint64_t bytes;
+} verify_space_met;
+
+enum { VERIFY_WORDS = 1024, VERIFY_SPACES = 64 }; /* powers of two: one entry for each remainder of an address */
 
 typedef struct {
     const ir_module *m;
@@ -29,15 +46,41 @@ typedef struct {
     arena *scratch;
     unsigned errors;
     names tensors;
+    const ir_key_info *keys; /* ir_all_keys */
+    size_t key_count;
     verify_layer *layers; /* [layer_room] */
     int64_t layer_room;
     size_t layer_count;           /* declared ones */
     size_t scope;                 /* tile level: the tile.attention whose strips stand here, or SIZE_MAX */
     verify_code *met[IR_OPCODES]; /* opcodes met so far */
+    verify_word_met words[VERIFY_WORDS];
+    verify_space_met spaces[VERIFY_SPACES];
+    unsigned operand, select, layer;             /* keys of fields that facts are about */
+    uint64_t seen[VERIFY_KEY_WORDS];             /* keys that the op under way has */
+    const ir_attr *attrs[64 * VERIFY_KEY_WORDS]; /* their attributes; of keys not seen: of some op before */
 } verifier;
 
-/** What is known of an opcode that exists. */
-verify_code *verify_met(verifier *v, ir_opcode code);
+/** The attribute `key` of the op under way, NULL if it has none. After verify_attributes. */
+static inline const ir_attr *verify_get(const verifier *v, unsigned key) {
+    return v->seen[key / 64] >> key % 64 & 1 ? v->attrs[key] : NULL;
+}
+
+static inline int64_t verify_number(const verifier *v, unsigned key, int64_t missing) {
+    const ir_attr *attr = verify_get(v, key);
+    return attr ? attr->i : missing;
+}
+
+static inline const char *verify_text(const verifier *v, unsigned key) {
+    const ir_attr *attr = verify_get(v, key);
+    return attr ? attr->s : NULL;
+}
+
+/** Looks up what is known of an opcode that exists, when it is met first. */
+verify_code *verify_meet(verifier *v, ir_opcode code);
+
+static inline verify_code *verify_met(verifier *v, ir_opcode code) {
+    return v->met[code] ? v->met[code] : verify_meet(v, code);
+}
 
 /** Reports an error of op `op`; always false. */
 bool verify_error(verifier *v, size_t op, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -48,7 +91,8 @@ bool verify_error_at(verifier *v, src_loc loc, const char *format, ...) __attrib
 void verify_header(verifier *v);
 /** Collects the attention layers; fills v->layers. */
 void verify_layers(verifier *v);
-/** Kinds, values and presence of an op's attributes. False if the other checks of the op would make no sense. */
+/** Kinds, values and presence of an op's attributes, for verify_get. False if the other checks of the op would make no
+ * sense. */
 bool verify_attributes(verifier *v, size_t op);
 /** What attributes say of each other: slots, bits, ids, heads, policy. */
 void verify_facts(verifier *v, size_t op);

@@ -8,16 +8,17 @@
 
 static bool verify_word(verifier *v, size_t op, const ir_attr *attr) {
     uint16_t code = v->m->ops[op].code;
-    const char **good = &verify_met(v, (ir_opcode)code)->good_word[attr->key];
-    if (attr->s && *good == attr->s)
-        return true; /* ops share their words */
+    uintptr_t at = (uintptr_t)attr->s;
+    verify_word_met *met = &v->words[(at ^ at >> 8 ^ 37u * attr->key ^ 101u * code) % VERIFY_WORDS];
+    if (attr->s && met->text == attr->s && met->code == code && met->key == attr->key)
+        return true;
     ir_word words[IR_WORDS_MAX];
     size_t count = ir_words((ir_opcode)code, attr->key, words);
     size_t n = attr->s ? strlen(attr->s) : 0;
     const char *all = "";
     for (size_t i = 0; i < count; i++)
         if (words[i].length == n && memcmp(words[i].text, attr->s, n) == 0) {
-            *good = attr->s;
+            *met = (verify_word_met){attr->s, code, attr->key};
             return true;
         }
     for (size_t i = 0; i < count; i++)
@@ -76,9 +77,9 @@ static bool verify_value(verifier *v, size_t op, const ir_attr *attr, const char
     case IR_KIND_INTS:
         return true;
     case IR_KIND_RANGE:
-        return (attr->range.lo >= 0 && attr->range.lo < attr->range.hi) ||
+        return (attr->range->lo >= 0 && attr->range->lo < attr->range->hi) ||
                verify_error(v, op, "`%s` is %lld..%lld; a range begins at 0 or later and is not empty", name,
-                            (long long)attr->range.lo, (long long)attr->range.hi);
+                            (long long)attr->range->lo, (long long)attr->range->hi);
     case IR_KIND_RUNS:
         return verify_runs(v, op, attr);
     case IR_KIND_QUEUE:
@@ -110,28 +111,37 @@ static bool verify_attr(verifier *v, size_t op, const ir_attr *attr, const ir_ke
     return true;
 }
 
+/* What nearly all attributes of programs are: an integer where one may be, within its field. */
+static inline bool good_int(const ir_attr *attr, ir_need need, const ir_key_info *key, const dtq_field_info *field) {
+    return attr->kind == IR_KIND_INT && key->kind == IR_KIND_INT && need != IR_NEVER && attr->i >= 0 &&
+           (!field || field->bits >= 63 || attr->i >> field->bits == 0);
+}
+
 bool verify_attributes(verifier *v, size_t op) {
     const ir_module *m = v->m;
     const ir_op *o = &m->ops[op];
     bool good = true;
-    uint64_t seen[VERIFY_KEY_WORDS] = {0};
-    size_t key_count;
-    const ir_key_info *keys = ir_all_keys(&key_count);
-    const uint8_t *needs = ir_needs_row((ir_opcode)o->code);
-    const dtq_field_info *const *fields = ir_fields_row((ir_opcode)o->code);
+    uint64_t *seen = v->seen;
+    const verify_code *code = verify_met(v, (ir_opcode)o->code);
+    const ir_key_info *keys = v->keys;
+    const uint8_t *needs = code->needs;
+    const dtq_field_info *const *fields = code->fields;
+    memset(seen, 0, sizeof v->seen);
     for (unsigned i = 0; i < o->attr_count; i++) {
         const ir_attr *attr = &m->attrs[o->attrs + i];
-        if (attr->key >= key_count) {
+        if (attr->key >= v->key_count) {
             good = verify_error(v, op, "attribute key %u does not exist", attr->key);
             continue;
         }
         if (seen[attr->key / 64] >> attr->key % 64 & 1)
             good = verify_error(v, op, "`%s` is there twice; remove one", keys[attr->key].name);
         seen[attr->key / 64] |= (uint64_t)1 << attr->key % 64;
+        v->attrs[attr->key] = attr;
+        if (good_int(attr, (ir_need)needs[attr->key], &keys[attr->key], fields ? fields[attr->key] : NULL))
+            continue;
         good &=
             verify_attr(v, op, attr, &keys[attr->key], (ir_need)needs[attr->key], fields ? fields[attr->key] : NULL);
     }
-    const verify_code *code = verify_met(v, (ir_opcode)o->code);
     for (unsigned word = 0; word < VERIFY_KEY_WORDS; word++)
         for (uint64_t missing = code->must[word] & ~seen[word]; missing; missing &= missing - 1) {
             const ir_key_info *key = ir_key_get(64 * word + (unsigned)__builtin_ctzll(missing));

@@ -208,19 +208,19 @@ void verify_strip(verifier *v, size_t op) {
     static const ir_key ranges[] = {IR_KEY_slot_range, IR_KEY_key_range};
     for (size_t i = 0; layer && i < 2; i++) {
         const ir_attr *range = ir_get(m, op, ranges[i]);
-        if (range && ranges[i] == IR_KEY_key_range && range->range.hi <= layer->slots &&
-            (range->range.lo < layer->key_first || range->range.hi > layer->key_first + layer->keys))
+        if (range && ranges[i] == IR_KEY_key_range && range->range->hi <= layer->slots &&
+            (range->range->lo < layer->key_first || range->range->hi > layer->key_first + layer->keys))
             verify_error(v, op, "`key_range` is %lld..%lld, but the keys of layer %lld are slots %lld..%lld",
-                         (long long)range->range.lo, (long long)range->range.hi, (long long)index,
+                         (long long)range->range->lo, (long long)range->range->hi, (long long)index,
                          (long long)layer->key_first, (long long)(layer->key_first + layer->keys));
-        if (range && ranges[i] == IR_KEY_slot_range && range->range.hi <= layer->slots &&
-            (range->range.lo < layer->query_first || range->range.hi > layer->query_first + layer->queries))
+        if (range && ranges[i] == IR_KEY_slot_range && range->range->hi <= layer->slots &&
+            (range->range->lo < layer->query_first || range->range->hi > layer->query_first + layer->queries))
             verify_error(v, op, "`slot_range` is %lld..%lld, but the queries of layer %lld are slots %lld..%lld",
-                         (long long)range->range.lo, (long long)range->range.hi, (long long)index,
+                         (long long)range->range->lo, (long long)range->range->hi, (long long)index,
                          (long long)layer->query_first, (long long)(layer->query_first + layer->queries));
-        if (range && range->range.hi > layer->slots)
+        if (range && range->range->hi > layer->slots)
             verify_error(v, op, "`%s` is %lld..%lld, but layer %lld has %lld slots", ir_key_get(ranges[i])->name,
-                         (long long)range->range.lo, (long long)range->range.hi, (long long)index,
+                         (long long)range->range->lo, (long long)range->range->hi, (long long)index,
                          (long long)layer->slots);
     }
     const ir_attr *tiles = ir_get(m, op, IR_KEY_tiles);
@@ -314,21 +314,28 @@ void verify_facts(verifier *v, size_t op) {
 enum { DRAM_BITS = 40 }; /* of a DRAM address field */
 
 /* Bytes of a space: the machine's buffer of that name, or all that an address reaches. */
-static uint64_t space_bytes(const ir_module *m, const char *space) {
+static uint64_t find_space_bytes(const ir_module *m, const char *space) {
     for (size_t i = 0; i < dtq_machine_param_count; i++)
         if (strcmp(dtq_machine_params[i].section, "buffers") == 0 && strcmp(dtq_machine_params[i].name, space) == 0)
             return (uint64_t)dtq_machine_get(&m->machine, &dtq_machine_params[i]);
     return ((uint64_t)1 << DRAM_BITS) - 1;
 }
 
+static uint64_t space_bytes(verifier *v, const char *space) {
+    uintptr_t at = (uintptr_t)space;
+    verify_space_met *met = &v->spaces[(at ^ at >> 6) % VERIFY_SPACES];
+    if (met->name != space)
+        *met = (verify_space_met){space, find_space_bytes(v->m, space)};
+    return met->bytes;
+}
+
 void verify_buffer(verifier *v, size_t op) {
-    const ir_module *m = v->m;
-    const char *space = ir_str(m, op, IR_KEY_space);
-    uint64_t bytes = (uint64_t)ir_int(m, op, IR_KEY_bytes, 0), capacity = space_bytes(m, space);
-    uint64_t address = (uint64_t)ir_int(m, op, IR_KEY_address, 0);
+    const char *space = verify_text(v, IR_KEY_space);
+    uint64_t bytes = (uint64_t)verify_number(v, IR_KEY_bytes, 0), capacity = space_bytes(v, space);
+    uint64_t address = (uint64_t)verify_number(v, IR_KEY_address, 0);
     if (bytes == 0)
         verify_error(v, op, "it has no bytes");
-    else if (ir_get(m, op, IR_KEY_address) && (address > capacity || bytes > capacity - address))
+    else if (verify_get(v, IR_KEY_address) && (address > capacity || bytes > capacity - address))
         verify_error(v, op, "it ends at byte %llu of `%s`, which has %llu bytes", (unsigned long long)(address + bytes),
                      space, (unsigned long long)capacity);
 }
@@ -336,20 +343,30 @@ void verify_buffer(verifier *v, size_t op) {
 /* The space that an operand must be in: the first word of its field's doc. */
 static void verify_space(verifier *v, size_t op, size_t index) {
     const ir_module *m = v->m;
-    const dtq_field_info *field = ir_operand_field((ir_opcode)m->ops[op].code, index);
+    ir_opcode code = (ir_opcode)m->ops[op].code;
     ir_value value = ir_operand(m, op, index);
     if (value == IR_NONE || m->ops[m->defs[value]].code != IR_BUFFER)
         return; /* the type check has said so */
-    const char *space = ir_str(m, m->defs[value], IR_KEY_space), *want = field ? field->doc : "";
+    const char *space = ir_str(m, m->defs[value], IR_KEY_space);
+    const char **good = index < DTQ_FIELDS_MAX ? &verify_met(v, code)->good_space[index] : NULL;
+    if (space && good && *good == space)
+        return;
+    const dtq_field_info *field = ir_operand_field(code, index);
+    const char *want = field ? field->doc : "";
     size_t n = strcspn(want, " :");
+    bool by_operand = false;
     if (!field || field->kind == DTQ_KIND_DRAM) { /* no field: a region of a layer */
         want = "dram";
         n = 4;
     } else if (n == 7 && memcmp(want, "operand", 7) == 0) {
-        want = ir_str(m, op, (unsigned)ir_key_find("operand", 7));
+        want = verify_text(v, v->operand);
         n = strlen(want);
+        by_operand = true;
     }
-    if (space && (strlen(space) != n || memcmp(space, want, n) != 0))
+    bool fits = !space || (strlen(space) == n && memcmp(space, want, n) == 0);
+    if (fits && good && !by_operand)
+        *good = space;
+    else if (!fits)
         verify_error(v, op, "operand %zu%s%s is a buffer in `%s`; it must be in `%.*s`", index + 1, field ? ", " : "",
                      field ? field->name : "", space, (int)n, want);
 }
@@ -360,13 +377,13 @@ void verify_spaces(verifier *v, size_t op) {
 }
 
 /* Whether a field that counts slots counts keys: `col` does, and the rows of keys and values that a load gathers. */
-static bool counts_keys(const ir_module *m, size_t op, const dtq_field_info *field) {
-    const char *word = ir_str(m, op, (unsigned)ir_key_find("operand", 7));
-    return strcmp(field->name, "col") == 0 || (word && strcmp(word, "q") != 0);
+static bool counts_keys(const verify_code *code, unsigned field, const char *operand) {
+    return code->is_column[field] || (operand && strcmp(operand, "q") != 0);
 }
 
-static void verify_layer_fields(verifier *v, size_t op, const dtq_op_info *info, const int *keys) {
-    const ir_module *m = v->m;
+static void verify_layer_fields(verifier *v, size_t op, const dtq_op_info *info, const verify_code *code) {
+    const int *keys = code->field_keys;
+    const char *operand = verify_text(v, v->operand);
     const verify_layer *layer = NULL;
     int64_t number = -1;
     for (unsigned f = 0; f < info->field_count; f++) {
@@ -374,23 +391,22 @@ static void verify_layer_fields(verifier *v, size_t op, const dtq_op_info *info,
             continue;
         dtq_field_kind kind = info->fields[f].kind;
         if (kind == DTQ_KIND_LAYER) {
-            number = ir_int(m, op, (unsigned)keys[f], -1);
+            number = verify_number(v, (unsigned)keys[f], -1);
             layer = find_layer(v, number);
             if (!layer)
                 verify_error(v, op, "layer %lld is not declared; add a `layer` op with `index = %lld`",
                              (long long)number, (long long)number);
         } else if (layer && kind == DTQ_KIND_HEAD) {
-            int operand = ir_key_find("operand", 7);
-            const char *word = ir_str(m, op, (unsigned)operand);
-            int64_t heads = word && strcmp(word, "q") != 0 ? layer->kv_heads : layer->query_heads;
-            int64_t head = ir_int(m, op, (unsigned)keys[f], 0);
+            int64_t heads = operand && strcmp(operand, "q") != 0 ? layer->kv_heads : layer->query_heads;
+            int64_t head = verify_number(v, (unsigned)keys[f], 0);
             if (head >= heads)
                 verify_error(v, op, "`%s` is %lld, but layer %lld has %lld of them, numbered from 0",
                              info->fields[f].name, (long long)head, (long long)number, (long long)heads);
         } else if (layer && kind == DTQ_KIND_SLOT && f + 1 < info->field_count &&
                    info->fields[f + 1].kind == DTQ_KIND_COUNT) {
-            int64_t first = ir_int(m, op, (unsigned)keys[f], 0), count = ir_int(m, op, (unsigned)keys[f + 1], 0);
-            bool of_keys = counts_keys(m, op, &info->fields[f]);
+            int64_t first = verify_number(v, (unsigned)keys[f], 0);
+            int64_t count = verify_number(v, (unsigned)keys[f + 1], 0);
+            bool of_keys = counts_keys(code, f, operand);
             if (of_keys && count >= 1 && first + count <= layer->slots &&
                 (first < layer->key_first || first + count > layer->key_first + layer->keys))
                 verify_error(
@@ -421,23 +437,23 @@ void verify_instruction(verifier *v, size_t op) {
     ir_opcode code = (ir_opcode)m->ops[op].code;
     int isa = IR_ISA_OP(code);
     const dtq_op_info *info = &dtq_ops[isa];
-    const int *keys = verify_met(v, code)->field_keys;
-    int64_t queue = ir_int(m, op, IR_KEY_queue, -1);
+    const verify_code *met = verify_met(v, code);
+    int64_t queue = verify_number(v, IR_KEY_queue, -1);
     char name[16];
     if (!queue_serves(queue, info->engine_class))
         verify_error(v, op, "queue %s cannot execute it; it belongs to %s", dtq_queue_name((unsigned)queue, name),
                      info->engine_class == DTQ_CLASS_ARRAY ? "an array"
                                                            : dtq_queue_name(info->engine_class, (char[16]){0}));
     for (unsigned f = 0; f < info->field_count; f++)
-        if (info->fields[f].kind == DTQ_KIND_ENGINE && ir_int(m, op, (unsigned)keys[f], -1) == queue)
+        if (info->fields[f].kind == DTQ_KIND_ENGINE && verify_number(v, (unsigned)met->field_keys[f], -1) == queue)
             verify_error(v, op, "queue %s would wait for itself; tokens go from one queue to another",
                          dtq_queue_name((unsigned)queue, name));
-    verify_layer_fields(v, op, info, keys);
-    if (code == IR_I_TOPK && strcmp(ir_str(m, op, (unsigned)ir_key_find("select", 6)), "yes") == 0 &&
-        !find_layer(v, ir_int(m, op, (unsigned)ir_key_find("layer", 5), 0) + 1))
+    verify_layer_fields(v, op, info, met);
+    if (code == IR_I_TOPK && strcmp(verify_text(v, v->select), "yes") == 0 &&
+        !find_layer(v, verify_number(v, v->layer, 0) + 1))
         verify_error(v, op, "it selects for the layer after its own, which is not declared; set `select = no`");
-    const ir_attr *start = ir_get(m, op, IR_KEY_start), *busy = ir_get(m, op, IR_KEY_busy);
-    const ir_attr *done = ir_get(m, op, IR_KEY_done);
+    const ir_attr *start = verify_get(v, IR_KEY_start), *busy = verify_get(v, IR_KEY_busy);
+    const ir_attr *done = verify_get(v, IR_KEY_done);
     if (start && busy && done && (done->i < start->i || done->i - start->i < busy->i))
         verify_error(v, op, "`done` is before `start` + `busy`");
 }

@@ -41,7 +41,7 @@ typedef struct edge {
 } edge;
 
 typedef struct {
-    pass_context *ctx;
+    arena *scratch; /* of everything here; it goes before the next pass needs memory */
     const ir_module *m;
     instr_keys keys;
     space_map spaces[SYNC_SPACES];
@@ -117,8 +117,8 @@ static void make_tokens(sync_state *s, size_t op) {
         uint32_t *direct = &s->direct[to * s->queues + from];
         if (from == to || known[from] >= latest || *direct >= latest)
             continue;
-        add_edge(s->ctx->arena, &s->waits[op], from);
-        add_edge(s->ctx->arena, &s->signals[latest - 1], to);
+        add_edge(s->scratch, &s->waits[op], from);
+        add_edge(s->scratch, &s->signals[latest - 1], to);
         if (is_untimed(s->m, from, to)) {
             *direct = latest;
             continue;
@@ -129,7 +129,7 @@ static void make_tokens(sync_state *s, size_t op) {
         learnt = true;
     }
     if (learnt || !before) {
-        before = ARENA_ARRAY(s->ctx->arena, uint32_t, s->queues);
+        before = ARENA_ARRAY(s->scratch, uint32_t, s->queues);
         memcpy(before, known, s->queues * sizeof *before);
         s->snapshot_of_queue[to] = before;
     }
@@ -152,7 +152,7 @@ static size_t find_segment(const space_map *map, uint64_t lo) {
 static segment *insert_segment(sync_state *s, space_map *map, size_t at, segment value) {
     if (map->count == map->capacity) {
         size_t capacity = map->capacity ? 2 * map->capacity : 16;
-        segment *grown = ARENA_ARRAY(s->ctx->arena, segment, capacity);
+        segment *grown = ARENA_ARRAY(s->scratch, segment, capacity);
         if (map->count)
             memcpy(grown, map->segments, map->count * sizeof *grown);
         map->segments = grown;
@@ -171,7 +171,7 @@ static void split_at(sync_state *s, space_map *map, uint64_t address) {
         return;
     segment upper = map->segments[i];
     upper.lo = address;
-    upper.readers = ARENA_ARRAY(s->ctx->arena, uint32_t, upper.capacity + 1);
+    upper.readers = ARENA_ARRAY(s->scratch, uint32_t, upper.capacity + 1);
     if (upper.reader_count)
         memcpy(upper.readers, map->segments[i].readers, upper.reader_count * sizeof(uint32_t));
     map->segments[i].hi = address;
@@ -187,7 +187,7 @@ static void add_reader(sync_state *s, segment *g, uint32_t op) {
         }
     if (g->reader_count == g->capacity) {
         uint32_t capacity = g->capacity ? 2 * g->capacity : 4;
-        uint32_t *grown = ARENA_ARRAY(s->ctx->arena, uint32_t, capacity);
+        uint32_t *grown = ARENA_ARRAY(s->scratch, uint32_t, capacity);
         if (g->reader_count)
             memcpy(grown, g->readers, g->reader_count * sizeof *grown);
         g->readers = grown;
@@ -201,9 +201,12 @@ static void access_range(sync_state *s, size_t op, int space, uint64_t lo, uint6
     uint64_t hi = lo + bytes;
     if (!bytes || !access)
         return;
-    split_at(s, map, lo);
-    split_at(s, map, hi);
     size_t i = find_segment(map, lo);
+    if (i == map->count || map->segments[i].lo != lo || map->segments[i].hi != hi) { /* most are the same as before */
+        split_at(s, map, lo);
+        split_at(s, map, hi);
+        i = find_segment(map, lo);
+    }
     uint64_t at = lo;
     while (at < hi) { /* visit covered segments and fill the gaps between them */
         if (i == map->count || map->segments[i].lo > at) {
@@ -280,8 +283,8 @@ static void visit(sync_state *s, size_t op) {
 /** Looks up once what every access asks for: queues of instructions and places of buffers. */
 static void find_places(sync_state *s) {
     const ir_module *m = s->m;
-    s->queue = ARENA_ARRAY(s->ctx->arena, uint8_t, m->op_count + 1);
-    s->memories = ARENA_ARRAY(s->ctx->arena, memory, m->value_count + 1);
+    s->queue = ARENA_ARRAY(s->scratch, uint8_t, m->op_count + 1);
+    s->memories = ARENA_ARRAY(s->scratch, memory, m->value_count + 1);
     for (size_t op = 0; op < m->op_count; op++) {
         if (ir_is_instr((ir_opcode)m->ops[op].code))
             s->queue[op] = (uint8_t)ir_int(m, op, IR_KEY_queue, 0);
@@ -306,9 +309,9 @@ static void emit_sync(const sync_state *s, ir_module *m, dtq_opcode code, uint32
 
 bool pass_insert_sync(pass_context *ctx, ir_module **module) {
     const ir_module *m = *module;
-    arena *a = ctx->arena;
+    arena *a = arena_new();
     sync_state s = {
-        .ctx = ctx, .m = m, .keys = instr_keys_find(), .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays};
+        .scratch = a, .m = m, .keys = instr_keys_find(), .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays};
     s.known = ARENA_ARRAY(a, uint32_t, (size_t)s.queues *s.queues);
     s.direct = ARENA_ARRAY(a, uint32_t, (size_t)s.queues *s.queues);
     s.snapshot = ARENA_ARRAY(a, uint32_t *, m->op_count + 1);
@@ -333,19 +336,20 @@ bool pass_insert_sync(pass_context *ctx, ir_module **module) {
             visit(&s, op);
 
     rebuild r = rebuild_begin(m, IR_STREAM);
-    r.spare = 3; /* timeline: start, busy, done */
     ir_module *out = r.to;
     size_t tokens = 0;
     for (size_t op = 0; op < m->op_count; op++) {
         src_loc loc = m->ops[op].loc;
         for (const edge *e = s.waits[op]; e; e = e->next, tokens++)
             emit_sync(&s, out, DTQ_OP_WAIT, queue_of(&s, op), e->queue, loc);
+        r.spare = ir_is_instr((ir_opcode)m->ops[op].code) ? 3 : 0; /* timeline: start, busy, done */
         rebuild_copy(&r, op);
         for (const edge *e = s.signals[op]; e; e = e->next)
             emit_sync(&s, out, DTQ_OP_SIGNAL, queue_of(&s, op), e->queue, loc);
     }
     diag_remark(ctx->diag, (src_loc){0}, "insert-sync", "%zu tokens order %zu operations on %u queues", tokens,
                 m->op_count, s.queues);
+    arena_free(a);
     *module = out;
     return true;
 }

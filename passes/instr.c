@@ -38,11 +38,13 @@ void instr_set_block(ir_module *m, size_t op, const instr_keys *k, uint32_t laye
 }
 
 ir_value instr_buffer(ir_module *m, const char *space, uint64_t bytes, const char *name, src_loc loc) {
+    const ir_attr attrs[] = {
+        {.key = IR_KEY_space, .kind = IR_KIND_WORD, .s = space},
+        {.key = IR_KEY_bytes, .kind = IR_KIND_INT, .i = (int64_t)bytes},
+        {.key = IR_KEY_name, .kind = IR_KIND_STR, .s = name ? arena_strdup(m->arena, name) : NULL},
+    };
     size_t op = ir_append(m, IR_BUFFER, NULL, 0, (ir_type){.elem = IR_ELEM_BUFFER}, loc);
-    instr_set_text(m, op, IR_KEY_space, space);
-    ir_set_int(m, op, IR_KEY_bytes, (int64_t)bytes);
-    if (name)
-        ir_set_str(m, op, IR_KEY_name, name);
+    ir_put_attrs(m, op, attrs, name ? 3 : 2, 1); /* one to spare: the address */
     return ir_result(m, op);
 }
 

@@ -70,8 +70,8 @@ static void analyse_strip(pass_context *ctx, ir_module *m, size_t op, const laye
 /** True if two strips have the same precision row for row, so that everything about them is equal. */
 static bool same_strip(const layer_info *l, bool qk, const ir_attr *a, uint32_t lo, uint32_t hi) {
     const uint8_t *bits = l->bits[qk ? LAYER_Q : LAYER_P];
-    return a->range.hi - a->range.lo == hi - lo && layer_turned(l, (uint32_t)a->range.lo) == layer_turned(l, lo) &&
-           memcmp(bits + a->range.lo, bits + lo, hi - lo) == 0;
+    return a->range->hi - a->range->lo == hi - lo && layer_turned(l, (uint32_t)a->range->lo) == layer_turned(l, lo) &&
+           memcmp(bits + a->range->lo, bits + lo, hi - lo) == 0;
 }
 
 bool pass_stall(pass_context *ctx, ir_module **module) {
@@ -90,7 +90,7 @@ bool pass_stall(pass_context *ctx, ir_module **module) {
             continue;
         bool qk = code == IR_TILE_QK;
         const ir_attr *range = ir_get(m, op, IR_KEY_slot_range);
-        uint32_t lo = (uint32_t)range->range.lo, hi = (uint32_t)range->range.hi;
+        uint32_t lo = (uint32_t)range->range->lo, hi = (uint32_t)range->range->hi;
         size_t before = last[qk];
         if (l.is_static && before != SIZE_MAX && same_strip(&l, qk, ir_get(m, before, IR_KEY_slot_range), lo, hi))
             layer_copy_attrs(m, op, m, before, copied, 3);

@@ -20,7 +20,8 @@ typedef struct {
     arena *a;
     diag *d;
     string_table *strings;
-    int *field_keys[DTQ_OP_COUNT];                  /* attribute key of each field, -1 for addresses */
+    const ir_attr **attrs;         /* by key: those of the instruction under way; NULL: it has none of that key */
+    int *field_keys[DTQ_OP_COUNT]; /* attribute key of each field, -1 for addresses */
     int source_fields[DTQ_OP_COUNT][SOURCE_FIELDS]; /* operand that source_names[i] is, -1 if the op has none */
     shared_string last_op, last_file;
     shared_string last_word[DTQ_OP_COUNT][DTQ_FIELDS_MAX]; /* of ENUM fields */
@@ -77,7 +78,7 @@ static bool word_number(generator *g, const ir_module *m, size_t op, const dtq_f
 
 static bool field_value(generator *g, const ir_module *m, size_t op, const dtq_field_info *field, unsigned key,
                         uint64_t *out) {
-    const ir_attr *attr = ir_get(m, op, key);
+    const ir_attr *attr = g->attrs[key];
     switch (field->kind) {
     case DTQ_KIND_TENSOR: {
         int index = attr->s[0] ? ir_tensor_find(m, attr->s) : -1;
@@ -103,11 +104,11 @@ static bool field_value(generator *g, const ir_module *m, size_t op, const dtq_f
     }
 }
 
-static bool generate_instr(generator *g, const ir_module *m, size_t op, dtq_instr *out) {
+static bool generate_fields(generator *g, const ir_module *m, size_t op, dtq_instr *out) {
     int code = IR_ISA_OP(m->ops[op].code);
     const dtq_op_info *info = &dtq_ops[code];
     size_t operand = 0;
-    *out = (dtq_instr){.op = (uint8_t)code, .queue = (uint8_t)ir_int(m, op, IR_KEY_queue, 0)};
+    *out = (dtq_instr){.op = (uint8_t)code, .queue = (uint8_t)g->attrs[IR_KEY_queue]->i};
     for (uint8_t f = 0; f < info->field_count; f++) {
         int key = g->field_keys[code][f];
         if (key >= 0) {
@@ -119,6 +120,16 @@ static bool generate_instr(generator *g, const ir_module *m, size_t op, dtq_inst
         out->f[f] = v == IR_NONE ? dtq_field_none(&info->fields[f]) : address_of(m, v);
     }
     return true;
+}
+
+static bool generate_instr(generator *g, const ir_module *m, size_t op, dtq_instr *out) {
+    const ir_op *o = &m->ops[op];
+    for (unsigned i = 0; i < o->attr_count; i++)
+        g->attrs[m->attrs[o->attrs + i].key] = &m->attrs[o->attrs + i];
+    bool good = generate_fields(g, m, op, out);
+    for (unsigned i = 0; i < o->attr_count; i++)
+        g->attrs[m->attrs[o->attrs + i].key] = NULL;
+    return good;
 }
 
 /** Number of a string that ops repeat by pointer: the table is asked only when the pointer changes. */
@@ -236,6 +247,7 @@ dtq_program *codegen_program(arena *a, diag *d, const ir_module *const *modules,
     dtq_program *p = ARENA_NEW(a, dtq_program);
     program_describe(modules[0], p);
     find_field_keys(&g);
+    g.attrs = ARENA_ARRAY(a, const ir_attr *, ir_key_count());
     if (!weights_describe(a, d, modules[0], p))
         return NULL;
     p->streams = ARENA_ARRAY(a, dtq_stream, count);

@@ -309,7 +309,7 @@ static bool header_check(const uint8_t *data, size_t bytes, dtq_error *e) {
     if (total != bytes)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "%s: the header says %" PRIu64 " bytes, there are %zu",
                         total > bytes ? "truncated" : "bytes behind the program", total, bytes);
-    if (load_le(data + 16, 8) != dtq_fnv1a(DTQ_FNV1A_START, data + CHECKED_FROM, bytes - CHECKED_FROM))
+    if (load_le(data + 16, 8) != dtq_checksum(data + CHECKED_FROM, bytes - CHECKED_FROM))
         return dtq_fail(e, DTQ_BAD_PROGRAM, "damaged: the checksum does not match");
     return true;
 }

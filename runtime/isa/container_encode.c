@@ -4,6 +4,7 @@
 
 #include "runtime/hash.h"
 #include "runtime/isa/container.h"
+#include "runtime/isa/isa.h"
 #include "runtime/isa/program.h"
 
 typedef struct {
@@ -135,15 +136,21 @@ static void put_layer(sink *s, const dtq_layer *l, const dtq_layer *before) {
         put(s, l->ids[i], 4);
 }
 
-static void put_source(sink *s, const dtq_source *o) {
-    const uint32_t words[] = {o->op,   o->file, o->line, o->col,      o->layer,
-                              o->head, o->row,  o->rows, o->tile_col, o->tile_cols};
-    for (unsigned i = 0; i < SOURCE_BYTES / 4; i++)
-        put(s, words[i], 4);
+/* TEXT and SOURCES: the sections that make up a file. put_section leaves room for them; this writes them. */
+static void put_records(uint8_t *at, const dtq_stream *t, unsigned kind) {
+    for (size_t i = 0; kind == TEXT && i < t->count; i++, at += DTQ_INSTR_BYTES)
+        dtq_store_instr(&t->instrs[i], at); /* dtq_program_check has seen it */
+    for (size_t i = 0; kind == SOURCES && t->sources && i < t->count; i++, at += SOURCE_BYTES) {
+        const dtq_source *o = &t->sources[i];
+        const uint32_t words[SOURCE_BYTES / 4] = {o->op,   o->file, o->line, o->col,      o->layer,
+                                                  o->head, o->row,  o->rows, o->tile_col, o->tile_cols};
+        for (unsigned w = 0; w < SOURCE_BYTES / 4; w++)
+            store_le(at + 4 * (size_t)w, words[w], 4);
+    }
 }
 
 /* Writes section `kind` (of stream `t` for the last four). */
-static bool put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsigned kind, dtq_error *e) {
+static void put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsigned kind) {
     switch (kind) {
     case PROGRAM:
         put_string(s, p->model ? p->model : "");
@@ -153,15 +160,15 @@ static bool put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsi
         put(s, p->positions, 4);
         if (p->scheme.kind != DTQ_SCHEME_MIXED) /* files from before there were others end here, too */
             put_string(s, dtq_scheme_text(&p->scheme, (char[DTQ_SCHEME_TEXT_MOST]){0}));
-        return true;
+        return;
     case MACHINE:
         put_machine(s, &p->machine);
-        return true;
+        return;
     case STRINGS:
         put(s, p->string_count, 4);
         for (size_t i = 0; i < p->string_count; i++)
             put_string(s, p->strings[i]);
-        return true;
+        return;
     case FILES:
         put(s, p->file_count, 4);
         for (size_t i = 0; i < p->file_count; i++) {
@@ -169,31 +176,25 @@ static bool put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsi
             put(s, p->files[i].bytes, 8);
             put(s, p->files[i].hash, 8);
         }
-        return true;
+        return;
     case TENSORS:
         put(s, p->tensor_count, 4);
         for (size_t i = 0; i < p->tensor_count; i++)
             put_tensor(s, &p->tensors[i]);
-        return true;
+        return;
     case STREAM:
         put_stream(s, t);
-        return true;
+        return;
     case LAYERS:
         put(s, t->layer_count, 4);
         for (uint32_t i = 0; i < t->layer_count; i++)
             put_layer(s, &t->layers[i], i ? &t->layers[i - 1] : NULL);
-        return true;
+        return;
     case TEXT:
-        for (size_t i = 0; i < t->count; i++) {
-            uint8_t *at = reserve(s, DTQ_INSTR_BYTES);
-            if (at && !dtq_encode(&t->instrs[i], at, e))
-                return false;
-        }
-        return true;
+        reserve(s, t->count * DTQ_INSTR_BYTES);
+        return;
     default: /* SOURCES */
-        for (size_t i = 0; t->sources && i < t->count; i++)
-            put_source(s, &t->sources[i]);
-        return true;
+        reserve(s, t->sources ? t->count * SOURCE_BYTES : 0);
     }
 }
 
@@ -210,12 +211,10 @@ bool dtq_program_encode(const dtq_program *p, uint8_t **out, size_t *out_bytes, 
         const dtq_stream *t = i < STREAM ? NULL : &p->streams[(i - STREAM) / STREAM_KINDS];
         unsigned kind = (unsigned)(t ? STREAM + (i - STREAM) % STREAM_KINDS : i);
         size_t start = s.bytes;
-        if (!put_section(&s, p, t, kind, e)) {
-            free(s.data);
-            return false;
-        }
+        put_section(&s, p, t, kind);
         if (s.failed)
             break;
+        put_records(s.data + start, t, kind);
         uint8_t *entry = s.data + table + ENTRY_BYTES * i;
         store_le(entry, kind, 4);
         store_le(entry + 4, t ? t->seq : 0, 4);
@@ -232,7 +231,7 @@ bool dtq_program_encode(const dtq_program *p, uint8_t **out, size_t *out_bytes, 
     store_le(s.data + 24, p->target_hash, 8);
     store_le(s.data + 32, sections, 4);
     store_le(s.data + 36, 0, 4);
-    store_le(s.data + 16, dtq_fnv1a(DTQ_FNV1A_START, s.data + CHECKED_FROM, s.bytes - CHECKED_FROM), 8);
+    store_le(s.data + 16, dtq_checksum(s.data + CHECKED_FROM, s.bytes - CHECKED_FROM), 8);
     *out = s.data;
     *out_bytes = s.bytes;
     return true;

@@ -25,22 +25,23 @@ bool dtq_instr_check(const dtq_instr *in, dtq_error *e) {
     return true;
 }
 
+void dtq_store_instr(const dtq_instr *in, uint8_t out[DTQ_INSTR_BYTES]) {
+    const dtq_op_info *op = &dtq_ops[in->op];
+    uint64_t words[DTQ_INSTR_BYTES / 8 + 1] = {in->op | (uint64_t)in->queue
+                                                            << 8}; /* one more: a last field may end there */
+    unsigned at = 16;
+    for (unsigned i = 0; i < op->field_count; i++) {
+        words[at / 64] |= in->f[i] << at % 64;
+        words[at / 64 + 1] |= in->f[i] >> 1 >> (63 - at % 64); /* what does not fit; two shifts, for 64 is none */
+        at += op->fields[i].bits;
+    }
+    for (unsigned i = 0; i < DTQ_INSTR_BYTES; i++)
+        out[i] = (uint8_t)(words[i / 8] >> 8 * (i % 8));
+}
+
 bool dtq_encode(const dtq_instr *in, uint8_t out[DTQ_INSTR_BYTES], dtq_error *e) {
     if (!dtq_instr_check(in, e))
         return false;
-    memset(out, 0, DTQ_INSTR_BYTES);
-    out[0] = in->op;
-    out[1] = in->queue;
-    unsigned at = 16;
-    for (unsigned i = 0; i < dtq_ops[in->op].field_count; i++) {
-        uint64_t value = in->f[i];
-        for (unsigned left = dtq_ops[in->op].fields[i].bits; left > 0;) {
-            unsigned take = 8 - at % 8 < left ? 8 - at % 8 : left;
-            out[at / 8] |= (uint8_t)((value & dtq_ones(take)) << at % 8);
-            value >>= take;
-            at += take;
-            left -= take;
-        }
-    }
+    dtq_store_instr(in, out);
     return true;
 }

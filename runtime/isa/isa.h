@@ -11,6 +11,9 @@ bool dtq_queue_serves(unsigned queue, unsigned engine_class);
  *  ENUM fields within their words. `e` says which field and why. */
 bool dtq_instr_check(const dtq_instr *in, dtq_error *e);
 
+/** Packs an instruction that dtq_instr_check has found good. */
+void dtq_store_instr(const dtq_instr *in, uint8_t out[DTQ_INSTR_BYTES]);
+
 /** Number of words of an ENUM field. */
 unsigned dtq_enum_count(const dtq_field_info *f);
 

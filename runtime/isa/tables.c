@@ -74,7 +74,9 @@ const char *dtq_enum_word(const dtq_field_info *f, unsigned index, size_t *lengt
     if ((f->kind != DTQ_KIND_ENUM && f->kind != DTQ_KIND_FLAG) || !word)
         return NULL;
     for (word++;; word++) {
-        size_t n = strcspn(word, "|}");
+        size_t n = 0;
+        while (word[n] && word[n] != '|' && word[n] != '}')
+            n++;
         if (index-- == 0) {
             *length = n;
             return word;

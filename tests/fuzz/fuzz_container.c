@@ -4,14 +4,13 @@
 #include <string.h>
 
 #include "runtime/dtqrt.h"
+#include "runtime/hash.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-/** Length and checksum (FNV-1a 64 from byte 24) as runtime/isa/ISA.md says. */
+/** Length and checksum as runtime/isa/ISA.md says. */
 static void reseal(uint8_t *data, size_t bytes) {
-    uint64_t hash = 0xcbf29ce484222325u, total = bytes;
-    for (size_t i = 24; i < bytes; i++)
-        hash = (hash ^ data[i]) * 0x100000001b3u;
+    const uint64_t hash = dtq_checksum(data + 24, bytes - 24), total = bytes;
     memcpy(data + 8, &total, sizeof total);
     memcpy(data + 16, &hash, sizeof hash);
 }

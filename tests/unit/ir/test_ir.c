@@ -78,7 +78,7 @@ START_TEST(arrays_and_strings_are_copied) {
     ck_assert_uint_eq(ir_get(m, op, IR_KEY_ids)->count, 0);
     ck_assert_int_eq(ir_get(m, op, IR_KEY_segments)->runs[0].count, 53);
     ck_assert_str_eq(ir_str(m, op, IR_KEY_source), "name");
-    ck_assert_int_eq(ir_get(m, op, IR_KEY_slot_range)->range.hi, 6);
+    ck_assert_int_eq(ir_get(m, op, IR_KEY_slot_range)->range->hi, 6);
     size_t copy = ir_append(m, IR_ATTENTION, (ir_value[]){0, 0, 0}, 3, float_type, (src_loc){0});
     for (unsigned i = 0; i < m->ops[op].attr_count; i++)
         ir_set(m, copy, &m->attrs[m->ops[op].attrs + i]);

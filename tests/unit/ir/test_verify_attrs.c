@@ -65,6 +65,22 @@ START_TEST(words_depend_on_the_op) {
 }
 END_TEST
 
+/* Ops share the text of their words; what is good for one op is not for another. */
+START_TEST(shared_words_are_checked_for_each_op) {
+    arena *a = arena_new();
+    ir_module *m = graph(a, "%y = activation %x {function = silu} : f32[4, 2]\n"
+                            "%z = activation %y {function = gelu} : f32[4, 2]\n"
+                            "%p = pool %z {function = mean} : f32[1, 2]");
+    expect(a, m, "");
+    ir_attr shared = *ir_get(m, 1, IR_KEY_function);
+    ir_set(m, 2, &shared);
+    expect(a, m, "");
+    ir_set(m, 3, &shared);
+    expect(a, m, "`pool`: `function` is `silu`; it must be mean, first or last");
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(numbers_in_their_bounds) {
     arena *a = arena_new();
     ir_module *m = ir_module_new(a, IR_STREAM);
@@ -122,5 +138,5 @@ START_TEST(types_fit) {
 }
 END_TEST
 
-IR_MAIN("verify_attrs", attributes_one_by_one, words_depend_on_the_op, numbers_in_their_bounds, runs_and_ranges,
-        types_fit)
+IR_MAIN("verify_attrs", attributes_one_by_one, words_depend_on_the_op, shared_words_are_checked_for_each_op,
+        numbers_in_their_bounds, runs_and_ranges, types_fit)

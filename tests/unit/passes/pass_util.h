@@ -156,7 +156,7 @@ static inline const char *attr_text(arena *a, const ir_module *m, size_t op, uns
     case IR_KIND_WORD:
         return attr->s;
     case IR_KIND_RANGE:
-        return arena_printf(a, "%lld..%lld", (long long)attr->range.lo, (long long)attr->range.hi);
+        return arena_printf(a, "%lld..%lld", (long long)attr->range->lo, (long long)attr->range->hi);
     case IR_KIND_INTS:
         for (uint32_t i = 0; i < attr->count; i++)
             text = arena_printf(a, "%s%s%lld", text, i ? " " : "", (long long)attr->ints[i]);

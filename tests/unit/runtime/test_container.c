@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include "isa_util.h"
+#include "runtime/hash.h"
 
 #define GOOD DTQC_SOURCE_DIR "/tests/isa/good/"
 
@@ -38,12 +39,28 @@ static uint64_t load_le(const uint8_t *at, unsigned bytes) {
 
 /* Makes the checksum right again, so that what lies behind it is met. */
 static void seal(uint8_t *data, size_t bytes) {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 24; i < bytes; i++)
-        hash = (hash ^ data[i]) * 0x100000001b3u;
+    const uint64_t hash = dtq_checksum(data + 24, bytes - 24);
     for (unsigned i = 0; i < 8; i++)
         data[16 + i] = (uint8_t)(hash >> 8 * i);
 }
+
+/* Any one bit that changes changes the checksum, at every length around the groups of 32 bytes; and one value, so that
+ * files of other builds stay good. */
+START_TEST(the_checksum_sees_every_bit) {
+    uint8_t data[100];
+    for (unsigned i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(37 * i + 11);
+    for (size_t bytes = 0; bytes <= sizeof data; bytes++) {
+        const uint64_t sum = dtq_checksum(data, bytes);
+        for (size_t bit = 0; bit < 8 * bytes; bit++) {
+            data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+            ck_assert_uint_ne(dtq_checksum(data, bytes), sum);
+            data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        }
+    }
+    ck_assert_uint_eq(dtq_checksum(data, sizeof data), UINT64_C(0xd9a272d4d25f1061)); /* by another implementation */
+}
+END_TEST
 
 static void refuse(const uint8_t *data, size_t bytes, const char *words) {
     dtq_program *p;
@@ -267,6 +284,7 @@ START_TEST(wrong_programs_are_not_written) {
 }
 END_TEST
 
-RUN_TESTS("container", decode_undoes_encode, foreign_and_damaged_files_are_refused_in_words,
-          layers_that_repeat_take_no_room, layers_are_written_in_one_way, hostile_files_are_harmless,
-          wrong_programs_are_not_written, files_are_written_whole_or_not_at_all)
+RUN_TESTS("container", decode_undoes_encode, the_checksum_sees_every_bit,
+          foreign_and_damaged_files_are_refused_in_words, layers_that_repeat_take_no_room,
+          layers_are_written_in_one_way, hostile_files_are_harmless, wrong_programs_are_not_written,
+          files_are_written_whole_or_not_at_all)
