@@ -3,19 +3,7 @@
 #include <math.h>
 
 #include "codegen/systems/systems.h"
-
-uint32_t cascade_kept(uint32_t all, size_t layer, size_t layers, double whole, double mean, double first) {
-    const size_t unpruned = (size_t)ceil(whole * (double)layers - 1e-9);
-    if (layer < unpruned || mean <= 0) {
-        return all;
-    }
-    const size_t pruning = layers - unpruned;
-    const double last = 2 * mean - first;
-    const double along = pruning > 1 ? (double)(layer - unpruned) / (double)(pruning - 1) : 0.5;
-    const double pruned = fmin(1, fmax(0, first + (last - first) * along));
-    const double kept = floor(all * (1 - pruned) + 1e-9);
-    return kept < 1 ? 1 : (uint32_t)kept;
-}
+#include "runtime/dtqrt.h"
 
 static double harmonic(uint32_t n) {
     double sum = 0;
@@ -54,8 +42,8 @@ static uint32_t tokens_of(const system_spatten *p, const attention_workload *w, 
     if (p->tokens_schedule == 1) {
         return w->layers[layer].tokens;
     }
-    return cascade_kept(w->seq, layer, w->layer_count, p->tokens_whole_layers, p->tokens_pruned_mean,
-                        p->tokens_pruned_first);
+    return dtq_cascade_kept(w->seq, layer, w->layer_count, p->tokens_whole_layers, p->tokens_pruned_mean,
+                            p->tokens_pruned_first);
 }
 
 void price_spatten(const system_spatten *p, const attention_workload *w, system_cost *c) {
@@ -63,8 +51,8 @@ void price_spatten(const system_spatten *p, const attention_workload *w, system_
     for (size_t i = 0; i < w->layer_count; i++) {
         const attention_layer *l = &w->layers[i];
         const uint32_t tokens = tokens_of(p, w, i);
-        const uint32_t heads = cascade_kept(l->heads, i, w->layer_count, p->heads_whole_layers, p->heads_pruned_mean,
-                                            p->heads_pruned_first);
+        const uint32_t heads = dtq_cascade_kept(l->heads, i, w->layer_count, p->heads_whole_layers,
+                                                p->heads_pruned_mean, p->heads_pruned_first);
         const double n = tokens, d = l->head_dim, h = heads;
         const double parallel = fmax(1, floor((double)p->multipliers_per_side / d)); /* keys a cycle */
         const double steps = fmax(1, ceil(d / (double)p->multipliers_per_side));     /* of a key wider than a row */

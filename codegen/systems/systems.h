@@ -115,10 +115,6 @@ typedef struct {
  *  but those that another is as fast as with fewer PEs. */
 rs_mapping rs_map(const system_eyeriss *s, uint32_t m, uint32_t k, uint32_t n);
 
-/** Tokens or heads that layer `layer` of `layers` keeps: all in the first `whole` of the layers, then floor(all (1 -
- * p)) with p linear from `first` to 2 mean - first, and at least one (spatten.c). */
-uint32_t cascade_kept(uint32_t all, size_t layer, size_t layers, double whole, double mean, double first);
-
 /** Expected cycles of a quick-select of the k-th of n elements by uniformly random pivots (spatten.c). */
 double quickselect_cycles(uint32_t n, uint32_t k, double lanes, double pass_cycles);
 

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "codegen/systems/systems.h"
+#include "runtime/dtqrt.h"
 
 static void expect_near(double value, double wanted) {
     ck_assert_msg(fabs(value - wanted) <= 1e-6 * fmax(1, fabs(wanted)), "%.17g is not %.17g", value, wanted);
@@ -187,10 +188,10 @@ START_TEST(cascade_is_linear_after_the_first_layers) {
     /* Of 12 layers the first ceil(1.8) = 2 keep all; then 0 to 0.9 in nine steps of 0.1. */
     static const uint32_t kept[] = {100, 100, 100, 90, 80, 70, 60, 50, 40, 30, 20, 10};
     for (size_t i = 0; i < 12; i++)
-        ck_assert_uint_eq(cascade_kept(100, i, 12, 0.15, 0.45, 0), kept[i]);
-    ck_assert_uint_eq(cascade_kept(12, 11, 12, 0.30, 0.091, 0.091), 10); /* floor(10.9) */
-    ck_assert_uint_eq(cascade_kept(3, 1, 2, 0, 1, 1), 1);                /* never none */
-    ck_assert_uint_eq(cascade_kept(3, 1, 2, 0, 0, 0), 3);
+        ck_assert_uint_eq(dtq_cascade_kept(100, i, 12, 0.15, 0.45, 0), kept[i]);
+    ck_assert_uint_eq(dtq_cascade_kept(12, 11, 12, 0.30, 0.091, 0.091), 10); /* floor(10.9) */
+    ck_assert_uint_eq(dtq_cascade_kept(3, 1, 2, 0, 1, 1), 1);                /* never none */
+    ck_assert_uint_eq(dtq_cascade_kept(3, 1, 2, 0, 0, 0), 3);
 }
 END_TEST
 
@@ -228,6 +229,32 @@ START_TEST(spatten_eighth) {
     expect_near(price(SYSTEM_spatten, &p, 100, two_heads, 1).dram_cycles, 400);
     p.spatten.dram_word_bits = 4;
     expect_near(price(SYSTEM_spatten, &p, 100, two_heads, 1).dram_cycles, 200);
+}
+END_TEST
+
+/* A layer of BERT-Base on a document: 384 keys are 48 batches. Fill 12 * 384 * 48, drain 103 + 48; a head's keys are
+ * 24576 bytes, 768 transactions, 48 of each channel. */
+START_TEST(spatten_of_bert_base) {
+    static const attention_layer bert[] = {{.heads = 12, .head_dim = 64}};
+    system_params p;
+    system_init(SYSTEM_spatten, &p);
+    expect_near(price(SYSTEM_spatten, &p, 384, bert, 1).cycles, 221184 + 151 + 12 * 2 * 48);
+}
+END_TEST
+
+/* A layer of GPT-2 on 1000 tokens with 6 bits first and 4 for a tenth of the queries: 125 batches, 1.1 times 12 * 1000
+ * * 125, drain 103 + 125. 6 bits move as 8: 64000 bytes, 2000 transactions, 125 a channel; 4 bits are 1000, 63 a
+ * channel. 61 keys are 8 batches, of which the last is fetched whole: 4096 bytes, 128 transactions, 8 a channel. */
+START_TEST(spatten_of_gpt2) {
+    static const attention_layer gpt2[] = {{.heads = 12, .head_dim = 64, .causal = true}};
+    system_params p;
+    system_init(SYSTEM_spatten, &p);
+    p.spatten.dram_word_bits = 6;
+    p.spatten.dram_refetch_bits = 4;
+    p.spatten.dram_refetch_share = 0.1;
+    expect_near(price(SYSTEM_spatten, &p, 1000, gpt2, 1).cycles, 1650000 + 228 + 12 * 2 * (125 + 6.3));
+    p.spatten.dram_refetch_share = 0;
+    expect_near(price(SYSTEM_spatten, &p, 61, gpt2, 1).cycles, 12 * 61 * 8 + 111 + 12 * 2 * 8);
 }
 END_TEST
 
@@ -332,5 +359,5 @@ END_TEST
 REPORT_MAIN("systems", defaults_are_within_their_ranges, mapper_finds_the_least_traffic,
             mapper_is_never_better_than_all_pes, mapper_equals_brute_force, mapper_of_a_huge_array_ends,
             eyeriss_moves_scores_that_do_not_fit, quickselect_of_few, cascade_is_linear_after_the_first_layers,
-            spatten_one_head, spatten_eighth, spatten_cascade, a3_by_query, mnnfast_skips_values,
-            energy_is_events_times_the_table)
+            spatten_one_head, spatten_eighth, spatten_of_bert_base, spatten_of_gpt2, spatten_cascade, a3_by_query,
+            mnnfast_skips_values, energy_is_events_times_the_table)
