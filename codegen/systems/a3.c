@@ -3,7 +3,7 @@
 
 #include "codegen/systems/systems.h"
 
-void price_a3(const system_a3 *p, const attention_workload *w, system_cost *c) {
+void price_a3(const dtq_system_a3 *p, const attention_workload *w, system_cost *c) {
     const double n = w->seq;
     const bool approximate = p->top_approximate == 1;
     c->multipliers = 128; /* of a machine that has yet to see a model: heads of 64 channels */

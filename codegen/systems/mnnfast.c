@@ -4,7 +4,7 @@
 
 #include "codegen/systems/systems.h"
 
-void price_mnnfast(const system_mnnfast *p, const attention_workload *w, system_cost *c) {
+void price_mnnfast(const dtq_system_mnnfast *p, const attention_workload *w, system_cost *c) {
     const double n = w->seq, side = (double)p->multipliers_per_side, bytes_each = (double)p->pipeline_operand_bits / 8;
     c->multipliers = 2 * side;
     for (size_t i = 0; i < w->layer_count; i++) {

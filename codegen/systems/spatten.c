@@ -27,18 +27,18 @@ double quickselect_cycles(uint32_t n, uint32_t k, double lanes, double pass_cycl
 
 /** Transactions of `elements` keys or values, `bits` each. A width of 6 bits, and any above 8, takes 8: the crossbars
  * move whole nibbles and bytes. */
-static double transactions(const system_spatten *p, double elements, double bits) {
+static double transactions(const dtq_system_spatten *p, double elements, double bits) {
     const double moved = bits == 6 || bits > 8 ? 8 : bits;
     return floor(elements * moved / 8 / (double)p->dram_transaction_bytes);
 }
 
-static double selection(const system_spatten *p, uint32_t from, uint32_t to, double parallel) {
+static double selection(const dtq_system_spatten *p, uint32_t from, uint32_t to, double parallel) {
     return ceil(from / parallel) + quickselect_cycles(from, to, (double)p->topk_lanes, (double)p->topk_pass_cycles) +
            ceil(to / parallel);
 }
 
 /** Tokens of a layer, by the schedule that the target names. */
-static uint32_t tokens_of(const system_spatten *p, const attention_workload *w, size_t layer) {
+static uint32_t tokens_of(const dtq_system_spatten *p, const attention_workload *w, size_t layer) {
     if (p->tokens_schedule == 1) {
         return w->layers[layer].tokens;
     }
@@ -46,7 +46,7 @@ static uint32_t tokens_of(const system_spatten *p, const attention_workload *w, 
                             p->tokens_pruned_first);
 }
 
-void price_spatten(const system_spatten *p, const attention_workload *w, system_cost *c) {
+void price_spatten(const dtq_system_spatten *p, const attention_workload *w, system_cost *c) {
     c->multipliers = 2.0 * (double)p->multipliers_per_side;
     for (size_t i = 0; i < w->layer_count; i++) {
         const attention_layer *l = &w->layers[i];

@@ -3,32 +3,32 @@
 
 #include "frontend/cli/compare.h"
 
-enum { MACHINE_KINDS = 2 /* vssa, systolic */, KINDS = MACHINE_KINDS + SYSTEM_KINDS };
+enum { MACHINE_KINDS = 2 /* vssa, systolic */, KINDS = MACHINE_KINDS + DTQ_SYSTEM_KINDS };
 
 /** The kind of a target with that kind's table and place in `t`. */
-static target_kind kind_at(any_target *t, size_t i, system_params *place) {
+static target_kind kind_at(any_target *t, size_t i, dtq_system_params *place) {
     if (i < MACHINE_KINDS)
         return (target_kind){i == 0 ? "vssa" : "systolic", dtq_machine_params, dtq_machine_param_count, &t->machine};
-    const system_info *info = &system_table[i - MACHINE_KINDS];
+    const dtq_system_info *info = &dtq_system_table[i - MACHINE_KINDS];
     return (target_kind){info->name, info->params, info->param_count, place};
 }
 
 bool any_target_load(session *s, const char *path, any_target *out) {
     target_kind kinds[KINDS];
-    system_params params[SYSTEM_KINDS];
+    dtq_system_params params[DTQ_SYSTEM_KINDS];
     memset(out, 0, sizeof *out);
     dtq_machine_init(&out->machine);
     for (size_t i = 0; i < KINDS; i++) {
-        system_params *place = i < MACHINE_KINDS ? NULL : &params[i - MACHINE_KINDS];
+        dtq_system_params *place = i < MACHINE_KINDS ? NULL : &params[i - MACHINE_KINDS];
         if (place)
-            system_init((system_kind)(i - MACHINE_KINDS), place);
+            dtq_system_init((dtq_system_kind)(i - MACHINE_KINDS), place);
         kinds[i] = kind_at(out, i, place);
     }
     size_t kind;
     char hint[256] = "vssa, systolic";
-    for (size_t i = 0; i < SYSTEM_KINDS; i++) {
+    for (size_t i = 0; i < DTQ_SYSTEM_KINDS; i++) {
         size_t n = strlen(hint);
-        snprintf(hint + n, sizeof hint - n, "%s%s", i + 1 < SYSTEM_KINDS ? ", " : " or ", system_table[i].name);
+        snprintf(hint + n, sizeof hint - n, "%s%s", i + 1 < DTQ_SYSTEM_KINDS ? ", " : " or ", dtq_system_table[i].name);
     }
     if (!target_read(s->arena, s->diag, path, kinds, KINDS, hint, &kind, &out->name))
         return false;
@@ -37,7 +37,7 @@ bool any_target_load(session *s, const char *path, any_target *out) {
     out->cluster = kind == 0;
     snprintf(out->machine.name, sizeof out->machine.name, "%s", out->name);
     if (!out->is_machine) {
-        out->system = (system_kind)(kind - MACHINE_KINDS);
+        out->system = (dtq_system_kind)(kind - MACHINE_KINDS);
         out->params = params[out->system];
     }
     return true;

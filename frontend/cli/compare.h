@@ -15,8 +15,8 @@ typedef struct {
     bool is_machine;         /* vssa or systolic: `machine` holds, else `params` of `system` */
     bool cluster;            /* false: systolic */
     dtq_machine machine;
-    system_kind system;
-    system_params params;
+    dtq_system_kind system;
+    dtq_system_params params;
 } any_target;
 /** Reads it; false after an error. */
 bool any_target_load(session *s, const char *path, any_target *out);

@@ -50,7 +50,7 @@ static bool list(session *s) {
     for (size_t i = 0; i < count; i++)
         if (!targets[i].is_machine)
             printf("%-16s %-8s %6g  %s\n", names[i], targets[i].kind, targets[i].params.common.top_clock_ghz,
-                   system_table[targets[i].system].doc);
+                   dtq_system_table[targets[i].system].doc);
     return true;
 }
 
