@@ -39,6 +39,9 @@ static double selection(const dtq_system_spatten *p, uint32_t from, uint32_t to,
 
 /** Tokens of a layer, by the schedule that the target names. */
 static uint32_t tokens_of(const dtq_system_spatten *p, const attention_workload *w, size_t layer) {
+    if (w->layers[layer].measured) {
+        return (uint32_t)w->layers[layer].measured->tokens;
+    }
     if (p->tokens_schedule == 1) {
         return w->layers[layer].tokens;
     }
@@ -51,14 +54,17 @@ void price_spatten(const dtq_system_spatten *p, const attention_workload *w, sys
     for (size_t i = 0; i < w->layer_count; i++) {
         const attention_layer *l = &w->layers[i];
         const uint32_t tokens = tokens_of(p, w, i);
-        const uint32_t heads = dtq_cascade_kept(l->heads, i, w->layer_count, p->heads_whole_layers,
+        const double planned = dtq_cascade_kept(l->heads, i, w->layer_count, p->heads_whole_layers,
                                                 p->heads_pruned_mean, p->heads_pruned_first);
-        const double n = tokens, d = l->head_dim, h = heads;
+        const system_measured *run = l->measured;
+        const double n = tokens, d = l->head_dim, h = run ? run->heads : planned;
+        const double kept = run ? run->survivors : p->values_kept,
+                     wanted = run ? run->refetched : p->dram_refetch_share;
         const double parallel = fmax(1, floor((double)p->multipliers_per_side / d)); /* keys a cycle */
         const double steps = fmax(1, ceil(d / (double)p->multipliers_per_side));     /* of a key wider than a row */
         const double batches = ceil(n / parallel) * steps;
         const double fetched = ceil(n / parallel) * parallel * d; /* whole batches */
-        const double channels = (double)p->dram_channels, share = p->dram_refetch_bits ? p->dram_refetch_share : 0;
+        const double channels = (double)p->dram_channels, share = p->dram_refetch_bits ? wanted : 0;
         const double first = transactions(p, fetched, (double)p->dram_word_bits);
         const double second = transactions(p, fetched, (double)p->dram_refetch_bits);
         const double dram = 2 * (ceil(first / channels) + share * ceil(second / channels)); /* keys and values */
@@ -73,11 +79,11 @@ void price_spatten(const dtq_system_spatten *p, const attention_workload *w, sys
             c->topk_elements += 4.0 * n; /* a quick-select compares three to four times as many elements as there are */
         }
         const double rows = n * h * again;
-        c->macs += rows * n * d * (1 + p->values_kept);
+        c->macs += rows * n * d * (1 + kept);
         c->probabilities += rows * n;
         c->topk_elements += rows * n; /* importance; local pruning of values compares as many */
         c->dram_bytes += h * 2 * (first + share * second) * (double)p->dram_transaction_bytes;
-        c->buffer_bytes += rows * n * d * 1.5 * (1 + p->values_kept); /* 12 bits of a key's and a value's component */
+        c->buffer_bytes += rows * n * d * 1.5 * (1 + kept); /* 12 bits of a key's and a value's component */
     }
     c->softmax_cycles = 0; /* in the pipeline: its latency is in latency_cycles */
     c->cycles = c->qk_cycles + c->latency_cycles + c->dram_cycles + c->topk_cycles;

@@ -10,11 +10,19 @@
 #include "ir/ir.h"
 #include "runtime/systems/systems.h"
 
+/** What a layer did in a run, in the place of parameters that depend on data. */
+typedef struct {
+    double tokens, heads;         /* that were computed */
+    double candidates, survivors; /* scores and values of a query, in the mean, of all its tokens */
+    double refetched;             /* of the queries */
+} system_measured;
+
 /** Attention of one layer of a model. */
 typedef struct {
     uint32_t heads, head_dim;
     uint32_t tokens; /* that the policy keeps; only a system whose own schedule it may replace looks at it */
     bool causal;
+    const system_measured *measured; /* or NULL */
 } attention_layer;
 
 /** Attention of a model. */

@@ -5,6 +5,7 @@
 #define DTQRT_NUMERICS_COMPARED_H
 
 #include "runtime/dtqrt.h"
+#include "runtime/systems/systems.h"
 
 /** What a layer's attention did, counted over all heads and rows. */
 typedef struct {
@@ -110,5 +111,16 @@ typedef struct {
 /** Keys and, without a causal mask, queries are those that the cascade has left; ids are below its seq. Its scores
  *  grow. */
 bool dtq_attention_spatten(const dtq_attention *a, const dtq_spatten *how, dtq_cascade *c, dtq_tally *t, dtq_error *e);
+
+/* ---- by parameters (compared.c) ---------------------------------------------------------------------------------- */
+
+/** Whether a system with these parameters has arithmetic that is computed here: widths of 2 to 16 bits, and a cascade
+ * of its own. */
+bool dtq_system_computes(dtq_system_kind kind, const dtq_system_params *p, dtq_error *e);
+/** Attention of a layer as the system computes it. `c`: of spatten. */
+bool dtq_attention_system(dtq_system_kind kind, const dtq_system_params *p, const dtq_attention *a, dtq_cascade *c,
+                          dtq_tally *t, dtq_error *e);
+/** Prunes what does not enter layer `layer` of `layers`. */
+void dtq_system_prune(const dtq_system_spatten *p, dtq_cascade *c, size_t layer, size_t layers);
 
 #endif

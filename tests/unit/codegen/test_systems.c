@@ -321,6 +321,28 @@ START_TEST(mnnfast_skips_values) {
 }
 END_TEST
 
+/* Shares of a run stand in the place of the parameters. */
+START_TEST(measured_shares_are_priced) {
+    const system_measured run = {.tokens = 50, .heads = 1, .candidates = 0.6, .survivors = 0.25, .refetched = 0.5};
+    const attention_layer layer[] = {{.heads = 1, .head_dim = 64, .measured = &run}};
+    dtq_system_params p;
+    dtq_system_init(DTQ_SYSTEM_a3, &p);
+    system_cost c = price(DTQ_SYSTEM_a3, &p, 100, layer, 1);
+    expect_near(c.cycles, 100 * 69 + 327); /* 60 candidates outlast the search's 50 steps */
+    expect_near(c.macs, 100 * (2 * 50 + (60 + 25) * 64));
+    dtq_system_init(DTQ_SYSTEM_mnnfast, &p);
+    expect_near(price(DTQ_SYSTEM_mnnfast, &p, 100, layer, 1).cycles, 100 * 125);
+    dtq_system_init(DTQ_SYSTEM_spatten, &p);
+    p.spatten.dram_refetch_bits = 4;
+    const attention_layer two[] = {{.heads = 2, .head_dim = 64}, {.heads = 2, .head_dim = 64, .measured = &run}};
+    c = price(DTQ_SYSTEM_spatten, &p, 100, two, 2);
+    /* 100 tokens of 2 heads, 13 batches, then 50 of one, 7 batches, half of the queries twice */
+    expect_near(c.qk_cycles, 2 * 100 * 13 + 50 * 7 * 1.5);
+    expect_near(c.macs, 2 * 10000 * 64 * 2 + 1.5 * 2500 * 64 * 1.25);
+    ck_assert_double_gt(c.topk_cycles, 0);
+}
+END_TEST
+
 /* ---- energy and area --------------------------------------------------------------------------------------------- */
 
 START_TEST(energy_is_events_times_the_table) {
@@ -360,4 +382,4 @@ REPORT_MAIN("systems", defaults_are_within_their_ranges, mapper_finds_the_least_
             mapper_is_never_better_than_all_pes, mapper_equals_brute_force, mapper_of_a_huge_array_ends,
             eyeriss_moves_scores_that_do_not_fit, quickselect_of_few, cascade_is_linear_after_the_first_layers,
             spatten_one_head, spatten_eighth, spatten_of_bert_base, spatten_of_gpt2, spatten_cascade, a3_by_query,
-            mnnfast_skips_values, energy_is_events_times_the_table)
+            mnnfast_skips_values, measured_shares_are_priced, energy_is_events_times_the_table)
