@@ -24,7 +24,7 @@ static any_target *load_targets(session *s, size_t *count) {
             if (!length)
                 continue;
             const char *path = shipped_find(s, "targets", name);
-            ok = path && any_target_load(s, path, &targets[*count]) && ok;
+            ok = path && target_load(s->arena, s->diag, path, &targets[*count]) && ok;
             ++*count;
         }
     }
@@ -40,7 +40,7 @@ static bool machine_row(session *s, const source *src, const any_target *t, uint
     source other = *src;
     pass_options o;
     compiled c;
-    other.machine = t->machine;
+    other.target = *t;
     if (!pass_options_read(s, &o))
         return false;
     o.print_after = NULL; /* prints are of the target's own module */

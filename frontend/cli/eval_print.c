@@ -53,7 +53,7 @@ static void print_row(const eval_job *j, const eval_row *row, FILE *out) {
 void eval_print_heading(const eval_job *j, FILE *out) {
     const session *s = j->session;
     const eval_data *d = &j->data;
-    fprintf(out, "%s on %s, %s on %s: ", model_name(j->source.model), j->source.machine.name, j->task->name,
+    fprintf(out, "%s on %s, %s on %s: ", model_name(j->source.model), j->source.target.name, j->task->name,
             base_name(d->path));
     if (j->task->read)
         fprintf(out, "%zu sample%s, %.1f tokens each text", d->samples, d->samples == 1 ? "" : "s", d->tokens);
@@ -89,7 +89,7 @@ void eval_put_heading(json_writer *w, const eval_job *j, const char *schema) {
     const session *s = j->session;
     json_str(w, "schema", schema);
     json_str(w, "model", model_name(j->source.model));
-    json_str(w, "target", j->source.machine.name);
+    json_str(w, "target", j->source.target.name);
     json_str(w, "task", j->task->name);
     json_str(w, "data", base_name(j->data.path));
     json_int(w, "samples", (int64_t)j->data.samples);

@@ -222,7 +222,7 @@ static void print_json(generation *g) {
     json_open(&w, NULL, '{');
     json_str(&w, "schema", "dtqc-generate/1");
     json_str(&w, "model", model_name(g->source.model));
-    json_str(&w, "target", g->source.machine.name);
+    json_str(&w, "target", g->source.target.name);
     json_str(&w, "policy", g->source.policy->name);
     json_int(&w, "prompt_tokens", g->prompt);
     json_bool(&w, "ended", g->ended);

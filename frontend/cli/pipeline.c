@@ -44,7 +44,7 @@ ir_module *ir_load(session *s, const char *path) {
 static const option_id fixed_in_ir[] = {OPT_target,     OPT_policy,  OPT_seq,    OPT_linear,
                                         OPT_no_cluster, OPT_balance, OPT_queries};
 
-static bool load_target(session *s, dtq_machine *out) {
+static bool load_target(session *s, any_target *out) {
     const char *path = given(s, OPT_target) ? shipped_find(s, "targets", value(s, OPT_target)->text)
                                             : shipped_path(s, "targets", option_table[OPT_target].missing);
     return path && target_load(s->arena, s->diag, path, out);
@@ -71,7 +71,7 @@ bool source_open(session *s, const char *path, source *out) {
         return diag_error(s->diag, (src_loc){path, 0, 0},
                           "is a compiled program; the model it was made from is wanted");
     /* All three are read even if one fails, so that all mistakes are told at once. */
-    bool machine_ok = load_target(s, &out->machine);
+    bool machine_ok = load_target(s, &out->target);
     out->policy = load_policy(s);
     if (out->policy && given(s, OPT_queries))
         out->policy->queries = (uint32_t)value(s, OPT_queries)->number;
@@ -129,11 +129,11 @@ static const char *const *remaining_passes(arena *a, const ir_module *m, bool op
 static ir_module *build_plain(session *s, const source *src, uint32_t seq, bool cluster) {
     model_options o = {.seq = seq,
                        .arithmetic = value(s, OPT_linear)->word == 0 ? "int8" : "fp32",
-                       .cluster = cluster,
+                       .cluster = cluster && src->target.cluster,
                        .last_row = src->last_row};
     ir_module *m = model_build(src->model, s->arena, s->diag, &o);
     if (m)
-        m->machine = src->machine;
+        m->machine = src->target.machine;
     return m;
 }
 

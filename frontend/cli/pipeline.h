@@ -11,7 +11,7 @@ typedef struct {
     model *model;        /* NULL: resumed from IR */
     policy *policy;      /* of a model */
     bool last_row;       /* of a model with scores of tokens: those of its last row alone */
-    dtq_machine machine; /* of a model */
+    any_target target;   /* of a model */
     ir_module *resumed;  /* of a .dtir file; its header has machine and length */
     size_t entries;      /* of the diag, when all of it was read */
 } source;
