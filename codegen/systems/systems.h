@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "ir/ir.h"
+#include "runtime/dtqrt.h"
 #include "runtime/systems/systems.h"
 
 /** What a layer did in a run, in the place of parameters that depend on data. */
@@ -56,6 +57,17 @@ typedef struct {
     double total;
 } energy_parts;
 energy_parts system_energy(const dtq_system_params *p, const system_cost *c);
+
+/** What a run took. */
+typedef struct {
+    system_cost cost;
+    energy_parts energy;
+    double clock_ghz;
+    double tokens; /* that were keys, mean over the layers */
+} system_run;
+/** Prices a run of a stream of a system's program; `effects` [layers] as dtq_output has them, or NULL: by the
+ *  parameters alone. False without memory, or if the program is no system's. */
+bool system_price_run(const dtq_program *p, const dtq_stream *s, const dtq_effects *effects, system_run *out);
 
 /** Area in mm2 by the system's table; 0 where it says nothing. */
 double system_area(dtq_system_kind kind, const dtq_system_params *p);

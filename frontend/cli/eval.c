@@ -34,7 +34,7 @@ static bool choose_task(eval_job *j) {
 
 /* The experiment has its own rows, all of the reference engine. */
 static bool check_noise_options(session *s, const eval_task *t) {
-    static const option_id of_rows[] = {OPT_policy, OPT_rows, OPT_eval_engine};
+    static const option_id of_rows[] = {OPT_policy, OPT_rows, OPT_eval_engine, OPT_eval_compare};
     if (!given(s, OPT_noise))
         return true;
     if (t->against)
@@ -167,14 +167,29 @@ static bool run_rows(eval_job *j) {
     return true;
 }
 
-static bool run_table(eval_job *j, const bool wanted[EVAL_ROWS]) {
+/* Rows of variable-speed arrays, where the target is none. */
+static bool drop_rows(eval_job *j, bool wanted[EVAL_ROWS]) {
+    if (j->source.target.is_machine)
+        return true;
+    for (int id = EVAL_UNIFORM8; id < EVAL_ROWS; id++) {
+        if (wanted[id] && given(j->session, OPT_rows))
+            return usage_error(j->session, "the row '%s' is of targets of kind vssa and systolic; %s is of kind %s",
+                               eval_row_names[id], j->source.target.name, j->source.target.kind);
+        wanted[id] = false;
+    }
+    return true;
+}
+
+static bool run_table(eval_job *j, bool wanted[EVAL_ROWS]) {
+    if (!drop_rows(j, wanted))
+        return false;
     list_rows(j, wanted);
-    bool ok = run_rows(j);
+    bool ok = eval_list_others(j) && run_rows(j);
     if (ok) {
         const eval_row *shown[EVAL_SHOWN_MOST];
         size_t count = 0;
         for (size_t i = 0; i < j->count; i++)
-            if (wanted[j->rows[i].id])
+            if (j->rows[i].id == EVAL_OTHER || wanted[j->rows[i].id])
                 shown[count++] = &j->rows[i];
         eval_print(j, shown, count);
     }

@@ -36,8 +36,8 @@ static void print_number(double x, int width, int digits, FILE *out) {
         fprintf(out, "  %*.*f", width, digits, x);
 }
 
-static void print_row(const eval_job *j, const eval_row *row, FILE *out) {
-    fprintf(out, "  %-8s", row->name);
+static void print_row(const eval_job *j, const eval_row *row, int width, FILE *out) {
+    fprintf(out, "  %-*s", width, row->name);
     for (size_t i = 0; i < metric_count(j->task); i++)
         print_number(row->values[i], 9, 4, out);
     const eval_cost *c = &row->cost;
@@ -66,12 +66,15 @@ void eval_print_heading(const eval_job *j, FILE *out) {
 static void print_table(const eval_job *j, const eval_row *const *shown, size_t count) {
     FILE *out = j->session->words;
     eval_print_heading(j, out);
-    fprintf(out, "  %-8s", "row");
+    int width = 8;
+    for (size_t i = 0; i < count; i++)
+        width = (int)strlen(shown[i]->name) > width ? (int)strlen(shown[i]->name) : width;
+    fprintf(out, "  %-*s", width, "row");
     for (size_t i = 0; i < metric_count(j->task); i++)
         fprintf(out, "  %9s", j->task->metrics[i].title);
     fprintf(out, "  %7s  %9s  %8s  %8s  %8s\n", "tokens", "cycles", "MBOPs", "DRAM kB", "uJ");
     for (size_t i = 0; i < count; i++)
-        print_row(j, shown[i], out);
+        print_row(j, shown[i], width, out);
     fprintf(out, "\n  tokens: active ones, mean over layers; tokens and what is right of them are means of a %s\n",
             j->task->read ? "text" : "window");
 }
@@ -104,7 +107,9 @@ void eval_put_heading(json_writer *w, const eval_job *j, const char *schema) {
 static void put_row(json_writer *w, const eval_job *j, const eval_row *row) {
     bool none = row->id == EVAL_FP32;
     json_open(w, NULL, '{');
-    json_str(w, "row", eval_row_names[row->id]);
+    json_str(w, "row", row->id == EVAL_OTHER ? row->name : eval_row_names[row->id]);
+    if (row->id == EVAL_OTHER)
+        json_str(w, "target", row->target ? row->target->name : j->source.target.name);
     json_real(w, "seed", row->id == EVAL_RANDOM ? (double)row->seed : NAN);
     eval_put_metrics(w, j, row);
     json_real(w, "active_tokens", row->cost.active);

@@ -114,9 +114,6 @@ bool dtq_attention_spatten(const dtq_attention *a, const dtq_spatten *how, dtq_c
 
 /* ---- by parameters (compared.c) ---------------------------------------------------------------------------------- */
 
-/** Whether a system with these parameters has arithmetic that is computed here: widths of 2 to 16 bits, and a cascade
- * of its own. */
-bool dtq_system_computes(dtq_system_kind kind, const dtq_system_params *p, dtq_error *e);
 /** Attention of a layer as the system computes it. `c`: of spatten. */
 bool dtq_attention_system(dtq_system_kind kind, const dtq_system_params *p, const dtq_attention *a, dtq_cascade *c,
                           dtq_tally *t, dtq_error *e);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/machine.h"
+#include "runtime/dtqrt.h"
 
 typedef enum {
 #define SYSTEM(id, doc) DTQ_SYSTEM_##id,
@@ -54,5 +54,15 @@ extern const dtq_system_info dtq_system_table[DTQ_SYSTEM_KINDS];
 
 /** All parameters of `kind` at their defaults. */
 void dtq_system_init(dtq_system_kind kind, dtq_system_params *out);
+
+/** The scheme of arithmetic that a program for the system carries: all of its parameters, so that the program alone says
+ *  what it computes and what that takes. */
+dtq_scheme dtq_system_scheme(dtq_system_kind kind, const dtq_system_params *p);
+/** Its inverse; false for schemes that are no system's. */
+bool dtq_scheme_system(const dtq_scheme *s, dtq_system_kind *kind, dtq_system_params *p);
+bool dtq_scheme_is_system(const dtq_scheme *s);
+/** Whether a system with these parameters has arithmetic that is computed (runtime/numerics/compared.c): widths of 2 to
+ *  16 bits, and a cascade of its own. */
+bool dtq_system_computes(dtq_system_kind kind, const dtq_system_params *p, dtq_error *e);
 
 #endif
