@@ -6,6 +6,7 @@
 #include "frontend/fields.h"
 #include "frontend/frontend.h"
 #include "frontend/path.h"
+#include "frontend/policy_scheme.h"
 #include "runtime/dtqrt.h"
 
 enum { MAX_TOKENS = 65536, MAX_LAYERS = 4096 };
@@ -130,9 +131,9 @@ static bool read_layer(arena *a, diag *d, const doc_node *n, const char *what, p
 }
 
 policy *policy_load(arena *a, diag *d, const char *path) {
-    static const char *const keys[] = {"name", "layers", "all", "importance", "prune"};
+    static const char *const keys[] = {"name", "layers", "all", "importance", "prune", "scheme"};
     const doc_node *root = doc_load(a, d, path, 0);
-    if (!root || !doc_keys(d, root, "the policy", keys, 5))
+    if (!root || !doc_keys(d, root, "the policy", keys, 6))
         return NULL;
     policy *p = ARENA_NEW(a, policy);
     p->path = arena_strdup(a, path);
@@ -141,6 +142,9 @@ policy *policy_load(arena *a, diag *d, const char *path) {
     const doc_node *layers = doc_find(root, "layers"), *all = doc_find(root, "all");
     const doc_node *prune = doc_find(root, "prune");
     bool ok = !name || doc_string(d, name, "name", &p->name);
+    const doc_node *scheme = doc_find(root, "scheme");
+    if (scheme)
+        return policy_read_scheme(a, d, root, scheme, p) && ok ? p : NULL;
     int word = 0;
     ok = (!rule || doc_word(d, rule, "importance", DTQ_IMPORTANCE_WORDS, &word)) && ok;
     p->importance_set = rule != NULL;
@@ -413,6 +417,8 @@ static int64_t pooled_token(const ir_module *m) {
 }
 
 bool policy_apply(const policy *p, ir_module *m, diag *d) {
+    if (!policy_apply_scheme(p, m, d))
+        return false;
     size_t layers = 0, layer = 0;
     for (size_t i = 0; i < m->op_count; i++)
         layers += m->ops[i].code == IR_ATTENTION;

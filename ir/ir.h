@@ -14,6 +14,7 @@
 #include "ir/arena.h"
 #include "ir/diag.h"
 #include "runtime/machine.h"
+#include "runtime/scheme.h"
 
 typedef enum { IR_GRAPH, IR_TILE, IR_STREAM, IR_LEVELS } ir_level;
 
@@ -117,7 +118,8 @@ typedef struct {
     bool lower_case;
     uint32_t seq; /* tokens of the input */
     uint32_t vocabulary, positions;
-    bool qkv_input; /* the input is q, k, v, not token ids */
+    bool qkv_input;    /* the input is q, k, v, not token ids */
+    dtq_scheme scheme; /* of arithmetic; not printed if it is `mixed` */
 } ir_header;
 
 typedef struct {

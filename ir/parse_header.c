@@ -32,7 +32,7 @@ bool parse_line_end(parser *p) {
 
 /* ---- members of structures, as `name = value` ------------------------------------------------------------------- */
 
-typedef enum { AS_STRING, AS_WORD, AS_FLAG, AS_UINT32, AS_UINT64, AS_REAL } setting_kind;
+typedef enum { AS_STRING, AS_WORD, AS_FLAG, AS_UINT32, AS_UINT64, AS_REAL, AS_SCHEME } setting_kind;
 
 typedef struct {
     const char *name;
@@ -48,6 +48,7 @@ static const setting header_settings[] = {
     {"vocabulary", AS_UINT32, offsetof(ir_header, vocabulary)},
     {"positions", AS_UINT32, offsetof(ir_header, positions)},
     {"qkv_input", AS_FLAG, offsetof(ir_header, qkv_input)},
+    {"scheme", AS_SCHEME, offsetof(ir_header, scheme)},
 };
 enum { HEADER_SETTINGS = sizeof header_settings / sizeof header_settings[0] };
 
@@ -82,6 +83,16 @@ static bool parse_flag(parser *p, bool *value) {
     return true;
 }
 
+/* "q-bert weight_bits=4 groups=128" */
+static bool parse_scheme(parser *p, dtq_scheme *value) {
+    scanner *s = &p->scan;
+    const char *text = NULL;
+    char why[256];
+    scan_peek(s);
+    src_loc loc = scan_here(s);
+    return scan_string(s, &text) && (dtq_scheme_parse(text, value, why, sizeof why) || scan_error(s, loc, "%s", why));
+}
+
 static bool parse_setting_value(parser *p, const setting *row, void *base) {
     scanner *s = &p->scan;
     char *at = (char *)base + row->offset;
@@ -91,6 +102,7 @@ static bool parse_setting_value(parser *p, const setting *row, void *base) {
     uint32_t small = 0;
     double real = 0;
     bool flag = false;
+    dtq_scheme scheme;
     switch (row->kind) {
     case AS_STRING:
         if (!scan_string(s, &text))
@@ -123,6 +135,11 @@ static bool parse_setting_value(parser *p, const setting *row, void *base) {
         if (!scan_real(s, &real))
             return false;
         memcpy(at, &real, sizeof real);
+        return true;
+    case AS_SCHEME:
+        if (!parse_scheme(p, &scheme))
+            return false;
+        memcpy(at, &scheme, sizeof scheme);
         return true;
     }
     return false;

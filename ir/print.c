@@ -127,6 +127,11 @@ static void put_header(writer *w, const ir_module *m) {
     put(w, "\nqkv_input = ");
     put(w, h->qkv_input ? "yes" : "no");
     put(w, "\n");
+    if (h->scheme.kind != DTQ_SCHEME_MIXED) {
+        put(w, "scheme = ");
+        put_string(w, dtq_scheme_text(&h->scheme, (char[DTQ_SCHEME_TEXT_MOST]){0}));
+        put(w, "\n");
+    }
 }
 
 /* Word `index` of "a|b|c". */

@@ -14,6 +14,7 @@
 
 #include "runtime/host/abi.h"
 #include "runtime/machine.h"
+#include "runtime/scheme.h"
 
 /* ---- errors -------------------------------------------------------------------------------------------------- */
 
@@ -266,6 +267,7 @@ typedef struct {
     const char *model;     /* name */
     const char *tokenizer; /* path of vocab.txt or tokenizer.json, or "" */
     uint8_t lower_case;    /* tokenizer option */
+    dtq_scheme scheme;     /* the arithmetic of its results */
     dtq_machine machine;
     uint64_t target_hash; /* dtq_machine_hash(&machine) */
     uint32_t vocabulary, positions;
@@ -427,6 +429,8 @@ typedef struct {
     uint64_t seed;
 } dtq_noise;
 
+/** SIM of a program whose scheme is not `mixed`: the cycles are those of the same shape at 8 bits, the values the
+ *  reference's. FP32 is the same for every scheme. */
 typedef struct {
     dtq_engine engine;
     unsigned threads;       /* worker threads for host work; 0: all cores. Never changes a bit of the result */
@@ -445,6 +449,15 @@ typedef struct {
     const float *q, *k, *v;   /* QKV: [heads][seq][head_dim], [kv_heads][seq][head_dim] */
 } dtq_input;
 
+/** What a scheme did to a layer beyond computing it; shares are of 1, and 1 or 0 where it does nothing of the kind. */
+typedef struct {
+    uint32_t tokens_kept, heads_kept;
+    double candidates; /* share of pairs of a row and a key, masked ones too, whose score was computed */
+    double survivors;  /* share of these pairs whose value was multiplied; skipped: of the others */
+    double skipped;
+    double refetched;  /* share of query rows computed again with all bits */
+} dtq_effects;
+
 /** Filled by dtq_run; malloc'd members are released by dtq_output_free. */
 typedef struct {
     float *data; /* POOLED [width]; HIDDEN [seq][width]; ATTENTION [heads][seq][head_dim], original token order */
@@ -452,6 +465,7 @@ typedef struct {
     uint64_t *importance; /* [layers][seq] by original id, 0 for tokens that are no keys of the layer; if
                              it is cached the sums so far, of no mean */
     uint8_t *bits;        /* [layers][seq] precision each token was chosen for, 4 or 8; 0: its key has left */
+    dtq_effects *effects; /* [layers]; NULL: the scheme has none to tell of */
 } dtq_output;
 void dtq_output_free(dtq_output *o);
 

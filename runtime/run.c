@@ -8,6 +8,7 @@ void dtq_output_free(dtq_output *o) {
     free(o->data);
     free(o->importance);
     free(o->bits);
+    free(o->effects);
     *o = (dtq_output){0};
 }
 
@@ -16,9 +17,23 @@ void dtq_stats_free(dtq_stats *s) {
     s->events = NULL;
 }
 
+/* The cycles of a program whose values the simulator does not compute. */
+static bool time_only(const dtq_program *p, const dtq_stream *s, const dtq_run_options *options, dtq_stats *stats,
+                      bool want_events, dtq_error *e) {
+    dtq_run_options o = *options;
+    o.timing_only = true;
+    dtq_exec x;
+    if (!dtq_exec_init(&x, p, s, NULL, NULL, &o, e)) {
+        return false;
+    }
+    const bool ok = dtq_run_sim(&x, &o, stats, want_events, e);
+    dtq_exec_free(&x);
+    return ok;
+}
+
 bool dtq_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
              const dtq_run_options *options, dtq_output *out, dtq_stats *stats, bool want_events, dtq_error *e) {
-    const dtq_run_options o = options != NULL ? *options : (dtq_run_options){.engine = DTQ_ENGINE_SIM};
+    dtq_run_options o = options != NULL ? *options : (dtq_run_options){.engine = DTQ_ENGINE_SIM};
     *out = (dtq_output){0};
     if (stats != NULL) {
         *stats = (dtq_stats){0};
@@ -28,6 +43,12 @@ bool dtq_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, co
     }
     if (o.noise != NULL && o.engine != DTQ_ENGINE_REF) {
         return dtq_fail(e, DTQ_BAD_INPUT, "only the reference engine adds noise");
+    }
+    if (o.engine == DTQ_ENGINE_SIM && !o.timing_only && p->scheme.kind != DTQ_SCHEME_MIXED) {
+        if (!time_only(p, s, &o, stats, want_events, e)) {
+            return false;
+        }
+        o.engine = DTQ_ENGINE_REF;
     }
     dtq_exec x;
     if (!dtq_exec_init(&x, p, s, weights, input, &o, e)) {
@@ -39,6 +60,10 @@ bool dtq_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, co
     }
     if (ok && !o.timing_only) {
         ok = dtq_exec_output(&x, out, e);
+    }
+    if (ok) {
+        out->effects = x.effects;
+        x.effects = NULL;
     }
     if (ok && !o.timing_only && o.cache != NULL) {
         dtq_cache_store(o.cache, &x);
@@ -179,6 +204,10 @@ static bool same_output(const dtq_exec *sim, const dtq_exec *ref, dtq_error *e) 
 bool dtq_check(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
                const dtq_run_options *options, dtq_error *e) {
     dtq_run_options o = options != NULL ? *options : (dtq_run_options){0};
+    if (p->scheme.kind != DTQ_SCHEME_MIXED) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "there is nothing to compare: the reference alone computes the values of %s",
+                        dtq_schemes[p->scheme.kind].word);
+    }
     o.timing_only = false;
     o.engine = DTQ_ENGINE_REF;
     dtq_exec ref, sim;

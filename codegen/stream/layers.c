@@ -59,6 +59,7 @@ void program_describe(const ir_module *m, dtq_program *p) {
     p->model = h->model ? h->model : "";
     p->tokenizer = h->tokenizer ? h->tokenizer : "";
     p->lower_case = h->lower_case;
+    p->scheme = h->scheme;
     p->machine = m->machine;
     p->target_hash = dtq_machine_hash(&p->machine);
     p->vocabulary = h->vocabulary;

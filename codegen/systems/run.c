@@ -1,5 +1,5 @@
-/* What a run of a system's program took: its cost model, with what the run did in the place of parameters that depend on
- * data. */
+/* What a run of a system's program took: its cost model, with what the run did in the place of parameters that depend
+ * on data. */
 #include <stdlib.h>
 
 #include "codegen/systems/systems.h"
@@ -13,8 +13,8 @@ bool system_price_run(const dtq_program *p, const dtq_stream *s, const dtq_effec
     const bool ok = layers && measured && dtq_scheme_system(&p->scheme, &kind, &params);
     for (uint32_t i = 0; ok && i < s->layer_count; i++) {
         const dtq_layer *l = &s->layers[i];
-        layers[i] = (attention_layer){
-            .heads = l->heads, .head_dim = l->head_dim, .tokens = l->slots, .causal = l->causal != 0};
+        layers[i] =
+            (attention_layer){.heads = l->heads, .head_dim = l->head_dim, .tokens = l->slots, .causal = l->causal != 0};
         if (!effects)
             continue;
         const dtq_effects *e = &effects[i];

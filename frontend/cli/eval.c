@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frontend/cli/host_code.h"
+#include "frontend/cli/host_model.h"
 
 /* ---- the command line -------------------------------------------------------------------------------------------- */
 
@@ -129,6 +130,21 @@ static bool check_form(eval_job *j) {
     return true;
 }
 
+/* A policy of a scheme runs on the reference, and leaves nothing to choose at random. */
+static bool check_scheme(eval_job *j, bool wanted[EVAL_ROWS]) {
+    session *s = j->session;
+    const char *scheme = host_lacks_scheme(&j->source);
+    if (!scheme)
+        return true;
+    if (given(s, OPT_eval_engine) && value(s, OPT_eval_engine)->word == EVAL_HOST && wanted[EVAL_POLICY])
+        return usage_error(
+            s, "host code is of mixed precision alone, and this is %s, which --engine=ref computes", scheme);
+    if ((given(s, OPT_rows) || given(s, OPT_seed)) && wanted[EVAL_RANDOM])
+        return usage_error(s, "the row 'random' needs a policy that chooses tokens; %s runs all alike", scheme);
+    wanted[EVAL_RANDOM] = false;
+    return true;
+}
+
 static bool open_encoder(eval_job *j) {
     session *s = j->session;
     const char *path = s->options->operands[0];
@@ -206,7 +222,7 @@ bool command_eval(session *s) {
         return usage_error(s, "there is nothing to measure on: --data names a file");
     if (!choose_task(&j) || !check_noise_options(s, j.task) ||
         !host_code_check(s, value(s, OPT_eval_engine)->word == EVAL_HOST) || !choose_rows(s, wanted) ||
-        !open_encoder(&j) || !eval_read(&j))
+        !open_encoder(&j) || !check_scheme(&j, wanted) || !eval_read(&j))
         return false;
     return given(s, OPT_noise) ? eval_noise(&j) : run_table(&j, wanted);
 }

@@ -5,7 +5,6 @@
 #include "frontend/cli/compare.h"
 #include "frontend/cli/eval.h"
 #include "frontend/cli/shipped.h"
-#include "frontend/document.h"
 #include "frontend/path.h"
 
 static bool exists(const char *path) {
@@ -33,7 +32,7 @@ static bool unknown(session *s, const char *name) {
 }
 
 /* A row for a name: a file, a shipped target or a shipped policy. */
-static bool load_other(session *s, const char *name, eval_row *row) {
+static bool load_other(session *s, const any_target *own, const char *name, eval_row *row) {
     const char *target = shipped_path(s, "targets", name), *shipped = shipped_path(s, "policies", name);
     const char *path = exists(name) ? name : exists(target) ? target : exists(shipped) ? shipped : NULL;
     dtq_error e;
@@ -41,6 +40,9 @@ static bool load_other(session *s, const char *name, eval_row *row) {
         return unknown(s, name);
     *row = (eval_row){.id = EVAL_OTHER, .name = path_stem(s->arena, path)};
     if (!is_target(s, path)) {
+        if (!own->is_machine)
+            return usage_error(s, "--compare=%s: a policy is for targets of kind vssa and systolic; %s is of kind %s",
+                               name, own->name, own->kind);
         row->policy = policy_load(s->arena, s->diag, path);
         return row->policy != NULL;
     }
@@ -67,6 +69,6 @@ bool eval_list_others(eval_job *j) {
         return usage_error(s, "--compare names %zu targets and policies; 1 to %d are compared", count,
                            EVAL_OTHERS_MOST - 1);
     for (size_t i = 0; i < count; i++) /* all are read even if one fails, so that all mistakes are told at once */
-        ok = load_other(s, names[i], &j->rows[j->count++]) && ok;
+        ok = load_other(s, own, names[i], &j->rows[j->count++]) && ok;
     return ok;
 }

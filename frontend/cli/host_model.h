@@ -20,6 +20,9 @@ typedef struct {
 /** The lengths that --seq, model and policy mean for host code. */
 host_lengths host_lengths_read(session *s, const source *src);
 
+/** The name of the scheme of arithmetic that host code has no form of, or NULL if it has one. */
+const char *host_lacks_scheme(const source *src);
+
 /** Runs the passes of the graph level and lowers; false after an error. */
 bool host_model_make(session *s, const source *src, const host_lengths *lengths, host_model *out);
 

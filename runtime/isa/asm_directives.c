@@ -304,15 +304,26 @@ static bool take_program(assembler *a) {
     return take_attrs(a, &dtq_directive_program, a->program);
 }
 
+/* .scheme "q-bert weight_bits=4 groups=128" */
+static bool take_scheme(assembler *a) {
+    const dtq_token at = a->token;
+    const char *text;
+    char why[256];
+    if (a->program->scheme.kind != DTQ_SCHEME_MIXED)
+        return dtq_asm_fail(a, &at, ".scheme stands twice");
+    return dtq_asm_string(a, "a scheme", &text, NULL) &&
+           (dtq_scheme_parse(text, &a->program->scheme, why, sizeof why) || dtq_asm_fail(a, &at, "%s", why));
+}
+
 static const struct {
     const char *name;
     bool (*take)(assembler *);
     bool of_layer; /* may follow a .layer without ending it */
 } directives[] = {
-    {".version", take_version, false},   {".program", take_program, false},  {".machine", take_machine, false},
-    {".string", take_string_row, false}, {".file", take_file, false},        {".tensor", take_tensor, false},
-    {".stream", take_stream, false},     {".layer", take_layer, false},      {".bits", take_bits, true},
-    {".ids", take_ids_row, true},        {".pinned", take_pinned_row, true},
+    {".version", take_version, false}, {".program", take_program, false},   {".scheme", take_scheme, false},
+    {".machine", take_machine, false}, {".string", take_string_row, false}, {".file", take_file, false},
+    {".tensor", take_tensor, false},   {".stream", take_stream, false},     {".layer", take_layer, false},
+    {".bits", take_bits, true},        {".ids", take_ids_row, true},        {".pinned", take_pinned_row, true},
 };
 
 bool dtq_asm_directive(assembler *a) {

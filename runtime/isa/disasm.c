@@ -369,6 +369,11 @@ static void put_program(writer *w, const dictionary *d) {
     snprintf(line, sizeof line, ".version %d\n", DTQ_CONTAINER_VERSION);
     put(w, line);
     put_directive(w, &dtq_directive_program, p);
+    if (p->scheme.kind != DTQ_SCHEME_MIXED) {
+        put(w, ".scheme ");
+        put_quoted(w, dtq_scheme_text(&p->scheme, (char[DTQ_SCHEME_TEXT_MOST]){0}));
+        put(w, "\n");
+    }
     put(w, "\n");
     put_machine(w, &p->machine);
     if (p->string_count)

@@ -153,6 +153,9 @@ bool dtq_stream_check(const dtq_program *p, const dtq_stream *s, dtq_error *e) {
 bool dtq_facts_check(const dtq_program *p, dtq_error *e) {
     if (!machine_check(p, e))
         return false;
+    char why[256];
+    if (!dtq_scheme_check(&p->scheme, why, sizeof why))
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "scheme: %s", why);
     if (p->lower_case > 1)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "lower_case is not 0 or 1");
     for (size_t i = 0; i < p->string_count; i++)

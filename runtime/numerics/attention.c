@@ -209,6 +209,13 @@ static bool is_query(const dtq_attention *a, size_t slot) {
     return slot >= first_query(a) && slot < end_of_queries(a);
 }
 
+void dtq_importance_finish(const dtq_attention *a) {
+    for (size_t j = 0; a->importance != NULL && a->importance_rule == DTQ_IMPORTANCE_MEAN && j < a->slots; j++) {
+        const uint64_t rows = is_key(a, j) ? rows_that_see(a, j) : 1;
+        a->importance[j] = rows == 0 ? 0 : a->importance[j] / rows;
+    }
+}
+
 bool dtq_attention_check(const dtq_attention *a, dtq_error *e) {
     if (a->slots == 0 || a->heads == 0 || a->kv_heads == 0 || a->head_dim == 0 || a->heads % a->kv_heads != 0) {
         return dtq_fail(e, DTQ_BAD_INPUT, "%u tokens, %u heads for %u key/value heads of %u channels make no attention",
@@ -255,9 +262,9 @@ bool dtq_attention_ref(const dtq_attention *a, dtq_error *e) {
             attend_row(a, &w, i, head);
         }
     }
-    for (size_t j = 0; a->importance != NULL && j < a->slots; j++) {
-        const bool mean = a->importance_rule == DTQ_IMPORTANCE_MEAN;
-        a->importance[j] = mean && is_key(a, j) ? w.importance[j] / rows_that_see(a, j) : w.importance[j];
+    if (a->importance != NULL) {
+        memcpy(a->importance, w.importance, a->slots * sizeof *a->importance);
+        dtq_importance_finish(a);
     }
     work_free(&w);
     return true;

@@ -11,6 +11,9 @@ bool dtq_attention_fp32(const dtq_attention *a, dtq_error *e) {
         return false;
     }
     float *p = malloc(a->slots * sizeof *p);
+    if (a->importance != NULL) {
+        memset(a->importance, 0, a->slots * sizeof *a->importance);
+    }
     if (p == NULL) {
         return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for an attention layer of %u tokens", a->slots);
     }
@@ -46,8 +49,14 @@ bool dtq_attention_fp32(const dtq_attention *a, dtq_error *e) {
             for (size_t c = 0; any && c < a->head_dim; c++) {
                 out[c] = out[c] / z;
             }
+            for (size_t j = first; any && a->importance != NULL && j < end; j++) {
+                if (!a->causal || a->ids[j] <= a->ids[i]) {
+                    a->importance[j] += (uint64_t)dtq_rne(p[j] / z * 0x1p20f) << 12;
+                }
+            }
         }
     }
     free(p);
+    dtq_importance_finish(a);
     return true;
 }

@@ -4,83 +4,14 @@
 #include <string.h>
 
 #include "runtime/exec.h"
+#include "runtime/numerics/host_rows.h"
 #include "runtime/numerics/kernels.h"
 #include "runtime/numerics/parallel.h"
+#include "runtime/numerics/scheme_ops.h"
 #include "runtime/numerics/weights.h"
 
 /* The int32 sum of so many products of codes cannot overflow. */
 enum { INT8_INPUTS_MAX = 131072 };
-
-/* What every host instruction on the rows of a layer's tokens starts from. */
-typedef struct {
-    const dtq_layer *layer;
-    const dtq_slots *slots;
-    uint32_t index; /* of the layer */
-    const uint32_t *ids;
-    uint32_t rows;
-} rows_of;
-
-static bool rows_of_layer(const dtq_exec *x, uint64_t layer, rows_of *r, dtq_error *e) {
-    if (layer >= x->stream->layer_count) {
-        return dtq_fail(e, DTQ_BAD_PROGRAM, "host work on layer %llu of %u", (unsigned long long)layer,
-                        x->stream->layer_count);
-    }
-    const dtq_slots *slots = &x->slots[layer];
-    if (!slots->ready) {
-        return dtq_fail(e, DTQ_BAD_PROGRAM, "host work on layer %llu before its tokens are selected",
-                        (unsigned long long)layer);
-    }
-    const dtq_layer *l = &x->stream->layers[layer];
-    /* Where every token is in its place, the queries are the last ones. */
-    const uint32_t rows = x->exact && !l->cached ? x->stream->seq : dtq_queries(l);
-    const uint32_t first = x->exact ? x->stream->seq - rows : dtq_first_query(l);
-    *r = (rows_of){l, slots, (uint32_t)layer, slots->ids + first, rows};
-    return true;
-}
-
-/* A float matrix in DRAM; NULL (and an error) if it does not fit. */
-static float *matrix(const dtq_exec *x, uint64_t at, uint64_t rows, uint64_t width, dtq_error *e) {
-    const uint64_t have = x->stream->dram_bytes / sizeof(float);
-    if (width == 0 || rows > have || width > have / rows || at % sizeof(float) != 0 ||
-        at > x->stream->dram_bytes - rows * width * sizeof(float)) {
-        (void)dtq_fail(e, DTQ_BAD_PROGRAM, "host work outside of DRAM: %llu x %llu floats at byte %llu",
-                       (unsigned long long)rows, (unsigned long long)width, (unsigned long long)at);
-        return NULL;
-    }
-    return (float *)(void *)(x->dram + at);
-}
-
-static bool shape_of(const dtq_exec *x, uint64_t tensor, size_t *rows, size_t *columns, dtq_error *e) {
-    if (x->weights == NULL) {
-        return dtq_fail(e, DTQ_BAD_INPUT, "the program needs its weights, and none are open");
-    }
-    if (!dtq_weights_shape(x->weights, tensor, rows, columns)) {
-        return dtq_fail(e, DTQ_BAD_PROGRAM, "host work with tensor %llu of %zu", (unsigned long long)tensor,
-                        x->program->tensor_count);
-    }
-    return true;
-}
-
-/* A vector operand; *out is NULL if the field says none. `width` 0 takes any length and returns it. */
-static bool vector(const dtq_exec *x, uint64_t tensor, uint64_t none, size_t *width, const float **out, dtq_error *e) {
-    *out = NULL;
-    if (tensor == none) {
-        return true;
-    }
-    size_t rows = 0, columns = 0;
-    if (!shape_of(x, tensor, &rows, &columns, e)) {
-        return false;
-    }
-    *width = *width == 0 ? rows * columns : *width;
-    if (rows * columns != *width) {
-        return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %s has %zu elements where %zu are needed",
-                        x->program->tensors[tensor].name, rows * columns, *width);
-    }
-    *out = dtq_weights_float(x->weights, tensor, e);
-    return *out != NULL;
-}
-
-#define NONE(op, field) (((uint64_t)1 << dtq_ops[DTQ_OP_##op].fields[DTQ_F(op, field)].bits) - 1)
 
 /* ---- embedding ----------------------------------------------------------------------------------------------- */
 
@@ -88,7 +19,7 @@ static bool vector(const dtq_exec *x, uint64_t tensor, uint64_t none, size_t *wi
 static bool add_row(const dtq_exec *x, uint64_t table, size_t row, const char *what, uint32_t id, size_t width,
                     bool first, float *dst, float *scratch, dtq_error *e) {
     size_t rows = 0, columns = 0;
-    if (!shape_of(x, table, &rows, &columns, e)) {
+    if (!dtq_tensor_shape(x, table, &rows, &columns, e)) {
         return false;
     }
     if (columns != width) {
@@ -109,17 +40,17 @@ static bool add_row(const dtq_exec *x, uint64_t table, size_t row, const char *w
 }
 
 static bool host_embed(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
-    rows_of r;
+    dtq_rows r;
     size_t vocabulary = 0, width = 0;
     const uint64_t word = DTQ_GET(in, EMBED, word), position = DTQ_GET(in, EMBED, position);
     const uint64_t type = DTQ_GET(in, EMBED, type);
-    if (!rows_of_layer(x, DTQ_GET(in, EMBED, layer), &r, e) || !shape_of(x, word, &vocabulary, &width, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, EMBED, layer), &r, e) || !dtq_tensor_shape(x, word, &vocabulary, &width, e)) {
         return false;
     }
     if (x->input == NULL || x->input->tokens == NULL) {
         return dtq_fail(e, DTQ_BAD_INPUT, "the program takes token ids as its input, and there are none");
     }
-    float *dst = matrix(x, DTQ_GET(in, EMBED, dst), x->stream->seq, width, e);
+    float *dst = dtq_matrix(x, DTQ_GET(in, EMBED, dst), x->stream->seq, width, e);
     float *scratch = malloc(width * sizeof *scratch);
     bool ok = dst != NULL;
     if (ok && scratch == NULL) {
@@ -130,9 +61,9 @@ static bool host_embed(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
         const uint32_t segment = x->input->segments != NULL ? x->input->segments[id] : 0;
         float *to = dst + (size_t)id * width;
         ok = add_row(x, word, x->input->tokens[id], "vocabulary id", id, width, true, to, scratch, e) &&
-             (position == NONE(EMBED, position) ||
+             (position == DTQ_NONE(EMBED, position) ||
               add_row(x, position, id, "position", id, width, false, to, scratch, e)) &&
-             (type == NONE(EMBED, type) || add_row(x, type, segment, "segment", id, width, false, to, scratch, e));
+             (type == DTQ_NONE(EMBED, type) || add_row(x, type, segment, "segment", id, width, false, to, scratch, e));
     }
     free(scratch);
     return ok;
@@ -164,7 +95,7 @@ static void run_linear(const dtq_exec *x, linear_job *j) {
     dtq_parallel(x->threads, (j->outputs + STRIP - 1) / STRIP, linear_strips, j);
 }
 
-static bool linear_int8(dtq_exec *x, const rows_of *r, const dtq_linear_f32 *f, uint64_t tensor, dtq_error *e) {
+static bool linear_int8(dtq_exec *x, const dtq_rows *r, const dtq_linear_f32 *f, uint64_t tensor, dtq_error *e) {
     if (f->inputs > INT8_INPUTS_MAX) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "an int8 linear of %zu inputs; at most %d", f->inputs, INT8_INPUTS_MAX);
     }
@@ -200,15 +131,16 @@ static bool linear_int8(dtq_exec *x, const rows_of *r, const dtq_linear_f32 *f, 
 }
 
 static bool host_linear(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
-    rows_of r;
+    dtq_rows r;
     dtq_linear_f32 f = {0};
     const uint64_t weight = DTQ_GET(in, LINEAR, weight);
-    if (!rows_of_layer(x, DTQ_GET(in, LINEAR, layer), &r, e) || !shape_of(x, weight, &f.outputs, &f.inputs, e) ||
-        !vector(x, DTQ_GET(in, LINEAR, bias), NONE(LINEAR, bias), &f.outputs, &f.bias, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, LINEAR, layer), &r, e) ||
+        !dtq_tensor_shape(x, weight, &f.outputs, &f.inputs, e) ||
+        !dtq_vector(x, DTQ_GET(in, LINEAR, bias), DTQ_NONE(LINEAR, bias), &f.outputs, &f.bias, e)) {
         return false;
     }
-    f.src = matrix(x, DTQ_GET(in, LINEAR, src), x->stream->seq, f.inputs, e);
-    f.dst = f.src != NULL ? matrix(x, DTQ_GET(in, LINEAR, dst), x->stream->seq, f.outputs, e) : NULL;
+    f.src = dtq_matrix(x, DTQ_GET(in, LINEAR, src), x->stream->seq, f.inputs, e);
+    f.dst = f.src != NULL ? dtq_matrix(x, DTQ_GET(in, LINEAR, dst), x->stream->seq, f.outputs, e) : NULL;
     f.ids = r.ids;
     f.rows = r.rows;
     if (f.dst == NULL) {
@@ -238,17 +170,17 @@ static float float_of(uint64_t bits) {
 /* The result of an instruction on rows of one width; NULL (and an error) if it or *src, its operand, does not fit. */
 static float *rows_to_rows(const dtq_exec *x, uint64_t src_at, uint64_t dst_at, size_t width, const float **src,
                            dtq_error *e) {
-    *src = matrix(x, src_at, x->stream->seq, width, e);
-    return *src != NULL ? matrix(x, dst_at, x->stream->seq, width, e) : NULL;
+    *src = dtq_matrix(x, src_at, x->stream->seq, width, e);
+    return *src != NULL ? dtq_matrix(x, dst_at, x->stream->seq, width, e) : NULL;
 }
 
 static bool host_norm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
-    rows_of r;
+    dtq_rows r;
     size_t width = 0;
     const float *gamma, *beta;
-    if (!rows_of_layer(x, DTQ_GET(in, NORM, layer), &r, e) ||
-        !vector(x, DTQ_GET(in, NORM, gamma), UINT64_MAX, &width, &gamma, e) ||
-        !vector(x, DTQ_GET(in, NORM, beta), NONE(NORM, beta), &width, &beta, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, NORM, layer), &r, e) ||
+        !dtq_vector(x, DTQ_GET(in, NORM, gamma), UINT64_MAX, &width, &gamma, e) ||
+        !dtq_vector(x, DTQ_GET(in, NORM, beta), DTQ_NONE(NORM, beta), &width, &beta, e)) {
         return false;
     }
     const float *src;
@@ -262,11 +194,11 @@ static bool host_norm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 }
 
 static bool host_rmsnorm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
-    rows_of r;
+    dtq_rows r;
     size_t width = 0;
     const float *gamma;
-    if (!rows_of_layer(x, DTQ_GET(in, RMSNORM, layer), &r, e) ||
-        !vector(x, DTQ_GET(in, RMSNORM, gamma), UINT64_MAX, &width, &gamma, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, RMSNORM, layer), &r, e) ||
+        !dtq_vector(x, DTQ_GET(in, RMSNORM, gamma), UINT64_MAX, &width, &gamma, e)) {
         return false;
     }
     const float *src;
@@ -280,11 +212,12 @@ static bool host_rmsnorm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 }
 
 static bool host_rotary(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
-    rows_of r;
+    dtq_rows r;
     size_t positions = 0, head_dim = 0;
     const size_t width = DTQ_GET(in, ROTARY, width);
     const uint64_t table = DTQ_GET(in, ROTARY, table);
-    if (!rows_of_layer(x, DTQ_GET(in, ROTARY, layer), &r, e) || !shape_of(x, table, &positions, &head_dim, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, ROTARY, layer), &r, e) ||
+        !dtq_tensor_shape(x, table, &positions, &head_dim, e)) {
         return false;
     }
     if (positions < x->stream->seq || head_dim == 0 || head_dim % 2 != 0 || width % head_dim != 0) {
@@ -305,12 +238,12 @@ static bool host_rotary(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 }
 
 static bool host_affine(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
-    rows_of r;
+    dtq_rows r;
     size_t width = 0;
     const float *gain, *offset;
-    if (!rows_of_layer(x, DTQ_GET(in, AFFINE, layer), &r, e) ||
-        !vector(x, DTQ_GET(in, AFFINE, gain), UINT64_MAX, &width, &gain, e) ||
-        !vector(x, DTQ_GET(in, AFFINE, offset), NONE(AFFINE, offset), &width, &offset, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, AFFINE, layer), &r, e) ||
+        !dtq_vector(x, DTQ_GET(in, AFFINE, gain), UINT64_MAX, &width, &gain, e) ||
+        !dtq_vector(x, DTQ_GET(in, AFFINE, offset), DTQ_NONE(AFFINE, offset), &width, &offset, e)) {
         return false;
     }
     const float *src;
@@ -326,10 +259,10 @@ static bool host_affine(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 }
 
 static bool host_act(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
-    rows_of r;
+    dtq_rows r;
     const size_t width = DTQ_GET(in, ACT, width);
     const uint64_t kind = DTQ_GET(in, ACT, kind);
-    if (!rows_of_layer(x, DTQ_GET(in, ACT, layer), &r, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, ACT, layer), &r, e)) {
         return false;
     }
     if (kind > DTQ_ACT_SILU) {
@@ -346,24 +279,24 @@ static bool host_act(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 }
 
 /* The rows of the two operands and the result of an element-wise instruction; false after an error. */
-static bool pair_of_rows(dtq_exec *x, const dtq_instr *in, rows_of *r, const float **a, const float **b, float **dst,
+static bool pair_of_rows(dtq_exec *x, const dtq_instr *in, dtq_rows *r, const float **a, const float **b, float **dst,
                          dtq_error *e) {
     _Static_assert(DTQ_F(ADD, a) == DTQ_F(MUL, a) && DTQ_F(ADD, b) == DTQ_F(MUL, b) &&
                        DTQ_F(ADD, dst) == DTQ_F(MUL, dst) && DTQ_F(ADD, width) == DTQ_F(MUL, width) &&
                        DTQ_F(ADD, layer) == DTQ_F(MUL, layer),
                    "host.add and host.mul have the same fields");
     const size_t width = DTQ_GET(in, ADD, width);
-    if (!rows_of_layer(x, DTQ_GET(in, ADD, layer), r, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, ADD, layer), r, e)) {
         return false;
     }
-    *a = matrix(x, DTQ_GET(in, ADD, a), x->stream->seq, width, e);
-    *b = *a != NULL ? matrix(x, DTQ_GET(in, ADD, b), x->stream->seq, width, e) : NULL;
-    *dst = *b != NULL ? matrix(x, DTQ_GET(in, ADD, dst), x->stream->seq, width, e) : NULL;
+    *a = dtq_matrix(x, DTQ_GET(in, ADD, a), x->stream->seq, width, e);
+    *b = *a != NULL ? dtq_matrix(x, DTQ_GET(in, ADD, b), x->stream->seq, width, e) : NULL;
+    *dst = *b != NULL ? dtq_matrix(x, DTQ_GET(in, ADD, dst), x->stream->seq, width, e) : NULL;
     return *dst != NULL;
 }
 
 static bool host_add(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
-    rows_of r;
+    dtq_rows r;
     const float *a, *b;
     float *dst;
     const size_t width = DTQ_GET(in, ADD, width);
@@ -380,7 +313,7 @@ static bool host_add(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 }
 
 static bool host_mul(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
-    rows_of r;
+    dtq_rows r;
     const float *a, *b;
     float *dst;
     const size_t width = DTQ_GET(in, MUL, width);
@@ -400,7 +333,7 @@ static bool host_mul(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 
 typedef struct {
     const dtq_kernels *kernels;
-    const rows_of *rows;
+    const dtq_rows *rows;
     const uint8_t *bits; /* [slots] of the operand */
     uint32_t first, end; /* slots that have the operand */
     uint32_t seq, heads;
@@ -462,9 +395,9 @@ static bool quant_classes(const quant *q, float *largest, int8_t *scratch, dtq_e
 }
 
 static bool host_quant(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
-    rows_of r;
+    dtq_rows r;
     const uint64_t operand = DTQ_GET(in, QUANT, operand);
-    if (!rows_of_layer(x, DTQ_GET(in, QUANT, layer), &r, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, QUANT, layer), &r, e)) {
         return false;
     }
     if (operand > DTQ_V) {
@@ -475,10 +408,10 @@ static bool host_quant(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     const uint32_t heads = operand == DTQ_Q ? l->heads : l->kv_heads, seq = x->stream->seq;
     const size_t width = (size_t)heads * l->head_dim;
     const bool classes = operand == DTQ_V && !l->causal;
-    const float *src = matrix(x, DTQ_GET(in, QUANT, src), seq, width, e);
+    const float *src = dtq_matrix(x, DTQ_GET(in, QUANT, src), seq, width, e);
     float *scales = src == NULL ? NULL
-                    : classes   ? matrix(x, scales_at[operand], 2, width, e)
-                                : matrix(x, scales_at[operand], heads, seq, e);
+                    : classes   ? dtq_matrix(x, scales_at[operand], 2, width, e)
+                                : dtq_matrix(x, scales_at[operand], heads, seq, e);
     if (scales == NULL) {
         return false;
     }
@@ -517,14 +450,14 @@ static bool host_quant(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 enum { POOL_MEAN, POOL_FIRST, POOL_LAST };
 
 static bool host_pool(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
-    rows_of r;
+    dtq_rows r;
     const size_t width = DTQ_GET(in, POOL, width);
     const uint64_t kind = DTQ_GET(in, POOL, kind);
-    if (!rows_of_layer(x, DTQ_GET(in, POOL, layer), &r, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, POOL, layer), &r, e)) {
         return false;
     }
-    const float *src = matrix(x, DTQ_GET(in, POOL, src), x->stream->seq, width, e);
-    float *dst = src != NULL ? matrix(x, DTQ_GET(in, POOL, dst), 1, width, e) : NULL;
+    const float *src = dtq_matrix(x, DTQ_GET(in, POOL, src), x->stream->seq, width, e);
+    float *dst = src != NULL ? dtq_matrix(x, DTQ_GET(in, POOL, dst), 1, width, e) : NULL;
     if (dst == NULL) {
         return false;
     }
@@ -559,8 +492,8 @@ static bool host_pool(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 
 static bool host_normalize(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     const size_t width = DTQ_GET(in, NORMALIZE, width);
-    const float *src = matrix(x, DTQ_GET(in, NORMALIZE, src), 1, width, e);
-    float *dst = src != NULL ? matrix(x, DTQ_GET(in, NORMALIZE, dst), 1, width, e) : NULL;
+    const float *src = dtq_matrix(x, DTQ_GET(in, NORMALIZE, src), 1, width, e);
+    float *dst = src != NULL ? dtq_matrix(x, DTQ_GET(in, NORMALIZE, dst), 1, width, e) : NULL;
     if (dst == NULL) {
         return false;
     }
@@ -575,7 +508,7 @@ static bool host_normalize(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 /* ---- dispatch ------------------------------------------------------------------------------------------------ */
 
 bool dtq_host_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
-    static bool (*const table[DTQ_OP_COUNT])(dtq_exec *, const dtq_instr *, dtq_error *) = {
+    static dtq_host_op *const table[DTQ_OP_COUNT] = {
         [DTQ_OP_EMBED] = host_embed,     [DTQ_OP_LINEAR] = host_linear,
         [DTQ_OP_NORM] = host_norm,       [DTQ_OP_ACT] = host_act,
         [DTQ_OP_ADD] = host_add,         [DTQ_OP_QUANT] = host_quant,
@@ -586,5 +519,6 @@ bool dtq_host_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     if (in->op >= DTQ_OP_COUNT || table[in->op] == NULL) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %u is not the host's", in->op);
     }
-    return table[in->op](x, in, e);
+    dtq_host_op *const other = dtq_scheme_ops_of(x)->host[in->op];
+    return (other != NULL ? other : table[in->op])(x, in, e);
 }

@@ -5,6 +5,7 @@
 
 #include "runtime/exec.h"
 #include "runtime/numerics/noise.h"
+#include "runtime/numerics/scheme_ops.h"
 
 /* A layer whose operands the host has made. */
 typedef struct {
@@ -32,11 +33,25 @@ static void scatter(dtq_exec *x, const dtq_layer *l, const uint32_t *ids, const 
     }
 }
 
+/* By the scheme of the program, or in float32. */
+static bool attend_by_scheme(dtq_exec *x, const pending *p, const dtq_attention *a, dtq_error *e) {
+    const dtq_scheme_ops *ops = dtq_scheme_ops_of(x);
+    if (ops->attend == NULL) {
+        return x->exact ? dtq_attention_fp32(a, e) : dtq_attention_ref(a, e);
+    }
+    dtq_effects *effects = x->effects != NULL ? &x->effects[p->layer] : NULL;
+    if (effects != NULL) {
+        *effects = (dtq_effects){a->keys, a->heads, 1, 1, 0, 0};
+    }
+    return ops->attend(x, p->layer, p->src, a, effects, e);
+}
+
 static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
     const dtq_layer *l = &x->stream->layers[p->layer];
     const dtq_slots *t = &x->slots[p->layer];
-    const uint32_t n = x->exact ? x->stream->seq : l->slots;
-    const uint32_t queries = x->exact && !l->cached ? n : dtq_queries(l); /* exact: the last slots */
+    const uint32_t n = t->left;
+    const uint32_t all = x->exact && !l->cached ? n : dtq_queries(l); /* exact: the last slots */
+    const uint32_t queries = all < n ? all : n;
     const size_t q_width = (size_t)l->heads * l->head_dim, kv_width = (size_t)l->kv_heads * l->head_dim;
     float *floats = malloc(n * (2 * q_width + 2 * kv_width) * sizeof *floats);
     uint64_t *importance = malloc(n * sizeof *importance);
@@ -55,7 +70,7 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
         .kv_heads = l->kv_heads,
         .head_dim = l->head_dim,
         .first_key = x->exact ? 0 : dtq_first_key(l),
-        .keys = x->exact ? n : dtq_keys(l),
+        .keys = x->exact || n < l->slots ? n : dtq_keys(l),
         .first_query = x->exact ? n - queries : dtq_first_query(l),
         .queries = queries,
         .causal = l->causal != 0,
@@ -70,7 +85,7 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
         .importance = x->exact ? NULL : importance,
     };
     const bool disturbed = x->noise == NULL || dtq_noise_add(x->noise, p->layer, &a, q, k, v, e);
-    const bool ok = disturbed && (x->exact ? dtq_attention_fp32(&a, e) : dtq_attention_ref(&a, e));
+    const bool ok = disturbed && attend_by_scheme(x, p, &a, e);
     if (ok) {
         if (!x->exact) {
             if (l->cached) {
@@ -93,7 +108,7 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
 }
 
 /* Notes where an operand of attention stands; the reference quantises it itself. */
-static bool note_operand(const dtq_exec *x, const dtq_instr *in, pending *p, dtq_error *e) {
+static bool note_operand(dtq_exec *x, const dtq_instr *in, pending *p, dtq_error *e) {
     const uint64_t layer = DTQ_GET(in, QUANT, layer), operand = DTQ_GET(in, QUANT, operand);
     const uint64_t src = DTQ_GET(in, QUANT, src);
     if (layer >= x->stream->layer_count || operand > DTQ_V || !x->slots[layer].ready) {
@@ -118,10 +133,11 @@ static bool note_operand(const dtq_exec *x, const dtq_instr *in, pending *p, dtq
         x->observer(x->user, (uint32_t)layer, (dtq_operand)operand, (const float *)(const void *)(x->dram + src),
                     x->stream->seq, (uint32_t)width);
     }
-    return true;
+    dtq_host_op *const prepare = dtq_scheme_ops_of(x)->host[DTQ_OP_QUANT];
+    return prepare == NULL || prepare(x, in, e);
 }
 
-bool dtq_run_ref(dtq_exec *x, dtq_error *e) {
+static bool run(dtq_exec *x, dtq_error *e) {
     const dtq_stream *s = x->stream;
     pending p = {0};
     for (size_t i = 0; i < s->count; i++) {
@@ -147,4 +163,19 @@ bool dtq_run_ref(dtq_exec *x, dtq_error *e) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "the stream ends before the operands of layer %u are complete", p.layer);
     }
     return true;
+}
+
+bool dtq_run_ref(dtq_exec *x, dtq_error *e) {
+    const dtq_scheme_ops *ops = dtq_scheme_ops_of(x);
+    if (ops->tells) {
+        x->effects = calloc(x->stream->layer_count + 1u, sizeof *x->effects);
+        if (x->effects == NULL) {
+            return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the effects of %u layers", x->stream->layer_count);
+        }
+    }
+    const bool ok = run(x, e);
+    if (ops->close != NULL) {
+        ops->close(x);
+    }
+    return ok;
 }

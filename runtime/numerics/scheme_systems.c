@@ -57,6 +57,19 @@ static dtq_effects effects_of(const dtq_tally *t) {
                          .refetched = t->rows > 0 ? (double)t->refetched / (double)t->rows : 0};
 }
 
+/* Of a causal model: the tokens whose keys are not in this layer. */
+static bool note_gone(dtq_exec *x, const run_state *s, uint32_t layer, dtq_error *e) {
+    const size_t seq = x->stream->seq;
+    if (x->gone == NULL) {
+        x->gone = calloc(x->stream->layer_count, seq);
+    }
+    if (x->gone == NULL) {
+        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the tokens of a layer");
+    }
+    memcpy(x->gone + layer * seq, s->cascade.token_gone, seq);
+    return true;
+}
+
 /* Prunes, and tells the next layer which tokens are left: of a causal model all rows, as each is one that predicts. */
 static bool enter_next(dtq_exec *x, run_state *s, uint32_t layer, const dtq_attention *a, dtq_error *e) {
     dtq_cascade *c = &s->cascade;
@@ -86,7 +99,9 @@ static bool attend(dtq_exec *x, uint32_t layer, const uint64_t src[3], const dtq
     (void)src;
     run_state *s = state_of(x, a, e);
     dtq_tally t;
-    if (s == NULL || !dtq_attention_system(s->kind, &s->params, a, &s->cascade, &t, e)) {
+    const bool keys_leave = s != NULL && s->kind == DTQ_SYSTEM_spatten && a->causal;
+    if (s == NULL || (keys_leave && !note_gone(x, s, layer, e)) ||
+        !dtq_attention_system(s->kind, &s->params, a, &s->cascade, &t, e)) {
         return false;
     }
     *effects = effects_of(&t);

@@ -13,6 +13,7 @@
 #include "runtime/numerics/kernels.h"
 #include "runtime/numerics/parallel.h"
 #include "runtime/numerics/rotary.h"
+#include "runtime/numerics/weights_coded.h"
 
 #include "runtime/hash.h"
 
@@ -26,6 +27,7 @@ typedef struct {
 typedef struct {
     float *floats; /* owned; NULL where the file serves */
     dtq_weight_i8 *int8;
+    dtq_coded_weight *coded; /* a list: what schemes made of it */
 } made;
 
 struct dtq_weights {
@@ -137,6 +139,10 @@ static void free_int8(dtq_weight_i8 *q) {
     }
 }
 
+dtq_coded_weight **dtq_weights_coded_list(dtq_weights *w, uint64_t tensor) {
+    return &w->made[tensor].coded;
+}
+
 void dtq_weights_close(dtq_weights *w) {
     if (w == NULL) {
         return;
@@ -149,6 +155,7 @@ void dtq_weights_close(dtq_weights *w) {
     for (size_t i = 0; w->made != NULL && i < w->program->tensor_count; i++) {
         free(w->made[i].floats);
         free_int8(w->made[i].int8);
+        dtq_coded_weight_free(w->made[i].coded);
     }
     free(w->files);
     free(w->made);

@@ -55,8 +55,8 @@ extern const dtq_system_info dtq_system_table[DTQ_SYSTEM_KINDS];
 /** All parameters of `kind` at their defaults. */
 void dtq_system_init(dtq_system_kind kind, dtq_system_params *out);
 
-/** The scheme of arithmetic that a program for the system carries: all of its parameters, so that the program alone says
- *  what it computes and what that takes. */
+/** The scheme of arithmetic that a program for the system carries: all of its parameters, so that the program alone
+ * says what it computes and what that takes. */
 dtq_scheme dtq_system_scheme(dtq_system_kind kind, const dtq_system_params *p);
 /** Its inverse; false for schemes that are no system's. */
 bool dtq_scheme_system(const dtq_scheme *s, dtq_system_kind *kind, dtq_system_params *p);

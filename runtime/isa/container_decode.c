@@ -1,272 +1,14 @@
-/* Programs as files: the sections of ISA.md, "Container". All numbers little-endian. */
+/* Programs from files: the sections of ISA.md, "Container", every bound checked. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/hash.h"
+#include "runtime/isa/container.h"
 #include "runtime/isa/program.h"
 
-/* Order of the sections in a file: the first five once, the last four for each stream. */
-enum { PROGRAM, MACHINE, STRINGS, FILES, TENSORS, STREAM, LAYERS, TEXT, SOURCES, SECTION_KINDS };
 static const char *const section_names[SECTION_KINDS] = {"PROGRAM", "MACHINE", "STRINGS", "FILES",  "TENSORS",
                                                          "STREAM",  "LAYERS",  "TEXT",    "SOURCES"};
-/* The first byte of a layer: which tables follow, or what they are. */
-enum {
-    LAYER_IDS = 1u << DTQ_OPERANDS,              /* ids follow */
-    LAYER_ALL_TOKENS = 1u << (DTQ_OPERANDS + 1), /* ids are 0, 1, 2, ... */
-    LAYER_ROLES = 1u << (DTQ_OPERANDS + 2),      /* muted, key_only and cached follow, not all of them 0 */
-    LAYER_AGAIN = 1u << 7,                       /* the layer before once more; nothing follows */
-    LAYER_KNOWN = LAYER_IDS - 1 + LAYER_IDS + LAYER_ALL_TOKENS + LAYER_ROLES
-};
-enum {
-    STREAM_KINDS = SECTION_KINDS - STREAM,
-    HEADER_BYTES = 40,
-    ENTRY_BYTES = 24,
-    CHECKED_FROM = 24, /* the checksum covers what follows it */
-    SOURCE_BYTES = 40,
-    LAYER_BYTES_LEAST = 1
-};
-
-/* ---- writing ---- */
-
-typedef struct {
-    uint8_t *data;
-    size_t bytes, room;
-    bool failed; /* no memory: later writes do nothing */
-} sink;
-
-static uint8_t *reserve(sink *s, size_t bytes) {
-    if (!s->failed && s->room - s->bytes < bytes) {
-        size_t room = 2 * s->room + bytes + 4096;
-        uint8_t *data = realloc(s->data, room);
-        if (data) {
-            s->data = data;
-            s->room = room;
-        } else {
-            s->failed = true;
-        }
-    }
-    if (s->failed)
-        return NULL;
-    s->bytes += bytes;
-    return s->data + s->bytes - bytes;
-}
-
-static void store_le(uint8_t *at, uint64_t value, unsigned bytes) {
-    for (unsigned i = 0; i < bytes; i++)
-        at[i] = (uint8_t)(value >> 8 * i);
-}
-
-static void put(sink *s, uint64_t value, unsigned bytes) {
-    uint8_t *at = reserve(s, bytes);
-    if (at)
-        store_le(at, value, bytes);
-}
-
-static void put_float(sink *s, float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    put(s, bits, 4);
-}
-
-static void put_string(sink *s, const char *text) {
-    size_t length = strlen(text);
-    put(s, length, 4);
-    uint8_t *at = reserve(s, length);
-    if (at && length)
-        memcpy(at, text, length);
-}
-
-static void put_machine(sink *s, const dtq_machine *m) {
-    put_string(s, m->name);
-    put(s, dtq_machine_param_count, 4);
-    for (size_t i = 0; i < dtq_machine_param_count; i++) {
-        uint64_t bits; /* of a double or an uint64_t */
-        memcpy(&bits, (const char *)m + dtq_machine_params[i].offset, sizeof bits);
-        put(s, bits, 8);
-    }
-}
-
-static void put_tensor(sink *s, const dtq_tensor *t) {
-    put_string(s, t->name);
-    put(s, t->file, 4);
-    put(s, t->offset, 8);
-    put(s, t->shape[0], 4);
-    put(s, t->shape[1], 4);
-    put(s, t->stride, 4);
-    put(s, t->dtype, 1);
-    put(s, t->transposed, 1);
-    put(s, t->seed, 8);
-    put_float(s, t->mean);
-    put_float(s, t->scale);
-    put(s, t->scales, 8);
-    put(s, t->zeros, 8);
-    put(s, t->by_rows, 1);
-}
-
-static void put_stream(sink *s, const dtq_stream *t) {
-    put(s, t->dram_bytes, 8);
-    put(s, t->input, 1);
-    put(s, t->output, 1);
-    for (unsigned i = 0; i < 3; i++)
-        put(s, t->input_at[i], 8);
-    put(s, t->output_at, 8);
-    put(s, t->output_width, 4);
-    put(s, t->static_cycles, 8);
-}
-
-static bool counts_up(const uint32_t *ids, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++)
-        if (ids[i] != i)
-            return false;
-    return true;
-}
-
-static void put_layer(sink *s, const dtq_layer *l, const dtq_layer *before) {
-    if (before && dtq_layer_same(l, before)) {
-        put(s, LAYER_AGAIN, 1);
-        return;
-    }
-    unsigned tables = !l->ids ? 0 : counts_up(l->ids, l->slots) ? LAYER_ALL_TOKENS : LAYER_IDS;
-    for (unsigned o = 0; o < DTQ_OPERANDS; o++)
-        tables |= l->bits[o] ? 1u << o : 0;
-    bool roles = l->muted || l->key_only || l->cached;
-    tables |= roles ? LAYER_ROLES : 0;
-    put(s, tables, 1);
-    const uint32_t counts[] = {l->slots, l->high, l->heads, l->kv_heads, l->head_dim};
-    for (unsigned i = 0; i < 5; i++)
-        put(s, counts[i], 4);
-    if (roles) {
-        put(s, l->muted, 4);
-        put(s, l->key_only, 4);
-        put(s, l->cached, 1);
-    }
-    put(s, l->causal, 1);
-    put(s, l->order, 1);
-    put(s, l->importance, 1);
-    put(s, l->prob_bits, 1);
-    const uint64_t places[] = {l->q, l->k, l->v, l->q_scale, l->k_scale, l->v_scale, l->out, l->importance_at};
-    for (unsigned i = 0; i < 8; i++)
-        put(s, places[i], 8);
-    put(s, l->pinned_count, 4);
-    for (uint32_t i = 0; i < l->pinned_count; i++)
-        put(s, l->pinned[i], 4);
-    for (unsigned o = 0; o < DTQ_OPERANDS; o++) { /* a bit a slot: 1 is eight bits */
-        if (!l->bits[o])
-            continue;
-        for (uint32_t i = 0; i < l->slots; i += 8) {
-            unsigned byte = 0;
-            for (uint32_t b = 0; b < 8 && i + b < l->slots; b++)
-                byte |= (l->bits[o][i + b] == 8 ? 1u : 0) << b;
-            put(s, byte, 1);
-        }
-    }
-    for (uint32_t i = 0; (tables & LAYER_IDS) && i < l->slots; i++)
-        put(s, l->ids[i], 4);
-}
-
-static void put_source(sink *s, const dtq_source *o) {
-    const uint32_t words[] = {o->op,   o->file, o->line, o->col,      o->layer,
-                              o->head, o->row,  o->rows, o->tile_col, o->tile_cols};
-    for (unsigned i = 0; i < SOURCE_BYTES / 4; i++)
-        put(s, words[i], 4);
-}
-
-/* Writes section `kind` (of stream `t` for the last four). */
-static bool put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsigned kind, dtq_error *e) {
-    switch (kind) {
-    case PROGRAM:
-        put_string(s, p->model ? p->model : "");
-        put_string(s, p->tokenizer ? p->tokenizer : "");
-        put(s, p->lower_case, 1);
-        put(s, p->vocabulary, 4);
-        put(s, p->positions, 4);
-        return true;
-    case MACHINE:
-        put_machine(s, &p->machine);
-        return true;
-    case STRINGS:
-        put(s, p->string_count, 4);
-        for (size_t i = 0; i < p->string_count; i++)
-            put_string(s, p->strings[i]);
-        return true;
-    case FILES:
-        put(s, p->file_count, 4);
-        for (size_t i = 0; i < p->file_count; i++) {
-            put_string(s, p->files[i].path);
-            put(s, p->files[i].bytes, 8);
-            put(s, p->files[i].hash, 8);
-        }
-        return true;
-    case TENSORS:
-        put(s, p->tensor_count, 4);
-        for (size_t i = 0; i < p->tensor_count; i++)
-            put_tensor(s, &p->tensors[i]);
-        return true;
-    case STREAM:
-        put_stream(s, t);
-        return true;
-    case LAYERS:
-        put(s, t->layer_count, 4);
-        for (uint32_t i = 0; i < t->layer_count; i++)
-            put_layer(s, &t->layers[i], i ? &t->layers[i - 1] : NULL);
-        return true;
-    case TEXT:
-        for (size_t i = 0; i < t->count; i++) {
-            uint8_t *at = reserve(s, DTQ_INSTR_BYTES);
-            if (at && !dtq_encode(&t->instrs[i], at, e))
-                return false;
-        }
-        return true;
-    default: /* SOURCES */
-        for (size_t i = 0; t->sources && i < t->count; i++)
-            put_source(s, &t->sources[i]);
-        return true;
-    }
-}
-
-bool dtq_program_encode(const dtq_program *p, uint8_t **out, size_t *out_bytes, dtq_error *e) {
-    *out = NULL;
-    *out_bytes = 0;
-    if (!dtq_program_check(p, e))
-        return false;
-    sink s = {0};
-    size_t sections = STREAM + STREAM_KINDS * p->stream_count;
-    size_t table = HEADER_BYTES;
-    reserve(&s, HEADER_BYTES + ENTRY_BYTES * sections);
-    for (size_t i = 0; i < sections; i++) {
-        const dtq_stream *t = i < STREAM ? NULL : &p->streams[(i - STREAM) / STREAM_KINDS];
-        unsigned kind = (unsigned)(t ? STREAM + (i - STREAM) % STREAM_KINDS : i);
-        size_t start = s.bytes;
-        if (!put_section(&s, p, t, kind, e)) {
-            free(s.data);
-            return false;
-        }
-        if (s.failed)
-            break;
-        uint8_t *entry = s.data + table + ENTRY_BYTES * i;
-        store_le(entry, kind, 4);
-        store_le(entry + 4, t ? t->seq : 0, 4);
-        store_le(entry + 8, start, 8);
-        store_le(entry + 16, s.bytes - start, 8);
-    }
-    if (s.failed) {
-        free(s.data);
-        return dtq_fail(e, DTQ_NO_MEMORY, "no memory for the program file");
-    }
-    memcpy(s.data, "DTQP", 4);
-    store_le(s.data + 4, DTQ_CONTAINER_VERSION, 4);
-    store_le(s.data + 8, s.bytes, 8);
-    store_le(s.data + 24, p->target_hash, 8);
-    store_le(s.data + 32, sections, 4);
-    store_le(s.data + 36, 0, 4);
-    store_le(s.data + 16, dtq_fnv1a(DTQ_FNV1A_START, s.data + CHECKED_FROM, s.bytes - CHECKED_FROM), 8);
-    *out = s.data;
-    *out_bytes = s.bytes;
-    return true;
-}
-
-/* ---- reading ---- */
 
 /* The unread part of a section. Reading past its end gives zeros and sets `bad`. */
 typedef struct {
@@ -342,6 +84,16 @@ static void *get_array(cursor *c, dtq_pool *pool, size_t count, size_t size) {
     if (!array)
         c->bad = true;
     return array;
+}
+
+static bool get_scheme(cursor *c, dtq_pool *pool, dtq_scheme *scheme, dtq_error *e) {
+    char why[256];
+    const char *text = get_string(c, pool);
+    if (!text)
+        return true; /* the section is marked */
+    if (!dtq_scheme_parse(text, scheme, why, sizeof why))
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "section PROGRAM: %s: recompile the model with this build", why);
+    return scheme->kind != DTQ_SCHEME_MIXED || dtq_fail(e, DTQ_BAD_PROGRAM, "section PROGRAM says the default scheme");
 }
 
 static bool get_machine(cursor *c, dtq_machine *m, dtq_error *e) {
@@ -495,7 +247,7 @@ static bool get_section(cursor *c, dtq_pool *pool, dtq_program *p, dtq_stream *t
         p->lower_case = get8(c);
         p->vocabulary = get32(c);
         p->positions = get32(c);
-        return true;
+        return left(c) == 0 || get_scheme(c, pool, &p->scheme, e);
     case MACHINE:
         return get_machine(c, &p->machine, e);
     case STRINGS:

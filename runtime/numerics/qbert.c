@@ -1,0 +1,16 @@
+/* Q-BERT: "Hessian Based Ultra Low Precision Quantization of BERT" (Shen et al., AAAI 2020, arXiv 1909.05840): weights
+ * in few bits, each group of outputs with its own range; activations at 8 bits. NUMERICS.md, "Q-BERT". */
+#include "runtime/numerics/per_tensor.h"
+#include "runtime/numerics/scheme_ops.h"
+
+static bool linear(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    const double *values = x->program->scheme.values;
+    const dtq_per_tensor_form form = {(unsigned)values[DTQ_SCHEME_PARAM(QBERT, weight_bits)],
+                                      (size_t)values[DTQ_SCHEME_PARAM(QBERT, groups)], DTQ_CODES_RANGE, false};
+    return dtq_per_tensor_linear(x, in, &form, e);
+}
+
+const dtq_scheme_ops dtq_qbert_ops = {
+    .attend = dtq_per_tensor_attend,
+    .host = {[DTQ_OP_EMBED] = dtq_per_tensor_embed, [DTQ_OP_LINEAR] = linear, [DTQ_OP_QUANT] = dtq_per_tensor_operand},
+};
