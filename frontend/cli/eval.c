@@ -196,6 +196,13 @@ static bool drop_rows(eval_job *j, bool wanted[EVAL_ROWS]) {
     return true;
 }
 
+/* The experiment disturbs tokens by the importance that the arrays measure. */
+static bool check_noise_target(const eval_job *j) {
+    return !given(j->session, OPT_noise) || j->source.target.is_machine ||
+           usage_error(j->session, "--noise is of targets of kind vssa and systolic; %s is of kind %s",
+                       j->source.target.name, j->source.target.kind);
+}
+
 static bool run_table(eval_job *j, bool wanted[EVAL_ROWS]) {
     if (!drop_rows(j, wanted))
         return false;
@@ -222,7 +229,7 @@ bool command_eval(session *s) {
         return usage_error(s, "there is nothing to measure on: --data names a file");
     if (!choose_task(&j) || !check_noise_options(s, j.task) ||
         !host_code_check(s, value(s, OPT_eval_engine)->word == EVAL_HOST) || !choose_rows(s, wanted) ||
-        !open_encoder(&j) || !check_scheme(&j, wanted) || !eval_read(&j))
+        !open_encoder(&j) || !check_scheme(&j, wanted) || !check_noise_target(&j) || !eval_read(&j))
         return false;
     return given(s, OPT_noise) ? eval_noise(&j) : run_table(&j, wanted);
 }

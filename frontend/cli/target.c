@@ -46,7 +46,7 @@ static bool list(session *s) {
                m->top_clock_ghz, m->dram_gb_per_s, (int)length, drain);
     }
     if (others)
-        printf("\n%-16s %-8s %6s  %s\n", "for --compare", "kind", "GHz", "what it is");
+        printf("\n%-16s %-8s %6s  %s\n", "other systems", "kind", "GHz", "what it is");
     for (size_t i = 0; i < count; i++)
         if (!targets[i].is_machine)
             printf("%-16s %-8s %6g  %s\n", names[i], targets[i].kind, targets[i].params.common.top_clock_ghz,
