@@ -266,8 +266,8 @@ bool command_generate(session *s) {
     if (!given(s, OPT_prompt))
         return usage_error(s, "give a text to go on from (--text)");
     generation g = {.session = s};
-    bool ok = open_source(&g) && check_model(&g) && read_prompt(&g) &&
-              make_programs(&g) && open_engine(&g) && write_tokens(&g);
+    bool ok = open_source(&g) && check_model(&g) && read_prompt(&g) && make_programs(&g) && open_engine(&g) &&
+              write_tokens(&g);
     if (ok && given(s, OPT_json))
         print_json(&g);
     else if (ok)
