@@ -58,6 +58,7 @@ void price_spatten(const dtq_system_spatten *p, const attention_workload *w, sys
                                                 p->heads_pruned_mean, p->heads_pruned_first);
         const system_measured *run = l->measured;
         const double n = tokens, d = l->head_dim, h = run ? run->heads : planned;
+        const double queries = run && l->causal ? w->seq : n; /* rows of a causal model go on without their keys */
         const double kept = run ? run->survivors : p->values_kept,
                      wanted = run ? run->refetched : p->dram_refetch_share;
         const double parallel = fmax(1, floor((double)p->multipliers_per_side / d)); /* keys a cycle */
@@ -69,8 +70,8 @@ void price_spatten(const dtq_system_spatten *p, const attention_workload *w, sys
         const double second = transactions(p, fetched, (double)p->dram_refetch_bits);
         const double dram = 2 * (ceil(first / channels) + share * ceil(second / channels)); /* keys and values */
         const double again = 1 + share;
-        c->qk_cycles += h * n * batches * again;
-        c->pv_cycles += h * n * batches * again; /* under Q.K^T, at the same pace */
+        c->qk_cycles += h * queries * batches * again;
+        c->pv_cycles += h * queries * batches * again; /* under Q.K^T, at the same pace */
         c->latency_cycles += (double)p->pipeline_latency_cycles + batches;
         c->dram_cycles += h * dram;
         const uint32_t next = i + 1 < w->layer_count ? tokens_of(p, w, i + 1) : tokens;
@@ -78,7 +79,7 @@ void price_spatten(const dtq_system_spatten *p, const attention_workload *w, sys
             c->topk_cycles += selection(p, tokens, next, parallel);
             c->topk_elements += 4.0 * n; /* a quick-select compares three to four times as many elements as there are */
         }
-        const double rows = n * h * again;
+        const double rows = queries * h * again;
         c->macs += rows * n * d * (1 + kept);
         c->probabilities += rows * n;
         c->topk_elements += rows * n; /* importance; local pruning of values compares as many */

@@ -9,9 +9,10 @@ static const char *base_name(const char *path) {
     return slash ? slash + 1 : path;
 }
 
-static const char *engine_name(const session *s) {
+static const char *engine_name(const eval_job *j) {
+    const session *s = j->session;
     static const char *const names[] = {"host", "sim", "ref"};
-    if (given(s, OPT_noise))
+    if (given(s, OPT_noise) || !j->source.target.is_machine)
         return names[EVAL_REF];
     return names[value(s, OPT_eval_engine)->word];
 }
@@ -60,7 +61,7 @@ void eval_print_heading(const eval_job *j, FILE *out) {
     else
         fprintf(out, "%zu tokens in %zu window%s of %.1f", d->scored, d->samples, d->samples == 1 ? "" : "s",
                 d->tokens);
-    fprintf(out, "; engine %s, linear %s\n\n", engine_name(s), linear_name(s));
+    fprintf(out, "; engine %s, linear %s\n\n", engine_name(j), linear_name(s));
 }
 
 static void print_table(const eval_job *j, const eval_row *const *shown, size_t count) {
@@ -99,7 +100,7 @@ void eval_put_heading(json_writer *w, const eval_job *j, const char *schema) {
     json_int(w, "texts", (int64_t)j->data.texts);
     json_real(w, "tokens_per_text", j->data.tokens);
     json_real(w, "scored_tokens", j->task->read ? NAN : (double)j->data.scored);
-    json_str(w, "engine", engine_name(s));
+    json_str(w, "engine", engine_name(j));
     json_str(w, "linear", linear_name(s));
     json_str(w, "policy", j->source.policy->name);
 }

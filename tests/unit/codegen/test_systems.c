@@ -340,6 +340,10 @@ START_TEST(measured_shares_are_priced) {
     expect_near(c.qk_cycles, 2 * 100 * 13 + 50 * 7 * 1.5);
     expect_near(c.macs, 2 * 10000 * 64 * 2 + 1.5 * 2500 * 64 * 1.25);
     ck_assert_double_gt(c.topk_cycles, 0);
+    const attention_layer causal[] = {{.heads = 2, .head_dim = 64, .causal = true, .measured = &run}};
+    c = price(DTQ_SYSTEM_spatten, &p, 100, causal, 1);
+    expect_near(c.qk_cycles, 100 * 7 * 1.5); /* all rows, 50 keys */
+    expect_near(c.macs, 1.5 * 100 * 50 * 64 * 1.25);
 }
 END_TEST
 
