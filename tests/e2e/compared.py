@@ -122,34 +122,47 @@ def check(problem, system):
         raise Failure(f"{what}: no energy")
 
 
-ENCODER = """name: small
+MODEL = """name: small
 tokens: 16
 transformer: {layers: %d, hidden: 32, heads: 4, ffn: 64, activation: gelu, norm: post, positions: 64, vocabulary: 100,
-  pooling: mean}
-weights: {seed: 5}
+  causal: %s}
+weights: {seed: %d}
 """
 
 
 def check_cascade(rng):
-    """Tokens and heads of every layer, from the model and from its program, whose bits are the same."""
+    """Tokens and heads of every layer, from the model and from its program, whose bits are the same; which tokens, by the
+    importance that the layers before tell; and rows of zeros for those that have left an encoder."""
     layers, tokens = int(rng.integers(2, 9)), int(rng.integers(2, 60))
     mean, whole = (round(float(x), 3) for x in rng.uniform(0, (0.6, 0.5)))
     first = round(float(rng.uniform(0, mean)), 3)  # more as layers go by: what has left does not come back
     heads_mean = round(float(rng.uniform(0, 0.5)), 3)
     text = (f"kind: spatten\ntokens: {{pruned_mean: {mean}, pruned_first: {first}, whole_layers: {whole}}}\n"
             f"heads: {{pruned_mean: {heads_mean}, whole_layers: {whole}}}\n")
-    model, target = write("encoder.yaml", ENCODER % layers), write("cascade.yaml", text)
+    causal = bool(rng.random() < 0.4)
+    model = write("small.yaml", MODEL % (layers, str(causal).lower(), rng.integers(1, 1000)))
+    target = write("cascade.yaml", text)
     write_safetensors(scratch("ids.safetensors"), {"tokens": rng.integers(100, size=tokens)})
-    must("compile", model, "--target", target, "--seq", str(tokens), "-o", scratch("encoder.dtq"))
-    runs = [json.loads(must("run", *what, "--input", scratch("ids.safetensors"), "--json"))["inputs"][0]
-            for what in ((model, "--target", target), (scratch("encoder.dtq"),))]
-    if runs[0] != runs[1]:
+    must("compile", model, "--target", target, "--seq", str(tokens), "-o", scratch("small.dtq"))
+    runs = [json.loads(must("run", *what, "--input", scratch("ids.safetensors"), "--output",
+                            scratch(f"{len(what)}.safetensors"), "--json"))["inputs"][0]
+            for what in ((model, "--target", target), (scratch("small.dtq"),))]
+    tensors, others = (read_safetensors(scratch(f"{n}.safetensors")) for n in (3, 1))
+    if runs[0] != runs[1] or any(tensors[name].tobytes() != others[name].tobytes() for name in tensors):
         raise Failure(f"the program does otherwise than its model\n{text}")
+    scores, left = np.zeros(tokens, np.uint64), np.ones(tokens, bool)
     for layer in range(layers):
         wanted = (oracle.kept(tokens, layer, layers, whole, mean, first), oracle.kept(4, layer, layers, whole, heads_mean))
         got = runs[0]["layers"][layer]
         if (got["tokens"], got["heads"]) != wanted:
             raise Failure(f"layer {layer} of {layers}, {tokens} tokens: {got}, expected {wanted}\n{text}")
+        order = sorted(np.flatnonzero(left).tolist(), key=lambda t: (-int(scores[t]), t))
+        left[order[wanted[0]:]] = False
+        if not np.array_equal(tensors["bits"][layer] != 0, left):
+            raise Failure(f"layer {layer} of {layers}: {tensors['bits'][layer]}, expected {left}\n{text}")
+        scores += tensors["importance"][layer]
+    if not causal and not np.array_equal(tensors["output"].any(axis=1), left):
+        raise Failure(f"rows of the output: {tensors['output'].any(axis=1)}, expected {left}\n{text}")
 
 
 def main():
