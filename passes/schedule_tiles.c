@@ -1,7 +1,7 @@
 /* schedule-tiles: from tiles to the instructions of every engine, in one order that is a valid sequential execution.
  * The plan (plan.c) has spread heads and row chunks over the arrays; here each step of it becomes loads, Q.K^T,
  * softmax, importance, P.V and stores, with a buffer for everything that passes between engines. Addresses and tokens
- * come later. */
+ * come later. lower-layers emits the layer table and the host's work alone. */
 #include <string.h>
 
 #include "passes/lower_host.h"
