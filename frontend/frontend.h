@@ -4,6 +4,7 @@
 #define DTQ_FRONTEND_H
 
 #include "ir/ir.h"
+#include "runtime/systems/systems.h"
 
 /* ---- documents: YAML and JSON with locations (frontend/document.c, on libfyaml's events) ------------------------ */
 
@@ -92,8 +93,6 @@ bool safetensors_write(diag *d, const char *path, const st_output *tensors, size
 
 /* ---- targets, policies, models ---------------------------------------------------------------------------------- */
 
-/** Reads a target file. Every key of runtime/machine.def, by its section; missing ones get their defaults. */
-bool target_load(arena *a, diag *d, const char *path, dtq_machine *out);
 /** A kind of target: the word behind `kind:`, its parameters, and where they are read to: a struct at its defaults. */
 typedef struct {
     const char *name;
@@ -107,9 +106,21 @@ bool target_read(arena *a, diag *d, const char *path, const target_kind *kinds, 
                  const char *kinds_hint, size_t *kind, const char **name);
 /** Writes the YAML of a target of that kind, which target_read reads back. */
 void target_write(const target_kind *k, const char *name, FILE *out);
-/** Names a shipped target (file name in examples/targets without .yaml) or a path. Writes the YAML of `m`, with units
- *  and docs as comments, that target_load reads back. */
-void target_print(const dtq_machine *m, FILE *out);
+
+/** A target: a machine that programs are made for, or a system that computes attention in a way of its own. */
+typedef struct {
+    const char *name, *kind; /* kind: "vssa", "systolic", or a row of runtime/systems/systems.def */
+    bool is_machine;         /* vssa or systolic: `machine` holds, else `params` of `system` */
+    bool cluster;            /* vssa alone: tokens of one precision stand together */
+    dtq_machine machine;     /* of a system: the default one, with the system's name and clock */
+    dtq_system_kind system;
+    dtq_system_params params;
+} any_target;
+/** Reads a target file of any kind: every key of runtime/machine.def or of the system's table, by its section; missing
+ *  ones get their defaults. */
+bool target_load(arena *a, diag *d, const char *path, any_target *out);
+/** Writes all of its parameters, with units and docs as comments, as YAML that target_load reads back. */
+void target_print(const any_target *t, FILE *out);
 
 typedef struct {
     src_loc loc;

@@ -45,6 +45,10 @@ bool policy_read_scheme(arena *a, diag *d, const doc_node *root, const doc_node 
     if (p->scheme.kind == DTQ_SCHEME_MIXED)
         return diag_error(d, scheme->loc,
                           "`mixed` is what a policy without a scheme is; write `layers` or `all` instead of it");
+    if (dtq_scheme_is_system(&p->scheme))
+        return diag_error(d, scheme->loc,
+                          "%s is a target of its own, with this arithmetic: give --target and no policy",
+                          dtq_schemes[p->scheme.kind].word);
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         const doc_node *other = doc_find(root, others[i]);
         if (other)

@@ -1,4 +1,5 @@
-/* Target files: the parameters of a kind of machine, by its table (runtime/machine.def for vssa), read and printed. */
+/* Target files: the parameters of a kind of machine or system, by its table (runtime/machine.def, runtime/systems/),
+ * read and printed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,20 +124,6 @@ bool target_read(arena *a, diag *d, const char *path, const target_kind *kinds, 
     return ok;
 }
 
-static target_kind vssa_kind(dtq_machine *out) {
-    return (target_kind){"vssa", dtq_machine_params, dtq_machine_param_count, out};
-}
-
-bool target_load(arena *a, diag *d, const char *path, dtq_machine *out) {
-    dtq_machine_init(out);
-    const target_kind vssa = vssa_kind(out);
-    size_t kind = 0;
-    const char *name = "";
-    bool ok = target_read(a, d, path, &vssa, 1, "vssa (others are for `dtqc analyze --compare`)", &kind, &name);
-    snprintf(out->name, sizeof out->name, "%s", name);
-    return ok;
-}
-
 /* ---- printing ---------------------------------------------------------------------------------------------------- */
 
 /** The shortest text that reads back as the same number. */
@@ -198,8 +185,52 @@ void target_write(const target_kind *k, const char *name, FILE *out) {
     }
 }
 
-void target_print(const dtq_machine *m, FILE *out) {
-    dtq_machine copy = *m;
-    const target_kind vssa = vssa_kind(&copy);
-    target_write(&vssa, m->name, out);
+/* ---- the kinds there are ---------------------------------------------------------------------------------------- */
+
+enum { MACHINE_KINDS = 2 /* vssa, systolic */, KINDS = MACHINE_KINDS + DTQ_SYSTEM_KINDS };
+
+/** The kind of a target with that kind's table and place in `t`. */
+static target_kind kind_at(any_target *t, size_t i, dtq_system_params *place) {
+    if (i < MACHINE_KINDS)
+        return (target_kind){i == 0 ? "vssa" : "systolic", dtq_machine_params, dtq_machine_param_count, &t->machine};
+    const dtq_system_info *info = &dtq_system_table[i - MACHINE_KINDS];
+    return (target_kind){info->name, info->params, info->param_count, place};
+}
+
+bool target_load(arena *a, diag *d, const char *path, any_target *out) {
+    target_kind kinds[KINDS];
+    dtq_system_params params[DTQ_SYSTEM_KINDS];
+    memset(out, 0, sizeof *out);
+    dtq_machine_init(&out->machine);
+    for (size_t i = 0; i < KINDS; i++) {
+        dtq_system_params *place = i < MACHINE_KINDS ? NULL : &params[i - MACHINE_KINDS];
+        if (place)
+            dtq_system_init((dtq_system_kind)(i - MACHINE_KINDS), place);
+        kinds[i] = kind_at(out, i, place);
+    }
+    size_t kind;
+    char hint[256] = "vssa, systolic";
+    for (size_t i = 0; i < DTQ_SYSTEM_KINDS; i++) {
+        size_t n = strlen(hint);
+        snprintf(hint + n, sizeof hint - n, "%s%s", i + 1 < DTQ_SYSTEM_KINDS ? ", " : " or ", dtq_system_table[i].name);
+    }
+    if (!target_read(a, d, path, kinds, KINDS, hint, &kind, &out->name))
+        return false;
+    out->kind = kinds[kind].name;
+    out->is_machine = kind < MACHINE_KINDS;
+    out->cluster = kind == 0;
+    snprintf(out->machine.name, sizeof out->machine.name, "%s", out->name);
+    if (!out->is_machine) {
+        out->system = (dtq_system_kind)(kind - MACHINE_KINDS);
+        out->params = params[out->system];
+        out->machine.top_clock_ghz = out->params.common.top_clock_ghz;
+    }
+    return true;
+}
+
+void target_print(const any_target *t, FILE *out) {
+    any_target copy = *t;
+    const size_t index = !t->is_machine ? MACHINE_KINDS + (size_t)t->system : t->cluster ? 0 : 1;
+    const target_kind kind = kind_at(&copy, index, &copy.params);
+    target_write(&kind, t->name, out);
 }

@@ -62,12 +62,21 @@ static bool check_requirements(diag *d, const ir_module *m, const pass_info *p) 
     if (!p->analysis && ir_pass_ran(m, p->name))
         return diag_error(d, nowhere, "pass %s has already run on this module", p->name);
     for (const char *word = p->requires; *word;) {
-        size_t n = strcspn(word, " ");
-        char name[64];
-        snprintf(name, sizeof name, "%.*s", (int)n, word);
-        if (!ir_pass_ran(m, name))
-            return diag_error(d, nowhere, "pass %s requires %s to have run before; add it to --passes", p->name, name);
-        word += n + strspn(word + n, " ");
+        bool ran = false;
+        char first[64], name[64];
+        size_t n = strcspn(word, " |");
+        snprintf(first, sizeof first, "%.*s", (int)n, word);
+        for (const char *other = word;; other += n + 1) {
+            n = strcspn(other, " |");
+            snprintf(name, sizeof name, "%.*s", (int)n, other);
+            ran = ran || ir_pass_ran(m, name);
+            if (other[n] != '|')
+                break;
+        }
+        if (!ran)
+            return diag_error(d, nowhere, "pass %s requires %s to have run before; add it to --passes", p->name, first);
+        word += strcspn(word, " ");
+        word += strspn(word, " ");
     }
     return true;
 }

@@ -23,7 +23,7 @@ typedef struct {
     pass_fn run;
     unsigned levels; /* levels at which it may run, bit 1 << ir_level */
     const char *
-        requires;  /* blank-separated names of passes that must have run */
+        requires;  /* blank-separated names of passes that must have run; of a|b one */
     bool analysis; /* only adds attributes; may run again at any time */
     const char *doc;
 } pass_info;

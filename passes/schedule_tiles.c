@@ -1,7 +1,7 @@
 /* schedule-tiles: from tiles to the instructions of every engine, in one order that is a valid sequential execution.
  * The plan (plan.c) has spread heads and row chunks over the arrays; here each step of it becomes loads, Q.K^T,
  * softmax, importance, P.V and stores, with a buffer for everything that passes between engines. Addresses and tokens
- * come later. */
+ * come later. lower-layers emits the layer table and the host's work alone. */
 #include <string.h>
 
 #include "passes/lower_host.h"
@@ -215,17 +215,25 @@ static void emit_wave(emitter *e, layer_work *w, const plan_step *steps, size_t 
     }
 }
 
-static void emit_quants(emitter *e, const layer_work *w, size_t op) {
+static void emit_quants(emitter *e, const layer_info *l, size_t op) {
     static const char *const names[] = {"q", "k", "v"};
+    const ir_module *from = e->r->from;
     for (size_t i = 0; i < 3; i++) {
         ir_value src = rebuild_operand(e->r, op, i);
-        if (w->l.cached && i > 0 && !ir_str(e->m, e->m->defs[src], IR_KEY_name)) /* a name: it stays through the run */
+        if (l->cached && i > 0 && !ir_str(e->m, e->m->defs[src], IR_KEY_name)) /* a name: it stays through the run */
             ir_set_str(e->m, e->m->defs[src], IR_KEY_name,
-                       arena_printf(e->ctx->arena, "cache.%s.%u", names[i], w->l.index));
-        size_t quant = instr_append(e->m, DTQ_OP_QUANT, DTQ_HOST, &src, 1, w->source, w->loc);
-        ir_set_int(e->m, quant, e->keys.layer, w->l.index);
+                       arena_printf(e->ctx->arena, "cache.%s.%u", names[i], l->index));
+        size_t quant =
+            instr_append(e->m, DTQ_OP_QUANT, DTQ_HOST, &src, 1, ir_str(from, op, IR_KEY_source), from->ops[op].loc);
+        ir_set_int(e->m, quant, e->keys.layer, l->index);
         instr_set_text(e->m, quant, e->keys.operand, names[i]);
     }
+}
+
+/** What comes behind attention works on its output, on the tokens of the next layer. */
+static void leave_layer(emitter *e, const layer_info *l, size_t op) {
+    e->r->map[e->r->from->ops[op].result] = e->regions[l->index * REGIONS + REGION_OUT];
+    e->host.layer = l->index + 1 < e->layer_count ? l->index + 1 : l->index;
 }
 
 /** Whether the layer after `index` takes its tokens from this layer's top-k. */
@@ -260,7 +268,7 @@ static bool emit_layer(emitter *e, size_t op) {
         w.k[h] = w.v[h] = IR_NONE;
     w.p = ARENA_ARRAY(e->ctx->arena, ir_value, (size_t)w.l.heads * plan.chunks);
 
-    emit_quants(e, &w, op);
+    emit_quants(e, &w.l, op);
     w.importance = instr_buffer(e->m, "importance", 8ull * w.l.keys, NULL, w.loc);
     for (size_t i = 0, next; i < plan.step_count; i = next) {
         const plan_step *s = &plan.steps[i];
@@ -276,8 +284,7 @@ static bool emit_layer(emitter *e, size_t op) {
     ir_set_int(e->m, topk, e->keys.layer, w.l.index);
     instr_set_text(e->m, topk, e->keys.select, next_selects(from, w.l.index) ? "yes" : "no");
 
-    e->r->map[from->ops[op].result] = e->regions[w.l.index * REGIONS + REGION_OUT];
-    e->host.layer = w.l.index + 1 < e->layer_count ? w.l.index + 1 : w.l.index;
+    leave_layer(e, &w.l, op);
     if (plan.blocks > 1)
         diag_remark(
             e->ctx->diag, w.loc, "schedule-tiles",
@@ -294,11 +301,11 @@ static bool emit_layer(emitter *e, size_t op) {
 
 /** Declares the layers with their DRAM regions. Codes and scales are shared: a layer's are dead when the next writes.
  */
-static void declare_layers(emitter *e) {
+static void declare_layers(emitter *e, ir_opcode code) {
     const ir_module *from = e->r->from;
     uint64_t seq = from->header.seq, shared[REGION_OUT] = {0};
     for (size_t op = 0; op < from->op_count; op++) {
-        if (from->ops[op].code != IR_TILES)
+        if (from->ops[op].code != code)
             continue;
         layer_info l = layer_read(e->ctx->arena, from, op);
         uint64_t kv = l.kv_heads, d = l.head_dim;
@@ -314,7 +321,7 @@ static void declare_layers(emitter *e) {
         common[i] = instr_buffer(e->m, "dram", shared[i], names[i], (src_loc){0});
     e->regions = ARENA_ARRAY(e->ctx->arena, ir_value, (size_t)e->layer_count * REGIONS + 1);
     for (size_t op = 0; op < from->op_count; op++) {
-        if (from->ops[op].code != IR_TILES)
+        if (from->ops[op].code != code)
             continue;
         layer_info l = layer_read(e->ctx->arena, from, op);
         ir_value *regions = e->regions + l.index * REGIONS;
@@ -324,16 +331,22 @@ static void declare_layers(emitter *e) {
         size_t layer = ir_append(e->m, IR_LAYER, regions, REGIONS, (ir_type){0}, from->ops[op].loc);
         layer_copy_attrs(e->m, layer, from, op, layer_keys, layer_key_count);
         static const unsigned ids_key[] = {IR_KEY_ids};
-        size_t select = from->defs[ir_operand(from, op, 3)];
+        size_t select = code == IR_TILES ? from->defs[ir_operand(from, op, 3)] : op;
         layer_copy_attrs(e->m, layer, from, select, ids_key, 1);
     }
 }
 
+static emitter begin(pass_context *ctx, rebuild *r, ir_opcode layers) {
+    emitter e = {.ctx = ctx, .r = r, .m = r->to, .keys = instr_keys_find()};
+    e.host = (host_lowering){.ctx = ctx, .r = r};
+    declare_layers(&e, layers);
+    return e;
+}
+
 bool pass_schedule_tiles(pass_context *ctx, ir_module **module) {
     rebuild r = rebuild_begin(*module, IR_STREAM);
-    emitter e = {.ctx = ctx, .r = &r, .m = r.to, .keys = instr_keys_find()};
-    e.host = (host_lowering){.ctx = ctx, .r = &r, .keys = &e.keys};
-    declare_layers(&e);
+    emitter e = begin(ctx, &r, IR_TILES);
+    e.host.keys = &e.keys;
     const layer_info *layers = linear_layers(ctx->arena, r.from);
     for (size_t op = 0; op < r.from->op_count; op++) {
         switch ((ir_opcode)r.from->ops[op].code) {
@@ -355,6 +368,24 @@ bool pass_schedule_tiles(pass_context *ctx, ir_module **module) {
         default:
             if (!lower_host_op(&e.host, op))
                 return false;
+        }
+    }
+    *module = r.to;
+    return true;
+}
+
+/* lower-layers: for systems whose machine is no array of ours. Attention is the layer table's alone. */
+bool pass_lower_layers(pass_context *ctx, ir_module **module) {
+    rebuild r = rebuild_begin(*module, IR_STREAM);
+    emitter e = begin(ctx, &r, IR_ATTENTION);
+    e.host.keys = &e.keys;
+    for (size_t op = 0; op < r.from->op_count; op++) {
+        if (r.from->ops[op].code == IR_ATTENTION) {
+            layer_info l = layer_read(ctx->arena, r.from, op);
+            emit_quants(&e, &l, op);
+            leave_layer(&e, &l, op);
+        } else if (!lower_host_op(&e.host, op)) {
+            return false;
         }
     }
     *module = r.to;

@@ -392,6 +392,10 @@ void dtq_replace_importance(const dtq_layer *l, uint32_t layer, const uint32_t *
 /** Rule 7: counts from ratios of n tokens. kept = n - rne(r0 * n), high = rne(r8 * n), high <= kept. */
 void dtq_counts(uint32_t n, double r0, double r8, uint32_t *kept, uint32_t *high);
 
+/** SpAtten's cascade: tokens or heads that layer `layer` of `layers` keeps. All in the first `whole` of the layers, the
+ *  very first among them, then floor(all (1 - p)) with p linear from `first` to 2 mean - first, and at least one. */
+uint32_t dtq_cascade_kept(uint32_t all, size_t layer, size_t layers, double whole, double mean, double first);
+
 /* ---- weights ------------------------------------------------------------------------------------------------- */
 
 /** Mapped files, converted or quantised tensors. Created once for a program, shared by runs, one run at a time. */
@@ -459,9 +463,9 @@ typedef struct {
 /** What a scheme did to a layer beyond computing it; shares are of 1, and 1 or 0 where it does nothing of the kind. */
 typedef struct {
     uint32_t tokens_kept, heads_kept;
-    double candidates; /* share of query-key pairs whose score was computed */
-    double survivors;  /* of them, whose probability was */
-    double skipped;    /* share of products of probabilities and values left out */
+    double candidates; /* share of pairs of a row and a key, masked ones too, whose score was computed */
+    double survivors;  /* share of these pairs whose value was multiplied; skipped: of the others */
+    double skipped;
     double refetched;  /* share of query rows computed again with all bits */
 } dtq_effects;
 

@@ -94,6 +94,7 @@ static bool init_slots(dtq_exec *x, uint32_t layer, dtq_error *e) {
     } else {
         t->ids = (uint32_t *)l->ids;
     }
+    t->left = n;
     bool complete = t->ids != NULL;
     for (int o = 0; o < DTQ_OPERANDS; o++) {
         t->bits[o] = x->exact || l->bits[o] == NULL ? calloc(n, 1) : (uint8_t *)l->bits[o];
@@ -237,6 +238,7 @@ void dtq_exec_free(dtq_exec *x) {
     }
     free(x->slots);
     free(x->effects);
+    free(x->gone);
     if (x->dram != NULL) {
         munmap(x->dram, (size_t)x->stream->dram_bytes + 1);
     }
@@ -263,6 +265,30 @@ void dtq_exec_select(dtq_exec *x, uint32_t layer, const uint64_t *importance) {
         dtq_bits_from_classes(next, flags, bits);
     }
     t->ready = true;
+}
+
+bool dtq_exec_leave(dtq_exec *x, uint32_t layer, const uint32_t *ids, uint32_t count, dtq_error *e) {
+    const dtq_layer *l = &x->stream->layers[layer];
+    dtq_slots *t = &x->slots[layer];
+    if (count > l->slots || l->order != DTQ_ORDER_ORIGINAL || l->muted != 0 || l->key_only != 0) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u cannot take %u tokens in their order", layer, count);
+    }
+    if (t->ids == l->ids) { /* the program's own */
+        uint32_t *own = malloc(l->slots * sizeof *own);
+        if (own == NULL) {
+            return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the slot tables of layer %u", layer);
+        }
+        t->ids = own;
+    }
+    memcpy(t->ids, ids, count * sizeof *ids);
+    for (int o = 0; o < DTQ_OPERANDS; o++) {
+        if (l->bits[o] == NULL) {
+            memset(t->bits[o], 8, l->slots);
+        }
+    }
+    t->left = count;
+    t->ready = true;
+    return true;
 }
 
 void dtq_exec_accumulate(dtq_exec *x, uint32_t layer, uint64_t *importance) {
@@ -297,10 +323,10 @@ static void output_tables(const dtq_exec *x, dtq_output *out) {
         const dtq_layer *layer = &s->layers[l];
         const dtq_slots *t = &x->slots[l];
         const uint8_t *const bits[] = {t->bits[DTQ_Q], t->bits[DTQ_K], t->bits[DTQ_V], t->bits[DTQ_P]};
-        const uint32_t n = x->exact ? s->seq : layer->slots;
+        const uint32_t n = t->left;
         for (uint32_t i = 0; i < n; i++) {
             const size_t at = (size_t)l * s->seq + t->ids[i];
-            out->bits[at] = x->exact ? 8 : dtq_chosen_bits(layer, bits, i);
+            out->bits[at] = x->exact ? 8 : x->gone != NULL && x->gone[at] != 0 ? 0 : dtq_chosen_bits(layer, bits, i);
             if (!x->exact) {
                 memcpy(&out->importance[at], x->dram + layer->importance_at + 8 * (size_t)t->ids[i], 8);
             }
@@ -342,7 +368,7 @@ bool dtq_exec_output(const dtq_exec *x, dtq_output *out, dtq_error *e) {
     const dtq_slots *t = &x->slots[s->layer_count - 1];
     const uint32_t active = x->exact && !last->cached ? s->seq : dtq_queries(last);
     const uint32_t first = x->exact ? s->seq - active : dtq_first_query(last);
-    for (uint32_t i = first; i < first + active; i++) {
+    for (uint32_t i = first; i < first + active && i < t->left; i++) {
         const size_t id = t->ids[i];
         if (s->output == DTQ_OUTPUT_HIDDEN) {
             memcpy(out->data + id * width, from + id * width, width * sizeof *from);

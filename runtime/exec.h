@@ -9,6 +9,7 @@
 typedef struct {
     uint32_t *ids;               /* [slots] original ids; valid only once `ready` */
     uint8_t *bits[DTQ_OPERANDS]; /* [slots] */
+    uint32_t left;               /* of the slots, from the first on: all, or fewer where a scheme prunes as it runs */
     bool ready;
 } dtq_slots;
 
@@ -26,6 +27,7 @@ typedef struct {
     const dtq_noise *noise; /* or NULL */
     void *scheme_state;     /* of the program's scheme, between its instructions */
     dtq_effects *effects;   /* [layer_count], or NULL: the scheme has none */
+    uint8_t *gone;          /* [layer_count][seq] 1: rows of a layer that are no keys of it by the scheme; or NULL */
     bool exact;             /* true: the fp32 engine: every host.linear in fp32, no quantisation, every token active */
 } dtq_exec;
 
@@ -63,6 +65,9 @@ void dtq_cache_advance(dtq_cache *c, uint32_t length);
 
 /** Fills the slot tables of layer + 1 from the importance of `layer` ([keys] in slot order). */
 void dtq_exec_select(dtq_exec *x, uint32_t layer, const uint64_t *importance);
+
+/** Of a layer whose slots stand in the original order: only these tokens [count], ascending, enter it. */
+bool dtq_exec_leave(dtq_exec *x, uint32_t layer, const uint32_t *ids, uint32_t count, dtq_error *e);
 
 /** Collects the output (and importance and bits of all layers) from the DRAM image and the tables. */
 bool dtq_exec_output(const dtq_exec *x, dtq_output *out, dtq_error *e);

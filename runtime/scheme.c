@@ -59,10 +59,20 @@ bool dtq_scheme_value_check(const dtq_scheme_param *p, double value, char *why, 
     return false;
 }
 
+/* The first of the bytes at `text`, for a message: a file may hold any. */
+enum { SHOWN_MOST = 41 };
+static const char *shown(const char *text, size_t length, char buf[SHOWN_MOST]) {
+    size_t n = 0;
+    for (; n < length && n + 1 < SHOWN_MOST; n++)
+        buf[n] = text[n] > ' ' && text[n] < 0x7F ? text[n] : '?';
+    buf[n] = 0;
+    return buf;
+}
+
 static void unknown(const char *what, const char *word, size_t length, const dtq_suggest *near, char *why,
                     size_t room) {
-    char text[96];
-    snprintf(why, room, "there is no %s '%.*s'%s", what, (int)(length < 40 ? length : 40), word,
+    char text[96], name[SHOWN_MOST];
+    snprintf(why, room, "there is no %s '%s'%s", what, shown(word, length, name),
              dtq_suggest_text(near, text, sizeof text));
 }
 
@@ -127,10 +137,11 @@ const char *dtq_scheme_text(const dtq_scheme *s, char *buf) {
 }
 
 /* One "key=value" of length n. */
-static bool take_param(const char *at, size_t n, dtq_scheme *out, uint32_t *seen, char *why, size_t room) {
+static bool take_param(const char *at, size_t n, dtq_scheme *out, uint64_t *seen, char *why, size_t room) {
     const char *mark = memchr(at, '=', n);
     if (!mark) {
-        snprintf(why, room, "'%.*s' is no key=value", (int)(n < 40 ? n : 40), at);
+        char word[SHOWN_MOST];
+        snprintf(why, room, "'%s' is no key=value", shown(at, n, word));
         return false;
     }
     size_t key = (size_t)(mark - at), length = n - key - 1;
@@ -145,7 +156,7 @@ static bool take_param(const char *at, size_t n, dtq_scheme *out, uint32_t *seen
         snprintf(why, room, *seen >> i & 1 ? "%.*s stands twice" : "%.*s is not followed by a number", (int)key, at);
         return false;
     }
-    *seen |= 1u << i;
+    *seen |= UINT64_C(1) << i;
     out->values[i] = value;
     return dtq_scheme_value_check(&dtq_schemes[out->kind].params[i], value, why, room);
 }
@@ -156,7 +167,7 @@ bool dtq_scheme_parse(const char *text, dtq_scheme *out, char *why, size_t room)
     if (kind == DTQ_SCHEMES)
         return false;
     *out = dtq_scheme_of(kind);
-    uint32_t seen = 0;
+    uint64_t seen = 0;
     locale_t before, c = use_points(&before);
     bool ok = true;
     for (text += n; ok && *text; text += n) {

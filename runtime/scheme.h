@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DTQ_SCHEME_PARAMS_MOST = 12, DTQ_SCHEME_TEXT_MOST = 512 };
+enum { DTQ_SCHEME_PARAMS_MOST = 48, DTQ_SCHEME_TEXT_MOST = 2048 };
 
 typedef enum {
 #define SCHEME(name, word, undefined, doc) DTQ_SCHEME_##name,

@@ -44,11 +44,11 @@ comparison_row comparison_of_report(const report *r, const char *kind) {
     return row;
 }
 
-comparison_row comparison_of_system(const char *name, system_kind kind, const system_params *p,
+comparison_row comparison_of_system(const char *name, dtq_system_kind kind, const dtq_system_params *p,
                                     const attention_workload *w) {
     const system_cost c = system_price(kind, p, w);
     comparison_row row = {.name = name,
-                          .kind = system_table[kind].name,
+                          .kind = dtq_system_table[kind].name,
                           .clock_ghz = p->common.top_clock_ghz,
                           .utilisation = c.utilisation,
                           .cycles = c.cycles,

@@ -7,7 +7,7 @@
 
 /** What attention of the model takes on one system. Cycles of the parts are those of each by itself. */
 typedef struct {
-    const char *name, *kind; /* kind: "vssa", "systolic", or a system_info's name */
+    const char *name, *kind; /* kind: "vssa", "systolic", or a dtq_system_info's name */
     bool expected;           /* the system's cycles depend on data and are a mean */
     double clock_ghz, utilisation;
     double cycles, qk_cycles, pv_cycles, softmax_cycles, topk_cycles, dram_cycles;
@@ -28,7 +28,7 @@ typedef struct {
 /** The row of a variable-speed systolic array, from its report; `kind` as in comparison_row. */
 comparison_row comparison_of_report(const report *r, const char *kind);
 /** The row of another system. */
-comparison_row comparison_of_system(const char *name, system_kind kind, const system_params *p,
+comparison_row comparison_of_system(const char *name, dtq_system_kind kind, const dtq_system_params *p,
                                     const attention_workload *w);
 
 /** Prints in one of the report's formats but HTML; JSON is schema "dtqc-comparison/1" (REPORT.md). False if `out` could

@@ -3,16 +3,19 @@
 
 #include "codegen/systems/systems.h"
 
-void price_a3(const system_a3 *p, const attention_workload *w, system_cost *c) {
+void price_a3(const dtq_system_a3 *p, const attention_workload *w, system_cost *c) {
     const double n = w->seq;
     const bool approximate = p->top_approximate == 1;
     c->multipliers = 128; /* of a machine that has yet to see a model: heads of 64 channels */
     for (size_t i = 0; i < w->layer_count; i++) {
         const double d = w->layers[i].head_dim, heads = w->layers[i].heads;
         c->multipliers = 2 * d; /* a row of keys, a row of values */
+        const system_measured *run = w->layers[i].measured;
         const double steps = approximate ? ceil(p->search_iterations * n) : 0;
-        const double scored = approximate ? ceil(p->search_candidates * n) : n;
-        const double weighed = approximate ? fmin(scored, ceil(p->search_survivors * n)) : n;
+        const double scored = !approximate ? n : run ? run->candidates * n : ceil(p->search_candidates * n);
+        const double weighed = !approximate ? n
+                               : run        ? run->survivors * n
+                                            : fmin(scored, ceil(p->search_survivors * n));
         const double query = fmax(steps, scored) + (double)p->pipeline_query_cycles;
         const double sorting = approximate ? p->search_sort_cycles_per_key * n : 0;
         const double bytes = heads * (3 * n * d * (double)p->pipeline_operand_bits / 8 +

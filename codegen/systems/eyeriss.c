@@ -20,7 +20,7 @@ static uint64_t least_for(uint64_t whole, uint64_t most) {
 
 /** What the array takes with that many PEs side by side for output rows, reduction and output columns, and the best use
  *  of the scratch pads: q channels and p filters of a PE at a time. */
-static rs_mapping price_mapping(const system_eyeriss *s, double m, uint32_t k, double n, uint32_t pixels,
+static rs_mapping price_mapping(const dtq_system_eyeriss *s, double m, uint32_t k, double n, uint32_t pixels,
                                 uint32_t channels, uint32_t filters) {
     const uint64_t own_channels = (k + channels - 1) / channels; /* of one PE */
     const double own_filters = ceil_div(n, filters);
@@ -56,7 +56,7 @@ static double traffic(const rs_mapping *r) {
     return r->ifmap_words + r->filter_words + r->psum_words;
 }
 
-rs_mapping rs_map(const system_eyeriss *s, uint32_t m, uint32_t k, uint32_t n) {
+rs_mapping rs_map(const dtq_system_eyeriss *s, uint32_t m, uint32_t k, uint32_t n) {
     const uint32_t rows = (uint32_t)s->array_rows, cols = (uint32_t)s->array_cols;
     rs_mapping best = {.cycles = INFINITY};
     for (int swapped = 0; swapped < 2; swapped++) {
@@ -84,7 +84,7 @@ rs_mapping rs_map(const system_eyeriss *s, uint32_t m, uint32_t k, uint32_t n) {
     return best;
 }
 
-static void add_matmul(const system_eyeriss *p, const rs_mapping *r, double macs, double heads, double *cycles,
+static void add_matmul(const dtq_system_eyeriss *p, const rs_mapping *r, double macs, double heads, double *cycles,
                        system_cost *c) {
     const double bytes = (double)p->array_word_bits / 8;
     *cycles += r->cycles * heads;
@@ -94,7 +94,7 @@ static void add_matmul(const system_eyeriss *p, const rs_mapping *r, double macs
     c->buffer_bytes += bytes * traffic(r) * heads;
 }
 
-void price_eyeriss(const system_eyeriss *p, const attention_workload *w, system_cost *c) {
+void price_eyeriss(const dtq_system_eyeriss *p, const attention_workload *w, system_cost *c) {
     const double n = w->seq, bytes = (double)p->array_word_bits / 8;
     c->multipliers = (double)(p->array_rows * p->array_cols);
     uint32_t last_dim = 0;

@@ -4,12 +4,13 @@
 
 #include "codegen/systems/systems.h"
 
-void price_mnnfast(const system_mnnfast *p, const attention_workload *w, system_cost *c) {
+void price_mnnfast(const dtq_system_mnnfast *p, const attention_workload *w, system_cost *c) {
     const double n = w->seq, side = (double)p->multipliers_per_side, bytes_each = (double)p->pipeline_operand_bits / 8;
     c->multipliers = 2 * side;
     for (size_t i = 0; i < w->layer_count; i++) {
         const double d = w->layers[i].head_dim, heads = w->layers[i].heads;
-        const double weighed = n * (1 - p->values_skipped); /* values of a query, in the mean */
+        const system_measured *run = w->layers[i].measured;
+        const double weighed = n * (run ? run->survivors : 1 - p->values_skipped); /* values of a query, in the mean */
         const double qk = ceil(n * d / side), pv = weighed * d / side;
         const double query = (p->top_phases == 1 ? fmax(qk, pv) : qk + pv) + (double)p->pipeline_query_cycles;
         const double bytes = heads * 4 * n * d * bytes_each; /* Q, K, V; the output */

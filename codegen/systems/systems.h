@@ -8,59 +8,22 @@
 #include <stdint.h>
 
 #include "ir/ir.h"
-#include "runtime/machine.h"
+#include "runtime/dtqrt.h"
+#include "runtime/systems/systems.h"
 
-typedef enum {
-#define SYSTEM(id, doc) SYSTEM_##id,
-#include "codegen/systems/systems.def"
-    SYSTEM_KINDS
-} system_kind;
-
-#define SYSTEM_INT(section, name, def, lo, hi, unit, doc)  uint64_t section##_##name;
-#define SYSTEM_REAL(section, name, def, lo, hi, unit, doc) double section##_##name;
-#define SYSTEM_WORD(section, name, def, last, words, doc)  uint64_t section##_##name;
+/** What a layer did in a run, in the place of parameters that depend on data. */
 typedef struct {
-#include "codegen/systems/common.def"
-} system_common;
-typedef struct {
-#include "codegen/systems/eyeriss.def"
-} system_eyeriss;
-typedef struct {
-#include "codegen/systems/spatten.def"
-} system_spatten;
-typedef struct {
-#include "codegen/systems/a3.def"
-} system_a3;
-typedef struct {
-#include "codegen/systems/mnnfast.def"
-} system_mnnfast;
-#undef SYSTEM_INT
-#undef SYSTEM_REAL
-#undef SYSTEM_WORD
-
-/** Parameters of a system. Every kind begins with the common ones. */
-typedef union {
-    system_common common;
-#define SYSTEM(id, doc) system_##id id;
-#include "codegen/systems/systems.def"
-} system_params;
-
-/** A kind of system: the word behind `kind:`, and its parameters, which lie at their offsets in a system_params. */
-typedef struct {
-    const char *name, *doc;
-    const dtq_machine_param *params;
-    size_t param_count;
-} system_info;
-extern const system_info system_table[SYSTEM_KINDS];
-
-/** All parameters of `kind` at their defaults. */
-void system_init(system_kind kind, system_params *out);
+    double tokens, heads;         /* that were computed */
+    double candidates, survivors; /* scores and values of a query, in the mean, of all its tokens */
+    double refetched;             /* of the queries */
+} system_measured;
 
 /** Attention of one layer of a model. */
 typedef struct {
     uint32_t heads, head_dim;
     uint32_t tokens; /* that the policy keeps; only a system whose own schedule it may replace looks at it */
     bool causal;
+    const system_measured *measured; /* or NULL */
 } attention_layer;
 
 /** Attention of a model. */
@@ -86,22 +49,33 @@ typedef struct {
 } system_cost;
 
 /** The cost of a workload on a system. */
-system_cost system_price(system_kind kind, const system_params *p, const attention_workload *w);
+system_cost system_price(dtq_system_kind kind, const dtq_system_params *p, const attention_workload *w);
 
 /** Energy in pJ by part, by the system's table. */
 typedef struct {
     double compute, memory, dram, softmax, topk, idle; /* memory: registers, network and buffers */
     double total;
 } energy_parts;
-energy_parts system_energy(const system_params *p, const system_cost *c);
+energy_parts system_energy(const dtq_system_params *p, const system_cost *c);
+
+/** What a run took. */
+typedef struct {
+    system_cost cost;
+    energy_parts energy;
+    double clock_ghz;
+    double tokens; /* that were keys, mean over the layers */
+} system_run;
+/** Prices a run of a stream of a system's program; `effects` [layers] as dtq_output has them, or NULL: by the
+ *  parameters alone. False without memory, or if the program is no system's. */
+bool system_price_run(const dtq_program *p, const dtq_stream *s, const dtq_effects *effects, system_run *out);
 
 /** Area in mm2 by the system's table; 0 where it says nothing. */
-double system_area(system_kind kind, const system_params *p);
+double system_area(dtq_system_kind kind, const dtq_system_params *p);
 
 /* ---- one file a system: adds the cost of a workload to a zeroed *c ------------------------------------------------
  */
-#define SYSTEM(id, doc) void price_##id(const system_##id *p, const attention_workload *w, system_cost *c);
-#include "codegen/systems/systems.def"
+#define SYSTEM(id, doc) void price_##id(const dtq_system_##id *p, const attention_workload *w, system_cost *c);
+#include "runtime/systems/systems.def"
 
 /** A matmul as the row-stationary mapper maps it best (eyeriss.c). */
 typedef struct {
@@ -113,11 +87,7 @@ typedef struct {
 
 /** The fastest mapping of [m, k] by [k, n], of those the one with the least traffic. Every mapping is tried
  *  but those that another is as fast as with fewer PEs. */
-rs_mapping rs_map(const system_eyeriss *s, uint32_t m, uint32_t k, uint32_t n);
-
-/** Tokens or heads that layer `layer` of `layers` keeps: all in the first `whole` of the layers, then floor(all (1 -
- * p)) with p linear from `first` to 2 mean - first, and at least one (spatten.c). */
-uint32_t cascade_kept(uint32_t all, size_t layer, size_t layers, double whole, double mean, double first);
+rs_mapping rs_map(const dtq_system_eyeriss *s, uint32_t m, uint32_t k, uint32_t n);
 
 /** Expected cycles of a quick-select of the k-th of n elements by uniformly random pivots (spatten.c). */
 double quickselect_cycles(uint32_t n, uint32_t k, double lanes, double pass_cycles);

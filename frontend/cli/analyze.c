@@ -64,6 +64,18 @@ static bool check_options(session *s) {
     return check_report(s, (report_format)value(s, OPT_report)->word, given(s, OPT_seq) ? value(s, OPT_seq)->count : 1);
 }
 
+/* The row of --compare, and those of others if it is given. */
+static bool analyze_system(session *s, const source *src, FILE *out) {
+    static const option_id of_arrays[] = {OPT_trace, OPT_check_cycles, OPT_compare_unclustered, OPT_remarks};
+    compiled *all;
+    size_t count;
+    if (!system_lacks(s, src, of_arrays, sizeof of_arrays / sizeof *of_arrays) || !check_system_report(s) ||
+        !compile_lengths(s, src, &all, &count))
+        return false;
+    return given(s, OPT_compare) ? compare_systems(s, src, all, NULL, count, out)
+                                 : print_system(s, src, all, count, out);
+}
+
 bool command_analyze(session *s) {
     if (!check_options(s))
         return false;
@@ -72,7 +84,11 @@ bool command_analyze(session *s) {
     source src;
     compiled *all;
     size_t count;
-    if (!source_open(s, s->options->operands[0], &src) || !compile_lengths(s, &src, &all, &count))
+    if (!source_open(s, s->options->operands[0], &src))
+        return false;
+    if (source_is_system(&src))
+        return analyze_system(s, &src, stdout);
+    if (!compile_lengths(s, &src, &all, &count))
         return false;
     report **reports = ARENA_ARRAY(s->arena, report *, count);
     for (size_t i = 0; i < count; i++) {

@@ -5,28 +5,31 @@
 
 #include "frontend/cli/shipped.h"
 
-/** The targets that --compare names, those of one value separated by commas. */
-static any_target *load_targets(session *s, size_t *count) {
-    const option_value *given_value = value(s, OPT_compare);
+const char **comma_list(session *s, const option_value *v, size_t *count) {
     size_t most = 0;
-    for (size_t i = 0; i < given_value->count; i++)
-        for (const char *c = given_value->texts[i]; *c; c += strcspn(c, ",") + (c[strcspn(c, ",")] == ','))
+    for (size_t i = 0; i < v->count; i++)
+        for (const char *c = v->texts[i]; *c; c += strcspn(c, ",") + (c[strcspn(c, ",")] == ','))
             most++;
-    any_target *targets = ARENA_ARRAY(s->arena, any_target, most + 1);
-    bool ok = true;
+    const char **names = ARENA_ARRAY(s->arena, const char *, most + 1);
     *count = 0;
-    for (size_t i = 0; i < given_value->count; i++) {
-        const char *at = given_value->texts[i];
-        while (*at) { /* all are read even if one fails, so that all mistakes are told at once */
+    for (size_t i = 0; i < v->count; i++)
+        for (const char *at = v->texts[i]; *at;) {
             const size_t length = strcspn(at, ",");
-            const char *name = arena_strndup(s->arena, at, length);
+            if (length)
+                names[(*count)++] = arena_strndup(s->arena, at, length);
             at += length + (at[length] == ',');
-            if (!length)
-                continue;
-            const char *path = shipped_find(s, "targets", name);
-            ok = path && any_target_load(s, path, &targets[*count]) && ok;
-            ++*count;
         }
+    return names;
+}
+
+/** The targets that --compare names. */
+static any_target *load_targets(session *s, size_t *count) {
+    const char **names = comma_list(s, value(s, OPT_compare), count);
+    any_target *targets = ARENA_ARRAY(s->arena, any_target, *count + 1);
+    bool ok = true;
+    for (size_t i = 0; i < *count; i++) { /* all are read even if one fails, so that all mistakes are told at once */
+        const char *path = shipped_find(s, "targets", names[i]);
+        ok = path && target_load(s->arena, s->diag, path, &targets[i]) && ok;
     }
     if (*count == 0) {
         usage_error(s, "--compare names no target");
@@ -40,7 +43,7 @@ static bool machine_row(session *s, const source *src, const any_target *t, uint
     source other = *src;
     pass_options o;
     compiled c;
-    other.machine = t->machine;
+    other.target = *t;
     if (!pass_options_read(s, &o))
         return false;
     o.print_after = NULL; /* prints are of the target's own module */
@@ -55,35 +58,48 @@ static bool machine_row(session *s, const source *src, const any_target *t, uint
     return true;
 }
 
+/** The row of what is compiled: a system's by its own parameters, which the module carries; `r`: a machine's report. */
+static comparison_row own_row(session *s, const source *src, const compiled *own, const report *r,
+                              const attention_workload *w) {
+    dtq_system_kind kind;
+    dtq_system_params params;
+    if (dtq_scheme_system(&own->module->header.scheme, &kind, &params))
+        return comparison_of_system(own->module->machine.name, kind, &params, w);
+    return comparison_of_report(r, given(s, OPT_no_cluster) || !src->target.cluster ? "systolic" : "vssa");
+}
+
 static bool compare_at(session *s, const source *src, const compiled *own, const report *r, const any_target *targets,
                        size_t count, comparison *out) {
+    const ir_header *h = &own->module->header;
     attention_workload w;
     if (!attention_workload_read(s->arena, s->diag, own->module, &w))
         return false;
     comparison_row *rows = ARENA_ARRAY(s->arena, comparison_row, count + 1);
-    rows[0] = comparison_of_report(r, given(s, OPT_no_cluster) ? "systolic" : "vssa");
+    rows[0] = own_row(s, src, own, r, &w);
     for (size_t i = 0; i < count; i++) {
         const any_target *t = &targets[i];
         if (!t->is_machine)
             rows[i + 1] = comparison_of_system(t->name, t->system, &t->params, &w);
-        else if (!machine_row(s, src, t, r->seq, &rows[i + 1]))
+        else if (!machine_row(s, src, t, h->seq, &rows[i + 1]))
             return false;
     }
-    *out = (comparison){.model = r->model, .seq = r->seq, .dense_ops = r->dense_ops, .count = count + 1, .rows = rows};
+    *out = (comparison){.model = h->model ? h->model : "",
+                        .seq = h->seq,
+                        .dense_ops = attention_dense_ops(&w),
+                        .count = count + 1,
+                        .rows = rows};
     return true;
 }
 
-bool compare_systems(session *s, const source *src, const compiled *own, report *const *reports, size_t count,
-                     FILE *out) {
+static bool compare_all(session *s, const source *src, const compiled *own, report *const *reports, size_t count,
+                        const any_target *targets, size_t target_count, FILE *out) {
     const report_format format = (report_format)value(s, OPT_report)->word;
-    size_t target_count;
-    const any_target *targets = load_targets(s, &target_count);
-    bool ok = targets != NULL;
-    if (ok && count > 1 && format == REPORT_JSON)
+    bool ok = true;
+    if (count > 1 && format == REPORT_JSON)
         fputs("[\n", out);
     for (size_t i = 0; i < count && ok; i++) {
         comparison c;
-        ok = compare_at(s, src, &own[i], reports[i], targets, target_count, &c);
+        ok = compare_at(s, src, &own[i], reports ? reports[i] : NULL, targets, target_count, &c);
         if (ok && i > 0)
             fputs(format == REPORT_JSON ? ",\n" : "\n", out);
         if (ok && count > 1 && format == REPORT_CSV)
@@ -94,4 +110,20 @@ bool compare_systems(session *s, const source *src, const compiled *own, report 
     if (ok && count > 1 && format == REPORT_JSON)
         fputs("]\n", out);
     return ok;
+}
+
+bool compare_systems(session *s, const source *src, const compiled *own, report *const *reports, size_t count,
+                     FILE *out) {
+    size_t target_count;
+    const any_target *targets = load_targets(s, &target_count);
+    return targets && compare_all(s, src, own, reports, count, targets, target_count, out);
+}
+
+bool check_system_report(session *s) {
+    return value(s, OPT_report)->word != REPORT_HTML ||
+           usage_error(s, "a comparison is no HTML page; --report=text, json or csv");
+}
+
+bool print_system(session *s, const source *src, const compiled *own, size_t count, FILE *out) {
+    return compare_all(s, src, own, NULL, count, NULL, 0, out);
 }

@@ -8,19 +8,12 @@
 /** Compares what is compiled with what --compare names, at each of these lengths, and prints as --report says. */
 bool compare_systems(session *s, const source *src, const compiled *own, report *const *reports, size_t count,
                      FILE *out);
+/** Refuses a form of report that there is none of for a comparison. */
+bool check_system_report(session *s);
+/** Prints what a system's model says of its programs: a comparison of one row. */
+bool print_system(session *s, const source *src, const compiled *own, size_t count, FILE *out);
 
-/** A target file of any kind. */
-typedef struct {
-    const char *name, *kind; /* kind: "vssa", "systolic", or a compared system's */
-    bool is_machine;         /* vssa or systolic: `machine` holds, else `params` of `system` */
-    bool cluster;            /* false: systolic */
-    dtq_machine machine;
-    system_kind system;
-    system_params params;
-} any_target;
-/** Reads it; false after an error. */
-bool any_target_load(session *s, const char *path, any_target *out);
-/** Prints all of its parameters, as YAML that reads back, and its area in a comment. */
-void any_target_print(const any_target *t, FILE *out);
+/** The texts of a LIST option, those of one value separated by commas. */
+const char **comma_list(session *s, const option_value *v, size_t *count);
 
 #endif

@@ -1,4 +1,5 @@
 /* dtqc compile: a model to a program, its text or its IR; emit_host.c has the forms of host code. */
+#include "frontend/cli/compare.h"
 #include "frontend/cli/emit_host.h"
 
 /* Where the output goes: a file, "-", or NULL for nowhere (a program without --output). */
@@ -58,6 +59,20 @@ static bool trace(session *s, const compiled *c) {
     return ok;
 }
 
+/* A program of host work and the layer table; the summary is the system's row of a comparison. */
+static bool compile_for_system(session *s, const source *src, const char *path, FILE *out) {
+    static const option_id of_arrays[] = {OPT_trace};
+    compiled *all;
+    size_t count;
+    dtq_error e;
+    if (!system_lacks(s, src, of_arrays, sizeof of_arrays / sizeof *of_arrays) || !check_system_report(s))
+        return false;
+    if (!src->resumed && !dtq_system_computes(src->target.system, &src->target.params, &e))
+        return diag_error(s->diag, (src_loc){src->target.name, 0, 0}, "%s", e.message);
+    return compile_lengths(s, src, &all, &count) && (!path || write_output(s, all, count, path)) &&
+           print_system(s, src, all, count, out);
+}
+
 bool command_compile(session *s) {
     const char *path = output_path(s);
     emit_form form = (emit_form)value(s, OPT_emit)->word;
@@ -70,7 +85,11 @@ bool command_compile(session *s) {
     source src;
     compiled *all;
     size_t count;
-    if (!source_open(s, s->options->operands[0], &src) || !compile_lengths(s, &src, &all, &count))
+    if (!source_open(s, s->options->operands[0], &src))
+        return false;
+    if (source_is_system(&src))
+        return compile_for_system(s, &src, path, s->words);
+    if (!compile_lengths(s, &src, &all, &count))
         return false;
     report **reports = ARENA_ARRAY(s->arena, report *, count);
     for (size_t i = 0; i < count; i++)

@@ -35,7 +35,7 @@ static bool choose_task(eval_job *j) {
 
 /* The experiment has its own rows, all of the reference engine. */
 static bool check_noise_options(session *s, const eval_task *t) {
-    static const option_id of_rows[] = {OPT_policy, OPT_rows, OPT_eval_engine};
+    static const option_id of_rows[] = {OPT_policy, OPT_rows, OPT_eval_engine, OPT_eval_compare};
     if (!given(s, OPT_noise))
         return true;
     if (t->against)
@@ -137,8 +137,8 @@ static bool check_scheme(eval_job *j, bool wanted[EVAL_ROWS]) {
     if (!scheme)
         return true;
     if (given(s, OPT_eval_engine) && value(s, OPT_eval_engine)->word == EVAL_HOST && wanted[EVAL_POLICY])
-        return usage_error(
-            s, "host code is of mixed precision alone, and the policy is %s, which --engine=ref computes", scheme);
+        return usage_error(s, "host code is of mixed precision alone, and this is %s, which --engine=ref computes",
+                           scheme);
     if ((given(s, OPT_rows) || given(s, OPT_seed)) && wanted[EVAL_RANDOM])
         return usage_error(s, "the row 'random' needs a policy that chooses tokens; %s runs all alike", scheme);
     wanted[EVAL_RANDOM] = false;
@@ -183,14 +183,36 @@ static bool run_rows(eval_job *j) {
     return true;
 }
 
-static bool run_table(eval_job *j, const bool wanted[EVAL_ROWS]) {
+/* Rows of variable-speed arrays, where the target is none. */
+static bool drop_rows(eval_job *j, bool wanted[EVAL_ROWS]) {
+    if (j->source.target.is_machine)
+        return true;
+    for (int id = EVAL_UNIFORM8; id < EVAL_ROWS; id++) {
+        if (wanted[id] && given(j->session, OPT_rows))
+            return usage_error(j->session, "the row '%s' is of targets of kind vssa and systolic; %s is of kind %s",
+                               eval_row_names[id], j->source.target.name, j->source.target.kind);
+        wanted[id] = false;
+    }
+    return true;
+}
+
+/* The experiment disturbs tokens by the importance that the arrays measure. */
+static bool check_noise_target(const eval_job *j) {
+    return !given(j->session, OPT_noise) || j->source.target.is_machine ||
+           usage_error(j->session, "--noise is of targets of kind vssa and systolic; %s is of kind %s",
+                       j->source.target.name, j->source.target.kind);
+}
+
+static bool run_table(eval_job *j, bool wanted[EVAL_ROWS]) {
+    if (!drop_rows(j, wanted))
+        return false;
     list_rows(j, wanted);
-    bool ok = run_rows(j);
+    bool ok = eval_list_others(j) && run_rows(j);
     if (ok) {
         const eval_row *shown[EVAL_SHOWN_MOST];
         size_t count = 0;
         for (size_t i = 0; i < j->count; i++)
-            if (wanted[j->rows[i].id])
+            if (j->rows[i].id == EVAL_OTHER || wanted[j->rows[i].id])
                 shown[count++] = &j->rows[i];
         eval_print(j, shown, count);
     }
@@ -207,7 +229,7 @@ bool command_eval(session *s) {
         return usage_error(s, "there is nothing to measure on: --data names a file");
     if (!choose_task(&j) || !check_noise_options(s, j.task) ||
         !host_code_check(s, value(s, OPT_eval_engine)->word == EVAL_HOST) || !choose_rows(s, wanted) ||
-        !open_encoder(&j) || !check_scheme(&j, wanted) || !eval_read(&j))
+        !open_encoder(&j) || !check_scheme(&j, wanted) || !check_noise_target(&j) || !eval_read(&j))
         return false;
     return given(s, OPT_noise) ? eval_noise(&j) : run_table(&j, wanted);
 }

@@ -27,15 +27,21 @@ typedef struct {
 enum { EVAL_HOST, EVAL_SIM, EVAL_REF };
 
 /** How a row computes. */
-typedef enum { EVAL_FP32, EVAL_UNIFORM8, EVAL_UNIFORM4, EVAL_POLICY, EVAL_RANDOM } eval_row_id;
-enum { EVAL_ROWS = EVAL_RANDOM + 1, EVAL_SHOWN_MOST = EVAL_ROWS + DTQ_RANDOM_SEEDS };
+typedef enum { EVAL_FP32, EVAL_UNIFORM8, EVAL_UNIFORM4, EVAL_POLICY, EVAL_RANDOM, EVAL_OTHER } eval_row_id;
+enum {
+    EVAL_ROWS = EVAL_RANDOM + 1, /* that --rows names; EVAL_OTHER are of --compare */
+    EVAL_OTHERS_MOST = 32,
+    EVAL_SHOWN_MOST = EVAL_ROWS + DTQ_RANDOM_SEEDS + EVAL_OTHERS_MOST
+};
 
 typedef struct {
     eval_row_id id;
-    unsigned seed;          /* of a random choice */
-    const char *name;       /* as it is shown */
-    const dtq_noise *noise; /* of the reference engine, another for each text; or NULL */
-    eval_vector *outputs;   /* [texts] */
+    unsigned seed;            /* of a random choice */
+    const char *name;         /* as it is shown */
+    const any_target *target; /* of EVAL_OTHER; NULL: that of the command line */
+    policy *policy;           /* of EVAL_OTHER; NULL: that of the command line, where it is for the target */
+    const dtq_noise *noise;   /* of the reference engine, another for each text; or NULL */
+    eval_vector *outputs;     /* [texts] */
     bool pooled;
     double values[EVAL_METRICS_MOST];
     eval_cost cost; /* of no meaning for float32, which is no program of the accelerator */
@@ -57,6 +63,10 @@ bool eval_read(eval_job *j);
 /** The same of running text: documents as --documents says, windows by --window, --stride and --score-last. */
 bool eval_read_windows(eval_job *j, const tokenizer *words, const char *text);
 
+/** Adds a row for each target and policy that --compare names, and one for the command line's target if that is a
+ *  system. */
+bool eval_list_others(eval_job *j);
+
 /** Runs a row over all inputs: fills outputs and cost. */
 bool eval_run_row(eval_job *j, eval_row *row);
 /** Fills values. `reference`: outputs of float32 for tasks that compare with them, else NULL. */
@@ -75,6 +85,7 @@ typedef struct {
     const eval_task *task;
     const char *name;       /* of the row, for progress on a terminal */
     const dtq_noise *noise; /* its seed is another for each text; or NULL */
+    eval_cost *costs;       /* [texts], of a system's program: filled by its cost model and each run; or NULL */
 } eval_engine;
 /** Fills outputs [texts] with what the task needs of them; their data is malloc'd. */
 bool eval_run_all(session *s, const eval_data *data, const eval_engine *engine, eval_vector *outputs);

@@ -24,6 +24,13 @@ static policy *random_policy(arena *a, const policy *from, unsigned seed) {
 static source source_of(const eval_job *j, const eval_row *row) {
     arena *a = j->session->arena;
     source src = j->source;
+    if (row->id == EVAL_OTHER) {
+        src.target = row->target ? *row->target : src.target;
+        src.policy = row->policy ? row->policy : src.policy;
+        if (!src.target.is_machine)
+            src.policy = policy_uniform(a, 8);
+        return src;
+    }
     if (row->id < EVAL_POLICY) {
         src.policy = policy_uniform(a, row->id == EVAL_UNIFORM4 ? 4 : 8);
         return src;
@@ -73,6 +80,10 @@ static bool price(eval_job *j, const source *src, eval_cost *out, compiled *keep
         if (!keep)
             t.arena = arena_new();
         bool ok = pass_options_read(&t, &o) && compile_length(&t, src, j->data.lengths[i], true, &o, &c);
+        if (ok && source_is_system(src)) { /* it is priced by what its runs do */
+            keep[i] = c;
+            continue;
+        }
         report *r = ok ? report_build(t.arena, t.diag, c.module) : NULL;
         if (r) {
             add_cost(out, r, count_of(&j->data, r->seq));
@@ -86,6 +97,8 @@ static bool price(eval_job *j, const source *src, eval_cost *out, compiled *keep
             return false;
     }
     divide_cost(out, layers, (double)j->data.texts);
+    if (source_is_system(src))
+        out->active = j->data.tokens;
     return true;
 }
 
@@ -104,17 +117,36 @@ static bool check_rows(const eval_job *j, const dtq_program *p) {
 
 /* ---- running ----------------------------------------------------------------------------------------------------- */
 
+/* The mean of what the runs of a system's program took. */
+static void take_costs(const eval_data *d, const eval_cost *costs, eval_cost *out) {
+    *out = (eval_cost){0};
+    for (size_t i = 0; i < d->texts; i++) {
+        out->active += costs[i].active;
+        out->cycles += costs[i].cycles;
+        out->bops += costs[i].bops;
+        out->dram_bytes += costs[i].dram_bytes;
+        out->energy_pj += costs[i].energy_pj;
+    }
+    divide_cost(out, 1, (double)d->texts);
+}
+
 static bool run_program(eval_job *j, eval_row *row, const compiled *modules) {
     dtq_program *p = make_program(j->session, modules, j->data.length_count);
     if (!p || !check_rows(j, p))
         return false;
     dtq_engine engine = row->id == EVAL_FP32                                   ? DTQ_ENGINE_FP32
-                        : row->noise                                           ? DTQ_ENGINE_REF
+                        : row->noise || dtq_scheme_is_system(&p->scheme)       ? DTQ_ENGINE_REF
                         : value(j->session, OPT_eval_engine)->word == EVAL_SIM ? DTQ_ENGINE_SIM
                                                                                : DTQ_ENGINE_REF;
     eval_engine g = {.program = p, .engine = engine, .task = j->task, .name = row->name, .noise = row->noise};
     row->pooled = p->streams[0].output == DTQ_OUTPUT_POOLED;
-    return eval_run_all(j->session, &j->data, &g, row->outputs);
+    if (engine == DTQ_ENGINE_REF && dtq_scheme_is_system(&p->scheme))
+        g.costs = ARENA_ARRAY(j->session->arena, eval_cost, j->data.texts);
+    if (!eval_run_all(j->session, &j->data, &g, row->outputs))
+        return false;
+    if (g.costs)
+        take_costs(&j->data, g.costs, &row->cost);
+    return true;
 }
 
 static bool run_host(eval_job *j, eval_row *row, const source *src) {
@@ -132,8 +164,8 @@ static bool run_host(eval_job *j, eval_row *row, const source *src) {
 }
 
 /* What says that it is host code, given or not, is for rows that have host code. */
-static bool on_host(const eval_job *j, const eval_row *row) {
-    bool other = row->id == EVAL_FP32 || row->noise || (row->id >= EVAL_POLICY && host_lacks_scheme(&j->source));
+static bool on_host(const eval_job *j, const eval_row *row, const source *src) {
+    bool other = row->id == EVAL_FP32 || row->noise || host_lacks_scheme(src);
     return value(j->session, OPT_eval_engine)->word == EVAL_HOST && !other;
 }
 
@@ -141,7 +173,7 @@ bool eval_run_row(eval_job *j, eval_row *row) {
     session *s = j->session;
     source src = source_of(j, row);
     row->outputs = ARENA_ARRAY(s->arena, eval_vector, j->data.texts);
-    if (on_host(j, row))
+    if (on_host(j, row, &src))
         return price(j, &src, &row->cost, NULL) && run_host(j, row, &src);
     compiled *modules = ARENA_ARRAY(s->arena, compiled, j->data.length_count);
     const options *asked = s->options;

@@ -1,9 +1,11 @@
 /* dtqc eval: running a model on thousands of texts, several at once. */
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "codegen/systems/systems.h"
 #include "frontend/cli/eval.h"
 
 enum { REPORTED_EVERY = 16, WORKERS_MOST = 64 };
@@ -56,6 +58,17 @@ static eval_vector keep(const crowd *c, const eval_input *in, dtq_output *out) {
     return kept;
 }
 
+/* What a run of a system's program took. */
+static void price(const eval_engine *g, const eval_input *in, const dtq_output *out, eval_cost *cost) {
+    system_run run;
+    if (system_price_run(g->program, dtq_program_stream(g->program, in->seq), out->effects, &run))
+        *cost = (eval_cost){.active = run.tokens,
+                            .cycles = run.cost.cycles,
+                            .bops = NAN, /* of another width each */
+                            .dram_bytes = run.cost.dram_bytes,
+                            .energy_pj = run.energy.total};
+}
+
 static bool run_share(worker *w, dtq_host *host, dtq_weights *weights) {
     crowd *c = w->crowd;
     size_t i;
@@ -65,6 +78,8 @@ static bool run_share(worker *w, dtq_host *host, dtq_weights *weights) {
             dtq_output_free(&out);
             return false;
         }
+        if (c->engine->costs)
+            price(c->engine, &c->data->inputs[i], &out, &c->engine->costs[i]);
         c->outputs[i] = keep(c, &c->data->inputs[i], &out);
         dtq_output_free(&out);
         size_t done = atomic_fetch_add(&c->done, 1) + 1;

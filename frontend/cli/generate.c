@@ -222,7 +222,7 @@ static void print_json(generation *g) {
     json_open(&w, NULL, '{');
     json_str(&w, "schema", "dtqc-generate/1");
     json_str(&w, "model", model_name(g->source.model));
-    json_str(&w, "target", g->source.machine.name);
+    json_str(&w, "target", g->source.target.name);
     json_str(&w, "policy", g->source.policy->name);
     json_int(&w, "prompt_tokens", g->prompt);
     json_bool(&w, "ended", g->ended);
@@ -251,14 +251,23 @@ static void print_summary(const generation *g) {
     fputs(g->ended ? "; the model ended its text\n" : "\n", stderr);
 }
 
+static bool open_source(generation *g) {
+    session *s = g->session;
+    if (!source_open(s, s->options->operands[0], &g->source))
+        return false;
+    return !source_is_system(&g->source) ||
+           usage_error(s, "--target: %s is of kind %s, which has no steps of generation", g->source.target.name,
+                       g->source.target.kind);
+}
+
 bool command_generate(session *s) {
     if (!host_code_check(s, value(s, OPT_generate_engine)->word == GENERATE_HOST))
         return false;
     if (!given(s, OPT_prompt))
         return usage_error(s, "give a text to go on from (--text)");
     generation g = {.session = s};
-    bool ok = source_open(s, s->options->operands[0], &g.source) && check_model(&g) && read_prompt(&g) &&
-              make_programs(&g) && open_engine(&g) && write_tokens(&g);
+    bool ok = open_source(&g) && check_model(&g) && read_prompt(&g) && make_programs(&g) && open_engine(&g) &&
+              write_tokens(&g);
     if (ok && given(s, OPT_json))
         print_json(&g);
     else if (ok)

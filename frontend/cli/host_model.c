@@ -78,6 +78,8 @@ static bool plan_model(session *s, const source *src, const host_lengths *length
 }
 
 const char *host_lacks_scheme(const source *src) {
+    if (!src->resumed && !src->target.is_machine)
+        return src->target.kind;
     const dtq_scheme *scheme = src->resumed ? &src->resumed->header.scheme : &src->policy->scheme;
     return scheme->kind == DTQ_SCHEME_MIXED ? NULL : dtq_schemes[scheme->kind].word;
 }
@@ -87,7 +89,7 @@ bool host_model_make(session *s, const source *src, const host_lengths *lengths,
     const char *scheme = host_lacks_scheme(src);
     if (scheme)
         return usage_error(s,
-                           "host code is of mixed precision alone, and the policy is %s: --engine=ref computes it, and "
+                           "host code is of mixed precision alone, and this is %s: --engine=ref computes it, and "
                            "--emit=stream, asm or ir compile it",
                            scheme);
     if (!pass_options_read(s, &o) ||

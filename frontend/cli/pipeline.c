@@ -44,7 +44,7 @@ ir_module *ir_load(session *s, const char *path) {
 static const option_id fixed_in_ir[] = {OPT_target,     OPT_policy,  OPT_seq,    OPT_linear,
                                         OPT_no_cluster, OPT_balance, OPT_queries};
 
-static bool load_target(session *s, dtq_machine *out) {
+static bool load_target(session *s, any_target *out) {
     const char *path = given(s, OPT_target) ? shipped_find(s, "targets", value(s, OPT_target)->text)
                                             : shipped_path(s, "targets", option_table[OPT_target].missing);
     return path && target_load(s->arena, s->diag, path, out);
@@ -55,6 +55,34 @@ static policy *load_policy(session *s) {
         return policy_uniform(s->arena, 8);
     const char *path = shipped_find(s, "policies", value(s, OPT_policy)->text);
     return path ? policy_load(s->arena, s->diag, path) : NULL;
+}
+
+bool source_is_system(const source *src) {
+    return src->resumed ? dtq_scheme_is_system(&src->resumed->header.scheme) : !src->target.is_machine;
+}
+
+bool system_lacks(session *s, const source *src, const option_id *ids, size_t count) {
+    for (size_t i = 0; i < count && source_is_system(src); i++)
+        if (given(s, ids[i]))
+            return usage_error(s,
+                               "--%s is of variable-speed arrays; %s computes attention in its own way, which the "
+                               "reference runs and its cost model prices",
+                               option_table[ids[i]].name, src->resumed ? src->path : src->target.name);
+    return true;
+}
+
+/* What a system decides by itself. */
+static bool check_system(session *s, const any_target *t) {
+    static const option_id decided[] = {OPT_policy, OPT_queries, OPT_no_cluster};
+    if (t->is_machine)
+        return true;
+    for (size_t i = 0; i < sizeof decided / sizeof *decided; i++)
+        if (given(s, decided[i]))
+            return usage_error(s, "--%s is for targets of kind vssa and systolic; %s is of kind %s, which %s",
+                               option_table[decided[i]].name, t->name, t->kind,
+                               decided[i] == OPT_queries ? "has no steps of generation"
+                                                         : "decides by itself what each token is worth");
+    return true;
 }
 
 bool source_open(session *s, const char *path, source *out) {
@@ -71,7 +99,7 @@ bool source_open(session *s, const char *path, source *out) {
         return diag_error(s->diag, (src_loc){path, 0, 0},
                           "is a compiled program; the model it was made from is wanted");
     /* All three are read even if one fails, so that all mistakes are told at once. */
-    bool machine_ok = load_target(s, &out->machine);
+    bool machine_ok = load_target(s, &out->target);
     out->policy = load_policy(s);
     if (out->policy && given(s, OPT_queries))
         out->policy->queries = (uint32_t)value(s, OPT_queries)->number;
@@ -82,11 +110,11 @@ bool source_open(session *s, const char *path, source *out) {
     if (out->model && given(s, OPT_balance) &&
         !model_balance(out->model, s->arena, s->diag, value(s, OPT_balance)->text))
         return false;
-    if (machine_ok && given(s, OPT_linear) && out->machine.top_linear == DTQ_LINEAR_VSSA)
+    if (machine_ok && given(s, OPT_linear) && out->target.machine.top_linear == DTQ_LINEAR_VSSA)
         return usage_error(s, "--linear changes nothing on a target whose arrays compute the linears (`linear: vssa`), "
                               "each row at its token's precision");
     out->entries = diag_total(s->diag);
-    return machine_ok && out->policy && out->model;
+    return machine_ok && out->policy && out->model && check_system(s, &out->target);
 }
 
 /* ---- passes ------------------------------------------------------------------------------------------------------ */
@@ -113,11 +141,20 @@ bool pass_options_read(session *s, pass_options *out) {
     return true;
 }
 
+/* Passes to the programs of systems: slots are tokens in their order, and attention is the layer table's. */
+static const char *const system_passes[] = {"infer-shapes",      "balance-qk",     "assign-precision",
+                                            "cluster-precision", "reorder-tokens", "lower-layers",
+                                            "allocate-buffers",  "insert-sync",    "timeline"};
+
 /* What is left of the pipeline for a module up to pass `last`: not what has run, not what could only have run at a
  * level gone by. */
 static const char *const *remaining_passes(arena *a, const ir_module *m, bool optimise, const char *last,
                                            size_t *count) {
     const char *const *all = passes_pipeline(optimise, count);
+    if (dtq_scheme_is_system(&m->header.scheme)) {
+        all = system_passes;
+        *count = sizeof system_passes / sizeof *system_passes;
+    }
     const char **left = ARENA_ARRAY(a, const char *, *count);
     for (size_t i = 0; i < *count; i++) {
         const pass_info *p = all[i] ? pass_find(all[i]) : NULL;
@@ -131,15 +168,17 @@ static const char *const *remaining_passes(arena *a, const ir_module *m, bool op
 
 const char *linear_arithmetic(const session *s, const source *src) {
     static const char *const words[] = {"int8", "fp32", "mixed"};
-    return src->machine.top_linear == DTQ_LINEAR_VSSA ? "mixed" : words[value(s, OPT_linear)->word];
+    return src->target.machine.top_linear == DTQ_LINEAR_VSSA ? "mixed" : words[value(s, OPT_linear)->word];
 }
 
 static ir_module *build_plain(session *s, const source *src, uint32_t seq, bool cluster) {
-    model_options o = {
-        .seq = seq, .arithmetic = linear_arithmetic(s, src), .cluster = cluster, .last_row = src->last_row};
+    model_options o = {.seq = seq,
+                       .arithmetic = linear_arithmetic(s, src),
+                       .cluster = cluster && src->target.cluster,
+                       .last_row = src->last_row};
     ir_module *m = model_build(src->model, s->arena, s->diag, &o);
     if (m)
-        m->machine = src->machine;
+        m->machine = src->target.machine;
     return m;
 }
 
@@ -154,7 +193,11 @@ static ir_module *build(session *s, const source *src, uint32_t seq, bool cluste
     if (src->resumed)
         return src->resumed;
     ir_module *m = build_plain(s, src, seq, cluster);
-    return m && policy_apply(src->policy, m, s->diag) ? m : NULL;
+    if (!m || !policy_apply(src->policy, m, s->diag))
+        return NULL;
+    if (!src->target.is_machine)
+        m->header.scheme = dtq_system_scheme(src->target.system, &src->target.params);
+    return m;
 }
 
 static bool compile_to(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *o,

@@ -8,12 +8,12 @@
 /** What MODEL, --target and --policy say. */
 typedef struct {
     const char *path;
-    model *model;        /* NULL: resumed from IR */
-    policy *policy;      /* of a model */
-    bool last_row;       /* of a model with scores of tokens: those of its last row alone */
-    dtq_machine machine; /* of a model */
-    ir_module *resumed;  /* of a .dtir file; its header has machine and length */
-    size_t entries;      /* of the diag, when all of it was read */
+    model *model;       /* NULL: resumed from IR */
+    policy *policy;     /* of a model */
+    bool last_row;      /* of a model with scores of tokens: those of its last row alone */
+    any_target target;  /* of a model */
+    ir_module *resumed; /* of a .dtir file; its header has machine and length */
+    size_t entries;     /* of the diag, when all of it was read */
 } source;
 
 /** True if the name ends in .dtir. */
@@ -23,8 +23,13 @@ bool is_program_file(const char *path);
 /** Parses a .dtir file; NULL after an error. */
 ir_module *ir_load(session *s, const char *path);
 
-/** Loads model, target and policy, or the IR; refuses options that mean nothing for IR. */
+/** Loads model, target and policy, or the IR; refuses options that mean nothing for IR, or for systems. */
 bool source_open(session *s, const char *path, source *out);
+/** Whether what is compiled is for a system that computes attention in its own way: programs of host work and a layer
+ *  table, which the reference runs. */
+bool source_is_system(const source *src);
+/** Refuses with a usage error what a system's programs have not: tiles, a timeline, host code. `ids`: the options. */
+bool system_lacks(session *s, const source *src, const option_id *ids, size_t count);
 
 /** How linears of a source are computed: what --linear says, or what the target's arrays do. */
 const char *linear_arithmetic(const session *s, const source *src);

@@ -1,4 +1,5 @@
 /* dtqc run: a model or a program on the simulator, the reference, in float32 or as host code. */
+#include "codegen/systems/systems.h"
 #include "frontend/cli/host_cache.h"
 #include "frontend/cli/host_code.h"
 #include "frontend/cli/run_job.h"
@@ -84,6 +85,34 @@ static bool open_model(run_job *j) {
         r->qkv = h->qkv_input;
     }
     r->one_length = r->qkv;
+    return true;
+}
+
+/* A system's program is run by the reference and priced by its model. */
+static bool settle_engine(run_job *j) {
+    static const option_id of_arrays[] = {OPT_trace, OPT_shuffle, OPT_check, OPT_run_report};
+    run_state *r = &j->state;
+    session *s = r->session;
+    const any_target *t = j->from_program || j->source.resumed ? NULL : &j->source.target;
+    dtq_error e;
+    j->of_system = j->from_program ? dtq_scheme_is_system(&r->program->scheme) : source_is_system(&j->source);
+    if (!j->of_system)
+        return true;
+    if (given(s, OPT_engine) && (r->engine == ENGINE_SIM || r->engine == ENGINE_HOST))
+        return usage_error(s,
+                           "--engine=%s runs variable-speed arrays; %s is for a system that computes attention in its "
+                           "own way: --engine=ref, the default for it, or fp32",
+                           value(s, OPT_engine)->text, r->path);
+    for (size_t i = 0; i < sizeof of_arrays / sizeof *of_arrays; i++)
+        if (given(s, of_arrays[i]))
+            return usage_error(
+                s,
+                "--%s is of variable-speed arrays; %s is for a system that computes attention in its own "
+                "way",
+                option_table[of_arrays[i]].name, r->path);
+    if (t && !dtq_system_computes(t->system, &t->params, &e))
+        return diag_error(s->diag, (src_loc){t->name, 0, 0}, "%s", e.message);
+    r->engine = given(s, OPT_engine) ? r->engine : ENGINE_REF;
     return true;
 }
 
@@ -187,6 +216,14 @@ static bool run_case_fully(run_job *j, run_case *c, simulation *m) {
         return false;
     if (!j->host && !run_repeatedly(&j->state, c, once, m))
         return false;
+    system_run run;
+    if (j->of_system && j->state.engine == ENGINE_REF &&
+        system_price_run(j->state.program, c->stream, c->out.effects, &run))
+        c->price = (run_price){.known = true,
+                               .cycles = run.cost.cycles,
+                               .us = run.cost.cycles / (1e3 * run.clock_ghz),
+                               .dram_bytes = run.cost.dram_bytes,
+                               .energy_pj = run.energy.total};
     dtq_run_options plain = {.engine = DTQ_ENGINE_FP32, .threads = m->options.threads};
     return !given(s, OPT_compare_fp32) || run_engine_once(j, c, &plain, &c->fp32, NULL);
 }
@@ -275,7 +312,7 @@ bool command_run(session *s) {
     j.from_program = is_program_file(j.state.path);
     bool ok = j.from_program ? open_program(&j) : open_model(&j);
     mark(s, "load model");
-    ok = ok && run_read_inputs(&j.state);
+    ok = ok && settle_engine(&j) && run_read_inputs(&j.state);
     mark(s, "read inputs");
     ok = ok && prepare(&j) && run_find_streams(&j.state) && run_all(&j) && print_results(&j);
     release(&j);

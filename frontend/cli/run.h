@@ -7,6 +7,12 @@
 /** Words of --engine: those of the runtime, then host code. */
 typedef enum { ENGINE_SIM = DTQ_ENGINE_SIM, ENGINE_REF, ENGINE_FP32, ENGINE_HOST } run_engine;
 
+/** What a run took by a system's cost model, what it did in the place of shares that depend on data. */
+typedef struct {
+    bool known;
+    double cycles, us, dram_bytes, energy_pj;
+} run_price;
+
 /** One input and what came of it. */
 typedef struct {
     const char *text, *pair; /* NULL: tensors */
@@ -18,6 +24,7 @@ typedef struct {
     const dtq_stream *stream;
     dtq_output out, fp32;       /* fp32: with --compare-fp32 */
     dtq_stats stats;            /* of the simulator */
+    run_price price;            /* of a system's cost model */
     double least_ms, median_ms; /* of a run, with --repeat */
 } run_case;
 

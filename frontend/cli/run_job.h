@@ -9,6 +9,7 @@
 typedef struct {
     run_state state;
     bool from_program;
+    bool of_system;      /* the program is for a system with a cost model of its own */
     source source;       /* of a model */
     compiled *compiled;  /* [stream_count], of a model whose program is wanted */
     dtq_program *loaded; /* of a program */

@@ -60,11 +60,17 @@ static double greatest_difference(const dtq_output *a, const dtq_output *b) {
 
 /* Tokens active in the last layer. */
 static uint32_t survivors(const run_case *c) {
+    if (c->out.effects && c->stream->layer_count)
+        return c->out.effects[c->stream->layer_count - 1].tokens_kept;
     return c->stream->layer_count ? c->stream->layers[c->stream->layer_count - 1].slots : c->seq;
 }
 
 static bool is_simulated(const run_state *r) {
     return r->engine == ENGINE_SIM;
+}
+
+static bool is_priced(const run_state *r) {
+    return r->count > 0 && r->cases[0].price.known;
 }
 
 /* ---- for people -------------------------------------------------------------------------------------------------- */
@@ -87,6 +93,8 @@ static void print_case(const run_state *r, size_t i, bool with_fp32, FILE *out) 
     if (is_simulated(r))
         fprintf(out, "  %12" PRIu64 "  %9.3f", c->stats.cycles,
                 (double)c->stats.cycles / (1e3 * r->program->machine.top_clock_ghz));
+    if (is_priced(r))
+        fprintf(out, "  %12.0f  %9.3f  %9.3f", c->price.cycles, c->price.us, c->price.energy_pj / 1e6);
     if (with_fp32)
         fprintf(out, "  %9.6f  %9.2e", run_cosine(&c->out, &c->fp32), greatest_difference(&c->out, &c->fp32));
     fputs("  ", out);
@@ -103,6 +111,8 @@ static void print_cases(const run_state *r, FILE *out) {
     fprintf(out, "%4s  %6s  %8s", "", "tokens", "at end");
     if (is_simulated(r))
         fprintf(out, "  %12s  %9s", "cycles", "us");
+    if (is_priced(r))
+        fprintf(out, "  %12s  %9s  %9s", "cycles", "us", "uJ");
     if (with_fp32)
         fprintf(out, "  %9s  %9s", "cos fp32", "max diff");
     fputs("  input\n", out);
@@ -122,6 +132,25 @@ static void print_vectors(const run_state *r, FILE *out) {
         for (size_t k = 0; k < c->out.count && k < VALUES_SHOWN; k++)
             fprintf(out, " %.6g", (double)c->out.data[k]);
         fputc('\n', out);
+    }
+}
+
+static bool same_effects(const dtq_effects *a, const dtq_effects *b) {
+    return a->tokens_kept == b->tokens_kept && a->heads_kept == b->heads_kept && a->candidates == b->candidates &&
+           a->survivors == b->survivors && a->refetched == b->refetched;
+}
+
+/* What the arithmetic of a system left out, layer by layer; neighbours alike share a line. */
+static void print_effects(const run_case *c, size_t number, FILE *out) {
+    const dtq_effects *e = c->out.effects;
+    fprintf(out, "\ninput %zu      tokens  heads  scored %%  values %%  again %%\n", number);
+    for (uint32_t first = 0, last; first < c->stream->layer_count; first = last + 1) {
+        for (last = first; last + 1 < c->stream->layer_count && same_effects(&e[last + 1], &e[first]);)
+            last++;
+        char layers[32];
+        snprintf(layers, sizeof layers, last > first ? "%u-%u" : "%u", first, last);
+        fprintf(out, "layer %-7s %6u  %5u  %8.1f  %8.1f  %7.1f\n", layers, e[first].tokens_kept, e[first].heads_kept,
+                100 * e[first].candidates, 100 * e[first].survivors, 100 * e[first].refetched);
     }
 }
 
@@ -155,6 +184,9 @@ static void print_text(const run_state *r, FILE *out) {
     const char *engine = engine_names[r->engine];
     fprintf(out, "%s on %s, engine %s\n\n", r->program->model, r->program->machine.name, engine);
     print_cases(r, out);
+    for (size_t i = 0; i < r->count; i++)
+        if (r->cases[i].out.effects)
+            print_effects(&r->cases[i], i + 1, out);
     fputc('\n', out);
     print_vectors(r, out);
     if (given(r->session, OPT_repeat))
@@ -182,6 +214,25 @@ static void json_case(json_writer *w, const run_state *r, const run_case *c) {
         json_int(w, "instructions", (int64_t)c->stats.instructions);
         json_int(w, "dram_bytes", (int64_t)(c->stats.dram_read_bytes + c->stats.dram_write_bytes));
         json_real(w, "energy_pj", c->stats.energy_pj);
+    }
+    if (c->price.known) {
+        json_real(w, "cycles", c->price.cycles);
+        json_real(w, "dram_bytes", c->price.dram_bytes);
+        json_real(w, "energy_pj", c->price.energy_pj);
+    }
+    if (c->out.effects) {
+        json_open(w, "layers", '[');
+        for (uint32_t l = 0; l < c->stream->layer_count; l++) {
+            const dtq_effects *e = &c->out.effects[l];
+            json_open(w, NULL, '{');
+            json_int(w, "tokens", e->tokens_kept);
+            json_int(w, "heads", e->heads_kept);
+            json_real(w, "candidates", e->candidates);
+            json_real(w, "survivors", e->survivors);
+            json_real(w, "refetched", e->refetched);
+            json_close(w, '}');
+        }
+        json_close(w, ']');
     }
     if (given(r->session, OPT_check))
         json_str(w, "check", "identical");

@@ -29,7 +29,7 @@ static bool list(session *s) {
     any_target *targets = ARENA_ARRAY(s->arena, any_target, count);
     size_t others = 0;
     for (size_t i = 0; i < count; i++) {
-        if (!any_target_load(s, shipped_path(s, "targets", names[i]), &targets[i]))
+        if (!target_load(s->arena, s->diag, shipped_path(s, "targets", names[i]), &targets[i]))
             return false;
         others += !targets[i].is_machine;
     }
@@ -46,20 +46,34 @@ static bool list(session *s) {
                m->top_clock_ghz, m->dram_gb_per_s, (int)length, drain);
     }
     if (others)
-        printf("\n%-16s %-8s %6s  %s\n", "for --compare", "kind", "GHz", "what it is");
+        printf("\n%-16s %-8s %6s  %s\n", "other systems", "kind", "GHz", "what it is");
     for (size_t i = 0; i < count; i++)
         if (!targets[i].is_machine)
             printf("%-16s %-8s %6g  %s\n", names[i], targets[i].kind, targets[i].params.common.top_clock_ghz,
-                   system_table[targets[i].system].doc);
+                   dtq_system_table[targets[i].system].doc);
     return true;
+}
+
+static void print_area(const any_target *t, FILE *out) {
+    if (!t->is_machine) {
+        const double area = system_area(t->system, &t->params);
+        if (area > 0)
+            fprintf(out, "# area: %.3f mm2\n", area);
+        return;
+    }
+    const dtq_area a = dtq_machine_area(&t->machine);
+    if (a.total_mm2 > 0)
+        fprintf(out, "# area: %.3f mm2: PEs %.3f, buffers %.3f, softmax %.3f, top-k %.3f, other %.3f\n", a.total_mm2,
+                a.pes, a.buffers, a.softmax, a.topk, a.other);
 }
 
 static bool show(session *s, const char *name) {
     const char *path = shipped_find(s, "targets", name);
     any_target t;
-    if (!path || !any_target_load(s, path, &t))
+    if (!path || !target_load(s->arena, s->diag, path, &t))
         return false;
-    any_target_print(&t, stdout);
+    target_print(&t, stdout);
+    print_area(&t, stdout);
     return true;
 }
 

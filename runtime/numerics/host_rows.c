@@ -17,7 +17,7 @@ bool dtq_rows_of_layer(const dtq_exec *x, uint64_t layer, dtq_rows *r, dtq_error
     /* Where every token is in its place, the queries are the last ones. */
     const uint32_t rows = x->exact && !l->cached ? x->stream->seq : dtq_queries(l);
     const uint32_t first = x->exact ? x->stream->seq - rows : dtq_first_query(l);
-    *r = (dtq_rows){l, slots, (uint32_t)layer, slots->ids + first, rows};
+    *r = (dtq_rows){l, slots, (uint32_t)layer, slots->ids + first, rows < slots->left ? rows : slots->left};
     return true;
 }
 

@@ -49,8 +49,9 @@ static bool attend_by_scheme(dtq_exec *x, const pending *p, const dtq_attention 
 static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
     const dtq_layer *l = &x->stream->layers[p->layer];
     const dtq_slots *t = &x->slots[p->layer];
-    const uint32_t n = x->exact ? x->stream->seq : l->slots;
-    const uint32_t queries = x->exact && !l->cached ? n : dtq_queries(l); /* exact: the last slots */
+    const uint32_t n = t->left;
+    const uint32_t all = x->exact && !l->cached ? n : dtq_queries(l); /* exact: the last slots */
+    const uint32_t queries = all < n ? all : n;
     const size_t q_width = (size_t)l->heads * l->head_dim, kv_width = (size_t)l->kv_heads * l->head_dim;
     float *floats = malloc(n * (2 * q_width + 2 * kv_width) * sizeof *floats);
     uint64_t *importance = malloc(n * sizeof *importance);
@@ -69,7 +70,7 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
         .kv_heads = l->kv_heads,
         .head_dim = l->head_dim,
         .first_key = x->exact ? 0 : dtq_first_key(l),
-        .keys = x->exact ? n : dtq_keys(l),
+        .keys = x->exact || n < l->slots ? n : dtq_keys(l),
         .first_query = x->exact ? n - queries : dtq_first_query(l),
         .queries = queries,
         .causal = l->causal != 0,

@@ -18,6 +18,7 @@ typedef struct {
     bool tells;                      /* the output has effects */
     void (*close)(dtq_exec *x);      /* frees x->scheme_state, if there is one */
 } dtq_scheme_ops;
+extern const dtq_scheme_ops dtq_system_ops; /* of every system's scheme */
 
 /** Of the scheme of the program, by DTQ_SCHEME_*; of float32, which no scheme changes, that of `mixed`. */
 const dtq_scheme_ops *dtq_scheme_ops_of(const dtq_exec *x);

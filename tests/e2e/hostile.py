@@ -6,7 +6,7 @@ import subprocess
 
 import numpy as np
 
-from problems import (Failure, dtqc, must, scratch, seed_and_generator, story, write_attention, write_policy,
+from problems import (Failure, dtqc, must, scratch, seed_and_generator, story, write, write_attention, write_policy,
                       write_safetensors, write_target)
 
 CRAFTED, TENSOR_MUTANTS, LIMIT = 700, 200, 5
@@ -79,9 +79,17 @@ def programs(rng):
         if at % 3 == 0 or at < 64:
             put("bad.dtq", good[:at])
             attempt(commands(kinds[at // 3 % 3]), f"cut to {at} of {len(good)} bytes", accept=False)
+    return len(good), crafted(rng, good, kinds)
+
+
+def crafted(rng, good, kinds, text=False):
+    """How many of the programs with overwritten words and a right checksum are accepted."""
     accepted = 0
     for case in range(CRAFTED):
         changed = bytearray(good)
+        if text and case % 2:  # a digit, most of which are of the scheme's parameters
+            digits = [at for at in range(len(good)) if 48 <= good[at] < 58]
+            changed[int(rng.choice(digits))] = int(rng.integers(45, 58))
         for _ in range(int(rng.integers(1, 3))):
             width = int(rng.choice((1, 2, 4, 8)))
             at = int(rng.integers(24, len(good) - width))
@@ -89,7 +97,15 @@ def programs(rng):
             changed[at : at + width] = (value % 2 ** (8 * width)).to_bytes(width, "little")
         put("bad.dtq", checksummed(bytes(changed)))
         accepted += attempt(commands(kinds[case % 3]), f"case {case}, words overwritten", accept=True)
-    return len(good), accepted
+    return accepted
+
+
+def system_programs(rng):
+    """The same of a program for a system, which the reference runs by the parameters in it."""
+    must("compile", write_attention(2, 1, 2), "--target",
+         write("system.yaml", "kind: spatten\ndram: {word_bits: 4, refetch_bits: 4}\nvalues: {kept: 0.5}\n"), "-o",
+         scratch("system.dtq"))
+    return crafted(rng, read("system.dtq"), ("verify", "run", "run"), text=True)
 
 
 def tensors(rng):
@@ -112,9 +128,10 @@ def tensors(rng):
 def main():
     _, rng = seed_and_generator()
     size, accepted = programs(rng)
+    of_system = system_programs(rng)
     tensors(rng)
     print(f"a program of {size} bytes, every byte changed; {CRAFTED} with a right checksum, {accepted} of them "
-          f"accepted; {TENSOR_MUTANTS} tensor files")
+          f"accepted, and {of_system} of as many for a system; {TENSOR_MUTANTS} tensor files")
 
 
 story(main)

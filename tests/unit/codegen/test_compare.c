@@ -49,12 +49,12 @@ static char *print(const comparison *c, report_format format) {
 
 START_TEST(three_forms) {
     arena *a = arena_new();
-    system_params p;
-    system_init(SYSTEM_a3, &p);
+    dtq_system_params p;
+    dtq_system_init(DTQ_SYSTEM_a3, &p);
     p.common.top_clock_ghz = 2;
     comparison_row rows[] = {comparison_of_report(fig5_report(a, true), "vssa"),
                              comparison_of_report(fig5_report(a, false), "systolic"),
-                             comparison_of_system("a,\"3\"", SYSTEM_a3, &p, &fig5)};
+                             comparison_of_system("a,\"3\"", DTQ_SYSTEM_a3, &p, &fig5)};
     const comparison c = {.model = "fig5", .seq = 9, .dense_ops = 2916, .count = 3, .rows = rows};
     rows[1].expected = true;
     char *json = print(&c, REPORT_JSON), *csv = print(&c, REPORT_CSV), *text = print(&c, REPORT_TEXT);

@@ -4,12 +4,13 @@
 #include <math.h>
 
 #include "codegen/systems/systems.h"
+#include "runtime/dtqrt.h"
 
 static void expect_near(double value, double wanted) {
     ck_assert_msg(fabs(value - wanted) <= 1e-6 * fmax(1, fabs(wanted)), "%.17g is not %.17g", value, wanted);
 }
 
-static system_cost price(system_kind kind, const system_params *p, uint32_t seq, const attention_layer *layers,
+static system_cost price(dtq_system_kind kind, const dtq_system_params *p, uint32_t seq, const attention_layer *layers,
                          size_t count) {
     const attention_workload w = {.seq = seq, .layer_count = count, .layers = layers};
     return system_price(kind, p, &w);
@@ -19,10 +20,10 @@ static const attention_layer one_head[] = {{.heads = 1, .head_dim = 64}, {.heads
 static const attention_layer two_heads[] = {{.heads = 2, .head_dim = 64}};
 
 START_TEST(defaults_are_within_their_ranges) {
-    for (int kind = 0; kind < SYSTEM_KINDS; kind++) {
-        system_params p;
-        system_init((system_kind)kind, &p);
-        const system_info *info = &system_table[kind];
+    for (int kind = 0; kind < DTQ_SYSTEM_KINDS; kind++) {
+        dtq_system_params p;
+        dtq_system_init((dtq_system_kind)kind, &p);
+        const dtq_system_info *info = &dtq_system_table[kind];
         for (size_t i = 0; i < info->param_count; i++) {
             const dtq_machine_param *row = &info->params[i];
             ck_assert_double_eq(dtq_param_get(&p, row), row->def);
@@ -40,9 +41,9 @@ END_TEST
 
 /* ---- eyeriss ----------------------------------------------------------------------------------------------------- */
 
-static system_eyeriss small_array(uint64_t rows, uint64_t cols) {
-    system_params p;
-    system_init(SYSTEM_eyeriss, &p);
+static dtq_system_eyeriss small_array(uint64_t rows, uint64_t cols) {
+    dtq_system_params p;
+    dtq_system_init(DTQ_SYSTEM_eyeriss, &p);
     p.eyeriss.array_rows = rows;
     p.eyeriss.array_cols = cols;
     return p.eyeriss;
@@ -52,7 +53,7 @@ static system_eyeriss small_array(uint64_t rows, uint64_t cols) {
  * column and two filters in a row: inputs twice 16 words, filters 16, sums written twice and read once, and one hop
  * each. */
 START_TEST(mapper_finds_the_least_traffic) {
-    system_eyeriss s = small_array(2, 2);
+    dtq_system_eyeriss s = small_array(2, 2);
     s.spads_filter_words = s.spads_ifmap_words = s.spads_psum_words = 1;
     rs_mapping r = rs_map(&s, 4, 4, 4);
     expect_near(r.cycles, 16);
@@ -77,7 +78,7 @@ START_TEST(mapper_finds_the_least_traffic) {
 END_TEST
 
 START_TEST(mapper_is_never_better_than_all_pes) {
-    const system_eyeriss s = small_array(14, 16);
+    const dtq_system_eyeriss s = small_array(14, 16);
     static const uint32_t sizes[][3] = {{128, 64, 128}, {384, 64, 384}, {384, 384, 64}, {1, 64, 1}, {7, 3, 5}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         rs_mapping r = rs_map(&s, sizes[i][0], sizes[i][1], sizes[i][2]);
@@ -93,7 +94,7 @@ START_TEST(mapper_is_never_better_than_all_pes) {
 END_TEST
 
 /* All factors and all uses of the pads, without a thought. */
-static double brute_force(const system_eyeriss *s, uint32_t m, uint32_t k, uint32_t n, double *traffic) {
+static double brute_force(const dtq_system_eyeriss *s, uint32_t m, uint32_t k, uint32_t n, double *traffic) {
     double best = INFINITY;
     for (int swapped = 0; swapped < 2; swapped++) {
         const double a = swapped ? n : m, b = swapped ? m : n;
@@ -118,7 +119,7 @@ static double brute_force(const system_eyeriss *s, uint32_t m, uint32_t k, uint3
 }
 
 START_TEST(mapper_equals_brute_force) {
-    system_eyeriss s = small_array(5, 6);
+    dtq_system_eyeriss s = small_array(5, 6);
     s.spads_ifmap_words = 3;
     s.spads_filter_words = 10;
     s.spads_psum_words = 4;
@@ -137,7 +138,7 @@ START_TEST(mapper_equals_brute_force) {
 END_TEST
 
 START_TEST(mapper_of_a_huge_array_ends) {
-    system_eyeriss s = small_array(1024, 1024);
+    dtq_system_eyeriss s = small_array(1024, 1024);
     s.spads_ifmap_words = s.spads_filter_words = s.spads_psum_words = 65536;
     const rs_mapping r = rs_map(&s, 65536, 4096, 65536);
     ck_assert_double_gt(r.utilisation, 0.9);
@@ -149,19 +150,19 @@ END_TEST
  * bytes; 64 scores fit into 128 bytes, but not into 127, and then go out and come back. */
 START_TEST(eyeriss_moves_scores_that_do_not_fit) {
     static const attention_layer layer[] = {{.heads = 1, .head_dim = 4, .causal = true}};
-    system_params p = {.eyeriss = small_array(2, 2)};
+    dtq_system_params p = {.eyeriss = small_array(2, 2)};
     p.eyeriss.buffer_bytes = 128;
-    system_cost c = price(SYSTEM_eyeriss, &p, 8, layer, 1);
+    system_cost c = price(DTQ_SYSTEM_eyeriss, &p, 8, layer, 1);
     expect_near(c.cycles, 128);
     expect_near(c.macs, 512);
     expect_near(c.utilisation, 1);
     expect_near(c.dram_bytes, 256);
     p.eyeriss.buffer_bytes = 127;
-    expect_near(price(SYSTEM_eyeriss, &p, 8, layer, 1).dram_bytes, 512);
+    expect_near(price(DTQ_SYSTEM_eyeriss, &p, 8, layer, 1).dram_bytes, 512);
     p.eyeriss.dram_gb_per_s = 1; /* a byte a cycle: DRAM is what takes the time */
-    expect_near(price(SYSTEM_eyeriss, &p, 8, layer, 1).cycles, 512);
+    expect_near(price(DTQ_SYSTEM_eyeriss, &p, 8, layer, 1).cycles, 512);
     p.eyeriss.top_causal = 1; /* 9/16 of the scores */
-    c = price(SYSTEM_eyeriss, &p, 8, layer, 1);
+    c = price(DTQ_SYSTEM_eyeriss, &p, 8, layer, 1);
     expect_near(c.qk_cycles, 36);
     expect_near(c.macs, 288);
     expect_near(c.probabilities, 36);
@@ -187,19 +188,19 @@ START_TEST(cascade_is_linear_after_the_first_layers) {
     /* Of 12 layers the first ceil(1.8) = 2 keep all; then 0 to 0.9 in nine steps of 0.1. */
     static const uint32_t kept[] = {100, 100, 100, 90, 80, 70, 60, 50, 40, 30, 20, 10};
     for (size_t i = 0; i < 12; i++)
-        ck_assert_uint_eq(cascade_kept(100, i, 12, 0.15, 0.45, 0), kept[i]);
-    ck_assert_uint_eq(cascade_kept(12, 11, 12, 0.30, 0.091, 0.091), 10); /* floor(10.9) */
-    ck_assert_uint_eq(cascade_kept(3, 1, 2, 0, 1, 1), 1);                /* never none */
-    ck_assert_uint_eq(cascade_kept(3, 1, 2, 0, 0, 0), 3);
+        ck_assert_uint_eq(dtq_cascade_kept(100, i, 12, 0.15, 0.45, 0), kept[i]);
+    ck_assert_uint_eq(dtq_cascade_kept(12, 11, 12, 0.30, 0.091, 0.091), 10); /* floor(10.9) */
+    ck_assert_uint_eq(dtq_cascade_kept(3, 1, 2, 0, 1, 1), 1);                /* never none */
+    ck_assert_uint_eq(dtq_cascade_kept(3, 1, 2, 0, 0, 0), 3);
 }
 END_TEST
 
 /* 128 keys, 8 a cycle: 16 batches. Fill 128 * 16, drain 103 + 16; keys are 8192 bytes, 256 transactions, 16 of each
  * channel, and values as many. */
 START_TEST(spatten_one_head) {
-    system_params p;
-    system_init(SYSTEM_spatten, &p);
-    system_cost c = price(SYSTEM_spatten, &p, 128, one_head, 1);
+    dtq_system_params p;
+    dtq_system_init(DTQ_SYSTEM_spatten, &p);
+    system_cost c = price(DTQ_SYSTEM_spatten, &p, 128, one_head, 1);
     expect_near(c.qk_cycles, 2048);
     expect_near(c.latency_cycles, 119);
     expect_near(c.dram_cycles, 32);
@@ -212,34 +213,60 @@ END_TEST
 /* An eighth: 64 multipliers a side, 2 channels. 100 keys, one a cycle, two heads: 2 * 100 * 100, 103 + 100, and per
  * head and operand 6400 bytes, 200 transactions, 100 cycles. */
 START_TEST(spatten_eighth) {
-    system_params p;
-    system_init(SYSTEM_spatten, &p);
+    dtq_system_params p;
+    dtq_system_init(DTQ_SYSTEM_spatten, &p);
     p.spatten.multipliers_per_side = 64;
     p.spatten.dram_channels = 2;
-    system_cost c = price(SYSTEM_spatten, &p, 100, two_heads, 1);
+    system_cost c = price(DTQ_SYSTEM_spatten, &p, 100, two_heads, 1);
     expect_near(c.cycles, 20000 + 203 + 400);
     /* A quarter of the queries want 4 bits more: half the transactions for a quarter, and scores again. */
     p.spatten.dram_refetch_bits = 4;
     p.spatten.dram_refetch_share = 0.25;
-    expect_near(price(SYSTEM_spatten, &p, 100, two_heads, 1).cycles, 25000 + 203 + 400 + 50);
+    expect_near(price(DTQ_SYSTEM_spatten, &p, 100, two_heads, 1).cycles, 25000 + 203 + 400 + 50);
     /* 6 bits move as 8, as do 12. */
     p.spatten.dram_refetch_bits = 0;
     p.spatten.dram_word_bits = 6;
-    expect_near(price(SYSTEM_spatten, &p, 100, two_heads, 1).dram_cycles, 400);
+    expect_near(price(DTQ_SYSTEM_spatten, &p, 100, two_heads, 1).dram_cycles, 400);
     p.spatten.dram_word_bits = 4;
-    expect_near(price(SYSTEM_spatten, &p, 100, two_heads, 1).dram_cycles, 200);
+    expect_near(price(DTQ_SYSTEM_spatten, &p, 100, two_heads, 1).dram_cycles, 200);
+}
+END_TEST
+
+/* A layer of BERT-Base on a document: 384 keys are 48 batches. Fill 12 * 384 * 48, drain 103 + 48; a head's keys are
+ * 24576 bytes, 768 transactions, 48 of each channel. */
+START_TEST(spatten_of_bert_base) {
+    static const attention_layer bert[] = {{.heads = 12, .head_dim = 64}};
+    dtq_system_params p;
+    dtq_system_init(DTQ_SYSTEM_spatten, &p);
+    expect_near(price(DTQ_SYSTEM_spatten, &p, 384, bert, 1).cycles, 221184 + 151 + 12 * 2 * 48);
+}
+END_TEST
+
+/* A layer of GPT-2 on 1000 tokens with 6 bits first and 4 for a tenth of the queries: 125 batches, 1.1 times 12 * 1000
+ * * 125, drain 103 + 125. 6 bits move as 8: 64000 bytes, 2000 transactions, 125 a channel; 4 bits are 1000, 63 a
+ * channel. 61 keys are 8 batches, of which the last is fetched whole: 4096 bytes, 128 transactions, 8 a channel. */
+START_TEST(spatten_of_gpt2) {
+    static const attention_layer gpt2[] = {{.heads = 12, .head_dim = 64, .causal = true}};
+    dtq_system_params p;
+    dtq_system_init(DTQ_SYSTEM_spatten, &p);
+    p.spatten.dram_word_bits = 6;
+    p.spatten.dram_refetch_bits = 4;
+    p.spatten.dram_refetch_share = 0.1;
+    expect_near(price(DTQ_SYSTEM_spatten, &p, 1000, gpt2, 1).cycles, 1650000 + 228 + 12 * 2 * (125 + 6.3));
+    p.spatten.dram_refetch_share = 0;
+    expect_near(price(DTQ_SYSTEM_spatten, &p, 61, gpt2, 1).cycles, 12 * 61 * 8 + 111 + 12 * 2 * 8);
 }
 END_TEST
 
 /* 8 tokens, half of them gone after the first of two layers: 8 and 4 cycles of filling, 104 of draining each, 2 of DRAM
  * each (a batch of 8 keys is one transaction a channel), and one selection: a batch in, 14.549256, a batch out. */
 START_TEST(spatten_cascade) {
-    system_params p;
-    system_init(SYSTEM_spatten, &p);
+    dtq_system_params p;
+    dtq_system_init(DTQ_SYSTEM_spatten, &p);
     p.spatten.tokens_whole_layers = 0.5;
     p.spatten.tokens_pruned_mean = 0.5;
     p.spatten.heads_pruned_mean = 0;
-    system_cost c = price(SYSTEM_spatten, &p, 8, one_head, 2);
+    system_cost c = price(DTQ_SYSTEM_spatten, &p, 8, one_head, 2);
     expect_near(c.topk_cycles, 16.549256);
     expect_near(c.cycles, 8 + 104 + 2 + 16.549256 + 4 + 104 + 2);
     expect_near(c.macs, (64 + 16) * 128);
@@ -248,58 +275,84 @@ START_TEST(spatten_cascade) {
                                            {.heads = 1, .head_dim = 64, .tokens = 4}};
     p.spatten.tokens_schedule = 1;
     p.spatten.tokens_pruned_mean = 0;
-    expect_near(price(SYSTEM_spatten, &p, 8, kept, 2).cycles, c.cycles);
+    expect_near(price(DTQ_SYSTEM_spatten, &p, 8, kept, 2).cycles, c.cycles);
     p.spatten.tokens_schedule = 0;
     p.spatten.tokens_pruned_mean = 0.5;
     p.spatten.values_kept = 0.5; /* takes energy from P.V, and no cycle */
-    expect_near(price(SYSTEM_spatten, &p, 8, one_head, 2).macs, (64 + 16) * 96);
-    expect_near(price(SYSTEM_spatten, &p, 8, one_head, 2).cycles, c.cycles);
+    expect_near(price(DTQ_SYSTEM_spatten, &p, 8, one_head, 2).macs, (64 + 16) * 96);
+    expect_near(price(DTQ_SYSTEM_spatten, &p, 8, one_head, 2).cycles, c.cycles);
 }
 END_TEST
 
 /* ---- a3, mnnfast ------------------------------------------------------------------------------------------------- */
 
 START_TEST(a3_by_query) {
-    system_params p;
-    system_init(SYSTEM_a3, &p);
+    dtq_system_params p;
+    dtq_system_init(DTQ_SYSTEM_a3, &p);
     p.a3.top_approximate = 0;
-    system_cost c = price(SYSTEM_a3, &p, 57, one_head, 1);
+    system_cost c = price(DTQ_SYSTEM_a3, &p, 57, one_head, 1);
     expect_near(c.cycles, 57 * 66 + 3 * 57 + 27);
     expect_near(c.macs, 2 * 57 * 57 * 64);
     p.a3.top_approximate = 1; /* the search's 50 steps outlast 39 candidates */
-    expect_near(price(SYSTEM_a3, &p, 100, one_head, 1).cycles, 100 * 59 + 327);
+    expect_near(price(DTQ_SYSTEM_a3, &p, 100, one_head, 1).cycles, 100 * 59 + 327);
     p.a3.search_iterations = 0.125; /* and the candidates 13 steps */
-    expect_near(price(SYSTEM_a3, &p, 100, one_head, 1).cycles, 100 * 48 + 327);
+    expect_near(price(DTQ_SYSTEM_a3, &p, 100, one_head, 1).cycles, 100 * 48 + 327);
     p.a3.search_sort_cycles_per_key = 8;
-    expect_near(price(SYSTEM_a3, &p, 100, one_head, 1).cycles, 100 * 56 + 327);
+    expect_near(price(DTQ_SYSTEM_a3, &p, 100, one_head, 1).cycles, 100 * 56 + 327);
     p.a3.dram_gb_per_s = 1; /* four times 100 x 64 x 9 bits, a byte a cycle */
-    expect_near(price(SYSTEM_a3, &p, 100, one_head, 1).cycles, 28800 + 327);
+    expect_near(price(DTQ_SYSTEM_a3, &p, 100, one_head, 1).cycles, 28800 + 327);
 }
 END_TEST
 
 START_TEST(mnnfast_skips_values) {
-    system_params p;
-    system_init(SYSTEM_mnnfast, &p);
-    system_cost c = price(SYSTEM_mnnfast, &p, 100, one_head, 1);
+    dtq_system_params p;
+    dtq_system_init(DTQ_SYSTEM_mnnfast, &p);
+    system_cost c = price(DTQ_SYSTEM_mnnfast, &p, 100, one_head, 1);
     expect_near(c.qk_cycles, 10000);
     expect_near(c.pv_cycles, 300);
     expect_near(c.cycles, 10300);
     p.mnnfast.top_phases = 1;
-    expect_near(price(SYSTEM_mnnfast, &p, 100, one_head, 1).cycles, 10000);
+    expect_near(price(DTQ_SYSTEM_mnnfast, &p, 100, one_head, 1).cycles, 10000);
     p.mnnfast.values_skipped = 0;
     p.mnnfast.top_phases = 0;
-    expect_near(price(SYSTEM_mnnfast, &p, 100, two_heads, 1).cycles, 40000);
+    expect_near(price(DTQ_SYSTEM_mnnfast, &p, 100, two_heads, 1).cycles, 40000);
     p.mnnfast.dram_gb_per_s = 1;
-    expect_near(price(SYSTEM_mnnfast, &p, 100, one_head, 1).cycles, 51200);
+    expect_near(price(DTQ_SYSTEM_mnnfast, &p, 100, one_head, 1).cycles, 51200);
+}
+END_TEST
+
+/* Shares of a run stand in the place of the parameters. */
+START_TEST(measured_shares_are_priced) {
+    const system_measured run = {.tokens = 50, .heads = 1, .candidates = 0.6, .survivors = 0.25, .refetched = 0.5};
+    const attention_layer layer[] = {{.heads = 1, .head_dim = 64, .measured = &run}};
+    dtq_system_params p;
+    dtq_system_init(DTQ_SYSTEM_a3, &p);
+    system_cost c = price(DTQ_SYSTEM_a3, &p, 100, layer, 1);
+    expect_near(c.cycles, 100 * 69 + 327); /* 60 candidates outlast the search's 50 steps */
+    expect_near(c.macs, 100 * (2 * 50 + (60 + 25) * 64));
+    dtq_system_init(DTQ_SYSTEM_mnnfast, &p);
+    expect_near(price(DTQ_SYSTEM_mnnfast, &p, 100, layer, 1).cycles, 100 * 125);
+    dtq_system_init(DTQ_SYSTEM_spatten, &p);
+    p.spatten.dram_refetch_bits = 4;
+    const attention_layer two[] = {{.heads = 2, .head_dim = 64}, {.heads = 2, .head_dim = 64, .measured = &run}};
+    c = price(DTQ_SYSTEM_spatten, &p, 100, two, 2);
+    /* 100 tokens of 2 heads, 13 batches, then 50 of one, 7 batches, half of the queries twice */
+    expect_near(c.qk_cycles, 2 * 100 * 13 + 50 * 7 * 1.5);
+    expect_near(c.macs, 2 * 10000 * 64 * 2 + 1.5 * 2500 * 64 * 1.25);
+    ck_assert_double_gt(c.topk_cycles, 0);
+    const attention_layer causal[] = {{.heads = 2, .head_dim = 64, .causal = true, .measured = &run}};
+    c = price(DTQ_SYSTEM_spatten, &p, 100, causal, 1);
+    expect_near(c.qk_cycles, 100 * 7 * 1.5); /* all rows, 50 keys */
+    expect_near(c.macs, 1.5 * 100 * 50 * 64 * 1.25);
 }
 END_TEST
 
 /* ---- energy and area --------------------------------------------------------------------------------------------- */
 
 START_TEST(energy_is_events_times_the_table) {
-    system_params p;
-    system_init(SYSTEM_mnnfast, &p);
-    system_common *e = &p.common;
+    dtq_system_params p;
+    dtq_system_init(DTQ_SYSTEM_mnnfast, &p);
+    dtq_system_common *e = &p.common;
     e->energy_mac_pj = 1;
     e->energy_idle_pj = 10;
     e->energy_register_pj = 100;
@@ -325,12 +378,12 @@ START_TEST(energy_is_events_times_the_table) {
     e->area_sram_um2_per_byte = 10;
     e->area_sram_bytes = 1e5;
     e->area_other_mm2 = 3;
-    expect_near(system_area(SYSTEM_mnnfast, &p), 1.28 + 1 + 3);
+    expect_near(system_area(DTQ_SYSTEM_mnnfast, &p), 1.28 + 1 + 3);
 }
 END_TEST
 
 REPORT_MAIN("systems", defaults_are_within_their_ranges, mapper_finds_the_least_traffic,
             mapper_is_never_better_than_all_pes, mapper_equals_brute_force, mapper_of_a_huge_array_ends,
             eyeriss_moves_scores_that_do_not_fit, quickselect_of_few, cascade_is_linear_after_the_first_layers,
-            spatten_one_head, spatten_eighth, spatten_cascade, a3_by_query, mnnfast_skips_values,
-            energy_is_events_times_the_table)
+            spatten_one_head, spatten_eighth, spatten_of_bert_base, spatten_of_gpt2, spatten_cascade, a3_by_query,
+            mnnfast_skips_values, measured_shares_are_priced, energy_is_events_times_the_table)

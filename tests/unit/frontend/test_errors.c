@@ -26,8 +26,8 @@ static void read_case(const char *directory) {
     const char *weights = arena_printf(A, "%s/weights.safetensors", directory);
     ir_module *graph = NULL;
     if (exists(target)) {
-        dtq_machine m;
-        target_load(A, D, target, &m);
+        any_target t;
+        target_load(A, D, target, &t);
     }
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         const char *path = arena_printf(A, "%s/%s", directory, models[i]);

@@ -1,8 +1,15 @@
 /* Target files. */
 #include "frontend_util.h"
 
+static bool load_file(const char *path, dtq_machine *m) {
+    any_target t;
+    bool ok = target_load(A, D, path, &t);
+    *m = t.machine;
+    return ok && t.is_machine;
+}
+
 static bool load(const char *text, dtq_machine *m) {
-    return target_load(A, D, put("machine.yaml", text), m);
+    return load_file(put("machine.yaml", text), m);
 }
 
 START_TEST(three_lines_are_enough) {
@@ -20,14 +27,14 @@ END_TEST
 
 START_TEST(shipped) {
     dtq_machine m;
-    ck_assert(target_load(A, D, "examples/targets/dtqatten.yaml", &m));
+    ck_assert(load_file("examples/targets/dtqatten.yaml", &m));
     ck_assert_uint_eq(dtq_machine_pes(&m), 3168);
     ck_assert_str_eq(m.name, "dtqatten");
     ck_assert_uint_eq(m.buffers_k, 2 * 1024 * 64 * 12 / 8);
-    ck_assert(target_load(A, D, "examples/targets/array3x3.yaml", &m));
+    ck_assert(load_file("examples/targets/array3x3.yaml", &m));
     ck_assert_uint_eq(dtq_machine_pes(&m), 9);
     ck_assert_uint_eq(m.top_drain, DTQ_DRAIN_IDEAL);
-    ck_assert(target_load(A, D, "examples/targets/array32x32.yaml", &m));
+    ck_assert(load_file("examples/targets/array32x32.yaml", &m));
     ck_assert_uint_eq(dtq_machine_pes(&m), 1024);
     ck_assert_uint_eq(m.top_drain, DTQ_DRAIN_SERIAL);
     EXPECT_NO_ERROR();
@@ -48,7 +55,8 @@ START_TEST(printed_reads_back) {
         char *text = NULL;
         size_t bytes;
         FILE *f = open_memstream(&text, &bytes);
-        target_print(&m, f);
+        any_target t = {.name = m.name, .kind = "vssa", .is_machine = true, .cluster = true, .machine = m};
+        target_print(&t, f);
         fclose(f);
         bool ok = load(text, &back);
         free(text);
@@ -144,6 +152,33 @@ START_TEST(several_kinds) {
 }
 END_TEST
 
+/* A system of one's own is a file, too. */
+START_TEST(systems) {
+    any_target t;
+    const char *path = put("mine.yaml", "kind: a3\nclock_ghz: 0.5\nsearch: {iterations: 0.25}\n");
+    ck_assert(target_load(A, D, path, &t));
+    EXPECT_NO_ERROR();
+    ck_assert(!t.is_machine && !t.cluster);
+    ck_assert_int_eq(t.system, DTQ_SYSTEM_a3);
+    ck_assert_str_eq(t.kind, "a3");
+    ck_assert_str_eq(t.machine.name, "mine");
+    ck_assert_double_eq(t.machine.top_clock_ghz, 0.5);
+    ck_assert_double_eq(t.params.a3.search_iterations, 0.25);
+    ck_assert_double_eq(t.params.a3.search_threshold, 0.05);
+    char *text = NULL;
+    size_t bytes;
+    FILE *f = open_memstream(&text, &bytes);
+    target_print(&t, f);
+    fclose(f);
+    any_target back;
+    ck_assert(target_load(A, D, put("back.yaml", text), &back));
+    free(text);
+    ck_assert_mem_eq(&back.params.a3, &t.params.a3, sizeof t.params.a3);
+    ck_assert(target_load(A, D, "examples/targets/systolic.yaml", &t));
+    ck_assert(t.is_machine && !t.cluster);
+}
+END_TEST
+
 START_TEST(mutations) {
     static const char text[] =
         "kind: vssa\nname: x\nclock_ghz: 1.5\nvssa: {arrays: 16, rows: 18, cols: 11}\ndrain: serial\n"
@@ -156,9 +191,9 @@ START_TEST(mutations) {
         dtq_machine m;
         const char *path = put_bytes("fuzz.yaml", changed, n);
         D = diag_new(A, NULL);
-        check_verdict(target_load(A, D, path, &m), i);
+        check_verdict(load_file(path, &m), i);
     }
 }
 END_TEST
 
-TEST_MAIN("target", three_lines_are_enough, shipped, printed_reads_back, refused, several_kinds, mutations)
+TEST_MAIN("target", three_lines_are_enough, shipped, printed_reads_back, refused, several_kinds, systems, mutations)
