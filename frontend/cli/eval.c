@@ -137,8 +137,8 @@ static bool check_scheme(eval_job *j, bool wanted[EVAL_ROWS]) {
     if (!scheme)
         return true;
     if (given(s, OPT_eval_engine) && value(s, OPT_eval_engine)->word == EVAL_HOST && wanted[EVAL_POLICY])
-        return usage_error(s, "host code is of mixed precision alone, and this is %s, which --engine=ref computes",
-                           scheme);
+        return usage_error(s, "host code is of mixed precision alone, and the %s is %s, which --engine=ref computes",
+                           source_is_system(&j->source) ? "target" : "policy", scheme);
     if ((given(s, OPT_rows) || given(s, OPT_seed)) && wanted[EVAL_RANDOM])
         return usage_error(s, "the row 'random' needs a policy that chooses tokens; %s runs all alike", scheme);
     wanted[EVAL_RANDOM] = false;

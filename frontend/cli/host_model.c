@@ -89,9 +89,9 @@ bool host_model_make(session *s, const source *src, const host_lengths *lengths,
     const char *scheme = host_lacks_scheme(src);
     if (scheme)
         return usage_error(s,
-                           "host code is of mixed precision alone, and this is %s: --engine=ref computes it, and "
+                           "host code is of mixed precision alone, and the %s is %s: --engine=ref computes it, and "
                            "--emit=stream, asm or ir compile it",
-                           scheme);
+                           source_is_system(src) ? "target" : "policy", scheme);
     if (!pass_options_read(s, &o) ||
         !compile_graph(s, src, lengths->lengths[lengths->count - 1], !given(s, OPT_no_cluster), &o, &out->graph))
         return false;

@@ -183,7 +183,7 @@ bool dtq_attention_a3(const dtq_attention *a, const dtq_a3 *how, dtq_tally *t, d
             (void)dtq_fixed_weigh(&f, i, head, 0);
             const uint64_t sum = drop_small(&f, how->threshold, &t->survivors);
             dtq_fixed_probabilities(&f, sum, levels);
-            dtq_fixed_importance(&f);
+            dtq_fixed_importance(&f, levels);
             (void)dtq_fixed_output(&f, i, head, 0, levels);
             t->rows++;
             t->pairs += seen;

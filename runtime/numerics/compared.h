@@ -61,16 +61,16 @@ void dtq_fixed_probabilities(dtq_fixed_layer *f, uint64_t sum, uint32_t levels);
 /** out = weights times values over `divisor`. Returns the sum of the magnitudes before the division, in units of the
  *  values' codes. */
 uint64_t dtq_fixed_output(dtq_fixed_layer *f, size_t i, size_t head, unsigned dropped, uint64_t divisor);
-/** Adds the weights of the row to the importance of its keys. */
-void dtq_fixed_importance(const dtq_fixed_layer *f);
+/** Adds the weights of the row, which sum to about `total`, to the importance of its keys: about 2^32 in all. */
+void dtq_fixed_importance(const dtq_fixed_layer *f, uint64_t total);
 /** True if key slot a comes before b, both of rank x: the smaller original id. */
 static inline bool dtq_fixed_before(const dtq_fixed_layer *f, size_t a, size_t b) {
     return f->a->ids[a] < f->a->ids[b];
 }
 
 /* ---- one file a system --------------------------------------------------------------------------------------------
- *  Each takes a layer as dtq_attention_ref does, but for its bits, which mean nothing; importance becomes the sum of
- * the probabilities that a key had, in the system's units. Rows that see no key have output 0. */
+ *  Each takes a layer as dtq_attention_ref does, but for its bits, which mean nothing, and its rule of
+ *  importance, which is the sum. Rows that see no key have output 0. */
 
 /** Dense attention in fixed point. */
 bool dtq_attention_fixed(const dtq_attention *a, dtq_fixed_format format, dtq_tally *t, dtq_error *e);

@@ -158,9 +158,10 @@ uint64_t dtq_fixed_output(dtq_fixed_layer *f, size_t i, size_t head, unsigned dr
     return magnitude;
 }
 
-void dtq_fixed_importance(const dtq_fixed_layer *f) {
+void dtq_fixed_importance(const dtq_fixed_layer *f, uint64_t total) {
+    const uint64_t inverse = ((uint64_t)1 << 32) / total;
     for (size_t j = f->first_key; f->a->importance != NULL && j < f->end_of_keys; j++) {
-        f->a->importance[j] += f->weight[j];
+        f->a->importance[j] += f->weight[j] * inverse;
     }
 }
 
@@ -179,7 +180,7 @@ bool dtq_attention_fixed(const dtq_attention *a, dtq_fixed_format format, dtq_ta
                 continue;
             }
             dtq_fixed_probabilities(&f, dtq_fixed_weigh(&f, i, head, 0), levels);
-            dtq_fixed_importance(&f);
+            dtq_fixed_importance(&f, levels);
             (void)dtq_fixed_output(&f, i, head, 0, levels);
             t->rows++;
             t->pairs += seen;

@@ -37,7 +37,7 @@ bool dtq_attention_mnnfast(const dtq_attention *a, const dtq_mnnfast *how, dtq_t
                 continue;
             }
             const uint64_t sum = dtq_fixed_weigh(&f, i, head, 0);
-            dtq_fixed_importance(&f);
+            dtq_fixed_importance(&f, sum);
             t->survivors += skip(&f, how);
             (void)dtq_fixed_output(&f, i, head, 0, sum);
             t->rows++;

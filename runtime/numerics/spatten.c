@@ -155,7 +155,7 @@ static void attend(dtq_fixed_layer *f, const dtq_spatten *how, dtq_cascade *c, s
         return;
     }
     const unsigned dropped = probabilities(f, how, i, head, levels, t);
-    dtq_fixed_importance(f);
+    dtq_fixed_importance(f, levels);
     gather_tokens(f, c);
     uint32_t keep = (uint32_t)ceil(how->values_kept * seen - 1e-9);
     keep = keep < 1 ? 1 : keep;

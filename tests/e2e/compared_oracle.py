@@ -62,8 +62,8 @@ class Layer:
         self.out[h, i] = (np.ldexp(total.astype(F), -self.fv).astype(F) / F(divisor)).astype(F)
         return int(np.abs(total).sum())
 
-    def add_importance(self, w):
-        self.importance += w.astype(np.uint64)
+    def add_importance(self, w, total):
+        self.importance += w.astype(np.uint64) * np.uint64((1 << 32) // total)
 
 
 def fixed(q, k, v, causal, bits=16, fraction=None):
@@ -72,7 +72,7 @@ def fixed(q, k, v, causal, bits=16, fraction=None):
         for i in range(layer.tokens):
             seen = layer.seen(i)
             p = layer.probabilities(layer.weights(h, i, seen))
-            layer.add_importance(p)
+            layer.add_importance(p, layer.levels)
             layer.put(h, i, p, layer.levels)
             count["rows"] += 1
             count["pairs"] += int(seen.sum())
@@ -106,7 +106,7 @@ def a3(q, k, v, causal, iterations, threshold, bits=9, fraction=4):
             w = layer.weights(h, i, chosen)
             w[w < threshold * ONE] = 0
             p = layer.probabilities(w)
-            layer.add_importance(p)
+            layer.add_importance(p, layer.levels)
             layer.put(h, i, p, layer.levels)
             count["rows"] += 1
             count["pairs"] += int(seen.sum())
@@ -121,8 +121,8 @@ def mnnfast(q, k, v, causal, threshold, chunk, bits=16, fraction=None):
         for i in range(layer.tokens):
             seen = layer.seen(i)
             w = layer.weights(h, i, seen)
-            layer.add_importance(w)
             total = int(w.sum())
+            layer.add_importance(w, total)
             so_far = np.array([w[: (j // chunk + 1) * chunk].sum() for j in range(layer.tokens)])
             w = np.where(w < threshold * so_far, 0, w)
             layer.put(h, i, w, total)
@@ -175,7 +175,7 @@ def spatten(q, k, v, causal, cascade, values_kept=1.0, bits=12, second_bits=0, r
                 w, values = layer.weights(h, i, seen), layer.v[kv]
                 count["refetched"] += 1
             p = layer.probabilities(w)
-            layer.add_importance(p)
+            layer.add_importance(p, layer.levels)
             for j in np.flatnonzero(seen):
                 cascade.token_score[j] += int(p[j])
             keep = max(1, math.ceil(values_kept * int(seen.sum()) - 1e-9))
