@@ -60,6 +60,12 @@ static double efficiency(const comparison *c, size_t row) {
     return c->rows[row].energy_pj.total > 0 ? c->dense_ops / c->rows[row].energy_pj.total * 1000 : NAN;
 }
 
+/** What the numbers are of. */
+static const char *covers(const comparison *c) {
+    return c->linears ? "attention, projections and FFN; norms, activations and heads are not counted on any system"
+                      : "attention; projections, FFN and norms are not counted on any system";
+}
+
 static void print_json(const comparison *c, FILE *out) {
     static const char *const parts[PARTS] = {NULL, "cycles", "energy"};
     json_writer w = {.out = out};
@@ -68,7 +74,7 @@ static void print_json(const comparison *c, FILE *out) {
     json_str(&w, "model", c->model);
     json_int(&w, "seq", c->seq);
     json_real(&w, "dense_ops", c->dense_ops);
-    json_str(&w, "covers", "attention; projections, FFN and norms are not counted on any system");
+    json_str(&w, "covers", covers(c));
     json_open(&w, "systems", '[');
     for (size_t i = 0; i < c->count; i++) {
         const comparison_row *row = &c->rows[i];
@@ -244,8 +250,8 @@ static void print_text(const comparison *c, FILE *out) {
     comparison shown = *c;
     table_row rows[MOST_ROWS];
     shown.count = c->count > MOST_ROWS ? MOST_ROWS : c->count;
-    fprintf(out, "attention of %s, %u token%s, on %zu system%s\n", c->model, c->seq, c->seq == 1 ? "" : "s", c->count,
-            c->count == 1 ? "" : "s");
+    fprintf(out, "%s of %s, %u token%s, on %zu system%s\n", c->linears ? "attention, projections and FFN" : "attention",
+            c->model, c->seq, c->seq == 1 ? "" : "s", c->count, c->count == 1 ? "" : "s");
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         memset(rows, 0, sizeof rows);
         for (size_t i = 0; i < shown.count; i++) {
@@ -258,11 +264,11 @@ static void print_text(const comparison *c, FILE *out) {
     if (any_expected(c)) {
         table_paragraph("~ ", "depends on the data: a mean over all choices of the 8-bit tokens", out);
     }
+    table_paragraph("Counted is ", covers(c), out);
     table_paragraph("",
                     "Speed and energy are relative to the first system. Operations are dense: nothing pruned, "
                     "nothing masked. Parts run under one another as each system's model says, so that they need "
-                    "not sum to its cycles. Projections, FFN and norms are not counted on any system. Models and "
-                    "their assumptions: codegen/systems/SYSTEMS.md.",
+                    "not sum to its cycles. Models and their assumptions: codegen/systems/SYSTEMS.md.",
                     out);
 }
 

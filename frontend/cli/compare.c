@@ -68,11 +68,29 @@ static comparison_row own_row(session *s, const source *src, const compiled *own
     return comparison_of_report(r, given(s, OPT_no_cluster) || !src->target.cluster ? "systolic" : "vssa");
 }
 
+/** Whether a target computes projections and FFN, too. */
+static bool has_linears(const any_target *t) {
+    return t->is_machine && t->machine.top_linear == DTQ_LINEAR_VSSA;
+}
+
+/** Cycles are compared of systems that do the same work. */
+static bool check_work(session *s, const ir_module *own, const any_target *targets, size_t count) {
+    const bool linears = own->machine.top_linear == DTQ_LINEAR_VSSA;
+    for (size_t i = 0; i < count; i++)
+        if (has_linears(&targets[i]) != linears)
+            return usage_error(
+                s,
+                "--compare: %s computes projections and FFN, too (`linear: vssa`), and %s attention alone; "
+                "compare what does the same work",
+                linears ? own->machine.name : targets[i].name, linears ? targets[i].name : own->machine.name);
+    return true;
+}
+
 static bool compare_at(session *s, const source *src, const compiled *own, const report *r, const any_target *targets,
                        size_t count, comparison *out) {
     const ir_header *h = &own->module->header;
     attention_workload w;
-    if (!attention_workload_read(s->arena, s->diag, own->module, &w))
+    if (!check_work(s, own->module, targets, count) || !attention_workload_read(s->arena, s->diag, own->module, &w))
         return false;
     comparison_row *rows = ARENA_ARRAY(s->arena, comparison_row, count + 1);
     rows[0] = own_row(s, src, own, r, &w);
@@ -85,7 +103,8 @@ static bool compare_at(session *s, const source *src, const compiled *own, const
     }
     *out = (comparison){.model = h->model ? h->model : "",
                         .seq = h->seq,
-                        .dense_ops = attention_dense_ops(&w),
+                        .linears = r && r->linears,
+                        .dense_ops = r ? r->dense_ops : attention_dense_ops(&w),
                         .count = count + 1,
                         .rows = rows};
     return true;
