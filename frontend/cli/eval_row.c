@@ -131,17 +131,11 @@ static bool run_host(eval_job *j, eval_row *row, const source *src) {
     return ok;
 }
 
-/* What says that it is host code, given or not, is for rows that have host code. */
-static bool on_host(const eval_job *j, const eval_row *row) {
-    bool other = row->id == EVAL_FP32 || row->noise || (row->id >= EVAL_POLICY && host_lacks_scheme(&j->source));
-    return value(j->session, OPT_eval_engine)->word == EVAL_HOST && !other;
-}
-
 bool eval_run_row(eval_job *j, eval_row *row) {
     session *s = j->session;
     source src = source_of(j, row);
     row->outputs = ARENA_ARRAY(s->arena, eval_vector, j->data.texts);
-    if (on_host(j, row))
+    if (row->id != EVAL_FP32 && !row->noise && value(s, OPT_eval_engine)->word == EVAL_HOST)
         return price(j, &src, &row->cost, NULL) && run_host(j, row, &src);
     compiled *modules = ARENA_ARRAY(s->arena, compiled, j->data.length_count);
     const options *asked = s->options;

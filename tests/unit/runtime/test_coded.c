@@ -115,7 +115,8 @@ START_TEST(sums_have_one_scale) {
     ck_assert_int_eq(sum->codes[3 * WIDTH + 1], -2097151);
     ck_assert(dtq_coded_store(&b.x, sum, 0, &b.rows, &e));
     /* 22 bits are more than 8, and few enough for 22. */
-    dtq_coded *wide = dtq_coded_take(&b.x, 0, WIDTH, &b.rows, 22, &e), *narrow = dtq_coded_take(&b.x, 0, WIDTH, &b.rows, 8, &e);
+    dtq_coded *wide = dtq_coded_take(&b.x, 0, WIDTH, &b.rows, 22, &e),
+              *narrow = dtq_coded_take(&b.x, 0, WIDTH, &b.rows, 8, &e);
     ck_assert_int_eq(wide->codes[WIDTH + 1], 2097151);
     ck_assert_int_eq(narrow->codes[WIDTH + 1], 127);
     ck_assert_int_eq(narrow->codes[WIDTH], -42);

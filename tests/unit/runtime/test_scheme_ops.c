@@ -29,18 +29,38 @@ static void bare_init(bare *b, dtq_scheme_kind scheme, bool causal) {
         b->ids[i] = i;
         b->eights[i] = 8;
     }
-    b->layer = (dtq_layer){.slots = SEQ, .high = SEQ, .heads = HEADS, .kv_heads = KV_HEADS, .head_dim = DIM,
-                           .causal = causal, .importance = DTQ_IMPORTANCE_SUM, .ids = b->ids,
-                           .bits = {b->eights, b->eights, b->eights, b->eights}, .q = LAYER, .k = LAYER + 256,
-                           .v = LAYER + 512, .q_scale = LAYER + 768, .k_scale = LAYER + 1024, .v_scale = LAYER + 1280,
-                           .out = LAYER + 1536, .importance_at = LAYER + 2560};
+    b->layer = (dtq_layer){.slots = SEQ,
+                           .high = SEQ,
+                           .heads = HEADS,
+                           .kv_heads = KV_HEADS,
+                           .head_dim = DIM,
+                           .causal = causal,
+                           .importance = DTQ_IMPORTANCE_SUM,
+                           .ids = b->ids,
+                           .bits = {b->eights, b->eights, b->eights, b->eights},
+                           .q = LAYER,
+                           .k = LAYER + 256,
+                           .v = LAYER + 512,
+                           .q_scale = LAYER + 768,
+                           .k_scale = LAYER + 1024,
+                           .v_scale = LAYER + 1280,
+                           .out = LAYER + 1536,
+                           .importance_at = LAYER + 2560};
     static const uint64_t sources[] = {IN_Q, IN_K, IN_V};
     for (uint64_t o = 0; o < 3; o++) {
         b->instrs[o] = (dtq_instr){DTQ_OP_QUANT, DTQ_HOST, {0, o, sources[o]}};
     }
-    b->stream = (dtq_stream){.seq = SEQ, .layer_count = 1, .layers = &b->layer, .count = 3, .instrs = b->instrs,
-                             .dram_bytes = DRAM, .input = DTQ_INPUT_QKV, .input_at = {IN_Q, IN_K, IN_V},
-                             .output = DTQ_OUTPUT_ATTENTION, .output_at = LAYER + 1536, .output_width = Q_WIDTH};
+    b->stream = (dtq_stream){.seq = SEQ,
+                             .layer_count = 1,
+                             .layers = &b->layer,
+                             .count = 3,
+                             .instrs = b->instrs,
+                             .dram_bytes = DRAM,
+                             .input = DTQ_INPUT_QKV,
+                             .input_at = {IN_Q, IN_K, IN_V},
+                             .output = DTQ_OUTPUT_ATTENTION,
+                             .output_at = LAYER + 1536,
+                             .output_width = Q_WIDTH};
     b->program = (dtq_program){.stream_count = 1, .streams = &b->stream, .scheme = dtq_scheme_of(scheme)};
     dtq_machine_init(&b->program.machine);
 }
@@ -71,8 +91,10 @@ static double cosine(const dtq_output *a, const dtq_output *b) {
 
 /* How near float32 attention of 8-bit operands is; a polynomial is not exp. */
 START_TEST(schemes_are_near_float32) {
-    static const double least[DTQ_SCHEMES] = {
-        [DTQ_SCHEME_Q8BERT] = 0.9995, [DTQ_SCHEME_QBERT] = 0.9995, [DTQ_SCHEME_IBERT] = 0.999, [DTQ_SCHEME_FULLY8] = 0.9};
+    static const double least[DTQ_SCHEMES] = {[DTQ_SCHEME_Q8BERT] = 0.9995,
+                                              [DTQ_SCHEME_QBERT] = 0.9995,
+                                              [DTQ_SCHEME_IBERT] = 0.999,
+                                              [DTQ_SCHEME_FULLY8] = 0.9};
     for (unsigned k = DTQ_SCHEME_MIXED + 1; k < DTQ_SCHEMES; k++) {
         for (int causal = 0; causal < 2; causal++) {
             bare b;

@@ -14,8 +14,8 @@ typedef struct {
 
 static void made_init(made *m) {
     dtq_error e;
-    m->tensor = (dtq_tensor){.name = "w", .file = UINT32_MAX, .shape = {OUTPUTS, INPUTS},
-                             .seed = 5, .mean = 0.25f, .scale = 1.0f};
+    m->tensor = (dtq_tensor){
+        .name = "w", .file = UINT32_MAX, .shape = {OUTPUTS, INPUTS}, .seed = 5, .mean = 0.25f, .scale = 1.0f};
     m->program = (dtq_program){.tensor_count = 1, .tensors = &m->tensor};
     m->weights = dtq_weights_open(&m->program, NULL, &e);
     ck_assert_ptr_nonnull(m->weights);
