@@ -131,7 +131,8 @@ START_TEST(gelu_is_near) {
     for (int bits = 12; bits <= 19; bits += 7) {
         const double scale = ldexp(1, -bits);
         const dtq_ibert_gelu p = dtq_ibert_gelu_of(scale);
-        for (double x = -8; x <= 8; x += 0.0007) {
+        for (int step = -11000; step <= 11000; step++) {
+            const double x = step * 0.0007;
             const int64_t code = (int64_t)rint(x / scale);
             const double got = (double)dtq_ibert_gelu_at(&p, code) * p.out_scale;
             const double exact = (double)code * scale, want = exact * 0.5 * erfc(-exact / sqrt(2));
@@ -170,18 +171,19 @@ START_TEST(norm_is_near_with_shifts) {
         double mean = 0, variance = 0;
         for (size_t i = 0; i < N; i++) {
             codes[i] = (int64_t)rng_below(&r, (uint32_t)(2 * magnitude)) - magnitude / 2;
-            mean += (double)codes[i] / N;
+            mean += (double)codes[i] / (double)N;
         }
         for (size_t i = 0; i < N; i++) {
-            variance += ((double)codes[i] - mean) * ((double)codes[i] - mean) / N;
+            variance += ((double)codes[i] - mean) * ((double)codes[i] - mean) / (double)N;
         }
         int shift = 0;
         dtq_ibert_norm_shift(codes, N, &shift);
         ck_assert(magnitude > 1 << 10 ? shift > 0 : shift == 0);
         dtq_ibert_norm(codes, N, shift, out);
-        const double factor_error = sqrt(variance * N) / 0x1p31; /* 2^31 / deviation is a whole number */
+        const double factor_error = sqrt(variance * (double)N) / 0x1p31; /* 2^31 / deviation is a whole number */
         for (size_t i = 0; i < N; i++) {
-            const double got = (double)out[i] * sqrt(N) / 0x1p30, want = ((double)codes[i] - mean) / sqrt(variance);
+            const double got = (double)out[i] * sqrt((double)N) / 0x1p30,
+                         want = ((double)codes[i] - mean) / sqrt(variance);
             ck_assert_double_eq_tol(got, want, 0.001 + fabs(want) * factor_error);
         }
     }

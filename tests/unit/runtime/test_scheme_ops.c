@@ -106,7 +106,7 @@ START_TEST(schemes_are_near_float32) {
             for (size_t i = 0; i < SEQ; i++) {
                 sum += out.importance[i];
             }
-            ck_assert_double_eq_tol((double)sum / 0x1p32, SEQ * HEADS, 0.05 * SEQ * HEADS);
+            ck_assert_double_eq_tol((double)sum / 0x1p32, SEQ * HEADS, 0.05 * (double)(SEQ * HEADS));
             ck_assert_ptr_null(out.effects);
             dtq_output_free(&out);
             dtq_output_free(&exact);
