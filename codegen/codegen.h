@@ -48,6 +48,7 @@ typedef struct {
 
 typedef struct {
     const char *model, *target;
+    const char *scheme; /* of arithmetic, which the cycles do not depend on; NULL: mixed */
     const dtq_machine *machine;
     uint32_t seq;
     bool clustered, optimised, measured; /* measured: numbers come from a run of the simulator on data */

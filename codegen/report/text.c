@@ -133,8 +133,11 @@ static void put_summary(const report *r, FILE *out) {
              r->seq);
     put_line(out, "throughput", about(expected, decimal(report_dense_gops(r), a), b), "GOP/s", text);
     put_line(out, "instructions", number_grouped((double)r->instructions, a), "", "");
-    table_paragraph("  cycles cover  ",
-                    "attention; projections, FFN and norms run on the host and take no accelerator cycles", out);
+    table_paragraph("  cycles cover  ", REPORT_COVERS, out);
+    if (r->scheme) {
+        snprintf(text, sizeof text, "%s; " REPORT_SCHEME, r->scheme);
+        table_paragraph("  arithmetic    ", text, out);
+    }
 }
 
 /* ---- tables ------------------------------------------------------------------------------------------------------ */

@@ -136,11 +136,15 @@ START_TEST(slots_of_integer_schemes_may_be_permuted) {
 }
 END_TEST
 
-/* Where all keys are alike, all weights are; where a query sees itself alone its value comes back. */
+/* Where all keys are alike, all weights are; where a query sees itself alone its value comes back. Without a bias no
+ * score of the polynomial is positive then. */
 START_TEST(equal_keys_have_equal_weights) {
-    for (unsigned k = DTQ_SCHEME_MIXED + 1; k < DTQ_SCHEMES; k++) {
+    for (unsigned k = DTQ_SCHEME_MIXED + 1; k <= DTQ_SCHEMES; k++) {
         bare b;
-        bare_init(&b, (dtq_scheme_kind)k, true);
+        bare_init(&b, k < DTQ_SCHEMES ? (dtq_scheme_kind)k : DTQ_SCHEME_FULLY8, true);
+        if (k == DTQ_SCHEMES) {
+            b.program.scheme.values[DTQ_SCHEME_PARAM(FULLY8, bias)] = 0;
+        }
         memset(b.k, 0, SEQ * KV_WIDTH * sizeof *b.k);
         dtq_output out = run(&b, DTQ_ENGINE_REF);
         for (size_t i = 0; i < SEQ; i++) {
@@ -179,6 +183,10 @@ START_TEST(undefined_instructions_are_errors) {
     dtq_error e;
     ck_assert_fails(dtq_run(&b.program, &b.stream, NULL, &b.input, &o, &out, NULL, false, &e), e,
                     "i-bert has no definition of host.rotary");
+    b.layer.cached = 1;
+    b.instrs[0] = (dtq_instr){DTQ_OP_QUANT, DTQ_HOST, {0, DTQ_Q, IN_Q}};
+    ck_assert_fails(dtq_run(&b.program, &b.stream, NULL, &b.input, &o, &out, NULL, false, &e), e, "with a cache");
+    b.layer.cached = 0;
     b.q[5] = NAN;
     b.instrs[0] = (dtq_instr){DTQ_OP_QUANT, DTQ_HOST, {0, DTQ_Q, IN_Q}};
     for (unsigned k = DTQ_SCHEME_MIXED + 1; k < DTQ_SCHEMES; k++) {
