@@ -50,6 +50,7 @@ typedef struct {
 
 typedef struct {
     const char *model, *target;
+    const char *scheme; /* of arithmetic, which the cycles do not depend on; NULL: mixed */
     const dtq_machine *machine;
     uint32_t seq;
     bool linears; /* the arrays compute projections and FFN, too: numbers are of both, and side by side */

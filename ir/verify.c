@@ -191,6 +191,16 @@ static bool is_strip(ir_opcode code) {
            code == IR_TILE_TOPK;
 }
 
+/* The module's scheme of arithmetic defines the op. Instructions say it when they run. */
+static void verify_scheme(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    const char *function = m->ops[op].code == IR_ACTIVATION ? ir_str(m, op, IR_KEY_function) : NULL;
+    const char *word = function ? function : ir_info((ir_opcode)m->ops[op].code)->spelling;
+    if (dtq_scheme_lacks(&m->header.scheme, word))
+        verify_error(v, op, "the scheme %s has no definition of %s", dtq_schemes[m->header.scheme.kind].word,
+                     function ? word : "it");
+}
+
 bool ir_verify(const ir_module *m, diag *d) {
     arena *scratch = arena_new();
     verifier *v = ARENA_NEW(scratch, verifier);
@@ -213,6 +223,7 @@ bool ir_verify(const ir_module *m, diag *d) {
             continue;
         verify_types(v, op);
         verify_facts(v, op);
+        verify_scheme(v, op);
         if (m->level == IR_STREAM)
             verify_spaces(v, op);
         if (is_strip(code))

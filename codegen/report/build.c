@@ -464,6 +464,7 @@ report *report_build(arena *a, diag *d, const ir_module *m) {
     report *r = b.report = ARENA_NEW(a, report);
     r->model = m->header.model ? m->header.model : "";
     r->target = m->machine.name;
+    r->scheme = m->header.scheme.kind != DTQ_SCHEME_MIXED ? dtq_schemes[m->header.scheme.kind].word : NULL;
     r->machine = &m->machine;
     r->module = m;
     r->seq = m->header.seq;

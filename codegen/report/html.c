@@ -213,6 +213,9 @@ static void put_summary(const html_page *p) {
     html_section(p, "summary", "Summary");
     put_facts(p);
     fprintf(p->out, "<p class=\"note\">Cycles cover %s.", report_covers(p->report));
+    if (p->report->scheme) {
+        fprintf(p->out, " Arithmetic: %s; " REPORT_SCHEME ".", p->report->scheme);
+    }
     if (report_expected(p->report)) {
         fputs(" <b>~</b> marks an expectation: which slots run at 8 bits is known only at run time, and the number is "
               "the "

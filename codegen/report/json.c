@@ -128,6 +128,9 @@ void report_json(const report *r, FILE *out) {
     json_str(&w, "model", r->model);
     put_target(&w, r);
     json_int(&w, "seq", r->seq);
+    if (r->scheme) {
+        json_str(&w, "scheme", r->scheme);
+    }
     json_bool(&w, "clustered", r->clustered);
     json_bool(&w, "optimised", r->optimised);
     json_bool(&w, "measured", r->measured);

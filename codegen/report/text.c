@@ -159,6 +159,10 @@ static void put_summary(const report *r, FILE *out) {
         put_parts(r, out);
     }
     table_paragraph("  cycles cover  ", report_covers(r), out);
+    if (r->scheme) {
+        snprintf(text, sizeof text, "%s; " REPORT_SCHEME, r->scheme);
+        table_paragraph("  arithmetic    ", text, out);
+    }
 }
 
 /* ---- tables ------------------------------------------------------------------------------------------------------ */

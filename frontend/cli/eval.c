@@ -142,6 +142,12 @@ static bool check_scheme(eval_job *j, bool wanted[EVAL_ROWS]) {
     if ((given(s, OPT_rows) || given(s, OPT_seed)) && wanted[EVAL_RANDOM])
         return usage_error(s, "the row 'random' needs a policy that chooses tokens; %s runs all alike", scheme);
     wanted[EVAL_RANDOM] = false;
+    if (wanted[EVAL_POLICY] && !given(s, OPT_eval_engine)) { /* one engine for the whole table */
+        options *own = ARENA_NEW(s->arena, options);
+        *own = *s->options;
+        own->values[OPT_eval_engine].word = EVAL_REF;
+        s->options = own;
+    }
     return true;
 }
 

@@ -59,6 +59,10 @@ bool dtq_host_check_stream(const dtq_program *plan, const dtq_stream *s, dtq_err
 }
 
 bool dtq_host_check(const dtq_host_model *m, const dtq_program *p, bool known, dtq_error *e) {
+    if (p->scheme.kind != DTQ_SCHEME_MIXED) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "the plan is of the scheme %s, and host code of mixed precision alone",
+                        dtq_schemes[p->scheme.kind].word);
+    }
     if (p->stream_count == 0) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "the plan has no layers for any length");
     }

@@ -563,7 +563,7 @@ static bool host_normalize(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 
 /* ---- dispatch ------------------------------------------------------------------------------------------------ */
 
-bool dtq_host_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+bool dtq_host_mixed(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     static dtq_host_op *const table[DTQ_OP_COUNT] = {
         [DTQ_OP_EMBED] = host_embed,     [DTQ_OP_LINEAR] = host_linear,
         [DTQ_OP_NORM] = host_norm,       [DTQ_OP_ACT] = host_act,
@@ -576,6 +576,10 @@ bool dtq_host_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     if (in->op >= DTQ_OP_COUNT || table[in->op] == NULL) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %u is not the host's", in->op);
     }
-    dtq_host_op *const other = dtq_scheme_ops_of(x)->host[in->op];
-    return (other != NULL ? other : table[in->op])(x, in, e);
+    return table[in->op](x, in, e);
+}
+
+bool dtq_host_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    dtq_host_op *const other = in->op < DTQ_OP_COUNT ? dtq_scheme_ops_of(x)->host[in->op] : NULL;
+    return (other != NULL ? other : dtq_host_mixed)(x, in, e);
 }

@@ -27,7 +27,7 @@ bool dtq_per_tensor_scale(const float *x, size_t width, const uint32_t *ids, uin
 }
 
 bool dtq_per_tensor_round(float *x, size_t width, const uint32_t *ids, uint32_t rows, const char *what, dtq_error *e) {
-    float scale;
+    float scale = 1.0f;
     if (!dtq_per_tensor_scale(x, width, ids, rows, what, &scale, e)) {
         return false;
     }
@@ -131,7 +131,7 @@ typedef struct {
 
 static bool multiply(dtq_exec *x, const dtq_rows *r, const linear *l, const dtq_coded_weight *w, const char *what,
                      dtq_error *e) {
-    float scale;
+    float scale = 1.0f;
     if (!dtq_per_tensor_scale(l->src, l->inputs, r->ids, r->rows, what, &scale, e)) {
         return false;
     }

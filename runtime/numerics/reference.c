@@ -39,6 +39,10 @@ static bool attend_by_scheme(dtq_exec *x, const pending *p, const dtq_attention 
     if (ops->attend == NULL) {
         return x->exact ? dtq_attention_fp32(a, e) : dtq_attention_ref(a, e);
     }
+    if (x->stream->layers[p->layer].cached) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "%s has no definition of attention with a cache",
+                        dtq_schemes[x->program->scheme.kind].word);
+    }
     dtq_effects *effects = x->effects != NULL ? &x->effects[p->layer] : NULL;
     if (effects != NULL) {
         *effects = (dtq_effects){a->keys, a->heads, 1, 1, 0, 0};

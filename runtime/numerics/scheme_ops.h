@@ -23,6 +23,9 @@ extern const dtq_scheme_ops dtq_system_ops; /* of every system's scheme */
 /** Of the scheme of the program, by DTQ_SCHEME_*; of float32, which no scheme changes, that of `mixed`. */
 const dtq_scheme_ops *dtq_scheme_ops_of(const dtq_exec *x);
 
-extern const dtq_scheme_ops dtq_q8bert_ops, dtq_qbert_ops;
+extern const dtq_scheme_ops dtq_q8bert_ops, dtq_ibert_ops, dtq_fully8_ops, dtq_qbert_ops;
+
+/** As `mixed` computes it, whatever the scheme. */
+bool dtq_host_mixed(dtq_exec *x, const dtq_instr *in, dtq_error *e);
 
 #endif

@@ -25,6 +25,23 @@ START_TEST(settings_are_read) {
 }
 END_TEST
 
+START_TEST(schemes_survive) {
+    arena *a = arena_new();
+    ir_module *m = ir_module_new(a, IR_GRAPH);
+    ck_assert_ptr_null(strstr(ir_text(a, m, NULL), "scheme"));
+    for (unsigned k = 0; k < DTQ_SCHEMES; k++) {
+        m->header.scheme = dtq_scheme_of((dtq_scheme_kind)k);
+        for (unsigned i = 0; i < dtq_schemes[k].param_count; i++)
+            m->header.scheme.values[i] = dtq_schemes[k].params[i].lo;
+        ck_assert(dtq_scheme_same(&ir_parse_text(a, NULL, ir_text(a, m, NULL))->header.scheme, &m->header.scheme));
+    }
+    ck_assert_str_eq(first_error(a, "dtir 1 graph\nscheme = \"i-brt\"\n"),
+                     "there is no scheme 'i-brt'; did you mean 'i-bert'?");
+    ck_assert_str_eq(first_error(a, "dtir 1 graph\nscheme = i-bert\n"), "expected a string in quotes, found `i-bert`");
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(every_machine_parameter_survives) {
     arena *a = arena_new();
     ir_module *m = ir_module_new(a, IR_GRAPH);
@@ -93,4 +110,5 @@ START_TEST(mistakes_are_named) {
 }
 END_TEST
 
-IR_MAIN("parse_header", settings_are_read, every_machine_parameter_survives, tensors_are_read, mistakes_are_named)
+IR_MAIN("parse_header", settings_are_read, schemes_survive, every_machine_parameter_survives, tensors_are_read,
+        mistakes_are_named)

@@ -29,6 +29,22 @@ START_TEST(structure_is_checked) {
 }
 END_TEST
 
+START_TEST(schemes_define_the_ops) {
+    arena *a = arena_new();
+    ir_module *m = ir_parse_text(a, NULL,
+                                 "dtir 1 graph\nseq = 4\n%x = input {name = \"x\"} : f32[4, 2]\n"
+                                 "%y = multiply %x, %x : f32[4, 2]\n%z = activation %y {function = silu} : f32[4, 2]\n"
+                                 "output %z {name = \"o\"}\n");
+    m->header.scheme = dtq_scheme_of(DTQ_SCHEME_QBERT);
+    ck_assert(ir_verify(m, diag_new(a, NULL)));
+    m->header.scheme = dtq_scheme_of(DTQ_SCHEME_IBERT);
+    expect(a, m, "`multiply`: the scheme i-bert has no definition of it");
+    m->ops[1].code = IR_ADD;
+    expect(a, m, "`activation`: the scheme i-bert has no definition of silu");
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(definitions_and_uses) {
     arena *a = arena_new();
     ir_module *m = good_module(a);
@@ -155,5 +171,5 @@ START_TEST(errors_come_to_an_end) {
 }
 END_TEST
 
-IR_MAIN("verify", structure_is_checked, definitions_and_uses, none_is_for_instructions_that_allow_it,
-        header_and_machine, tensors, errors_come_to_an_end)
+IR_MAIN("verify", structure_is_checked, schemes_define_the_ops, definitions_and_uses,
+        none_is_for_instructions_that_allow_it, header_and_machine, tensors, errors_come_to_an_end)

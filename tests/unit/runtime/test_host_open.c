@@ -124,6 +124,9 @@ START_TEST(models_and_plans_that_do_not_fit_are_refused) {
     world_init(&w, only_select);
     dtq_error e;
     ck_assert_fails(dtq_host_open(&w.model, NULL, NULL, &e) != NULL, e, "carries no plan");
+    w.program.scheme = dtq_scheme_of(DTQ_SCHEME_IBERT);
+    ck_assert_fails(dtq_host_open(&w.model, &w.program, NULL, &e) != NULL, e, "of the scheme i-bert");
+    w.program.scheme = (dtq_scheme){0};
     w.model.abi = DTQ_HOST_ABI + 1;
     ck_assert_refused(w, "runtime interface");
     world_init(&w, only_select);
