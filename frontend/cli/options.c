@@ -290,13 +290,21 @@ static bool check_operands(parser *p) {
     return true;
 }
 
+/** What holds without an option: the word or the number that its default is; defaults in words are the command's
+ * affair. */
+static void set_default(const option_info *o, option_value *out) {
+    if (o->kind == OPTION_WORD && *o->missing)
+        out->word = word_index(o->words, o->missing);
+    if (o->kind == OPTION_INT && *o->missing && strspn(o->missing, "0123456789") == strlen(o->missing))
+        out->number = strtoll(o->missing, NULL, 10);
+}
+
 bool options_parse(arena *a, command_id command, int argc, char **argv, options *out, const char **error) {
     memset(out, 0, sizeof *out);
     out->command = command;
     out->operands = ARENA_ARRAY(a, const char *, (size_t)argc + 1);
     for (int i = 0; i < OPT_COUNT; i++)
-        if (option_table[i].kind == OPTION_WORD && *option_table[i].missing)
-            out->values[i].word = word_index(option_table[i].words, option_table[i].missing);
+        set_default(&option_table[i], &out->values[i]);
     parser p = {a, command, argc, argv, 0, out, error};
     bool only_operands = false;
     while (p.at < argc) {

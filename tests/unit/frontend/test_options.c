@@ -302,6 +302,20 @@ START_TEST(executables_have_their_own_options) {
 }
 END_TEST
 
+/* A default that is a number holds; one in words is the command's affair. */
+START_TEST(numbers_have_their_defaults) {
+    char *generate[] = {"model"};
+    arena *a = arena_new();
+    options o;
+    const char *error;
+    ck_assert(options_parse(a, CMD_generate, 1, generate, &o, &error));
+    ck_assert(!o.values[OPT_tokens].given);
+    ck_assert_int_eq(o.values[OPT_tokens].number, 64);
+    ck_assert_int_eq(o.values[OPT_window].number, 0);
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(help_needs_no_operand) {
     for (int c = 0; c < CMD_COUNT; c++) {
         accept(arena_printf(memory, "%s --help", command_table[c].name));
@@ -338,6 +352,7 @@ int main(void) {
     tcase_add_test(c, lists_keep_their_places);
     tcase_add_loop_test(c, mistake, 0, COUNT(mistakes));
     tcase_add_test(c, executables_have_their_own_options);
+    tcase_add_test(c, numbers_have_their_defaults);
     tcase_add_test(c, help_needs_no_operand);
     tcase_add_test(c, sub_commands_by_name);
     suite_add_tcase(s, c);
