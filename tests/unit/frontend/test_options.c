@@ -307,7 +307,6 @@ START_TEST(numbers_have_their_defaults) {
     char *generate[] = {"model"};
     arena *a = arena_new();
     options o;
-    const char *error;
     ck_assert(options_parse(a, CMD_generate, 1, generate, &o, &error));
     ck_assert(!o.values[OPT_tokens].given);
     ck_assert_int_eq(o.values[OPT_tokens].number, 64);
