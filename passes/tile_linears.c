@@ -79,6 +79,10 @@ bool pass_tile_linears(pass_context *ctx, ir_module **module) {
         if (!linear_on_arrays(m, op))
             continue;
         linear_shape s = linear_read(m, op, layers);
+        if (!s.layer)
+            return diag_error(ctx->diag, m->ops[op].loc,
+                              "a linear of mixed precision without any attention, whose tokens' precisions its rows "
+                              "would have; give it `arithmetic = int8`");
         const linear_plan *p = plan_for(ctx, &m->machine, &s, m->ops[op].loc, all, &count);
         if (!p)
             return false;
