@@ -28,6 +28,11 @@ START_TEST(costs_by_hand) {
     expect_attr(&c, op, IR_KEY_linear_cycles, "288"); /* down: 12 inputs */
     ck_assert(remarked(&c, "query: 9 rows in 1 chunks, 8 outputs by"));
     pass_end(&c);
+    c = cut(IDEAL_3x3 "buffers.out = 128\n", FIG5_POLICY, false); /* three sums of 3 outputs and 9 rows do not fit */
+    op = find_op(c.m, IR_LINEAR, 0);
+    ck_assert_int_eq(ir_get(c.m, op, IR_KEY_output_block)->ints[0], 3);
+    expect_attr(&c, op, IR_KEY_linear_cycles, "192"); /* of three matmuls */
+    pass_end(&c);
 }
 END_TEST
 
