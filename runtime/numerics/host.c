@@ -262,6 +262,9 @@ static bool host_codes(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     if (!rows_of_layer(x, DTQ_GET(in, CODES, layer), &r, e) || !shape_of(x, weight, &outputs, &inputs, e)) {
         return false;
     }
+    if (inputs > INT8_INPUTS_MAX) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "an int8 linear of %zu inputs; at most %d", inputs, INT8_INPUTS_MAX);
+    }
     const float *src = matrix(x, DTQ_GET(in, CODES, src), seq, inputs, e);
     float *scales = src != NULL ? matrix(x, at, seq, 1, e) : NULL;
     if (scales == NULL) {

@@ -88,7 +88,7 @@ static const edit edits[] = {
     {"linears", "flags=first row=0 rows=3 cols=5", "flags=first row=0 rows=3 cols=0", "cols is 0"},
     {"linears", "dst=0x440 src=0x300 codes", "dst=0x300 src=0x300 codes", "what it writes overlaps what it reads"},
     {"linears", "src=0x300 codes=0x3c0 weight", "src=0x300 codes=0x4d0 weight", "leave DRAM, which has 1280"},
-    {"linears", "x=0x48 @", "x=0xb0 @", "leave q, which has 192"},
+    {"linears", "x=0x48 @", "x=0xb8 @", "leave q, which has 192"},
     {"linears", "w=0x60 @", "w=0x68 @", "leave k, which has 192"},
     {"linears", "o=0x40 turned=yes", "o=0xe0 turned=yes", "leave out, which has 256"},
     {"linears", "row=3 rows=2 input=0", "row=4 rows=2 input=0", "row + rows exceeds the layer's 5 slots"},
