@@ -99,7 +99,7 @@ class Problem:
             '%x = embed %t {tensor = "words"} : ?\n' + linear("q", "x", "q", width) + linear("k", "x", "k", kv_width)
             + linear("v", "x", "v", kv_width)
             + f"%a = attention %q, %k, %v {{index = 0, query_heads = {self.heads}, kv_heads = {self.kv_heads}, "
-              f"head_dim = {self.head_dim}, mask = none, importance_rule = mean, prune = {self.prune}, token_bits = "
+              f"head_dim = {self.head_dim}, mask = none, importance_rule = mean, prune = {self.prune}, promote = none, token_bits = "
               f"[{', '.join(f'1*{b}' for b in self.bits)}], source = \"attention\"}} : ?\n"
             + linear("o", "a", "o", self.outputs) + 'output %o {name = "hidden"}\n'))
 
