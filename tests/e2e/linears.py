@@ -1,5 +1,5 @@
-"""Random layers whose projections run at each row's precision: the reference and the simulator, with linears on the host
-and on the arrays, give the bits of oracle.py."""
+"""Random layers whose projections run at each row's precision: the reference and the simulator, with linears on the
+host and on the arrays, give the bits of oracle.py."""
 import time
 
 import numpy as np
@@ -99,8 +99,8 @@ class Problem:
             '%x = embed %t {tensor = "words"} : ?\n' + linear("q", "x", "q", width) + linear("k", "x", "k", kv_width)
             + linear("v", "x", "v", kv_width)
             + f"%a = attention %q, %k, %v {{index = 0, query_heads = {self.heads}, kv_heads = {self.kv_heads}, "
-              f"head_dim = {self.head_dim}, mask = none, importance_rule = mean, prune = {self.prune}, promote = none, token_bits = "
-              f"[{', '.join(f'1*{b}' for b in self.bits)}], source = \"attention\"}} : ?\n"
+              f"head_dim = {self.head_dim}, mask = none, importance_rule = mean, prune = {self.prune}, "
+              f"promote = none, token_bits = [{', '.join(f'1*{b}' for b in self.bits)}], source = \"attention\"}} : ?\n"
             + linear("o", "a", "o", self.outputs) + 'output %o {name = "hidden"}\n'))
 
     def run(self, where, engine):
@@ -111,8 +111,8 @@ class Problem:
 
     def __str__(self):
         return (f"{self.tokens} tokens, {self.inputs} inputs, {self.heads}/{self.kv_heads} heads of {self.head_dim}, "
-                f"{self.outputs} outputs, prune {self.prune}, {self.arrays} arrays {self.rows}x{self.cols}, small buffers "
-                f"{self.buffers}, bits {self.bits.tolist()}")
+                f"{self.outputs} outputs, prune {self.prune}, {self.arrays} arrays {self.rows}x{self.cols}, "
+                f"small buffers {self.buffers}, bits {self.bits.tolist()}")
 
 
 def main():
