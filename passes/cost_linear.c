@@ -152,7 +152,8 @@ cost_expectation cost_linear_expected(cost_model *c, uint32_t slots, uint32_t hi
     if (rows == 0 || cols == 0 || depth == 0)
         return e;
     w.none = chances_of_none(c, slots, high, depth < w.height + w.width ? slots : least(2 * w.height, slots));
-    double share = (double)high / slots, tiles = (cols + w.width - 1) / w.width;
+    uint32_t columns = (cols + w.width - 1) / w.width;
+    double share = (double)high / slots, tiles = columns;
     for (uint32_t row = 0; row < rows; row += w.height) {
         uint32_t n = least(w.height, rows - row);
         double any = 1 - w.none[n], all = 1;

@@ -39,10 +39,10 @@ static void set_costs(pass_context *ctx, ir_module *m, size_t op, const linear_s
                 depth = linear_inputs(&p->cut, s->inputs, part, &input);
                 matmul_price one =
                     layer_linear_price(ctx->cost, s->layer, row, rows, cols, depth, linear_walk(&p->cut, c));
-                double columns = (double)((cols + width - 1) / width);
+                uint64_t columns = (cols + width - 1) / width;
                 cycles += one.cycles;
-                ratio += columns * one.stall_ratio_mean;
-                tiles += columns;
+                ratio += (double)columns * one.stall_ratio_mean;
+                tiles += (double)columns;
             }
         }
     }

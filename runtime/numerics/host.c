@@ -255,7 +255,7 @@ bool dtq_linear_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 }
 
 static bool host_codes(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
-    rows_of r;
+    rows_of r = {0};
     size_t outputs = 0, inputs = 0;
     const uint32_t seq = x->stream->seq;
     const uint64_t weight = DTQ_GET(in, CODES, weight), at = DTQ_GET(in, CODES, codes);

@@ -1,5 +1,5 @@
-/* The plan of a linear on the arrays: complete, within the buffers, its strips the best there are, its estimate what the
- * timeline says. DTQ_SEED repeats a random run. */
+/* The plan of a linear on the arrays: complete, within the buffers, its strips the best there are, its estimate what
+ * the timeline says. DTQ_SEED repeats a random run. */
 #include "codegen/random_problem.h"
 #include "passes/linear.h"
 #include "passes/pass_util.h"
