@@ -56,8 +56,7 @@ cost_expectation cost_qk_expected(cost_model *c, uint32_t slots, uint32_t high, 
 cost_expectation cost_pv_expected(cost_model *c, uint32_t slots, uint32_t high, int prob8, uint32_t row, uint32_t rows,
                                   uint32_t col, uint32_t cols, uint32_t head_dim);
 
-/** Of a linear `rows` of the slots are the rows; `least_cycles` and `most_cycles` are not filled. Cycles are exact but
- * where more than two strips are in flight at once (depth < rows + cols of the array and one tile a strip). */
+/** Of a linear `rows` of the slots are the rows, not turned; exact; `least_cycles` and `most_cycles` are not filled. */
 cost_expectation cost_linear_expected(cost_model *c, uint32_t slots, uint32_t high, uint32_t rows, uint32_t cols,
                                       uint32_t depth);
 

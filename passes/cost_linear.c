@@ -3,7 +3,8 @@
  * Where nobody knows which rows are 8-bit, a step lasts 4 cycles if one of the rows at work is, else 2; the chance that
  * none of m given rows is depends on m alone. All rows of a strip are at work as long as its tiles follow each other,
  * but one row more a step while its first tile fills the array, and from the last tile's last input on one row less a
- * step once the wavefront has met the last column. There the next strip fills already. */
+ * step once the wavefront has met the last column. There the next strip fills already. Where the inputs are fewer than
+ * the array's rows and columns that is not so, and each row's steps are counted. */
 #include <string.h>
 
 #include "passes/cost.h"
@@ -18,11 +19,13 @@ cost_result cost_linear(cost_model *c, const uint8_t *row_bits, uint32_t rows, u
 
 /* ---- expectations ------------------------------------------------------------------------------------------------ */
 
-/** A linear on an array, and the chances [2 * height + 1] that so many rows have no 8-bit one among them. */
+/** A linear on an array, and the chances that so many rows have no 8-bit one among them: as many as the array has
+ * twice, or all. */
 typedef struct {
     uint32_t rows, cols, depth, height, width;
     dtq_drain drain;
     const double *none;
+    cost_model *cost;
 } work;
 
 static uint32_t least(uint32_t a, uint32_t b) {
@@ -76,7 +79,48 @@ static double transition(const work *w, uint32_t before, uint32_t last, uint32_t
     return sum;
 }
 
+/** Notes at which steps row `row` of a strip whose first tile enters at step `enter` comes to work and leaves: it is
+ * there until a tile's last column has met the last input, and again in the next tile. */
+static void add_row(const work *w, uint32_t row, uint64_t enter, uint64_t pace, uint32_t *change) {
+    uint64_t begin = enter + row, end = begin;
+    for (uint32_t col = 0; col < w->cols; col += w->width, enter += pace) {
+        if (enter + row > end) {
+            change[begin]++;
+            change[end]--;
+            begin = enter + row;
+        }
+        uint64_t last = enter + row + w->depth + least(w->width, w->cols - col) - 1;
+        end = last > end ? last : end;
+    }
+    change[begin]++;
+    change[end]--;
+}
+
+/** Overlapped drain step by step, however many tiles and strips are in flight at once. */
+static double stepped_cycles(const work *w) {
+    uint64_t tiles = (w->cols + w->width - 1) / w->width, strips = (w->rows + w->height - 1) / w->height, enter = 0;
+    uint64_t longest = w->depth > w->height ? w->depth : w->height;
+    size_t steps = (size_t)(tiles * strips * longest + w->depth + w->height + w->width);
+    uint32_t *change = cost_reserve(w->cost, &w->cost->changes_of_rows, steps, sizeof *change), at_work = 0;
+    memset(change, 0, steps * sizeof *change); /* unsigned: what leaves wraps around and comes back */
+    for (uint32_t row = 0; row < w->rows; row += w->height) {
+        uint32_t rows = least(w->height, w->rows - row);
+        uint64_t pace = w->depth > rows ? w->depth : rows;
+        for (uint32_t r = 0; r < rows; r++)
+            add_row(w, r, enter, pace, change);
+        enter += tiles * pace;
+    }
+    double sum = 0;
+    for (size_t t = 0; t < steps; t++) {
+        at_work += change[t];
+        sum += at_work ? step(w, at_work) : 0;
+    }
+    return sum;
+}
+
 static double expected_cycles(const work *w) {
+    if (w->drain == DTQ_DRAIN_OVERLAPPED && w->depth < w->height + w->width)
+        return stepped_cycles(w);
     uint32_t whole = w->cols / w->width, last = w->cols - whole * w->width, tiles = whole + (last > 0);
     uint32_t width = tiles > 1 ? w->width : w->cols, before = 0;
     last = last ? last : width;
@@ -103,13 +147,13 @@ static double expected_cycles(const work *w) {
 cost_expectation cost_linear_expected(cost_model *c, uint32_t slots, uint32_t high, uint32_t rows, uint32_t cols,
                                       uint32_t depth) {
     const dtq_machine *m = c->machine;
-    work w = {rows, cols, depth, (uint32_t)m->vssa_rows, (uint32_t)m->vssa_cols, (dtq_drain)m->top_drain, NULL};
+    work w = {rows, cols, depth, (uint32_t)m->vssa_rows, (uint32_t)m->vssa_cols, (dtq_drain)m->top_drain, NULL, c};
     cost_expectation e = {0};
     if (rows == 0 || cols == 0 || depth == 0)
         return e;
-    uint32_t most = least(2 * w.height, slots);
-    w.none = chances_of_none(c, slots, high, most);
-    double share = (double)high / slots, tiles = (cols + w.width - 1) / w.width;
+    w.none = chances_of_none(c, slots, high, depth < w.height + w.width ? slots : least(2 * w.height, slots));
+    uint32_t columns = (cols + w.width - 1) / w.width;
+    double share = (double)high / slots, tiles = columns;
     for (uint32_t row = 0; row < rows; row += w.height) {
         uint32_t n = least(w.height, rows - row);
         double any = 1 - w.none[n], all = 1;

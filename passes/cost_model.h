@@ -1,4 +1,4 @@
-/* Inside of a cost_model: shared by cost.c and cost_expected.c only. */
+/* Inside of a cost_model: shared by cost.c and cost_….c only. */
 #ifndef DTQ_COST_MODEL_H
 #define DTQ_COST_MODEL_H
 
@@ -13,7 +13,7 @@ typedef struct {
 struct cost_model {
     arena *arena;
     const dtq_machine *machine;
-    cost_scratch slices, columns, bitmaps, sample, weights, chances_of_rows;
+    cost_scratch slices, columns, bitmaps, sample, weights, chances_of_rows, changes_of_rows;
     struct cost_memo *memo;       /* matmuls met before, cost.c */
     struct cost_chances *chances; /* expectations met before, cost_expected.c; made when first asked for */
 };

@@ -4,10 +4,11 @@
 #include <string.h>
 
 layer_info *linear_layers(arena *a, const ir_module *m) {
-    size_t count = 0;
+    int64_t last = 0;
     for (size_t op = 0; op < m->op_count; op++)
-        count += m->ops[op].code == IR_TILES;
-    layer_info *layers = ARENA_ARRAY(a, layer_info, count + 1);
+        if (m->ops[op].code == IR_TILES && ir_int(m, op, IR_KEY_index, 0) > last)
+            last = ir_int(m, op, IR_KEY_index, 0);
+    layer_info *layers = ARENA_ARRAY(a, layer_info, (size_t)last + 1);
     for (size_t op = 0; op < m->op_count; op++)
         if (m->ops[op].code == IR_TILES) {
             layer_info l = layer_read(a, m, op);
@@ -22,14 +23,15 @@ bool linear_on_arrays(const ir_module *m, size_t op) {
 }
 
 linear_shape linear_read(const ir_module *m, size_t op, const layer_info *layers) {
-    int64_t before = -1, last = -1;
-    for (size_t i = 0; i < m->op_count; i++)
+    int64_t layer = -1;
+    bool behind = false;
+    for (size_t i = 0; i < m->op_count && !behind; i++)
         if (m->ops[i].code == IR_TILES) {
-            last = ir_int(m, i, IR_KEY_index, 0);
-            before = i < op ? last : before;
+            layer = ir_int(m, i, IR_KEY_index, 0);
+            behind = i > op;
         }
     const ir_type *input = &m->types[ir_operand(m, op, 0)];
-    return (linear_shape){.layer = &layers[before < last ? before + 1 : last],
+    return (linear_shape){.layer = layer < 0 ? NULL : &layers[layer],
                           .inputs = input->dim[1],
                           .outputs = (uint32_t)ir_int(m, op, IR_KEY_outputs, 0)};
 }

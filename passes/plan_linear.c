@@ -15,11 +15,11 @@
 static const double worthwhile = 0.02;
 
 /* Steps that a cut may have, and tiles of outputs and depths of a block that are worth trying. */
-enum { STEPS_WORTH_TRYING = 400000 };
+enum { STEPS_WORTH_TRYING = 400000, LEAST_DEPTH = 64 };
 static const uint32_t tiles_of_block[] = {1, 2, 3, 4, 6, 8, 12, 16, 18, 24, 32, 64};
-static const uint32_t depths[] = {UINT32_MAX, 4096, 2048, 1536, 1024, 768, 512, 256, 128, 64};
-/* In even cuts: as many row chunks. */
-static const uint32_t chunk_counts[] = {1, 2, 3, 4, 6, 8, 12, 16, 32};
+static const uint32_t depths[] = {UINT32_MAX, 4096, 2048, 1536, 1024, 768, 512, 256, 128, LEAST_DEPTH};
+/* In even cuts: as many row chunks; and each strip one, only where nothing larger fits. */
+static const uint32_t chunk_counts[] = {1, 2, 3, 4, 6, 8, 12, 16, 32, UINT32_MAX};
 
 static uint32_t ceil_div(uint32_t a, uint32_t b) {
     return (a + b - 1) / b;
@@ -265,22 +265,12 @@ bool plan_linear_cut(pass_context *ctx, const dtq_machine *machine, const linear
 
 /* ---- cuts worth trying ------------------------------------------------------------------------------------------- */
 
-/** Strips of the query rows, from the first to the last. */
-typedef struct {
-    uint32_t count;
-    uint32_t *edge;  /* [count + 1] */
-    uint8_t *turned; /* [count] */
-} strip_list;
-
 static uint32_t strip_height(const dtq_machine *m, bool turned) {
     return (uint32_t)(turned ? m->vssa_cols : m->vssa_rows);
 }
 
-/** What strips are worth: the least sum of what their tiles cost in a step, by dynamic programming from the last row to
- * the first. A strip costs its costliest row in each of its tiles, of which there are fewer the wider they are; shorter
- * strips than the array takes keep clusters apart. Of equal ways the one with the fewest strips. `ways`: bit 0 if rows
- * may lie along the array's rows, bit 1 if along its columns. */
-static strip_list best_strips(pass_context *ctx, const dtq_machine *m, const linear_shape *s, unsigned ways) {
+/* By dynamic programming from the last row to the first. Shorter strips than the array takes keep clusters apart. */
+linear_strips linear_best_strips(pass_context *ctx, const dtq_machine *m, const linear_shape *s, unsigned ways) {
     const layer_info *l = s->layer;
     uint32_t n = l->queries, first = l->query_first;
     struct {
@@ -308,7 +298,8 @@ static strip_list best_strips(pass_context *ctx, const dtq_machine *m, const lin
                 }
             }
         }
-    strip_list out = {.edge = ARENA_ARRAY(ctx->arena, uint32_t, n + 1), .turned = ARENA_ARRAY(ctx->arena, uint8_t, n)};
+    linear_strips out = {.edge = ARENA_ARRAY(ctx->arena, uint32_t, n + 1),
+                         .turned = ARENA_ARRAY(ctx->arena, uint8_t, n)};
     out.edge[0] = first;
     for (uint32_t row = 0; row < n; row += best[row].rows) {
         out.turned[out.count] = best[row].turned;
@@ -318,11 +309,11 @@ static strip_list best_strips(pass_context *ctx, const dtq_machine *m, const lin
 }
 
 /** As many rows a strip as the array has. */
-static strip_list plain_strips(pass_context *ctx, const dtq_machine *m, const layer_info *l) {
+static linear_strips plain_strips(pass_context *ctx, const dtq_machine *m, const layer_info *l) {
     uint32_t count = ceil_div(l->queries, (uint32_t)m->vssa_rows);
-    strip_list out = {.count = count,
-                      .edge = ARENA_ARRAY(ctx->arena, uint32_t, count + 1),
-                      .turned = ARENA_ARRAY(ctx->arena, uint8_t, count)};
+    linear_strips out = {.count = count,
+                         .edge = ARENA_ARRAY(ctx->arena, uint32_t, count + 1),
+                         .turned = ARENA_ARRAY(ctx->arena, uint8_t, count)};
     for (uint32_t i = 0; i <= count; i++)
         out.edge[i] = l->query_first + (i < count ? i * (uint32_t)m->vssa_rows : l->queries);
     return out;
@@ -330,13 +321,14 @@ static strip_list plain_strips(pass_context *ctx, const dtq_machine *m, const la
 
 /** Joins strips to `chunks` row chunks as even as can be. A chunk is one matmul, which cuts its rows itself: it ends
  * where the orientation changes and behind a strip that is shorter than the array takes. */
-static void cut_rows(pass_context *ctx, const dtq_machine *m, const strip_list *s, uint32_t chunks, linear_cut *cut) {
+static void cut_rows(pass_context *ctx, const dtq_machine *m, const linear_strips *s, uint32_t chunks,
+                     linear_cut *cut) {
     cut->edge = ARENA_ARRAY(ctx->arena, uint32_t, s->count + 1);
     cut->turned = ARENA_ARRAY(ctx->arena, uint8_t, s->count);
     cut->chunks = 0;
     cut->edge[0] = s->edge[0];
     for (uint32_t i = 1; i <= s->count; i++) {
-        bool even = (uint64_t)i * chunks / s->count != (uint64_t)(i - 1) * chunks / s->count;
+        bool even = chunks >= s->count || (uint64_t)i * chunks / s->count != (uint64_t)(i - 1) * chunks / s->count;
         bool turns = i < s->count && s->turned[i] != s->turned[i - 1];
         bool is_short = s->edge[i] - s->edge[i - 1] < strip_height(m, s->turned[i - 1]);
         if (i == s->count || even || turns || is_short) {
@@ -346,24 +338,31 @@ static void cut_rows(pass_context *ctx, const dtq_machine *m, const strip_list *
     }
 }
 
-/** Says which buffer cannot hold the smallest block. */
+static uint32_t at_most(uint32_t a, uint64_t b) {
+    return a < b ? a : (uint32_t)b;
+}
+
+/** Says which buffer cannot hold the smallest block of rows that are not turned. */
 static bool report_misfit(pass_context *ctx, const dtq_machine *m, const linear_shape *s, src_loc loc) {
+    uint32_t rows = at_most(s->layer->queries, m->vssa_rows), cols = at_most(s->outputs, m->vssa_cols);
+    uint32_t depth = at_most(s->inputs, LEAST_DEPTH);
     const struct {
         const char *what, *buffer;
         uint64_t need, have;
+        bool inputs;
     } pieces[] = {
-        {"a strip of rows of 64 inputs", "q", (m->vssa_rows > m->vssa_cols ? m->vssa_rows : m->vssa_cols) * 68,
-         m->buffers_q},
-        {"a tile of weights of 64 inputs", "k", m->vssa_cols * 72, m->buffers_k},
-        {"a tile of sums", "out", 4 * m->vssa_rows * m->vssa_cols, m->buffers_out},
+        {"a strip of rows", "q", rows * (depth + 4ull), m->buffers_q, true},
+        {"a tile of weights", "k", linear_weights_bytes(cols, depth), m->buffers_k, true},
+        {"a tile of sums", "out", 4ull * rows * cols, m->buffers_out, false},
     };
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
         if (pieces[i].need > pieces[i].have)
             return diag_error(ctx->diag, loc,
-                              "a linear of %u inputs and %u outputs does not fit: %s takes %llu bytes, buffers.%s has "
-                              "%llu; enlarge it, or leave linears to the host (`linear: host`)",
-                              s->inputs, s->outputs, pieces[i].what, (unsigned long long)pieces[i].need,
-                              pieces[i].buffer, (unsigned long long)pieces[i].have);
+                              "a linear of %u inputs and %u outputs does not fit: %s%s takes %llu bytes, buffers.%s "
+                              "has %llu; enlarge it, or leave linears to the host (`linear: host`)",
+                              s->inputs, s->outputs, pieces[i].what,
+                              pieces[i].inputs ? arena_printf(ctx->arena, " of %u inputs", depth) : "",
+                              (unsigned long long)pieces[i].need, pieces[i].buffer, (unsigned long long)pieces[i].have);
     return diag_error(ctx->diag, loc,
                       "a linear of %u inputs and %u outputs takes more than %d instructions on this machine; enlarge "
                       "its buffers, or leave linears to the host (`linear: host`)",
@@ -413,16 +412,14 @@ static void try_depths(pass_context *ctx, const dtq_machine *m, const linear_sha
     }
 }
 
-static uint32_t at_most(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
-}
-
 /** Tries cuts of these strips. Blocks of outputs are of whole tiles, about as wide in both orientations. */
-static void try_strips(pass_context *ctx, const dtq_machine *m, const linear_shape *s, const strip_list *strips,
+static void try_strips(pass_context *ctx, const dtq_machine *m, const linear_shape *s, const linear_strips *strips,
                        tried *all) {
     uint32_t height = (uint32_t)m->vssa_rows, width = (uint32_t)m->vssa_cols, before = 0;
     for (size_t c = 0; c < sizeof chunk_counts / sizeof *chunk_counts; c++) {
         linear_cut cut = {0};
+        if (chunk_counts[c] == UINT32_MAX && all->count > 0)
+            break;
         cut_rows(ctx, m, strips, chunk_counts[c], &cut);
         if (cut.chunks == before)
             continue;
@@ -447,11 +444,11 @@ bool plan_linear(pass_context *ctx, const dtq_machine *machine, const linear_sha
     tried all = {0};
     if (ctx->optimise && s->layer->is_static) {
         for (unsigned ways = 1; ways <= 3; ways++) {
-            strip_list strips = best_strips(ctx, machine, s, ways);
+            linear_strips strips = linear_best_strips(ctx, machine, s, ways);
             try_strips(ctx, machine, s, &strips, &all);
         }
     } else {
-        strip_list plain = plain_strips(ctx, machine, s->layer);
+        linear_strips plain = plain_strips(ctx, machine, s->layer);
         try_strips(ctx, machine, s, &plain, &all);
     }
     uint64_t shortest = UINT64_MAX;

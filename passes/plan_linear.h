@@ -50,6 +50,18 @@ bool plan_linear(pass_context *ctx, const dtq_machine *machine, const linear_sha
 bool plan_linear_cut(pass_context *ctx, const dtq_machine *machine, const linear_shape *s, const linear_cut *cut,
                      linear_plan *out);
 
+/** Strips of the query rows, from the first to the last: strip i is slots [edge[i], edge[i + 1]). */
+typedef struct {
+    uint32_t count;
+    uint32_t *edge;  /* [count + 1] */
+    uint8_t *turned; /* [count] */
+} linear_strips;
+
+/** The strips whose tiles cost least, and of those ways the one with the fewest: a strip costs its costliest row in
+ * each of its tiles, of which there are fewer the wider they are. `ways`: bit 0 if rows may lie along the array's rows,
+ * bit 1 if along its columns. The layer is static. */
+linear_strips linear_best_strips(pass_context *ctx, const dtq_machine *m, const linear_shape *s, unsigned ways);
+
 /** Bytes of blocks, as dtq_rows_bytes and dtq_weights_bytes of the runtime. */
 uint64_t linear_rows_bytes(const layer_info *l, uint32_t row, uint32_t rows, uint32_t depth);
 uint64_t linear_weights_bytes(uint32_t cols, uint32_t depth);

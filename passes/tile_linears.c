@@ -39,10 +39,10 @@ static void set_costs(pass_context *ctx, ir_module *m, size_t op, const linear_s
                 depth = linear_inputs(&p->cut, s->inputs, part, &input);
                 matmul_price one =
                     layer_linear_price(ctx->cost, s->layer, row, rows, cols, depth, linear_walk(&p->cut, c));
-                double columns = (double)((cols + width - 1) / width);
+                uint64_t columns = (cols + width - 1) / width;
                 cycles += one.cycles;
-                ratio += columns * one.stall_ratio_mean;
-                tiles += columns;
+                ratio += (double)columns * one.stall_ratio_mean;
+                tiles += (double)columns;
             }
         }
     }
@@ -79,6 +79,10 @@ bool pass_tile_linears(pass_context *ctx, ir_module **module) {
         if (!linear_on_arrays(m, op))
             continue;
         linear_shape s = linear_read(m, op, layers);
+        if (!s.layer)
+            return diag_error(ctx->diag, m->ops[op].loc,
+                              "a linear of mixed precision without any attention, whose tokens' precisions its rows "
+                              "would have; give it `arithmetic = int8`");
         const linear_plan *p = plan_for(ctx, &m->machine, &s, m->ops[op].loc, all, &count);
         if (!p)
             return false;

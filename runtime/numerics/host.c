@@ -180,12 +180,15 @@ bool dtq_linear_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 }
 
 static bool host_codes(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
-    dtq_rows r;
+    dtq_rows r = {0};
     size_t outputs = 0, inputs = 0;
     const uint32_t seq = x->stream->seq;
     const uint64_t weight = DTQ_GET(in, CODES, weight), at = DTQ_GET(in, CODES, codes);
     if (!dtq_rows_of_layer(x, DTQ_GET(in, CODES, layer), &r, e) || !dtq_tensor_shape(x, weight, &outputs, &inputs, e)) {
         return false;
+    }
+    if (inputs > INT8_INPUTS_MAX) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "an int8 linear of %zu inputs; at most %d", inputs, INT8_INPUTS_MAX);
     }
     const float *src = dtq_matrix(x, DTQ_GET(in, CODES, src), seq, inputs, e);
     float *scales = src != NULL ? dtq_matrix(x, at, seq, 1, e) : NULL;

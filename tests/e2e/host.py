@@ -50,12 +50,14 @@ PINNED = "all: {ratios: {0: .4, 4: .3, 8: .3}, pinned: [0, 3]}\n"
 FOUR = "all: {ratios: {0: 0, 4: 1, 8: 0}}\n"
 KEYS = ("prune: keys\nlayers:\n  - ratios: {0: 0, 4: .5, 8: .5}\n  - ratios: {0: .5, 4: .25, 8: .25}\n"
         "  - ratios: {0: .7, 4: 0, 8: .3}\n")
+LINEARS = "kind: vssa\nvssa: {arrays: 3, rows: 6, cols: 4}\nlinear: vssa\nbuffers: {q: 2048, k: 2048, out: 2048}\n"
 LAYERS = "layers:\n  - ratios: {0: 0, 4: .5, 8: .5}\n  - ratios: {0: .5, 4: .25, 8: .25}\n  - ratios: {0: .7, 4: 0, 8: .3}\n"
 
 
 def cases(rng):
     bits = rng.choice((0, 4, 8), size=37, p=(0.3, 0.4, 0.3)).tolist()
     few = [8] + [4] * 20
+    linears = write("linears.yaml", LINEARS)
     return [
         Case("encoder, int8", encoder(), BERT, (1, 2, 7, 16, 17, 40, 65), ("--linear=int8",)),
         Case("encoder, fp32", encoder(), BERT, (3, 33)),
@@ -74,6 +76,14 @@ def cases(rng):
         Case("llama", llama(heads=6, kv_heads=2, rotary_pairs="adjacent"), KEYS, (2, 19, 40), ("--linear=int8",)),
         Case("llama, odd widths", llama(hidden=60, head_dim=20, kv_heads=1, ffn=50, rotary_base=500), LAYERS, (21,)),
         Case("encoder, keys", encoder(layers=3), KEYS, (3, 35), ("-O0",)),
+        Case("encoder, mixed", encoder(layers=3), BERT, (1, 7, 20, 65), ("--linear=mixed",)),
+        Case("encoder, mixed, odd widths", encoder(layers=3, hidden=30, heads=5, ffn=50, pooling="none",
+                                                   normalize="false"), LAYERS, (3, 33),
+             ("--linear=mixed", "--no-cluster")),
+        Case("decoder, mixed", llama(heads=6, kv_heads=2), LAYERS, (2, 19, 40), ("--linear=mixed",)),
+        Case("encoder, linear: vssa", encoder(layers=3), BERT, (2, 16, 35), ("--target", linears)),
+        Case("decoder, linear: vssa", llama(hidden=60, head_dim=20, kv_heads=1, ffn=50), KEYS, (5, 38),
+             ("--target", linears)),
         Case("original order", encoder(layers=3), LAYERS, (29,), ("--linear=int8", "--no-cluster")),
         Case("paper's method", encoder(layers=3), BERT, (50,), ("--linear=int8", "-O0")),
         Case("attention", attention(37, 4, 9, False), f"layers:\n  - token_bits: {bits}\n", (37,), fixed=True),

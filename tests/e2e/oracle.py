@@ -172,6 +172,18 @@ def attention(q, k, v, bits, causal=False, prob_bits="row", rule="mean", prune="
     return out, np.array(importance, np.uint64)
 
 
+# ---- linears --------------------------------------------------------------------------------------------------------
+
+def linear(x, weight, bias, bits):
+    """x [tokens][inputs], each row at its precision, times weight [outputs][inputs] at 8 bits, one scale an output."""
+    check_operands(x=x)
+    codes, scale = quantise_tokens(x, bits)
+    weight_codes, weight_scale = quantise_tokens(weight, np.full(len(weight), 8))
+    acc = (codes @ weight_codes.T).astype(np.int32).astype(F)
+    y = acc * (scale[:, None] * weight_scale[None, :])
+    return y if bias is None else y + bias
+
+
 # ---- BERT -----------------------------------------------------------------------------------------------------------
 
 def normalise(x, weight, bias, eps):

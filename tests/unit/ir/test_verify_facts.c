@@ -109,6 +109,42 @@ START_TEST(strip_facts) {
 }
 END_TEST
 
+/* Rows of a step are the queries of its layer: of nine slots, 7 at 4 bits in front, the last of all or of the high
+ * ones.
+ */
+START_TEST(cut_facts) {
+    static const char good[] =
+        "dtir 1 tile\nseq = 9\ntensor \"w\" {dtype = synthetic, rows = 6, cols = 8, seed = 1, mean = 0, scale = 1}\n"
+        "%x = input {name = \"x\"} : f32[9, 8]\n"
+        "%p = linear %x {tensor = \"w\", outputs = 6, arithmetic = mixed, row_edges = [7, 8, 9], turned_chunks = [0, "
+        "1], "
+        "output_block = [2, 3], input_block = 8, outer = rows} : f32[9, 6]\n"
+        "%i = tile.select {index = 0, slots = 9, high = 2, order = low-first} : ids[9]\n"
+        "%a = tile.attention %x, %x, %x, %i {index = 0, query_heads = 2, kv_heads = 2, head_dim = 4, mask = causal, "
+        "importance_rule = mean, slots = 9, high = 2, queries = 2, order = low-first, static_bits = yes, segments = "
+        "[7*4, 2*8]} : f32[9, 8]\n";
+    static const change changes[] = {
+        {"[7, 8, 9]", "[0, 4, 9]", "`linear`: `row_edges` must rise from 7 to 9, the query slots of its layer"},
+        {"input_block = 8", "input_block = 4294967296",
+         "`linear`: `input_block` is 4294967296; it is between 1 and the 8 inputs"},
+        {"output_block = [2, 3], ", "", "`linear`: it has `outer`, but not `output_block`; tile-linears sets both"},
+        {"f32[9, 8]\n%p", "?\n%p",
+         "`linear`: it is cut into blocks, but its inputs are not known; run infer-shapes before"},
+    };
+    CHECK_CHANGES(good, changes);
+    static const char alone[] =
+        "dtir 1 graph\nseq = 9\ntensor \"w\" {dtype = synthetic, rows = 6, cols = 8, seed = 1, mean = 0, scale = 1}\n"
+        "%x = input {name = \"x\"} : f32[9, 8]\n"
+        "%p = linear %x {tensor = \"w\", outputs = 6, arithmetic = mixed} : f32[9, 6]\n";
+    static const change cut[] = {
+        {"mixed",
+         "mixed, row_edges = [0, 9], turned_chunks = [0], output_block = [2, 3], input_block = 8, outer = rows",
+         "`linear`: it is cut into blocks, but there is no `tile.attention` whose rows it has"},
+    };
+    CHECK_CHANGES(alone, cut);
+}
+END_TEST
+
 START_TEST(instruction_facts) {
     static const char good[] =
         "dtir 1 stream\nseq = 9\nmachine \"m\" { buffers.q = 100 }\n%d = buffer {space = dram, bytes = 4} : buffer\n"
@@ -158,4 +194,4 @@ START_TEST(instruction_facts) {
 }
 END_TEST
 
-IR_MAIN("verify_facts", attention_facts, strip_facts, instruction_facts)
+IR_MAIN("verify_facts", attention_facts, strip_facts, cut_facts, instruction_facts)

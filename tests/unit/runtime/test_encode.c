@@ -105,8 +105,9 @@ END_TEST
 
 /* The table of ISA.md: isa.def in a reader's words. */
 static void put_table(FILE *out) {
-    static const char *const kinds[] = {"ENGINE", "LAYER",  "HEAD", "SLOT", "COUNT", "BUF",
-                                        "DRAM",   "TENSOR", "ENUM", "FLAG", "INT",   "F32"};
+    static const char *const kinds[] = {"ENGINE", "LAYER", "HEAD", "SLOT", "COUNT",  "BUF", "DRAM",
+                                        "TENSOR", "ENUM",  "FLAG", "INT",  "OFFSET", "F32"};
+    _Static_assert(sizeof kinds / sizeof *kinds == DTQ_KIND_F32 + 1, "a name for each kind");
     static const char *const engines[] = {"host", "load", "softmax", "topk", "store", "an array", "any queue"};
     for (unsigned op = 0; op < DTQ_OP_COUNT; op++) {
         const dtq_op_info *o = &dtq_ops[op];

@@ -15,7 +15,7 @@ static void check_good(const char *path) {
 }
 
 START_TEST(good_streams_verify) {
-    ck_assert_int_ge(each_dtasm("good", check_good), 3);
+    ck_assert_int_ge(each_dtasm("good", check_good), 4);
 }
 END_TEST
 
@@ -76,6 +76,24 @@ static const edit edits[] = {
     {"encoder", "s=0x100 v=0x0", "s=0x100 v=none", "a causal layer folds the scales of v into p"},
     {"encoder", ".ids 0..5\n", "", "layer 0: its 6 tokens have no ids"},
     {"encoder", "layer=0 select=yes", "layer=1 select=yes", "there is no layer to select for"},
+    /* linears on the arrays */
+    {"linears", "input=4 depth=4 width=8", "input=4 depth=6 width=8", "inputs 4 + 6 leave the linear's 8"},
+    {"linears", "input=4 depth=4 width=8", "input=3 depth=4 width=8", "the first input is not even"},
+    {"linears", "output=5 cols=3 input=0", "output=6 cols=3 input=0", "outputs 6 + 3 leave the linear's 8"},
+    {"linears", "cols=5 input=4 depth=4", "cols=5 input=6 depth=4", "inputs 6 + 4 leave the linear's 8"},
+    {"linears", "output=5 cols=3 width=8", "output=6 cols=3 width=8", "outputs 6 + 3 leave the linear's 8"},
+    {"linears", "weight=\"weight\" bias=\"bias\" @", "weight=\"weight\" bias=\"words\" @",
+     "(host: host.codes layer=0 dst=0x440 src=0x300 codes=0x3c0 weight=$1 bias=$0): bias is [10][8]"},
+    {"linears", "bias=\"bias\" output=0", "bias=\"words\" output=0", "bias is [10][8], not [1][8]"},
+    {"linears", "flags=first row=0 rows=3 cols=5", "flags=first row=0 rows=3 cols=0", "cols is 0"},
+    {"linears", "dst=0x440 src=0x300 codes", "dst=0x300 src=0x300 codes", "what it writes overlaps what it reads"},
+    {"linears", "src=0x300 codes=0x3c0 weight", "src=0x300 codes=0x4d0 weight", "leave DRAM, which has 1280"},
+    {"linears", "x=0x48 @", "x=0xb8 @", "leave q, which has 192"},
+    {"linears", "w=0x60 @", "w=0x68 @", "leave k, which has 192"},
+    {"linears", "o=0x40 turned=yes", "o=0xe0 turned=yes", "leave out, which has 256"},
+    {"linears", "row=3 rows=2 input=0", "row=4 rows=2 input=0", "row + rows exceeds the layer's 5 slots"},
+    {"linears", "flags=first row=0 rows=3 cols=5", "flags=middle row=0 rows=3 cols=5",
+     "reads out at 0x0 before anything has written it"},
     /* order */
     {"encoder", "select=yes", "select=no", "reads token-id tables at 0x1 before anything has written it"},
     {"encoder", "flags=first", "flags=middle", "reads out at 0x100 before anything has written it"},
@@ -149,6 +167,40 @@ START_TEST(accesses_are_those_of_the_layout) {
 }
 END_TEST
 
+/* Of a linear of eight inputs and outputs over six tokens, of which slots 0 and 1 are at 8 bits and 2 to 4 at 4. */
+START_TEST(accesses_of_linears_are_those_of_the_layout) {
+    dtq_program *p = assemble_file(GOOD "linears.dtasm");
+    dtq_stream *s = &p->streams[0];
+    dtq_access a[DTQ_ACCESS_MAX];
+    dtq_instr in = {.op = DTQ_OP_CODES, .queue = DTQ_HOST, .f = {0, 0x100, 0x40, 0x80, 3, 0xffff}}; /* 4 outputs */
+    ck_assert_uint_eq(dtq_accesses(p, s, &in, a), 4);
+    check_access(&a[0], DTQ_MEM_IDS, DTQ_READS, 0, 1);
+    check_access(&a[1], DTQ_MEM_DRAM, DTQ_READS, 0x40, 6 * 8 * 4);
+    check_access(&a[2], DTQ_MEM_DRAM, DTQ_WRITES, 0x100, 6 * 4 * 4);
+    check_access(&a[3], DTQ_MEM_DRAM, DTQ_WRITES, 0x80, 6 * (4 + 8));
+    in = (dtq_instr){.op = DTQ_OP_LOAD_ROWS, .queue = DTQ_LOAD, .f = {0, 1, 3, 2, 5, 8, 0x80, 0x20}};
+    ck_assert_uint_eq(dtq_accesses(p, s, &in, a), 3);
+    check_access(&a[1], DTQ_MEM_DRAM, DTQ_READS, 0x80, 6 * (4 + 8));
+    check_access(&a[2], DTQ_MEM_Q, DTQ_WRITES, 0x20, 3 * 4 + 5 + 2 * 3);
+    in = (dtq_instr){.op = DTQ_OP_LOAD_WEIGHTS, .queue = DTQ_LOAD, .f = {0, 1, 2, 2, 3, 0, 5, 0x30}};
+    ck_assert_uint_eq(dtq_accesses(p, s, &in, a), 1); /* no token ids */
+    check_access(&a[0], DTQ_MEM_K, DTQ_WRITES, 0x30, 3 * (4 + 4 + 5));
+    for (uint64_t flags = DTQ_PV_MIDDLE; flags <= DTQ_PV_ONLY; flags++) {
+        const bool clears = flags == DTQ_PV_FIRST || flags == DTQ_PV_ONLY;
+        in = (dtq_instr){.op = DTQ_OP_MATMUL, .queue = DTQ_ARRAY0, .f = {0, flags, 1, 3, 3, 5, 0x20, 0x30, 0x40}};
+        ck_assert_uint_eq(dtq_accesses(p, s, &in, a), 4);
+        check_access(&a[1], DTQ_MEM_Q, DTQ_READS, 0x20, 3 * 4 + 5 + 2 * 3);
+        check_access(&a[2], DTQ_MEM_K, DTQ_READS, 0x30, 3 * (4 + 4 + 5));
+        check_access(&a[3], DTQ_MEM_OUT, clears ? DTQ_WRITES : DTQ_READS | DTQ_WRITES, 0x40, 3 * 3 * 4);
+    }
+    in = (dtq_instr){.op = DTQ_OP_STORE_ROWS, .queue = DTQ_STORE, .f = {0, 1, 3, 2, 3, 8, 0x40, 0x100}};
+    ck_assert_uint_eq(dtq_accesses(p, s, &in, a), 3);
+    check_access(&a[1], DTQ_MEM_OUT, DTQ_READS, 0x40, 3 * 3 * 4);
+    check_access(&a[2], DTQ_MEM_DRAM, DTQ_WRITES, 0x100, 6 * 8 * 4);
+    dtq_program_free(p);
+}
+END_TEST
+
 /* Removes the `n`th token: its signal and its wait. Returns false if there are no more. */
 static bool drop_token(dtq_stream *s, size_t n) {
     size_t signal = 0, order = 0, wait = 0;
@@ -174,9 +226,9 @@ static bool drop_token(dtq_stream *s, size_t n) {
 
 /* Every token of these streams is needed: without it the proof fails. */
 START_TEST(a_missing_token_is_a_race) {
-    const char *files[] = {GOOD "attention.dtasm", GOOD "encoder.dtasm"};
+    const char *files[] = {GOOD "attention.dtasm", GOOD "encoder.dtasm", GOOD "linears.dtasm"};
     size_t dropped = 0;
-    for (int f = 0; f < 2; f++)
+    for (int f = 0; f < 3; f++)
         for (size_t n = 0;; n++) {
             dtq_program *p = assemble_file(files[f]);
             dtq_error e = {0};
@@ -191,7 +243,7 @@ START_TEST(a_missing_token_is_a_race) {
             if (!there)
                 break;
         }
-    ck_assert_uint_eq(dropped, 7 + 14);
+    ck_assert_uint_eq(dropped, 7 + 14 + 35);
 }
 END_TEST
 
@@ -405,5 +457,5 @@ START_TEST(big_streams_are_proved) {
 END_TEST
 
 RUN_TESTS("isa_verify", good_streams_verify, wrong_operands_and_orders_are_named, accesses_are_those_of_the_layout,
-          a_missing_token_is_a_race, deadlock_names_every_stuck_queue, the_proof_agrees_with_the_definition,
-          big_streams_are_proved)
+          accesses_of_linears_are_those_of_the_layout, a_missing_token_is_a_race, deadlock_names_every_stuck_queue,
+          the_proof_agrees_with_the_definition, big_streams_are_proved)
