@@ -130,10 +130,10 @@ static uint64_t load(pass_context *ctx, const dtq_machine *m, scheduler *s, uint
     return s->load_free + m->dram_latency_cycles;
 }
 
-static uint32_t first_free(const uint64_t *array_free, uint32_t arrays) {
-    uint32_t best = 0;
-    for (uint32_t a = 1; a < arrays; a++)
-        if (array_free[a] < array_free[best])
+uint32_t plan_first_free(const uint64_t *array_free, uint32_t arrays, const bool *taken) {
+    uint32_t best = UINT32_MAX;
+    for (uint32_t a = 0; a < arrays; a++)
+        if (!(taken && taken[a]) && (best == UINT32_MAX || array_free[a] < array_free[best]))
             best = a;
     return best;
 }
@@ -237,7 +237,7 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
     plan->steps = ARENA_ARRAY(a, plan_step, 2 * count);
     plan->step_count = 0;
     for (size_t next_qk = 0, next_pv = 0; next_pv < count;) {
-        uint32_t array = first_free(s.array_free, arrays);
+        uint32_t array = plan_first_free(s.array_free, arrays, NULL);
         bool pv_ready = next_pv < next_qk && units[next_pv].ready <= s.array_free[array];
         bool qk_allowed =
             next_qk < count && next_qk - next_pv < f->p && values_fit(l, f, units, next_qk, next_pv, count);

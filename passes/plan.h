@@ -33,6 +33,9 @@ typedef struct {
 /** Whether a strip of queries can be worked on against all keys at once; else keys come in blocks. */
 bool plan_holds_keys(const dtq_machine *machine, const layer_info *l);
 
+/** The array that is free first, the lowest of equal ones; not one of those that are `taken` (NULL: none is). */
+uint32_t plan_first_free(const uint64_t *array_free, uint32_t arrays, const bool *taken);
+
 /** The first step behind the wave that begins at step `first` of a plan with blocks: its steps meet the same keys. */
 size_t plan_wave_end(const layer_plan *plan, const layer_info *l, size_t first);
 

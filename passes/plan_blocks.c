@@ -161,15 +161,6 @@ size_t plan_wave_end(const layer_plan *plan, const layer_info *l, size_t first) 
     return end;
 }
 
-/** The array that is free first, of those that the wave does not use yet. */
-static uint32_t first_free(const uint64_t *array_free, uint32_t arrays, const bool *taken) {
-    uint32_t best = UINT32_MAX;
-    for (uint32_t a = 0; a < arrays; a++)
-        if (!taken[a] && (best == UINT32_MAX || array_free[a] < array_free[best]))
-            best = a;
-    return best;
-}
-
 bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_info *l, src_loc loc, layer_plan *plan) {
     uint32_t rows = rows_for_blocks(m, l);
     if (!rows)
@@ -193,7 +184,7 @@ bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_info *l, s
         end = plan_wave_end(plan, l, first);
         for (size_t s = first; s < end; s++) {
             uint32_t row = plan->edge[plan->steps[s].chunk], n = plan->edge[plan->steps[s].chunk + 1] - row;
-            uint32_t array = plan->steps[s].array = first_free(array_free, arrays, taken);
+            uint32_t array = plan->steps[s].array = plan_first_free(array_free, arrays, taken);
             taken[array] = true;
             array_free[array] += n; /* rows differ in the last strip alone */
         }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "passes/instr.h"
+#include "passes/plan.h"
 
 /* Of the cuts within this of the shortest the one that moves least is taken. */
 static const double worthwhile = 0.02;
@@ -166,14 +167,6 @@ static void multiply(scheduler *s, uint32_t number, uint32_t part, uint32_t arra
     record(s, step);
 }
 
-static uint32_t first_free(const uint64_t *free, uint32_t arrays, const bool *taken) {
-    uint32_t best = UINT32_MAX;
-    for (uint32_t a = 0; a < arrays; a++)
-        if (!taken[a] && (best == UINT32_MAX || free[a] < free[best]))
-            best = a;
-    return best;
-}
-
 /** Issues all units in waves: as many as there are arrays and places for sums. */
 static void issue(scheduler *s) {
     uint32_t arrays = (uint32_t)s->machine->vssa_arrays;
@@ -184,7 +177,7 @@ static void issue(scheduler *s) {
         uint32_t end = units - first < wave ? units : first + wave;
         memset(taken, 0, arrays * sizeof *taken);
         for (uint32_t u = first; u < end; u++) {
-            array[u - first] = first_free(s->array_free, arrays, taken);
+            array[u - first] = plan_first_free(s->array_free, arrays, taken);
             taken[array[u - first]] = true;
         }
         for (uint32_t part = 0; part < s->parts; part++)
