@@ -42,8 +42,9 @@ typedef struct {
     uint32_t inputs, outputs;
 } linear_shape;
 
-/** The best cut of those tried: the one with the fewest bytes from DRAM, then the fewest instructions, within a fiftieth of
- *  the shortest estimate; its plan has no steps. False after an error: a buffer cannot hold even the smallest blocks. */
+/** The best cut of those tried: the one with the fewest bytes from DRAM, then the fewest instructions, within a
+ * fiftieth of the shortest estimate; its plan has no steps. False after an error: a buffer cannot hold even the
+ * smallest blocks. */
 bool plan_linear(pass_context *ctx, const dtq_machine *machine, const linear_shape *s, src_loc loc, linear_plan *out);
 
 /** The plan of one cut, with its steps. False if it does not fit the machine's buffers. */

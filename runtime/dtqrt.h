@@ -466,7 +466,7 @@ typedef struct {
     double candidates; /* share of pairs of a row and a key, masked ones too, whose score was computed */
     double survivors;  /* share of these pairs whose value was multiplied; skipped: of the others */
     double skipped;
-    double refetched;  /* share of query rows computed again with all bits */
+    double refetched; /* share of query rows computed again with all bits */
 } dtq_effects;
 
 /** Filled by dtq_run; malloc'd members are released by dtq_output_free. */

@@ -16,8 +16,8 @@ static inline uint64_t dtq_fnv1a(uint64_t hash, const void *data, size_t bytes) 
 }
 
 /** The checksum of a program's bytes: four chains of FNV-1a steps on little-endian words of 8 bytes, for one chain of
- *  multiplications leaves the processor idle. Chain l (0 to 3) starts at DTQ_FNV1A_START + l and takes word l of every 32
- *  bytes; chain 0 then the bytes that are left, one by one. The checksum is a fifth chain, over the four. */
+ *  multiplications leaves the processor idle. Chain l (0 to 3) starts at DTQ_FNV1A_START + l and takes word l of every
+ * 32 bytes; chain 0 then the bytes that are left, one by one. The checksum is a fifth chain, over the four. */
 static inline uint64_t dtq_checksum(const uint8_t *data, size_t bytes) {
     enum { CHAINS = 4, WORD = 8, GROUP = CHAINS * WORD };
     const uint64_t prime = 0x100000001b3u;

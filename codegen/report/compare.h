@@ -20,7 +20,7 @@ typedef struct {
 typedef struct {
     const char *model;
     uint32_t seq;
-    bool linears;     /* projections and FFN are counted, too, on every system; else attention alone */
+    bool linears; /* projections and FFN are counted, too, on every system; else attention alone */
     double dense_ops;
     size_t count;
     const comparison_row *rows; /* the first is what the others are compared with */

@@ -54,11 +54,19 @@ def attempt(arguments, what, accept):
 
 
 def checksummed(program):
-    """The program with a checksum that is right: FNV-1a, 64 bits, of everything from byte 24 on."""
-    value = 0xCBF29CE484222325
-    for byte in program[24:]:
-        value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
-    return program[:16] + struct.pack("<Q", value) + program[24:]
+    """The program with a checksum that is right, of everything from byte 24 on, as ISA.md describes it."""
+    prime, start, ones = 0x100000001B3, 0xCBF29CE484222325, (1 << 64) - 1
+    data, chains = program[24:], [start, start + 1, start + 2, start + 3]
+    whole = len(data) // 32 * 32
+    words = struct.unpack(f"<{whole // 8}Q", data[:whole])
+    for i, word in enumerate(words):
+        chains[i % 4] = (chains[i % 4] ^ word) * prime & ones
+    for byte in data[whole:]:
+        chains[0] = (chains[0] ^ byte) * prime & ones
+    total = start
+    for chain in chains:
+        total = (total ^ chain) * prime & ones
+    return program[:16] + struct.pack("<Q", total) + program[24:]
 
 
 def programs(rng):
