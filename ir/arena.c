@@ -67,6 +67,15 @@ void arena_free(arena *a) {
     free(a);
 }
 
+/* Asks for pages of 2 MB where they fit: a large compilation touches tens of thousands of small ones, and a page fault for
+ * each takes as long as a pass. That the kernel has none is no error. */
+static void want_huge_pages(void *at, size_t bytes) {
+    enum { PAGE = 4096, HUGE = 1 << 21 };
+    uintptr_t from = ((uintptr_t)at + PAGE - 1) / PAGE * PAGE, to = ((uintptr_t)at + bytes) / PAGE * PAGE;
+    if (bytes >= HUGE && to > from)
+        (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+}
+
 /* Enters pages into the list, also after they moved. */
 static void *link_pages(arena *a, pages *p) {
     if (p->previous)
@@ -84,6 +93,7 @@ static void *big_alloc(arena *a, size_t bytes) {
         mapped < bytes ? MAP_FAILED : mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         out_of_memory(bytes);
+    want_huge_pages(p, mapped);
     p->mapped = mapped;
     p->next = a->big;
     a->used += bytes;
@@ -129,6 +139,7 @@ static chunk *chunk_new(arena *a, size_t capacity) {
     chunk *c = capacity > SIZE_MAX - sizeof *c ? NULL : calloc(1, sizeof *c + capacity);
     if (!c)
         out_of_memory(capacity);
+    want_huge_pages(c, sizeof *c + capacity);
     c->next = a->chunks;
     a->chunks = c;
     return c;
