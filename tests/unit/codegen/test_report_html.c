@@ -156,6 +156,31 @@ START_TEST(sections) {
 }
 END_TEST
 
+/* Columns of linears are there where the arrays compute them, and the total row is as wide. */
+START_TEST(linears_have_columns) {
+    static const char heading[] = "<th colspan=\"6\" scope=\"colgroup\" class=\"group\">projections, FFN</th>";
+    arena *a = arena_new();
+    report *r = report_build(a, diag_new(a, NULL), fig5_module(a, true));
+    const report *two[] = {r, r};
+    char *text = check(two, 2, 4);
+    ck_assert(!strstr(text, heading));
+    expect(text, "<td colspan=\"10\"></td>");
+    expect(text, "projections, FFN and norms run on the host");
+    free(text);
+    r->linears = true;
+    r->layers[0].linear = (report_matmul){.iterations = 31, .cycles = 12345, .bound_cycles = 11111};
+    r->layers[0].linear_cycles = 13579;
+    text = check(two, 2, 4);
+    expect(text, heading);
+    expect(text, "<td colspan=\"16\"></td>");
+    expect(text, "<td data-value=\"12345\">12,345</td>");
+    expect(text, "<td data-value=\"13579\">13,579</td>");
+    expect(text, "Cycles cover attention, projections and FFN");
+    free(text);
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(strings_are_escaped) {
     arena *a = arena_new();
     ir_module *m = fig5_module(a, true);
@@ -287,6 +312,6 @@ START_TEST(events_replace_the_static_timeline) {
 }
 END_TEST
 
-REPORT_MAIN("report_html", numbers_are_those_of_json, sections, strings_are_escaped,
+REPORT_MAIN("report_html", numbers_are_those_of_json, sections, linears_have_columns, strings_are_escaped,
             long_inputs_are_cut_between_characters, without_module, long_timelines_are_thinned_out,
             events_replace_the_static_timeline)
