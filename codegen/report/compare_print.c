@@ -264,7 +264,9 @@ static void print_text(const comparison *c, FILE *out) {
     if (any_expected(c)) {
         table_paragraph("~ ", "depends on the data: a mean over all choices of the 8-bit tokens", out);
     }
-    table_paragraph("Counted is ", covers(c), out);
+    char text[200];
+    snprintf(text, sizeof text, "Cycles and energy cover %s.", covers(c));
+    table_paragraph("", text, out);
     table_paragraph("",
                     "Speed and energy are relative to the first system. Operations are dense: nothing pruned, "
                     "nothing masked. Parts run under one another as each system's model says, so that they need "
