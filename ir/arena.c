@@ -67,8 +67,8 @@ void arena_free(arena *a) {
     free(a);
 }
 
-/* Asks for pages of 2 MB where they fit: a large compilation touches tens of thousands of small ones, and a page fault for
- * each takes as long as a pass. That the kernel has none is no error. */
+/* Asks for pages of 2 MB where they fit: a large compilation touches tens of thousands of small ones, and a page fault
+ * for each takes as long as a pass. That the kernel has none is no error. */
 static void want_huge_pages(void *at, size_t bytes) {
     enum { PAGE = 4096, HUGE = 1 << 21 };
     uintptr_t from = ((uintptr_t)at + PAGE - 1) / PAGE * PAGE, to = ((uintptr_t)at + bytes) / PAGE * PAGE;
