@@ -1,5 +1,5 @@
 /* Arena: a list of zeroed chunks; allocation moves a mark, release is one walk. Requests from BIG bytes on get pages of
- * their own, so that pools can grow without being copied and be given back early. */
+ * their own, huge ones, so that pools can grow without being copied and be given back early. */
 #include "ir/arena.h"
 
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #include "ir/diag.h"
 
-enum { ALIGNMENT = 16, FIRST_CHUNK = 1 << 16, LAST_CHUNK = 1 << 22, BIG = 1 << 20 };
+enum { ALIGNMENT = 16, FIRST_CHUNK = 1 << 16, LAST_CHUNK = 1 << 22, BIG = 1 << 20, HUGE_PAGE = 1 << 21 };
 
 typedef struct chunk {
     struct chunk *next;
@@ -21,7 +21,7 @@ typedef struct chunk {
 
 _Static_assert(offsetof(chunk, data) % ALIGNMENT == 0, "what a chunk holds must be aligned");
 
-/* Pages of one big request. */
+/* Huge pages of one big request, or of many small ones. */
 typedef struct pages {
     struct pages *next, *previous;
     size_t mapped; /* bytes, this header included */
@@ -32,9 +32,9 @@ typedef struct pages {
 _Static_assert(offsetof(pages, data) % ALIGNMENT == 0, "what pages hold must be aligned");
 
 struct arena {
-    pages *big;
-    chunk *chunks;        /* all of them; the first is the one being filled unless it was made for one big request */
-    unsigned char *mark;  /* next free byte of the chunk being filled */
+    pages *pages;
+    chunk *chunks;        /* those of the heap */
+    unsigned char *mark;  /* next free byte of the chunk or pages being filled */
     size_t left;          /* free bytes after the mark */
     size_t next_capacity; /* of the next chunk; doubles, so that small compilations stay small */
     size_t used;
@@ -60,20 +60,33 @@ void arena_free(arena *a) {
         next = c->next;
         free(c);
     }
-    for (pages *p = a->big, *next; p; p = next) {
+    for (pages *p = a->pages, *next; p; p = next) {
         next = p->next;
         munmap(p, p->mapped);
     }
     free(a);
 }
 
-/* Asks for pages of 2 MB where they fit: a large compilation touches tens of thousands of small ones, and a page fault
- * for each takes as long as a pass. That the kernel has none is no error. */
-static void want_huge_pages(void *at, size_t bytes) {
-    enum { PAGE = 4096, HUGE = 1 << 21 };
-    uintptr_t from = ((uintptr_t)at + PAGE - 1) / PAGE * PAGE, to = ((uintptr_t)at + bytes) / PAGE * PAGE;
-    if (bytes >= HUGE && to > from)
-        (void)madvise((void *)from, to - from, MADV_HUGEPAGE);
+/* Asks for pages of 2 MB: a large compilation touches tens of thousands of small ones, and a page fault for each takes
+ * as long as a pass. That the kernel has none is no error. */
+static void *want_huge_pages(void *at, size_t bytes) {
+    if (at != MAP_FAILED)
+        (void)madvise(at, bytes, MADV_HUGEPAGE);
+    return at;
+}
+
+/* Zeroed address space, a multiple of HUGE_PAGE, that begins where such a page can. */
+static void *map_pages(size_t bytes) {
+    unsigned char *space = bytes > SIZE_MAX - HUGE_PAGE ? MAP_FAILED
+                                                        : mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE,
+                                                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (space == MAP_FAILED)
+        return MAP_FAILED;
+    size_t head = (HUGE_PAGE - (uintptr_t)space % HUGE_PAGE) % HUGE_PAGE;
+    if (head)
+        munmap(space, head);
+    munmap(space + head + bytes, HUGE_PAGE - head);
+    return want_huge_pages(space + head, bytes);
 }
 
 /* Enters pages into the list, also after they moved. */
@@ -81,27 +94,48 @@ static void *link_pages(arena *a, pages *p) {
     if (p->previous)
         p->previous->next = p;
     else
-        a->big = p;
+        a->pages = p;
     if (p->next)
         p->next->previous = p;
     return p->data;
 }
 
-static void *big_alloc(arena *a, size_t bytes) {
-    size_t mapped = sizeof(pages) + bytes;
-    pages *p =
-        mapped < bytes ? MAP_FAILED : mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+/* Bytes to map for so many of data; 0 if there is no such number. */
+static size_t mapped_for(size_t bytes) {
+    return bytes > SIZE_MAX - sizeof(pages) - HUGE_PAGE
+               ? 0
+               : (bytes + sizeof(pages) + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+}
+
+static void *link_new_pages(arena *a, size_t mapped) {
+    pages *p = map_pages(mapped);
     if (p == MAP_FAILED)
-        out_of_memory(bytes);
-    want_huge_pages(p, mapped);
+        out_of_memory(mapped);
     p->mapped = mapped;
-    p->next = a->big;
-    a->used += bytes;
+    p->next = a->pages;
     return link_pages(a, p);
+}
+
+static void *big_alloc(arena *a, size_t bytes) {
+    size_t mapped = mapped_for(bytes);
+    if (mapped == 0)
+        out_of_memory(bytes);
+    a->used += bytes;
+    return link_new_pages(a, mapped);
 }
 
 static pages *pages_of(void *memory) {
     return (pages *)((unsigned char *)memory - offsetof(pages, data));
+}
+
+/* In place if what follows is free, else where huge pages stay whole when they move. */
+static pages *grow_pages(pages *old, size_t mapped) {
+    pages *p = mremap(old, old->mapped, mapped, 0);
+    if (p == MAP_FAILED) {
+        void *space = map_pages(mapped);
+        p = space == MAP_FAILED ? space : mremap(old, old->mapped, mapped, MREMAP_MAYMOVE | MREMAP_FIXED, space);
+    }
+    return want_huge_pages(p, mapped); /* what moved does not know of it yet */
 }
 
 void *arena_resize(arena *a, void *old, size_t old_bytes, size_t new_bytes) {
@@ -111,11 +145,11 @@ void *arena_resize(arena *a, void *old, size_t old_bytes, size_t new_bytes) {
             memcpy(grown, old, old_bytes);
         return grown;
     }
-    size_t mapped = sizeof(pages) + new_bytes;
-    pages *p = mapped < new_bytes ? MAP_FAILED : mremap(pages_of(old), pages_of(old)->mapped, mapped, MREMAP_MAYMOVE);
+    size_t mapped = mapped_for(new_bytes);
+    pages *p = mapped ? grow_pages(pages_of(old), mapped) : MAP_FAILED;
     if (p == MAP_FAILED)
         out_of_memory(new_bytes);
-    a->used += mapped - p->mapped;
+    a->used += new_bytes - old_bytes;
     p->mapped = mapped;
     return link_pages(a, p);
 }
@@ -127,22 +161,29 @@ void arena_release(arena *a, void *memory, size_t bytes) {
     if (p->previous)
         p->previous->next = p->next;
     else
-        a->big = p->next;
+        a->pages = p->next;
     if (p->next)
         p->next->previous = p->previous;
-    a->used -= p->mapped - sizeof *p;
+    a->used -= bytes;
     munmap(p, p->mapped);
 }
 
-/* calloc, not malloc and memset: untouched pages of a big pool then cost nothing. */
 static chunk *chunk_new(arena *a, size_t capacity) {
-    chunk *c = capacity > SIZE_MAX - sizeof *c ? NULL : calloc(1, sizeof *c + capacity);
+    chunk *c = calloc(1, sizeof *c + capacity);
     if (!c)
         out_of_memory(capacity);
-    want_huge_pages(c, sizeof *c + capacity);
     c->next = a->chunks;
     a->chunks = c;
     return c;
+}
+
+/* The next room for small requests: of the heap while the arena is small, then pages. */
+static void refill(arena *a) {
+    bool small = a->next_capacity < LAST_CHUNK;
+    a->left = small ? a->next_capacity : LAST_CHUNK - sizeof(pages);
+    a->mark = small ? chunk_new(a, a->next_capacity)->data : link_new_pages(a, LAST_CHUNK);
+    if (small)
+        a->next_capacity *= 2;
 }
 
 void *arena_alloc(arena *a, size_t bytes) {
@@ -156,11 +197,8 @@ void *arena_alloc(arena *a, size_t bytes) {
     a->used += size;
     if (size > a->left) {
         if (size >= a->next_capacity / 2)
-            return chunk_new(a, size)->data; /* a big request must not waste the rest of the chunk being filled */
-        a->mark = chunk_new(a, a->next_capacity)->data;
-        a->left = a->next_capacity;
-        if (a->next_capacity < LAST_CHUNK)
-            a->next_capacity *= 2;
+            return chunk_new(a, size)->data; /* what is larger must not waste the rest of the chunk being filled */
+        refill(a);
     }
     void *p = a->mark;
     a->mark += size;
