@@ -5,8 +5,10 @@
 
 static bool linear(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     const double *values = x->program->scheme.values;
-    const dtq_per_tensor_form form = {(unsigned)values[DTQ_SCHEME_PARAM(QBERT, weight_bits)],
-                                      (size_t)values[DTQ_SCHEME_PARAM(QBERT, groups)], DTQ_CODES_RANGE, false};
+    const bool exact_zero = values[DTQ_SCHEME_PARAM(QBERT, exact_zero)] != 0;
+    const dtq_per_tensor_form form = {.bits = (unsigned)values[DTQ_SCHEME_PARAM(QBERT, weight_bits)],
+                                      .groups = (size_t)values[DTQ_SCHEME_PARAM(QBERT, groups)],
+                                      .form = exact_zero ? DTQ_CODES_RANGE_ZERO : DTQ_CODES_RANGE};
     return dtq_per_tensor_linear(x, in, &form, e);
 }
 

@@ -35,11 +35,34 @@ static dtq_coded_weight *allocate(size_t outputs, size_t inputs, bool shifted) {
     return q;
 }
 
-static int8_t code_of(float x, float scale, float low, float high) {
-    float c = dtq_rne(x / scale);
+static bool has_shift(dtq_code_form form) {
+    return form == DTQ_CODES_RANGE || form == DTQ_CODES_RANGE_ZERO;
+}
+
+static int8_t within(float c, float low, float high) {
     c = c > high ? high : c;
     c = c < low ? low : c;
     return (int8_t)c;
+}
+
+/* Codes of n numbers between `least` and `least + width`; `half` is 2^(bits-1). */
+static void encode_range(const float *x, size_t n, float half, float least, float width, int8_t *codes, float *scale,
+                         float *shift) {
+    *scale = width < too_small ? 1.0f : width / (2 * half - 1);
+    *shift = least + half * *scale; /* of code 0 */
+    for (size_t i = 0; i < n; i++) {
+        codes[i] = within(dtq_rne((x[i] - *shift) / *scale), -half, half - 1);
+    }
+}
+
+static void encode_range_zero(const float *x, size_t n, float half, float least, float width, int8_t *codes,
+                              float *scale, float *shift) {
+    *scale = (width < 1e-8f ? 1e-8f : width) / (2 * half - 1);
+    const float steps = dtq_rne(least / *scale) + half;
+    *shift = steps * *scale;
+    for (size_t i = 0; i < n; i++) {
+        codes[i] = within(dtq_rne(x[i] / *scale) - steps, -half, half - 1);
+    }
 }
 
 /* The codes of n numbers that share a scale; false if one is not finite or huge. */
@@ -54,19 +77,15 @@ static bool encode_group(const float *x, size_t n, unsigned bits, dtq_code_form 
         least = x[i] < least ? x[i] : least;
         largest = x[i] > largest ? x[i] : largest;
     }
-    if (form == DTQ_CODES_RANGE) {
-        const float width = largest - least;
-        *scale = width < too_small ? 1.0f : width / (2 * half - 1);
-        *shift = least + half * *scale; /* of code 0 */
-        for (size_t i = 0; i < n; i++) {
-            codes[i] = code_of(x[i] - *shift, *scale, -half, half - 1);
-        }
+    if (has_shift(form)) {
+        (form == DTQ_CODES_RANGE ? encode_range : encode_range_zero)(x, n, half, least, largest - least, codes, scale,
+                                                                     shift);
         return true;
     }
     const float magnitude = -least > largest ? -least : largest, most = half - 1;
     *scale = magnitude < too_small ? 1.0f : magnitude / most;
     for (size_t i = 0; i < n; i++) {
-        codes[i] = code_of(x[i], *scale, -most, form == DTQ_CODES_IBERT ? most - 1 : most);
+        codes[i] = within(dtq_rne(x[i] / *scale), -most, form == DTQ_CODES_IBERT ? most - 1 : most);
     }
     return true;
 }
@@ -104,7 +123,7 @@ const dtq_coded_weight *dtq_weights_coded(dtq_weights *w, uint64_t tensor, unsig
     if (x == NULL) {
         return NULL;
     }
-    dtq_coded_weight *q = allocate(outputs, inputs, form == DTQ_CODES_RANGE);
+    dtq_coded_weight *q = allocate(outputs, inputs, has_shift(form));
     if (q == NULL) {
         (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for a weight of %zu by %zu codes", outputs, inputs);
         return NULL;

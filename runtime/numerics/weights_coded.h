@@ -9,7 +9,8 @@
 typedef enum {
     DTQ_CODES_SYMMETRIC, /* x / s to -n..n, s = max|x| / n */
     DTQ_CODES_IBERT,     /* the same, to -n..n-1 */
-    DTQ_CODES_RANGE      /* from the least to the largest number in 2^b - 1 steps: code c is c s + shift */
+    DTQ_CODES_RANGE,     /* from the least to the largest number in 2^b - 1 steps: code c is c s + shift */
+    DTQ_CODES_RANGE_ZERO /* the same, but the shift is a whole number of steps, so that 0 is exact */
 } dtq_code_form;
 
 typedef struct dtq_coded_weight {
@@ -19,7 +20,7 @@ typedef struct dtq_coded_weight {
     size_t outputs, inputs;
     int8_t *codes; /* [outputs][inputs] */
     float *scales; /* [outputs]: of its group */
-    float *shifts; /* [outputs] of RANGE, else NULL */
+    float *shifts; /* [outputs] of the two with a range, else NULL */
     struct dtq_coded_weight *next;
 } dtq_coded_weight;
 

@@ -102,8 +102,8 @@ def codes_of(x, scale):
 class PerTensor:
     """Q8BERT, and with `bits` and `groups` Q-BERT."""
 
-    def __init__(self, bits=None, groups=None):
-        self.bits, self.groups = bits, groups
+    def __init__(self, bits=None, groups=None, exact_zero=True):
+        self.bits, self.groups, self.exact_zero = bits, groups, exact_zero
 
     def embed(self, word, position, kind, tokens, segments):
         rounded = [codes_of(table, per_tensor(table)) * per_tensor(table) for table in (word, position, kind)]
@@ -120,8 +120,14 @@ class PerTensor:
         for first in range(0, len(w), each):
             rows = slice(first, first + each)
             scale = (w[rows].max() - w[rows].min()) / (F(2) * half - F(1))
-            shift = w[rows].min() + half * scale
-            codes[rows] = np.clip(np.rint((w[rows] - shift) / scale), -half, half - F(1))
+            if self.exact_zero:
+                steps = np.rint(w[rows].min() / scale) + half
+                shift = steps * scale
+                each_code = np.rint(w[rows] / scale) - steps
+            else:
+                shift = w[rows].min() + half * scale
+                each_code = np.rint((w[rows] - shift) / scale)
+            codes[rows] = np.clip(each_code, -half, half - F(1))
             scales[rows], shifts[rows] = scale, shift
         return codes, scales, shifts
 
@@ -326,7 +332,8 @@ class Fully8(IBert):
 
 SCHEMES = {"q8bert": PerTensor(), "q-bert": PerTensor(4, 128), "i-bert": IBert(), "fully-8bit": Fully8(),
            "{name: q-bert, weight_bits: 3, groups: 5}": PerTensor(3, 5),
-           "{name: q-bert, weight_bits: 8, groups: 1}": PerTensor(8, 1)}
+           "{name: q-bert, weight_bits: 8, groups: 1}": PerTensor(8, 1),
+           "{name: q-bert, weight_bits: 4, groups: 9, exact_zero: 0}": PerTensor(4, 9, False)}
 
 
 def main():

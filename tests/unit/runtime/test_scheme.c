@@ -39,7 +39,7 @@ START_TEST(what_is_not_said_has_its_default) {
     ck_assert_double_eq(s.values[DTQ_SCHEME_PARAM(QBERT, weight_bits)], 3);
     ck_assert_double_eq(s.values[DTQ_SCHEME_PARAM(QBERT, groups)], 128);
     char text[DTQ_SCHEME_TEXT_MOST];
-    ck_assert_str_eq(dtq_scheme_text(&s, text), "q-bert weight_bits=3 groups=128");
+    ck_assert_str_eq(dtq_scheme_text(&s, text), "q-bert weight_bits=3 groups=128 exact_zero=1");
     const dtq_scheme zero = {0}, mixed = parsed("mixed");
     ck_assert(dtq_scheme_same(&zero, &mixed));
 }
@@ -67,7 +67,7 @@ START_TEST(wrong_structures) {
     s.values[1] = 0;
     ck_assert(!dtq_scheme_check(&s, why, sizeof why));
     s = dtq_scheme_of(DTQ_SCHEME_QBERT);
-    s.values[2] = 1;
+    s.values[3] = 1;
     ck_assert(!dtq_scheme_check(&s, why, sizeof why));
 }
 END_TEST

@@ -98,12 +98,40 @@ START_TEST(ranges_reach_from_least_to_largest) {
 }
 END_TEST
 
+/* Of numbers on both sides of 0, a constant and numbers far from 0: 0 is exact where it lies in the range, and nothing
+ * is further than half a step, or a whole one at the ends, from what it stands for. */
+START_TEST(ranges_that_hold_zero_exactly) {
+    static const float forms[][2] = {{0, 1}, {0.25f, 1}, {2, 1}, {-2, 1}, {0.25f, 0}};
+    for (size_t k = 0; k < sizeof forms / sizeof *forms; k++) {
+        made m;
+        made_init(&m);
+        m.tensor.mean = forms[k][0];
+        m.tensor.scale = forms[k][1];
+        dtq_weights_close(m.weights);
+        dtq_error e;
+        m.weights = dtq_weights_open(&m.program, NULL, &e);
+        const float *x = dtq_weights_float(m.weights, 0, &e);
+        for (unsigned bits = 2; bits <= 8; bits++) {
+            const dtq_coded_weight *w = coded(&m, bits, 0, DTQ_CODES_RANGE_ZERO);
+            for (size_t i = 0; i < OUTPUTS * INPUTS; i++) {
+                const float scale = w->scales[i / INPUTS], shift = w->shifts[i / INPUTS];
+                const float steps = shift / scale;
+                ck_assert_float_eq_tol(steps, roundf(steps), 1e-3f);
+                ck_assert_float_eq_tol((float)w->codes[i] * scale + shift, x[i], scale + 1e-5f);
+            }
+        }
+        dtq_weights_close(m.weights);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("weights_coded");
     TCase *c = tcase_create("weights_coded");
     tcase_add_test(c, groups_share_a_scale);
     tcase_add_test(c, the_published_clamp_of_ibert);
     tcase_add_test(c, ranges_reach_from_least_to_largest);
+    tcase_add_test(c, ranges_that_hold_zero_exactly);
     suite_add_tcase(s, c);
     return run_suite(s);
 }
