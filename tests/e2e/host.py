@@ -156,7 +156,7 @@ def run(command):
 def dtqc_run(case, name, engine, *more):
     out = scratch("out.safetensors")
     must("run", scratch("model.yaml"), "--input", name + ".safetensors", "--output", out, f"--engine={engine}",
-         *policy_of(case), *case.options, *more, timeout=120)
+         *policy_of(case), *case.options, *more, timeout=300)
     return flat(out)
 
 
@@ -167,7 +167,7 @@ def policy_of(case):
 def emit(case, form, path, *more):
     lengths = () if case.fixed else ("--seq", str(max(case.lengths)))
     must("compile", scratch("model.yaml"), f"--emit={form}", "-o", path, "--name=the_model", *lengths, *policy_of(case),
-         *case.options, *more, timeout=120)
+         *case.options, *more, timeout=300)
 
 
 def build(compiler, flags, source, library, out):

@@ -45,11 +45,11 @@ def write_policy(bits, prune="rows"):
     return write("policy.yaml", f"prune: {prune}\nlayers:\n  - token_bits: [{', '.join(str(b) for b in bits)}]\n")
 
 
-def dtqc(*arguments, timeout=60):
+def dtqc(*arguments, timeout=300):
     return subprocess.run([DTQC, *arguments], capture_output=True, timeout=timeout, check=False)
 
 
-def must(*arguments, timeout=60):
+def must(*arguments, timeout=300):
     """Standard output of a dtqc command that has to succeed."""
     done = dtqc(*arguments, timeout=timeout)
     if done.returncode != 0:
