@@ -13,7 +13,7 @@ dtq_program *codegen_program(arena *a, diag *d, const ir_module *const *modules,
 
 typedef struct {
     double iterations, stalled_iterations, stall_ratio_mean, step_cycles; /* over all heads; REPORT.md defines each */
-    double cycles, bound_cycles;
+    double cycles, bound_cycles, tile_bound_cycles;
 } report_matmul;
 
 typedef enum { LIMIT_ARRAY, LIMIT_SOFTMAX, LIMIT_DMA, LIMIT_TOPK } report_limit;
@@ -57,7 +57,7 @@ typedef struct {
     bool clustered, optimised, measured; /* measured: numbers come from a run of the simulator on data */
     size_t layer_count;
     report_layer *layers;
-    double cycles, bound_cycles, utilisation, unclustered_cycles /* 0 if not asked for */;
+    double cycles, bound_cycles, tile_bound_cycles, utilisation, unclustered_cycles /* 0 if not asked for */;
     uint64_t dram_bytes, instructions, bops, mac_cycles, stall_cycles;
     double energy_pj;
     double buffer_bytes, probabilities, topk_elements; /* what else takes energy */

@@ -1,7 +1,7 @@
 /* bounds (analysis): the work of both matmuls over all PEs, (sum c_q)(sum c_k) d + (sum c_p)(sum c_v) d for each head,
  * at the precisions that the policy asks for. No schedule of the layer's attention is shorter. Promotions are the
  * compiler's own choice and do not raise the bound; precision that is known only at run time is counted exactly too,
- * since the work depends on the counts alone. */
+ * since the work depends on the counts alone. A remark adds what whole tiles take at least (cost_tiles.c). */
 #include "passes/cost.h"
 #include "passes/layer.h"
 #include "passes/pass_list.h"
@@ -21,9 +21,17 @@ bool pass_bounds(pass_context *ctx, ir_module **module) {
         work = work / 16 * l.head_dim * l.heads; /* PE-cycles: 16 bit products each */
         uint64_t cycles = (work + pes - 1) / pes;
         ir_set_int(m, op, IR_KEY_bound_cycles, (int64_t)cycles);
+        cost_counts counts = {.queries = l.queries,
+                              .high_queries = query / 4 - l.queries,
+                              .high_probs = row / 4 - l.queries,
+                              .keys = l.keys,
+                              .high_keys = l.high,
+                              .head_dim = l.head_dim};
+        uint64_t tiles = l.heads * (cost_qk_tiles(&m->machine, &counts) + cost_pv_tiles(&m->machine, &counts));
         diag_remark(ctx->diag, m->ops[op].loc, "bounds",
-                    "layer %u: no schedule on %llu PEs takes less than %llu cycles", l.index, (unsigned long long)pes,
-                    (unsigned long long)cycles);
+                    "layer %u: no schedule on %llu PEs takes less than %llu cycles, none of whole tiles less than %llu",
+                    l.index, (unsigned long long)pes, (unsigned long long)cycles,
+                    (unsigned long long)((tiles + m->machine.vssa_arrays - 1) / m->machine.vssa_arrays));
     }
     return true;
 }

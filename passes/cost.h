@@ -76,4 +76,19 @@ uint64_t cost_scores_bytes(uint32_t rows, uint32_t cols);
 uint64_t cost_probs_bytes(uint32_t rows, uint32_t keys, bool causal);
 uint64_t cost_out_bytes(uint32_t rows, uint32_t head_dim, bool only);
 
+/* ---- whole tiles (cost_tiles.c) ---------------------------------------------------------------------------------- */
+
+/** One head of an attention layer by its counts alone: rows of Q and P, keys, and those of them at 8 bits. */
+typedef struct {
+    uint64_t queries, high_queries, high_probs, keys, high_keys, head_dim;
+} cost_counts;
+
+/** The least cycles of one array for Q.K^T or P.V of one head, or for a linear, in strips of whole tiles: each tile as
+ *  long as its costliest PE, over all ways to form clusters, to cut rows into strips and to turn these; no skew and no
+ *  waiting. With `drain: overlapped` a tile may begin while the one before ends and share up to rows + columns - 2 of
+ *  its steps; otherwise no schedule of strips takes less. */
+uint64_t cost_qk_tiles(const dtq_machine *m, const cost_counts *c);
+uint64_t cost_pv_tiles(const dtq_machine *m, const cost_counts *c);
+uint64_t cost_linear_tiles(const dtq_machine *m, uint64_t rows, uint64_t high, uint64_t outputs, uint64_t inputs);
+
 #endif

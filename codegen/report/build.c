@@ -21,7 +21,8 @@ typedef struct {
     uint64_t *qk_busy, *pv_busy, *linear_busy; /* [arrays] */
     uint64_t start, end;
     bool any;
-    double linear_work; /* PE-cycles of its linears, at the precisions that the policy asks for */
+    double linear_work;    /* PE-cycles of its linears, at the precisions that the policy asks for */
+    uint64_t linear_tiles; /* cycles of one array that they take at least in whole tiles */
 } layer_sums;
 
 /** An attention or the linears between two of them, in the order of the list. */
@@ -162,14 +163,23 @@ static report_matmul price(const builder *b, const layer_facts *l, bool is_pv) {
     layer_facts chosen = *l;
     memset(chosen.bits, 0, sizeof chosen.bits);
     chosen.known = false;
-    double work = (double)facts_cost_sum(&chosen, is_pv ? DTQ_P : DTQ_Q, b->machine) *
-                  (double)facts_cost_sum(&chosen, is_pv ? DTQ_V : DTQ_K, b->machine) * l->head_dim * l->heads;
+    const uint64_t rows = facts_cost_sum(&chosen, is_pv ? DTQ_P : DTQ_Q, b->machine);
+    const uint64_t columns = facts_cost_sum(&chosen, is_pv ? DTQ_V : DTQ_K, b->machine);
+    const double work = (double)rows * (double)columns * l->head_dim * l->heads;
+    const cost_counts counts = {.queries = l->queries,
+                                .high_queries = rows - l->queries,
+                                .high_probs = rows - l->queries,
+                                .keys = l->keys,
+                                .high_keys = columns - l->keys,
+                                .head_dim = l->head_dim};
+    const uint64_t tiles = is_pv ? cost_pv_tiles(b->machine, &counts) : cost_qk_tiles(b->machine, &counts);
     return (report_matmul){.iterations = one.tiles * l->heads,
                            .stalled_iterations = one.stalled_tiles * l->heads,
                            .stall_ratio_mean = one.tiles > 0 ? one.stall_ratio_sum / one.tiles : 0,
                            .step_cycles = one.step_cycles * l->heads,
                            .cycles = one.cycles * l->heads,
-                           .bound_cycles = work / (double)dtq_machine_pes(b->machine)};
+                           .bound_cycles = work / (double)dtq_machine_pes(b->machine),
+                           .tile_bound_cycles = (double)(tiles * l->heads) / (double)b->machine->vssa_arrays};
 }
 
 /** Everything about a layer that does not depend on the schedule. */
@@ -239,10 +249,13 @@ static bool add_codes(builder *b, const ir_op *op) {
     }
     const layer_facts *l = &b->facts[layer];
     const ir_header *h = &b->module->header;
-    const double size = (double)b->module->tensors[tensor].rows * b->module->tensors[tensor].cols;
-    const double high = l->queries < l->slots ? l->queries : l->high; /* the rows of a step have 8 bits */
+    const ir_tensor *t = &b->module->tensors[tensor];
+    const double size = (double)t->rows * t->cols;
+    const uint32_t high = l->queries < l->slots ? l->queries : l->high; /* the rows of a step have 8 bits */
     const double dense_rows = l->queries < l->slots ? l->queries : h->seq;
-    b->sums[block_of(b, &i)].linear_work += 2 * (l->queries + high) * size; /* weights have 8 bits */
+    layer_sums *s = &b->sums[block_of(b, &i)];
+    s->linear_work += 2.0 * (l->queries + high) * size; /* weights have 8 bits */
+    s->linear_tiles += cost_linear_tiles(b->machine, l->queries, high, t->rows, t->cols);
     b->report->dense_ops += 2 * dense_rows * size;
     b->report->linears = true;
     b->report->layers[block_of(b, &i)].expected |= !l->known; /* behind an attention rows are the next layer's */
@@ -371,7 +384,8 @@ static void finish_linears(const builder *b, const layer_sums *s, report_layer *
                                   .stall_ratio_mean = ratio(c->linear_stall_ratio_sum, c->linear_tiles),
                                   .step_cycles = c->linear_step_cycles,
                                   .cycles = (double)largest(s->linear_busy, b->machine->vssa_arrays),
-                                  .bound_cycles = s->linear_work / pes};
+                                  .bound_cycles = s->linear_work / pes,
+                                  .tile_bound_cycles = (double)s->linear_tiles / (double)b->machine->vssa_arrays};
     out->bops += (uint64_t)llround(16.0 * s->linear_work);
 }
 
@@ -425,6 +439,7 @@ static void finish_totals(builder *b) {
         all.probabilities += c->probabilities;
         all.topk_elements += c->topk_elements;
         r->bound_cycles += report_bound(l);
+        r->tile_bound_cycles += report_tile_bound(l);
         r->dram_bytes += l->dram_bytes;
         r->bops += l->bops;
         r->cycles = fmax(r->cycles, (double)l->end);

@@ -19,7 +19,8 @@ typedef struct {
         COLUMN(#name "_stalled_iterations", CELL_REAL, name.stalled_iterations),                                       \
         COLUMN(#name "_stall_ratio_mean", CELL_REAL, name.stall_ratio_mean),                                           \
         COLUMN(#name "_step_cycles", CELL_REAL, name.step_cycles), COLUMN(#name "_cycles", CELL_REAL, name.cycles),    \
-        COLUMN(#name "_bound_cycles", CELL_REAL, name.bound_cycles)
+        COLUMN(#name "_bound_cycles", CELL_REAL, name.bound_cycles),                                                   \
+        COLUMN(#name "_tile_bound_cycles", CELL_REAL, name.tile_bound_cycles)
 
 static const csv_column columns[] = {
     COLUMN("layer", CELL_U32, index),
@@ -50,7 +51,7 @@ static const csv_column columns[] = {
     MATMUL(linear),
     COLUMN("linear_cycles_added", CELL_REAL, linear_cycles),
 };
-enum { COLUMN_COUNT = sizeof columns / sizeof *columns, LINEAR_COLUMNS = 7 };
+enum { COLUMN_COUNT = sizeof columns / sizeof *columns, LINEAR_COLUMNS = 8 };
 
 static void put_cell(const report_layer *l, const csv_column *c, FILE *out) {
     const void *member = (const char *)l + c->offset;

@@ -15,6 +15,10 @@ static inline const char *report_covers(const report *r) {
 static inline double report_bound(const report_layer *l) {
     return l->qk.bound_cycles + l->pv.bound_cycles + l->linear.bound_cycles;
 }
+/** What all matmuls of a layer take at least in whole tiles. */
+static inline double report_tile_bound(const report_layer *l) {
+    return l->qk.tile_bound_cycles + l->pv.tile_bound_cycles + l->linear.tile_bound_cycles;
+}
 /** What follows the name of a scheme of arithmetic. */
 #define REPORT_SCHEME "the cycles are those of the same shape at 8 bits in mixed precision's hardware"
 

@@ -180,6 +180,8 @@ static void put_facts(const html_page *p) {
     put_fact(p, "time_us", "Time", us, shown, unit, arena_printf(a, "at %g GHz", r->machine->top_clock_ghz));
     put_fact(p, "bound_cycles", "Bound", r->bound_cycles, grouped(p, r->bound_cycles, false), "cycles",
              "work / PEs: no schedule takes fewer");
+    put_fact(p, "tile_bound_cycles", "In whole tiles", r->tile_bound_cycles, grouped(p, r->tile_bound_cycles, false),
+             "cycles", "the least that strips of whole tiles take, no array ever waiting");
     put_fact(p, "utilisation", "Utilisation", r->utilisation,
              arena_printf(a, "%s%.1f", about ? "~" : "", 100 * r->utilisation), "%", "bound / cycles");
     if (r->unclustered_cycles > 0) {

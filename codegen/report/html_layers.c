@@ -1,4 +1,5 @@
 /* The layers of the HTML report: a table that sorts, and bars of what each uses of the machine. */
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -6,7 +7,14 @@
 
 /* ---- table ------------------------------------------------------------------------------------------------------- */
 
-typedef enum { CELL_U32, CELL_COUNT, CELL_PERCENT, CELL_BYTES, CELL_LIMIT } cell_kind;
+typedef enum {
+    CELL_U32,
+    CELL_COUNT,
+    CELL_SURE, /* a count that depends on how many tokens run at which precision alone, not on where they are */
+    CELL_PERCENT,
+    CELL_BYTES,
+    CELL_LIMIT
+} cell_kind;
 
 /** A column: heading, what it means, and the member of report_layer it shows. */
 typedef struct {
@@ -17,12 +25,12 @@ typedef struct {
 
 #define COLUMN(heading, meaning, kind, member) {heading, meaning, kind, offsetof(report_layer, member)}
 #define MATMUL(m)                                                                                                      \
-    COLUMN("tiles", "tiles of the matmul, all heads", CELL_COUNT, m.iterations),                                       \
+    COLUMN("tiles", "tiles of the matmul, all heads", CELL_SURE, m.iterations),                                        \
         COLUMN("stalled", "tiles in which some PE waits for a slower one", CELL_COUNT, m.stalled_iterations),          \
         COLUMN("stall&nbsp;%", "mean over the tiles of the share of PE-cycles lost to the slowest PE", CELL_PERCENT,   \
                m.stall_ratio_mean),                                                                                    \
         COLUMN("cycles", "what the matmul occupies of one array, or of the busiest; all heads", CELL_COUNT, m.cycles), \
-        COLUMN("bound", "work / PEs, cycles", CELL_COUNT, m.bound_cycles)
+        COLUMN("bound", "work / PEs, cycles", CELL_SURE, m.bound_cycles)
 
 static const html_column columns[] = {
     COLUMN("layer", "", CELL_U32, index),
@@ -46,7 +54,7 @@ static const html_column columns[] = {
 };
 enum { COLUMN_COUNT = sizeof columns / sizeof *columns };
 
-enum { OF_LINEARS = 6 };
+enum { OF_MATMUL = 5, OF_LINEARS = OF_MATMUL + 1 };
 static const struct {
     const char *heading;
     int columns;
@@ -55,8 +63,8 @@ static const struct {
               {"tokens", 3, false},
               {"promoted", 4, false},
               {"layer", 3, false},
-              {"Q·K<sup>T</sup>", 5, false},
-              {"P·V", 5, false},
+              {"Q·K<sup>T</sup>", OF_MATMUL, false},
+              {"P·V", OF_MATMUL, false},
               {"projections, FFN", OF_LINEARS, true},
               {"", 2, false}};
 
@@ -135,13 +143,7 @@ void html_layers(const html_page *p) {
             /* of a run only matmuls remain expectations */
             bool matmul =
                 columns[c].offset >= offsetof(report_layer, qk) && columns[c].offset < offsetof(report_layer, start);
-            bool bound = columns[c].offset == offsetof(report_layer, qk.bound_cycles) ||
-                         columns[c].offset == offsetof(report_layer, pv.bound_cycles) ||
-                         columns[c].offset == offsetof(report_layer, linear.bound_cycles) ||
-                         columns[c].offset == offsetof(report_layer, linear.iterations) ||
-                         columns[c].offset == offsetof(report_layer, qk.iterations) ||
-                         columns[c].offset == offsetof(report_layer, pv.iterations);
-            put_cell(l, &columns[c], l->expected && !bound && (matmul || !r->measured), out);
+            put_cell(l, &columns[c], l->expected && (matmul || !r->measured), out);
         }
         fputs("</tr>\n", out);
     }
@@ -149,7 +151,7 @@ void html_layers(const html_page *p) {
     html_count(out, r->cycles, report_expected(r) && !r->measured);
     fputs("</td><td>100.0</td><td>", out);
     html_percent(out, r->utilisation);
-    fprintf(out, "</td><td colspan=\"%d\"></td><td>", 10 + (r->linears ? OF_LINEARS : 0));
+    fprintf(out, "</td><td colspan=\"%d\"></td><td>", 2 * OF_MATMUL + (r->linears ? OF_LINEARS : 0));
     html_count(out, (double)r->dram_bytes / 1000, false);
     fputs("</td><td></td></tr></tfoot>\n</table>\n</div>\n</section>\n", out);
 }
@@ -182,30 +184,33 @@ void html_utilisation(const html_page *p) {
     html_section(p, "utilisation", "Utilisation");
     fputs(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Utilisation of each layer\">\n"
-        "<table class=\"bars\">\n<caption><span class=\"key bound\"></span> bound (work / PEs) within <span "
-        "class=\"key "
-        "rest\"></span> the layer's cycles, all layers to one scale; then how much of these cycles each engine is "
-        "busy. "
-        "◂ marks the busiest, which limits the layer. Loads run under the layer before, so an engine may be busy for "
-        "more than the layer's own cycles.</caption>\n"
+        "<table class=\"bars\">\n<caption><span class=\"key bound\"></span> bound (work / PEs), <span class=\"key "
+        "edges\"></span> what edges of tiles add to it at least, and <span class=\"key rest\"></span> skew, uneven "
+        "shares "
+        "and waiting make up the layer's cycles, all layers to one scale; then how much of these cycles each engine is "
+        "busy. ◂ marks the busiest, which limits the layer. Loads run under the layer before, so an engine may be busy "
+        "for more than the layer's own cycles.</caption>\n"
         "<thead><tr><th scope=\"col\">layer</th><th scope=\"col\" class=\"wide\">bound within cycles</th>"
-        "<th scope=\"col\">util.</th><th scope=\"col\">bound of cycles</th><th scope=\"col\">array</th>"
+        "<th scope=\"col\">util.</th><th scope=\"col\">bound, in tiles, cycles</th><th scope=\"col\">array</th>"
         "<th scope=\"col\">softmax</th><th scope=\"col\">DMA</th><th scope=\"col\">top-k</th></tr></thead>\n<tbody>\n",
         out);
     for (size_t i = 0; i < r->layer_count; i++) {
         const report_layer *l = &r->layers[i];
-        double bound = report_bound(l);
+        const double bound = report_bound(l), tiles = fmin(report_tile_bound(l), l->cycles);
         fprintf(out, "<tr><th scope=\"row\">%u</th><td class=\"wide\"><span class=\"stack\" aria-hidden=\"true\">",
                 l->index);
         put_bar(out, "bound", bound, longest);
-        put_bar(out, "rest", l->cycles > bound ? l->cycles - bound : 0, longest);
+        put_bar(out, "edges", fmax(tiles - bound, 0), longest);
+        put_bar(out, "rest", fmax(l->cycles - fmax(tiles, bound), 0), longest);
         fputs("</span></td><td", out);
         html_value(out, l->utilisation);
         fputc('>', out);
         html_percent(out, l->utilisation);
         fputs(" %</td><td>", out);
         html_count(out, bound, false);
-        fputs(" of ", out);
+        fputs(", ", out);
+        html_count(out, report_tile_bound(l), false);
+        fputs(", ", out);
         html_count(out, l->cycles, l->expected && !r->measured);
         fputs("</td>", out);
         put_engine(out, l->array_busy, l->cycles, l->limit == LIMIT_ARRAY);

@@ -33,6 +33,7 @@ static void put_matmul(json_writer *w, const char *key, const report_matmul *m) 
     json_real(w, "step_cycles", m->step_cycles);
     json_real(w, "cycles", m->cycles);
     json_real(w, "bound_cycles", m->bound_cycles);
+    json_real(w, "tile_bound_cycles", m->tile_bound_cycles);
     json_close(w, '}');
 }
 
@@ -76,6 +77,7 @@ static void put_layer(json_writer *w, const report_layer *l, bool linears) {
     json_int(w, "end_cycle", (int64_t)l->end);
     json_real(w, "cycles", l->cycles);
     json_real(w, "bound_cycles", report_bound(l));
+    json_real(w, "tile_bound_cycles", report_tile_bound(l));
     json_real(w, "share", l->share);
     json_real(w, "utilisation", l->utilisation);
     json_str(w, "limiter", report_limit_name(l->limit));
@@ -96,6 +98,7 @@ static void put_total(json_writer *w, const report *r) {
     json_open(w, "total", '{');
     json_real(w, "cycles", r->cycles);
     json_real(w, "bound_cycles", r->bound_cycles);
+    json_real(w, "tile_bound_cycles", r->tile_bound_cycles);
     json_real(w, "utilisation", r->utilisation);
     /* no number, so that nobody divides by a zero that means "not asked for" */
     json_real(w, "unclustered_cycles", r->unclustered_cycles > 0 ? r->unclustered_cycles : NAN);

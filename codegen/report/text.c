@@ -120,6 +120,19 @@ static void put_parts(const report *r, FILE *out) {
     }
 }
 
+/** How much of what is above the bound is lost at the edges of tiles, and so not to be had by any schedule. */
+static void put_tile_bound(const report *r, FILE *out) {
+    const double above = r->cycles - r->bound_cycles, edges = r->tile_bound_cycles - r->bound_cycles;
+    char a[NUMBER_MAX], text[256] = "the least in whole tiles";
+    if (edges < above) {
+        snprintf(text, sizeof text,
+                 "the least in whole tiles; their edges are %.0f %% of what is above the bound, the rest is skew, "
+                 "uneven shares and waiting",
+                 100 * edges / above);
+    }
+    put_line(out, "whole tiles", number_grouped(r->tile_bound_cycles, a), "", text);
+}
+
 static void put_summary(const report *r, FILE *out) {
     const bool expected = report_expected(r) && !r->measured;
     char a[NUMBER_MAX], b[NUMBER_MAX + 1], text[256];
@@ -130,6 +143,7 @@ static void put_summary(const report *r, FILE *out) {
     snprintf(text, sizeof text, "utilisation %.1f %%; work / PEs, no schedule takes fewer cycles",
              100 * r->utilisation);
     put_line(out, "bound", number_grouped(r->bound_cycles, a), "", text);
+    put_tile_bound(r, out);
     if (r->unclustered_cycles > 0) {
         snprintf(text, sizeof text, "cycles with tokens in their original order, %.2f times as many",
                  r->cycles > 0 ? r->unclustered_cycles / r->cycles : 0);
@@ -234,12 +248,14 @@ static void put_matmul(table_row *row, const char *name, const report_layer *l) 
     put_count(row->cell[5], m->step_cycles, l->expected);
     put_count(row->cell[6], m->cycles, l->expected);
     put_count(row->cell[7], m->bound_cycles, false);
+    put_count(row->cell[8], m->tile_bound_cycles, false);
 }
 
 static void put_matmuls(const report *r, table_row *rows, FILE *out) {
     static const table_column columns[] = {
-        {"", "layer", true},   {"", "matmul", true},      {"", "iterations", false},  {"", "stalled", false},
-        {"stall", "%", false}, {"step", "cycles", false}, {"array", "cycles", false}, {"bound", "cycles", false}};
+        {"", "layer", true},        {"", "matmul", true},       {"", "iterations", false},
+        {"", "stalled", false},     {"stall", "%", false},      {"step", "cycles", false},
+        {"array", "cycles", false}, {"bound", "cycles", false}, {"whole", "tiles", false}};
     static const char *const names[] = {"Q.K", "P.V", "linears"};
     const size_t each = r->linears ? 3 : 2;
     for (size_t i = 0; i < each * r->layer_count; i++) {
@@ -263,6 +279,7 @@ static void put_notes(const report *r, bool collapsed, FILE *out) {
         {"limited by", "the engine that is busiest in the layer's span"},
         {"step cycles", "sum over iterations of what the slowest PE costs in a step; all heads"},
         {"array cycles", "what the matmul occupies of one array, or of the busiest; all heads"},
+        {"whole tiles", "the least cycles in strips of whole tiles, no array ever waiting"},
     };
     for (size_t i = 0; i < sizeof legend / sizeof *legend; i++) {
         char lead[32];

@@ -38,6 +38,7 @@ START_TEST(fig5_unclustered) {
     expect_near(l->qk.step_cycles, 25);
     expect_near(l->qk.cycles, 225);
     expect_near(l->qk.bound_cycles, 121);
+    expect_near(l->qk.tile_bound_cycles, 144);
     /* P.V: strips of rows cost 2, 2, 1 where v is 4-bit and twice that in 2 of 9 steps, in each of 3 column tiles */
     expect_near(l->pv.step_cycles, 3 * 5 * 11.0 / 9);
     expect_near(l->pv.cycles, 165);
@@ -108,6 +109,7 @@ START_TEST(reads_the_timeline) {
     expect_near(l->utilisation, 242 / cycles);
     expect_near(r->utilisation, 242 / cycles);
     expect_near(r->bound_cycles, 242);
+    expect_near(r->tile_bound_cycles, 276);
     ck_assert_uint_eq(l->array_busy, 144 + 120);
     ck_assert_uint_eq(l->softmax_busy, 10);
     ck_assert_uint_eq(l->dma_busy, 30);

@@ -98,8 +98,9 @@ static void has_value(const char *text, double value) {
 }
 
 static void compare_with_json(const report *r) {
-    static const char *const totals[] = {"cycles",     "bound_cycles", "utilisation",  "time_us",    "dense_gop_per_s",
-                                         "dram_bytes", "energy_pj",    "instructions", "mac_cycles", "stall_cycles"};
+    static const char *const totals[] = {"cycles",       "bound_cycles",    "tile_bound_cycles", "utilisation",
+                                         "time_us",      "dense_gop_per_s", "dram_bytes",        "energy_pj",
+                                         "instructions", "mac_cycles",      "stall_cycles"};
     static const char *const of_matmul[] = {"iterations", "stalled_iterations", "stall_ratio_mean", "cycles",
                                             "bound_cycles"};
     static const char *const of_layer[] = {"share", "utilisation", "dram_bytes"};

@@ -31,7 +31,8 @@ START_TEST(fig5) {
     expect(qk, "\"stalled_iterations\": 8,");
     expect(qk, "\"step_cycles\": 25,");
     expect(qk, "\"cycles\": 225,");
-    expect(qk, "\"bound_cycles\": 121\n");
+    expect(qk, "\"bound_cycles\": 121,\n");
+    expect(qk, "\"tile_bound_cycles\": 144\n");
     ck_assert_double_eq_tol(json_number(qk, "stall_ratio_mean"), 0.395, 5e-4);
     ck_assert_double_eq(json_number(pv, "cycles"), 165);
     ck_assert_double_eq(json_number(text, "tokens"), 9);
@@ -39,6 +40,7 @@ START_TEST(fig5) {
     expect(pv, "\"limiter\": \"array\"");
     ck_assert_double_eq(json_number(total, "cycles"), r->cycles);
     ck_assert_double_eq(json_number(total, "bound_cycles"), 242);
+    ck_assert_double_eq(json_number(total, "tile_bound_cycles"), 276);
     ck_assert_double_eq(json_number(total, "utilisation"), r->utilisation);
     ck_assert_double_eq(json_number(total, "energy_pj"), r->energy_pj);
     ck_assert_int_eq(strncmp(json_after(total, "area_mm2"), "null", 4), 0); /* the target says nothing of it */

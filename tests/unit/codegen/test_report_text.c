@@ -18,6 +18,7 @@ static report sample(size_t count) {
                 .layers = layers,
                 .cycles = 1000.0 * (double)count,
                 .bound_cycles = 800.0 * (double)count,
+                .tile_bound_cycles = 840.0 * (double)count,
                 .utilisation = 0.8,
                 .dram_bytes = 4720000 * count,
                 .instructions = 12345,
@@ -38,8 +39,8 @@ static report sample(size_t count) {
                                    .utilisation = 0.8,
                                    .limit = LIMIT_SOFTMAX,
                                    .dram_bytes = 4720000,
-                                   .qk = {20, 5, 0.125, 33.5, 400, 300},
-                                   .pv = {40, 10, 0.25, 1234, 600, 500}};
+                                   .qk = {20, 5, 0.125, 33.5, 400, 300, 320},
+                                   .pv = {40, 10, 0.25, 1234, 600, 500, 520}};
     return r;
 }
 
@@ -115,8 +116,10 @@ START_TEST(equal_neighbours_share_a_row) {
     rows = expect(rows, "  5         36      40     24   1,000   16.7   80.0   12.5   25.0   4,720  topk\n  ---");
     expect(rows, "  total                         6,000          80.0   12.5   25.0  28,320\n");
     /* their matmuls are all alike */
-    expect(rows, "  0-5    Q.K             20        5   12.5    33.5     400     300\n"
-                 "         P.V             40       10   25.0   1,234     600     500\n");
+    expect(text,
+           "  whole tiles            5,040       the least in whole tiles; their edges are 20 % of what is above");
+    expect(rows, "  0-5    Q.K             20        5   12.5    33.5     400     300    320\n"
+                 "         P.V             40       10   25.0   1,234     600     500    520\n");
     expect(text, "  layer a-b ");
     free(text);
 }
@@ -141,7 +144,7 @@ START_TEST(expectations_are_marked) {
     expect(text, "  cycles                ~2,000 ");
     expect(text, "  0         36      40     24   1,000 ");
     expect(text, "  1         36      40     24  ~1,000 ");
-    expect(text, "~34    ~400     300\n");
+    expect(text, "~34    ~400     300    320\n");
     expect(text, "  ~             which slots run at 8 bits is known only at run time");
     free(text);
     r.measured = true;
@@ -186,7 +189,7 @@ START_TEST(large_numbers_fit) {
         layers[i].cycles = 5.5e12 + (double)i;
         layers[i].expected = true;
         layers[i].dram_bytes = 123456789012 + i;
-        layers[i].qk = (report_matmul){1e10, 1e10, 0.99999, 123456789012.5, 1e12, 999999999999.9};
+        layers[i].qk = (report_matmul){1e10, 1e10, 0.99999, 123456789012.5, 1e12, 999999999999.9, 999999999999.9};
     }
     r.cycles = 2.2e14;
     r.dram_bytes = 40 * 123456789012;
