@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/edit.h"
 #include "frontend/fields.h"
 #include "frontend/frontend.h"
 #include "frontend/path.h"
@@ -130,10 +131,15 @@ static bool read_layer(arena *a, diag *d, const doc_node *n, const char *what, p
     return !pinned || read_pinned(a, d, pinned, l);
 }
 
-policy *policy_load(arena *a, diag *d, const char *path) {
-    static const char *const keys[] = {"name", "layers", "all", "importance", "prune", "scheme"};
-    const doc_node *root = doc_load(a, d, path, 0);
-    if (!root || !doc_keys(d, root, "the policy", keys, 6))
+static const char *const root_keys[] = {"name", "layers", "all", "importance", "prune", "scheme"};
+
+const char *const *policy_keys(size_t *count) {
+    *count = sizeof root_keys / sizeof *root_keys;
+    return root_keys;
+}
+
+policy *policy_of(arena *a, diag *d, const char *path, const doc_node *root) {
+    if (!doc_keys(d, root, "the policy", root_keys, sizeof root_keys / sizeof *root_keys))
         return NULL;
     policy *p = ARENA_NEW(a, policy);
     p->path = arena_strdup(a, path);
@@ -175,6 +181,30 @@ policy *policy_load(arena *a, diag *d, const char *path) {
         }
     }
     return ok ? p : NULL;
+}
+
+doc_node *policy_uniform_doc(arena *a) {
+    const src_loc nowhere = {"all tokens at 8 bits", 0, 0};
+    doc_node *root = doc_container(a, nowhere, DOC_MAPPING), *all = doc_container(a, nowhere, DOC_MAPPING);
+    doc_node *ratios = doc_container(a, nowhere, DOC_MAPPING);
+    doc_put(a, root, "name", nowhere, doc_scalar(a, nowhere, "uniform8"));
+    doc_put(a, ratios, "8", nowhere, doc_scalar(a, nowhere, "1"));
+    doc_put(a, all, "ratios", nowhere, ratios);
+    doc_put(a, root, "all", nowhere, all);
+    return root;
+}
+
+policy *policy_load_edited(arena *a, diag *d, const char *path, const doc_edits *edits) {
+    if (!path && !(edits && edits->count))
+        return policy_uniform(a, 8);
+    doc_node *root = path ? doc_load_family(a, d, path, &family_policy) : policy_uniform_doc(a);
+    if (!root || !doc_kind_is(d, root, "a policy", DOC_MAPPING) || !doc_apply(a, d, root, &family_policy, edits))
+        return NULL;
+    return policy_of(a, d, path ? path : root->loc.file, root);
+}
+
+policy *policy_load(arena *a, diag *d, const char *path) {
+    return policy_load_edited(a, d, path, NULL);
 }
 
 static policy_layer pin_last(arena *a, policy_layer l, uint32_t count) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/edit.h"
 #include "frontend/fields.h"
 #include "frontend/frontend.h"
 #include "frontend/path.h"
@@ -41,7 +42,8 @@ static bool read_param(diag *d, const doc_node *n, const dtq_machine_param *p, v
         snprintf(what, sizeof what, "%s%s%s (%s)", top ? "" : p->section, top ? "" : ".", p->name, p->unit);
         if (p->kind == DTQ_PARAM_INT) {
             int64_t whole;
-            if (!doc_int(d, n, what, (int64_t)p->lo, (int64_t)p->hi, &whole))
+            const bool size = strcmp(p->unit, "bytes") == 0;
+            if (!(size ? doc_bytes : doc_int)(d, n, what, (int64_t)p->lo, (int64_t)p->hi, &whole))
                 return false;
             value = (double)whole;
         } else if (!doc_real(d, n, what, p->lo, p->hi, &value)) {
@@ -91,12 +93,11 @@ static bool read_kind(diag *d, const doc_node *root, const target_kind *kinds, s
     return diag_error(d, kind->loc, "kind must be %s, not '%.40s'", hint, text);
 }
 
-bool target_read(arena *a, diag *d, const char *path, const target_kind *kinds, size_t kind_count,
-                 const char *kinds_hint, size_t *kind, const char **name) {
+static bool read_root(arena *a, diag *d, const char *path, const doc_node *root, const target_kind *kinds,
+                      size_t kind_count, const char *kinds_hint, size_t *kind, const char **name) {
     enum { LONGEST = sizeof((dtq_machine){0}.name) - 1 };
     const char *extra[MAX_SECTIONS + 2];
-    const doc_node *root = doc_load(a, d, path, 0);
-    if (!root || !doc_kind_is(d, root, "a target", DOC_MAPPING))
+    if (!doc_kind_is(d, root, "a target", DOC_MAPPING))
         return false;
     bool ok = read_kind(d, root, kinds, kind_count, kinds_hint, kind);
     if (!ok && (kind_count > 1 || doc_find(root, "kind"))) /* which keys are right depends on the kind */
@@ -122,6 +123,12 @@ bool target_read(arena *a, diag *d, const char *path, const target_kind *kinds, 
             ok = read_section(d, k, section, extra[i], NULL, 0) && ok;
     }
     return ok;
+}
+
+bool target_read(arena *a, diag *d, const char *path, const target_kind *kinds, size_t kind_count,
+                 const char *kinds_hint, size_t *kind, const char **name) {
+    const doc_node *root = doc_load_family(a, d, path, &family_target);
+    return root && read_root(a, d, path, root, kinds, kind_count, kinds_hint, kind, name);
 }
 
 /* ---- printing ---------------------------------------------------------------------------------------------------- */
@@ -197,7 +204,7 @@ static target_kind kind_at(any_target *t, size_t i, dtq_system_params *place) {
     return (target_kind){info->name, info->params, info->param_count, place};
 }
 
-bool target_load(arena *a, diag *d, const char *path, any_target *out) {
+bool target_of(arena *a, diag *d, const char *path, const doc_node *root, any_target *out) {
     target_kind kinds[KINDS];
     dtq_system_params params[DTQ_SYSTEM_KINDS];
     memset(out, 0, sizeof *out);
@@ -214,7 +221,7 @@ bool target_load(arena *a, diag *d, const char *path, any_target *out) {
         size_t n = strlen(hint);
         snprintf(hint + n, sizeof hint - n, "%s%s", i + 1 < DTQ_SYSTEM_KINDS ? ", " : " or ", dtq_system_table[i].name);
     }
-    if (!target_read(a, d, path, kinds, KINDS, hint, &kind, &out->name))
+    if (!read_root(a, d, path, root, kinds, KINDS, hint, &kind, &out->name))
         return false;
     out->kind = kinds[kind].name;
     out->is_machine = kind < MACHINE_KINDS;
@@ -226,6 +233,74 @@ bool target_load(arena *a, diag *d, const char *path, any_target *out) {
         out->machine.top_clock_ghz = out->params.common.top_clock_ghz;
     }
     return true;
+}
+
+/** The kind that a file names, or NULL. */
+static bool kind_named(const doc_node *root, any_target *t, dtq_system_params *place, target_kind *out) {
+    const doc_node *named = doc_find(root, "kind");
+    for (size_t i = 0; named && named->kind == DOC_SCALAR && i < KINDS; i++) {
+        *out = kind_at(t, i, place);
+        if (strcmp(out->name, named->text) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool target_apply(arena *a, diag *d, doc_node *root, const doc_edits *edits) {
+    any_target t;
+    dtq_system_params place;
+    target_kind k;
+    bool ok = true;
+    for (size_t i = 0; i < edits->count; i++) {
+        doc_edit e = edits->list[i];
+        const char *dot = strchr(e.path, '.');
+        size_t made = 0;
+        /* `section.*` is every key that the kind has there, whether the file says it or not. */
+        if (dot && strcmp(dot, ".*") == 0 && kind_named(root, &t, &place, &k))
+            for (size_t p = 0; p < k.param_count; p++) {
+                const size_t n = (size_t)(dot - edits->list[i].path);
+                if (strlen(k.params[p].section) != n || strncmp(k.params[p].section, edits->list[i].path, n) != 0)
+                    continue;
+                e.path = arena_printf(a, "%s.%s", k.params[p].section, k.params[p].name);
+                ok = doc_apply(a, d, root, &family_target, &(doc_edits){&e, 1}) && ok;
+                made++;
+            }
+        if (!made)
+            ok = doc_apply(a, d, root, &family_target, &(doc_edits){&e, 1}) && ok;
+    }
+    return ok;
+}
+
+bool target_load_edited(arena *a, diag *d, const char *path, const doc_edits *edits, any_target *out) {
+    memset(out, 0, sizeof *out);
+    doc_node *root = doc_load_family(a, d, path, &family_target);
+    if (root && edits && edits->count && doc_kind_is(d, root, "a target", DOC_MAPPING) &&
+        !target_apply(a, d, root, edits))
+        return false;
+    return root && target_of(a, d, path, root, out);
+}
+
+bool target_load(arena *a, diag *d, const char *path, any_target *out) {
+    return target_load_edited(a, d, path, NULL, out);
+}
+
+const char **target_keys(arena *a, size_t *count) {
+    const char **keys = ARENA_ARRAY(a, const char *, KINDS *MAX_KEYS);
+    any_target t;
+    dtq_system_params place;
+    *count = 0;
+    for (size_t i = 0; i < KINDS; i++) {
+        const target_kind k = kind_at(&t, i, &place);
+        for (size_t p = 0; p < k.param_count; p++) {
+            const char *key = is_top(&k.params[p]) ? k.params[p].name : k.params[p].section;
+            bool known = false;
+            for (size_t j = 0; j < *count && !known; j++)
+                known = strcmp(keys[j], key) == 0;
+            if (!known)
+                keys[(*count)++] = key;
+        }
+    }
+    return keys;
 }
 
 void target_print(const any_target *t, FILE *out) {

@@ -5,6 +5,7 @@
 #include "frontend/cli/compare.h"
 #include "frontend/cli/eval.h"
 #include "frontend/cli/shipped.h"
+#include "frontend/edit.h"
 #include "frontend/path.h"
 
 static bool exists(const char *path) {
@@ -12,10 +13,10 @@ static bool exists(const char *path) {
     return stat(path, &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
-/* Whether a file is a target's: those of policies have no kind. */
+/* Whether a file, or what it extends, is a target's: those of policies have no kind. */
 static bool is_target(session *s, const char *path) {
     diag *quiet = diag_new(s->arena, NULL);
-    const doc_node *root = doc_load(s->arena, quiet, path, 0);
+    const doc_node *root = doc_load_family(s->arena, quiet, path, &family_target);
     return root && root->kind == DOC_MAPPING && doc_find(root, "kind");
 }
 

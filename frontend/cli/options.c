@@ -16,6 +16,7 @@ enum {
     EVAL = 1u << CMD_eval,
     GENERATE = 1u << CMD_generate,
     CALIBRATE = 1u << CMD_calibrate,
+    TARGET = 1u << CMD_target,
     ASM = 1u << CMD_asm,
     DISASM = 1u << CMD_disasm,
     HELP = 1u << CMD_help,

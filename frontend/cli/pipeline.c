@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "frontend/cli/sets.h"
 #include "frontend/cli/shipped.h"
 #include "frontend/path.h"
 
@@ -41,20 +42,18 @@ ir_module *ir_load(session *s, const char *path) {
 }
 
 /* Options that say what the header or the ops of a module already say. */
-static const option_id fixed_in_ir[] = {OPT_target,     OPT_policy,  OPT_seq,    OPT_linear,
-                                        OPT_no_cluster, OPT_balance, OPT_queries};
+static const option_id fixed_in_ir[] = {OPT_target,     OPT_policy,  OPT_seq,     OPT_linear,
+                                        OPT_no_cluster, OPT_balance, OPT_queries, OPT_set};
 
-static bool load_target(session *s, any_target *out) {
+static bool load_target(session *s, const doc_edits *edits, any_target *out) {
     const char *path = given(s, OPT_target) ? shipped_find(s, "targets", value(s, OPT_target)->text)
                                             : shipped_path(s, "targets", option_table[OPT_target].missing);
-    return path && target_load(s->arena, s->diag, path, out);
+    return path && target_load_edited(s->arena, s->diag, path, edits, out);
 }
 
-static policy *load_policy(session *s) {
-    if (!given(s, OPT_policy))
-        return policy_uniform(s->arena, 8);
-    const char *path = shipped_find(s, "policies", value(s, OPT_policy)->text);
-    return path ? policy_load(s->arena, s->diag, path) : NULL;
+static policy *load_policy(session *s, const doc_edits *edits) {
+    const char *path = given(s, OPT_policy) ? shipped_find(s, "policies", value(s, OPT_policy)->text) : NULL;
+    return path || !given(s, OPT_policy) ? policy_load_edited(s->arena, s->diag, path, edits) : NULL;
 }
 
 bool source_is_system(const source *src) {
@@ -72,10 +71,13 @@ bool system_lacks(session *s, const source *src, const option_id *ids, size_t co
 }
 
 /* What a system decides by itself. */
-static bool check_system(session *s, const any_target *t) {
+static bool check_system(session *s, const any_target *t, const sets *changes) {
     static const option_id decided[] = {OPT_policy, OPT_queries, OPT_no_cluster};
     if (t->is_machine)
         return true;
+    if (changes->policy.count)
+        return usage_error(s, "--set %s: %s is of kind %s, which takes no policy", changes->policy.list[0].path,
+                           t->name, t->kind);
     for (size_t i = 0; i < sizeof decided / sizeof *decided; i++)
         if (given(s, decided[i]))
             return usage_error(s, "--%s is for targets of kind vssa and systolic; %s is of kind %s, which %s",
@@ -98,9 +100,12 @@ bool source_open(session *s, const char *path, source *out) {
     if (is_program_file(path))
         return diag_error(s->diag, (src_loc){path, 0, 0},
                           "is a compiled program; the model it was made from is wanted");
+    sets changes;
+    if (!sets_read(s, &changes))
+        return false;
     /* All three are read even if one fails, so that all mistakes are told at once. */
-    bool machine_ok = load_target(s, &out->target);
-    out->policy = load_policy(s);
+    bool machine_ok = load_target(s, &changes.target, &out->target);
+    out->policy = load_policy(s, &changes.policy);
     if (out->policy && given(s, OPT_queries))
         out->policy->queries = (uint32_t)value(s, OPT_queries)->number;
     const char *found = shipped_find(s, "models", path);
@@ -114,7 +119,7 @@ bool source_open(session *s, const char *path, source *out) {
         return usage_error(s, "--linear changes nothing on a target whose arrays compute the linears (`linear: vssa`), "
                               "each row at its token's precision");
     out->entries = diag_total(s->diag);
-    return machine_ok && out->policy && out->model && check_system(s, &out->target);
+    return machine_ok && out->policy && out->model && check_system(s, &out->target, &changes);
 }
 
 /* ---- passes ------------------------------------------------------------------------------------------------------ */

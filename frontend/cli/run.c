@@ -35,7 +35,7 @@ static bool check_options(session *s) {
 
 /* What decides how a model is compiled means nothing to a program. */
 static bool refuse_compile_options(session *s) {
-    static const option_id needs_model[] = {OPT_target,   OPT_policy,     OPT_linear,
+    static const option_id needs_model[] = {OPT_target,   OPT_policy,     OPT_set,       OPT_linear,
                                             OPT_optimise, OPT_no_cluster, OPT_run_report};
     for (size_t i = 0; i < sizeof needs_model / sizeof *needs_model; i++)
         if (given(s, needs_model[i]))

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "frontend/cli/compare.h"
+#include "frontend/cli/sets.h"
 #include "frontend/cli/shipped.h"
 
 /* The word for the machine's drain, and its length. */
@@ -70,7 +71,12 @@ static void print_area(const any_target *t, FILE *out) {
 static bool show(session *s, const char *name) {
     const char *path = shipped_find(s, "targets", name);
     any_target t;
-    if (!path || !target_load(s->arena, s->diag, path, &t))
+    sets changes;
+    if (!path || !sets_read(s, &changes))
+        return false;
+    if (changes.policy.count)
+        return usage_error(s, "--set %s: that is a key of policies", changes.policy.list[0].path);
+    if (!target_load_edited(s->arena, s->diag, path, &changes.target, &t))
         return false;
     target_print(&t, stdout);
     print_area(&t, stdout);
@@ -81,7 +87,9 @@ bool command_target(session *s) {
     const char *const *operands = s->options->operands;
     size_t count = s->options->operand_count;
     if (strcmp(operands[0], "list") == 0)
-        return count == 1 ? list(s) : usage_error(s, "list takes no name, but has '%s'", operands[1]);
+        return count != 1          ? usage_error(s, "list takes no name, but has '%s'", operands[1])
+               : given(s, OPT_set) ? usage_error(s, "--set changes one target; `target show` prints it")
+                                   : list(s);
     if (strcmp(operands[0], "show") == 0)
         return count == 2 ? show(s, operands[1]) : usage_error(s, "show needs the name or the file of a target");
     static const char *const verbs[] = {"list", "show"};
