@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/exec.h"
+#include "runtime/turn.h"
 
 typedef struct {
     uint32_t kv_width, stride; /* floats of a row of k or v, and from one to the next */
@@ -11,6 +12,7 @@ typedef struct {
 } cached_layer;
 
 struct dtq_cache {
+    dtq_turn turn; /* of the run that uses it */
     uint32_t positions, length, layer_count;
     cached_layer *layers;
 };
@@ -55,6 +57,10 @@ void dtq_cache_close(dtq_cache *c) {
         free(c->layers);
     }
     free(c);
+}
+
+dtq_turn *dtq_cache_turn(dtq_cache *c) {
+    return c != NULL ? &c->turn : NULL;
 }
 
 uint32_t dtq_cache_length(const dtq_cache *c) {

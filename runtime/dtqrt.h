@@ -398,7 +398,8 @@ uint32_t dtq_cascade_kept(uint32_t all, size_t layer, size_t layers, double whol
 
 /* ---- weights ------------------------------------------------------------------------------------------------- */
 
-/** Mapped files, converted or quantised tensors. Created once for a program, shared by runs, one run at a time. */
+/** Mapped files, converted or quantised tensors. Created once for a program, shared by runs, one run at a time: a
+ * second one meanwhile, from another thread, fails and says so. */
 typedef struct dtq_weights dtq_weights;
 /** Maps what the program's tensors refer to. `directory` resolves relative paths (NULL: the current one). */
 dtq_weights *dtq_weights_open(const dtq_program *p, const char *directory, dtq_error *e);
@@ -408,8 +409,8 @@ void dtq_weights_close(dtq_weights *w);
 
 /** The keys and values of the tokens so far and the importance they have gathered, layer by layer. Runs of programs
  * made for one (dtq_layer.cached) begin where it ends and add the tokens they compute: a whole sequence first, steps
- * then, by any engine. The sums of importance of a layer are over all rows so far, and a token's mean is over those
- * from its own on, n - id of n. */
+ * then, by any engine. One run at a time, as of dtq_weights. The sums of importance of a layer are over all rows so far,
+ * and a token's mean is over those from its own on, n - id of n. */
 typedef struct dtq_cache dtq_cache;
 /** An empty cache for models with the layers of `p` and up to `positions` tokens. */
 dtq_cache *dtq_cache_open(const dtq_program *p, uint32_t positions, dtq_error *e);
@@ -515,7 +516,8 @@ bool dtq_check(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, 
 /* ---- generated host code (runtime/host/) --------------------------------------------------------------------- */
 
 /** An instance of a generated model: worker threads, weights laid out for its kernels, memory for runs. It serves one
- *  run at a time; several instances of a model may exist. */
+ *  run at a time: a second one meanwhile, from another thread, fails and says so. Several instances of a model may
+ *  exist. */
 typedef struct dtq_host dtq_host;
 
 typedef struct {

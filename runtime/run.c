@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/exec.h"
+#include "runtime/turn.h"
 
 void dtq_output_free(dtq_output *o) {
     free(o->data);
@@ -31,6 +32,46 @@ static bool time_only(const dtq_program *p, const dtq_stream *s, const dtq_run_o
     return ok;
 }
 
+static bool take_turns(dtq_weights *w, dtq_cache *c, dtq_error *e) {
+    if (!dtq_turn_take(dtq_weights_turn(w), "this instance of weights", e)) {
+        return false;
+    }
+    if (!dtq_turn_take(dtq_cache_turn(c), "this cache of keys and values", e)) {
+        dtq_turn_end(dtq_weights_turn(w));
+        return false;
+    }
+    return true;
+}
+
+static void end_turns(dtq_weights *w, dtq_cache *c) {
+    dtq_turn_end(dtq_cache_turn(c));
+    dtq_turn_end(dtq_weights_turn(w));
+}
+
+static bool run_engine(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
+                       const dtq_run_options *o, dtq_output *out, dtq_stats *stats, bool want_events, dtq_error *e) {
+    dtq_exec x;
+    if (!dtq_exec_init(&x, p, s, weights, input, o, e)) {
+        return false;
+    }
+    bool ok = o->timing_only || dtq_cache_load(o->cache, &x, e);
+    if (ok) {
+        ok = o->engine == DTQ_ENGINE_SIM ? dtq_run_sim(&x, o, stats, want_events, e) : dtq_run_ref(&x, e);
+    }
+    if (ok && !o->timing_only) {
+        ok = dtq_exec_output(&x, out, e);
+    }
+    if (ok) {
+        out->effects = x.effects;
+        x.effects = NULL;
+    }
+    if (ok && !o->timing_only && o->cache != NULL) {
+        dtq_cache_store(o->cache, &x);
+    }
+    dtq_exec_free(&x);
+    return ok;
+}
+
 bool dtq_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
              const dtq_run_options *options, dtq_output *out, dtq_stats *stats, bool want_events, dtq_error *e) {
     dtq_run_options o = options != NULL ? *options : (dtq_run_options){.engine = DTQ_ENGINE_SIM};
@@ -50,25 +91,11 @@ bool dtq_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, co
         }
         o.engine = DTQ_ENGINE_REF;
     }
-    dtq_exec x;
-    if (!dtq_exec_init(&x, p, s, weights, input, &o, e)) {
+    if (!take_turns(weights, o.cache, e)) {
         return false;
     }
-    bool ok = o.timing_only || dtq_cache_load(o.cache, &x, e);
-    if (ok) {
-        ok = o.engine == DTQ_ENGINE_SIM ? dtq_run_sim(&x, &o, stats, want_events, e) : dtq_run_ref(&x, e);
-    }
-    if (ok && !o.timing_only) {
-        ok = dtq_exec_output(&x, out, e);
-    }
-    if (ok) {
-        out->effects = x.effects;
-        x.effects = NULL;
-    }
-    if (ok && !o.timing_only && o.cache != NULL) {
-        dtq_cache_store(o.cache, &x);
-    }
-    dtq_exec_free(&x);
+    const bool ok = run_engine(p, s, weights, input, &o, out, stats, want_events, e);
+    end_turns(weights, o.cache);
     return ok;
 }
 
@@ -201,14 +228,8 @@ static bool same_output(const dtq_exec *sim, const dtq_exec *ref, dtq_error *e) 
     return ok;
 }
 
-bool dtq_check(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
-               const dtq_run_options *options, dtq_error *e) {
-    dtq_run_options o = options != NULL ? *options : (dtq_run_options){0};
-    if (p->scheme.kind != DTQ_SCHEME_MIXED) {
-        return dtq_fail(e, DTQ_BAD_INPUT, "there is nothing to compare: the reference alone computes the values of %s",
-                        dtq_schemes[p->scheme.kind].word);
-    }
-    o.timing_only = false;
+static bool check_engines(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
+                          dtq_run_options o, dtq_error *e) {
     o.engine = DTQ_ENGINE_REF;
     dtq_exec ref, sim;
     if (!dtq_exec_init(&ref, p, s, weights, input, &o, e)) {
@@ -227,5 +248,21 @@ bool dtq_check(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, 
     ok = ok && same_output(&sim, &ref, e);
     dtq_exec_free(&sim);
     dtq_exec_free(&ref);
+    return ok;
+}
+
+bool dtq_check(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
+               const dtq_run_options *options, dtq_error *e) {
+    dtq_run_options o = options != NULL ? *options : (dtq_run_options){0};
+    if (p->scheme.kind != DTQ_SCHEME_MIXED) {
+        return dtq_fail(e, DTQ_BAD_INPUT, "there is nothing to compare: the reference alone computes the values of %s",
+                        dtq_schemes[p->scheme.kind].word);
+    }
+    o.timing_only = false;
+    if (!take_turns(weights, o.cache, e)) {
+        return false;
+    }
+    const bool ok = check_engines(p, s, weights, input, o, e);
+    end_turns(weights, o.cache);
     return ok;
 }

@@ -294,10 +294,9 @@ static void keep_sums(const dtq_host *h) {
     }
 }
 
-bool dtq_host_run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dtq_cache *cache, bool want_importance,
-                         dtq_output *out, dtq_error *e) {
+static bool run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dtq_cache *cache, bool want_importance,
+                       dtq_output *out, dtq_error *e) {
     enum { ROWS_AT_ONCE = 64 };
-    *out = (dtq_output){0};
     const uint32_t seq = s->seq;
     if (seq > h->slot_room) {
         return dtq_fail(e, DTQ_BAD_INPUT, "%u tokens, and the model has a plan for %zu at most", seq, h->slot_room);
@@ -335,4 +334,19 @@ bool dtq_host_run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, 
     dtq_host_report(h, e);
     dtq_output_free(out);
     return false;
+}
+
+bool dtq_host_run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dtq_cache *cache, bool want_importance,
+                         dtq_output *out, dtq_error *e) {
+    *out = (dtq_output){0};
+    if (!dtq_turn_take(&h->turn, "this instance of the model", e)) {
+        return false;
+    }
+    bool ok = dtq_turn_take(dtq_cache_turn(cache), "this cache of keys and values", e);
+    if (ok) {
+        ok = run_stream(h, s, in, cache, want_importance, out, e);
+        dtq_turn_end(dtq_cache_turn(cache));
+    }
+    dtq_turn_end(&h->turn);
+    return ok;
 }

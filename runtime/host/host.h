@@ -6,6 +6,7 @@
 
 #include "runtime/dtqrt.h"
 #include "runtime/host/pool.h"
+#include "runtime/turn.h"
 
 enum { DTQ_HOST_ALIGN = 64 };
 
@@ -115,6 +116,7 @@ struct dtq_host {
     uint8_t *chosen_bits[DTQ_OPERANDS]; /* [slots] */
 
     /* The run. */
+    dtq_turn turn;
     dtq_host_frame frame;
     const dtq_stream *stream;
     const dtq_input *input;

@@ -3,7 +3,13 @@
 
 #include "runtime/numerics/parallel.h"
 
-#if defined(__x86_64__) && defined(__has_attribute)
+#ifdef __has_feature
+#define FEATURE(name) __has_feature(name)
+#else
+#define FEATURE(name) 0
+#endif
+/* What chooses a clone runs before ThreadSanitizer does, which would have it report to a runtime that is not there. */
+#if defined(__x86_64__) && defined(__has_attribute) && !defined(__SANITIZE_THREAD__) && !FEATURE(thread_sanitizer)
 #if __has_attribute(target_clones)
 #define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
 #endif

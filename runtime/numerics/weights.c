@@ -16,6 +16,7 @@
 #include "runtime/numerics/weights_coded.h"
 
 #include "runtime/hash.h"
+#include "runtime/turn.h"
 
 typedef struct {
     const uint8_t *data; /* NULL: an empty file */
@@ -31,6 +32,7 @@ typedef struct {
 } made;
 
 struct dtq_weights {
+    dtq_turn turn; /* of the run that uses it */
     const dtq_program *program;
     mapping *files;
     made *made;
@@ -128,6 +130,10 @@ dtq_weights *dtq_weights_open(const dtq_program *p, const char *directory, dtq_e
         return NULL;
     }
     return w;
+}
+
+dtq_turn *dtq_weights_turn(dtq_weights *w) {
+    return w != NULL ? &w->turn : NULL;
 }
 
 static void free_int8(dtq_weight_i8 *q) {
