@@ -51,6 +51,7 @@ typedef struct {
     verify_layer *layers; /* [layer_room] */
     int64_t layer_room;
     size_t layer_count;           /* declared ones */
+    bool misnumbered;             /* a layer's index is not its place among them, and that has been told */
     size_t scope;                 /* tile level: the tile.attention whose strips stand here, or SIZE_MAX */
     verify_code *met[IR_OPCODES]; /* opcodes met so far */
     verify_word_met words[VERIFY_WORDS];

@@ -199,6 +199,18 @@ static void verify_elems(verifier *v, size_t op, bool buffers) {
     }
 }
 
+/* An input has a row, or a number, for each token. */
+static void verify_input(verifier *v, size_t op, ir_type t) {
+    uint32_t seq = v->m->header.seq;
+    bool tokens = t.elem == IR_ELEM_U32 && t.rank == 1, rows = t.elem == IR_ELEM_F32 && t.rank == 2;
+    if (!tokens && !rows)
+        verify_error(v, op, "it has type %s; an input is token numbers, u32[%u], or rows of floats, f32[%u, width]",
+                     type_text(v, t), seq, seq);
+    else if (t.dim[0] != seq)
+        verify_error(v, op, "it has type %s, but the input has %u tokens (`seq`), and a row for each", type_text(v, t),
+                     seq);
+}
+
 /* What is pooled is one row that belongs to no token: it may be normalised, and nothing else works on it. */
 static void verify_pooled(verifier *v, size_t op) {
     const ir_module *m = v->m;
@@ -231,6 +243,9 @@ void verify_types(verifier *v, size_t op) {
             verify_error(v, op, "dimension %u of its result is 0", i + 1);
     ir_type x = o->operand_count ? operand_type(m, op, 0) : (ir_type){0};
     switch (code) {
+    case IR_INPUT:
+        verify_input(v, op, t);
+        break;
     case IR_ADD:
     case IR_MULTIPLY:
         expect_same(v, op, x, operand_type(m, op, 1));

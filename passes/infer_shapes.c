@@ -90,6 +90,7 @@ static bool infer_op(pass_context *ctx, ir_module *m, size_t op, const ir_type *
     case IR_LINEAR:
         return infer_linear(ctx, m, op, in[0], out);
     case IR_ATTENTION:
+    case IR_TILES:
         return infer_attention(ctx, m, op, in, out);
     case IR_LAYERNORM: {
         *out = in[0];
@@ -121,21 +122,41 @@ static bool infer_op(pass_context *ctx, ir_module *m, size_t op, const ir_type *
     }
 }
 
+/** Types of operands to the type of the op's result. False: said why. */
+static bool infer_result(pass_context *ctx, ir_module *m, size_t op, ir_type *out) {
+    ir_type in[3] = {{0}};
+    for (size_t i = 0; i < m->ops[op].operand_count && i < 3; i++)
+        in[i] = m->types[ir_operand(m, op, i)];
+    if (!infer_op(ctx, m, op, in, out))
+        return false;
+    const ir_type *have = &m->types[m->ops[op].result];
+    return have->elem == IR_ELEM_NONE || same_type(have, out) ||
+           diag_error(ctx->diag, m->ops[op].loc, "the value is written as [%u, %u] but comes out as [%u, %u]",
+                      have->dim[0], have->dim[1], out->dim[0], out->dim[1]);
+}
+
+/* Inputs say their type themselves, and token ids that of their select. */
+static bool has_inferred_type(const ir_module *m, size_t op) {
+    return m->ops[op].result != IR_NONE && m->ops[op].code != IR_INPUT && m->ops[op].code != IR_SELECT;
+}
+
+bool shapes_hold(pass_context *ctx, ir_module *m) {
+    ir_type out;
+    for (size_t op = 0; op < m->op_count; op++)
+        if (has_inferred_type(m, op) && !infer_result(ctx, m, op, &out))
+            return false;
+    return true;
+}
+
 bool pass_infer_shapes(pass_context *ctx, ir_module **module) {
     ir_module *m = *module;
     for (size_t op = 0; op < m->op_count; op++) {
-        if (m->ops[op].result == IR_NONE || m->ops[op].code == IR_INPUT)
+        ir_type out;
+        if (!has_inferred_type(m, op))
             continue;
-        ir_type in[3] = {{0}}, out;
-        for (size_t i = 0; i < m->ops[op].operand_count && i < 3; i++)
-            in[i] = m->types[ir_operand(m, op, i)];
-        if (!infer_op(ctx, m, op, in, &out))
+        if (!infer_result(ctx, m, op, &out))
             return false;
-        ir_type *have = &m->types[m->ops[op].result];
-        if (have->elem != IR_ELEM_NONE && !same_type(have, &out))
-            return diag_error(ctx->diag, m->ops[op].loc, "the value is written as [%u, %u] but comes out as [%u, %u]",
-                              have->dim[0], have->dim[1], out.dim[0], out.dim[1]);
-        *have = out;
+        m->types[m->ops[op].result] = out;
     }
     return true;
 }

@@ -8,4 +8,7 @@
     bool pass_##function(pass_context *ctx, ir_module **m);
 #include "passes/passes.def"
 
+/** Whether the types of a module of the graph or tile level are those that infer-shapes finds; says where not. */
+bool shapes_hold(pass_context *ctx, ir_module *m);
+
 #endif

@@ -26,7 +26,13 @@ static bool check_cycles(session *s, const report *r, const dtq_stream *stream, 
                           "--check: the cycles of %u tokens depend on data, so there are none to compare; a clustered "
                           "schedule has exact ones",
                           stream->seq);
-    if ((double)stats->cycles != r->cycles || stats->cycles != stream->static_cycles)
+    bool same = (double)stats->cycles == r->cycles && stats->cycles == stream->static_cycles;
+    if (!same && s->from_ir)
+        return diag_error(s->diag, (src_loc){s->options->operands[0], 0, 0},
+                          "its instructions say %.17g cycles, the simulator takes %" PRIu64
+                          "; run timeline again (dtqc opt --passes=timeline)",
+                          r->cycles, stats->cycles);
+    if (!same)
         return diag_internal(s->diag, nowhere, "the report counts %.17g cycles, the simulator %" PRIu64, r->cycles,
                              stats->cycles);
     fprintf(s->words, "check: %u tokens, %" PRIu64 " cycles: static and simulated are identical\n", stream->seq,

@@ -94,6 +94,7 @@ bool source_open(session *s, const char *path, source *out) {
             if (given(s, fixed_in_ir[i]))
                 return usage_error(s, "--%s changes nothing when the input is IR, which says it already",
                                    option_table[fixed_in_ir[i]].name);
+        s->from_ir = true;
         out->resumed = ir_load(s, path);
         return out->resumed != NULL;
     }
@@ -205,6 +206,14 @@ static ir_module *build(session *s, const source *src, uint32_t seq, bool cluste
     return m;
 }
 
+/** IR may have been edited at any level: the program that comes of it is proved as one from a file is. */
+static bool prove_resumed(session *s, const source *src, const compiled *c) {
+    const dtq_program *p = make_program(s, c, 1);
+    dtq_error e;
+    return p && (dtq_verify(p, &p->streams[0], &e) ||
+                 diag_error(s->diag, (src_loc){src->path, 0, 0}, "the program made of it is not sound: %s", e.message));
+}
+
 static bool compile_to(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *o,
                        const char *last, compiled *out) {
     out->read_entries = src->entries;
@@ -217,7 +226,7 @@ static bool compile_to(session *s, const source *src, uint32_t seq, bool cluster
     bool ok = passes_run(s->arena, s->diag, &m, names, count, o);
     out->module = m;
     out->last_entry = diag_total(s->diag);
-    return ok;
+    return ok && (!src->resumed || last || prove_resumed(s, src, out));
 }
 
 bool compile_length(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *o, compiled *out) {

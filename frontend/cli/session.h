@@ -15,6 +15,7 @@ typedef struct {
     src_loc place;       /* of errors that have none: nowhere, or an executable's name */
     FILE *words;   /* reports, dumps and remarks for people: stdout, or stderr where stdout carries a result or data */
     phases *times; /* of --time; NULL: nobody asks */
+    bool from_ir;  /* the input is IR, which somebody may have edited: what is wrong with it is no fault of ours */
     bool usage;    /* the command line turned out to be wrong: exit code 2 */
 } session;
 
@@ -30,7 +31,7 @@ const option_value *value(const session *s, option_id id);
 /** Prints a mistake in the command line and sets usage; always false. */
 bool usage_error(session *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /** Records what the runtime said. An error of kind DTQ_DEADLOCK, or any but DTQ_BAD_INPUT, DTQ_IO and DTQ_NO_MEMORY if
- *  `made_here` (the compiler made the program), is a fault of ours: internal. Always false. */
+ *  `made_here` (the compiler made the program, and not of IR), is a fault of ours: internal. Always false. */
 bool runtime_error(session *s, const dtq_error *e, bool made_here);
 /** The same for an error whose message begins with `path` and maybe line and column: they become its place. */
 bool runtime_error_at(session *s, const dtq_error *e, const char *path);

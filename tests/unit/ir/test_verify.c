@@ -76,7 +76,7 @@ END_TEST
 START_TEST(none_is_for_instructions_that_allow_it) {
     arena *a = arena_new();
     const char *text =
-        "dtir 1 stream\nseq = 9\n%%d = buffer {space = dram, bytes = 4} : buffer\n"
+        "dtir 1 stream\nseq = 9\n%%d = buffer {space = dram, bytes = 144} : buffer\n"
         "%%s = buffer {space = scores, bytes = 4} : buffer\n%%p = buffer {space = probs, bytes = 4} : buffer\n"
         "layer %%d, %%d, %%d, %%d, %%d, %%d, %%d, %%d {index = 0, slots = 9, high = 9, query_heads = 1, "
         "kv_heads = 1, head_dim = 4, mask = none, importance_rule = mean, order = low-first, "

@@ -39,6 +39,17 @@ START_TEST(attention_facts) {
          "columns\n`attention`: it has 2 query heads and 0 key/value heads of 4 channels; there are 1 to 4096 heads of "
          "1 to "
          "65536"},
+        {"index = 0", "index = 1",
+         "`attention`: `index` is 1, but layers are numbered 0, 1, 2, ... in the order in which they stand; this one "
+         "is "
+         "0"},
+        {"%x = input {name = \"x\"} : f32[9, 8]", "%x = input {name = \"x\"} : f32[1, 8]",
+         "`input`: it has type f32[1, 8], but the input has 9 tokens (`seq`), and a row for each"},
+        {"%x = input {name = \"x\"} : f32[9, 8]", "%x = input {name = \"x\"} : f32[9, 2, 4]",
+         "`input`: it has type f32[9, 2, 4]; an input is token numbers, u32[9], or rows of floats, f32[9, width]\n"
+         "`attention`: q has type f32[9, 2, 4], but must have 8 columns\n"
+         "`attention`: k has type f32[9, 2, 4], but must have 8 columns\n"
+         "`attention`: v has type f32[9, 2, 4], but must have 8 columns"},
         {"[1, 2, 999999997]", "[1, 2]", "`attention`: `ratios` has 2 numbers; it has 3, for 0, 4 and 8 bits"},
         {"[1, 2, 999999997]", "[1, 2, 1000000001]",
          "`attention`: `ratios` has a 1000000001; each is between 0 and 1000000000"},
@@ -129,6 +140,7 @@ START_TEST(cut_facts) {
          "`linear`: `input_block` is 4294967296; it is between 1 and the 8 inputs"},
         {"output_block = [2, 3], ", "", "`linear`: it has `outer`, but not `output_block`; tile-linears sets both"},
         {"f32[9, 8]\n%p", "?\n%p",
+         "`input`: it has type ?; an input is token numbers, u32[9], or rows of floats, f32[9, width]\n"
          "`linear`: it is cut into blocks, but its inputs are not known; run infer-shapes before"},
     };
     CHECK_CHANGES(good, changes);
@@ -147,7 +159,7 @@ END_TEST
 
 START_TEST(instruction_facts) {
     static const char good[] =
-        "dtir 1 stream\nseq = 9\nmachine \"m\" { buffers.q = 100 }\n%d = buffer {space = dram, bytes = 4} : buffer\n"
+        "dtir 1 stream\nseq = 9\nmachine \"m\" { buffers.q = 100 }\n%d = buffer {space = dram, bytes = 576} : buffer\n"
         "layer %d, %d, %d, %d, %d, %d, %d, %d {index = 0, slots = 9, high = 2, query_heads = 4, kv_heads = 2, head_dim "
         "= 4, "
         "mask = none, importance_rule = mean, order = low-first, static_bits = yes, segments = [7*4, 2*8]}\n"
@@ -183,9 +195,15 @@ START_TEST(instruction_facts) {
         {"select = no", "select = yes",
          "`topk`: it selects for the layer after its own, which is not declared; set `select = no`"},
         {"to = array0", "to = topk", "`signal`: queue topk would wait for itself; tokens go from one queue to another"},
+        {"bytes = 576", "bytes = 575",
+         "`layer`: operand 7, for its output, has 575 bytes; 9 tokens with 4 query heads and 2 key/value heads of 4 "
+         "channels need 576"},
+        {"query_heads = 4, kv_heads = 2", "query_heads = 6, kv_heads = 2",
+         "`layer`: operand 7, for its output, has 576 bytes; 9 tokens with 6 query heads and 2 key/value heads of 4 "
+         "channels need 864"},
         {"done = 8", "done = 7", "`load`: `done` is before `start` + `busy`"},
         {"{index = 0", "{index = 1",
-         "`layer`: `index` is 1, but layers must be numbered 0, 1, 2, ... without gaps; there are 1\n"
+         "`layer`: `index` is 1, but layers are numbered 0, 1, 2, ... in the order in which they stand; this one is 0\n"
          "`load`: layer 0 is not declared; add a `layer` op with `index = 0`\n"
          "`load`: layer 0 is not declared; add a `layer` op with `index = 0`\n"
          "`topk`: layer 0 is not declared; add a `layer` op with `index = 0`"},

@@ -134,7 +134,7 @@ END_TEST
 START_TEST(blocks_that_do_not_fit_are_refused) {
     const char *text = "dtir 1 stream\nmodel = \"m\"\nseq = 9\nmachine \"toy\" {\nbuffers.q = 64\n}\n"
                        "passes = [schedule-tiles]\n"
-                       "%%c = buffer {space = dram, bytes = 36} : buffer\n"
+                       "%%c = buffer {space = dram, bytes = 144} : buffer\n"
                        "layer %%c, %%c, %%c, %%c, %%c, %%c, %%c, %%c {index = 0, slots = 9, high = 2, query_heads = 1, "
                        "kv_heads = 1, head_dim = 4, mask = none, importance_rule = mean, order = original, "
                        "static_bits = no, segments = [7*4, 2*8]}\n"

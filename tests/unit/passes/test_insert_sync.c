@@ -162,7 +162,7 @@ END_TEST
  * wrote since, so it needs no token of its own. */
 START_TEST(tokens_follow_overlaps) {
     const char *text = "dtir 1 stream\nmodel = \"m\"\nseq = 9\npasses = [allocate-buffers]\n"
-                       "%c = buffer {space = dram, bytes = 36, address = 0} : buffer\n"
+                       "%c = buffer {space = dram, bytes = 144, address = 0} : buffer\n"
                        "layer %c, %c, %c, %c, %c, %c, %c, %c {index = 0, slots = 9, high = 2, query_heads = 1, "
                        "kv_heads = 1, head_dim = 4, mask = none, importance_rule = mean, order = original, "
                        "static_bits = no, segments = [7*4, 2*8]}\n"

@@ -9,7 +9,7 @@ static pass_case run(const char *instrs) {
         "dtir 1 stream\nmodel = \"m\"\nseq = 9\nmachine \"toy\" {\ntop.drain = ideal\nvssa.rows = 3\nvssa.cols = 3\n"
         "dram.gb_per_s = 16\ndram.latency_cycles = 10\nsoftmax.lanes = 4\nsoftmax.latency_cycles = 7\n}\n"
         "passes = [insert-sync]\n"
-        "%%c = buffer {space = dram, bytes = 36, address = 0} : buffer\n"
+        "%%c = buffer {space = dram, bytes = 144, address = 0} : buffer\n"
         "layer %%c, %%c, %%c, %%c, %%c, %%c, %%c, %%c {index = 0, slots = 9, high = 2, query_heads = 1, kv_heads = 1, "
         "head_dim = 4, mask = none, importance_rule = mean, order = low-first, static_bits = yes, "
         "segments = [7*4, 2*8], q_bits = [7*4, 2*8], k_bits = [7*4, 2*8], v_bits = [7*4, 2*8], p_bits = [7*4, 2*8]}\n"
