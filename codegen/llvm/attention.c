@@ -48,7 +48,8 @@ static void quantise_columns(emitter *e, void *context, val column, unsigned cou
     const query *q = context;
     val x = load_columns(e, at_index(e, q->row, column, 4), count), code;
     quantised(e, 1, &x, &q->scale, &q->reciprocal, &q->rounded, &code);
-    store(e, LLVMBuildTrunc(e->builder, add(e, code, splat_i(e, 128)), e->vb, ""), at(e, q->codes, column));
+    val biased = LLVMBuildTrunc(e->builder, add(e, code, splat_i(e, 128)), e->vb, "");
+    store(e, biased, at(e, q->codes, column));
 }
 
 val attention_queries(emitter *e, const attention_shape *a) {
@@ -72,8 +73,8 @@ val attention_queries(emitter *e, const attention_shape *a) {
     q.scale = spread(e, scale);
     q.reciprocal = spread(e, over(e, f32_of(e, 1.0f), scale));
     each_columns(e, a->head_dim, quantise_columns, &q);
-    store(e, times(e, scale, f32_of(e, dtq_score_scale(a->head_dim))),
-          at_index(e, STRIP_AT(e, strip, scales), rows.index, 4));
+    val score_scale = times(e, scale, f32_of(e, dtq_score_scale(a->head_dim)));
+    store(e, score_scale, at_index(e, STRIP_AT(e, strip, scales), rows.index, 4));
     loop_end(e, &rows);
     function_end(e);
     return f;
@@ -87,7 +88,11 @@ typedef struct {
     val low_keys, keys, key_ids;
 } task;
 
-#define SET(e, strip, member, x) store((e), (x), STRIP_AT((e), (strip), member))
+static void set_at(emitter *e, val strip, uint64_t offset, val x) {
+    store(e, x, at(e, strip, i64_of(e, offset)));
+}
+
+#define SET(e, strip, member, x) set_at((e), (strip), offsetof(strip_memory, member), (x))
 
 static val buffer(emitter *e, val frame, uint64_t number) {
     return element(e, e->ptr, field(e, e->ptr, frame, offsetof(dtq_host_frame, buffers)), i64_of(e, number));
@@ -131,7 +136,8 @@ static val cut_span(emitter *e, const task *t, val from, val to, val newest) {
     loop l = loop_begin(e, from, to, LANES);
     val ids = load(e, e->vi, at_index(e, t->key_ids, l.index, 4));
     val seen = any_lane(e, LLVMBuildICmp(e->builder, LLVMIntULE, ids, newest_everywhere, ""));
-    var_set(e, end, choose(e, seen, add(e, l.index, i64_of(e, LANES)), var_get(e, end)));
+    val behind = add(e, l.index, i64_of(e, LANES));
+    var_set(e, end, choose(e, seen, behind, var_get(e, end)));
     loop_end(e, &l);
     val blocks = round_up(e, sub(e, var_get(e, end), from), BLOCK_KEYS);
     return smaller(e, add(e, from, blocks), to);

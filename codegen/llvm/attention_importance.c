@@ -14,8 +14,10 @@ static void load_group(emitter *e, const share *s, val group, val key, type of, 
     val row = mul(e, group, i64_of(e, GROUP_ROWS)), from = at(e, s->probabilities, add(e, mul(e, row, s->keys), key));
     for (unsigned r = 0; r < GROUP_ROWS; r++)
         codes[r] = load(e, of, at(e, from, mul(e, s->keys, i64_of(e, r))));
-    for (unsigned d = 0; d < DIGITS; d++)
-        digits[d] = spread(e, load(e, e->i32, at(e, STRIP_AT(e, s->strip, digits), add(e, row, i64_of(e, 16ull * d)))));
+    for (unsigned d = 0; d < DIGITS; d++) {
+        val table = STRIP_AT(e, s->strip, digits), place = add(e, row, i64_of(e, 16ull * d));
+        digits[d] = spread(e, load(e, e->i32, at(e, table, place)));
+    }
 }
 
 /* Byte r of lane l: byte `byte` of lane l of row r. */
@@ -41,8 +43,11 @@ static val interleaved(emitter *e, const val *codes) {
 
 /* Sums of digits to sums, added to those of 16 keys. */
 static void add_sums(emitter *e, const share *s, val key, const var *acc) {
-    val low = add(e, var_get(e, acc[0]), shifted_left(e, var_get(e, acc[1]), 8));
-    val high = add(e, var_get(e, acc[2]), shifted_left(e, var_get(e, acc[3]), 8));
+    val digits[4];
+    for (int i = 0; i < 4; i++)
+        digits[i] = var_get(e, acc[i]);
+    val low = add(e, digits[0], shifted_left(e, digits[1], 8));
+    val high = add(e, digits[2], shifted_left(e, digits[3], 8));
     val sixteen[LANES];
     for (int i = 0; i < LANES; i++)
         sixteen[i] = i64_of(e, 16);

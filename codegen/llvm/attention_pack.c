@@ -23,7 +23,8 @@ typedef struct {
 
 static void copy_columns(emitter *e, void *context, val column, unsigned count) {
     const row_copy *r = context;
-    store_columns(e, load_columns(e, at_index(e, r->from, column, 4), count), at_index(e, r->to, column, 4), count);
+    val x = load_columns(e, at_index(e, r->from, column, 4), count);
+    store_columns(e, x, at_index(e, r->to, column, 4), count);
 }
 
 /* The head's channels of all slots to their places in the cache. */
@@ -169,7 +170,8 @@ static void scales_of_rows(emitter *e, const packing *p) {
     store(e, splat_f(e, 1.0f), scales);
     loop rows = loop_begin(e, i64_of(e, 0), run.count, 1);
     val slot = add(e, run.first, rows.index);
-    store(e, row_scale(e, p, DTQ_HOST_V, slot, row_of(e, p, slot)), at_index(e, scales, rows.index, 4));
+    val scale = row_scale(e, p, DTQ_HOST_V, slot, row_of(e, p, slot));
+    store(e, scale, at_index(e, scales, rows.index, 4));
     loop_end(e, &rows);
     loop_end(e, &vectors);
 }
@@ -196,7 +198,8 @@ static void scale_channels(emitter *e, const packing *p, unsigned class, val fro
     for (unsigned v = 0; v < count; v++) {
         uint64_t column = (uint64_t)(first + v) * LANES, left = p->a->head_dim - column;
         val x = load_columns(e, at(e, row, i64_of(e, 4 * column)), left < LANES ? (unsigned)left : LANES);
-        var_set(e, largest[v], larger_unsigned(e, var_get(e, largest[v]), magnitude_bits(e, x)));
+        val so_far = var_get(e, largest[v]);
+        var_set(e, largest[v], larger_unsigned(e, so_far, magnitude_bits(e, x)));
     }
     loop_end(e, &rows);
     for (unsigned v = 0; v < count; v++) {
@@ -284,7 +287,8 @@ static void pack_class(emitter *e, const packing *p, const value_class *c) {
     loop blocks = loop_begin(e, c->from, whole, BLOCK_KEYS);
     val first_group = LLVMBuildLShr(e->builder, blocks.index, two, "");
     loop lanes = loop_begin(e, i64_of(e, 0), i64_of(e, LANES), 1);
-    pack_group(e, p, c, add(e, blocks.index, lanes.index), LANES, add(e, first_group, lanes.index));
+    val key = add(e, blocks.index, lanes.index), group = add(e, first_group, lanes.index);
+    pack_group(e, p, c, key, LANES, group);
     loop_end(e, &lanes);
     loop_end(e, &blocks);
     loop tail = loop_begin(e, whole, c->to, GROUP);

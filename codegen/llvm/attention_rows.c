@@ -33,8 +33,10 @@ void store_columns(emitter *e, val x, val to, unsigned count) {
         store(e, x, to);
         return;
     }
-    for (unsigned i = 0; i < count; i++)
-        store(e, LLVMBuildExtractElement(e->builder, x, i32_of(e, i), ""), at(e, to, i64_of(e, 4ull * i)));
+    for (unsigned i = 0; i < count; i++) {
+        val lane = LLVMBuildExtractElement(e->builder, x, i32_of(e, i), "");
+        store(e, lane, at(e, to, i64_of(e, 4ull * i)));
+    }
 }
 
 /* ---- magnitudes -------------------------------------------------------------------------------------------------- */

@@ -56,7 +56,8 @@ static void score(emitter *e, const tile *t, val key, unsigned vectors) {
         val scale = load(e, e->vf, at_index(e, t->key_scales, here, 4));
         val ids = t->a->causal ? load(e, e->vi, at_index(e, t->key_ids, here, 4)) : NULL;
         for (unsigned r = 0; r < t->rows; r++) {
-            val x = times(e, to_float(e, var_get(e, acc[r][v])), times(e, t->scales[r], scale));
+            val product = to_float(e, var_get(e, acc[r][v]));
+            val x = times(e, product, times(e, t->scales[r], scale));
             if (ids)
                 x = choose(e, less(e, t->ids[r], ids), splat_f(e, -__builtin_inff()), x);
             store(e, x, at_index(e, t->scores[r], here, 4));
@@ -105,9 +106,10 @@ val attention_scores(emitter *e, const attention_shape *a) {
             t.largest[r] = var_new(e, e->vf, splat_f(e, -__builtin_inff()));
         }
         score_rows(e, &t, strip, most.vectors);
-        for (unsigned r = 0; r < most.rows; r++)
-            store(e, var_get(e, t.largest[r]),
-                  at(e, STRIP_AT(e, strip, largest), i64_of(e, 4ull * LANES * (begin + r))));
+        for (unsigned r = 0; r < most.rows; r++) {
+            val largest = var_get(e, t.largest[r]);
+            store(e, largest, at(e, STRIP_AT(e, strip, largest), i64_of(e, 4ull * LANES * (begin + r))));
+        }
     }
     function_end(e);
     return f;

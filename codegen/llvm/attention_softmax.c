@@ -37,8 +37,10 @@ static void powers(emitter *e, unsigned count, const val *t, val *p) {
      * and there are many more of these than products. */
     for (unsigned v = 0; v < count; v++)
         i[v] = times(e, i[v], splat_f(e, 0x1p23f));
-    for (unsigned v = 0; v < count; v++)
-        p[v] = bits_to_float(e, add(e, bits_to_int(e, p[v]), to_int(e, i[v])));
+    for (unsigned v = 0; v < count; v++) {
+        val bits = bits_to_int(e, p[v]);
+        p[v] = bits_to_float(e, add(e, bits, to_int(e, i[v])));
+    }
 }
 
 /* A vector of keys of one row. */
@@ -56,8 +58,10 @@ static void probabilities(emitter *e, bool causal, unsigned count, const key_vec
         t[v] = minus(e, load(e, e->vf, x[v].scores), x[v].largest);
     /* Below -9 a power is 0 by definition. At -10 it is so small that its code is 0 as well, at any level. Of numbers
      * that are not positive, the larger one has the smaller bits. */
-    for (unsigned v = 0; v < count; v++)
-        near[v] = bits_to_float(e, smaller(e, bits_to_int(e, t[v]), bits_to_int(e, splat_f(e, -10.0f))));
+    for (unsigned v = 0; v < count; v++) {
+        val bits = bits_to_int(e, t[v]);
+        near[v] = bits_to_float(e, smaller(e, bits, bits_to_int(e, splat_f(e, -10.0f))));
+    }
     powers(e, count, near, p);
     for (unsigned v = 0; causal && v < count; v++) {
         val seen = choose(e, fgreater(e, t[v], splat_f(e, -9.0f)), p[v], splat_f(e, 0.0f));
@@ -105,7 +109,8 @@ static row row_at(emitter *e, const row_group *g, val first, val number) {
     row r = {.causal = g->causal, .probabilities = at(e, g->probabilities, place), .weights = at(e, g->weights, place)};
     r.lanes.scores = at_index(e, g->scores, place, 4);
     r.lanes.largest = load(e, e->vf, at(e, STRIP_AT(e, g->strip, largest), by_lane));
-    r.lanes.levels = spread(e, element(e, e->f32, STRIP_AT(e, g->strip, levels), add(e, first, number)));
+    val levels = STRIP_AT(e, g->strip, levels);
+    r.lanes.levels = spread(e, element(e, e->f32, levels, add(e, first, number)));
     r.lanes.value_scales = g->value_scales;
     r.sum = var_new(e, e->vi, NULL);
     r.lanes.heaviest = var_new(e, e->vf, NULL);
@@ -121,9 +126,12 @@ static void load_gathered(emitter *e, const row_group *g, const row *r, val numb
 
 static void store_gathered(emitter *e, const row_group *g, const row *r, val number) {
     val by_lane = mul(e, number, i64_of(e, 4ull * LANES));
-    store(e, var_get(e, r->sum), at(e, g->gathered, by_lane));
-    if (g->causal)
-        store(e, var_get(e, r->lanes.heaviest), at(e, STRIP_AT(e, g->strip, heaviest), by_lane));
+    val sum = var_get(e, r->sum);
+    store(e, sum, at(e, g->gathered, by_lane));
+    if (g->causal) {
+        val heaviest = var_get(e, r->lanes.heaviest);
+        store(e, heaviest, at(e, STRIP_AT(e, g->strip, heaviest), by_lane));
+    }
 }
 
 static key_vector lanes_at(emitter *e, const row *r, val key) {
@@ -185,7 +193,8 @@ static void probabilities_of_tail(emitter *e, void *context, val key) {
     for (unsigned r = 0; r < s->count; r++) {
         const row *here = &s->rows[r];
         val codes = sub(e, rounded[r], splat_i(e, ROUNDER_BITS));
-        store(e, LLVMBuildTrunc(e->builder, codes, e->vb, ""), at(e, here->probabilities, key));
+        val bytes = LLVMBuildTrunc(e->builder, codes, e->vb, "");
+        store(e, bytes, at(e, here->probabilities, key));
         var_set(e, here->sum, add(e, var_get(e, here->sum), codes));
     }
 }
@@ -217,14 +226,16 @@ static void weights_of_block(emitter *e, void *context, val key) {
     const row *r = context;
     val rounded[BLOCK_VECTORS];
     weights_of(e, r, key, BLOCK_VECTORS, rounded);
-    store(e, grouped(e, rounded), at(e, r->weights, key));
+    val bytes = grouped(e, rounded);
+    store(e, bytes, at(e, r->weights, key));
 }
 
 static void weights_of_tail(emitter *e, void *context, val key) {
     const row *r = context;
     val rounded;
     weights_of(e, r, key, 1, &rounded);
-    store(e, LLVMBuildTrunc(e->builder, rounded, e->vb, ""), at(e, r->weights, key));
+    val bytes = LLVMBuildTrunc(e->builder, rounded, e->vb, "");
+    store(e, bytes, at(e, r->weights, key));
 }
 
 /* ---- the group -------------------------------------------------------------------------------------------------- */

@@ -12,7 +12,8 @@ static val sums_across(emitter *e, val rows[LANES]) {
         }
         for (unsigned v = 0; v < half; v++) {
             val a = rows[v], b = rows[v + half];
-            rows[v] = add(e, shuffle(e, a, b, low, LANES), shuffle(e, a, b, high, LANES));
+            val lower = shuffle(e, a, b, low, LANES), upper = shuffle(e, a, b, high, LANES);
+            rows[v] = add(e, lower, upper);
         }
     }
     return rows[0];
@@ -42,7 +43,8 @@ val attention_sums(emitter *e) {
      * count. */
     val z = sums_across(e, by_row);
     val count = spread(e, LLVMBuildTrunc(e->builder, STRIP(e, e->i64, strip, rows), e->i32, ""));
-    val counts = bits_and(e, less(e, lane_numbers(e), count), less(e, splat_i(e, 0), z));
+    val is_row = less(e, lane_numbers(e), count), sees = less(e, splat_i(e, 0), z);
+    val counts = bits_and(e, is_row, sees);
     z = choose(e, counts, z, splat_i(e, 1u << 24));
     val z_float = to_float(e, z);
     store(e, z_float, STRIP_AT(e, strip, sums));

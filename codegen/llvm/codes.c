@@ -22,7 +22,8 @@ val quantisation_scale(emitter *e, val bits, val limit) {
     val m = bits_to_float(e, bits);
     bool scalar = LLVMTypeOf(m) == e->f32;
     val small = scalar ? f32_of(e, 0x1p-50f) : splat_f(e, 0x1p-50f);
-    return choose(e, fless(e, m, small), scalar ? f32_of(e, 1.0f) : splat_f(e, 1.0f), over(e, m, limit));
+    val is_small = fless(e, m, small), scale = over(e, m, limit);
+    return choose(e, is_small, scalar ? f32_of(e, 1.0f) : splat_f(e, 1.0f), scale);
 }
 
 /* By multiplying with the reciprocal wherever that cannot round to another integer than the division does: quotients

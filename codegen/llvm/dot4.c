@@ -52,7 +52,8 @@ static val by_pairs(emitter *e, val acc, val a, val b) {
     val a_even = shifted(e, LLVMLShr, shifted(e, LLVMShl, a, 8), 8);
     val b_even = shifted(e, LLVMAShr, shifted(e, LLVMShl, b, 8), 8);
     acc = add(e, acc, products_of_pairs(e, a_even, b_even));
-    return add(e, acc, products_of_pairs(e, shifted(e, LLVMLShr, a, 8), shifted(e, LLVMAShr, b, 8)));
+    val a_odd = shifted(e, LLVMLShr, a, 8), b_odd = shifted(e, LLVMAShr, b, 8);
+    return add(e, acc, products_of_pairs(e, a_odd, b_odd));
 }
 
 static val function_of_level(emitter *e) {

@@ -33,9 +33,11 @@ static val mean_of(emitter *e, const host_program *p, val rows, val column, val 
     var acc = var_new(e, e->vf, splat_f(e, 0.0f));
     loop l = loop_begin(e, i64_of(e, 0), slots, 1);
     val row = at_index(e, rows, index_at(e, ascending, l.index), 4 * row_stride(p->result.width));
-    var_set(e, acc, plus(e, var_get(e, acc), load(e, e->vf, at_index(e, row, column, 4))));
+    val so_far = var_get(e, acc);
+    var_set(e, acc, plus(e, so_far, load(e, e->vf, at_index(e, row, column, 4))));
     loop_end(e, &l);
-    return over(e, var_get(e, acc), spread(e, LLVMBuildUIToFP(e->builder, slots, e->f32, "")));
+    val sum = var_get(e, acc);
+    return over(e, sum, spread(e, LLVMBuildUIToFP(e->builder, slots, e->f32, "")));
 }
 
 static void pool(emitter *e, const host_program *p, val row) {
@@ -43,7 +45,8 @@ static void pool(emitter *e, const host_program *p, val row) {
     uint64_t stride = row_stride(p->result.width);
     if (p->result.pooling == POOL_MEAN) {
         loop l = loop_begin(e, i64_of(e, 0), i64_of(e, stride), LANES);
-        store(e, mean_of(e, p, rows, l.index, slots), at_index(e, row, l.index, 4));
+        val mean = mean_of(e, p, rows, l.index, slots);
+        store(e, mean, at_index(e, row, l.index, 4));
         loop_end(e, &l);
         return;
     }
@@ -56,7 +59,8 @@ static void normalise(emitter *e, val row, uint64_t stride) {
     var acc = var_new(e, e->vf, splat_f(e, 0.0f));
     loop l = loop_begin(e, i64_of(e, 0), i64_of(e, stride), LANES);
     val x = load(e, e->vf, at_index(e, row, l.index, 4));
-    var_set(e, acc, plus(e, var_get(e, acc), times(e, x, x)));
+    val so_far = var_get(e, acc);
+    var_set(e, acc, plus(e, so_far, times(e, x, x)));
     loop_end(e, &l);
     val length = square_root(e, sum_tree(e, var_get(e, acc))), least = f32_of(e, 1e-12f);
     val divisor = spread(e, choose(e, fgreater(e, length, least), length, least));
@@ -79,7 +83,8 @@ static void scatter(emitter *e, const host_program *p, val output) {
     val from = at_index(e, rows, l.index, 4 * row_stride(p->result.width)), id = index_at(e, ids, l.index);
     loop h = loop_begin(e, i64_of(e, 0), i64_of(e, pieces), 1);
     val place = add(e, mul(e, h.index, seq), id);
-    copy(e, at_index(e, output, place, 4 * floats), at_index(e, from, h.index, 4 * floats), floats);
+    val to = at_index(e, output, place, 4 * floats);
+    copy(e, to, at_index(e, from, h.index, 4 * floats), floats);
     loop_end(e, &h);
     loop_end(e, &l);
 }

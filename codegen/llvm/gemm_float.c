@@ -23,7 +23,8 @@ static val halve(emitter *e, val a, val b, unsigned size) {
             low[n] = group + i;
             high[n++] = group + size / 2 + i;
         }
-    return plus(e, shuffle(e, a, b, low, LANES), shuffle(e, a, b, high, LANES));
+    val lower = shuffle(e, a, b, low, LANES), upper = shuffle(e, a, b, high, LANES);
+    return plus(e, lower, upper);
 }
 
 /* Sums of `count` (1, 2, 4, 8 or 16) vectors' lanes, in the first lanes of one vector. */
@@ -46,8 +47,10 @@ static void products(emitter *e, const gemm *g, val row, unsigned rows, var acc[
         w[c] = load(e, e->vf, at(e, weights, i64_of(e, c * stride)));
     for (unsigned r = 0; r < rows; r++) {
         val x = load(e, e->vf, at(e, here, i64_of(e, r * stride)));
-        for (unsigned c = 0; c < g->columns; c++)
-            var_set(e, acc[r][c], plus(e, var_get(e, acc[r][c]), times(e, x, w[c])));
+        for (unsigned c = 0; c < g->columns; c++) {
+            val so_far = var_get(e, acc[r][c]);
+            var_set(e, acc[r][c], plus(e, so_far, times(e, x, w[c])));
+        }
     }
     loop_end(e, &l);
 }
@@ -77,8 +80,8 @@ static void tile(emitter *e, void *context, val row, unsigned rows) {
     val sums = sums_of(e, all, rows * g->columns);
     for (unsigned r = 0; r < rows; r++)
         for (unsigned c = 0; c < g->columns; c++) {
-            val lane = i32_of(e, r * g->columns + c);
-            finish(e, g, LLVMBuildExtractElement(e->builder, sums, lane, ""), add(e, row, i64_of(e, r)), c);
+            val sum = LLVMBuildExtractElement(e->builder, sums, i32_of(e, r * g->columns + c), "");
+            finish(e, g, sum, add(e, row, i64_of(e, r)), c);
         }
 }
 

@@ -76,7 +76,8 @@ static void tile(emitter *e, void *context, val row, unsigned rows) {
 
 /* Tiles of `vectors` vectors of outputs, from vector `first` of the panel at `output` on. */
 static void column_of_tiles(emitter *e, const gemm *g, val output, unsigned width, val first, unsigned vectors) {
-    val weights = at(e, at_index(e, arg(e, WEIGHT), output, (g->inputs + 3) / 4 * 4), mul(e, first, i64_of(e, 64)));
+    val panel_weights = at_index(e, arg(e, WEIGHT), output, (g->inputs + 3) / 4 * 4);
+    val weights = at(e, panel_weights, mul(e, first, i64_of(e, 64)));
     panel p = {g, add(e, output, mul(e, first, i64_of(e, LANES))), weights, vectors, 64ull * width};
     tile_rows(e, arg(e, ROWS), tile_int8(e).rows, tile, &p);
 }

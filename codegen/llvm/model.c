@@ -48,7 +48,8 @@ static void run_region(emitter *e, const host_program *p, uint32_t r) {
     const host_region *region = &p->regions[r];
     if (!region->step_count && !region->input_count)
         return;
-    parallel(e, slots_of(e, region->layer), REGION_GRAIN, DTQ_HOST_BLOCK_ROWS, emit_region(e, p, r), region->layer);
+    val rows = slots_of(e, region->layer);
+    parallel(e, rows, REGION_GRAIN, DTQ_HOST_BLOCK_ROWS, emit_region(e, p, r), region->layer);
     check(e);
 }
 
@@ -58,7 +59,8 @@ static void run_attention(emitter *e, const host_program *p, uint32_t layer) {
     check(e);
     val strips = LLVMBuildUDiv(e->builder, add(e, slots_of(e, layer), i64_of(e, ATTENTION_STRIP_ROWS - 1)),
                                i64_of(e, ATTENTION_STRIP_ROWS), "");
-    parallel(e, mul(e, strips, i64_of(e, a.heads)), 1, UINT64_MAX, emit_attention_strips(e, &a), layer);
+    val items = mul(e, strips, i64_of(e, a.heads));
+    parallel(e, items, 1, UINT64_MAX, emit_attention_strips(e, &a), layer);
     check(e);
     type params[] = {e->ptr, e->i64};
     val select = external(e, "dtq_host_select", e->none, params, 2), args[] = {arg(e, FRAME), i64_of(e, layer)};

@@ -47,21 +47,23 @@ static LLVMValueRef argument(LLVMValueRef call, unsigned a) {
 
 typedef const char *(*intrinsic_printer)(c_printer *p, LLVMValueRef call);
 
+static const char *three_arguments(c_printer *p, const char *function, LLVMValueRef call) {
+    const char *a = c_value(p, argument(call, 0)), *b = c_value(p, argument(call, 1));
+    return c_text(p, "%s(%s, %s, %s)", function, a, b, c_value(p, argument(call, 2)));
+}
+
 static const char *move_bytes(c_printer *p, LLVMValueRef call) {
     bool may_overlap = strcmp(intrinsic_of(call), "llvm.memmove") == 0;
-    return c_text(p, "%s(%s, %s, %s)", may_overlap ? "memmove" : "memcpy", c_value(p, argument(call, 0)),
-                  c_value(p, argument(call, 1)), c_value(p, argument(call, 2)));
+    return three_arguments(p, may_overlap ? "memmove" : "memcpy", call);
 }
 
 static const char *set_bytes(c_printer *p, LLVMValueRef call) {
-    return c_text(p, "memset(%s, %s, %s)", c_value(p, argument(call, 0)), c_value(p, argument(call, 1)),
-                  c_value(p, argument(call, 2)));
+    return three_arguments(p, "memset", call);
 }
 
 static const char *prefetch(c_printer *p, LLVMValueRef call) {
     p->pieces[C_PIECE_PREFETCH] = true;
-    return c_text(p, "DTQ_PREFETCH(%s, %s, %s)", c_value(p, argument(call, 0)), c_value(p, argument(call, 1)),
-                  c_value(p, argument(call, 2)));
+    return three_arguments(p, "DTQ_PREFETCH", call);
 }
 
 /* Sums of floats go from the first lane to the last. */
@@ -72,7 +74,8 @@ static const char *ordered_sum(c_printer *p, LLVMValueRef call) {
     if (!*seen)
         fprintf(p->lanes, "DTQ_ORDERED_SUM(%s, %u, %s, %s)\n", name, s.lanes, c_lane_type(p, s), v);
     *seen = p;
-    return c_text(p, "%s(%s, %s)", name, c_value(p, argument(call, 0)), c_value(p, argument(call, 1)));
+    const char *start = c_value(p, argument(call, 0));
+    return c_text(p, "%s(%s, %s)", name, start, c_value(p, argument(call, 1)));
 }
 
 static const char *reduction(c_printer *p, LLVMValueRef call) {
@@ -100,15 +103,16 @@ static const char *reduction(c_printer *p, LLVMValueRef call) {
 
 static const char *masked_load(c_printer *p, LLVMValueRef call) {
     c_shape s = c_shape_of(p, LLVMTypeOf(call));
-    LLVMValueRef other = argument(call, 3);
-    return c_text(p, "%s(%s, %s, %s)", c_masked(p, s, false), c_value(p, argument(call, 0)),
-                  c_mask_value(p, argument(call, 2), s.bits), c_value(p, other));
+    const char *function = c_masked(p, s, false), *from = c_value(p, argument(call, 0));
+    const char *mask = c_mask_value(p, argument(call, 2), s.bits);
+    return c_text(p, "%s(%s, %s, %s)", function, from, mask, c_value(p, argument(call, 3)));
 }
 
 static const char *masked_store(c_printer *p, LLVMValueRef call) {
     c_shape s = c_shape_of(p, LLVMTypeOf(argument(call, 0)));
-    return c_text(p, "%s(%s, %s, %s)", c_masked(p, s, true), c_value(p, argument(call, 1)),
-                  c_mask_value(p, argument(call, 3), s.bits), c_value(p, argument(call, 0)));
+    const char *function = c_masked(p, s, true), *to = c_value(p, argument(call, 1));
+    const char *mask = c_mask_value(p, argument(call, 3), s.bits);
+    return c_text(p, "%s(%s, %s, %s)", function, to, mask, c_value(p, argument(call, 0)));
 }
 
 /* What LLVM may also round twice is rounded twice. */
@@ -185,10 +189,12 @@ static const char *function_call(c_printer *p, LLVMValueRef call) {
     }
     if (LLVMIsAInlineAsm(f))
         c_cannot(p, "assembly");
-    if (LLVMIsAFunction(f) && LLVMGlobalGetValueType(f) == type)
+    if (LLVMIsAFunction(f) && LLVMGlobalGetValueType(f) == type) {
         text = c_text(p, "%s(", c_global_name(p, f));
-    else
-        text = c_text(p, "((%s)%s)(", pointer_type(p, type), c_value(p, f));
+    } else {
+        const char *pointer = pointer_type(p, type);
+        text = c_text(p, "((%s)%s)(", pointer, c_value(p, f));
+    }
     for (unsigned a = 0; a < count; a++) {
         LLVMValueRef v = argument(call, a);
         const char *x = c_is_mask(LLVMTypeOf(v)) ? c_mask_value(p, v, C_MASK_BITS) : c_value(p, v);

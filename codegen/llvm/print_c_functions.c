@@ -140,12 +140,14 @@ static void set_phis(c_printer *p, LLVMBasicBlockRef from, LLVMBasicBlockRef to,
             LLVMValueRef v = incoming(p, i, from);
             if (!l || v == i)
                 continue;
-            if (step == 0)
-                fprintf(p->body, "%s%s next_%s = %s;\n", indent, c_type_of(p, i), l->name, phi_value(p, i, v));
-            else if (copies)
+            if (step == 0) {
+                const char *type = c_type_of(p, i);
+                fprintf(p->body, "%s%s next_%s = %s;\n", indent, type, l->name, phi_value(p, i, v));
+            } else if (copies) {
                 fprintf(p->body, "%s%s = next_%s;\n", indent, l->name, l->name);
-            else
+            } else {
                 fprintf(p->body, "%s%s = %s;\n", indent, l->name, phi_value(p, i, v));
+            }
         }
 }
 

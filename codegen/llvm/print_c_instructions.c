@@ -161,8 +161,10 @@ static void print_bit_cast(c_printer *p, LLVMValueRef i) {
         const c_local *l = c_map_get(p->locals, i);
         bool local = c_map_get(p->locals, v) != NULL;
         const char *x = local ? c_value(p, v) : c_text(p, "source_%s", l->name);
-        if (!local)
-            fprintf(p->body, "    %s source_%s = %s;\n", c_type_of(p, v), l->name, c_value(p, v));
+        if (!local) {
+            const char *type = c_type_of(p, v);
+            fprintf(p->body, "    %s source_%s = %s;\n", type, l->name, c_value(p, v));
+        }
         fprintf(p->body, "    %s %s;\n", c_type_of(p, i), l->name);
         fprintf(p->body, "    memcpy(&%s, &%s, %llu);\n", l->name, x, LLVMSizeOfTypeInBits(p->layout, to) / 8);
     } else {
@@ -196,20 +198,22 @@ static void print_select(c_printer *p, LLVMValueRef i) {
     }
     LLVMTypeRef t = LLVMTypeOf(i);
     c_shape s = c_is_mask(t) ? mask_shape_of(p, i) : c_shape_of(p, t);
-    define(p, i, c_text(p, "%s_select(%s, %s, %s)", c_vector_type(p, s), c_mask_value(p, condition, s.bits), a, b));
+    const char *type = c_vector_type(p, s);
+    define(p, i, c_text(p, "%s_select(%s, %s, %s)", type, c_mask_value(p, condition, s.bits), a, b));
 }
 
 static void print_extract(c_printer *p, LLVMValueRef i) {
     LLVMValueRef v = operand(i, 0);
-    define(p, i, c_text(p, "%s_extract(%s, %s)", c_type_of(p, v), as_type_of(p, v, v), c_value(p, operand(i, 1))));
+    const char *type = c_type_of(p, v), *x = as_type_of(p, v, v);
+    define(p, i, c_text(p, "%s_extract(%s, %s)", type, x, c_value(p, operand(i, 1))));
 }
 
 static void print_insert(c_printer *p, LLVMValueRef i) {
     const char *lane = c_value(p, operand(i, 1)), *type = c_type_of(p, i);
     if (c_is_mask(LLVMTypeOf(i)))
         lane = c_text(p, "(uint%u_t)0 - %s", c_mask_bits(p, i), lane);
-    define(p, i,
-           c_text(p, "%s_insert(%s, %s, %s)", type, as_type_of(p, operand(i, 0), i), c_value(p, operand(i, 2)), lane));
+    const char *x = as_type_of(p, operand(i, 0), i);
+    define(p, i, c_text(p, "%s_insert(%s, %s, %s)", type, x, c_value(p, operand(i, 2)), lane));
 }
 
 static void print_shuffle(c_printer *p, LLVMValueRef i) {
@@ -288,8 +292,8 @@ static void print_store(c_printer *p, LLVMValueRef i) {
     } else if (c_is_vector(t)) {
         c_shape s = c_shape_of(p, t);
         const char *part = partial(p, s);
-        fprintf(p->body, "    %s_store%s(%s, %s%s);\n", c_vector_type(p, s), *part ? "_part" : "", to, c_value(p, v),
-                part);
+        const char *type = c_vector_type(p, s);
+        fprintf(p->body, "    %s_store%s(%s, %s%s);\n", type, *part ? "_part" : "", to, c_value(p, v), part);
     } else {
         (void)c_scalar_type(p, t);
         fprintf(p->body, "    ir_store_%s(%s, %s);\n", access_name(p, t), to, c_value(p, v));

@@ -168,8 +168,10 @@ static const char *vector_constant(c_printer *p, LLVMValueRef v) {
     LLVMTypeRef t = LLVMTypeOf(v);
     c_shape s = c_shape_of(p, t);
     LLVMValueRef splat = splat_of(v, s.lanes);
-    if (splat)
-        return c_text(p, "%s_splat(%s)", c_vector_type(p, s), c_constant(p, splat));
+    if (splat) {
+        const char *type = c_vector_type(p, s);
+        return c_text(p, "%s_splat(%s)", type, c_constant(p, splat));
+    }
     bool finite = true;
     for (unsigned i = 0; i < s.lanes; i++) {
         LLVMValueRef lane = lane_of(v, i);

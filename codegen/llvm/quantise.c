@@ -47,8 +47,8 @@ static void row_codes(emitter *e, val src, val codes, uint64_t stride, val scale
         x[v] = vector_at(e, src, l.index, v);
     quantised(e, step, x, scales, reciprocals, rounded, code);
     for (unsigned v = 0; v < step; v++) {
-        val biased = add(e, code[v], splat_i(e, 128));
-        store(e, LLVMBuildTrunc(e->builder, biased, e->vb, ""), at(e, codes, add(e, l.index, i64_of(e, v * LANES))));
+        val biased = LLVMBuildTrunc(e->builder, add(e, code[v], splat_i(e, 128)), e->vb, "");
+        store(e, biased, at(e, codes, add(e, l.index, i64_of(e, v * LANES))));
     }
     loop_end(e, &l);
 }

@@ -48,8 +48,10 @@ static void turn_halves(emitter *e, val src, val angles, val dst, uint64_t head_
     val behind = i64_of(e, 4 * half);
     val a = load(e, of, near), b = load(e, of, at(e, near, behind));
     val c = load(e, of, row), s = load(e, of, at(e, row, behind));
-    store(e, minus(e, times(e, a, c), times(e, b, s)), to);
-    store(e, plus(e, times(e, b, c), times(e, a, s)), at(e, to, behind));
+    val ac = times(e, a, c), bs = times(e, b, s);
+    store(e, minus(e, ac, bs), to);
+    val bc = times(e, b, c), as = times(e, a, s), sum = plus(e, bc, as);
+    store(e, sum, at(e, to, behind));
     loop_end(e, &l);
 }
 
@@ -68,7 +70,8 @@ static void turn_neighbours(emitter *e, val src, val angles, val dst, uint64_t h
     val c = permute(e, cosines, NULL, lanes, twice), s = permute(e, sines, NULL, lanes, twice);
     val x = load(e, of, at_index(e, src, l.index, 4)), other = permute(e, x, NULL, lanes, partner);
     val straight = times(e, x, c), across = times(e, other, s);
-    val y = permute(e, minus(e, straight, across), plus(e, straight, across), lanes, in_turn);
+    val first = minus(e, straight, across), second = plus(e, straight, across);
+    val y = permute(e, first, second, lanes, in_turn);
     store(e, y, at_index(e, dst, l.index, 4));
     loop_end(e, &l);
 }

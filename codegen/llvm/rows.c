@@ -76,7 +76,9 @@ static void norm_tile(emitter *e, void *context, val row, unsigned rows) {
     for (unsigned r = 0; r < rows; r++) {
         val d = minus(e, load(e, e->vf, at_index(e, src[r], l.index, 4)), means[r]);
         val y = times(e, times(e, d, inverses[r]), gamma);
-        store(e, beta ? plus(e, y, beta) : y, at_index(e, dst[r], l.index, 4));
+        if (beta)
+            y = plus(e, y, beta);
+        store(e, y, at_index(e, dst[r], l.index, 4));
     }
     loop_end(e, &l);
 }
@@ -109,7 +111,8 @@ static void rmsnorm_tile(emitter *e, void *context, val row, unsigned rows) {
     val gamma = load(e, e->vf, at_index(e, arg(e, RMS_GAMMA), l.index, 4));
     for (unsigned r = 0; r < rows; r++) {
         val x = load(e, e->vf, at_index(e, src[r], l.index, 4));
-        store(e, times(e, times(e, x, inverses[r]), gamma), at_index(e, dst[r], l.index, 4));
+        val y = times(e, times(e, x, inverses[r]), gamma);
+        store(e, y, at_index(e, dst[r], l.index, 4));
     }
     loop_end(e, &l);
 }
@@ -151,12 +154,14 @@ static val gelu(emitter *e, val x) {
     val t = over(e, one, plus(e, one, times(e, splat_f(e, DTQ_ERF_P), z)));
     val p = times(e, polynomial(e, t, a, sizeof a / sizeof *a), t);
     val half_erfc = times(e, splat_f(e, 0.5f), times(e, p, exp_nonpositive(e, negated(e, times(e, z, z)))));
-    return times(e, x, choose(e, fless(e, x, splat_f(e, 0.0f)), half_erfc, minus(e, one, half_erfc)));
+    val negative = fless(e, x, splat_f(e, 0.0f)), above = minus(e, one, half_erfc);
+    return times(e, x, choose(e, negative, half_erfc, above));
 }
 
 static val sigmoid(emitter *e, val y) {
     val one = splat_f(e, 1.0f), power = exp_nonpositive(e, negated(e, magnitude(e, y)));
-    return over(e, choose(e, fless(e, y, splat_f(e, 0.0f)), power, one), plus(e, one, power));
+    val numerator = choose(e, fless(e, y, splat_f(e, 0.0f)), power, one);
+    return over(e, numerator, plus(e, one, power));
 }
 
 static val gelu_tanh(emitter *e, val x) {
@@ -174,7 +179,8 @@ static val tanh_of(emitter *e, val x) {
     val one = splat_f(e, 1.0f), a = magnitude(e, x), z = times(e, x, x);
     val small = plus(e, x, times(e, x, times(e, z, polynomial(e, z, c, sizeof c / sizeof *c))));
     val power = exp_nonpositive(e, times(e, splat_f(e, -2.0f), a));
-    val large = over(e, minus(e, one, power), plus(e, one, power)); /* not negative: it takes the sign of x */
+    val numerator = minus(e, one, power);
+    val large = over(e, numerator, plus(e, one, power)); /* not negative: it takes the sign of x */
     val sign = LLVMBuildAnd(e->builder, bits_to_int(e, x), splat_i(e, 0x80000000u), "");
     val with_sign = bits_to_float(e, LLVMBuildOr(e->builder, bits_to_int(e, large), sign, ""));
     return choose(e, fless(e, a, splat_f(e, DTQ_TANH_LIMIT)), small, with_sign);
@@ -206,8 +212,8 @@ val emit_activation(emitter *e, uint64_t width, activation_kind kind) {
     val f = function_begin(e, name, e->none, params, PARAMS);
     val count = mul(e, arg(e, ROWS), i64_of(e, row_stride(width)));
     loop l = loop_begin(e, i64_of(e, 0), count, LANES);
-    store(e, activation_of(e, kind, load(e, e->vf, at_index(e, arg(e, SRC), l.index, 4))),
-          at_index(e, arg(e, DST), l.index, 4));
+    val y = activation_of(e, kind, load(e, e->vf, at_index(e, arg(e, SRC), l.index, 4)));
+    store(e, y, at_index(e, arg(e, DST), l.index, 4));
     loop_end(e, &l);
     function_end(e);
     return f;
@@ -225,8 +231,8 @@ static val emit_pairwise(emitter *e, const char *what, val (*of)(emitter *e, val
     val f = function_begin(e, name, e->none, params, PARAMS);
     val count = mul(e, arg(e, ROWS), i64_of(e, row_stride(width)));
     loop l = loop_begin(e, i64_of(e, 0), count, LANES);
-    val result =
-        of(e, load(e, e->vf, at_index(e, arg(e, A), l.index, 4)), load(e, e->vf, at_index(e, arg(e, B), l.index, 4)));
+    val a = load(e, e->vf, at_index(e, arg(e, A), l.index, 4)), b = load(e, e->vf, at_index(e, arg(e, B), l.index, 4));
+    val result = of(e, a, b);
     store(e, result, at_index(e, arg(e, DST), l.index, 4));
     loop_end(e, &l);
     function_end(e);
@@ -251,8 +257,8 @@ val emit_affine(emitter *e, uint64_t width, bool offset) {
     loop rows = loop_begin(e, i64_of(e, 0), arg(e, ROWS), 1);
     val src = row_of(e, arg(e, SRC), rows.index, width), dst = row_of(e, arg(e, DST), rows.index, width);
     loop l = loop_begin(e, i64_of(e, 0), i64_of(e, row_stride(width)), LANES);
-    val y =
-        times(e, load(e, e->vf, at_index(e, src, l.index, 4)), load(e, e->vf, at_index(e, arg(e, GAIN), l.index, 4)));
+    val x = load(e, e->vf, at_index(e, src, l.index, 4));
+    val y = times(e, x, load(e, e->vf, at_index(e, arg(e, GAIN), l.index, 4)));
     if (offset)
         y = plus(e, y, load(e, e->vf, at_index(e, arg(e, OFFSET), l.index, 4)));
     store(e, y, at_index(e, dst, l.index, 4));
@@ -273,7 +279,8 @@ val emit_gather(emitter *e, uint64_t width) {
     val from = LLVMBuildZExt(e->builder, element(e, e->i32, arg(e, FROM), rows.index), e->i64, "");
     val src = row_of(e, arg(e, SRC), from, width), dst = row_of(e, arg(e, DST), rows.index, width);
     loop l = loop_begin(e, i64_of(e, 0), i64_of(e, row_stride(width)), LANES);
-    store(e, load(e, e->vf, at_index(e, src, l.index, 4)), at_index(e, dst, l.index, 4));
+    val x = load(e, e->vf, at_index(e, src, l.index, 4));
+    store(e, x, at_index(e, dst, l.index, 4));
     loop_end(e, &l);
     loop_end(e, &rows);
     function_end(e);

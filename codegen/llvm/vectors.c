@@ -102,8 +102,10 @@ val shuffle(emitter *e, val a, val b, const unsigned *lanes, unsigned count) {
 /* Halves the lanes until one is left: lane l takes in lane l + half. */
 static val reduce(emitter *e, val x, val (*combine)(emitter *e, val a, val b)) {
     static const unsigned lanes[LANES] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    for (unsigned half = LANES / 2; half >= 1; half /= 2)
-        x = combine(e, shuffle(e, x, NULL, lanes, half), shuffle(e, x, NULL, lanes + half, half));
+    for (unsigned half = LANES / 2; half >= 1; half /= 2) {
+        val low = shuffle(e, x, NULL, lanes, half), high = shuffle(e, x, NULL, lanes + half, half);
+        x = combine(e, low, high);
+    }
     return LLVMBuildExtractElement(e->builder, x, i32_of(e, 0), "");
 }
 
@@ -143,5 +145,6 @@ val exp2_inside(emitter *e, val t) {
 
 val exp2_nonpositive(emitter *e, val t) {
     val least = splat_f(e, -126.0f);
-    return choose(e, fgreater(e, t, least), exp2_inside(e, larger_of(e, t, least)), splat_f(e, 0.0f));
+    val inside = fgreater(e, t, least), power = exp2_inside(e, larger_of(e, t, least));
+    return choose(e, inside, power, splat_f(e, 0.0f));
 }
