@@ -13,6 +13,7 @@ enum {
     OPT = 1u << CMD_opt,
     RUN = 1u << CMD_run,
     ANALYZE = 1u << CMD_analyze,
+    SWEEP = 1u << CMD_sweep,
     EVAL = 1u << CMD_eval,
     GENERATE = 1u << CMD_generate,
     CALIBRATE = 1u << CMD_calibrate,

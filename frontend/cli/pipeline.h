@@ -14,6 +14,7 @@ typedef struct {
     any_target target;  /* of a model */
     ir_module *resumed; /* of a .dtir file; its header has machine and length */
     size_t entries;     /* of the diag, when all of it was read */
+    uint64_t hash;      /* of a point of a space: of its target and policy */
 } source;
 
 /** True if the name ends in .dtir. */
