@@ -258,7 +258,7 @@ static bool check_output(diag *d, src_loc whole, const st_output *tensors, size_
     }
     const char **names = malloc((count + 1) * sizeof *names);
     if (!names)
-        return diag_internal(d, whole, "out of memory");
+        return diag_error(d, whole, "out of memory: %zu bytes are needed", (count + 1) * sizeof *names);
     for (size_t i = 0; i < count; i++)
         names[i] = tensors[i].name;
     qsort(names, count, sizeof *names, by_text);
@@ -315,9 +315,11 @@ bool safetensors_write(diag *d, const char *path, const st_output *tensors, size
     if (!check_output(d, whole, tensors, count))
         return false;
     size_t *order = malloc((count + 1) * sizeof *order);
+    const size_t order_bytes = (count + 1) * sizeof *order;
     count = order ? write_order(tensors, count, order) : 0;
     char *header = order ? write_header(tensors, order, count, &bytes) : NULL;
-    bool ok = header ? file_begin(&w, d, path) : diag_internal(d, whole, "out of memory");
+    bool ok = header ? file_begin(&w, d, path)
+                     : diag_error(d, whole, "out of memory: %zu bytes are needed", bytes + order_bytes);
     if (ok) {
         uint8_t prefix[PREFIX];
         for (int i = 0; i < PREFIX; i++)

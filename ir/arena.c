@@ -40,15 +40,19 @@ struct arena {
     size_t used;
 };
 
-_Noreturn static void out_of_memory(size_t bytes) {
-    fprintf(stderr, "dtqc: internal error: out of memory (%zu more bytes were wanted)\n", bytes);
-    exit(EXIT_INTERNAL);
+/* An error of the input, which asks for more than there is: nobody's fault here. */
+_Noreturn static void out_of_memory(size_t bytes, size_t used) {
+    fprintf(stderr,
+            "dtqc: error: out of memory: %zu bytes are needed beside the %zu in use here; use a smaller model, ", bytes,
+            used);
+    fputs("fewer tokens, or allow more memory\n", stderr);
+    exit(EXIT_INPUT);
 }
 
 arena *arena_new(void) {
     arena *a = calloc(1, sizeof *a);
     if (!a)
-        out_of_memory(sizeof *a);
+        out_of_memory(sizeof *a, 0);
     a->next_capacity = FIRST_CHUNK;
     return a;
 }
@@ -110,7 +114,7 @@ static size_t mapped_for(size_t bytes) {
 static void *link_new_pages(arena *a, size_t mapped) {
     pages *p = map_pages(mapped);
     if (p == MAP_FAILED)
-        out_of_memory(mapped);
+        out_of_memory(mapped, a->used);
     p->mapped = mapped;
     p->next = a->pages;
     return link_pages(a, p);
@@ -119,7 +123,7 @@ static void *link_new_pages(arena *a, size_t mapped) {
 static void *big_alloc(arena *a, size_t bytes) {
     size_t mapped = mapped_for(bytes);
     if (mapped == 0)
-        out_of_memory(bytes);
+        out_of_memory(bytes, a->used);
     a->used += bytes;
     return link_new_pages(a, mapped);
 }
@@ -148,7 +152,7 @@ void *arena_resize(arena *a, void *old, size_t old_bytes, size_t new_bytes) {
     size_t mapped = mapped_for(new_bytes);
     pages *p = mapped ? grow_pages(pages_of(old), mapped) : MAP_FAILED;
     if (p == MAP_FAILED)
-        out_of_memory(new_bytes);
+        out_of_memory(new_bytes, a->used);
     a->used += new_bytes - old_bytes;
     p->mapped = mapped;
     return link_pages(a, p);
@@ -171,7 +175,7 @@ void arena_release(arena *a, void *memory, size_t bytes) {
 static chunk *chunk_new(arena *a, size_t capacity) {
     chunk *c = calloc(1, sizeof *c + capacity);
     if (!c)
-        out_of_memory(capacity);
+        out_of_memory(capacity, a->used);
     c->next = a->chunks;
     a->chunks = c;
     return c;
@@ -188,7 +192,7 @@ static void refill(arena *a) {
 
 void *arena_alloc(arena *a, size_t bytes) {
     if (bytes > SIZE_MAX - ALIGNMENT)
-        out_of_memory(bytes);
+        out_of_memory(bytes, a->used);
     if (bytes >= BIG)
         return big_alloc(a, bytes);
     size_t size = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -209,7 +213,7 @@ void *arena_alloc(arena *a, size_t bytes) {
 void *arena_array(arena *a, size_t count, size_t size) {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes))
-        out_of_memory(SIZE_MAX);
+        out_of_memory(SIZE_MAX, a->used);
     return arena_alloc(a, bytes);
 }
 

@@ -7,7 +7,8 @@
 
 typedef struct arena arena;
 
-/** A new, empty arena; never NULL (out of memory ends the process with exit code 3). */
+/** A new, empty arena; never NULL (out of memory ends the process with exit code 1 and how much was
+ *  needed). */
 arena *arena_new(void);
 
 /** Frees the arena and everything allocated from it. NULL is allowed. */

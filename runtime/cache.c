@@ -17,6 +17,16 @@ struct dtq_cache {
     cached_layer *layers;
 };
 
+/* All that a cache takes. */
+static uint64_t cache_bytes(const dtq_stream *s, uint32_t positions) {
+    uint64_t bytes = sizeof(dtq_cache) + (s->layer_count + 1u) * sizeof(cached_layer);
+    for (uint32_t i = 0; i < s->layer_count; i++) {
+        const uint64_t stride = dtq_host_padded((uint64_t)s->layers[i].kv_heads * s->layers[i].head_dim);
+        bytes += 2 * (positions * stride + 1) * sizeof(float) + (positions + 1ull) * sizeof(uint64_t);
+    }
+    return bytes;
+}
+
 dtq_cache *dtq_cache_open(const dtq_program *p, uint32_t positions, dtq_error *e) {
     const dtq_stream *s = p->stream_count == 0 ? NULL : &p->streams[0];
     dtq_cache *c = calloc(1, sizeof *c);
@@ -42,7 +52,7 @@ dtq_cache *dtq_cache_open(const dtq_program *p, uint32_t positions, dtq_error *e
     if (s == NULL) {
         (void)dtq_fail(e, DTQ_BAD_PROGRAM, "a program without streams has no layers to keep");
     } else {
-        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the keys and values of %u tokens", positions);
+        (void)dtq_no_memory(e, cache_bytes(s, positions), "the keys and values of %u tokens", positions);
     }
     return NULL;
 }

@@ -27,6 +27,7 @@ typedef struct {
 } dtq_error;
 
 bool dtq_fail(dtq_error *e, dtq_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool dtq_no_memory(dtq_error *e, uint64_t bytes, const char *what, ...) __attribute__((format(printf, 3, 4)));
 
 /* ---- the instruction set (runtime/isa/) ---------------------------------------------------------------------- */
 
@@ -409,8 +410,8 @@ void dtq_weights_close(dtq_weights *w);
 
 /** The keys and values of the tokens so far and the importance they have gathered, layer by layer. Runs of programs
  * made for one (dtq_layer.cached) begin where it ends and add the tokens they compute: a whole sequence first, steps
- * then, by any engine. One run at a time, as of dtq_weights. The sums of importance of a layer are over all rows so far,
- * and a token's mean is over those from its own on, n - id of n. */
+ * then, by any engine. One run at a time, as of dtq_weights. The sums of importance of a layer are over all rows so
+ * far, and a token's mean is over those from its own on, n - id of n. */
 typedef struct dtq_cache dtq_cache;
 /** An empty cache for models with the layers of `p` and up to `positions` tokens. */
 dtq_cache *dtq_cache_open(const dtq_program *p, uint32_t positions, dtq_error *e);

@@ -18,3 +18,14 @@ bool dtq_fail(dtq_error *e, dtq_status status, const char *format, ...) {
     }
     return false;
 }
+
+/** Fills `e` with "out of memory for WHAT: N bytes are needed", DTQ_NO_MEMORY, and returns false. `bytes`: what the
+ *  allocation that failed asked for. */
+bool dtq_no_memory(dtq_error *e, uint64_t bytes, const char *format, ...) {
+    char what[256];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for %s: %llu bytes are needed", what, (unsigned long long)bytes);
+}

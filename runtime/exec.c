@@ -101,7 +101,7 @@ static bool init_slots(dtq_exec *x, uint32_t layer, dtq_error *e) {
         complete = complete && t->bits[o] != NULL;
     }
     if (!complete) {
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the slot tables of layer %u", layer);
+        return dtq_no_memory(e, n * (sizeof *t->ids + DTQ_OPERANDS), "the slot tables of layer %u", layer);
     }
     if (x->exact) {
         for (uint32_t i = 0; i < n; i++) {
@@ -180,7 +180,7 @@ static bool fill(dtq_exec *x, bool data, dtq_error *e) {
     const dtq_stream *s = x->stream;
     x->slots = calloc(s->layer_count == 0 ? 1 : s->layer_count, sizeof *x->slots);
     if (x->slots == NULL) {
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the slot tables");
+        return dtq_no_memory(e, s->layer_count * sizeof *x->slots, "the slot tables");
     }
     for (uint32_t l = 0; l < s->layer_count; l++) {
         if (!check_layer(x, l, e) || !init_slots(x, l, e)) {
@@ -197,8 +197,7 @@ static bool fill(dtq_exec *x, bool data, dtq_error *e) {
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     }
     if (image == MAP_FAILED) {
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for a DRAM image of %llu bytes",
-                        (unsigned long long)s->dram_bytes);
+        return dtq_no_memory(e, s->dram_bytes < SIZE_MAX ? s->dram_bytes + 1 : s->dram_bytes, "a DRAM image");
     }
     x->dram = image;
     return take_input(x, e);
@@ -276,7 +275,7 @@ bool dtq_exec_leave(dtq_exec *x, uint32_t layer, const uint32_t *ids, uint32_t c
     if (t->ids == l->ids) { /* the program's own */
         uint32_t *own = malloc(l->slots * sizeof *own);
         if (own == NULL) {
-            return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the slot tables of layer %u", layer);
+            return dtq_no_memory(e, l->slots * sizeof *own, "the slot tables of layer %u", layer);
         }
         t->ids = own;
     }
@@ -355,7 +354,8 @@ bool dtq_exec_output(const dtq_exec *x, dtq_output *out, dtq_error *e) {
     out->bits = calloc(tables + 1, 1);
     if (out->data == NULL || out->importance == NULL || out->bits == NULL) {
         dtq_output_free(out);
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the output");
+        return dtq_no_memory(e, (rows * width + 1) * sizeof *out->data + (tables + 1) * (sizeof *out->importance + 1),
+                             "the output");
     }
     out->count = rows * width;
     output_tables(x, out);

@@ -62,7 +62,10 @@ static bool write_c(diag *d, const work *w, const host_options *o, FILE *out) {
     char *problem = NULL;
     if (print_c(w->module, o->banner, out, &problem))
         return true;
-    diag_internal(d, (src_loc){0}, "the module cannot be said in C: %s", problem ? problem : "out of memory");
+    if (problem)
+        diag_internal(d, (src_loc){0}, "the module cannot be said in C: %s", problem);
+    else
+        diag_error(d, (src_loc){0}, "out of memory for the module as C");
     free(problem);
     return false;
 }
@@ -102,7 +105,7 @@ static bool object(arena *a, diag *d, const host_program *p, const host_options 
         if (out->data)
             memcpy(out->data, LLVMGetBufferStart(code), out->bytes);
         else
-            ok = diag_error(d, (src_loc){0}, "out of memory for generated code");
+            ok = diag_error(d, (src_loc){0}, "out of memory for generated code: %zu bytes are needed", out->bytes);
         LLVMDisposeMemoryBuffer(code);
     }
     finish(&w);

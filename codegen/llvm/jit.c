@@ -54,7 +54,7 @@ host_code *jit_load(arena *a, diag *d, const uint8_t *object, size_t bytes, cons
     reported r = {.arena = a};
     host_code *code = calloc(1, sizeof *code);
     if (!code) {
-        diag_error(d, (src_loc){0}, "out of memory for generated code");
+        diag_error(d, (src_loc){0}, "out of memory for generated code: %zu bytes are needed", sizeof *code);
         return NULL;
     }
     if (failed(d, &r, LLVMOrcCreateLLJIT(&code->jit, NULL))) {

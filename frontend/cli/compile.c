@@ -14,9 +14,8 @@ static bool write_output(session *s, const compiled *c, size_t count, const char
     dtq_program *p = NULL;
     if (form != EMIT_IR) {
         p = make_program(s, c, count);
-        if (!p)
+        if (!p || !program_relocate(s, p, is_stdout(path) ? "." : directory_of(s->arena, path)))
             return false;
-        program_relocate(s, p, is_stdout(path) ? "." : directory_of(s->arena, path));
     }
     if (form == EMIT_STREAM)
         return write_program(s, p, path, true);

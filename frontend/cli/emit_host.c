@@ -127,7 +127,8 @@ static bool write_all(emission *m) {
     session *s = m->session;
     dtq_error e;
     uint8_t *plan;
-    program_relocate(s, m->model.plan, is_stdout(m->path) ? "." : directory_of(s->arena, m->path));
+    if (!program_relocate(s, m->model.plan, is_stdout(m->path) ? "." : directory_of(s->arena, m->path)))
+        return false;
     if (!dtq_program_encode(m->model.plan, &plan, &m->options.plan_bytes, &e))
         return runtime_error(s, &e, true);
     bool beside = forms[find_form(m->form)].header && !is_stdout(m->path);

@@ -1,76 +1,11 @@
-/* The command dtqc: finds the sub-command, parses its options, runs it, and turns what happened into an exit code. */
+/* The program dtqc: a command line, and standard output checked at the end. */
 #include <errno.h>
 #include <string.h>
 
 #include "frontend/cli/session.h"
 
-static bool (*const commands[CMD_COUNT])(session *s) = {
-#define COMMAND(id, name, operands, least, most, doc, details, example) command_##id,
-#define OPTION(id, commands, name, letter, kind, words, missing, doc, example)
-#include "frontend/cli/options.def"
-};
-
-static int unknown_command(const char *name, const char *nearest) {
-    fprintf(stderr, "dtqc: error: there is no sub-command '%s'", name);
-    if (nearest)
-        fprintf(stderr, "; did you mean '%s'?\n", nearest);
-    else
-        fputs("; `dtqc help` lists them\n", stderr);
-    return EXIT_USAGE;
-}
-
-static int run_command(arena *a, command_id command, int argc, char **argv) {
-    options *o = ARENA_NEW(a, options);
-    const char *error;
-    if (!options_parse(a, command, argc, argv, o, &error)) {
-        const char *name = command_table[command].name;
-        fprintf(stderr, "dtqc %s: error: %s (see `dtqc %s --help`)\n", name, error, name);
-        return EXIT_USAGE;
-    }
-    const char *program = arena_printf(a, "dtqc %s", command_table[command].name);
-    if (o->values[OPT_help].given) {
-        help_print(command, program, stdout);
-        return EXIT_OK;
-    }
-    session s = {.arena = a, .diag = diag_new(a, stderr), .options = o, .program = program, .words = stdout};
-    bool ok = commands[command](&s);
-    int code = s.usage ? EXIT_USAGE : diag_exit_code(s.diag);
-    if (!ok && code == EXIT_OK) {
-        fprintf(stderr, "dtqc %s: internal error: it failed without saying why\n", command_table[command].name);
-        code = EXIT_INTERNAL;
-    }
-    return code;
-}
-
-static int dispatch(int argc, char **argv) {
-    if (argc < 2) {
-        help_print(CMD_COUNT, "dtqc", stderr);
-        return EXIT_USAGE;
-    }
-    if (strcmp(argv[1], "--version") == 0) {
-        puts("dtqc " DTQC_VERSION);
-        return EXIT_OK;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        help_print(CMD_COUNT, "dtqc", stdout);
-        return EXIT_OK;
-    }
-    if (argv[1][0] == '-') {
-        fprintf(stderr, "dtqc: error: '%s' stands before the sub-command; see `dtqc help`\n", argv[1]);
-        return EXIT_USAGE;
-    }
-    const char *nearest = NULL;
-    command_id command = command_find(argv[1], &nearest);
-    if (command == CMD_COUNT)
-        return unknown_command(argv[1], nearest);
-    arena *a = arena_new();
-    int code = run_command(a, command, argc - 2, argv + 2);
-    arena_free(a);
-    return code;
-}
-
 int main(int argc, char **argv) {
-    int code = dispatch(argc, argv);
+    int code = command_line(argc, argv);
     errno = 0;
     bool failed = ferror(stdout) != 0;
     if (fclose(stdout) != 0 || failed) {

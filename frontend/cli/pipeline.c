@@ -1,6 +1,8 @@
 /* What compile, analyze and run share: loading, the passes, programs, reports, traces. */
 #include "frontend/cli/pipeline.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,10 +27,10 @@ bool is_ir_file(const char *path) {
 bool is_program_file(const char *path) {
     char magic[4] = {0};
     struct stat st;
-    FILE *f = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "rb") : NULL;
-    bool is = f && fread(magic, 1, 4, f) == 4 && memcmp(magic, "DTQP", 4) == 0;
-    if (f)
-        fclose(f);
+    int fd = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    bool is = fd >= 0 && read(fd, magic, sizeof magic) == sizeof magic && memcmp(magic, "DTQP", sizeof magic) == 0;
+    if (fd >= 0)
+        close(fd);
     return is;
 }
 
@@ -291,9 +293,13 @@ bool write_program(session *s, const dtq_program *p, const char *path, bool made
     return ok;
 }
 
+/* NULL after an error. A file that is not there, as yet, keeps its name. */
 static const char *relocated(session *s, const char *name, const char *directory) {
-    char *absolute = realpath(name, NULL), *base = realpath(directory, NULL);
-    const char *result = name;
+    char *absolute = realpath(name, NULL);
+    bool memory = absolute || errno != ENOMEM;
+    char *base = memory ? realpath(directory, NULL) : NULL;
+    memory = memory && (base || errno != ENOMEM);
+    const char *result = memory ? name : NULL;
     if (absolute && base) {
         size_t n = strlen(base);
         bool below = strncmp(absolute, base, n) == 0 && absolute[n] == '/';
@@ -301,14 +307,18 @@ static const char *relocated(session *s, const char *name, const char *directory
     }
     free(absolute);
     free(base);
+    if (!memory)
+        diag_error(s->diag, (src_loc){name, 0, 0}, "cannot be named from %s: %s", directory, strerror(ENOMEM));
     return result;
 }
 
-void program_relocate(session *s, dtq_program *p, const char *directory) {
-    for (size_t i = 0; i < p->file_count; i++)
-        p->files[i].path = relocated(s, p->files[i].path, directory);
-    if (*p->tokenizer)
-        p->tokenizer = relocated(s, p->tokenizer, directory);
+bool program_relocate(session *s, dtq_program *p, const char *directory) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < p->file_count; i++)
+        ok = (p->files[i].path = relocated(s, p->files[i].path, directory)) != NULL;
+    if (ok && *p->tokenizer)
+        ok = (p->tokenizer = relocated(s, p->tokenizer, directory)) != NULL;
+    return ok;
 }
 
 /* ---- reports ----------------------------------------------------------------------------------------------------- */

@@ -62,7 +62,7 @@ bool compile_lengths(session *s, const source *src, compiled **out, size_t *coun
 /** The program of these modules, its streams ascending by length; NULL after an error. */
 dtq_program *make_program(session *s, const compiled *c, size_t count);
 /** Writes weights' and vocabulary's names so that they hold from `directory`: relative below it, else absolute. */
-void program_relocate(session *s, dtq_program *p, const char *directory);
+bool program_relocate(session *s, dtq_program *p, const char *directory);
 /** Writes a program to a file, whole or not at all, or to stdout for "-". `made_here`: by the compiler, not read. */
 bool write_program(session *s, const dtq_program *p, const char *path, bool made_here);
 /** The report of a module, with its own remarks if --remarks was given, else none; NULL after an error. */

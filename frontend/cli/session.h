@@ -24,6 +24,10 @@ typedef struct {
 #define OPTION(id, commands, name, letter, kind, words, missing, doc, example)
 #include "frontend/cli/options.def"
 
+/** Runs a whole command line, the program's name first, and returns its exit code. Nothing is left of it, so that one
+ *  process may run many; out of memory ends the process. (command_line.c) */
+int command_line(int argc, char **argv);
+
 /** True if the option was given; its value. */
 bool given(const session *s, option_id id);
 const option_value *value(const session *s, option_id id);

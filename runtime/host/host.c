@@ -180,7 +180,7 @@ dtq_host *dtq_host_open(const dtq_host_model *model, const dtq_program *plan, co
     static const dtq_host_options defaults;
     dtq_host *h = calloc(1, sizeof *h);
     if (h == NULL) {
-        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for a model");
+        (void)dtq_no_memory(e, sizeof *h, "a model");
         return NULL;
     }
     h->model = model;
@@ -244,8 +244,9 @@ static bool make_output(const dtq_stream *s, bool want_importance, dtq_output *o
     out->importance = want_importance ? calloc(tables, sizeof *out->importance) : NULL;
     out->bits = calloc(tables, 1);
     if (out->data == NULL || out->bits == NULL || (want_importance && out->importance == NULL)) {
+        const size_t bytes = out->count * sizeof *out->data + tables * (sizeof *out->importance + 1);
         dtq_output_free(out);
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the output");
+        return dtq_no_memory(e, bytes, "the output");
     }
     return true;
 }

@@ -11,7 +11,7 @@ bool dtq_host_memory_map(dtq_host_memory *m, size_t bytes, dtq_error *e) {
         at = mmap(NULL, bytes + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     }
     if (at == MAP_FAILED) {
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory: %zu bytes for generated code", bytes);
+        return dtq_no_memory(e, bytes < SIZE_MAX / 2 ? bytes + 1 : bytes, "generated code");
     }
     *m = (dtq_host_memory){at, bytes + 1};
     return true;

@@ -246,7 +246,7 @@ dtq_host_pool *dtq_host_pool_open(unsigned threads, dtq_error *e) {
     if (p == NULL || helpers == NULL) {
         free(p);
         free(helpers);
-        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for %u threads", threads);
+        (void)dtq_no_memory(e, sizeof *p + threads * sizeof *helpers, "%u threads", threads);
         return NULL;
     }
     memset(p, 0, sizeof *p);

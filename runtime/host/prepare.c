@@ -316,7 +316,10 @@ bool dtq_host_prepare(dtq_host *h, const char *store, dtq_error *e) {
     preparation p = {h, calloc(h->plan->tensor_count + 1, DTQ_HOST_LAYOUTS * sizeof *p.places)};
     const bool ok = h->weight_table != NULL && p.places != NULL
                         ? prepare(&p, store, e)
-                        : dtq_fail(e, DTQ_NO_MEMORY, "out of memory for weights");
+                        : dtq_no_memory(e,
+                                        (h->model->weight_count + 1) * sizeof *h->weight_table +
+                                            (h->plan->tensor_count + 1) * DTQ_HOST_LAYOUTS * sizeof *p.places,
+                                        "weights");
     free(p.places);
     return ok;
 }

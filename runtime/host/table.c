@@ -10,7 +10,7 @@ enum { EMPTY, BEING_MADE, READY };
 bool dtq_host_tables_open(dtq_host *h, dtq_error *e) {
     h->kept = calloc((size_t)h->model->site_count + 1, sizeof *h->kept);
     if (h->kept == NULL) {
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for embedding tables");
+        return dtq_no_memory(e, (h->model->site_count + 1) * sizeof *h->kept, "embedding tables");
     }
     for (uint64_t i = 0; i < h->model->site_count; i++) {
         const dtq_host_site *s = &h->model->sites[i];

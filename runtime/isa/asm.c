@@ -226,9 +226,9 @@ static bool take_all(assembler *a) {
 bool dtq_assemble(const char *name, const char *text, size_t bytes, dtq_program **out, dtq_error *e) {
     assembler a = {.name = name, .error = e};
     *out = NULL;
-    a.program = dtq_program_new(&a.pool);
+    a.program = dtq_program_new(&a.pool, e);
     if (!a.program)
-        return dtq_asm_no_memory(&a);
+        return false;
     a.program->model = a.program->tokenizer = "";
     dtq_machine_init(&a.program->machine);
     dtq_lexer_init(&a.lexer, text, bytes);

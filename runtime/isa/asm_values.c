@@ -17,7 +17,9 @@ bool dtq_asm_fail(assembler *a, const dtq_token *t, const char *format, ...) {
 }
 
 bool dtq_asm_no_memory(assembler *a) {
-    return dtq_fail(a->error, DTQ_NO_MEMORY, "%.200s: no memory to assemble it", a->name);
+    const size_t names = dtq_names_bytes(&a->strings) + dtq_names_bytes(&a->tensors);
+    return dtq_no_memory(a->error, dtq_pool_wanted(a->pool) ? dtq_pool_wanted(a->pool) : names, "assembling %.200s",
+                         a->name);
 }
 
 /* How much of a token a message shows. */

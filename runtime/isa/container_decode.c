@@ -323,7 +323,7 @@ static bool get_sections(const uint8_t *data, size_t bytes, dtq_pool *pool, dtq_
     p->stream_count = (size_t)(sections - STREAM) / STREAM_KINDS;
     p->streams = dtq_pool_alloc(pool, p->stream_count, sizeof *p->streams);
     if (!p->streams)
-        return dtq_fail(e, DTQ_NO_MEMORY, "no memory for the program");
+        return dtq_no_memory(e, dtq_pool_wanted(pool), "the program");
     size_t at = (size_t)(HEADER_BYTES + ENTRY_BYTES * sections);
     uint32_t *all_tokens = NULL;
     for (size_t i = 0; i < sections; i++) {
@@ -338,7 +338,10 @@ static bool get_sections(const uint8_t *data, size_t bytes, dtq_pool *pool, dtq_
             return dtq_fail(e, DTQ_BAD_PROGRAM, "bad section table: entry %zu is not %s where it belongs", i,
                             section_names[kind]);
         cursor c = {data + at, data + at + size, false, &all_tokens};
-        if (!get_section(&c, pool, p, t, kind, e))
+        bool ok = get_section(&c, pool, p, t, kind, e);
+        if (dtq_pool_wanted(pool))
+            return dtq_no_memory(e, dtq_pool_wanted(pool), "section %s (entry %zu)", section_names[kind], i);
+        if (!ok)
             return false;
         if (c.bad || left(&c))
             return dtq_fail(e, DTQ_BAD_PROGRAM, "section %s (entry %zu) is malformed at its byte %zu",
@@ -353,9 +356,9 @@ bool dtq_program_decode(const uint8_t *data, size_t bytes, dtq_program **out, dt
     if (!header_check(data, bytes, e))
         return false;
     dtq_pool *pool;
-    dtq_program *p = dtq_program_new(&pool);
+    dtq_program *p = dtq_program_new(&pool, e);
     if (!p)
-        return dtq_fail(e, DTQ_NO_MEMORY, "no memory for the program");
+        return false;
     p->target_hash = load_le(data + 24, 8);
     if (!get_sections(data, bytes, pool, p, e) || !dtq_program_check(p, e)) {
         dtq_program_free(p);

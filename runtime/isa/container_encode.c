@@ -10,21 +10,21 @@
 typedef struct {
     uint8_t *data;
     size_t bytes, room;
-    bool failed; /* no memory: later writes do nothing */
+    size_t wanted; /* what there was no memory for: later writes do nothing; 0: all is well */
 } sink;
 
 static uint8_t *reserve(sink *s, size_t bytes) {
-    if (!s->failed && s->room - s->bytes < bytes) {
+    if (!s->wanted && s->room - s->bytes < bytes) {
         size_t room = 2 * s->room + bytes + 4096;
         uint8_t *data = realloc(s->data, room);
         if (data) {
             s->data = data;
             s->room = room;
         } else {
-            s->failed = true;
+            s->wanted = room;
         }
     }
-    if (s->failed)
+    if (s->wanted)
         return NULL;
     s->bytes += bytes;
     return s->data + s->bytes - bytes;
@@ -212,7 +212,7 @@ bool dtq_program_encode(const dtq_program *p, uint8_t **out, size_t *out_bytes, 
         unsigned kind = (unsigned)(t ? STREAM + (i - STREAM) % STREAM_KINDS : i);
         size_t start = s.bytes;
         put_section(&s, p, t, kind);
-        if (s.failed)
+        if (s.wanted)
             break;
         put_records(s.data + start, t, kind);
         uint8_t *entry = s.data + table + ENTRY_BYTES * i;
@@ -221,9 +221,9 @@ bool dtq_program_encode(const dtq_program *p, uint8_t **out, size_t *out_bytes, 
         store_le(entry + 8, start, 8);
         store_le(entry + 16, s.bytes - start, 8);
     }
-    if (s.failed) {
+    if (s.wanted) {
         free(s.data);
-        return dtq_fail(e, DTQ_NO_MEMORY, "no memory for the program file");
+        return dtq_no_memory(e, s.wanted, "the program file");
     }
     memcpy(s.data, "DTQP", 4);
     store_le(s.data + 4, DTQ_CONTAINER_VERSION, 4);

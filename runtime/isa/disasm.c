@@ -398,13 +398,14 @@ static void put_program(writer *w, const dictionary *d) {
 bool dtq_disassemble(const dtq_program *p, FILE *out, dtq_error *e) {
     if (!dtq_program_check(p, e))
         return false;
+    enum { TEXT_BYTES = 65536 };
     dictionary d = {.program = p};
     bool memory = true;
     for (size_t i = 0; memory && i < p->string_count; i++)
         memory = dtq_names_add(&d.strings, p->strings[i], strlen(p->strings[i]), (uint32_t)i);
     for (size_t i = 0; memory && i < p->tensor_count; i++)
         memory = dtq_names_add(&d.tensors, p->tensors[i].name, strlen(p->tensors[i].name), (uint32_t)i);
-    writer w = {out, malloc(65536), 0, 65536};
+    writer w = {out, malloc(TEXT_BYTES), 0, TEXT_BYTES};
     if (memory && w.text) {
         /* Numbers have a decimal point whatever the caller's language; only this thread is touched. */
         locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -418,10 +419,11 @@ bool dtq_disassemble(const dtq_program *p, FILE *out, dtq_error *e) {
     } else {
         memory = false;
     }
+    const size_t names_bytes = dtq_names_bytes(&d.strings) + dtq_names_bytes(&d.tensors);
     free(w.text);
     dtq_names_free(&d.strings);
     dtq_names_free(&d.tensors);
     if (!memory)
-        return dtq_fail(e, DTQ_NO_MEMORY, "no memory for the disassembly");
+        return dtq_no_memory(e, TEXT_BYTES + names_bytes, "the disassembly");
     return !ferror(out) || dtq_fail(e, DTQ_IO, "cannot write the disassembly");
 }

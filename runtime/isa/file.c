@@ -6,31 +6,28 @@
 #include "runtime/dtqrt.h"
 #include "runtime/file.h"
 
-/* The whole of an open file, also of one whose size is not known beforehand (a pipe). */
-static bool read_all(FILE *f, uint8_t **data, size_t *bytes) {
+/* The whole of an open file, also of one whose size is not known beforehand (a pipe). `path` stands in messages. */
+static bool read_all(FILE *f, const char *path, uint8_t **data, size_t *bytes, dtq_error *e) {
     size_t room = 1 << 16;
-    uint8_t *all = malloc(room);
+    uint8_t *all = malloc(room), *more = all;
     size_t used = 0;
-    while (all) {
+    while (more) {
         used += fread(all + used, 1, room - used, f);
         if (used < room)
             break;
-        uint8_t *more = room < SIZE_MAX / 2 ? realloc(all, 2 * room) : NULL;
-        if (!more) {
-            free(all);
-            all = NULL;
-            errno = ENOMEM;
-        }
-        all = more;
         room *= 2;
+        more = realloc(all, room);
+        all = more ? more : all;
     }
-    if (all && ferror(f)) {
+    bool ok =
+        more ? !ferror(f) || dtq_fail(e, DTQ_IO, "%s: %s", path, strerror(errno)) : dtq_no_memory(e, room, "%s", path);
+    if (!ok) {
         free(all);
         all = NULL;
     }
     *data = all;
     *bytes = used;
-    return all != NULL;
+    return ok;
 }
 
 bool dtq_program_load(const char *path, dtq_program **out, dtq_error *e) {
@@ -40,9 +37,7 @@ bool dtq_program_load(const char *path, dtq_program **out, dtq_error *e) {
         return dtq_fail(e, DTQ_IO, "%s: %s", path, strerror(errno));
     uint8_t *data;
     size_t bytes;
-    bool ok = read_all(f, &data, &bytes);
-    if (!ok)
-        dtq_fail(e, DTQ_IO, "%s: %s", path, strerror(errno));
+    bool ok = read_all(f, path, &data, &bytes, e);
     fclose(f);
     if (!ok)
         return false;

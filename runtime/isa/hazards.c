@@ -45,8 +45,8 @@ typedef struct {
     dtq_segments *memories[DTQ_MEMORIES];
 } prover;
 
-static bool no_memory(prover *v) {
-    return dtq_fail(v->error, DTQ_NO_MEMORY, "no memory to verify the stream");
+static bool no_memory(prover *v, uint64_t bytes) {
+    return dtq_no_memory(v->error, bytes, "the proof of a stream");
 }
 
 static bool is_sync(const dtq_instr *in) {
@@ -66,7 +66,7 @@ static bool check_balance(prover *v) {
     size_t channels = (size_t)v->queues * v->queues;
     uint64_t *counts = calloc(2 * channels, sizeof *counts); /* signals, then waits */
     if (!counts)
-        return no_memory(v);
+        return no_memory(v, 2 * channels * sizeof *counts);
     for (size_t i = 0; i < s->count; i++)
         if (is_sync(&s->instrs[i]))
             counts[channel_of(v, &s->instrs[i]) + (s->instrs[i].op == DTQ_OP_WAIT ? channels : 0)]++;
@@ -157,7 +157,8 @@ static bool explain_wait(prover *v, size_t at) {
         run_queues(v, &x);
         report_stuck(v, &x, at);
     } else {
-        no_memory(v);
+        no_memory(v, (s->count + 1) * sizeof *x.next + v->queues * sizeof *x.now +
+                         (size_t)v->queues * v->queues * sizeof *x.waiting + 2 * (size_t)v->queues + s->count);
     }
     free(x.next);
     free(x.now);
@@ -172,11 +173,11 @@ static bool more_tokens(prover *v) {
     uint32_t room = v->token_room ? 2 * v->token_room : 64;
     token *tokens = realloc(v->tokens, room * sizeof *tokens);
     if (!tokens)
-        return no_memory(v);
+        return no_memory(v, room * sizeof *tokens);
     v->tokens = tokens;
     uint32_t *stamps = realloc(v->stamps, (size_t)room * v->queues * sizeof *stamps);
     if (!stamps)
-        return no_memory(v);
+        return no_memory(v, (size_t)room * v->queues * sizeof *stamps);
     v->stamps = stamps;
     for (uint32_t i = v->token_room; i < room; i++)
         v->tokens[i].next = i + 1 < room ? i + 1 : NONE;
@@ -257,7 +258,7 @@ static bool touch(prover *v, uint32_t at, uint8_t queue, const dtq_access *a) {
     dtq_segments *memory = v->memories[a->memory];
     dtq_segment *g = dtq_segments_cut(memory, a->address, end);
     if (!g)
-        return no_memory(v);
+        return no_memory(v, DTQ_SEGMENT_BYTES);
     bool ready = !(a->mode & DTQ_READS) || starts_written(v, a);
     for (; g && g->start < end; g = g->next[0]) {
         if (g->writer != DTQ_NOBODY && !is_ordered(v, g->writer, queue))
@@ -268,7 +269,7 @@ static bool touch(prover *v, uint32_t at, uint8_t queue, const dtq_access *a) {
             if (!is_ordered(v, r->instr, queue))
                 return report_race(v, r->instr, at, a, g->start);
         if (!(a->mode & DTQ_WRITES) && !dtq_segments_read(memory, g, at, queue))
-            return no_memory(v);
+            return no_memory(v, DTQ_SEGMENT_BYTES);
     }
     if (a->mode & DTQ_WRITES)
         dtq_segments_write(memory, a->address, end, at);
@@ -308,7 +309,8 @@ bool dtq_hazards_check(const dtq_program *p, const dtq_stream *s, dtq_error *e) 
         v.memories[m] = dtq_segments_new();
         memory &= v.memories[m] != NULL;
     }
-    bool ok = memory ? prove(&v) : no_memory(&v);
+    bool ok = memory ? prove(&v)
+                     : no_memory(&v, pairs * (sizeof *v.clock + sizeof *v.channels) + DTQ_MEMORIES * DTQ_SEGMENT_BYTES);
     for (unsigned m = 0; m < DTQ_MEMORIES; m++)
         dtq_segments_free(v.memories[m]);
     free(v.clock);

@@ -15,8 +15,16 @@ static struct dtq_name *place_of(const dtq_names *names, const char *text, size_
     }
 }
 
+static size_t larger_size(const dtq_names *names) {
+    return names->size ? 2 * names->size : 64;
+}
+
+static bool is_full(const dtq_names *names) {
+    return 2 * (names->count + 1) > names->size;
+}
+
 static bool grow(dtq_names *names) {
-    dtq_names bigger = {.size = names->size ? 2 * names->size : 64, .count = names->count};
+    dtq_names bigger = {.size = larger_size(names), .count = names->count};
     bigger.places = malloc(bigger.size * sizeof *bigger.places);
     if (!bigger.places)
         return false;
@@ -31,7 +39,7 @@ static bool grow(dtq_names *names) {
 }
 
 bool dtq_names_add(dtq_names *names, const char *text, size_t length, uint32_t index) {
-    if (2 * (names->count + 1) > names->size && !grow(names))
+    if (is_full(names) && !grow(names))
         return false;
     struct dtq_name *n = place_of(names, text, length);
     if (n->index == UINT32_MAX) {
@@ -43,6 +51,10 @@ bool dtq_names_add(dtq_names *names, const char *text, size_t length, uint32_t i
 
 uint32_t dtq_names_find(const dtq_names *names, const char *text, size_t length) {
     return names->size ? place_of(names, text, length)->index : UINT32_MAX;
+}
+
+size_t dtq_names_bytes(const dtq_names *names) {
+    return (is_full(names) ? larger_size(names) : names->size) * sizeof *names->places;
 }
 
 void dtq_names_free(dtq_names *names) {

@@ -21,6 +21,8 @@ typedef struct {
 bool dtq_names_add(dtq_names *names, const char *text, size_t length, uint32_t index);
 /** The index of `text`, or UINT32_MAX. */
 uint32_t dtq_names_find(const dtq_names *names, const char *text, size_t length);
+/** What the table takes once it holds another string. */
+size_t dtq_names_bytes(const dtq_names *names);
 void dtq_names_free(dtq_names *names);
 
 #endif

@@ -14,6 +14,8 @@ void *dtq_pool_alloc(dtq_pool *pool, size_t count, size_t size);
 /** A copy of `length` bytes with a NUL behind, or NULL. */
 char *dtq_pool_string(dtq_pool *pool, const char *text, size_t length);
 /** Releases the pool and everything in it; NULL is fine. */
+/** What the allocation that failed first wanted of the system; 0: none failed. */
+size_t dtq_pool_wanted(const dtq_pool *pool);
 void dtq_pool_free(dtq_pool *pool);
 
 #endif

@@ -7,10 +7,11 @@
 
 #include "runtime/isa/isa.h"
 
-dtq_program *dtq_program_new(dtq_pool **pool) {
+dtq_program *dtq_program_new(dtq_pool **pool, dtq_error *e) {
     *pool = dtq_pool_new();
     dtq_program *p = *pool ? dtq_pool_alloc(*pool, 1, sizeof *p) : NULL;
     if (!p) {
+        dtq_no_memory(e, *pool ? dtq_pool_wanted(*pool) : sizeof *p, "a program");
         dtq_pool_free(*pool);
         return NULL;
     }

@@ -7,8 +7,9 @@
 
 enum { DTQ_SLOTS_MAX = 65536, DTQ_HEADS_MAX = 4096, DTQ_HEAD_DIM_MAX = 65536 };
 
-/** A program that owns its memory through `pool`; free with dtq_program_free. NULL if there is no memory. */
-dtq_program *dtq_program_new(dtq_pool **pool);
+/** A program that owns its memory through `pool`; free with dtq_program_free. NULL and an error if there is no memory.
+ */
+dtq_program *dtq_program_new(dtq_pool **pool, dtq_error *e);
 
 /** What a container promises of its contents: machine parameters in their ranges and the target hash theirs, indices
  *  that name something, words that are words, tables of 4s and 8s, ids below seq and distinct. Whoever holds a program

@@ -23,6 +23,9 @@ typedef struct dtq_segment {
     struct dtq_segment *next[]; /* [levels] */
 } dtq_segment;
 
+/** What one more segment takes, at most, or a reader of it, or a memory that nobody has touched. */
+enum { DTQ_SEGMENT_BYTES = 64 + sizeof(dtq_segment) + DTQ_SEGMENT_LEVELS * sizeof(dtq_segment *) };
+
 typedef struct dtq_segments dtq_segments;
 
 /** A memory nobody has touched: one segment. NULL if there is no memory. */

@@ -54,7 +54,10 @@ static bool search_open(search *s, const dtq_fixed_layer *f, dtq_error *e) {
     if (s->up == NULL || s->down == NULL || s->next[0] == NULL || s->next[1] == NULL || s->front[0] == NULL ||
         s->front[1] == NULL || s->greedy == NULL) {
         search_close(s);
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the sorted keys of %u tokens", a->slots);
+        return dtq_no_memory(e,
+                             2 * (columns * keys + 1) * sizeof *s->up +
+                                 2 * a->head_dim * (sizeof **s->next + sizeof(entry *)) + a->slots * sizeof *s->greedy,
+                             "the sorted keys of %u tokens", a->slots);
     }
     for (size_t column = 0; column < columns; column++) {
         entry *up = s->up + column * keys, *down = s->down + column * keys;

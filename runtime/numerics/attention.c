@@ -68,7 +68,9 @@ static bool work_init(work *w, const dtq_attention *a, dtq_error *e) {
     if (w->q == NULL || w->k == NULL || w->v == NULL || w->q_scale == NULL || w->k_scale == NULL ||
         w->v_scale == NULL || w->x == NULL || w->prob == NULL || w->weight == NULL || w->importance == NULL) {
         work_free(w);
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for an attention layer of %u tokens", a->slots);
+        const size_t floats = n * (a->heads + a->kv_heads + 1) + (a->causal ? n * a->kv_heads : CLASSES * kv_row);
+        return dtq_no_memory(e, n * (q_row + 2 * kv_row + 2 + sizeof(uint64_t)) + floats * sizeof(float),
+                             "an attention layer of %u tokens", a->slots);
     }
     return true;
 }

@@ -15,7 +15,7 @@ bool dtq_attention_fp32(const dtq_attention *a, dtq_error *e) {
         memset(a->importance, 0, a->slots * sizeof *a->importance);
     }
     if (p == NULL) {
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for an attention layer of %u tokens", a->slots);
+        return dtq_no_memory(e, a->slots * sizeof *p, "an attention layer of %u tokens", a->slots);
     }
     const dtq_kernels *kernels = dtq_kernels_choose(false);
     const size_t first = a->keys == 0 ? 0 : a->first_key, end = a->keys == 0 ? a->slots : first + a->keys;

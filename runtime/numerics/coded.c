@@ -27,7 +27,9 @@ dtq_coded *dtq_coded_new(const dtq_exec *x, size_t width, dtq_error *e) {
     }
     if (c == NULL || c->codes == NULL || c->scales == NULL) {
         dtq_coded_free(c);
-        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for %u rows of %zu codes", x->stream->seq, width);
+        (void)dtq_no_memory(
+            e, sizeof *c + (x->stream->seq * width + 1) * sizeof *c->codes + (width + 1) * sizeof *c->scales,
+            "%u rows of %zu codes", x->stream->seq, width);
         return NULL;
     }
     return c;

@@ -93,7 +93,10 @@ static dtq_coded *multiply(dtq_exec *x, const dtq_coded *src, const dtq_coded_we
         dtq_coded_free(out);
         free(codes);
         free(sums);
-        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for a linear layer of codes");
+        if (out != NULL) { /* else the reason is told */
+            (void)dtq_no_memory(e, r->rows * (w->inputs + w->outputs * sizeof *sums) + 1 + sizeof *sums,
+                                "a linear layer of codes");
+        }
         return NULL;
     }
     for (uint32_t i = 0; i < r->rows; i++) {
@@ -286,8 +289,12 @@ bool dtq_coded_attend(dtq_exec *x, uint32_t layer, const uint64_t src[3], const 
     free(m.weights);
     free(m.keys);
     if (!ok) {
+        if (out == NULL) {
+            return false;
+        }
         dtq_coded_free(out);
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for an attention layer of %u tokens", a->slots);
+        return dtq_no_memory(e, a->slots * (sizeof *m.scores + sizeof *m.weights + sizeof *m.keys),
+                             "an attention layer of %u tokens", a->slots);
     }
     return dtq_coded_store(x, out, x->stream->layers[layer].out, &r, e);
 }

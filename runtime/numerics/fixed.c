@@ -67,7 +67,8 @@ bool dtq_fixed_open(dtq_fixed_layer *f, const dtq_attention *a, dtq_fixed_format
     if (f->codes[DTQ_Q] == NULL || f->codes[DTQ_K] == NULL || f->codes[DTQ_V] == NULL || f->key == NULL ||
         f->chosen == NULL || f->x == NULL || f->weight == NULL) {
         dtq_fixed_close(f);
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for an attention layer of %u tokens", a->slots);
+        return dtq_no_memory(e, n * ((q_width + 2 * kv_width) * sizeof(int32_t) + 2 + sizeof(float) + sizeof(uint32_t)),
+                             "an attention layer of %u tokens", a->slots);
     }
     f->fraction[DTQ_Q] = quantise(a->q, f->first_query, f->end_of_queries, q_width, format, f->codes[DTQ_Q]);
     f->fraction[DTQ_K] = quantise(a->k, f->first_key, f->end_of_keys, kv_width, format, f->codes[DTQ_K]);

@@ -54,7 +54,7 @@ static bool host_embed(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     float *scratch = malloc(width * sizeof *scratch);
     bool ok = dst != NULL;
     if (ok && scratch == NULL) {
-        ok = dtq_fail(e, DTQ_NO_MEMORY, "out of memory for an embedding");
+        ok = dtq_no_memory(e, width * sizeof *scratch, "an embedding");
     }
     for (uint32_t i = 0; ok && i < r.rows; i++) {
         const uint32_t id = r.ids[i];
@@ -121,7 +121,7 @@ static bool linear_int8(dtq_exec *x, const dtq_rows *r, const dtq_linear_f32 *f,
     linear_job j = {.kernels = dtq_kernels_choose(x->scalar), .outputs = f->outputs};
     bool ok = codes != NULL && scales != NULL;
     if (!ok) {
-        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for an int8 linear");
+        (void)dtq_no_memory(e, r->rows * (stride + sizeof *scales), "an int8 linear");
     }
     for (uint32_t i = 0; ok && i < r->rows; i++) {
         if (!j.kernels->quantise_row(f->src + (size_t)r->ids[i] * f->inputs, f->inputs, bits != NULL ? bits[i] : 8,
@@ -201,7 +201,7 @@ static bool host_codes(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     uint8_t *codes = (uint8_t *)(scales + seq);
     int8_t *scratch = malloc(inputs);
     if (scratch == NULL) {
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the codes of a linear's rows");
+        return dtq_no_memory(e, inputs, "the codes of a linear's rows");
     }
     const uint8_t *bits = query_bits(&r);
     bool ok = true;
@@ -495,7 +495,7 @@ static bool host_quant(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
                      .scales = scales,
                      .letter = "qkv"[operand]};
     if (!ok) {
-        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for quantisation");
+        (void)dtq_no_memory(e, l->head_dim + 2 * width * sizeof *largest, "quantisation");
     } else {
         ok = classes ? quant_classes(&q, largest, scratch, e) : quant_rows(&q, scratch, e);
     }
@@ -523,7 +523,7 @@ static bool host_pool(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     /* In the order of the original positions, so that the slot order changes no bit. */
     bool *active = calloc(x->stream->seq, sizeof *active);
     if (active == NULL) {
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for pooling");
+        return dtq_no_memory(e, x->stream->seq * sizeof *active, "pooling");
     }
     uint32_t first = x->stream->seq, last = 0;
     for (uint32_t i = 0; i < r.rows; i++) {

@@ -157,7 +157,7 @@ static bool multiply(dtq_exec *x, const dtq_rows *r, const linear *l, const dtq_
     }
     free(codes);
     free(sums);
-    return ok || dtq_fail(e, DTQ_NO_MEMORY, "out of memory for an 8-bit linear");
+    return ok || dtq_no_memory(e, r->rows * (l->inputs + l->outputs * sizeof *sums), "an 8-bit linear");
 }
 
 bool dtq_per_tensor_linear(dtq_exec *x, const dtq_instr *in, const dtq_per_tensor_form *f, dtq_error *e) {

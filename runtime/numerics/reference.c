@@ -62,7 +62,8 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
     if (floats == NULL || importance == NULL) {
         free(floats);
         free(importance);
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the attention of layer %u", p->layer);
+        return dtq_no_memory(e, n * ((2 * q_width + 2 * kv_width) * sizeof *floats + sizeof *importance),
+                             "the attention of layer %u", p->layer);
     }
     float *q = floats, *k = q + n * q_width, *v = k + n * kv_width;
     gather(x, p->src[DTQ_Q], t->ids, n, q_width, q);
@@ -176,7 +177,8 @@ bool dtq_run_ref(dtq_exec *x, dtq_error *e) {
     if (ops->tells) {
         x->effects = calloc(x->stream->layer_count + 1u, sizeof *x->effects);
         if (x->effects == NULL) {
-            return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the effects of %u layers", x->stream->layer_count);
+            return dtq_no_memory(e, (x->stream->layer_count + 1u) * sizeof *x->effects, "the effects of %u layers",
+                                 x->stream->layer_count);
         }
     }
     const bool ok = run(x, e);

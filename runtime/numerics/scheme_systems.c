@@ -20,7 +20,7 @@ static run_state *state_of(dtq_exec *x, const dtq_attention *a, dtq_error *e) {
     }
     s = calloc(1, sizeof *s);
     if (s == NULL) {
-        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the state of a system");
+        (void)dtq_no_memory(e, sizeof *s, "the state of a system");
         return NULL;
     }
     if (!dtq_scheme_system(&x->program->scheme, &s->kind, &s->params)) {
@@ -64,7 +64,7 @@ static bool note_gone(dtq_exec *x, const run_state *s, uint32_t layer, dtq_error
         x->gone = calloc(x->stream->layer_count, seq);
     }
     if (x->gone == NULL) {
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the tokens of a layer");
+        return dtq_no_memory(e, x->stream->layer_count * seq, "the tokens of a layer");
     }
     memcpy(x->gone + layer * seq, s->cascade.token_gone, seq);
     return true;
@@ -82,7 +82,7 @@ static bool enter_next(dtq_exec *x, run_state *s, uint32_t layer, const dtq_atte
     }
     uint32_t *left = malloc(a->slots * sizeof *left), n = 0;
     if (left == NULL) {
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the tokens of a layer");
+        return dtq_no_memory(e, a->slots * sizeof *left, "the tokens of a layer");
     }
     for (uint32_t i = 0; i < a->slots; i++) {
         if (c->token_gone[a->ids[i]] == 0) {

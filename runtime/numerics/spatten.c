@@ -32,7 +32,8 @@ bool dtq_cascade_open(dtq_cascade *c, uint32_t seq, uint32_t heads, dtq_error *e
                        .head_gone = calloc(heads, 1)};
     if (c->token_score == NULL || c->head_score == NULL || c->token_gone == NULL || c->head_gone == NULL) {
         dtq_cascade_close(c);
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the scores of %u tokens", seq);
+        return dtq_no_memory(e, seq * (sizeof *c->token_score + 1) + heads * (sizeof *c->head_score + 1),
+                             "the scores of %u tokens", seq);
     }
     return true;
 }
@@ -174,7 +175,7 @@ bool dtq_attention_spatten(const dtq_attention *a, const dtq_spatten *how, dtq_c
     ranked *order = malloc(a->slots * sizeof *order);
     if (order == NULL) {
         dtq_fixed_close(&f);
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for an attention layer of %u tokens", a->slots);
+        return dtq_no_memory(e, a->slots * sizeof *order, "an attention layer of %u tokens", a->slots);
     }
     *t = (dtq_tally){0};
     for (size_t j = f.first_key; j < f.end_of_keys; j++) {

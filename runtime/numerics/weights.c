@@ -71,7 +71,7 @@ static bool map_file(const dtq_file *f, const char *directory, mapping *m, dtq_e
     const size_t room = (relative ? strlen(directory) : 0) + strlen(f->path) + 2;
     char *path = malloc(room);
     if (path == NULL) {
-        return dtq_fail(e, DTQ_NO_MEMORY, "out of memory for a path");
+        return dtq_no_memory(e, room, "a path");
     }
     (void)snprintf(path, room, "%s%s%s", relative ? directory : "", relative ? "/" : "", f->path);
     bool ok = map_path(path, m, e);
@@ -109,7 +109,7 @@ static bool check_tensor(const dtq_program *p, const dtq_tensor *t, dtq_error *e
 dtq_weights *dtq_weights_open(const dtq_program *p, const char *directory, dtq_error *e) {
     dtq_weights *w = calloc(1, sizeof *w);
     if (w == NULL) {
-        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for weights");
+        (void)dtq_no_memory(e, sizeof *w, "weights");
         return NULL;
     }
     w->program = p;
@@ -117,7 +117,8 @@ dtq_weights *dtq_weights_open(const dtq_program *p, const char *directory, dtq_e
     w->made = calloc(p->tensor_count + 1, sizeof *w->made);
     bool ok = w->files != NULL && w->made != NULL;
     if (!ok) {
-        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for weights");
+        (void)dtq_no_memory(e, (p->file_count + 1) * sizeof *w->files + (p->tensor_count + 1) * sizeof *w->made,
+                            "weights");
     }
     for (size_t i = 0; ok && i < p->tensor_count; i++) {
         ok = check_tensor(p, &p->tensors[i], e);
@@ -256,7 +257,7 @@ static float *make_floats(const dtq_weights *w, const dtq_tensor *t, dtq_error *
     if (out == NULL || (t->transposed && row == NULL)) {
         free(out);
         free(row);
-        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for tensor %s", t->name);
+        (void)dtq_no_memory(e, (rows * columns + (t->transposed ? columns : 0)) * sizeof *out, "tensor %s", t->name);
         return NULL;
     }
     if (!t->transposed) {
@@ -362,6 +363,14 @@ static dtq_weight_i8 *allocate_int8(size_t outputs, size_t inputs) {
     return q;
 }
 
+/* All that dtq_weights_int8 takes for a tensor. */
+static size_t int8_bytes(size_t outputs, size_t inputs) {
+    const size_t blocks = (outputs + DTQ_PACK_OUTPUTS - 1) / DTQ_PACK_OUTPUTS;
+    const size_t groups = (inputs + DTQ_PACK_INPUTS - 1) / DTQ_PACK_INPUTS;
+    return sizeof(dtq_weight_i8) + (blocks * groups + 1) * DTQ_PACK_OUTPUTS * DTQ_PACK_INPUTS +
+           outputs * sizeof(float) + blocks * (DTQ_PACK_OUTPUTS * sizeof(int32_t) + sizeof(size_t));
+}
+
 const dtq_weight_i8 *dtq_weights_int8(dtq_weights *w, uint64_t tensor, unsigned threads, dtq_error *e) {
     const dtq_tensor *t = &w->program->tensors[tensor];
     made *m = &w->made[tensor];
@@ -380,14 +389,14 @@ const dtq_weight_i8 *dtq_weights_int8(dtq_weights *w, uint64_t tensor, unsigned 
     size_t *bad = calloc(blocks, sizeof *bad);
     bool ok = q != NULL && bad != NULL;
     if (!ok) {
-        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the 8-bit codes of tensor %s", t->name);
+        (void)dtq_no_memory(e, int8_bytes(outputs, inputs), "the 8-bit codes of tensor %s", t->name);
     } else {
         quantising job = {w, t, floats, q, bad};
         dtq_parallel(threads, blocks, quantise_blocks, &job);
     }
     for (size_t b = 0; ok && b < blocks; b++) {
         if (bad[b] == SIZE_MAX) {
-            ok = dtq_fail(e, DTQ_NO_MEMORY, "out of memory for the 8-bit codes of tensor %s", t->name);
+            ok = dtq_no_memory(e, inputs * (sizeof *floats + 1), "the 8-bit codes of tensor %s", t->name);
         } else if (bad[b] != 0) {
             ok = dtq_fail(e, DTQ_BAD_INPUT, "tensor %s, output %zu: a weight is not finite, or 2^50 or more", t->name,
                           bad[b] - 1);

@@ -125,7 +125,8 @@ const dtq_coded_weight *dtq_weights_coded(dtq_weights *w, uint64_t tensor, unsig
     }
     dtq_coded_weight *q = allocate(outputs, inputs, has_shift(form));
     if (q == NULL) {
-        (void)dtq_fail(e, DTQ_NO_MEMORY, "out of memory for a weight of %zu by %zu codes", outputs, inputs);
+        (void)dtq_no_memory(e, sizeof *q + outputs * (inputs + sizeof *q->scales + sizeof *q->shifts) + 1,
+                            "a weight of %zu by %zu codes", outputs, inputs);
         return NULL;
     }
     if (!encode(x, groups, bits, form, q)) {

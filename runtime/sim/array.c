@@ -29,9 +29,10 @@ bool dtq_sim_qk(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     if (!q_bits || !k_bits) {
         return dtq_sim_not_ready(layer, e);
     }
-    int32_t *scores = dtq_sim_scratch(sim, rows * cols * sizeof(int32_t) + (rows + cols + 1) * depth * sizeof(int16_t));
+    const uint64_t bytes = rows * cols * sizeof(int32_t) + (rows + cols + 1) * depth * sizeof(int16_t);
+    int32_t *scores = dtq_sim_scratch(sim, bytes);
     if (!scores) {
-        return dtq_sim_no_memory(e);
+        return dtq_sim_no_memory(bytes, e);
     }
     int16_t *q = (int16_t *)(scores + rows * cols), *k = q + rows * depth;
     int8_t *codes = (int8_t *)(k + cols * depth);
@@ -130,9 +131,10 @@ static void finish(const dtq_layer *l, const int32_t *sums, uint64_t rows, const
     }
 }
 
-/** Cuts the instruction's scratch memory: sums [CLASSES][rows][head_dim], then operands by class. */
+/** Cuts the instruction's scratch memory: sums [CLASSES][rows][head_dim], then operands by class. NULL after an error.
+ */
 static int32_t *cut_scratch(dtq_sim *sim, uint64_t rows, uint64_t head_dim, class_operands operands[CLASSES],
-                            int8_t **codes) {
+                            int8_t **codes, dtq_error *e) {
     const uint64_t sums = CLASSES * rows * head_dim;
     uint64_t bytes = sums * sizeof(int32_t) + head_dim;
     for (unsigned precision = 0; precision < CLASSES; precision++) {
@@ -141,6 +143,7 @@ static int32_t *cut_scratch(dtq_sim *sim, uint64_t rows, uint64_t head_dim, clas
     }
     int32_t *scratch = dtq_sim_scratch(sim, bytes);
     if (!scratch) {
+        (void)dtq_sim_no_memory(bytes, e);
         return NULL;
     }
     int16_t *at = (int16_t *)(scratch + sums);
@@ -171,9 +174,9 @@ bool dtq_sim_pv(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
         operands[class_of(bits[j])].keys++;
     }
     int8_t *codes;
-    int32_t *sums = cut_scratch(sim, rows, dim, operands, &codes);
+    int32_t *sums = cut_scratch(sim, rows, dim, operands, &codes, e);
     if (!sums) {
-        return dtq_sim_no_memory(e);
+        return false;
     }
     const uint8_t *p_block = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, PV, p);
     const uint8_t *v_block = sim->space[DTQ_SPACE_V] + DTQ_GET(in, PV, v);

@@ -94,9 +94,10 @@ bool dtq_sim_matmul(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     if (!bits) {
         return dtq_sim_not_ready(layer, e);
     }
-    int32_t *sums = dtq_sim_scratch(sim, rows * cols * sizeof *sums + (rows + cols) * padded * sizeof(int16_t) + depth);
+    const uint64_t bytes = rows * cols * sizeof(int32_t) + (rows + cols) * padded * sizeof(int16_t) + depth;
+    int32_t *sums = dtq_sim_scratch(sim, bytes);
     if (!sums) {
-        return dtq_sim_no_memory(e);
+        return dtq_sim_no_memory(bytes, e);
     }
     int16_t *left = (int16_t *)(sums + rows * cols), *right = left + rows * padded;
     int8_t *codes = (int8_t *)(right + cols * padded);

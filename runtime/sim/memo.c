@@ -45,8 +45,16 @@ const dtq_wavefront *dtq_memo_find(const dtq_memo *m, const void *key, size_t by
     return entry->key ? &entry->result : NULL;
 }
 
+static size_t larger_capacity(const dtq_memo *m) {
+    return m->capacity ? 2 * m->capacity : 64;
+}
+
+size_t dtq_memo_bytes(const dtq_memo *m, size_t key_bytes) {
+    return key_bytes + larger_capacity(m) * sizeof *m->entries;
+}
+
 static bool grow(dtq_memo *m) {
-    dtq_memo larger = {.capacity = m->capacity ? 2 * m->capacity : 64, .count = m->count};
+    dtq_memo larger = {.capacity = larger_capacity(m), .count = m->count};
     larger.entries = calloc(larger.capacity, sizeof *larger.entries);
     if (!larger.entries) {
         return false;

@@ -287,8 +287,7 @@ bool dtq_memory_init(dtq_sim *sim, dtq_error *e) {
     }
     for (unsigned s = 0; sim->functional && s < DTQ_SPACES; s++) {
         if (touched[s] && !(sim->space[s] = calloc(touched[s], 1))) {
-            return dtq_fail(e, DTQ_NO_MEMORY, "no memory for %llu bytes of buffer %s", (unsigned long long)touched[s],
-                            space_names[s]);
+            return dtq_no_memory(e, touched[s], "buffer %s", space_names[s]);
         }
     }
     return true;
@@ -359,4 +358,13 @@ const uint8_t *dtq_sim_bits(dtq_sim *sim, uint32_t layer, dtq_operand operand) {
         sim->drawn[layer] = draw_bits(sim, layer);
     }
     return sim->drawn[layer] ? sim->drawn[layer] + operand * (size_t)l->slots : NULL;
+}
+
+bool dtq_sim_no_bits(const dtq_sim *sim, uint32_t layer, dtq_error *e) {
+    if (sim->functional) {
+        return dtq_sim_not_ready(layer, e);
+    }
+    const dtq_stream *s = sim->stream; /* without data they are drawn when they are asked for */
+    return dtq_sim_no_memory(s->layer_count * sizeof *sim->drawn + (DTQ_OPERANDS + 1) * (size_t)s->layers[layer].slots,
+                             e);
 }

@@ -80,7 +80,10 @@ bool dtq_queues_init(dtq_queues *q, const dtq_stream *s, uint64_t arrays, bool s
     q->channels = calloc((size_t)q->count * q->count, sizeof *q->channels);
     q->order = calloc(s->count ? s->count : 1, sizeof *q->order);
     if (!q->first || !q->next || !q->channels || !q->order) {
-        return dtq_fail(e, DTQ_NO_MEMORY, "no memory for the queues");
+        return dtq_no_memory(e,
+                             (2 * q->count + 1) * sizeof *q->next + (size_t)q->count * q->count * sizeof *q->channels +
+                                 (s->count + 1) * sizeof *q->order,
+                             "the queues");
     }
     if (!count_stream(q, e)) {
         return false;
@@ -101,7 +104,7 @@ bool dtq_queues_init(dtq_queues *q, const dtq_stream *s, uint64_t arrays, bool s
     }
     q->stamps = calloc(tokens ? tokens : 1, sizeof *q->stamps);
     if (!q->stamps) {
-        return dtq_fail(e, DTQ_NO_MEMORY, "no memory for the tokens");
+        return dtq_no_memory(e, (tokens + 1) * sizeof *q->stamps, "the tokens");
     }
     for (unsigned i = 0; i < q->count; i++) {
         update_ready(q, i);

@@ -21,8 +21,8 @@ static bool (*const engines[DTQ_OP_COUNT])(dtq_sim *, const dtq_instr *, dtq_err
     [DTQ_OP_STORE_ROWS] = dtq_sim_store_rows,
 };
 
-bool dtq_sim_no_memory(dtq_error *e) {
-    return dtq_fail(e, DTQ_NO_MEMORY, "out of memory in the simulator");
+bool dtq_sim_no_memory(uint64_t bytes, dtq_error *e) {
+    return dtq_no_memory(e, bytes, "the simulator");
 }
 
 bool dtq_sim_not_ready(uint32_t layer, dtq_error *e) {
@@ -71,8 +71,9 @@ bool dtq_run_sim(dtq_exec *x, const dtq_run_options *o, dtq_stats *stats, bool w
     dtq_sim *sim = calloc(1, sizeof *sim);
     dtq_event *events = want_events && stats ? calloc(x->stream->count + 1, sizeof *events) : NULL;
     if (!sim || (want_events && stats && !events)) {
+        free(events);
         free(sim);
-        return dtq_sim_no_memory(e);
+        return dtq_sim_no_memory(sizeof *sim + (want_events ? (x->stream->count + 1) * sizeof *events : 0), e);
     }
     sim->x = x;
     sim->stream = x->stream;

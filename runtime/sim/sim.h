@@ -41,6 +41,8 @@ void dtq_memory_free(dtq_sim *sim);
 /** Precision of each slot of an operand; NULL if they are not known yet, which only a program without the right tokens
  *  brings about (or no memory). */
 const uint8_t *dtq_sim_bits(dtq_sim *sim, uint32_t layer, dtq_operand operand);
+/** The error of NULL from dtq_sim_bits. */
+bool dtq_sim_no_bits(const dtq_sim *sim, uint32_t layer, dtq_error *e);
 
 /** Memory for the instruction in execution, 64-byte aligned, not cleared, good until the next call; NULL: none left. */
 void *dtq_sim_scratch(dtq_sim *sim, size_t bytes);
@@ -68,7 +70,7 @@ typedef struct {
 } dtq_prob_row;
 
 /** Fails because scratch memory is used up, or because slots of a layer are used before they are selected. */
-bool dtq_sim_no_memory(dtq_error *e);
+bool dtq_sim_no_memory(uint64_t bytes, dtq_error *e);
 bool dtq_sim_not_ready(uint32_t layer, dtq_error *e);
 
 /** Largest code of a row of probabilities, which are unsigned. */

@@ -100,7 +100,7 @@ bool dtq_sim_softmax(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint64_t rows = DTQ_GET(in, SOFTMAX, rows), cols = DTQ_GET(in, SOFTMAX, cols);
     float *scratch = dtq_sim_scratch(sim, 5 * cols * sizeof(float));
     if (!scratch) {
-        return dtq_sim_no_memory(e);
+        return dtq_sim_no_memory(5 * cols * sizeof *scratch, e);
     }
     const uint8_t *s = sim->space[DTQ_SPACE_SCORES] + DTQ_GET(in, SOFTMAX, s);
     memcpy(scratch, s + rows * cols * sizeof(int32_t) + rows * sizeof(float), cols * sizeof(float));

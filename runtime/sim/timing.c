@@ -30,11 +30,15 @@ static void pack_high(const uint8_t *bits, uint32_t n, uint8_t *out) {
     }
 }
 
+static dtq_array_shape shape_of(const dtq_sim *sim, const place *p) {
+    const dtq_machine *m = sim->machine;
+    return (dtq_array_shape){(uint32_t)m->vssa_rows, (uint32_t)m->vssa_cols, (dtq_drain)m->top_drain, p->turned != 0,
+                             p->serpentine != 0};
+}
+
 static bool step_matmul(const dtq_sim *sim, const place *p, const uint8_t *row_bits, const uint8_t *col_bits,
                         dtq_wavefront *result) {
-    const dtq_machine *m = sim->machine;
-    const dtq_array_shape array = {(uint32_t)m->vssa_rows, (uint32_t)m->vssa_cols, (dtq_drain)m->top_drain,
-                                   p->turned != 0, p->serpentine != 0};
+    const dtq_array_shape array = shape_of(sim, p);
     return p->op == DTQ_OP_PV ? dtq_wavefront_pv(&array, row_bits, p->rows, col_bits, p->cols, p->depth, result)
                               : dtq_wavefront_qk(&array, row_bits, p->rows, col_bits, p->cols, p->depth, result);
 }
@@ -73,17 +77,22 @@ static bool matmul(dtq_sim *sim, const place *p, dtq_wavefront *result, dtq_erro
     const uint8_t *row_bits = dtq_sim_bits(sim, p->layer, p->op == DTQ_OP_PV ? DTQ_P : DTQ_Q);
     const uint8_t *col_bits = linear ? NULL : dtq_sim_bits(sim, p->layer, p->op == DTQ_OP_PV ? DTQ_V : DTQ_K);
     if (!row_bits || (!linear && !col_bits)) {
-        return dtq_sim_not_ready(p->layer, e);
+        return dtq_sim_no_bits(sim, p->layer, e);
     }
     uint8_t *eights = linear ? malloc(p->cols) : NULL; /* weights */
     if (eights) {
         memset(eights, 8, p->cols);
     }
     const uint8_t *cols = linear ? eights : col_bits + p->col;
+    const dtq_array_shape array = shape_of(sim, p);
     const bool ok = cols && matmul_by_signature(sim, p, row_bits + p->row, cols, result) &&
                     dtq_memo_add(memo, p, sizeof *p, result);
     free(eights);
-    return ok || dtq_sim_no_memory(e);
+    const size_t key_bytes = sizeof(signature) + divide_up(p->rows, 8) + divide_up(p->cols, 8);
+    return ok || dtq_sim_no_memory(dtq_wavefront_bytes(&array, p->rows, p->cols, p->depth) + (linear ? p->cols : 0) +
+                                       dtq_memo_bytes(memo, sizeof *p) +
+                                       dtq_memo_bytes(&sim->timing.by_signature, 2 * key_bytes),
+                                   e);
 }
 
 /* ---- each engine's duration and counts ------------------------------------------------------------------------- */
@@ -93,7 +102,7 @@ static bool block_bytes(dtq_sim *sim, uint64_t layer, dtq_operand operand, uint6
                         dtq_error *e) {
     const uint8_t *bits = dtq_sim_bits(sim, (uint32_t)layer, operand);
     if (!bits) {
-        return dtq_sim_not_ready((uint32_t)layer, e);
+        return dtq_sim_no_bits(sim, (uint32_t)layer, e);
     }
     *bytes = dtq_block_bytes_at(&sim->stream->layers[layer], operand, bits, (uint32_t)row, (uint32_t)rows);
     return true;
@@ -207,7 +216,7 @@ static bool rows_bytes(dtq_sim *sim, uint64_t layer, uint64_t row, uint64_t rows
                        dtq_error *e) {
     const uint8_t *bits = dtq_sim_bits(sim, (uint32_t)layer, DTQ_Q);
     if (!bits) {
-        return dtq_sim_not_ready((uint32_t)layer, e);
+        return dtq_sim_no_bits(sim, (uint32_t)layer, e);
     }
     *bytes = dtq_rows_bytes_at(bits, (uint32_t)row, (uint32_t)rows, (uint32_t)depth);
     return true;

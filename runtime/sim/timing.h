@@ -17,6 +17,8 @@ typedef struct {
 const dtq_wavefront *dtq_memo_find(const dtq_memo *m, const void *key, size_t bytes);
 /** Stores a result under a key that is not there yet. False: no memory. */
 bool dtq_memo_add(dtq_memo *m, const void *key, size_t bytes, const dtq_wavefront *result);
+/** What adding one more result takes, at most. */
+size_t dtq_memo_bytes(const dtq_memo *m, size_t key_bytes);
 void dtq_memo_free(dtq_memo *m);
 
 /** Clock of one queue. */

@@ -10,7 +10,7 @@ bool dtq_sim_importance(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint64_t rows = DTQ_GET(in, IMPORTANCE, rows), keys = dtq_keys(l);
     uint64_t *sums = dtq_sim_scratch(sim, keys * sizeof *sums);
     if (!sums) {
-        return dtq_sim_no_memory(e);
+        return dtq_sim_no_memory(keys * sizeof *sums, e);
     }
     uint8_t *acc = sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, IMPORTANCE, acc);
     const uint8_t *p = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, IMPORTANCE, p);
@@ -59,9 +59,10 @@ bool dtq_sim_topk(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
         return dtq_sim_not_ready(layer, e);
     }
     const uint32_t *key_ids = slots->ids + dtq_first_key(l), keys = dtq_keys(l);
-    uint64_t *importance = dtq_sim_scratch(sim, keys * sizeof(uint64_t) + l->slots * sizeof(uint32_t));
+    const size_t bytes = keys * sizeof(uint64_t) + l->slots * sizeof(uint32_t);
+    uint64_t *importance = dtq_sim_scratch(sim, bytes);
     if (!importance) {
-        return dtq_sim_no_memory(e);
+        return dtq_sim_no_memory(bytes, e);
     }
     memcpy(importance, sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, TOPK, acc), keys * sizeof *importance);
     if (l->cached) {

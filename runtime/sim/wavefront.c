@@ -26,10 +26,17 @@ typedef struct {
     uint64_t before;     /* zero bits in front: a whole number of words */
 } operand_train;
 
+/** Words of zeros on either side of a train, and of one of its sets. */
+static uint64_t train_pad(uint32_t diagonals) {
+    return (diagonals + WORD - 1) / WORD + 1;
+}
+static uint64_t train_words(uint32_t length, uint32_t diagonals) {
+    return 2 * train_pad(diagonals) + (length + WORD - 1) / WORD + 1;
+}
+
 /** The train of elements of precision `bits`, or of all of them in reverse. */
 static bool train_init(operand_train *train, const uint8_t *bits, uint32_t length, uint32_t diagonals, bool reverse) {
-    uint64_t pad = (diagonals + WORD - 1) / WORD + 1;
-    uint64_t words = 2 * pad + (length + WORD - 1) / WORD + 1;
+    uint64_t pad = train_pad(diagonals), words = train_words(length, diagonals);
     *train = (operand_train){.length = length, .before = pad * WORD};
     train->one = calloc(2 * words, sizeof(uint64_t));
     if (!train->one) {
@@ -148,14 +155,20 @@ static uint64_t tile_spacing(const matmul *m, const tile *t) {
     return m->train.length > tile_drained(m, t) ? m->train.length : tile_drained(m, t);
 }
 
+/** Places for tiles in flight: a power of two. */
+static uint64_t ring_capacity(uint64_t diagonals, uint64_t length, uint64_t tiles) {
+    uint64_t in_flight = diagonals / length + 3, capacity = 1;
+    while (capacity < in_flight && capacity < tiles) {
+        capacity *= 2;
+    }
+    return capacity;
+}
+
 /** Steps all tiles through the array. Tiles in flight stand in a ring, oldest first; a tile that is through waits there
  *  until the older ones are. */
 static bool matmul_step(const matmul *m, uint64_t *cycles) {
     uint64_t diagonals = (uint64_t)m->array->rows + m->array->cols;
-    uint64_t in_flight = diagonals / m->train.length + 3, capacity = 1;
-    while (capacity < in_flight && capacity < m->tiles) {
-        capacity *= 2;
-    }
+    uint64_t capacity = ring_capacity(diagonals, m->train.length, m->tiles);
     uint64_t mask = capacity - 1;
     tile *ring = malloc(capacity * sizeof(tile));
     if (!ring) {
@@ -280,4 +293,10 @@ bool dtq_wavefront_qk(const dtq_array_shape *a, const uint8_t *row_bits, uint32_
 bool dtq_wavefront_pv(const dtq_array_shape *a, const uint8_t *p_bits, uint32_t rows, const uint8_t *v_bits,
                       uint32_t tokens, uint32_t head_dim, dtq_wavefront *out) {
     return matmul_of_bits(a, p_bits, rows, NULL, head_dim, v_bits, tokens, out);
+}
+
+uint64_t dtq_wavefront_bytes(const dtq_array_shape *a, uint32_t rows, uint32_t cols, uint32_t depth) {
+    const uint32_t diagonals = a->rows + a->cols, length = depth > cols ? depth : cols;
+    const uint64_t trains = 4 * train_words(length, diagonals) * sizeof(uint64_t);
+    return trains + ring_capacity(diagonals, 1, UINT64_MAX) * sizeof(tile) + rows + length;
 }

@@ -37,4 +37,7 @@ bool dtq_wavefront_qk(const dtq_array_shape *a, const uint8_t *row_bits, uint32_
 bool dtq_wavefront_pv(const dtq_array_shape *a, const uint8_t *p_bits, uint32_t rows, const uint8_t *v_bits,
                       uint32_t tokens, uint32_t head_dim, dtq_wavefront *out);
 
+/** What either takes, at most. */
+uint64_t dtq_wavefront_bytes(const dtq_array_shape *a, uint32_t rows, uint32_t cols, uint32_t depth);
+
 #endif

@@ -68,7 +68,7 @@ START_TEST(pools_grow_and_go) {
 }
 END_TEST
 
-/* An overflowing product is out of memory, and that ends the process with exit code 3. */
+/* An overflowing product is out of memory, and that is told with exit code 1. */
 START_TEST(overflow_ends_the_process) {
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
@@ -82,7 +82,7 @@ START_TEST(overflow_ends_the_process) {
     int status = 0;
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert(WIFEXITED(status));
-    ck_assert_int_eq(WEXITSTATUS(status), EXIT_INTERNAL);
+    ck_assert_int_eq(WEXITSTATUS(status), EXIT_INPUT);
 }
 END_TEST
 
