@@ -1,4 +1,4 @@
-/* The IR: one representation, three levels (graph, tile, stream). Grammar and semantics: IR.md.
+/* The IR: one representation, four levels (graph, tile, schedule, stream). Grammar and semantics: IR.md.
  *
  * A module owns nothing but references into one arena. Ops stand in one array in program order; values, operands and
  * attributes are indices into pools, so a module can be copied, walked and printed without chasing pointers.
@@ -17,7 +17,7 @@
 #include "runtime/machine.h"
 #include "runtime/scheme.h"
 
-typedef enum { IR_GRAPH, IR_TILE, IR_STREAM, IR_LEVELS } ir_level;
+typedef enum { IR_GRAPH, IR_TILE, IR_SCHEDULE, IR_STREAM, IR_LEVELS } ir_level;
 
 /** Op codes: those of ops.def, then one for each instruction of runtime/isa/isa.def in its order. */
 typedef enum {
@@ -175,7 +175,7 @@ size_t ir_key_count(void);
 const ir_key_info *ir_key_get(unsigned key);
 /** Key number by name (first `n` bytes), or -1. */
 int ir_key_find(const char *name, size_t n);
-const char *ir_level_name(ir_level level); /* "graph", "tile", "stream" */
+const char *ir_level_name(ir_level level); /* "graph", "tile", "schedule", "stream" */
 const char *ir_elem_name(ir_elem elem);    /* "?", "f32", "u32", "ids", "buffer" */
 
 /* ---- building and reading ------------------------------------------------------------------------------------ */

@@ -375,13 +375,13 @@ static bool parse_first_line(parser *p) {
     scan_peek(s);
     loc = scan_here(s);
     if (!scan_word(s, &text, &n))
-        return scan_expected(s, "a level: graph, tile or stream");
+        return scan_expected(s, "a level: graph, tile, schedule or stream");
     for (unsigned level = 0; level < IR_LEVELS; level++)
         if (scan_same(text, n, ir_level_name((ir_level)level))) {
             p->m->level = (ir_level)level;
             return parse_line_end(p);
         }
-    return scan_error(s, loc, "unknown level `%.*s`; it is graph, tile or stream", (int)n, text);
+    return scan_error(s, loc, "unknown level `%.*s`; it is graph, tile, schedule or stream", (int)n, text);
 }
 
 /* After an error: to the next line that begins a statement, which blanks and closing braces do not. */

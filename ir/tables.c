@@ -52,15 +52,25 @@
 #define REQUIRED_OFFSET(name) " " #name
 #define REQUIRED_F32(name)    " " #name
 
+/* Tokens are what the stream level adds to the schedule. */
+#define LEVELS_ANY     S
+#define LEVELS_HOST    (H | S)
+#define LEVELS_LOAD    (H | S)
+#define LEVELS_SOFTMAX (H | S)
+#define LEVELS_TOPK    (H | S)
+#define LEVELS_STORE   (H | S)
+#define LEVELS_ARRAY   (H | S)
+
 static const ir_op_info op_table[IR_OPCODES] = {
 #define G (1u << IR_GRAPH)
 #define T (1u << IR_TILE)
+#define H (1u << IR_SCHEDULE)
 #define S (1u << IR_STREAM)
 #define OP(name, spelling, levels, operands, results, required, optional, doc)                                         \
     [IR_##name] = {spelling, levels, operands, results, required, optional, doc},
 #include "ir/ops.def"
 #define ISA_OP(name, mnemonic, engine, text)                                                                           \
-    [IR_I_##name].spelling = mnemonic, [IR_I_##name].levels = S, [IR_I_##name].doc = text,                             \
+    [IR_I_##name].spelling = mnemonic, [IR_I_##name].levels = LEVELS_##engine, [IR_I_##name].doc = text,               \
     [IR_I_##name].optional = "start busy done"
 #define ISA_FIELD(op, name, bits, kind, doc) OPTIONAL_##kind(name)
 #define ISA_END(op)                          ,
@@ -80,7 +90,7 @@ const ir_op_info *ir_info(ir_opcode code) {
 }
 
 const char *ir_level_name(ir_level level) {
-    static const char *const spelled[IR_LEVELS] = {"graph", "tile", "stream"};
+    static const char *const spelled[IR_LEVELS] = {"graph", "tile", "schedule", "stream"};
     return spelled[level];
 }
 

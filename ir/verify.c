@@ -224,7 +224,7 @@ bool ir_verify(const ir_module *m, diag *d) {
         verify_types(v, op);
         verify_facts(v, op);
         verify_scheme(v, op);
-        if (m->level == IR_STREAM)
+        if (m->level >= IR_SCHEDULE)
             verify_spaces(v, op);
         if (is_strip(code))
             verify_strip(v, op);

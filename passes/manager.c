@@ -7,7 +7,7 @@
 #include "passes/cost.h"
 #include "passes/pass_list.h"
 
-enum { G = 1u << IR_GRAPH, T = 1u << IR_TILE, S = 1u << IR_STREAM };
+enum { G = 1u << IR_GRAPH, T = 1u << IR_TILE, H = 1u << IR_SCHEDULE, S = 1u << IR_STREAM };
 enum { no = 0, yes = 1 };
 enum { ALWAYS, OPTIMISE, ASKED };
 
@@ -151,6 +151,7 @@ bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size
         if (!check_requirements(d, *m, p))
             return false;
         ir_module *before = *m;
+        const ir_module as_it_was = *before; /* a pass may leave the level in place */
         ir_level level = before->level;
         double start = seconds_now();
         size_t used = arena_used(a);
@@ -169,7 +170,7 @@ bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size
             fprintf(o->times, "%-20s %10.3f %14zu %10zu\n", p->name, elapsed * 1e3, arena_used(a) - used,
                     (*m)->op_count);
         if (o->dump_level == (int)level && (*m)->level != level) {
-            dump(before, ir_level_name(level), o->dump);
+            dump(&as_it_was, ir_level_name(level), o->dump);
             dumped = true;
         }
         if (*m != before)

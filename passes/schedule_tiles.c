@@ -344,7 +344,7 @@ static emitter begin(pass_context *ctx, rebuild *r, ir_opcode layers) {
 }
 
 bool pass_schedule_tiles(pass_context *ctx, ir_module **module) {
-    rebuild r = rebuild_begin(*module, IR_STREAM);
+    rebuild r = rebuild_begin(*module, IR_SCHEDULE);
     emitter e = begin(ctx, &r, IR_TILES);
     e.host.keys = &e.keys;
     const layer_info *layers = linear_layers(ctx->arena, r.from);
@@ -376,7 +376,7 @@ bool pass_schedule_tiles(pass_context *ctx, ir_module **module) {
 
 /* lower-layers: for systems whose machine is no array of ours. Attention is the layer table's alone. */
 bool pass_lower_layers(pass_context *ctx, ir_module **module) {
-    rebuild r = rebuild_begin(*module, IR_STREAM);
+    rebuild r = rebuild_begin(*module, IR_SCHEDULE);
     emitter e = begin(ctx, &r, IR_ATTENTION);
     e.host.keys = &e.keys;
     for (size_t op = 0; op < r.from->op_count; op++) {

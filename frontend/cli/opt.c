@@ -4,7 +4,7 @@
 #include "frontend/cli/pipeline.h"
 
 static void list_passes(FILE *out) {
-    static const char level_letters[] = "GTS";
+    static const char level_letters[] = "GTHS";
     fprintf(out, "%-18s %-6s %-28s %s\n", "pass", "levels", "requires", "what it does");
     for (size_t i = 0; i < pass_count; i++) {
         const pass_info *p = &pass_table[i];
@@ -15,7 +15,7 @@ static void list_passes(FILE *out) {
         fprintf(out, "%-18s %-6s %-28s %s%s\n", p->name, levels, *p->requires ? p->requires : "-", p->doc,
                 p->analysis ? " (analysis)" : "");
     }
-    fputs("levels: G graph, T tile, S stream; an analysis only adds attributes and may run again\n", out);
+    fputs("levels: G graph, T tile, H schedule, S stream; an analysis only adds attributes and may run again\n", out);
 }
 
 /* "a,b,c" to names. An empty one is a mistake of the command line; an unknown one too. */

@@ -150,9 +150,9 @@ bool pass_options_read(session *s, pass_options *out) {
 }
 
 /* Passes to the programs of systems: slots are tokens in their order, and attention is the layer table's. */
-static const char *const system_passes[] = {"infer-shapes",      "balance-qk",     "assign-precision",
-                                            "cluster-precision", "reorder-tokens", "lower-layers",
-                                            "allocate-buffers",  "insert-sync",    "timeline"};
+static const char *const system_passes[] = {"infer-shapes",   "balance-qk",   "assign-precision", "cluster-precision",
+                                            "reorder-tokens", "lower-layers", "lower-schedule",   "allocate-buffers",
+                                            "insert-sync",    "timeline"};
 
 /* What is left of the pipeline for a module up to pass `last`: not what has run, not what could only have run at a
  * level gone by. */

@@ -81,7 +81,7 @@ def one(model, target, policy, options, again):
     same(f"{where}: --emit=asm and disasm", text, must("compile", *arguments, "--emit=asm"))
 
     dumps = dumps_of(arguments)
-    for name in ("graph", "tile", "stream"):
+    for name in ("graph", "tile", "schedule", "stream"):
         levels(arguments, name, dumps)
     same(f"{where}: --emit=ir and the last dump", dumps[-1][1], must("compile", *arguments, "--emit=ir"))
     # in the large models, whose text is long, the last dump of each level

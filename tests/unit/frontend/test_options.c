@@ -183,11 +183,11 @@ END_TEST
 
 START_TEST(optional_values) {
     accept("compile m --dump-ir");
-    ck_assert_int_eq(parsed.values[OPT_dump_ir].word, 1);
+    ck_assert_int_eq(parsed.values[OPT_dump_ir].word, 2);
     accept("compile --dump-ir m"); /* what follows is no value */
     ck_assert_str_eq(parsed.operands[0], "m");
     accept("compile m --dump-ir=stream");
-    ck_assert_int_eq(parsed.values[OPT_dump_ir].word, 2);
+    ck_assert_int_eq(parsed.values[OPT_dump_ir].word, 3);
     accept("run m --shuffle");
     ck_assert(parsed.values[OPT_shuffle].given && !parsed.values[OPT_shuffle].has_value);
     accept("run m --shuffle=9223372036854775807");

@@ -19,7 +19,7 @@
 #define TO_ORDERED    TO_CLUSTERED " reorder-tokens"
 #define TO_TILES      TO_ORDERED " tile-attention"
 #define TO_SCHEDULE   TO_TILES " schedule-tiles"
-#define TO_ADDRESSES  TO_SCHEDULE " allocate-buffers"
+#define TO_ADDRESSES  TO_SCHEDULE " lower-schedule allocate-buffers"
 #define TO_SYNC       TO_ADDRESSES " insert-sync"
 #define TO_TIMELINE   TO_SYNC " timeline"
 #define FIG5_POLICY   "token_bits = [1*4, 1*8, 2*4, 1*8, 4*4]"

@@ -118,7 +118,7 @@ START_TEST(slots_are_used_round_robin) {
 END_TEST
 
 START_TEST(a_buffer_that_nobody_uses_has_no_address) {
-    const char *text = "dtir 1 stream\nmodel = \"m\"\nseq = 9\npasses = [schedule-tiles]\n"
+    const char *text = "dtir 1 stream\nmodel = \"m\"\nseq = 9\npasses = [schedule-tiles, lower-schedule]\n"
                        "%a = buffer {space = dram, bytes = 65} : buffer\n"
                        "%b = buffer {space = dram, bytes = 4} : buffer\n"
                        "%c = buffer {space = dram, bytes = 4} : buffer\n"
@@ -133,7 +133,7 @@ END_TEST
 
 START_TEST(blocks_that_do_not_fit_are_refused) {
     const char *text = "dtir 1 stream\nmodel = \"m\"\nseq = 9\nmachine \"toy\" {\nbuffers.q = 64\n}\n"
-                       "passes = [schedule-tiles]\n"
+                       "passes = [schedule-tiles, lower-schedule]\n"
                        "%%c = buffer {space = dram, bytes = 144} : buffer\n"
                        "layer %%c, %%c, %%c, %%c, %%c, %%c, %%c, %%c {index = 0, slots = 9, high = 2, query_heads = 1, "
                        "kv_heads = 1, head_dim = 4, mask = none, importance_rule = mean, order = original, "

@@ -40,7 +40,7 @@ START_TEST(peaks_are_by_layer) {
     arena *a = arena_new();
     const char *text =
         arena_printf(a,
-                     "dtir 1 stream\nmodel = \"m\"\nseq = 9\npasses = [schedule-tiles, allocate-buffers]\n"
+                     "dtir 1 stream\nmodel = \"m\"\nseq = 9\npasses = [schedule-tiles, lower-schedule, allocate-buffers]\n"
                      "%%c = buffer {space = dram, bytes = 144, address = 0} : buffer\n%s0}\n%s1}\n"
                      "%%x = buffer {space = q, bytes = 10, address = 0} : buffer\n%%y = buffer {space = q, bytes = 20, "
                      "address = 64} : buffer\n"

@@ -3,7 +3,7 @@
 #include "codegen/random_problem.h"
 #include "passes/linear_util.h"
 
-#define FROM_CUT "schedule-tiles allocate-buffers insert-sync timeline"
+#define FROM_CUT "schedule-tiles lower-schedule allocate-buffers insert-sync timeline"
 
 static dtq_program *program_of(const pass_case *c) {
     dtq_program *p = codegen_program(c->memory, c->d, (const ir_module *const *)&c->m, 1);

@@ -324,7 +324,7 @@ START_TEST(the_estimate_is_the_timeline) {
             linear_cut cut = linear_read_cut(a, c.m, op);
             linear_plan plan;
             ck_assert(plan_linear_cut(&p->ctx, &p->machine, &shape, &cut, &plan));
-            fits = pass_run(&c, "schedule-tiles allocate-buffers insert-sync timeline", true);
+            fits = pass_run(&c, "schedule-tiles lower-schedule allocate-buffers insert-sync timeline", true);
             ck_assert(fits || diag_exit_code(c.d) == EXIT_INPUT); /* the attention may not */
             int64_t end = 0;
             for (size_t i_op = 0; i_op < c.m->op_count; i_op++)
