@@ -197,6 +197,28 @@ void ir_module_release(ir_module *m) {
     m->attr_count = m->attr_capacity = m->value_count = m->value_capacity = 0;
 }
 
+bool ir_attr_equal(const ir_attr *a, const ir_attr *b) {
+    if (a->kind != b->kind)
+        return false;
+    switch ((ir_kind)a->kind) {
+    case IR_KIND_INT:
+    case IR_KIND_QUEUE:
+        return a->i == b->i;
+    case IR_KIND_REAL:
+        return memcmp(&a->r, &b->r, sizeof a->r) == 0;
+    case IR_KIND_STR:
+    case IR_KIND_WORD:
+        return a->s == b->s || strcmp(a->s, b->s) == 0;
+    case IR_KIND_INTS:
+        return a->count == b->count && (!a->count || memcmp(a->ints, b->ints, a->count * sizeof *a->ints) == 0);
+    case IR_KIND_RANGE:
+        return a->range->lo == b->range->lo && a->range->hi == b->range->hi;
+    case IR_KIND_RUNS:
+        return a->count == b->count && (!a->count || memcmp(a->runs, b->runs, a->count * sizeof *a->runs) == 0);
+    }
+    return false;
+}
+
 double ir_real(const ir_module *m, size_t op, unsigned key, double missing) {
     const ir_attr *attr = find_attr(m, op, key);
     return attr ? attr->r : missing;

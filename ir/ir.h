@@ -230,6 +230,9 @@ double ir_real(const ir_module *m, size_t op, unsigned key, double missing);
 /** Text of a STR or WORD, NULL if it is not there. */
 const char *ir_str(const ir_module *m, size_t op, unsigned key);
 
+/** Whether two attributes of one kind have the same value. */
+bool ir_attr_equal(const ir_attr *a, const ir_attr *b);
+
 /** Adds a tensor to the table; names are unique. ir_tensor_find: index by name, or -1. */
 size_t ir_add_tensor(ir_module *m, const ir_tensor *t);
 int ir_tensor_find(const ir_module *m, const char *name);

@@ -226,6 +226,8 @@ bool ir_verify(const ir_module *m, diag *d) {
         verify_scheme(v, op);
         if (m->level >= IR_SCHEDULE)
             verify_spaces(v, op);
+        if (code == IR_TILES)
+            verify_strips(v, op);
         if (is_strip(code))
             verify_strip(v, op);
         else if (ir_is_instr(code))

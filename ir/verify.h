@@ -97,7 +97,11 @@ void verify_layers(verifier *v);
 bool verify_attributes(verifier *v, size_t op);
 /** What attributes say of each other: slots, bits, ids, heads, policy. */
 void verify_facts(verifier *v, size_t op);
-/** Layer and ranges of a strip, the tile ops that follow tile.attention. */
+/** The declared layer of an index, or NULL. */
+const verify_layer *verify_find_layer(const verifier *v, int64_t index);
+/** The strips that follow a tile.attention: each of four ops, each query in one of them, none higher than an array. */
+void verify_strips(verifier *v, size_t tiles);
+/** That a strip's op, or tile.topk, stands with a tile.attention. */
 void verify_strip(verifier *v, size_t op);
 /** Types of operands and result. */
 void verify_types(verifier *v, size_t op);

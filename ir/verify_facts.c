@@ -63,7 +63,7 @@ void verify_layers(verifier *v) {
             declare_layer(v, op);
 }
 
-static const verify_layer *find_layer(const verifier *v, int64_t index) {
+const verify_layer *verify_find_layer(const verifier *v, int64_t index) {
     return index >= 0 && index < v->layer_room && v->layers[index].declared ? &v->layers[index] : NULL;
 }
 
@@ -205,40 +205,6 @@ static void verify_policy(verifier *v, size_t op) {
 
 /* ---- tile level -------------------------------------------------------------------------------------------------- */
 
-void verify_strip(verifier *v, size_t op) {
-    const ir_module *m = v->m;
-    int64_t index = ir_int(m, op, IR_KEY_index, -1);
-    if (v->scope == SIZE_MAX || ir_int(m, v->scope, IR_KEY_index, -1) != index) {
-        verify_error(v, op, "it names layer %lld, but does not follow the `tile.attention` of that layer",
-                     (long long)index);
-        return;
-    }
-    const verify_layer *layer = find_layer(v, index);
-    static const ir_key ranges[] = {IR_KEY_slot_range, IR_KEY_key_range};
-    for (size_t i = 0; layer && i < 2; i++) {
-        const ir_attr *range = ir_get(m, op, ranges[i]);
-        if (range && ranges[i] == IR_KEY_key_range && range->range->hi <= layer->slots &&
-            (range->range->lo < layer->key_first || range->range->hi > layer->key_first + layer->keys))
-            verify_error(v, op, "`key_range` is %lld..%lld, but the keys of layer %lld are slots %lld..%lld",
-                         (long long)range->range->lo, (long long)range->range->hi, (long long)index,
-                         (long long)layer->key_first, (long long)(layer->key_first + layer->keys));
-        if (range && ranges[i] == IR_KEY_slot_range && range->range->hi <= layer->slots &&
-            (range->range->lo < layer->query_first || range->range->hi > layer->query_first + layer->queries))
-            verify_error(v, op, "`slot_range` is %lld..%lld, but the queries of layer %lld are slots %lld..%lld",
-                         (long long)range->range->lo, (long long)range->range->hi, (long long)index,
-                         (long long)layer->query_first, (long long)(layer->query_first + layer->queries));
-        if (range && range->range->hi > layer->slots)
-            verify_error(v, op, "`%s` is %lld..%lld, but layer %lld has %lld slots", ir_key_get(ranges[i])->name,
-                         (long long)range->range->lo, (long long)range->range->hi, (long long)index,
-                         (long long)layer->slots);
-    }
-    const ir_attr *tiles = ir_get(m, op, IR_KEY_tiles);
-    if (tiles && tiles->count == 0)
-        verify_error(v, op, "`tiles` is empty; a strip has at least one tile");
-    if (ir_int(m, op, IR_KEY_steps, 1) < 1)
-        verify_error(v, op, "`steps` is 0; a tile has at least one step");
-}
-
 static ir_opcode operand_code(const ir_module *m, size_t op, size_t index) {
     return (ir_opcode)m->ops[m->defs[ir_operand(m, op, index)]].code;
 }
@@ -260,15 +226,23 @@ static void verify_select(verifier *v, size_t op) {
                      (long long)index, (long long)index - 1);
 }
 
+/* What the table of token ids and the attention that uses it both say. */
+static void verify_same_choice(verifier *v, size_t op, size_t select) {
+    static const ir_key both[] = {IR_KEY_slots, IR_KEY_high, IR_KEY_muted, IR_KEY_order, IR_KEY_pinned};
+    for (size_t i = 0; i < sizeof both / sizeof *both; i++) {
+        const ir_attr *here = ir_get(v->m, op, both[i]), *there = ir_get(v->m, select, both[i]);
+        if ((here || there) && !(here && there && ir_attr_equal(here, there)))
+            verify_error(v, op, "it has other `%s` than its `tile.select`", ir_key_get(both[i])->name);
+    }
+}
+
 static void verify_tiles(verifier *v, size_t op) {
     const ir_module *m = v->m;
     int64_t index = ir_int(m, op, IR_KEY_index, -1);
     if (operand_code(m, op, 3) != IR_SELECT || operand_index(m, op, 3) != index)
         verify_error(v, op, "operand 4 must be the `tile.select` of layer %lld", (long long)index);
-    else if (ir_int(m, m->defs[ir_operand(m, op, 3)], IR_KEY_slots, -1) != ir_int(m, op, IR_KEY_slots, -1))
-        verify_error(v, op, "it has other `slots` than its `tile.select`");
-    else if (ir_int(m, m->defs[ir_operand(m, op, 3)], IR_KEY_muted, 0) != ir_int(m, op, IR_KEY_muted, 0))
-        verify_error(v, op, "it has other `muted` slots than its `tile.select`");
+    else
+        verify_same_choice(v, op, m->defs[ir_operand(m, op, 3)]);
 }
 
 /* ---- linears on the arrays --------------------------------------------------------------------------------------- */
@@ -281,7 +255,7 @@ static const verify_layer *layer_of_linear(const verifier *v, size_t linear) {
     const verify_layer *last = NULL;
     for (size_t op = 0; op < v->m->op_count; op++)
         if (v->m->ops[op].code == IR_TILES) {
-            last = find_layer(v, ir_int(v->m, op, IR_KEY_index, -1));
+            last = verify_find_layer(v, ir_int(v->m, op, IR_KEY_index, -1));
             if (op > linear)
                 return last;
         }
@@ -519,7 +493,7 @@ static void verify_layer_fields(verifier *v, size_t op, const dtq_op_info *info,
         dtq_field_kind kind = info->fields[f].kind;
         if (kind == DTQ_KIND_LAYER) {
             number = verify_number(v, (unsigned)keys[f], -1);
-            layer = find_layer(v, number);
+            layer = verify_find_layer(v, number);
             if (!layer)
                 verify_error(v, op, "layer %lld is not declared; add a `layer` op with `index = %lld`",
                              (long long)number, (long long)number);
@@ -577,7 +551,7 @@ void verify_instruction(verifier *v, size_t op) {
                          dtq_queue_name((unsigned)queue, name));
     verify_layer_fields(v, op, info, met);
     if (code == IR_I_TOPK && strcmp(verify_text(v, v->select), "yes") == 0 &&
-        !find_layer(v, verify_number(v, v->layer, 0) + 1))
+        !verify_find_layer(v, verify_number(v, v->layer, 0) + 1))
         verify_error(v, op, "it selects for the layer after its own, which is not declared; set `select = no`");
     const ir_attr *start = verify_get(v, IR_KEY_start), *busy = verify_get(v, IR_KEY_busy);
     const ir_attr *done = verify_get(v, IR_KEY_done);

@@ -9,12 +9,10 @@
 static const unsigned bit_keys[LAYER_OPERANDS] = {IR_KEY_q_bits, IR_KEY_k_bits, IR_KEY_v_bits, IR_KEY_p_bits};
 
 const unsigned layer_keys[] = {
-    IR_KEY_source,      IR_KEY_index,           IR_KEY_query_heads, IR_KEY_kv_heads,     IR_KEY_head_dim,
-    IR_KEY_mask,        IR_KEY_importance_rule, IR_KEY_slots,       IR_KEY_high,         IR_KEY_muted,
-    IR_KEY_queries,     IR_KEY_order,           IR_KEY_static_bits, IR_KEY_segments,     IR_KEY_q_bits,
-    IR_KEY_k_bits,      IR_KEY_v_bits,          IR_KEY_p_bits,      IR_KEY_pinned,       IR_KEY_bound_cycles,
-    IR_KEY_bops,        IR_KEY_qk_cycles,       IR_KEY_pv_cycles,   IR_KEY_qk_stall_ppm, IR_KEY_pv_stall_ppm,
-    IR_KEY_turned_rows, IR_KEY_tile_order,
+    IR_KEY_source,          IR_KEY_index,        IR_KEY_query_heads, IR_KEY_kv_heads, IR_KEY_head_dim, IR_KEY_mask,
+    IR_KEY_importance_rule, IR_KEY_slots,        IR_KEY_high,        IR_KEY_muted,    IR_KEY_queries,  IR_KEY_order,
+    IR_KEY_static_bits,     IR_KEY_segments,     IR_KEY_q_bits,      IR_KEY_k_bits,   IR_KEY_v_bits,   IR_KEY_p_bits,
+    IR_KEY_pinned,          IR_KEY_bound_cycles, IR_KEY_bops,
 };
 const size_t layer_key_count = sizeof layer_keys / sizeof *layer_keys;
 

@@ -123,7 +123,7 @@ static bool check_promises(pass_context *ctx, ir_module *m) {
     for (size_t op = 0; op < m->op_count; op++)
         if (!check_op(ctx->diag, m, op))
             return false;
-    return m->level == IR_STREAM || !ir_pass_ran(m, "infer-shapes") || shapes_hold(ctx, m);
+    return m->level >= IR_SCHEDULE || !ir_pass_ran(m, "infer-shapes") || shapes_hold(ctx, m);
 }
 
 static void dump(const ir_module *m, const char *title, FILE *out) {

@@ -16,18 +16,14 @@ enum { UNITS_WORTH_TRYING = 20000 };
 /* The coarsest cut within this of the shortest is taken: finer ones are not worth their instructions. */
 static const double worthwhile = 0.01;
 
-/** Bytes of the widest block of `rows` slots: blocks of one operand get buffers of equal size. */
-static uint64_t widest_block(const layer_info *l, int operand, const uint32_t *edge, uint32_t count) {
+/** Bytes of the widest of some blocks: blocks of one operand get buffers of equal size. */
+static uint64_t widest_block(const layer_info *l, int operand, const strip *blocks, uint32_t count) {
     uint64_t widest = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t bytes = layer_block_bytes(l, operand, edge[i], edge[i + 1] - edge[i]);
+        uint64_t bytes = layer_block_bytes(l, operand, blocks[i].row, blocks[i].rows);
         widest = bytes > widest ? bytes : widest;
     }
     return widest;
-}
-
-static uint32_t ceil_div(uint32_t a, uint32_t b) {
-    return (a + b - 1) / b;
 }
 
 /* ---- all keys at once ------------------------------------------------------------------------------------------ */
@@ -37,14 +33,15 @@ typedef struct {
     uint64_t q, k, v, s, p, o;
 } fits;
 
-static fits fit_cut(const dtq_machine *m, const layer_info *l, const layer_plan *plan) {
-    uint32_t rows = 0, whole[2] = {l->key_first, l->key_first + l->keys};
-    for (uint32_t c = 0; c < plan->chunks; c++)
-        rows = plan->edge[c + 1] - plan->edge[c] > rows ? plan->edge[c + 1] - plan->edge[c] : rows;
+static fits fit_cut(const dtq_machine *m, const layer_info *l, const strip *chunks, uint32_t count) {
+    const strip whole = {.row = l->key_first, .rows = l->keys};
+    uint32_t rows = 0;
+    for (uint32_t c = 0; c < count; c++)
+        rows = chunks[c].rows > rows ? chunks[c].rows : rows;
     return (fits){
-        .q = buffer_fit(widest_block(l, LAYER_Q, plan->edge, plan->chunks), m->buffers_q),
-        .k = buffer_fit(widest_block(l, LAYER_K, whole, 1), m->buffers_k),
-        .v = buffer_fit(widest_block(l, LAYER_V, whole, 1), m->buffers_v),
+        .q = buffer_fit(widest_block(l, LAYER_Q, chunks, count), m->buffers_q),
+        .k = buffer_fit(widest_block(l, LAYER_K, &whole, 1), m->buffers_k),
+        .v = buffer_fit(widest_block(l, LAYER_V, &whole, 1), m->buffers_v),
         .s = buffer_fit(cost_scores_bytes(rows, l->keys), m->buffers_scores),
         .p = buffer_fit(cost_probs_bytes(rows, l->keys, l->causal), m->buffers_probs),
         .o = buffer_fit(cost_out_bytes(rows, l->head_dim, true), m->buffers_out),
@@ -57,55 +54,46 @@ static bool fits_all(const fits *f) {
 
 /** The strips of a layer, each priced by what it occupies an array. */
 typedef struct {
-    uint32_t count;
-    uint32_t *edge;   /* strip s is slots [edge[s], edge[s + 1]) */
+    const strip_list *list;
     uint64_t *before; /* [count + 1] price of the strips in front */
-} strip_list;
+} priced_strips;
 
-static strip_list list_strips(pass_context *ctx, const dtq_machine *m, const layer_info *l) {
-    uint32_t most = ceil_div(l->queries, (uint32_t)(m->vssa_rows < m->vssa_cols ? m->vssa_rows : m->vssa_cols));
-    uint32_t all = l->query_first + l->queries;
-    for (uint32_t row = l->query_first; row < all; row = layer_block_end(l, row, all))
-        most++;
-    strip_list s = {.edge = ARENA_ARRAY(ctx->arena, uint32_t, most + 1),
-                    .before = ARENA_ARRAY(ctx->arena, uint64_t, most + 1)};
-    s.edge[0] = l->query_first;
-    while (s.edge[s.count] < all) {
-        uint32_t row = s.edge[s.count], end = layer_strip_end(l, m, row, all);
+static priced_strips price_strips(pass_context *ctx, const dtq_machine *m, const layer_info *l,
+                                  const strip_list *list) {
+    priced_strips s = {list, ARENA_ARRAY(ctx->arena, uint64_t, list->count + 1)};
+    for (uint32_t i = 0; i < list->count; i++) {
+        const strip *one = &list->strips[i];
         uint64_t price = 1; /* -O0: a strip is a strip */
         if (ctx->optimise)
-            price = layer_price(ctx->cost, m, l, true, row, end - row, l->key_first, l->keys).cycles +
-                    layer_price(ctx->cost, m, l, false, row, end - row, l->key_first, l->keys).cycles;
-        s.count++;
-        s.edge[s.count] = end;
-        s.before[s.count] = s.before[s.count - 1] + price;
+            price = layer_price(ctx->cost, m, l, true, one->row, one->rows, l->key_first, l->keys).cycles +
+                    layer_price(ctx->cost, m, l, false, one->row, one->rows, l->key_first, l->keys).cycles;
+        s.before[i + 1] = s.before[i] + price;
     }
     return s;
 }
 
 /** The edge between strips in front of which the price is nearest to `goal`. */
-static uint32_t nearest_edge(const strip_list *s, uint64_t goal) {
+static uint32_t nearest_edge(const priced_strips *s, uint64_t goal) {
     uint32_t at = 0;
     while (s->before[at] < goal)
         at++;
     return at > 0 && goal - s->before[at - 1] < s->before[at] - goal ? at - 1 : at;
 }
 
-/** Cuts rows into `chunks` pieces of whole strips, their prices as even as can be, and wherever the orientation
- *  changes: a chunk is one instruction. */
-static void cut_strips(arena *a, layer_plan *plan, const layer_info *l, const strip_list *s, uint32_t chunks) {
-    bool *cut = ARENA_ARRAY(a, bool, s->count + 1);
+/** Cuts rows into `chunks` pieces of whole strips, their prices as even as can be, and wherever a strip cannot go on
+ *  with the one before: a chunk is one instruction. */
+static void cut_strips(arena *a, const dtq_machine *m, layer_plan *plan, const priced_strips *s, uint32_t chunks) {
+    const strip_list *list = s->list;
+    bool *cut = ARENA_ARRAY(a, bool, list->count + 1);
     for (uint32_t c = 1; c < chunks; c++)
-        cut[nearest_edge(s, s->before[s->count] * c / chunks)] = true;
-    for (uint32_t i = 1; i < s->count; i++)
-        cut[i] = cut[i] || layer_turned(l, s->edge[i]) != layer_turned(l, s->edge[i - 1]);
-    cut[s->count] = true;
-    plan->edge = ARENA_ARRAY(a, uint32_t, s->count + 1);
-    plan->edge[0] = s->edge[0];
+        cut[nearest_edge(s, s->before[list->count] * c / chunks)] = true;
+    plan->chunk = ARENA_ARRAY(a, strip, list->count);
     plan->chunks = 0;
-    for (uint32_t i = 1; i <= s->count; i++)
-        if (cut[i])
-            plan->edge[++plan->chunks] = s->edge[i];
+    for (uint32_t i = 0; i < list->count; i++)
+        if (i == 0 || cut[i] || !strips_join(m, list, i))
+            plan->chunk[plan->chunks++] = list->strips[i];
+        else
+            plan->chunk[plan->chunks - 1].rows += list->strips[i].rows;
 }
 
 typedef struct {
@@ -144,7 +132,7 @@ static unit *order_units(arena *a, const layer_info *l, const layer_plan *plan, 
     unit *units = ARENA_ARRAY(a, unit, count);
     uint32_t widest = 0, height = UINT32_MAX;
     for (uint32_t c = 0; c < plan->chunks; c++) {
-        uint32_t rows = plan->edge[c + 1] - plan->edge[c];
+        uint32_t rows = plan->chunk[c].rows;
         widest = rows > widest ? rows : widest;
         height = rows < height ? rows : height;
     }
@@ -157,7 +145,7 @@ static unit *order_units(arena *a, const layer_info *l, const layer_plan *plan, 
     for (uint32_t rows = widest; rows >= height && n < count; rows--)
         for (uint32_t h = 0; h < l->heads; h++)
             for (uint32_t c = 0; c < plan->chunks; c++)
-                if (plan->edge[c + 1] - plan->edge[c] == rows)
+                if (plan->chunk[c].rows == rows)
                     units[n++] = (unit){h, c, 0};
     return units;
 }
@@ -165,7 +153,7 @@ static unit *order_units(arena *a, const layer_info *l, const layer_plan *plan, 
 static void issue_qk(pass_context *ctx, const dtq_machine *m, const layer_info *l, const layer_plan *plan,
                      const fits *f, scheduler *s, unit *u, size_t number, uint32_t array) {
     uint32_t kv = u->head / (l->heads / l->kv_heads);
-    uint32_t row = plan->edge[u->chunk], rows = plan->edge[u->chunk + 1] - row;
+    uint32_t row = plan->chunk[u->chunk].row, rows = plan->chunk[u->chunk].rows;
     if (s->k_ready[kv] == UINT64_MAX)
         s->k_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_K, l->key_first, l->keys), 0);
     if (l->causal && s->v_ready[kv] == UINT64_MAX)
@@ -185,7 +173,7 @@ static void issue_qk(pass_context *ctx, const dtq_machine *m, const layer_info *
 
 static void issue_pv(pass_context *ctx, const dtq_machine *m, const layer_info *l, const layer_plan *plan,
                      const fits *f, scheduler *s, const unit *u, size_t number, uint32_t array) {
-    uint32_t kv = u->head / (l->heads / l->kv_heads), rows = plan->edge[u->chunk + 1] - plan->edge[u->chunk];
+    uint32_t kv = u->head / (l->heads / l->kv_heads), rows = plan->chunk[u->chunk].rows;
     if (s->v_ready[kv] == UINT64_MAX)
         s->v_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_V, l->key_first, l->keys), 0);
     uint64_t start = later(later(s->array_free[array], u->ready), later(s->v_ready[kv], s->o_free[number % f->o]));
@@ -230,7 +218,7 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
     for (uint32_t h = 0; h < l->kv_heads; h++)
         s.k_ready[h] = s.v_ready[h] = UINT64_MAX;
     for (uint32_t c = 0; c < plan->chunks; c++) {
-        uint32_t row = plan->edge[c], rows = plan->edge[c + 1] - row;
+        uint32_t row = plan->chunk[c].row, rows = plan->chunk[c].rows;
         s.qk[c] = layer_price(ctx->cost, m, l, true, row, rows, l->key_first, l->keys).cycles;
         s.pv[c] = layer_price(ctx->cost, m, l, false, row, rows, l->key_first, l->keys).cycles;
     }
@@ -264,19 +252,20 @@ static uint32_t next_cut(uint32_t chunks, uint32_t strips) {
 }
 
 /** Tries cuts of a layer whose keys fit at once; false if none fits. */
-static bool plan_whole(pass_context *ctx, const dtq_machine *m, const layer_info *l, layer_plan *out) {
-    strip_list list = list_strips(ctx, m, l);
-    uint32_t strips = list.count, count = 0;
+static bool plan_whole(pass_context *ctx, const dtq_machine *m, const layer_info *l, const strip_list *list,
+                       layer_plan *out) {
+    priced_strips priced = price_strips(ctx, m, l, list);
+    uint32_t strips = list->count, count = 0;
     layer_plan *plans = ARENA_ARRAY(ctx->arena, layer_plan, 2 * (size_t)strips);
     uint64_t shortest = UINT64_MAX;
     for (uint32_t chunks = 1; chunks <= strips; chunks = next_cut(chunks, strips)) {
         layer_plan plan = {0};
-        cut_strips(ctx->arena, &plan, l, &list, chunks);
-        fits f = fit_cut(m, l, &plan);
+        cut_strips(ctx->arena, m, &plan, &priced, chunks);
+        fits f = fit_cut(m, l, plan.chunk, plan.chunks);
         if (!fits_all(&f))
             continue;
-        bool all_resident = f.k >= l->kv_heads && f.v >= l->kv_heads;
-        for (int largest = 0; largest <= (ctx->optimise && all_resident); largest++) {
+        bool may_sort = f.k >= l->kv_heads && f.v >= l->kv_heads && list->ascending;
+        for (int largest = 0; largest <= (ctx->optimise && may_sort); largest++) {
             schedule_cut(ctx, m, l, &plan, &f, largest);
             shortest = plan.estimate < shortest ? plan.estimate : shortest;
             plans[count++] = plan;
@@ -292,17 +281,27 @@ static bool plan_whole(pass_context *ctx, const dtq_machine *m, const layer_info
     return false;
 }
 
-bool plan_holds_keys(const dtq_machine *machine, const layer_info *l) {
-    uint32_t height = (uint32_t)machine->vssa_rows;
-    uint32_t edge[2] = {l->query_first, l->query_first + (l->queries < height ? l->queries : height)};
-    fits f = fit_cut(machine, l, &(layer_plan){.chunks = 1, .edge = edge});
+bool plan_holds_strips(const dtq_machine *machine, const layer_info *l, const strip_list *strips) {
+    fits f = fit_cut(machine, l, strips->strips, strips->count);
     return fits_all(&f);
 }
 
-bool plan_layer(pass_context *ctx, const dtq_machine *machine, const layer_info *l, src_loc loc, layer_plan *out) {
+bool plan_holds_keys(arena *a, const dtq_machine *machine, const layer_info *l) {
+    strip_list strips = strips_cut(a, machine, l, UINT32_MAX);
+    return plan_holds_strips(machine, l, &strips);
+}
+
+strip_list plan_strips(arena *a, const dtq_machine *machine, const layer_info *l) {
+    strip_list strips = strips_cut(a, machine, l, UINT32_MAX);
+    uint32_t rows = plan_holds_strips(machine, l, &strips) ? 0 : plan_block_rows(machine, l);
+    return rows ? strips_cut(a, machine, l, rows) : strips;
+}
+
+bool plan_layer(pass_context *ctx, const dtq_machine *machine, const layer_info *l, const strip_list *strips,
+                src_loc loc, layer_plan *out) {
     *out = (layer_plan){0};
-    if (plan_whole(ctx, machine, l, out))
+    if (plan_whole(ctx, machine, l, strips, out))
         return true;
     *out = (layer_plan){0};
-    return plan_blocks(ctx, machine, l, loc, out);
+    return plan_blocks(ctx, machine, l, strips, loc, out);
 }

@@ -6,6 +6,7 @@
 #include "passes/cost.h"
 #include "passes/layer.h"
 #include "passes/passes.h"
+#include "passes/strips.h"
 
 /** One decision of the list scheduler, in issue order. */
 typedef enum {
@@ -20,8 +21,8 @@ typedef struct {
 } plan_step;
 
 typedef struct {
-    uint32_t chunks; /* row chunks of a head; chunk c is slots [edge[c], edge[c + 1]) */
-    uint32_t *edge;
+    uint32_t chunks;        /* row chunks of a head, each one or more strips */
+    strip *chunk;           /* [chunks] */
     uint32_t block, blocks; /* keys of a block, and how many blocks; one block: all keys at once */
     bool pipelined;         /* with blocks: P.V of a block is issued after softmax of the next */
     uint32_t wave;          /* with blocks: most steps that are issued together, each on an array of its own */
@@ -30,8 +31,18 @@ typedef struct {
     uint64_t estimate; /* cycles the list scheduler expects of the layer */
 } layer_plan;
 
-/** Whether a strip of queries can be worked on against all keys at once; else keys come in blocks. */
-bool plan_holds_keys(const dtq_machine *machine, const layer_info *l);
+/** Whether each strip can be worked on against all keys at once; else keys come in blocks. */
+bool plan_holds_strips(const dtq_machine *machine, const layer_info *l, const strip_list *strips);
+/** The same of the strips that an array takes. */
+bool plan_holds_keys(arena *a, const dtq_machine *machine, const layer_info *l);
+
+/** The strips that suit the machine: as high as an array takes; where keys come in blocks as high as keeps most PEs
+ * busy, since all probabilities of a strip stay on chip. Orientations are those of `l->turned`. */
+strip_list plan_strips(arena *a, const dtq_machine *machine, const layer_info *l);
+
+/** Rows of a strip when keys come in blocks: rows times arrays that find a buffer are the most. 0 if not one row fits.
+ */
+uint32_t plan_block_rows(const dtq_machine *machine, const layer_info *l);
 
 /** The array that is free first, the lowest of equal ones; not one of those that are `taken` (NULL: none is). */
 uint32_t plan_first_free(const uint64_t *array_free, uint32_t arrays, const bool *taken);
@@ -40,9 +51,12 @@ uint32_t plan_first_free(const uint64_t *array_free, uint32_t arrays, const bool
 size_t plan_wave_end(const layer_plan *plan, const layer_info *l, size_t first);
 
 /** plan_layer of a layer whose keys come in blocks (plan_blocks.c). */
-bool plan_blocks(pass_context *ctx, const dtq_machine *machine, const layer_info *l, src_loc loc, layer_plan *out);
+bool plan_blocks(pass_context *ctx, const dtq_machine *machine, const layer_info *l, const strip_list *strips,
+                 src_loc loc, layer_plan *out);
 
-/** Plans a layer on the context's machine. False after an error: something cannot be split far enough. */
-bool plan_layer(pass_context *ctx, const dtq_machine *machine, const layer_info *l, src_loc loc, layer_plan *out);
+/** Plans a layer on the context's machine: its strips in their order, but that the largest pieces of all heads may go
+ * first where strips ascend. False after an error: something cannot be split far enough. */
+bool plan_layer(pass_context *ctx, const dtq_machine *machine, const layer_info *l, const strip_list *strips,
+                src_loc loc, layer_plan *out);
 
 #endif

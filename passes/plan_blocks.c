@@ -13,14 +13,6 @@ static uint64_t least(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
-/** Cuts the query rows into `chunks` pieces of `height`, the last of what is left. */
-static void cut_rows(arena *a, layer_plan *plan, const layer_info *l, uint32_t height, uint32_t chunks) {
-    plan->chunks = chunks;
-    plan->edge = ARENA_ARRAY(a, uint32_t, chunks + 1);
-    for (uint32_t c = 0; c <= chunks; c++)
-        plan->edge[c] = l->query_first + (l->queries / height < c ? l->queries : c * height);
-}
-
 /** How many blocks of keys and values are on chip at once, and of scores for each strip of a wave. */
 typedef struct {
     uint64_t k, v, s;
@@ -65,9 +57,7 @@ static bool output_fits(const dtq_machine *m, const layer_info *l, uint32_t rows
     return cost_out_bytes(rows, l->head_dim, keys == l->keys) <= m->buffers_out;
 }
 
-/** Rows of a unit when keys are cut: all its probabilities stay on chip, so the probability buffer limits it. The
- *  choice keeps the most PEs busy: rows of the strip times arrays that find a buffer. 0 if not one row fits. */
-static uint32_t rows_for_blocks(const dtq_machine *m, const layer_info *l) {
+uint32_t plan_block_rows(const dtq_machine *m, const layer_info *l) {
     uint32_t limit = (uint32_t)m->vssa_rows < l->queries ? (uint32_t)m->vssa_rows : l->queries, best = 0;
     const copies *smallest = &block_copies[COPIES - 1];
     uint64_t most = 0;
@@ -124,10 +114,10 @@ typedef struct {
 } block_cut;
 
 /** Cycles of all waves, each as long as its array or as softmax has work; what is not loaded ahead is waited for. */
-static uint64_t estimate(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows,
+static uint64_t estimate(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows, uint32_t strips,
                          const block_cut *cut) {
     uint64_t passes = l->causal ? 3 : 2, blocks = ceil_div(l->keys, cut->keys), group = l->heads / l->kv_heads;
-    uint64_t waves = l->kv_heads * (uint64_t)ceil_div((uint32_t)group * ceil_div(l->queries, rows), cut->wave);
+    uint64_t waves = l->kv_heads * (uint64_t)ceil_div((uint32_t)group * strips, cut->wave);
     uint64_t array = passes * layer_price(ctx->cost, m, l, true, l->query_first, rows, l->key_first, cut->keys).cycles +
                      layer_price(ctx->cost, m, l, false, l->query_first, rows, l->key_first, cut->keys).cycles;
     uint64_t softmax = passes * cut->wave * cost_softmax(ctx->cost, rows, cut->keys), block = array;
@@ -137,7 +127,8 @@ static uint64_t estimate(pass_context *ctx, const dtq_machine *m, const layer_in
 }
 
 /** The cut that is over first; of equal ones the longest wave. */
-static block_cut choose_cut(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows) {
+static block_cut choose_cut(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows,
+                            uint32_t strips) {
     block_cut best = {.cycles = UINT64_MAX};
     for (uint32_t wave = longest_wave(m, l, rows); wave > 0; wave = wave > 1 ? (wave + 1) / 2 : 0)
         for (size_t i = 0; i < COPIES; i++) {
@@ -145,7 +136,7 @@ static block_cut choose_cut(pass_context *ctx, const dtq_machine *m, const layer
                 .keys = keys_for_blocks(m, l, rows, wave, &block_copies[i]), .wave = wave, .held = &block_copies[i]};
             if (!cut.keys || !output_fits(m, l, rows, cut.keys))
                 continue;
-            cut.cycles = estimate(ctx, m, l, rows, &cut);
+            cut.cycles = estimate(ctx, m, l, rows, strips, &cut);
             if (cut.cycles < best.cycles)
                 best = cut;
         }
@@ -161,32 +152,41 @@ size_t plan_wave_end(const layer_plan *plan, const layer_info *l, size_t first) 
     return end;
 }
 
-bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_info *l, src_loc loc, layer_plan *plan) {
-    uint32_t rows = rows_for_blocks(m, l);
-    if (!rows)
+bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_info *l, const strip_list *strips, src_loc loc,
+                 layer_plan *plan) {
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < strips->count; i++)
+        rows = strips->strips[i].rows > rows ? strips->strips[i].rows : rows;
+    uint32_t most = plan_block_rows(m, l);
+    if (!most)
         return report_misfit(ctx, m, l, loc);
-    block_cut cut = choose_cut(ctx, m, l, rows); /* one strip at a time is known to fit */
-    uint32_t chunks = ceil_div(l->queries, rows), arrays = (uint32_t)m->vssa_arrays;
-    cut_rows(ctx->arena, plan, l, rows, chunks);
+    block_cut cut = choose_cut(ctx, m, l, rows, strips->count);
+    if (!cut.keys)
+        return diag_error(ctx->diag, loc,
+                          "layer %u: its keys come in blocks, and a strip of %u rows does not fit beside them; cut it "
+                          "into strips of at most %u rows",
+                          l->index, rows, most);
+    uint32_t arrays = (uint32_t)m->vssa_arrays;
+    plan->chunks = strips->count;
+    plan->chunk = strips->strips;
     plan->block = cut.keys;
     plan->blocks = ceil_div(l->keys, cut.keys);
     plan->wave = cut.wave;
     plan->pipelined = cut.held->v > 1;
     plan->estimate = cut.cycles;
-    plan->steps = ARENA_ARRAY(ctx->arena, plan_step, (size_t)l->heads * chunks);
+    plan->steps = ARENA_ARRAY(ctx->arena, plan_step, (size_t)l->heads * plan->chunks);
     plan->step_count = 0;
     for (uint32_t h = 0; h < l->heads; h++)
-        for (uint32_t c = 0; c < chunks; c++)
+        for (uint32_t c = 0; c < plan->chunks; c++)
             plan->steps[plan->step_count++] = (plan_step){.kind = PLAN_ALL, .head = h, .chunk = c};
     uint64_t *array_free = ARENA_ARRAY(ctx->arena, uint64_t, arrays);
     for (size_t first = 0, end; first < plan->step_count; first = end) {
         bool *taken = ARENA_ARRAY(ctx->arena, bool, arrays);
         end = plan_wave_end(plan, l, first);
         for (size_t s = first; s < end; s++) {
-            uint32_t row = plan->edge[plan->steps[s].chunk], n = plan->edge[plan->steps[s].chunk + 1] - row;
             uint32_t array = plan->steps[s].array = plan_first_free(array_free, arrays, taken);
             taken[array] = true;
-            array_free[array] += n; /* rows differ in the last strip alone */
+            array_free[array] += plan->chunk[plan->steps[s].chunk].rows; /* rows differ in the last strip alone */
         }
     }
     return true;

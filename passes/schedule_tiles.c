@@ -18,6 +18,7 @@ typedef struct {
     ir_value *regions; /* DRAM buffers of all layers, [8] each: see layer op */
     uint32_t layer_count;
     layer_info planned; /* the layer that `plan` was made for; layers alike share it */
+    strip_list strips;  /* and its strips */
     layer_plan plan;
 } emitter;
 
@@ -107,7 +108,7 @@ static ir_value probs_buffer(emitter *e, const layer_work *w, uint32_t rows) {
 
 /** Q.K^T, softmax and importance of a unit whose keys are all resident. */
 static void emit_scores_of_unit(emitter *e, layer_work *w, const plan_step *s) {
-    uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row, col = w->l.key_first,
+    uint32_t row = w->plan->chunk[s->chunk].row, rows = w->plan->chunk[s->chunk].rows, col = w->l.key_first,
              n = w->l.keys;
     uint32_t kv = s->head / (w->l.heads / w->l.kv_heads);
     if (w->k[kv] == IR_NONE)
@@ -123,7 +124,7 @@ static void emit_scores_of_unit(emitter *e, layer_work *w, const plan_step *s) {
 }
 
 static void emit_output_of_unit(emitter *e, layer_work *w, const plan_step *s) {
-    uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row, col = w->l.key_first,
+    uint32_t row = w->plan->chunk[s->chunk].row, rows = w->plan->chunk[s->chunk].rows, col = w->l.key_first,
              n = w->l.keys;
     uint32_t kv = s->head / (w->l.heads / w->l.kv_heads);
     if (w->v[kv] == IR_NONE)
@@ -150,7 +151,7 @@ static void emit_block_pv(emitter *e, layer_work *w, const wave_work *v, const k
     uint32_t last = w->plan->blocks - 1;
     const char *flags = last == 0 ? "only" : b->number == 0 ? "first" : b->number == last ? "last" : "middle";
     for (size_t i = 0; i < v->count; i++) {
-        uint32_t row = w->plan->edge[v->steps[i].chunk], rows = w->plan->edge[v->steps[i].chunk + 1] - row;
+        uint32_t row = w->plan->chunk[v->steps[i].chunk].row, rows = w->plan->chunk[v->steps[i].chunk].rows;
         emit_pv(e, w, &v->steps[i], flags, v->p[i], b->v, v->o[i], row, rows, b->col, b->cols);
     }
 }
@@ -167,7 +168,7 @@ static key_block emit_block(emitter *e, layer_work *w, const wave_work *v, const
     bool folds = w->l.causal && strcmp(mode, "max") != 0; /* value scales into the weights */
     for (size_t i = 0; i < v->count; i++) {
         const plan_step *s = &v->steps[i];
-        uint32_t row = w->plan->edge[s->chunk], rows = w->plan->edge[s->chunk + 1] - row;
+        uint32_t row = w->plan->chunk[s->chunk].row, rows = w->plan->chunk[s->chunk].rows;
         ir_value scores = emit_qk(e, w, s, v->q[i], k, row, rows, b.col, b.cols);
         emit_softmax(e, w, s, mode, scores, folds ? b.v : IR_NONE, v->p[i], row, rows, b.col, b.cols);
     }
@@ -198,7 +199,7 @@ static void emit_wave(emitter *e, layer_work *w, const plan_step *steps, size_t 
     wave_work v = {steps, count, ARENA_ARRAY(a, ir_value, count), ARENA_ARRAY(a, ir_value, count),
                    ARENA_ARRAY(a, ir_value, count)};
     for (size_t i = 0; i < count; i++) {
-        uint32_t row = w->plan->edge[steps[i].chunk], rows = w->plan->edge[steps[i].chunk + 1] - row;
+        uint32_t row = w->plan->chunk[steps[i].chunk].row, rows = w->plan->chunk[steps[i].chunk].rows;
         v.q[i] = emit_load(e, w, LAYER_Q, steps[i].head, row, rows);
         v.p[i] = probs_buffer(e, w, rows);
         v.o[i] = instr_buffer(e->m, "out", cost_out_bytes(rows, w->l.head_dim, blocks == 1), NULL, w->loc);
@@ -209,7 +210,7 @@ static void emit_wave(emitter *e, layer_work *w, const plan_step *steps, size_t 
         emit_block(e, w, &v, "wmax", b, true);
     emit_last_pass(e, w, &v);
     for (size_t i = 0; i < count; i++) {
-        uint32_t row = w->plan->edge[steps[i].chunk], rows = w->plan->edge[steps[i].chunk + 1] - row;
+        uint32_t row = w->plan->chunk[steps[i].chunk].row, rows = w->plan->chunk[steps[i].chunk].rows;
         emit_importance(e, w, &steps[i], v.p[i], row, rows);
         emit_store(e, w, &steps[i], v.o[i], row, rows);
     }
@@ -250,10 +251,12 @@ static bool emit_layer(emitter *e, size_t op) {
                     .source = ir_str(from, op, IR_KEY_source),
                     .loc = from->ops[op].loc,
                     .first_importance = true};
-    if (!e->plan.step_count || !layer_alike(&e->planned, &w.l)) {
-        if (!plan_layer(e->ctx, &from->machine, &w.l, w.loc, &e->plan))
+    const strip_list strips = strips_read(e->ctx->arena, from, op, &w.l);
+    if (!e->plan.step_count || !layer_alike(&e->planned, &w.l) || !strips_alike(&e->strips, &strips)) {
+        if (!plan_layer(e->ctx, &from->machine, &w.l, &strips, w.loc, &e->plan))
             return false;
         e->planned = w.l;
+        e->strips = strips;
     }
     const layer_plan plan = e->plan;
     if ((uint64_t)w.l.keys * 8 > from->machine.buffers_importance)
@@ -289,7 +292,7 @@ static bool emit_layer(emitter *e, size_t op) {
         diag_remark(
             e->ctx->diag, w.loc, "schedule-tiles",
             "layer %u: keys do not fit on chip: %u blocks of %u keys in %d passes, %u rows at a time on %u array%s",
-            w.l.index, plan.blocks, plan.block, w.l.causal ? 3 : 2, plan.edge[1] - plan.edge[0], plan.wave,
+            w.l.index, plan.blocks, plan.block, w.l.causal ? 3 : 2, plan.chunk[0].rows, plan.wave,
             plan.wave == 1 ? "" : "s");
     else
         diag_remark(e->ctx->diag, w.loc, "schedule-tiles",
@@ -360,7 +363,7 @@ bool pass_schedule_tiles(pass_context *ctx, ir_module **module) {
         case IR_TILE_IMPORTANCE:
         case IR_TILE_PV:
         case IR_TILE_TOPK:
-            break; /* the plan has them */
+            break; /* strips_read has read them with their tile.attention */
         case IR_LINEAR:
             if (linear_on_arrays(r.from, op) ? !lower_linear(&e.host, layers, op) : !lower_host_op(&e.host, op))
                 return false;

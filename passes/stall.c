@@ -8,6 +8,7 @@
 #include "passes/cost.h"
 #include "passes/layer.h"
 #include "passes/pass_list.h"
+#include "passes/strips.h"
 
 static uint8_t highest(const uint8_t *bits, size_t lo, size_t hi) {
     for (size_t i = lo; i < hi; i++)
@@ -49,9 +50,28 @@ static strip_cost price(pass_context *ctx, const ir_module *m, const layer_info 
     return (strip_cost){(int64_t)p.cycles, llround(1e6 * p.stall_ratio_mean)};
 }
 
-static void analyse_layer(pass_context *ctx, ir_module *m, size_t op, const layer_info *l) {
-    strip_cost qk = price(ctx, m, l, true, l->query_first, l->query_first + l->queries),
-               pv = price(ctx, m, l, false, l->query_first, l->query_first + l->queries);
+/** Both matmuls of a head as few instructions as its strips allow, one after the other on one array. */
+static strip_cost price_all(pass_context *ctx, const ir_module *m, const layer_info *l, const strip_list *list,
+                            bool qk) {
+    strip_cost sum = {0};
+    double ratios = 0, tiles = 0;
+    for (uint32_t i = 0, next; i < list->count; i = next) {
+        uint32_t row = list->strips[i].row, rows = list->strips[i].rows, strips = 1;
+        for (next = i + 1; next < list->count && strips_join(&m->machine, list, next); next++, strips++)
+            rows += list->strips[next].rows;
+        uint64_t width = list->strips[i].turned ? m->machine.vssa_rows : m->machine.vssa_cols;
+        double count = strips * (double)(((qk ? l->keys : l->head_dim) + width - 1) / width);
+        matmul_price p = layer_price(ctx->cost, &m->machine, l, qk, row, rows, l->key_first, l->keys);
+        sum.cycles += (int64_t)p.cycles;
+        ratios += p.stall_ratio_mean * count;
+        tiles += count;
+    }
+    sum.stall_ppm = llround(1e6 * ratios / tiles);
+    return sum;
+}
+
+static void analyse_layer(pass_context *ctx, ir_module *m, size_t op, const layer_info *l, const strip_list *list) {
+    strip_cost qk = price_all(ctx, m, l, list, true), pv = price_all(ctx, m, l, list, false);
     ir_set_int(m, op, IR_KEY_qk_cycles, qk.cycles * l->heads);
     ir_set_int(m, op, IR_KEY_pv_cycles, pv.cycles * l->heads);
     ir_set_int(m, op, IR_KEY_qk_stall_ppm, qk.stall_ppm);
@@ -61,6 +81,7 @@ static void analyse_layer(pass_context *ctx, ir_module *m, size_t op, const laye
 static void analyse_strip(pass_context *ctx, ir_module *m, size_t op, const layer_info *l, bool qk, uint32_t lo,
                           uint32_t hi) {
     strip_cost c = price(ctx, m, l, qk, lo, hi);
+    ir_set_int(m, op, IR_KEY_steps, qk ? l->head_dim : l->keys);
     ir_set_int(m, op, IR_KEY_tile_cycles, c.cycles);
     ir_set_int(m, op, IR_KEY_stall_ppm, c.stall_ppm);
     if (l->is_static)
@@ -75,7 +96,7 @@ static bool same_strip(const layer_info *l, bool qk, const ir_attr *a, uint32_t 
 }
 
 bool pass_stall(pass_context *ctx, ir_module **module) {
-    static const unsigned copied[] = {IR_KEY_tile_cycles, IR_KEY_stall_ppm, IR_KEY_tiles};
+    static const unsigned copied[] = {IR_KEY_steps, IR_KEY_tile_cycles, IR_KEY_stall_ppm, IR_KEY_tiles};
     ir_module *m = *module;
     layer_info l = {0};
     size_t last[2] = {SIZE_MAX, SIZE_MAX}; /* the strip before, of each matmul */
@@ -84,7 +105,8 @@ bool pass_stall(pass_context *ctx, ir_module **module) {
         if (code == IR_TILES) {
             l = layer_read(ctx->arena, m, op);
             last[0] = last[1] = SIZE_MAX;
-            analyse_layer(ctx, m, op, &l);
+            strip_list list = strips_read(ctx->arena, m, op, &l);
+            analyse_layer(ctx, m, op, &l, &list);
         }
         if (code != IR_TILE_QK && code != IR_TILE_PV)
             continue;
@@ -93,7 +115,7 @@ bool pass_stall(pass_context *ctx, ir_module **module) {
         uint32_t lo = (uint32_t)range->range->lo, hi = (uint32_t)range->range->hi;
         size_t before = last[qk];
         if (l.is_static && before != SIZE_MAX && same_strip(&l, qk, ir_get(m, before, IR_KEY_slot_range), lo, hi))
-            layer_copy_attrs(m, op, m, before, copied, 3);
+            layer_copy_attrs(m, op, m, before, copied, sizeof copied / sizeof *copied);
         else
             analyse_strip(ctx, m, op, &l, qk, lo, hi);
         last[qk] = op;

@@ -1,24 +1,29 @@
 /* tile-attention: lowers each attention to the array's tiles: a token-id table, then for every row strip (as many query
- * slots as an array has rows) the tiles of Q.K^T against all keys, softmax, importance and P.V. Strips are the same for
- * every head; schedule-tiles multiplies them. */
+ * slots as an array has rows, fewer where keys come in blocks) the tiles of Q.K^T against all keys, softmax, importance
+ * and P.V. Strips are the same for every head; schedule-tiles multiplies them. From here on the strips say how rows lie
+ * and in which order they come. */
 #include <string.h>
 
 #include "passes/layer.h"
 #include "passes/pass_list.h"
+#include "passes/plan.h"
 #include "passes/rebuild.h"
 
 static const unsigned select_keys[] = {IR_KEY_index, IR_KEY_slots,  IR_KEY_high, IR_KEY_muted,
                                        IR_KEY_order, IR_KEY_pinned, IR_KEY_ids,  IR_KEY_source};
 
-static void append_strip_op(ir_module *m, ir_opcode code, const layer_info *l, uint32_t strip, uint32_t lo, uint32_t hi,
-                            uint32_t steps, src_loc loc) {
+static size_t append_strip_op(ir_module *m, ir_opcode code, const layer_info *l, const strip *s, src_loc loc) {
     size_t op = ir_append(m, code, NULL, 0, (ir_type){0}, loc);
-    ir_set_int(m, op, IR_KEY_index, l->index);
-    ir_set_int(m, op, IR_KEY_strip, strip);
-    ir_set_range(m, op, IR_KEY_slot_range, lo, hi);
+    ir_set_range(m, op, IR_KEY_slot_range, s->row, s->row + s->rows);
     ir_set_range(m, op, IR_KEY_key_range, l->key_first, l->key_first + l->keys);
-    if (steps)
-        ir_set_int(m, op, IR_KEY_steps, steps);
+    return op;
+}
+
+static void append_matmul(ir_module *m, ir_opcode code, const layer_info *l, const strip *s, unsigned turned_key,
+                          src_loc loc) {
+    size_t op = append_strip_op(m, code, l, s, loc);
+    if (s->turned)
+        ir_set_str(m, op, turned_key, "yes");
 }
 
 static void lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *previous) {
@@ -39,21 +44,27 @@ static void lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *
     layer_copy_attrs(m, tiles, r->from, op, layer_keys, layer_key_count);
     r->map[r->from->ops[op].result] = *previous = ir_result(m, tiles);
 
-    uint32_t strips = 0, turned = 0;
-    for (uint32_t lo = l.query_first, hi, end = lo + l.queries; lo < end; lo = hi, strips++) {
-        hi = layer_strip_end(&l, &m->machine, lo, end);
-        turned += layer_turned(&l, lo);
-        append_strip_op(m, IR_TILE_QK, &l, strips, lo, hi, l.head_dim, loc);
-        append_strip_op(m, IR_TILE_SOFTMAX, &l, strips, lo, hi, 0, loc);
-        append_strip_op(m, IR_TILE_IMPORTANCE, &l, strips, lo, hi, 0, loc);
-        append_strip_op(m, IR_TILE_PV, &l, strips, lo, hi, l.keys, loc);
+    const char *walk = ir_str(r->from, op, IR_KEY_tile_order);
+    if (walk)
+        ir_set_str(m, tiles, IR_KEY_tile_order, walk);
+
+    const strip_list list = plan_strips(ctx->arena, &m->machine, &l);
+    const unsigned turned_key = (unsigned)ir_key_find("turned", 6);
+    uint32_t turned = 0, strips = list.count;
+    for (uint32_t i = 0; i < strips; i++) {
+        const strip *s = &list.strips[i];
+        turned += s->turned;
+        append_matmul(m, IR_TILE_QK, &l, s, turned_key, loc);
+        append_strip_op(m, IR_TILE_SOFTMAX, &l, s, loc);
+        append_strip_op(m, IR_TILE_IMPORTANCE, &l, s, loc);
+        append_matmul(m, IR_TILE_PV, &l, s, turned_key, loc);
     }
-    size_t topk = ir_append(m, IR_TILE_TOPK, NULL, 0, (ir_type){0}, loc);
-    ir_set_int(m, topk, IR_KEY_index, l.index);
-    uint32_t height = (uint32_t)m->machine.vssa_rows, width = (uint32_t)m->machine.vssa_cols;
+    ir_append(m, IR_TILE_TOPK, NULL, 0, (ir_type){0}, loc);
+    uint32_t width = (uint32_t)m->machine.vssa_cols, height = (uint32_t)m->machine.vssa_rows;
+    uint32_t rows = strips && list.strips[0].rows < height ? list.strips[0].rows : height;
     diag_remark(ctx->diag, loc, "tile-attention",
                 "layer %u: %u strips of %u rows, %u column tiles of %u in Q.K^T and %u in P.V, for each of %u heads",
-                l.index, strips - turned, height, (l.keys + width - 1) / width, width, (l.head_dim + width - 1) / width,
+                l.index, strips - turned, rows, (l.keys + width - 1) / width, width, (l.head_dim + width - 1) / width,
                 l.heads);
     if (turned)
         diag_remark(

@@ -406,10 +406,10 @@ host_program *host_lower(arena *a, diag *d, const ir_module *m) {
     host_program *p = l.p;
     for (size_t op = 0; op < m->op_count; op++)
         p->layer_count += m->ops[op].code == IR_ATTENTION || m->ops[op].code == IR_TILES;
-    if (m->level == IR_STREAM || !p->layer_count) {
+    if (m->level >= IR_SCHEDULE || !p->layer_count) {
         diag_error(d, (src_loc){.file = m->text_file},
-                   m->level == IR_STREAM ? "host code is made of the graph; the module is instructions"
-                                         : "the model has no attention; there is nothing to schedule");
+                   m->level >= IR_SCHEDULE ? "host code is made of the graph; the module is instructions"
+                                           : "the model has no attention; there is nothing to schedule");
         return NULL;
     }
     p->qkv_input = m->header.qkv_input;

@@ -16,7 +16,7 @@ typedef struct {
     bool causal;
     bool known;                        /* the precision of every slot is known at compile time */
     const uint8_t *bits[DTQ_OPERANDS]; /* [slots]; NULL if not known */
-    const uint8_t *turned;             /* [slots] of query rows; NULL: none is */
+    uint8_t *turned;                   /* [slots] of query rows; NULL: none is */
     bool serpentine;
     uint32_t like; /* the first layer that costs the same: the same shape and bits */
 } layer_facts;

@@ -56,6 +56,28 @@ static bool alike(const layer_facts *a, const layer_facts *b) {
     return (!a->turned && !b->turned) || (a->turned && b->turned && memcmp(a->turned, b->turned, a->slots) == 0);
 }
 
+/** How rows lie and tiles follow each other is said by the instructions; it is the same for every head. */
+static void read_walks(arena *a, const ir_module *m, layer_facts *layers, size_t count) {
+    const unsigned layer = (unsigned)ir_key_find("layer", 5), head = (unsigned)ir_key_find("head", 4),
+                   row = (unsigned)ir_key_find("row", 3), rows = (unsigned)ir_key_find("rows", 4),
+                   turned = (unsigned)ir_key_find("turned", 6), serpentine = (unsigned)ir_key_find("serpentine", 10);
+    for (size_t op = 0; op < m->op_count; op++) {
+        if (m->ops[op].code != IR_I_QK || ir_int(m, op, head, 0) != 0 || (size_t)ir_int(m, op, layer, 0) >= count) {
+            continue;
+        }
+        layer_facts *l = &layers[ir_int(m, op, layer, 0)];
+        const uint64_t first = (uint64_t)ir_int(m, op, row, 0), some = (uint64_t)ir_int(m, op, rows, 0);
+        l->serpentine = l->serpentine || word_is(m, op, serpentine, "yes");
+        if (!l->known || !word_is(m, op, turned, "yes") || first + some > l->slots) {
+            continue;
+        }
+        if (!l->turned) {
+            l->turned = ARENA_ARRAY(a, uint8_t, l->slots);
+        }
+        memset(l->turned + first, 1, some);
+    }
+}
+
 bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t *count) {
     size_t n = 0;
     for (size_t op = 0; op < m->op_count; op++) {
@@ -79,7 +101,6 @@ bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t
                            .head_dim = (uint32_t)ir_int(m, op, IR_KEY_head_dim, 0),
                            .causal = word_is(m, op, IR_KEY_mask, "causal"),
                            .known = word_is(m, op, IR_KEY_static_bits, "yes"),
-                           .serpentine = word_is(m, op, IR_KEY_tile_order, "serpentine"),
                            .like = (uint32_t)index};
         uint32_t muted = (uint32_t)ir_int(m, op, IR_KEY_muted, 0);
         l->first_key = word_is(m, op, IR_KEY_order, "high-first") ? 0 : muted;
@@ -91,11 +112,6 @@ bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t
         if (!l->keys || l->high > l->keys || !l->heads || !l->head_dim) {
             return diag_internal(d, m->ops[op].loc, "report: layer %lld has no sensible size", (long long)index);
         }
-        const ir_attr *turned = ir_get(m, op, IR_KEY_turned_rows);
-        size_t rows;
-        if (l->known && turned) {
-            l->turned = ir_runs_expand(a, turned, &rows);
-        }
         for (int i = 0; l->known && i < DTQ_OPERANDS; i++) {
             if (!read_bits(a, m, l, (dtq_operand)i)) {
                 return diag_internal(d, m->ops[op].loc, "report: bits of layer %lld do not cover its %u slots",
@@ -103,6 +119,7 @@ bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t
             }
         }
     }
+    read_walks(a, m, layers, n);
     for (size_t i = 0; i < n; i++) {
         layers[i].next_keys = i + 1 < n ? layers[i + 1].keys : 0;
         for (size_t j = i; j-- > 0;) { /* neighbours are the likeliest to be alike */

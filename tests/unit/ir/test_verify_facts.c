@@ -88,19 +88,36 @@ START_TEST(strip_facts) {
         "%a = tile.attention %x, %x, %x, %i {index = 0, query_heads = 2, kv_heads = 2, head_dim = 4, mask = none, "
         "importance_rule = mean, slots = 9, high = 0, order = low-first, static_bits = yes, segments = [9*4]} : f32[9, "
         "8]\n"
-        "tile.qk {index = 0, strip = 0, slot_range = 0..9, key_range = 0..9, steps = 4, tiles = [1*1]}\n"
+        "tile.qk {slot_range = 0..9, key_range = 0..9, steps = 4, tiles = [1*1]}\n"
+        "tile.softmax {slot_range = 0..9, key_range = 0..9}\n"
+        "tile.importance {slot_range = 0..9, key_range = 0..9}\n"
+        "tile.pv {slot_range = 0..9, key_range = 0..9}\n"
+        "tile.topk\n"
         "%j = tile.select %a {index = 1, slots = 5, high = 0, order = low-first} : ids[5]\n"
         "%b = tile.attention %a, %a, %a, %j {index = 1, query_heads = 2, kv_heads = 2, head_dim = 4, mask = none, "
         "importance_rule = mean, slots = 5, high = 0, order = low-first, static_bits = yes, segments = [5*4]} : f32[9, "
         "8]\n"
-        "tile.pv {index = 1, strip = 0, slot_range = 0..5, key_range = 0..5, steps = 5}\n";
+        "tile.qk {slot_range = 0..5, key_range = 0..5}\n"
+        "tile.softmax {slot_range = 0..5, key_range = 0..5}\n"
+        "tile.importance {slot_range = 0..5, key_range = 0..5}\n"
+        "tile.pv {slot_range = 0..5, key_range = 0..5, steps = 5}\n"
+        "tile.topk\n";
     static const change changes[] = {
-        {"tile.qk {index = 0", "tile.qk {index = 1",
-         "`tile.qk`: it names layer 1, but does not follow the `tile.attention` of that layer"},
-        {"slot_range = 0..9", "slot_range = 0..10", "`tile.qk`: `slot_range` is 0..10, but layer 0 has 9 slots"},
-        {"key_range = 0..5", "key_range = 0..6", "`tile.pv`: `key_range` is 0..6, but layer 1 has 5 slots"},
-        {"key_range = 0..5", "key_range = 5..5",
+        {"slot_range = 0..9", "slot_range = 0..10",
+         "`tile.qk`: `slot_range` is 0..10, but the queries of its layer are slots 0..9"},
+        {"tile.qk {slot_range = 0..5, key_range = 0..5", "tile.qk {slot_range = 0..5, key_range = 0..6",
+         "`tile.qk`: `key_range` is 0..6, but a strip meets all keys of its layer, slots 0..5"},
+        {"tile.pv {slot_range = 0..5, key_range = 0..5", "tile.pv {slot_range = 0..5, key_range = 5..5",
+         "`tile.pv`: `key_range` is 5..5, but a strip meets all keys of its layer, slots 0..5\n"
          "`tile.pv`: `key_range` is 5..5; a range begins at 0 or later and is not empty"},
+        {"tile.softmax {slot_range = 0..5", "tile.softmax {slot_range = 0..4",
+         "`tile.softmax`: `slot_range` is 0..4, but its strip is slots 0..5"},
+        {"tile.importance {slot_range = 0..5, key_range = 0..5}\n", "",
+         "`tile.pv`: a strip is `tile.qk`, `tile.softmax`, `tile.importance` and `tile.pv`, in this order; "
+         "`tile.importance` is missing"},
+        {"steps = 5}\ntile.topk\n", "steps = 5}\n", "`tile.attention`: its strips must end with a `tile.topk`"},
+        {"steps = 5}\n", "steps = 5, turned = yes}\n",
+         "`tile.pv`: its rows lie along the array's columns, those of its `tile.qk` along the rows; turn both or none"},
         {"[1*1]", "[]", "`tile.qk`: `tiles` is empty; a strip has at least one tile"},
         {"steps = 5", "steps = 0", "`tile.pv`: `steps` is 0; a tile has at least one step"},
         {"%a, %a, %a, %j", "%a, %a, %a, %i", "`tile.attention`: operand 4 must be the `tile.select` of layer 1"},
@@ -113,8 +130,8 @@ START_TEST(strip_facts) {
          "`tile.select`: it has 2 operands, but takes at most one: the layer before"},
         {"%j {index = 1", "%j {index = 0",
          "`tile.attention`: layer 0 is there twice; give this one another `index`\n`tile.attention`: operand 4 must be "
-         "the `tile.select` of layer 0\n`tile.pv`: it names layer 1, but does not follow the `tile.attention` of that "
-         "layer"},
+         "the `tile.select` of layer 0\n`tile.qk`: `key_range` is 0..5, but a strip meets all keys of its layer, slots "
+         "0..9"},
     };
     CHECK_CHANGES(good, changes);
 }
@@ -133,7 +150,12 @@ START_TEST(cut_facts) {
         "%i = tile.select {index = 0, slots = 9, high = 2, order = low-first} : ids[9]\n"
         "%a = tile.attention %x, %x, %x, %i {index = 0, query_heads = 2, kv_heads = 2, head_dim = 4, mask = causal, "
         "importance_rule = mean, slots = 9, high = 2, queries = 2, order = low-first, static_bits = yes, segments = "
-        "[7*4, 2*8]} : f32[9, 8]\n";
+        "[7*4, 2*8]} : f32[9, 8]\n"
+        "tile.qk {slot_range = 7..9, key_range = 0..9}\n"
+        "tile.softmax {slot_range = 7..9, key_range = 0..9}\n"
+        "tile.importance {slot_range = 7..9, key_range = 0..9}\n"
+        "tile.pv {slot_range = 7..9, key_range = 0..9}\n"
+        "tile.topk\n";
     static const change changes[] = {
         {"[7, 8, 9]", "[0, 4, 9]", "`linear`: `row_edges` must rise from 7 to 9, the query slots of its layer"},
         {"input_block = 8", "input_block = 4294967296",

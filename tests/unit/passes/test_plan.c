@@ -15,7 +15,8 @@ static planned_layer plan_module(pass_case c, bool optimise) {
     pass_context ctx = {
         .arena = c.memory, .diag = c.d, .cost = cost_new(c.memory, &c.m->machine), .optimise = optimise};
     src_loc loc = {.file = "t.dtir", .line = 12, .col = 1};
-    p.planned = plan_layer(&ctx, &c.m->machine, &p.l, loc, &p.plan);
+    strip_list strips = plan_strips(c.memory, &c.m->machine, &p.l);
+    p.planned = plan_layer(&ctx, &c.m->machine, &p.l, &strips, loc, &p.plan);
     return p;
 }
 
@@ -35,7 +36,7 @@ static void check_buffers(const planned_layer *p, int i) {
     const dtq_machine *m = &p->c.m->machine;
     const layer_info *l = &p->l;
     for (uint32_t chunk = 0; chunk < p->plan.chunks; chunk++) {
-        uint32_t row = p->plan.edge[chunk], rows = p->plan.edge[chunk + 1] - row;
+        uint32_t row = p->plan.chunk[chunk].row, rows = p->plan.chunk[chunk].rows;
         ck_assert_msg(bytes_of(l, LAYER_Q, row, rows) <= m->buffers_q, "case %d: q", i);
         ck_assert_msg(cost_probs_bytes(rows, l->slots, l->causal) <= m->buffers_probs, "case %d: probs", i);
         ck_assert_msg(cost_scores_bytes(rows, p->plan.block) <= m->buffers_scores, "case %d: scores", i);
@@ -52,10 +53,13 @@ static void check_buffers(const planned_layer *p, int i) {
 /** Chunks cut the rows, and each chunk of each head has its Q.K^T once and then its P.V once. */
 static void check_cover(const planned_layer *p, int i) {
     const layer_plan *plan = &p->plan;
-    ck_assert_uint_eq(plan->edge[0], 0);
-    ck_assert_uint_eq(plan->edge[plan->chunks], p->l.slots);
-    for (uint32_t c = 0; c < plan->chunks; c++)
-        ck_assert_msg(plan->edge[c] < plan->edge[c + 1], "case %d: chunk %u is empty", i, c);
+    uint32_t next = 0;
+    for (uint32_t c = 0; c < plan->chunks; c++) {
+        ck_assert_msg(plan->chunk[c].rows > 0, "case %d: chunk %u is empty", i, c);
+        ck_assert_uint_eq(plan->chunk[c].row, next);
+        next += plan->chunk[c].rows;
+    }
+    ck_assert_uint_eq(next, p->l.slots);
     ck_assert_uint_ge((uint64_t)plan->block * plan->blocks, p->l.slots);
     ck_assert_uint_lt((uint64_t)plan->block * (plan->blocks - 1), p->l.slots);
     size_t units = (size_t)p->l.heads * plan->chunks, scores = 0, outputs = 0;
@@ -79,7 +83,7 @@ static void check_cover(const planned_layer *p, int i) {
 static void check_under_way(const planned_layer *p) {
     uint32_t rows = 0;
     for (uint32_t c = 0; c < p->plan.chunks; c++)
-        rows = p->plan.edge[c + 1] - p->plan.edge[c] > rows ? p->plan.edge[c + 1] - p->plan.edge[c] : rows;
+        rows = p->plan.chunk[c].rows > rows ? p->plan.chunk[c].rows : rows;
     uint64_t most = buffer_fit(cost_probs_bytes(rows, p->l.slots, p->l.causal), p->c.m->machine.buffers_probs);
     uint64_t under_way = 0;
     for (size_t s = 0; s < p->plan.step_count; s++) {
@@ -146,7 +150,7 @@ START_TEST(rows_are_cut_for_the_arrays) {
         used[p.plan.steps[s].array] = true;
     ck_assert(used[0] && used[1] && used[2]);
     for (uint32_t chunk = 0; chunk < p.plan.chunks; chunk++)
-        ck_assert_uint_eq(p.plan.edge[chunk] % 3, 0); /* whole strips */
+        ck_assert_uint_eq(p.plan.chunk[chunk].row % 3, 0); /* whole strips */
     pass_end(&p.c);
 }
 END_TEST
@@ -209,12 +213,12 @@ START_TEST(rows_of_a_block_keep_the_most_pes_busy) {
     attention_problem problem = {.machine = FIG5_MACHINE "buffers.k = 64\nbuffers.probs = 128\n", .policy = {""}};
     planned_layer p = plan_attention(problem, false);
     ck_assert(p.planned);
-    ck_assert_uint_eq(p.plan.edge[1], 3);
+    ck_assert_uint_eq(p.plan.chunk[0].rows, 3);
     pass_end(&p.c);
     problem.machine = FIG5_MACHINE "buffers.k = 64\nbuffers.probs = 128\nvssa.arrays = 2\n";
     p = plan_attention(problem, false);
     ck_assert(p.planned);
-    ck_assert_uint_eq(p.plan.edge[1], 2);
+    ck_assert_uint_eq(p.plan.chunk[0].rows, 2);
     pass_end(&p.c);
 }
 END_TEST

@@ -130,11 +130,11 @@ static void search_chunks(search *s) {
 /** Every way to join the layer's strips to chunks; where the orientation changes a chunk ends. True if none was left
  * out. */
 static bool search_cuts(search *s) {
-    uint32_t strip[STRIPS_MOST + 1] = {0}, strips = 0, n = s->l.slots;
-    while (strip[strips] < n) {
+    uint32_t edges[STRIPS_MOST + 1] = {0}, strips = 0, n = s->l.slots;
+    while (edges[strips] < n) {
         if (strips == STRIPS_MOST)
             return false;
-        strip[strips + 1] = layer_strip_end(&s->l, s->machine, strip[strips], n);
+        edges[strips + 1] = layer_strip_end(&s->l, s->machine, edges[strips], n);
         strips++;
     }
     for (uint32_t cuts = 0; cuts < 1u << (strips - 1); cuts++) {
@@ -142,9 +142,9 @@ static bool search_cuts(search *s) {
         bool legal = true;
         for (uint32_t i = 1; i <= strips; i++) {
             bool cut = i == strips || cuts >> (i - 1) & 1;
-            legal = legal && (cut || layer_turned(&s->l, strip[i]) == layer_turned(&s->l, strip[i - 1]));
+            legal = legal && (cut || layer_turned(&s->l, edges[i]) == layer_turned(&s->l, edges[i - 1]));
             if (cut)
-                s->edge[++s->chunks] = strip[i];
+                s->edge[++s->chunks] = edges[i];
         }
         if (legal)
             search_chunks(s);
@@ -177,7 +177,8 @@ START_TEST(near_the_optimum_of_all_schedules) {
         ck_assert(pass_run(&whole, "bounds", true));
         s.l = layer_read(a, whole.m, find_op(whole.m, IR_ATTENTION, 0));
         bool all = search_cuts(&s);
-        ck_assert(pass_run(&whole, "tile-attention schedule-tiles lower-schedule allocate-buffers insert-sync timeline", true));
+        ck_assert(pass_run(&whole, "tile-attention schedule-tiles lower-schedule allocate-buffers insert-sync timeline",
+                           true));
         uint64_t got = 0;
         for (size_t op = 0; op < whole.m->op_count; op++)
             if (ir_is_instr((ir_opcode)whole.m->ops[op].code) &&

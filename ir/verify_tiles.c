@@ -1,0 +1,118 @@
+/* The strips of an attention at the tile level: what the schedule is made from, so that each query row must be there
+ * exactly once, and everything that is done to a strip must be done to the same rows. */
+#include <string.h>
+
+#include "ir/verify.h"
+
+static const ir_opcode parts[] = {IR_TILE_QK, IR_TILE_SOFTMAX, IR_TILE_IMPORTANCE, IR_TILE_PV};
+enum { PARTS = sizeof parts / sizeof *parts };
+
+static bool is_part(ir_opcode code) {
+    for (int i = 0; i < PARTS; i++)
+        if (parts[i] == code)
+            return true;
+    return false;
+}
+
+static const ir_range *range_of(const ir_module *m, size_t op, ir_key key) {
+    const ir_attr *attr = ir_get(m, op, key);
+    return attr && attr->kind == IR_KIND_RANGE ? attr->range : NULL;
+}
+
+static bool is_turned(const ir_module *m, size_t op) {
+    const char *word = ir_str(m, op, (unsigned)ir_key_find("turned", 6));
+    return word && strcmp(word, "yes") == 0;
+}
+
+static bool verify_ranges(verifier *v, size_t op, const verify_layer *l) {
+    const ir_range *rows = range_of(v->m, op, IR_KEY_slot_range), *keys = range_of(v->m, op, IR_KEY_key_range);
+    if (!rows || !keys)
+        return false; /* verify_attributes says so */
+    if (rows->lo < l->query_first || rows->hi > l->query_first + l->queries || rows->lo >= rows->hi)
+        return verify_error(v, op, "`slot_range` is %lld..%lld, but the queries of its layer are slots %lld..%lld",
+                            (long long)rows->lo, (long long)rows->hi, (long long)l->query_first,
+                            (long long)(l->query_first + l->queries));
+    if (keys->lo != l->key_first || keys->hi != l->key_first + l->keys)
+        return verify_error(
+            v, op, "`key_range` is %lld..%lld, but a strip meets all keys of its layer, slots %lld..%lld",
+            (long long)keys->lo, (long long)keys->hi, (long long)l->key_first, (long long)(l->key_first + l->keys));
+    return true;
+}
+
+/* Height, and that no slot is in a strip already. */
+static bool verify_rows(verifier *v, size_t op, uint8_t *taken) {
+    const dtq_machine *machine = &v->m->machine;
+    const ir_range *rows = range_of(v->m, op, IR_KEY_slot_range);
+    bool turned = is_turned(v->m, op);
+    uint64_t height = turned ? machine->vssa_cols : machine->vssa_rows;
+    if ((uint64_t)(rows->hi - rows->lo) > height)
+        return verify_error(v, op, "a strip of %lld slots along the array's %s, of which there are %llu; cut it",
+                            (long long)(rows->hi - rows->lo), turned ? "columns" : "rows", (unsigned long long)height);
+    for (int64_t slot = rows->lo; slot < rows->hi; slot++) {
+        if (taken[slot])
+            return verify_error(v, op, "slot %lld is in two strips; each query is in one", (long long)slot);
+        taken[slot] = 1;
+    }
+    return true;
+}
+
+/* Ops `first` and the three behind it are one strip. */
+static bool verify_one_strip(verifier *v, size_t first, const verify_layer *l, uint8_t *taken) {
+    const ir_module *m = v->m;
+    for (size_t i = 0; i < PARTS; i++) {
+        size_t op = first + i;
+        if (op >= m->op_count || m->ops[op].code != parts[i])
+            return verify_error(v, op < m->op_count && is_part((ir_opcode)m->ops[op].code) ? op : op - 1,
+                                "a strip is `tile.qk`, `tile.softmax`, `tile.importance` and `tile.pv`, in this order; "
+                                "`%s` is missing",
+                                ir_info(parts[i])->spelling);
+        if (!verify_ranges(v, op, l))
+            return false;
+        const ir_range *mine = range_of(m, op, IR_KEY_slot_range), *of_qk = range_of(m, first, IR_KEY_slot_range);
+        if (mine->lo != of_qk->lo || mine->hi != of_qk->hi)
+            return verify_error(v, op, "`slot_range` is %lld..%lld, but its strip is slots %lld..%lld",
+                                (long long)mine->lo, (long long)mine->hi, (long long)of_qk->lo, (long long)of_qk->hi);
+    }
+    if (is_turned(m, first) != is_turned(m, first + PARTS - 1))
+        return verify_error(v, first + PARTS - 1,
+                            "its rows lie along the array's %s, those of its `tile.qk` along the %s; turn both or none",
+                            is_turned(m, first) ? "rows" : "columns", is_turned(m, first) ? "columns" : "rows");
+    return verify_rows(v, first, taken);
+}
+
+void verify_strips(verifier *v, size_t tiles) {
+    const ir_module *m = v->m;
+    const verify_layer *l = verify_find_layer(v, ir_int(m, tiles, IR_KEY_index, -1));
+    if (!l || l->slots < 1 || l->slots > m->header.seq || l->query_first < 0 || l->queries < 1 ||
+        l->query_first + l->queries > l->slots)
+        return; /* verify_facts says so */
+    uint8_t *taken = arena_alloc(v->scratch, (size_t)l->slots);
+    memset(taken, 0, (size_t)l->slots);
+    size_t op = tiles + 1;
+    while (op < m->op_count && is_part((ir_opcode)m->ops[op].code)) {
+        if (!verify_one_strip(v, op, l, taken))
+            return;
+        op += PARTS;
+    }
+    for (int64_t slot = l->query_first, end; slot < l->query_first + l->queries; slot = end) {
+        for (end = slot; end < l->query_first + l->queries && taken[end] == taken[slot];)
+            end++;
+        if (!taken[slot])
+            verify_error(v, tiles, "query slots %lld..%lld are in no strip; add their `tile.qk` and what follows it",
+                         (long long)slot, (long long)end);
+    }
+    if (op >= m->op_count || m->ops[op].code != IR_TILE_TOPK)
+        verify_error(v, tiles, "its strips must end with a `tile.topk`");
+    else if (op + 1 < m->op_count && (is_part((ir_opcode)m->ops[op + 1].code) || m->ops[op + 1].code == IR_TILE_TOPK))
+        verify_error(v, op + 1, "it stands behind the `tile.topk` that ends the strips of its layer");
+}
+
+void verify_strip(verifier *v, size_t op) {
+    const ir_attr *tiles = ir_get(v->m, op, IR_KEY_tiles);
+    if (tiles && tiles->count == 0)
+        verify_error(v, op, "`tiles` is empty; a strip has at least one tile");
+    if (ir_int(v->m, op, IR_KEY_steps, 1) < 1)
+        verify_error(v, op, "`steps` is 0; a tile has at least one step");
+    if (v->scope == SIZE_MAX)
+        verify_error(v, op, "it follows no `tile.attention`, whose strip it would be");
+}
