@@ -3,6 +3,7 @@
 # Expected: an exception, or 0, or a flag in `status`, as overflow and inaccuracy have one.
 # Seen: NaN becomes the largest number of the format, 127/16, as +infinity does. The overflow flag stays
 # down; the only flag that is set is inaccuracy, which any rounding sets. A signal that went wrong looks like a loud one.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/venv"
 venv fxpmath==0.4.10 numpy==1.26.4
 python - <<'PYTHON'

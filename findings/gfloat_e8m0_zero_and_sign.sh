@@ -4,6 +4,7 @@
 # format has; ml_dtypes gives NaN.
 # Seen: round_float returns 0.0 and -1.0, which encode_float then cannot write. And 3.0, half-way, becomes 2 (to the even
 # exponent field) where ml_dtypes gives 4.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/venv"
 venv gfloat==0.5.2 ml_dtypes==0.5.4 numpy==2.2.6
 python - <<'PYTHON'

@@ -5,6 +5,7 @@
 # Seen: the concrete back end takes Python's floor division: -4, and remainder 1. The library's symbolic back end, by Z3, has
 # the quotient -3, but also remainder 1, so that quotient * divisor + remainder is -5 there. A model that is tested by values
 # and proved by Z3 is two models.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/venv"
 venv hwtypes==1.4.7 z3-solver==4.15.4.0
 python - <<'PYTHON'

@@ -3,6 +3,7 @@
 # Expected: numpy's rule for every float: NaN goes to the end, the rest is sorted.
 # Seen: NaN stays where it is and splits the array: 1, NaN, -1 comes back as it was, though it is sorted for float16 and
 # float32. Top-k by sorting bfloat16 scores is wrong as soon as one of them is NaN; argmax is not.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/venv"
 venv ml_dtypes==0.5.4 numpy==2.2.6
 python - <<'PYTHON'

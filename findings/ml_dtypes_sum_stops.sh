@@ -3,6 +3,7 @@
 # Expected: as numpy sums float16: pairwise and in float32, 2048 + 2048 times 1 = 4096; so 256 + 256 times 1 = 512.
 # Seen: each addition is rounded to the format, so that the sum stops where a step is half a unit: 256 in bfloat16, 16 in
 # E4M3 (of 64 ones). np.dot of the same vectors is 512. A mean, a norm or an error computed in these types is not one.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/venv"
 venv ml_dtypes==0.5.4 numpy==2.2.6
 python - <<'PYTHON'

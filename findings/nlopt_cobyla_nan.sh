@@ -3,6 +3,7 @@
 # Expected: the start, with NaN as its value, as BOBYQA, Nelder-Mead, Sbplx, CRS and ISRES return it; or an exception.
 # Seen: optimize() returns normally; the optimum value is DBL_MAX, and the point is one that was never evaluated: not the
 # start, but what was in memory. Who writes `x = opt.optimize(x0)` and trusts x has a point from nowhere.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/venv"
 venv nlopt==2.9.1 numpy==2.2.6
 python - <<'PYTHON'

@@ -4,6 +4,7 @@
 # Seen: in both libraries (nan, .5) removes (.5, .5), which is as good in the second objective and the only one with a
 # first: pymoo puts the failed trial on the first front alone, moocore calls the good point dominated.
 # A search must give failed trials a number, or leave them out, before it asks for its front.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/venv"
 venv pymoo==0.6.2 moocore==0.3.2 numpy==2.4.6
 python - <<'PYTHON'

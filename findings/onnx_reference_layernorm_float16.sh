@@ -4,6 +4,7 @@
 # 1, -1, 1, -1. ONNX Runtime gives that.
 # Seen: the reference squares in float16; 300 squared is infinite there, and the result is 0, -0, 0, -0. Activations of real
 # encoders reach hundreds. As an oracle for float16 models the reference is wrong, silently.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/venv"
 venv onnx==1.23.2 onnxruntime==1.32.0 numpy==2.4.6
 python - <<'PYTHON'

@@ -3,6 +3,7 @@
 # Expected: saturation, as the operator's text says: 3e9 at scale 1 is 127 in int8 and 255 in uint8. ONNX Runtime does so.
 # Seen: the reference converts to int32 first; what is too large becomes the smallest int32, then the smallest code: -128
 # and 0. A large activation, or +infinity, turns into the most negative one. -3e9 is right by the same accident.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/venv"
 venv onnx==1.23.2 onnxruntime==1.32.0 numpy==2.4.6
 python - <<'PYTHON'

@@ -3,6 +3,7 @@
 # Expected: the operators' text: a one-dimensional zero point or scale of A, of M elements, is for the M rows of A.
 # Seen: it is applied to the columns. With as many rows as columns the result is silently wrong; else it is a broadcasting
 # error of numpy. ONNX Runtime takes no zero point by rows at all, so nothing contradicts the reference.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/venv"
 venv onnx==1.23.2 numpy==2.4.6
 python - <<'PYTHON'

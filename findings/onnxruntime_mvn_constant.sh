@@ -3,6 +3,7 @@
 # Expected: 0: the operator is a function of the standard, which adds 1e-9 to the standard deviation before it divides; the
 # reference evaluator gives 0, and LayerNormalization with its epsilon does.
 # Seen: NaN. One channel without variance, such as padding, makes its whole plane NaN.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/venv"
 venv onnx==1.23.2 onnxruntime==1.32.0 numpy==2.4.6
 python - <<'PYTHON'

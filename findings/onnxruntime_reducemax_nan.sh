@@ -3,6 +3,7 @@
 # Expected: NaN, as Max, Relu, Softmax and ReduceLogSumExp of the same runtime give it, and as the reference does.
 # Seen: under ReduceMax it depends on where the NaN stands. As the first element it is the result; anywhere else it is
 # skipped: the maximum of 1, NaN, 2 is 2. ArgMax does alike, GlobalMaxPool skips it always. A check of activations by their maximum sees a NaN in one place of the row alone.
+# shellcheck source=/dev/null
 . "$(dirname "$0")/venv"
 venv onnx==1.23.2 onnxruntime==1.32.0 numpy==2.4.6
 python - <<'PYTHON'
