@@ -3,6 +3,10 @@
  * This header is all that a user's program needs; the library needs libc, libm and threads. No function keeps global
  * state; a program, once loaded, may be shared between threads. Shapes are row-major; sizes are in elements unless
  * the name says bytes; cycles are of the machine's clock.
+ *
+ * Every function computes in the default floating-point mode, whatever the caller's: round to nearest, subnormal
+ * numbers kept, exceptions masked. The caller's mode, and which exceptions it has met, are as they were when a function
+ * returns. What the library calls (dtq_observer) is called in the default mode.
  */
 #ifndef DTQRT_H
 #define DTQRT_H

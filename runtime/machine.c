@@ -1,5 +1,6 @@
 /* The machine's parameter table, its hash, and the quantities that every timing engine derives from it. */
 #include "runtime/machine.h"
+#include "runtime/entry.h"
 
 #include <math.h>
 #include <string.h>
@@ -89,7 +90,7 @@ uint64_t dtq_machine_pes(const dtq_machine *m) {
     return m->vssa_arrays * m->vssa_rows * m->vssa_cols;
 }
 
-dtq_area dtq_machine_area(const dtq_machine *m) {
+dtq_area dtq_do_machine_area(const dtq_machine *m) {
     const double bytes = (double)m->buffers_q + (double)m->buffers_k + (double)m->buffers_v +
                          (double)m->buffers_scores + (double)m->buffers_probs + (double)m->buffers_out +
                          (double)m->buffers_importance;
@@ -105,7 +106,7 @@ dtq_area dtq_machine_area(const dtq_machine *m) {
 
 /* Clock and bandwidth are written in decimal, so they are taken to nine decimals and divided as whole numbers: 0.8 GHz
  * at 25.6 GB/s moves exactly 32 bytes a cycle, which the nearest binary fractions would not say. */
-uint64_t dtq_machine_dram_cycles(const dtq_machine *m, uint64_t bytes) {
+uint64_t dtq_do_machine_dram_cycles(const dtq_machine *m, uint64_t bytes) {
     uint64_t clock = (uint64_t)rint(m->top_clock_ghz * 1e9);
     uint64_t rate = (uint64_t)rint(m->dram_gb_per_s * 1e9);
     if (rate == 0)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/exec.h"
 #include "runtime/turn.h"
 
@@ -72,8 +73,8 @@ static bool run_engine(const dtq_program *p, const dtq_stream *s, dtq_weights *w
     return ok;
 }
 
-bool dtq_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
-             const dtq_run_options *options, dtq_output *out, dtq_stats *stats, bool want_events, dtq_error *e) {
+bool dtq_do_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
+                const dtq_run_options *options, dtq_output *out, dtq_stats *stats, bool want_events, dtq_error *e) {
     dtq_run_options o = options != NULL ? *options : (dtq_run_options){.engine = DTQ_ENGINE_SIM};
     *out = (dtq_output){0};
     if (stats != NULL) {
@@ -251,8 +252,8 @@ static bool check_engines(const dtq_program *p, const dtq_stream *s, dtq_weights
     return ok;
 }
 
-bool dtq_check(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
-               const dtq_run_options *options, dtq_error *e) {
+bool dtq_do_check(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
+                  const dtq_run_options *options, dtq_error *e) {
     dtq_run_options o = options != NULL ? *options : (dtq_run_options){0};
     if (p->scheme.kind != DTQ_SCHEME_MIXED) {
         return dtq_fail(e, DTQ_BAD_INPUT, "there is nothing to compare: the reference alone computes the values of %s",

@@ -1,5 +1,6 @@
 /* The table of schemes and their text form. */
 #include "runtime/scheme.h"
+#include "runtime/entry.h"
 
 #include <locale.h>
 #include <math.h>
@@ -51,7 +52,7 @@ bool dtq_scheme_lacks(const dtq_scheme *s, const char *word) {
     return false;
 }
 
-bool dtq_scheme_value_check(const dtq_scheme_param *p, double value, char *why, size_t room) {
+bool dtq_do_scheme_value_check(const dtq_scheme_param *p, double value, char *why, size_t room) {
     if (value >= p->lo && value <= p->hi && (!p->whole || value == rint(value)))
         return true;
     snprintf(why, room, "%s is a %s in %.15g..%.15g%s%s, not %.15g", p->key, p->whole ? "whole number" : "number",
@@ -119,7 +120,7 @@ static void use_again(locale_t c, locale_t before) {
     freelocale(c);
 }
 
-const char *dtq_scheme_text(const dtq_scheme *s, char *buf) {
+const char *dtq_do_scheme_text(const dtq_scheme *s, char *buf) {
     const dtq_scheme_info *info = &dtq_schemes[s->kind];
     size_t used = (size_t)snprintf(buf, DTQ_SCHEME_TEXT_MOST, "%s", info->word);
     locale_t before, c = use_points(&before);
@@ -161,7 +162,7 @@ static bool take_param(const char *at, size_t n, dtq_scheme *out, uint64_t *seen
     return dtq_scheme_value_check(&dtq_schemes[out->kind].params[i], value, why, room);
 }
 
-bool dtq_scheme_parse(const char *text, dtq_scheme *out, char *why, size_t room) {
+bool dtq_do_scheme_parse(const char *text, dtq_scheme *out, char *why, size_t room) {
     size_t n = strcspn(text, " ");
     dtq_scheme_kind kind = dtq_scheme_find(text, n, why, room);
     if (kind == DTQ_SCHEMES)
@@ -179,7 +180,7 @@ bool dtq_scheme_parse(const char *text, dtq_scheme *out, char *why, size_t room)
     return ok;
 }
 
-bool dtq_scheme_check(const dtq_scheme *s, char *why, size_t room) {
+bool dtq_do_scheme_check(const dtq_scheme *s, char *why, size_t room) {
     if ((unsigned)s->kind >= DTQ_SCHEMES) {
         snprintf(why, room, "there is no scheme %u", (unsigned)s->kind);
         return false;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/exec.h"
 
 /* ---- variants -------------------------------------------------------------------------------------------------- */
@@ -175,8 +176,8 @@ static bool open_model(dtq_host *h, const dtq_program *plan, const dtq_host_opti
     return h->pool != NULL && dtq_host_prepare(h, o->store, e) && dtq_host_tables_open(h, e) && map_runs(h, e);
 }
 
-dtq_host *dtq_host_open(const dtq_host_model *model, const dtq_program *plan, const dtq_host_options *options,
-                        dtq_error *e) {
+dtq_host *dtq_do_host_open(const dtq_host_model *model, const dtq_program *plan, const dtq_host_options *options,
+                           dtq_error *e) {
     static const dtq_host_options defaults;
     dtq_host *h = calloc(1, sizeof *h);
     if (h == NULL) {
@@ -269,7 +270,8 @@ static void gather_rows(dtq_host_frame *f, uint64_t argument, uint64_t first, ui
     }
 }
 
-bool dtq_host_run(dtq_host *h, uint32_t seq, const dtq_input *in, bool want_importance, dtq_output *out, dtq_error *e) {
+bool dtq_do_host_run(dtq_host *h, uint32_t seq, const dtq_input *in, bool want_importance, dtq_output *out,
+                     dtq_error *e) {
     const dtq_stream *s = dtq_program_stream(h->plan, seq);
     if (s == NULL) {
         *out = (dtq_output){0};
@@ -337,8 +339,8 @@ static bool run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dt
     return false;
 }
 
-bool dtq_host_run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dtq_cache *cache, bool want_importance,
-                         dtq_output *out, dtq_error *e) {
+bool dtq_do_host_run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dtq_cache *cache,
+                            bool want_importance, dtq_output *out, dtq_error *e) {
     *out = (dtq_output){0};
     if (!dtq_turn_take(&h->turn, "this instance of the model", e)) {
         return false;

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/float_mode.h"
+
 /* The word of state: helpers in the low bits, flags, generation. */
 #define OPEN             ((uint64_t)1 << 16)
 #define STOP             ((uint64_t)1 << 17)
@@ -110,6 +112,7 @@ static uint64_t await(dtq_host_pool *p, uint64_t seen) {
 static void *help(void *argument) {
     const helper *h = argument;
     dtq_host_pool *p = h->pool;
+    (void)dtq_float_enter(); /* for good: a thread begins in the mode of the one that made it */
     uint64_t seen = 0;
     for (;;) {
         uint64_t state = await(p, seen);

@@ -2,6 +2,7 @@
 #include <locale.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/isa/asm.h"
 #include "runtime/isa/isa.h"
 #include "runtime/isa/program.h"
@@ -223,7 +224,7 @@ static bool take_all(assembler *a) {
            dtq_fail(a->error, DTQ_BAD_PROGRAM, "%.200s: error: %.800s", a->name, why.message);
 }
 
-bool dtq_assemble(const char *name, const char *text, size_t bytes, dtq_program **out, dtq_error *e) {
+bool dtq_do_assemble(const char *name, const char *text, size_t bytes, dtq_program **out, dtq_error *e) {
     assembler a = {.name = name, .error = e};
     *out = NULL;
     a.program = dtq_program_new(&a.pool, e);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/hash.h"
 #include "runtime/isa/container.h"
 #include "runtime/isa/program.h"
@@ -351,7 +352,7 @@ static bool get_sections(const uint8_t *data, size_t bytes, dtq_pool *pool, dtq_
     return at == bytes || dtq_fail(e, DTQ_BAD_PROGRAM, "bytes behind the last section");
 }
 
-bool dtq_program_decode(const uint8_t *data, size_t bytes, dtq_program **out, dtq_error *e) {
+bool dtq_do_program_decode(const uint8_t *data, size_t bytes, dtq_program **out, dtq_error *e) {
     *out = NULL;
     if (!header_check(data, bytes, e))
         return false;

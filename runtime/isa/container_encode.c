@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/hash.h"
 #include "runtime/isa/container.h"
 #include "runtime/isa/isa.h"
@@ -198,7 +199,7 @@ static void put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsi
     }
 }
 
-bool dtq_program_encode(const dtq_program *p, uint8_t **out, size_t *out_bytes, dtq_error *e) {
+bool dtq_do_program_encode(const dtq_program *p, uint8_t **out, size_t *out_bytes, dtq_error *e) {
     *out = NULL;
     *out_bytes = 0;
     if (!dtq_program_check(p, e))

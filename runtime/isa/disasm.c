@@ -1,5 +1,6 @@
 /* Programs as text (runtime/isa/ISA.md, "Text form"). The text says everything that the container does. */
 #include "runtime/isa/disasm.h"
+#include "runtime/entry.h"
 
 #include <inttypes.h>
 #include <locale.h>
@@ -395,7 +396,7 @@ static void put_program(writer *w, const dictionary *d) {
         put_stream(w, d, &p->streams[i]);
 }
 
-bool dtq_disassemble(const dtq_program *p, FILE *out, dtq_error *e) {
+bool dtq_do_disassemble(const dtq_program *p, FILE *out, dtq_error *e) {
     if (!dtq_program_check(p, e))
         return false;
     enum { TEXT_BYTES = 65536 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/dtqrt.h"
+#include "runtime/entry.h"
 #include "runtime/file.h"
 
 /* The whole of an open file, also of one whose size is not known beforehand (a pipe). `path` stands in messages. */
@@ -30,7 +31,7 @@ static bool read_all(FILE *f, const char *path, uint8_t **data, size_t *bytes, d
     return ok;
 }
 
-bool dtq_program_load(const char *path, dtq_program **out, dtq_error *e) {
+bool dtq_do_program_load(const char *path, dtq_program **out, dtq_error *e) {
     *out = NULL;
     FILE *f = fopen(path, "rb");
     if (!f)
@@ -47,7 +48,7 @@ bool dtq_program_load(const char *path, dtq_program **out, dtq_error *e) {
     return ok || dtq_fail(e, why.status, "%s: %s", path, why.message);
 }
 
-bool dtq_program_save(const dtq_program *p, const char *path, dtq_error *e) {
+bool dtq_do_program_save(const dtq_program *p, const char *path, dtq_error *e) {
     uint8_t *data;
     size_t bytes;
     if (!dtq_program_encode(p, &data, &bytes, e))

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/isa/access.h"
 #include "runtime/isa/disasm.h"
 #include "runtime/isa/hazards.h"
@@ -344,7 +345,7 @@ static bool check_memory(const verifier *v, const dtq_instr *in) {
     return check_in_place(v, in, accesses, count);
 }
 
-bool dtq_verify(const dtq_program *p, const dtq_stream *s, dtq_error *e) {
+bool dtq_do_verify(const dtq_program *p, const dtq_stream *s, dtq_error *e) {
     verifier v = {p, s, e, 0};
     if (!dtq_facts_check(p, e) || !dtq_stream_check(p, s, e))
         return false;

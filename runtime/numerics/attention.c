@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/dtqrt.h"
+#include "runtime/entry.h"
 #include "runtime/numerics/attention.h"
 
 enum { LOW_CLASS, HIGH_CLASS, CLASSES };
@@ -81,9 +82,9 @@ static void quantise_rows(const float *in, size_t from, size_t to, uint32_t head
     for (size_t i = from; i < to; i++) {
         for (size_t h = 0; h < heads; h++) {
             const size_t at = i * heads + h;
-            (void)dtq_scale(in + at * dim, dim, 1, bits[i], &scales[at]);
+            (void)dtq_do_scale(in + at * dim, dim, 1, bits[i], &scales[at]);
             for (size_t c = 0; c < dim; c++) {
-                codes[at * dim + c] = dtq_quantise(in[at * dim + c], scales[at], bits[i]);
+                codes[at * dim + c] = dtq_do_quantise(in[at * dim + c], scales[at], bits[i]);
             }
         }
     }
@@ -101,11 +102,11 @@ static void quantise_classes(const dtq_attention *a, work *w) {
             *m = magnitude > *m ? magnitude : *m;
         }
         for (unsigned class = 0; class < CLASSES; class ++) {
-            (void)dtq_scale(&largest[class], 1, 1, class == LOW_CLASS ? 4 : 8, &w->v_scale[class * width + c]);
+            (void)dtq_do_scale(&largest[class], 1, 1, class == LOW_CLASS ? 4 : 8, &w->v_scale[class * width + c]);
         }
         for (size_t i = first_key(a); i < end_of_keys(a); i++) {
             const uint8_t bits = a->bits[DTQ_V][i];
-            w->v[i * width + c] = dtq_quantise(a->v[i * width + c], w->v_scale[class_of(bits) * width + c], bits);
+            w->v[i * width + c] = dtq_do_quantise(a->v[i * width + c], w->v_scale[class_of(bits) * width + c], bits);
         }
     }
 }
@@ -118,7 +119,7 @@ static bool sees(const dtq_attention *a, size_t i, size_t j) {
 static uint32_t score_row(const dtq_attention *a, work *w, size_t i, size_t head, float *largest) {
     const size_t kv = head / (a->heads / a->kv_heads);
     const int8_t *q = w->q + (i * a->heads + head) * a->head_dim;
-    const float row_scale = w->q_scale[i * a->heads + head] * dtq_score_scale(a->head_dim);
+    const float row_scale = w->q_scale[i * a->heads + head] * dtq_do_score_scale(a->head_dim);
     uint32_t seen = 0;
     for (size_t j = first_key(a); j < end_of_keys(a); j++) {
         const int8_t *k = w->k + (j * a->kv_heads + kv) * a->head_dim;
@@ -143,8 +144,8 @@ static uint32_t softmax_row(const dtq_attention *a, work *w, size_t i, size_t kv
     *r = 0.0f;
     for (size_t j = first_key(a); j < end_of_keys(a); j++) {
         const float t = w->x[j] - largest;
-        const float p = sees(a, i, j) && t > -9.0f ? dtq_exp2(t) : 0.0f;
-        w->prob[j] = (uint8_t)dtq_rne(p * levels);
+        const float p = sees(a, i, j) && t > -9.0f ? dtq_do_exp2(t) : 0.0f;
+        w->prob[j] = (uint8_t)dtq_do_rne(p * levels);
         w->weight[j] = w->prob[j];
         z += w->prob[j];
         if (a->causal) {
@@ -154,7 +155,7 @@ static uint32_t softmax_row(const dtq_attention *a, work *w, size_t i, size_t kv
     }
     *r = *r == 0.0f ? 1.0f : *r;
     for (size_t j = first_key(a); a->causal && j < end_of_keys(a); j++) {
-        w->weight[j] = (uint8_t)dtq_rne((w->x[j] / *r) * levels);
+        w->weight[j] = (uint8_t)dtq_do_rne((w->x[j] / *r) * levels);
     }
     return z;
 }
@@ -237,7 +238,7 @@ bool dtq_attention_check(const dtq_attention *a, dtq_error *e) {
         for (size_t at = 0; at < a->slots * heads; at++) {
             float scale;
             const bool used = o == DTQ_Q ? is_query(a, at / heads) : is_key(a, at / heads);
-            if (used && !dtq_scale(in[o] + at * a->head_dim, a->head_dim, 1, 8, &scale)) {
+            if (used && !dtq_do_scale(in[o] + at * a->head_dim, a->head_dim, 1, 8, &scale)) {
                 return dtq_fail(e, DTQ_BAD_INPUT,
                                 "operand %c, head %zu, token %u: a value is not finite, or 2^50 or more", "qkv"[o],
                                 at % heads, a->ids[at / heads]);
@@ -247,7 +248,7 @@ bool dtq_attention_check(const dtq_attention *a, dtq_error *e) {
     return true;
 }
 
-bool dtq_attention_ref(const dtq_attention *a, dtq_error *e) {
+bool dtq_do_attention_ref(const dtq_attention *a, dtq_error *e) {
     work w;
     if (!dtq_attention_check(a, e) || !work_init(&w, a, e)) {
         return false;

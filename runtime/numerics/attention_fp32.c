@@ -3,10 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/numerics/attention.h"
 #include "runtime/numerics/kernels.h"
 
-bool dtq_attention_fp32(const dtq_attention *a, dtq_error *e) {
+bool dtq_do_attention_fp32(const dtq_attention *a, dtq_error *e) {
     if (!dtq_attention_check(a, e)) {
         return false;
     }
@@ -21,7 +22,7 @@ bool dtq_attention_fp32(const dtq_attention *a, dtq_error *e) {
     const size_t first = a->keys == 0 ? 0 : a->first_key, end = a->keys == 0 ? a->slots : first + a->keys;
     const size_t first_query = a->queries == 0 ? 0 : a->first_query;
     const size_t end_of_queries = a->queries == 0 ? a->slots : first_query + a->queries;
-    const float scale = dtq_score_scale(a->head_dim);
+    const float scale = dtq_do_score_scale(a->head_dim);
     for (size_t h = 0; h < a->heads; h++) {
         const size_t kv = h / (a->heads / a->kv_heads);
         for (size_t i = first_query; i < end_of_queries; i++) {
@@ -42,7 +43,7 @@ bool dtq_attention_fp32(const dtq_attention *a, dtq_error *e) {
                 if (a->causal && a->ids[j] > a->ids[i]) {
                     continue;
                 }
-                p[j] = dtq_exp2(p[j] - largest);
+                p[j] = dtq_do_exp2(p[j] - largest);
                 z = z + p[j];
                 kernels->axpy(p[j], a->v + (j * a->kv_heads + kv) * a->head_dim, a->head_dim, out);
             }
@@ -51,7 +52,7 @@ bool dtq_attention_fp32(const dtq_attention *a, dtq_error *e) {
             }
             for (size_t j = first; any && a->importance != NULL && j < end; j++) {
                 if (!a->causal || a->ids[j] <= a->ids[i]) {
-                    a->importance[j] += (uint64_t)dtq_rne(p[j] / z * 0x1p20f) << 12;
+                    a->importance[j] += (uint64_t)dtq_do_rne(p[j] / z * 0x1p20f) << 12;
                 }
             }
         }

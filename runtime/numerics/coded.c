@@ -1,5 +1,6 @@
 /* Matrices of whole numbers with scales (NUMERICS.md, "Integers and scales"). */
 #include "runtime/numerics/coded.h"
+#include "runtime/entry.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -132,7 +133,7 @@ static dtq_coded *from_floats(dtq_exec *x, uint64_t at, size_t width, const dtq_
     for (uint32_t i = 0; c != NULL && i < r->rows; i++) {
         float own;
         const float *row = src + r->ids[i] * width;
-        if (!dtq_scale(row, width, 1, 8, &own)) {
+        if (!dtq_do_scale(row, width, 1, 8, &own)) {
             (void)dtq_fail(e, DTQ_BAD_INPUT, "layer %u, token %u: a value is not finite, or 2^50 or more", r->index,
                            r->ids[i]);
             dtq_coded_free(c);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/numerics/attention.h"
 #include "runtime/numerics/compared.h"
 
@@ -16,7 +17,7 @@ int dtq_fixed_fraction(float largest, unsigned bits) {
         return 0;
     }
     int fraction = DTQ_FRACTION_MOST;
-    while (dtq_rne(ldexpf(largest, fraction)) > largest_code(bits)) {
+    while (dtq_do_rne(ldexpf(largest, fraction)) > largest_code(bits)) {
         fraction--;
     }
     return fraction;
@@ -24,7 +25,7 @@ int dtq_fixed_fraction(float largest, unsigned bits) {
 
 int32_t dtq_fixed_code(float x, dtq_fixed_format f) {
     const float limit = largest_code(f.bits);
-    float c = dtq_rne(ldexpf(x, f.fraction));
+    float c = dtq_do_rne(ldexpf(x, f.fraction));
     c = c > limit ? limit : c;
     c = c < -limit ? -limit : c;
     return (int32_t)c;
@@ -73,7 +74,7 @@ bool dtq_fixed_open(dtq_fixed_layer *f, const dtq_attention *a, dtq_fixed_format
     f->fraction[DTQ_Q] = quantise(a->q, f->first_query, f->end_of_queries, q_width, format, f->codes[DTQ_Q]);
     f->fraction[DTQ_K] = quantise(a->k, f->first_key, f->end_of_keys, kv_width, format, f->codes[DTQ_K]);
     f->fraction[DTQ_V] = quantise(a->v, f->first_key, f->end_of_keys, kv_width, format, f->codes[DTQ_V]);
-    f->score_scale = ldexpf(dtq_score_scale(a->head_dim), -(f->fraction[DTQ_Q] + f->fraction[DTQ_K]));
+    f->score_scale = ldexpf(dtq_do_score_scale(a->head_dim), -(f->fraction[DTQ_Q] + f->fraction[DTQ_K]));
     memset(f->key + f->first_key, 1, f->end_of_keys - f->first_key);
     if (a->importance != NULL) {
         memset(a->importance, 0, n * sizeof *a->importance);
@@ -130,7 +131,7 @@ uint64_t dtq_fixed_weigh(dtq_fixed_layer *f, size_t i, size_t head, unsigned dro
     }
     uint64_t sum = 0;
     for (size_t j = f->first_key; j < f->end_of_keys; j++) {
-        f->weight[j] = f->chosen[j] ? (uint32_t)dtq_rne(ldexpf(dtq_exp2(f->x[j] - largest), DTQ_WEIGHT_BITS)) : 0;
+        f->weight[j] = f->chosen[j] ? (uint32_t)dtq_do_rne(ldexpf(dtq_do_exp2(f->x[j] - largest), DTQ_WEIGHT_BITS)) : 0;
         sum += f->weight[j];
     }
     return sum;

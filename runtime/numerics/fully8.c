@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "runtime/entry.h"
 #include "runtime/numerics/coded_ops.h"
 #include "runtime/numerics/kernels.h"
 #include "runtime/numerics/scheme_ops.h"
@@ -135,14 +136,14 @@ static bool act(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
         from[i] = (float)((double)(i + FIRST) * c->scales[0]);
     }
     dtq_kernels_scalar.act((dtq_act)kind, from, CODES, to);
-    if (!dtq_scale(to, CODES, 1, 8, &scale)) {
+    if (!dtq_do_scale(to, CODES, 1, 8, &scale)) {
         dtq_coded_free(c);
         return dtq_fail(e, DTQ_BAD_INPUT, "layer %u: a value is not finite, or 2^50 or more", r.index);
     }
     for (uint32_t i = 0; i < r.rows; i++) {
         for (size_t k = 0; k < c->width; k++) {
             int64_t *code = &c->codes[r.ids[i] * c->width + k];
-            *code = dtq_quantise(to[*code - FIRST], scale, 8);
+            *code = dtq_do_quantise(to[*code - FIRST], scale, 8);
         }
     }
     dtq_coded_scale(c, (double)scale);

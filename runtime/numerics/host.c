@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/exec.h"
 #include "runtime/numerics/host_rows.h"
 #include "runtime/numerics/kernels.h"
@@ -440,7 +441,7 @@ static bool quant_classes(const quant *q, float *largest, int8_t *scratch, dtq_e
         }
     }
     for (size_t c = 0; c < 2 * width; c++) {
-        (void)dtq_scale(&largest[c], 1, 1, c < width ? 4 : 8, &q->scales[c]);
+        (void)dtq_do_scale(&largest[c], 1, 1, c < width ? 4 : 8, &q->scales[c]);
     }
     for (uint32_t i = q->first; i < q->end; i++) {
         const uint32_t id = q->rows->slots->ids[i];

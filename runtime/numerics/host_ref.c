@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "runtime/dtqrt.h"
+#include "runtime/entry.h"
 #include "runtime/numerics/kernels.h"
 #include "runtime/numerics/polynomials.h"
 
@@ -58,18 +59,18 @@ static void linear_i8(const dtq_linear_i8 *l, size_t first, size_t last) {
 }
 
 static bool quantise_row(const float *x, size_t n, unsigned bits, int8_t *codes, float *scale) {
-    if (!dtq_scale(x, n, 1, bits, scale)) {
+    if (!dtq_do_scale(x, n, 1, bits, scale)) {
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        codes[i] = dtq_quantise(x[i], *scale, bits);
+        codes[i] = dtq_do_quantise(x[i], *scale, bits);
     }
     return true;
 }
 
 static void quantise_by(const float *x, const float *scales, size_t n, unsigned bits, int8_t *codes) {
     for (size_t i = 0; i < n; i++) {
-        codes[i] = dtq_quantise(x[i], scales[i], bits);
+        codes[i] = dtq_do_quantise(x[i], scales[i], bits);
     }
 }
 
@@ -121,12 +122,12 @@ static float gelu(float x) {
     p = p * t + DTQ_ERF_A2;
     p = p * t + DTQ_ERF_A1;
     p = p * t;
-    const float half_erfc = 0.5f * (p * dtq_exp2(-(z * z) * DTQ_LOG2E));
+    const float half_erfc = 0.5f * (p * dtq_do_exp2(-(z * z) * DTQ_LOG2E));
     return x * (x < 0.0f ? half_erfc : 1.0f - half_erfc);
 }
 
 static float sigmoid(float y) {
-    const float e = dtq_exp2(-fabsf(y) * DTQ_LOG2E);
+    const float e = dtq_do_exp2(-fabsf(y) * DTQ_LOG2E);
     return (y < 0.0f ? e : 1.0f) / (1.0f + e);
 }
 
@@ -148,7 +149,7 @@ static float tanh_defined(float x) {
         p = p * z + DTQ_TANH_T1;
         return x + x * (z * p);
     }
-    const float e = dtq_exp2(-2.0f * a * DTQ_LOG2E);
+    const float e = dtq_do_exp2(-2.0f * a * DTQ_LOG2E);
     return copysignf((1.0f - e) / (1.0f + e), x);
 }
 

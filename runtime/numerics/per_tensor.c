@@ -1,5 +1,6 @@
 /* Matrices quantised at 8 bits with one scale for all of them (NUMERICS.md, "Schemes"). */
 #include "runtime/numerics/per_tensor.h"
+#include "runtime/entry.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@ bool dtq_per_tensor_scale(const float *x, size_t width, const uint32_t *ids, uin
     float largest = 0.0f, own;
     for (uint32_t i = 0; i < rows; i++) {
         const float *row = x + (size_t)ids[i] * width;
-        if (!dtq_scale(row, width, 1, 8, &own)) {
+        if (!dtq_do_scale(row, width, 1, 8, &own)) {
             return dtq_fail(e, DTQ_BAD_INPUT, "%s, token %u: a value is not finite, or 2^50 or more", what, ids[i]);
         }
         for (size_t c = 0; c < width; c++) {
@@ -23,7 +24,7 @@ bool dtq_per_tensor_scale(const float *x, size_t width, const uint32_t *ids, uin
             largest = magnitude > largest ? magnitude : largest;
         }
     }
-    return dtq_scale(&largest, 1, 1, 8, scale);
+    return dtq_do_scale(&largest, 1, 1, 8, scale);
 }
 
 bool dtq_per_tensor_round(float *x, size_t width, const uint32_t *ids, uint32_t rows, const char *what, dtq_error *e) {
@@ -34,7 +35,7 @@ bool dtq_per_tensor_round(float *x, size_t width, const uint32_t *ids, uint32_t 
     for (uint32_t i = 0; i < rows; i++) {
         float *row = x + (size_t)ids[i] * width;
         for (size_t c = 0; c < width; c++) {
-            row[c] = (float)dtq_quantise(row[c], scale, 8) * scale;
+            row[c] = (float)dtq_do_quantise(row[c], scale, 8) * scale;
         }
     }
     return true;
@@ -108,7 +109,7 @@ bool dtq_per_tensor_attend(dtq_exec *x, uint32_t layer, const uint64_t src[3], c
 
 /* The bias as a whole number of `scale`, within int32. */
 static float bias_codes(float bias, float scale) {
-    const float c = dtq_rne(bias / scale), most = 0x1p31f - 128; /* the largest float below 2^31 */
+    const float c = dtq_do_rne(bias / scale), most = 0x1p31f - 128; /* the largest float below 2^31 */
     return c > most ? most : c < -most ? -most : c;
 }
 
@@ -140,7 +141,7 @@ static bool multiply(dtq_exec *x, const dtq_rows *r, const linear *l, const dtq_
     const bool ok = codes != NULL && sums != NULL;
     for (uint32_t i = 0; ok && i < r->rows; i++) {
         for (size_t k = 0; k < l->inputs; k++) {
-            codes[i * l->inputs + k] = dtq_quantise(l->src[r->ids[i] * l->inputs + k], scale, 8);
+            codes[i * l->inputs + k] = dtq_do_quantise(l->src[r->ids[i] * l->inputs + k], scale, 8);
         }
     }
     if (ok) {

@@ -1,6 +1,7 @@
 /* Symmetric quantisation to 4 and 8 bits, and the packing of codes into rows. */
 #include <math.h>
 
+#include "runtime/entry.h"
 #include "runtime/exec.h"
 
 static const float too_large = 0x1p50f;
@@ -10,7 +11,7 @@ static float code_limit(unsigned bits) {
     return bits == 4 ? 7.0f : 127.0f;
 }
 
-bool dtq_scale(const float *x, size_t n, size_t stride, unsigned bits, float *scale) {
+bool dtq_do_scale(const float *x, size_t n, size_t stride, unsigned bits, float *scale) {
     float largest = 0.0f;
     for (size_t i = 0; i < n; i++) {
         const float a = fabsf(x[i * stride]);
@@ -23,9 +24,9 @@ bool dtq_scale(const float *x, size_t n, size_t stride, unsigned bits, float *sc
     return true;
 }
 
-int8_t dtq_quantise(float x, float scale, unsigned bits) {
+int8_t dtq_do_quantise(float x, float scale, unsigned bits) {
     const float limit = code_limit(bits);
-    float c = dtq_rne(x / scale);
+    float c = dtq_do_rne(x / scale);
     c = c > limit ? limit : c;
     c = c < -limit ? -limit : c;
     return (int8_t)c;

@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "runtime/dtqrt.h"
+#include "runtime/entry.h"
 
-void dtq_counts(uint32_t n, double r0, double r8, uint32_t *kept, uint32_t *high) {
+void dtq_do_counts(uint32_t n, double r0, double r8, uint32_t *kept, uint32_t *high) {
     const double dropped = rint(r0 * (double)n);
     const double eight = rint(r8 * (double)n);
     const uint32_t k0 = dropped <= 0 ? n : dropped >= n ? 0 : n - (uint32_t)dropped;

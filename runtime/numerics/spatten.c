@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/numerics/compared.h"
 
 /* ---- the cascade ------------------------------------------------------------------------------------------------- */
 
-uint32_t dtq_cascade_kept(uint32_t all, size_t layer, size_t layers, double whole, double mean, double first) {
+uint32_t dtq_do_cascade_kept(uint32_t all, size_t layer, size_t layers, double whole, double mean, double first) {
     const double asked = ceil(whole * (double)layers - 1e-9);
     const size_t unpruned = asked < 1 ? 1 : (size_t)asked; /* nothing is known of tokens before the first layer */
     if (layer < unpruned || mean <= 0) {

@@ -1,5 +1,6 @@
 /* Weights: files mapped, numbers converted and quantised at first use. */
 #include "runtime/numerics/weights.h"
+#include "runtime/entry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -106,7 +107,7 @@ static bool check_tensor(const dtq_program *p, const dtq_tensor *t, dtq_error *e
     return true;
 }
 
-dtq_weights *dtq_weights_open(const dtq_program *p, const char *directory, dtq_error *e) {
+dtq_weights *dtq_do_weights_open(const dtq_program *p, const char *directory, dtq_error *e) {
     dtq_weights *w = calloc(1, sizeof *w);
     if (w == NULL) {
         (void)dtq_no_memory(e, sizeof *w, "weights");

@@ -1,5 +1,6 @@
 /* Weights in few bits, with a scale for a group of outputs (NUMERICS.md, "Schemes"). */
 #include "runtime/numerics/weights_coded.h"
+#include "runtime/entry.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -51,17 +52,17 @@ static void encode_range(const float *x, size_t n, float half, float least, floa
     *scale = width < too_small ? 1.0f : width / (2 * half - 1);
     *shift = least + half * *scale; /* of code 0 */
     for (size_t i = 0; i < n; i++) {
-        codes[i] = within(dtq_rne((x[i] - *shift) / *scale), -half, half - 1);
+        codes[i] = within(dtq_do_rne((x[i] - *shift) / *scale), -half, half - 1);
     }
 }
 
 static void encode_range_zero(const float *x, size_t n, float half, float least, float width, int8_t *codes,
                               float *scale, float *shift) {
     *scale = (width < 1e-8f ? 1e-8f : width) / (2 * half - 1);
-    const float steps = dtq_rne(least / *scale) + half;
+    const float steps = dtq_do_rne(least / *scale) + half;
     *shift = steps * *scale;
     for (size_t i = 0; i < n; i++) {
-        codes[i] = within(dtq_rne(x[i] / *scale) - steps, -half, half - 1);
+        codes[i] = within(dtq_do_rne(x[i] / *scale) - steps, -half, half - 1);
     }
 }
 
@@ -85,7 +86,7 @@ static bool encode_group(const float *x, size_t n, unsigned bits, dtq_code_form 
     const float magnitude = -least > largest ? -least : largest, most = half - 1;
     *scale = magnitude < too_small ? 1.0f : magnitude / most;
     for (size_t i = 0; i < n; i++) {
-        codes[i] = within(dtq_rne(x[i] / *scale), -most, form == DTQ_CODES_IBERT ? most - 1 : most);
+        codes[i] = within(dtq_do_rne(x[i] / *scale), -most, form == DTQ_CODES_IBERT ? most - 1 : most);
     }
     return true;
 }

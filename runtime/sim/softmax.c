@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/numerics/kernels_attention.h"
 #include "runtime/sim/sim.h"
 
@@ -122,7 +123,7 @@ bool dtq_sim_softmax(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
         .s = s,
         .k_scale = scratch,
         .v_scale = weighs ? scratch + cols : NULL,
-        .score_scale = dtq_score_scale(l->head_dim),
+        .score_scale = dtq_do_score_scale(l->head_dim),
         .scores = (int32_t *)(void *)(scratch + 2 * cols),
         .x = scratch + 3 * cols,
         .e = scratch + 4 * cols,

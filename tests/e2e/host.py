@@ -1,6 +1,6 @@
 """Generated host code against the other engines, bit for bit: {ref, sim, host in this process, object, C by gcc, by clang,
-on aarch64} x {models, policies, lengths, causal or not, threads, levels of processors}. Every output, importance score and
-precision must be the same number."""
+on aarch64} x {models, policies, lengths, causal or not, threads, levels of processors, floating-point modes of the caller}.
+Every output, importance score and precision must be the same number."""
 import os
 import shutil
 import subprocess
@@ -15,6 +15,7 @@ BUILD = os.path.dirname(DTQC)
 C_FLAGS = ["-std=c11", "-I", ROOT]
 AARCH64 = "aarch64-linux-gnu-gcc"
 LEVELS = (2, 3, 4, 5)  # dtq_host_options.levels: up to x86-64-v2, v3, v4, v4 with VNNI
+DEFAULT, FLUSHES, UPWARD, DOWNWARD, TOWARDS_ZERO, TRAPS = MODES = range(6)  # caller_mode
 
 
 class Case:
@@ -45,6 +46,22 @@ def llama(**changed):
                                qkv_bias="false", linear_bias="false", head="tied"), **changed))
 
 
+def subnormal(rng):
+    """An encoder whose embeddings are subnormal numbers, all of which its first norm makes normal ones."""
+    hidden, ffn = 32, 48
+    tensors = {"embeddings.word": rng.standard_normal((200, hidden)) * 1e-39, "final.norm.weight": np.full(hidden, 1.0)}
+    for layer in range(2):
+        for name, shape in (("query", (hidden, hidden)), ("key", (hidden, hidden)), ("value", (hidden, hidden)),
+                            ("attention.output", (hidden, hidden)), ("ffn.up", (ffn, hidden)), ("ffn.down", (hidden, ffn))):
+            tensors[f"layer.{layer}.{name}.weight"] = rng.standard_normal(shape) * 0.2
+        tensors[f"layer.{layer}.attention.norm.weight"] = np.full(hidden, 1e24 if layer == 0 else 1.0)
+        tensors[f"layer.{layer}.ffn.norm.weight"] = np.full(hidden, 1.0)
+    write_safetensors(scratch("subnormal.safetensors"), {name: x.astype(np.float32) for name, x in tensors.items()})
+    text = encoder(hidden=hidden, heads=2, ffn=ffn, norm="pre", norm_kind="rms", norm_epsilon="1e-30", types=0,
+                   position_kind="rotary", qkv_bias="false", linear_bias="false", pooling="none", normalize="false")
+    return text[:text.index("weights:")] + "weights: {safetensors: subnormal.safetensors}\n"
+
+
 BERT = "all: {ratios: {0: .28, 4: .414, 8: .306}}\n"
 PINNED = "all: {ratios: {0: .4, 4: .3, 8: .3}, pinned: [0, 3]}\n"
 FOUR = "all: {ratios: {0: 0, 4: 1, 8: 0}}\n"
@@ -57,8 +74,10 @@ LAYERS = "layers:\n  - ratios: {0: 0, 4: .5, 8: .5}\n  - ratios: {0: .5, 4: .25,
 def cases(rng):
     bits = rng.choice((0, 4, 8), size=37, p=(0.3, 0.4, 0.3)).tolist()
     few = [8] + [4] * 20
-    linears = write("linears.yaml", LINEARS)
+    linears, small = write("linears.yaml", LINEARS), subnormal(rng)
     return [
+        Case("encoder, subnormal numbers", small, BERT, (3, 17)),
+        Case("encoder, subnormal numbers, int8", small, BERT, (18,), ("--linear=int8",)),
         Case("encoder, int8", encoder(), BERT, (1, 2, 7, 16, 17, 40, 65), ("--linear=int8",)),
         Case("encoder, fp32", encoder(), BERT, (3, 33)),
         Case("encoder, all 8-bit", encoder(), None, (5, 31), ("--linear=int8",)),
@@ -205,20 +224,25 @@ def finish(running):
     running.clear()
 
 
-def host_main(case, prefix, program, threads, level, names, wants, who):
+def host_main(case, prefix, program, threads, level, mode, names, wants, who):
     outs = [f"{program}.{length}.out" for length in names]
     pairs = [part for (length, name), out in zip(names.items(), outs) for part in (name + ".words", out)]
-    run([*prefix, program, scratch(""), str(threads), str(level), *pairs])
+    run([*prefix, program, scratch(""), str(threads), str(level), str(mode), *pairs])
     for length, out in zip(names, outs):
         with open(out, "rb") as file:
-            same(case, length, who, file.read(), wants[length])
+            same(case, length, f"{who}, mode {mode} of the caller", file.read(), wants[length])
 
 
-def run_c(case, compiler, threads, names, wants):
+def run_c(case, compiler, threads, mode, names, wants):
     name, command, flags, library, prefix = compiler
     program = scratch(name.replace(" ", "_").replace(",", ""))
     build(command, flags, scratch("model.c"), library, program)
-    host_main(case, prefix, program, threads, 0, names, wants, f"C by {name}")
+    host_main(case, prefix, program, threads, 0, mode, names, wants, f"C by {name}")
+
+
+def modes(case, number):
+    """Each in turn; the one that subnormal numbers are for everywhere."""
+    return FLUSHES if "subnormal" in case.name else number % len(MODES)
 
 
 def main():
@@ -249,11 +273,13 @@ def main():
         emit(case, "obj", scratch("model.o"), "--host-cpu=dispatch")
         build("gcc", [], scratch("model.o"), library, scratch("object"))
         for level in LEVELS:
-            host_main(case, [], scratch("object"), 1 + level % 2, level, names, wants, f"object, level {level}")
+            mode = modes(case, level)
+            host_main(case, [], scratch("object"), 1 + level % 2, level, mode, names, wants, f"object, level {level}")
             runs += len(names)
         emit(case, "c", scratch("model.c"))
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for done in [pool.submit(run_c, case, c, 1 + number % 2, names, wants) for c in compilers]:
+            for done in [pool.submit(run_c, case, c, 1 + number % 2, modes(case, number + at), names, wants)
+                         for at, c in enumerate(compilers)]:
                 done.result()
                 runs += len(names)
         models += 1

@@ -1,8 +1,9 @@
 /* Runs a generated model that is linked to it, with nothing but libdtqrt: what tests of emitted objects and C files
  * use, also on processors of another kind.
  *
- *   host_main DIRECTORY THREADS LEVELS [IN OUT]...
+ *   host_main DIRECTORY THREADS LEVELS MODE [IN OUT]...
  *
+ * MODE: a caller_mode, which opens and runs the model; it must be as it was when that is done.
  * IN: uint32 words: tokens of the input n; kind 0: n token ids and n segments; kind 1: heads, kv_heads, head_dim and
  * the floats of q, k, v. OUT gets the output's floats, then importance (uint64) and bits (uint8) of all layers. Compile
  * with -DMODEL=name of the model. */
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "runtime/dtqrt.h"
+#include "tests/caller_mode.h"
 
 extern const dtq_host_model MODEL;
 
@@ -27,7 +29,7 @@ static uint32_t *read_words(const char *path, size_t *count) {
     return words;
 }
 
-static bool run(dtq_host *h, const char *in_path, const char *out_path, dtq_error *e) {
+static bool run(dtq_host *h, caller_mode mode, const char *in_path, const char *out_path, dtq_error *e) {
     size_t count = 0;
     uint32_t *words = read_words(in_path, &count);
     if (words == NULL || count < 2) {
@@ -46,9 +48,16 @@ static bool run(dtq_host *h, const char *in_path, const char *out_path, dtq_erro
         input.v = values + q + kv;
     }
     dtq_output out;
-    if (!dtq_host_run(h, n, &input, true, &out, e)) {
+    caller_mode_set(mode);
+    const uint64_t before = caller_mode_get();
+    const bool ran = dtq_host_run(h, n, &input, true, &out, e);
+    const uint64_t after = caller_mode_get();
+    caller_mode_set(CALLER_DEFAULT);
+    if (!ran || before != after) {
         free(words);
-        return false;
+        return ran ? dtq_fail(e, DTQ_BAD_INPUT, "the floating-point mode was %llx and is %llx",
+                              (unsigned long long)before, (unsigned long long)after)
+                   : false;
     }
     const size_t layers = dtq_host_plan(h)->streams[0].layer_count;
     FILE *f = fopen(out_path, "wb");
@@ -63,16 +72,19 @@ static bool run(dtq_host *h, const char *in_path, const char *out_path, dtq_erro
 
 int main(int argc, char **argv) {
     dtq_error e = {0};
-    if (argc < 4) {
-        fputs("usage: host_main DIRECTORY THREADS LEVELS [IN OUT]...\n", stderr);
+    if (argc < 5) {
+        fputs("usage: host_main DIRECTORY THREADS LEVELS MODE [IN OUT]...\n", stderr);
         return 2;
     }
     const dtq_host_options o = {
         .directory = argv[1], .threads = (unsigned)atoi(argv[2]), .levels = (unsigned)atoi(argv[3])};
+    const caller_mode mode = (caller_mode)atoi(argv[4]);
+    caller_mode_set(mode);
     dtq_host *h = dtq_host_open(&MODEL, NULL, &o, &e);
+    caller_mode_set(CALLER_DEFAULT);
     bool ok = h != NULL;
-    for (int i = 4; ok && i + 1 < argc; i += 2) {
-        ok = run(h, argv[i], argv[i + 1], &e);
+    for (int i = 5; ok && i + 1 < argc; i += 2) {
+        ok = run(h, mode, argv[i], argv[i + 1], &e);
     }
     if (h != NULL) {
         dtq_host_close(h);
