@@ -126,16 +126,19 @@ static bool open_container(builder *b, doc_kind kind, const struct fy_mark *mark
 
 static bool scalar(builder *b, struct fy_event *e) {
     doc_node *n;
-    if (!begin(b, DOC_SCALAR, fy_event_start_mark(e), &n))
-        return false;
     size_t length = 0;
     const char *text = e->scalar.value ? fy_token_get_text(e->scalar.value, &length) : "";
+    enum fy_scalar_style style = e->scalar.value ? fy_token_scalar_style(e->scalar.value) : FYSS_PLAIN;
+    /* Nothing at all stands where its key does, or the list that it is in: libfyaml 0.7 has no mark for it, 0.8 one
+     * behind the colon. */
+    bool nothing = style == FYSS_PLAIN && text && length == 0;
+    if (!begin(b, DOC_SCALAR, nothing ? NULL : fy_event_start_mark(e), &n))
+        return false;
     if (!text)
         return diag_error(b->d, n->loc, "text that cannot be read; it must be UTF-8 without broken escapes");
     if (memchr(text, 0, length))
         return diag_error(b->d, n->loc, "text must not contain a NUL character");
     n->text = arena_strndup(b->a, text, length);
-    enum fy_scalar_style style = e->scalar.value ? fy_token_scalar_style(e->scalar.value) : FYSS_PLAIN;
     n->quoted = style != FYSS_PLAIN;
     if ((style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) && n->loc.col > 1)
         n->loc.col--; /* the mark is behind the quote */
