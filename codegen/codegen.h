@@ -16,7 +16,16 @@ typedef struct {
     double cycles, bound_cycles, tile_bound_cycles;
 } report_matmul;
 
-typedef enum { LIMIT_ARRAY, LIMIT_SOFTMAX, LIMIT_DMA, LIMIT_TOPK } report_limit;
+/** What limits a layer: an engine, or that none is busy for half of its cycles. */
+typedef enum {
+    LIMIT_ARRAY,
+    LIMIT_SOFTMAX,
+    LIMIT_DMA,
+    LIMIT_TOPK,
+    LIMIT_ENGINES,
+    LIMIT_LATENCY = LIMIT_ENGINES, /* for half of them no engine works: results are on their way */
+    LIMIT_DEPENDENCIES             /* engines wait for one another */
+} report_limit;
 const char *report_limit_name(report_limit l);
 
 typedef struct {
@@ -31,11 +40,13 @@ typedef struct {
     report_matmul linear; /* projections and FFN of the layer's block, where the arrays compute them; else zeros */
     double linear_cycles; /* of `cycles`, those that they add; the others are attention's */
     uint64_t start, end;  /* on the timeline, cycles */
-    double cycles;        /* from the end of the layers before to its own end */
-    double share;         /* of the total */
-    double utilisation;   /* bound / cycles */
+    double cycles;        /* from the end of the layers before to its own end: what it adds to the total */
+    double share;         /* cycles / those of the total */
+    double utilisation;   /* bound / cycles, or / array_busy where that is more */
     uint64_t array_busy, softmax_busy, dma_busy, topk_busy; /* cycles: busiest array, and the engines */
+    double busy_share[LIMIT_ENGINES];                       /* of its cycles that each is busy */
     report_limit limit;
+    uint32_t key_blocks; /* in which its keys come; 1: they fit on chip */
     uint64_t dram_bytes;
     uint64_t bops;
 } report_layer;
@@ -55,9 +66,11 @@ typedef struct {
     uint32_t seq;
     bool linears; /* the arrays compute projections and FFN, too: numbers are of both, and side by side */
     bool clustered, optimised, measured; /* measured: numbers come from a run of the simulator on data */
+    bool causal;                         /* a layer has a causal mask; products that it discards count as work */
     size_t layer_count;
     report_layer *layers;
     double cycles, bound_cycles, tile_bound_cycles, utilisation, unclustered_cycles /* 0 if not asked for */;
+    double part_busy[2]; /* of attention, of linears: what they occupy each layer's busiest array for */
     uint64_t dram_bytes, instructions, bops, mac_cycles, stall_cycles;
     double energy_pj;
     double buffer_bytes, probabilities, topk_elements; /* what else takes energy */
@@ -71,9 +84,12 @@ typedef struct {
 
 /** The static report of a module at stream level after `timeline`. NULL after an error. */
 report *report_build(arena *a, diag *d, const ir_module *m);
+/** The same by the times of a run: events [instructions] of the simulator, or NULL for the static timeline. */
+report *report_build_run(arena *a, diag *d, const ir_module *m, const dtq_event *events);
 
-/** Derives cycles, share and utilisation of all layers, and the utilisation of the whole, from `end` and `cycles`. The
- *  next layer's loads run under a layer, so its cycles are what it adds to the total: shares sum to 1. */
+/** Derives cycles, share and utilisation of all layers, and the utilisation of the whole, from `end`, `bound_within`
+ * and `cycles`. The next layer's loads run under a layer, so its cycles are what it adds to the total: shares sum to 1.
+ */
 void report_settle(report *r);
 
 typedef enum { REPORT_TEXT, REPORT_JSON, REPORT_CSV, REPORT_HTML } report_format;

@@ -6,10 +6,12 @@
 
 #include "codegen/report/counters.h"
 #include "codegen/report/format.h"
+#include "codegen/report/occupancy.h"
 
 const char *report_limit_name(report_limit l) {
     static const char *const names[] = {
-        [LIMIT_ARRAY] = "array", [LIMIT_SOFTMAX] = "softmax", [LIMIT_DMA] = "dma", [LIMIT_TOPK] = "topk"};
+        [LIMIT_ARRAY] = "array", [LIMIT_SOFTMAX] = "softmax", [LIMIT_DMA] = "dma",
+        [LIMIT_TOPK] = "topk",   [LIMIT_LATENCY] = "latency", [LIMIT_DEPENDENCIES] = "dependencies"};
     return names[l];
 }
 
@@ -21,6 +23,7 @@ typedef struct {
     uint64_t *qk_busy, *pv_busy, *linear_busy; /* [arrays] */
     uint64_t start, end;
     bool any;
+    uint32_t key_block;    /* the most keys of one Q.K^T instruction */
     double linear_work;    /* PE-cycles of its linears, at the precisions that the policy asks for */
     uint64_t linear_tiles; /* cycles of one array that they take at least in whole tiles */
 } layer_sums;
@@ -69,8 +72,10 @@ typedef struct {
     layer_sums *sums;
     size_t layer_count;
     uint8_t *slot_of; /* [keys]: attr_slot + 1, 0 for keys of no interest */
-    section section;  /* under way */
-    uint64_t before;  /* end of the sections before it */
+    occupancy *work;
+    const dtq_event *events; /* of the instruction that comes next; NULL: times are the module's */
+    section section;         /* under way */
+    uint64_t before;         /* end of the sections before it */
     report *report;
 } builder;
 
@@ -293,10 +298,21 @@ static uint32_t or_zero(int64_t value) {
     return value < 0 ? 0 : (uint32_t)value;
 }
 
-/** Adds one instruction of the accelerator to its layer. */
-static bool add_instr(builder *b, counter *count, const ir_op *op, dtq_opcode isa_op) {
+/** An instruction's time: of a run, or its place on the static timeline. False if it has none. */
+static bool when_of(const dtq_event *event, const instr_attrs *i, dtq_event *out) {
+    const int64_t start = i->number[A_START], busy = i->number[A_BUSY], done = i->number[A_DONE];
+    if (event) {
+        *out = *event;
+        return true;
+    }
+    *out = (dtq_event){.start = (uint64_t)start, .busy = (uint64_t)busy, .done = (uint64_t)done};
+    return start >= 0 && busy >= 0 && done >= start;
+}
+
+/** Adds one instruction of the accelerator to its layer; event: when a run had it, or NULL. */
+static bool add_instr(builder *b, counter *count, const ir_op *op, dtq_opcode isa_op, const dtq_event *event) {
     instr_attrs i = read_attrs(b, op);
-    int64_t queue = i.number[A_QUEUE], start = i.number[A_START], busy = i.number[A_BUSY], done = i.number[A_DONE];
+    const int64_t queue = i.number[A_QUEUE];
     if (queue == DTQ_HOST) {
         return isa_op != DTQ_OP_CODES || add_codes(b, op);
     }
@@ -304,7 +320,8 @@ static bool add_instr(builder *b, counter *count, const ir_op *op, dtq_opcode is
     if (queue < 0 || (uint64_t)queue >= DTQ_ARRAY0 + b->machine->vssa_arrays) {
         return diag_internal(b->diag, op->loc, "report: instruction without a queue of this machine");
     }
-    if (start < 0 || busy < 0 || done < start) {
+    dtq_event when;
+    if (!when_of(event, &i, &when)) {
         return diag_internal(b->diag, op->loc, "report: instruction without a place on the timeline");
     }
     int64_t layer = i.number[A_LAYER];
@@ -313,17 +330,22 @@ static bool add_instr(builder *b, counter *count, const ir_op *op, dtq_opcode is
     }
     const uint32_t row = linear ? block_of(b, &i) : (uint32_t)layer; /* of the report */
     layer_sums *s = &b->sums[row];
-    add_to_section(b, row, linear, (uint64_t)done);
-    if (queue >= DTQ_ARRAY0) {
+    const bool on_array = queue >= DTQ_ARRAY0;
+    add_to_section(b, row, linear, when.done);
+    occupancy_add(b->work, (unsigned)queue, when.start, when.busy);
+    if (on_array) {
         uint64_t *own = linear ? s->linear_busy : isa_op == DTQ_OP_PV ? s->pv_busy : s->qk_busy;
-        own[queue - DTQ_ARRAY0] += (uint64_t)busy;
-        s->array_busy[queue - DTQ_ARRAY0] += (uint64_t)busy;
+        own[queue - DTQ_ARRAY0] += when.busy;
+        s->array_busy[queue - DTQ_ARRAY0] += when.busy;
     } else {
-        s->busy[queue] += (uint64_t)busy;
+        s->busy[queue] += when.busy;
     }
-    s->start = !s->any || (uint64_t)start < s->start ? (uint64_t)start : s->start;
-    s->end = (uint64_t)done > s->end ? (uint64_t)done : s->end;
+    s->start = !s->any || when.start < s->start ? when.start : s->start;
+    s->end = when.done > s->end ? when.done : s->end;
     s->any = true;
+    if (isa_op == DTQ_OP_QK && or_zero(i.number[A_COLS]) > s->key_block) {
+        s->key_block = or_zero(i.number[A_COLS]);
+    }
 
     const char *operand = i.word[A_OPERAND - A_NUMBERS], *select = i.word[A_SELECT - A_NUMBERS];
     const char *turned = i.word[A_TURNED - A_NUMBERS], *serpentine = i.word[A_SERPENTINE - A_NUMBERS];
@@ -351,9 +373,10 @@ static bool walk_instrs(builder *b) {
         if (!ir_is_instr(code)) {
             continue;
         }
+        const dtq_event *event = b->events ? &b->events[b->report->instructions] : NULL;
         b->report->instructions++;
         dtq_opcode isa_op = (dtq_opcode)IR_ISA_OP(code);
-        if (isa_op != DTQ_OP_WAIT && isa_op != DTQ_OP_SIGNAL && !add_instr(b, count, &m->ops[op], isa_op)) {
+        if (isa_op != DTQ_OP_WAIT && isa_op != DTQ_OP_SIGNAL && !add_instr(b, count, &m->ops[op], isa_op, event)) {
             return false;
         }
     }
@@ -399,18 +422,20 @@ static void finish_layer(builder *b, uint32_t index) {
     out->softmax_busy = s->busy[DTQ_SOFTMAX];
     out->dma_busy = s->busy[DTQ_LOAD] > s->busy[DTQ_STORE] ? s->busy[DTQ_LOAD] : s->busy[DTQ_STORE];
     out->topk_busy = s->busy[DTQ_TOPK];
+    uint64_t attention = 0;
+    for (uint64_t i = 0; i < arrays; i++) {
+        const uint64_t both = s->qk_busy[i] + s->pv_busy[i];
+        attention = both > attention ? both : attention;
+    }
+    b->report->part_busy[0] += (double)attention;
+    b->report->part_busy[1] += (double)largest(s->linear_busy, arrays);
     if (arrays > 1) {
         out->qk.cycles = (double)largest(s->qk_busy, arrays);
         out->pv.cycles = (double)largest(s->pv_busy, arrays);
     }
     finish_linears(b, s, out);
-    const uint64_t busy[] = {[LIMIT_ARRAY] = out->array_busy,
-                             [LIMIT_SOFTMAX] = out->softmax_busy,
-                             [LIMIT_DMA] = out->dma_busy,
-                             [LIMIT_TOPK] = out->topk_busy};
-    for (unsigned i = 0; i < sizeof busy / sizeof *busy; i++) { /* all share the layer's span, so the longest limits */
-        out->limit = busy[i] > busy[out->limit] ? (report_limit)i : out->limit;
-    }
+    const uint32_t keys = b->facts[index].keys, block = s->key_block;
+    out->key_blocks = block > 0 && block < keys ? (keys + block - 1) / block : 1;
     out->dram_bytes = (uint64_t)llround(s->counted.dram_bytes);
 }
 
@@ -420,7 +445,7 @@ void report_settle(report *r) {
         report_layer *l = &r->layers[i];
         l->cycles = l->end > before ? (double)(l->end - before) : 0;
         l->share = ratio(l->cycles, r->cycles);
-        l->utilisation = ratio(report_bound(l), l->cycles);
+        l->utilisation = ratio(report_bound(l), fmax(l->cycles, (double)l->array_busy));
         before = l->end > before ? l->end : before;
     }
     r->utilisation = ratio(r->bound_cycles, r->cycles);
@@ -444,6 +469,7 @@ static void finish_totals(builder *b) {
         r->bops += l->bops;
         r->cycles = fmax(r->cycles, (double)l->end);
     }
+    occupancy_finish(b->work, r);
     report_settle(r);
     r->mac_cycles = (uint64_t)llround(all.mac_cycles);
     r->stall_cycles = (uint64_t)llround(all.stall_cycles);
@@ -466,12 +492,17 @@ static void collect_remarks(report *r, arena *a, const diag *d) {
 }
 
 report *report_build(arena *a, diag *d, const ir_module *m) {
+    return report_build_run(a, d, m, NULL);
+}
+
+report *report_build_run(arena *a, diag *d, const ir_module *m, const dtq_event *events) {
     if (m->level != IR_STREAM) {
         diag_internal(d, (src_loc){0}, "report: the module is at %s level, not at stream level",
                       ir_level_name(m->level));
         return NULL;
     }
-    builder b = {.arena = a, .diag = d, .module = m, .machine = &m->machine, .cost = cost_new(a, &m->machine)};
+    builder b = {
+        .arena = a, .diag = d, .module = m, .machine = &m->machine, .cost = cost_new(a, &m->machine), .events = events};
     if (!facts_read(a, d, m, &b.facts, &b.layer_count)) {
         return NULL;
     }
@@ -488,6 +519,7 @@ report *report_build(arena *a, diag *d, const ir_module *m) {
     r->layer_count = b.layer_count;
     r->layers = ARENA_ARRAY(a, report_layer, b.layer_count);
 
+    b.work = occupancy_new(a, &m->machine);
     b.sums = ARENA_ARRAY(a, layer_sums, b.layer_count);
     const size_t arrays = (size_t)m->machine.vssa_arrays;
     for (uint32_t i = 0; i < b.layer_count; i++) {
@@ -497,6 +529,7 @@ report *report_build(arena *a, diag *d, const ir_module *m) {
         b.sums[i].linear_busy = b.sums[i].pv_busy + arrays;
         const char *order = ir_str(m, b.facts[i].op, IR_KEY_order);
         r->clustered = r->clustered && order && strcmp(order, "original") != 0;
+        r->causal |= b.facts[i].causal;
         describe_layer(&b, i);
     }
     if (!walk_instrs(&b)) {

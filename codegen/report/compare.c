@@ -31,7 +31,8 @@ comparison_row comparison_of_report(const report *r, const char *kind) {
                           .cycles = r->cycles,
                           .energy_pj = report_energy(r),
                           .dram_bytes = (double)r->dram_bytes,
-                          .area_mm2 = dtq_machine_area(r->machine).total_mm2};
+                          .area_mm2 = dtq_machine_area(r->machine).total_mm2,
+                          .key_blocks = 1};
     for (size_t i = 0; i < r->layer_count; i++) {
         const report_layer *l = &r->layers[i];
         row.qk_cycles += l->qk.cycles;
@@ -39,6 +40,7 @@ comparison_row comparison_of_report(const report *r, const char *kind) {
         row.softmax_cycles += (double)l->softmax_busy;
         row.topk_cycles += (double)l->topk_busy;
         row.dram_cycles += (double)l->dma_busy;
+        row.key_blocks = l->key_blocks > row.key_blocks ? l->key_blocks : row.key_blocks;
     }
     finish_row(&row, r->dense_ops);
     return row;
@@ -59,7 +61,8 @@ comparison_row comparison_of_system(const char *name, dtq_system_kind kind, cons
                           .dram_cycles = c.dram_cycles,
                           .energy_pj = system_energy(p, &c),
                           .dram_bytes = c.dram_bytes,
-                          .area_mm2 = system_area(kind, p)};
+                          .area_mm2 = system_area(kind, p),
+                          .key_blocks = 1};
     finish_row(&row, attention_dense_ops(w));
     return row;
 }

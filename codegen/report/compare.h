@@ -14,7 +14,8 @@ typedef struct {
     double time_us, dense_gops;
     energy_parts energy_pj;
     double dram_bytes;
-    double area_mm2; /* 0: the target says nothing */
+    double area_mm2;   /* 0: the target says nothing */
+    double key_blocks; /* in which keys come, the most of any layer; 1: they fit on chip, or the model has none */
 } comparison_row;
 
 typedef struct {

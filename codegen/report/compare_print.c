@@ -24,6 +24,7 @@ static const real_column columns[] = {
     REAL("utilisation", utilisation, PART_ROW),
     REAL("dram_bytes", dram_bytes, PART_ROW),
     REAL("area_mm2", area_mm2, PART_ROW),
+    REAL("key_blocks", key_blocks, PART_ROW),
     REAL("total_cycles", cycles, PART_CYCLES),
     REAL("qk_cycles", qk_cycles, PART_CYCLES),
     REAL("pv_cycles", pv_cycles, PART_CYCLES),
@@ -124,7 +125,7 @@ static void put_csv_text(const char *text, FILE *out) {
 }
 
 static void print_csv(const comparison *c, FILE *out) {
-    fputs("system,kind,expected,speedup,energy_ratio,dense_gop_per_j", out);
+    fputs("name,kind,expected,speedup,energy_ratio,dense_gop_per_j", out);
     for (size_t k = 0; k < COLUMN_COUNT; k++) {
         fprintf(out, ",%s", columns[k].name);
     }

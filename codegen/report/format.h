@@ -11,6 +11,18 @@ static inline const char *report_covers(const report *r) {
                       : "attention; projections, FFN and norms run on the host and take no accelerator cycles";
 }
 
+/** What the bound is, and that it counts what a mask discards. */
+static inline const char *report_bound_words(const report *r) {
+    return r->causal ? "work / PEs, products that the causal mask discards counted as work"
+                     : "work / PEs, no schedule takes fewer cycles";
+}
+
+/** Neighbouring layers whose keys come in blocks: *blocks, the most of any. From layer *at on; returns the first and
+ *  the last index by *first and *last, and moves *at behind them. False if there are none. */
+bool report_blocked(const report *r, size_t *at, uint32_t *first, uint32_t *last, uint32_t *blocks);
+/** What that means; behind it the number of blocks. */
+#define REPORT_BLOCKED "a head's keys are taken in blocks, and scores are computed again in every pass over them; up to"
+
 /** Work / PEs of all matmuls of a layer. */
 static inline double report_bound(const report_layer *l) {
     return l->qk.bound_cycles + l->pv.bound_cycles + l->linear.bound_cycles;

@@ -133,7 +133,7 @@ static void put_title(const html_page *p) {
 /** A number of the summary: what it is, its value with unit, and what that means. `key` is its name in JSON. */
 static void put_fact(const html_page *p, const char *key, const char *label, double value, const char *shown,
                      const char *unit, const char *meaning) {
-    fprintf(p->out, "<div><dt>%s</dt><dd><data id=\"r%zu-%s\" class=\"number\"", label, p->index, key);
+    fprintf(p->out, "<div><dt>%s</dt><dd><data id=\"r%zu-total-%s\" class=\"number\"", label, p->index, key);
     html_value(p->out, value);
     fprintf(p->out, ">%s</data> <span class=\"unit\">%s</span><span class=\"meaning\">%s</span></dd></div>\n", shown,
             unit, meaning);
@@ -179,7 +179,7 @@ static void put_facts(const html_page *p) {
     const char *unit, *shown = scaled(p, us, about, times, &unit);
     put_fact(p, "time_us", "Time", us, shown, unit, arena_printf(a, "at %g GHz", r->machine->top_clock_ghz));
     put_fact(p, "bound_cycles", "Bound", r->bound_cycles, grouped(p, r->bound_cycles, false), "cycles",
-             "work / PEs: no schedule takes fewer");
+             report_bound_words(r));
     put_fact(p, "tile_bound_cycles", "In whole tiles", r->tile_bound_cycles, grouped(p, r->tile_bound_cycles, false),
              "cycles", "the least that strips of whole tiles take, no array ever waiting");
     put_fact(p, "utilisation", "Utilisation", r->utilisation,
@@ -217,6 +217,13 @@ static void put_summary(const html_page *p) {
     fprintf(p->out, "<p class=\"note\">Cycles cover %s.", report_covers(p->report));
     if (p->report->scheme) {
         fprintf(p->out, " Arithmetic: %s; " REPORT_SCHEME ".", p->report->scheme);
+    }
+    uint32_t first, last, blocks;
+    for (size_t at = 0; report_blocked(p->report, &at, &first, &last, &blocks);) {
+        fprintf(p->out,
+                " <b>Keys do not fit</b> on chip in layers %" PRIu32 " to %" PRIu32 ": " REPORT_BLOCKED " %" PRIu32
+                " blocks.",
+                first, last, blocks);
     }
     if (report_expected(p->report)) {
         fputs(" <b>~</b> marks an expectation: which slots run at 8 bits is known only at run time, and the number is "

@@ -44,13 +44,16 @@ static const html_column columns[] = {
     COLUMN("P", "4-bit rows of probabilities that run at 8 bits because it costs nothing", CELL_U32, promoted[DTQ_P]),
     COLUMN("cycles", "from the end of the layer before to the layer's own", CELL_COUNT, cycles),
     COLUMN("share&nbsp;%", "of the total cycles", CELL_PERCENT, share),
-    COLUMN("util.&nbsp;%", "bound / cycles", CELL_PERCENT, utilisation),
+    COLUMN("util.&nbsp;%", "bound / cycles, or / what its busiest array is busy for it, where that is more",
+           CELL_PERCENT, utilisation),
     MATMUL(qk),
     MATMUL(pv),
     MATMUL(linear),
     COLUMN("added", "cycles of the layer that are not attention's", CELL_COUNT, linear_cycles),
     COLUMN("DRAM&nbsp;kB", "read and written, 1 kB = 1000 bytes", CELL_BYTES, dram_bytes),
-    COLUMN("limited by", "the engine that is busiest in the layer", CELL_LIMIT, limit),
+    COLUMN("limited by",
+           "the engine that is busiest in the layer; latency or dependencies: none works for half of its cycles",
+           CELL_LIMIT, limit),
 };
 enum { COLUMN_COUNT = sizeof columns / sizeof *columns };
 
@@ -163,8 +166,7 @@ static void put_bar(FILE *out, const char *class, double part, double whole) {
     fprintf(out, "<span class=\"%s\" style=\"width:%.2f%%\"></span>", class, percent > 100 ? 100 : percent);
 }
 
-static void put_engine(FILE *out, uint64_t busy, double cycles, bool limits) {
-    double share = cycles > 0 ? (double)busy / cycles : 0;
+static void put_engine(FILE *out, double share, bool limits) {
     fprintf(out, "<td%s", limits ? " class=\"limits\"" : "");
     html_value(out, share);
     fputs("><span class=\"meter\" aria-hidden=\"true\">", out);
@@ -179,7 +181,7 @@ void html_utilisation(const html_page *p) {
     FILE *out = p->out;
     double longest = 0;
     for (size_t i = 0; i < r->layer_count; i++) {
-        longest = r->layers[i].cycles > longest ? r->layers[i].cycles : longest;
+        longest = fmax(r->layers[i].cycles, longest);
     }
     html_section(p, "utilisation", "Utilisation");
     fputs(
@@ -187,21 +189,23 @@ void html_utilisation(const html_page *p) {
         "<table class=\"bars\">\n<caption><span class=\"key bound\"></span> bound (work / PEs), <span class=\"key "
         "edges\"></span> what edges of tiles add to it at least, and <span class=\"key rest\"></span> skew, uneven "
         "shares "
-        "and waiting make up the layer's cycles, all layers to one scale; then how much of these cycles each engine is "
-        "busy. ◂ marks the busiest, which limits the layer. Loads run under the layer before, so an engine may be busy "
-        "for more than the layer's own cycles.</caption>\n"
+        "and waiting make up the layer's cycles, all layers to one scale; what runs of a layer under the one before "
+        "counts there. Then how much of these cycles each engine is busy; ◂ marks the one that limits the layer, if "
+        "one "
+        "is busy for half of them.</caption>\n"
         "<thead><tr><th scope=\"col\">layer</th><th scope=\"col\" class=\"wide\">bound within cycles</th>"
         "<th scope=\"col\">util.</th><th scope=\"col\">bound, in tiles, cycles</th><th scope=\"col\">array</th>"
         "<th scope=\"col\">softmax</th><th scope=\"col\">DMA</th><th scope=\"col\">top-k</th></tr></thead>\n<tbody>\n",
         out);
     for (size_t i = 0; i < r->layer_count; i++) {
         const report_layer *l = &r->layers[i];
-        const double bound = report_bound(l), tiles = fmin(report_tile_bound(l), l->cycles);
+        const double bound = report_bound(l), within = l->utilisation * l->cycles;
+        const double tiles = bound > 0 ? fmin(within * report_tile_bound(l) / bound, l->cycles) : 0;
         fprintf(out, "<tr><th scope=\"row\">%u</th><td class=\"wide\"><span class=\"stack\" aria-hidden=\"true\">",
                 l->index);
-        put_bar(out, "bound", bound, longest);
-        put_bar(out, "edges", fmax(tiles - bound, 0), longest);
-        put_bar(out, "rest", fmax(l->cycles - fmax(tiles, bound), 0), longest);
+        put_bar(out, "bound", within, longest);
+        put_bar(out, "edges", fmax(tiles - within, 0), longest);
+        put_bar(out, "rest", fmax(l->cycles - fmax(tiles, within), 0), longest);
         fputs("</span></td><td", out);
         html_value(out, l->utilisation);
         fputc('>', out);
@@ -213,10 +217,10 @@ void html_utilisation(const html_page *p) {
         fputs(", ", out);
         html_count(out, l->cycles, l->expected && !r->measured);
         fputs("</td>", out);
-        put_engine(out, l->array_busy, l->cycles, l->limit == LIMIT_ARRAY);
-        put_engine(out, l->softmax_busy, l->cycles, l->limit == LIMIT_SOFTMAX);
-        put_engine(out, l->dma_busy, l->cycles, l->limit == LIMIT_DMA);
-        put_engine(out, l->topk_busy, l->cycles, l->limit == LIMIT_TOPK);
+        put_engine(out, l->busy_share[LIMIT_ARRAY], l->limit == LIMIT_ARRAY);
+        put_engine(out, l->busy_share[LIMIT_SOFTMAX], l->limit == LIMIT_SOFTMAX);
+        put_engine(out, l->busy_share[LIMIT_DMA], l->limit == LIMIT_DMA);
+        put_engine(out, l->busy_share[LIMIT_TOPK], l->limit == LIMIT_TOPK);
         fputs("</tr>\n", out);
     }
     fputs("</tbody>\n</table>\n</div>\n</section>\n", out);

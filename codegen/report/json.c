@@ -1,8 +1,10 @@
 /* The report as JSON, schema "dtqc-report/1" (REPORT.md). */
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "codegen/report/format.h"
+#include "codegen/report/members.h"
 
 static void put_target(json_writer *w, const report *r) {
     const dtq_machine *m = r->machine;
@@ -25,29 +27,7 @@ static void put_target(json_writer *w, const report *r) {
     json_close(w, '}');
 }
 
-static void put_matmul(json_writer *w, const char *key, const report_matmul *m) {
-    json_open(w, key, '{');
-    json_real(w, "iterations", m->iterations);
-    json_real(w, "stalled_iterations", m->stalled_iterations);
-    json_real(w, "stall_ratio_mean", m->stall_ratio_mean);
-    json_real(w, "step_cycles", m->step_cycles);
-    json_real(w, "cycles", m->cycles);
-    json_real(w, "bound_cycles", m->bound_cycles);
-    json_real(w, "tile_bound_cycles", m->tile_bound_cycles);
-    json_close(w, '}');
-}
-
-static void put_layer(json_writer *w, const report_layer *l, bool linears) {
-    static const char *const operands[DTQ_OPERANDS] = {[DTQ_Q] = "q", [DTQ_K] = "k", [DTQ_V] = "v", [DTQ_P] = "p"};
-    json_open(w, NULL, '{');
-    json_int(w, "index", l->index);
-    json_int(w, "tokens", l->tokens);
-    json_int(w, "pruned", l->pruned);
-    if (l->muted) {
-        json_int(w, "muted", l->muted);
-    }
-    json_int(w, "low", l->low);
-    json_int(w, "high", l->high);
+static void put_segments(json_writer *w, const report_layer *l) {
     json_open(w, "segments", '[');
     for (size_t i = 0; i < l->segment_count; i++) {
         json_open(w, NULL, '{');
@@ -58,39 +38,58 @@ static void put_layer(json_writer *w, const report_layer *l, bool linears) {
         w->compact = false;
     }
     json_close(w, ']');
-    json_open(w, "promoted", '{');
-    w->compact = true;
-    for (int i = 0; i < DTQ_OPERANDS; i++) {
-        json_int(w, operands[i], l->promoted[i]);
+}
+
+static void put_member(json_writer *w, const report_layer *l, const layer_member *m) {
+    const void *at = (const char *)l + m->offset;
+    switch (m->kind) {
+    case MEMBER_U32:
+    case MEMBER_U64:
+        json_int(w, m->name, (int64_t)member_whole(l, m));
+        break;
+    case MEMBER_REAL:
+        json_real(w, m->name, member_real(l, m));
+        break;
+    case MEMBER_BOOL:
+        json_bool(w, m->name, *(const bool *)at);
+        break;
+    case MEMBER_LIMIT:
+        json_str(w, m->name, report_limit_name(*(const report_limit *)at));
+        break;
+    case MEMBER_LIST:
+        put_segments(w, l);
+        break;
     }
-    json_close(w, '}');
-    w->compact = false;
-    json_bool(w, "expected", l->expected);
-    put_matmul(w, "qk", &l->qk);
-    put_matmul(w, "pv", &l->pv);
-    if (linears) {
-        put_matmul(w, "linear", &l->linear);
-        json_real(w, "attention_cycles", l->cycles - l->linear_cycles);
-        json_real(w, "linear_cycles", l->linear_cycles);
+}
+
+/** Closes the object that is open and opens the next; "" is the layer itself. What holds no matmul is one line. */
+static void change_object(json_writer *w, const char *from, const char *to, bool short_one) {
+    if (strcmp(from, to) == 0) {
+        return;
     }
-    json_int(w, "start_cycle", (int64_t)l->start);
-    json_int(w, "end_cycle", (int64_t)l->end);
-    json_real(w, "cycles", l->cycles);
-    json_real(w, "bound_cycles", report_bound(l));
-    json_real(w, "tile_bound_cycles", report_tile_bound(l));
-    json_real(w, "share", l->share);
-    json_real(w, "utilisation", l->utilisation);
-    json_str(w, "limiter", report_limit_name(l->limit));
-    json_open(w, "busy_cycles", '{');
-    w->compact = true;
-    json_int(w, "array", (int64_t)l->array_busy);
-    json_int(w, "softmax", (int64_t)l->softmax_busy);
-    json_int(w, "dma", (int64_t)l->dma_busy);
-    json_int(w, "topk", (int64_t)l->topk_busy);
-    json_close(w, '}');
-    w->compact = false;
-    json_int(w, "dram_bytes", (int64_t)l->dram_bytes);
-    json_int(w, "bops", (int64_t)l->bops);
+    if (*from) {
+        json_close(w, '}');
+        w->compact = false;
+    }
+    if (*to) {
+        json_open(w, to, '{');
+        w->compact = short_one;
+    }
+}
+
+static void put_layer(json_writer *w, const report_layer *l, bool linears) {
+    const char *object = "";
+    json_open(w, NULL, '{');
+    for (size_t i = 0; i < layer_member_count; i++) {
+        const layer_member *m = &layer_members[i];
+        if (m->of_linears && !linears) {
+            continue;
+        }
+        change_object(w, object, m->object, strcmp(m->name, "iterations") != 0);
+        object = m->object;
+        put_member(w, l, m);
+    }
+    change_object(w, object, "", false);
     json_close(w, '}');
 }
 
@@ -138,6 +137,7 @@ void report_json(const report *r, FILE *out) {
     json_bool(&w, "optimised", r->optimised);
     json_bool(&w, "measured", r->measured);
     json_bool(&w, "expected", report_expected(r));
+    json_bool(&w, "causal", r->causal);
     json_str(&w, "covers", report_covers(r));
     json_open(&w, "layers", '[');
     for (size_t i = 0; i < r->layer_count; i++) {

@@ -20,6 +20,22 @@ int report_word(const char *section, const char *name, const dtq_machine *machin
     return 0;
 }
 
+bool report_blocked(const report *r, size_t *at, uint32_t *first, uint32_t *last, uint32_t *blocks) {
+    while (*at < r->layer_count && r->layers[*at].key_blocks <= 1) {
+        ++*at;
+    }
+    if (*at == r->layer_count) {
+        return false;
+    }
+    *first = r->layers[*at].index;
+    *blocks = 0;
+    for (; *at < r->layer_count && r->layers[*at].key_blocks > 1; ++*at) {
+        *last = r->layers[*at].index;
+        *blocks = r->layers[*at].key_blocks > *blocks ? r->layers[*at].key_blocks : *blocks;
+    }
+    return true;
+}
+
 bool report_print(const report *r, report_format format, FILE *out) {
     static void (*const formats[])(const report *, FILE *) = {[REPORT_TEXT] = report_text,
                                                               [REPORT_JSON] = report_json,

@@ -108,14 +108,14 @@ static void put_parts(const report *r, FILE *out) {
     }
     const struct {
         const char *name;
-        double cycles, bound;
-    } parts[] = {{"  attention", r->cycles - linear, r->bound_cycles - linear_bound},
-                 {"  linears", linear, linear_bound}};
+        double cycles, bound, busy;
+    } parts[] = {{"  attention", r->cycles - linear, r->bound_cycles - linear_bound, r->part_busy[0]},
+                 {"  linears", linear, linear_bound, r->part_busy[1]}};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         char a[NUMBER_MAX], b[NUMBER_MAX + 1], c[NUMBER_MAX], text[256];
         snprintf(text, sizeof text, "cycles, %.1f %% of all; bound %s, utilisation %.1f %%",
                  r->cycles > 0 ? 100 * parts[i].cycles / r->cycles : 0, number_grouped(parts[i].bound, c),
-                 parts[i].cycles > 0 ? 100 * parts[i].bound / parts[i].cycles : 0);
+                 parts[i].bound > 0 ? 100 * parts[i].bound / fmax(parts[i].cycles, parts[i].busy) : 0);
         put_line(out, parts[i].name, about(expected, number_grouped(parts[i].cycles, a), b), "", text);
     }
 }
@@ -140,8 +140,7 @@ static void put_summary(const report *r, FILE *out) {
 
     snprintf(text, sizeof text, "%s us at %g GHz", decimal(us, a), r->machine->top_clock_ghz);
     put_line(out, "cycles", about(expected, number_grouped(r->cycles, a), b), "", text);
-    snprintf(text, sizeof text, "utilisation %.1f %%; work / PEs, no schedule takes fewer cycles",
-             100 * r->utilisation);
+    snprintf(text, sizeof text, "utilisation %.1f %%; %s", 100 * r->utilisation, report_bound_words(r));
     put_line(out, "bound", number_grouped(r->bound_cycles, a), "", text);
     put_tile_bound(r, out);
     if (r->unclustered_cycles > 0) {
@@ -268,15 +267,30 @@ static void put_matmuls(const report *r, table_row *rows, FILE *out) {
 
 /* ---- notes ------------------------------------------------------------------------------------------------------- */
 
+/** Layers whose keys do not fit, which costs more than anything else that a table shows. */
+static void put_blocked(const report *r, FILE *out) {
+    uint32_t first, last, blocks;
+    for (size_t at = 0; report_blocked(r, &at, &first, &last, &blocks);) {
+        char range[32], text[256];
+        snprintf(range, sizeof range, first == last ? "%" PRIu32 : "%" PRIu32 "-%" PRIu32, first, last);
+        snprintf(text, sizeof text, "layer%s %s: " REPORT_BLOCKED " %" PRIu32 " blocks (--remarks has more)",
+                 first == last ? "" : "s", range, blocks);
+        fputc('\n', out);
+        table_paragraph("  keys do not fit  ", text, out);
+    }
+}
+
 static void put_notes(const report *r, bool collapsed, FILE *out) {
+    put_blocked(r, out);
     fputc('\n', out);
     static const struct {
         const char *term, *meaning;
     } legend[] = {
-        {"util.", "bound / cycles"},
+        {"util.", "bound / cycles, or / its busiest array's time, if part of that runs under the layer before"},
         {"stall", "share of a tile's PE-cycles lost to its slowest PE, mean over the tiles (iterations)"},
         {"cycles", "from the end of the layer before to the layer's own; its loads run under the layer before"},
-        {"limited by", "the engine that is busiest in the layer's span"},
+        {"limited by", "the engine that is busiest in the layer's cycles; latency or dependencies: none works for half "
+                       "of them"},
         {"step cycles", "sum over iterations of what the slowest PE costs in a step; all heads"},
         {"array cycles", "what the matmul occupies of one array, or of the busiest; all heads"},
         {"whole tiles", "the least cycles in strips of whole tiles, no array ever waiting"},

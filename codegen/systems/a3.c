@@ -9,7 +9,7 @@ void price_a3(const dtq_system_a3 *p, const attention_workload *w, system_cost *
     c->multipliers = 128; /* of a machine that has yet to see a model: heads of 64 channels */
     for (size_t i = 0; i < w->layer_count; i++) {
         const double d = w->layers[i].head_dim, heads = w->layers[i].heads;
-        c->multipliers = 2 * d; /* a row of keys, a row of values */
+        c->multipliers = fmax(i ? c->multipliers : 0, 2 * d); /* a row of keys, a row of values */
         const system_measured *run = w->layers[i].measured;
         const double steps = approximate ? ceil(p->search_iterations * n) : 0;
         const double scored = !approximate ? n : run ? run->candidates * n : ceil(p->search_candidates * n);
@@ -29,7 +29,8 @@ void price_a3(const dtq_system_a3 *p, const attention_workload *w, system_cost *
         c->dram_cycles += dram;
         c->latency_cycles += latency + heads * n * (double)p->pipeline_query_cycles;
         c->cycles += fmax(pipeline, dram) + latency;
-        c->macs += heads * n * (2 * steps + (scored + weighed) * d);
+        c->macs += heads * n * (scored + weighed) * d;
+        c->search_products += heads * n * 2 * steps;
         c->buffer_bytes += heads * n * (2 * steps + (scored + weighed) * d) * (double)p->pipeline_operand_bits / 8;
         c->probabilities += heads * n * scored;
         c->topk_elements += heads * n * (2 * steps + scored); /* largest and smallest product; the threshold */

@@ -27,7 +27,7 @@ system_cost system_price(dtq_system_kind kind, const dtq_system_params *p, const
 energy_parts system_energy(const dtq_system_params *p, const system_cost *c) {
     const dtq_system_common *e = &p->common;
     const double idle = c->multipliers * c->cycles - c->macs;
-    energy_parts out = {.compute = e->energy_mac_pj * c->macs,
+    energy_parts out = {.compute = e->energy_mac_pj * (c->macs + c->search_products),
                         .memory = e->energy_register_pj * c->register_accesses +
                                   e->energy_network_pj * c->network_words +
                                   e->energy_buffer_pj_per_byte * c->buffer_bytes,

@@ -43,7 +43,8 @@ double attention_dense_ops(const attention_workload *w);
  *  what runs under what. Counts are means where a parameter is a share. */
 typedef struct {
     double qk_cycles, pv_cycles, softmax_cycles, topk_cycles, dram_cycles, latency_cycles, cycles;
-    double macs, multipliers; /* MACs done; multipliers that there are */
+    double macs, multipliers; /* MACs done; multipliers that there are for them */
+    double search_products;   /* other multiplications, on multipliers of their own */
     double register_accesses, network_words, buffer_bytes, dram_bytes, probabilities, topk_elements;
     double utilisation; /* MACs / (multipliers * cycles) */
 } system_cost;

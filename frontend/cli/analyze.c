@@ -98,7 +98,7 @@ bool command_analyze(session *s) {
         return false;
     report **reports = ARENA_ARRAY(s->arena, report *, count);
     for (size_t i = 0; i < count; i++) {
-        if (!(reports[i] = make_report(s, &all[i])))
+        if (!(reports[i] = make_report(s, &all[i], NULL)))
             return false;
         if (given(s, OPT_compare_unclustered) && !compare_unclustered(s, &src, reports[i]))
             return false;

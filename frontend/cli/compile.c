@@ -92,7 +92,7 @@ bool command_compile(session *s) {
         return false;
     report **reports = ARENA_ARRAY(s->arena, report *, count);
     for (size_t i = 0; i < count; i++)
-        if (!(reports[i] = make_report(s, &all[i])))
+        if (!(reports[i] = make_report(s, &all[i], NULL)))
             return false;
     if (path && !write_output(s, all, count, path))
         return false;

@@ -329,8 +329,8 @@ void choose_words(session *s, bool stdout_taken) {
     s->words = stdout_taken || data ? stderr : stdout;
 }
 
-report *make_report(session *s, const compiled *c) {
-    report *r = report_build(s->arena, s->diag, c->module);
+report *make_report(session *s, const compiled *c, const dtq_event *events) {
+    report *r = report_build_run(s->arena, s->diag, c->module, events);
     if (!r)
         return NULL;
     /* The diag has the remarks of every length; a report tells those of the model and its own. */

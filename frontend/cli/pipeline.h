@@ -65,8 +65,9 @@ dtq_program *make_program(session *s, const compiled *c, size_t count);
 bool program_relocate(session *s, dtq_program *p, const char *directory);
 /** Writes a program to a file, whole or not at all, or to stdout for "-". `made_here`: by the compiler, not read. */
 bool write_program(session *s, const dtq_program *p, const char *path, bool made_here);
-/** The report of a module, with its own remarks if --remarks was given, else none; NULL after an error. */
-report *make_report(session *s, const compiled *c);
+/** The report of a module, with its own remarks if --remarks was given, else none; events: by a run's times, or NULL.
+ *  NULL after an error. */
+report *make_report(session *s, const compiled *c, const dtq_event *events);
 /** Refuses more reports than one document holds, before anything is compiled. */
 bool check_report(session *s, report_format format, size_t count);
 /** Prints reports as --report says (`format`) to `out`. */

@@ -154,7 +154,7 @@ START_TEST(spreads_over_arrays) {
     ck_assert_uint_eq(r->layers[0].array_busy, 304);
     ck_assert_uint_eq(r->layers[1].start, (uint64_t)middle - 20);
     ck_assert_uint_eq(r->layers[1].end, (uint64_t)at);
-    ck_assert_int_eq(r->layers[1].limit, LIMIT_DMA);
+    ck_assert_int_eq(r->layers[1].limit, LIMIT_DEPENDENCIES); /* engines take turns, none works for half of it */
     ck_assert_uint_eq(r->layers[1].pruned, 12);
     ck_assert_uint_eq(r->layers[1].low, 7);
     expect_near(r->cycles, (double)at);
@@ -311,6 +311,8 @@ START_TEST(shares_sum_to_one) {
     report_layer layers[3] = {{.start = 0, .end = 100}, {.start = 40, .end = 150}, {.start = 90, .end = 250}};
     layers[1].qk.bound_cycles = 20;
     layers[1].pv.bound_cycles = 5;
+    layers[2].qk.bound_cycles = 110; /* of which a part ran under the layer before */
+    layers[2].array_busy = 125;
     report r = {.layer_count = 3, .layers = layers, .cycles = 250, .bound_cycles = 125};
     report_settle(&r);
     expect_near(layers[0].cycles, 100);
@@ -318,7 +320,43 @@ START_TEST(shares_sum_to_one) {
     expect_near(layers[2].cycles, 100);
     expect_near(layers[0].share + layers[1].share + layers[2].share, 1);
     expect_near(layers[1].utilisation, 0.5);
+    expect_near(layers[2].utilisation, 110.0 / 125);
     expect_near(r.utilisation, 0.5);
+}
+END_TEST
+
+/* What limits a layer, and what part of the bounds runs in its cycles, when layers overlap. */
+START_TEST(limits) {
+    setup_test();
+    report_test_layer layers[2];
+    static const struct {
+        int64_t start, busy, done; /* of softmax, behind Q.K^T in cycles 0 to 10 */
+        report_limit limit;
+    } cases[] = {{10, 30, 40, LIMIT_SOFTMAX},
+                 {10, 8, 22, LIMIT_DEPENDENCIES}, /* each works for less than half, one of them nearly always */
+                 {100, 10, 110, LIMIT_LATENCY},
+                 {10, 5, 19, LIMIT_ARRAY}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ir_module *m = two_layers(layers);
+        const int64_t n = layers[0].slots;
+        add_instr(m, &(report_test_instr){IR_I_QK, DTQ_ARRAY0, 0, 0, n, 0, n, NULL, NULL, 0, 10, 10});
+        add_instr(m, &(report_test_instr){IR_I_SOFTMAX, DTQ_SOFTMAX, 0, 0, n, 0, n, NULL, NULL, cases[i].start,
+                                          cases[i].busy, cases[i].done});
+        report *r = build(m);
+        ck_assert_msg(r->layers[0].limit == cases[i].limit, "case %zu: %s", i, report_limit_name(r->layers[0].limit));
+        expect_near(r->layers[0].busy_share[LIMIT_ARRAY], 10.0 / (double)cases[i].done);
+    }
+    ir_module *m = two_layers(layers);
+    const int64_t n = layers[0].slots, k = layers[1].slots;
+    add_instr(m, &(report_test_instr){IR_I_QK, DTQ_ARRAY0, 0, 0, n, 0, n, NULL, NULL, 0, 10, 10});
+    add_instr(m, &(report_test_instr){IR_I_STORE, DTQ_STORE, 0, 0, n, -1, -1, NULL, NULL, 10, 90, 100});
+    add_instr(m, &(report_test_instr){IR_I_QK, DTQ_ARRAY0 + 1, 1, 0, k, 0, k, NULL, NULL, 50, 60, 120});
+    report *r = build(m);
+    expect_near(r->layers[1].cycles, 20);
+    expect_near(r->layers[1].busy_share[LIMIT_ARRAY], 0.5);
+    ck_assert_int_eq(r->layers[0].limit, LIMIT_DMA);
+    ck_assert_uint_eq(r->layers[0].key_blocks, 1);
+    finish_test();
 }
 END_TEST
 
@@ -450,6 +488,6 @@ END_TEST
 
 REPORT_MAIN("report_build", fig5_unclustered, fig5_clustered, counts_work_bytes_and_energy, reads_the_timeline,
             spreads_over_arrays, splits_keys_and_rows, expects_what_it_cannot_know, counts_promotions,
-            counts_a_selection, causal_layers_fold_scales, counts_buffer_traffic, shares_sum_to_one, tells_layers_apart,
-            remembers_many_blocks, falls_back_on_segments, keeps_remarks, refuses_what_is_not_ready,
+            counts_a_selection, causal_layers_fold_scales, counts_buffer_traffic, shares_sum_to_one, limits,
+            tells_layers_apart, remembers_many_blocks, falls_back_on_segments, keeps_remarks, refuses_what_is_not_ready,
             an_empty_module_has_an_empty_report)

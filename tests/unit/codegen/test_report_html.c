@@ -84,7 +84,7 @@ static char *check(const report *const *reports, size_t count, size_t data) {
 /** The number of the summary with this name in JSON. */
 static double fact(const char *text, const char *key) {
     char id[64];
-    snprintf(id, sizeof id, "id=\"r0-%s\" class=\"number\" data-value=\"", key);
+    snprintf(id, sizeof id, "id=\"r0-total-%s\" class=\"number\" data-value=\"", key);
     const char *found = strstr(text, id);
     ck_assert_msg(found != NULL, "no number %s", key);
     return strtod(found + strlen(id), NULL);
