@@ -11,6 +11,7 @@
 #include "frontend/fields.h"
 #include "frontend/frontend.h"
 #include "runtime/hash.h"
+#include "runtime/visible.h"
 
 enum { MAX_DEPTH = 64, DEFAULT_LIMIT = 16 << 20 };
 
@@ -193,29 +194,11 @@ static bool take(builder *b, struct fy_event *e) {
     }
 }
 
-/** Bytes of the UTF-8 character at `s`, of which `left` are there; 0 if it is none: overlong, a surrogate, too large.
- */
-static size_t utf8_length(const uint8_t *s, size_t left) {
-    size_t n = s[0] < 0x80                   ? 1
-               : s[0] >= 0xC2 && s[0] < 0xE0 ? 2
-               : (s[0] & 0xF0) == 0xE0       ? 3
-               : s[0] >= 0xF0 && s[0] < 0xF5 ? 4
-                                             : 0;
-    if (n == 0 || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    bool bad = (s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] >= 0xA0) || (s[0] == 0xF0 && s[1] < 0x90) ||
-               (s[0] == 0xF4 && s[1] >= 0x90);
-    return bad ? 0 : n;
-}
-
 /** libfyaml passes broken UTF-8 on; here it ends. */
 static bool check_text(builder *b, const char *text, size_t bytes) {
     src_loc at = {b->name, 1, 1};
     for (size_t i = 0, n; i < bytes; i += n) {
-        n = utf8_length((const uint8_t *)text + i, bytes - i);
+        n = dtq_utf8_length(text + i, bytes - i);
         if (n == 0 || text[i] == 0)
             return diag_error(b->d, at, "not text: the byte 0x%02x %s", (unsigned)(uint8_t)text[i],
                               n ? "is not allowed" : "begins no UTF-8 character");

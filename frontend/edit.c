@@ -8,6 +8,7 @@
 
 #include "frontend/fields.h"
 #include "frontend/path.h"
+#include "runtime/visible.h"
 
 enum { MAX_EXTENDS = 8, MAX_STEPS = 16 };
 
@@ -128,6 +129,22 @@ static bool is_plain(const doc_node *n) {
     return true;
 }
 
+void doc_write_quoted(const char *text, FILE *out) {
+    fputc('"', out);
+    for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
+        n = dtq_utf8_length(text, left);
+        const uint32_t c = dtq_code_point(text, n > 0 ? n : 1);
+        if (n > 0 && dtq_is_control(c))
+            fprintf(out, c < 0x100 ? "\\x%02x" : "\\u%04x", c);
+        else if (*text == '"' || *text == '\\')
+            fprintf(out, "\\%c", *text);
+        else
+            fwrite(text, 1, n > 0 ? n : 1, out);
+        n = n > 0 ? n : 1;
+    }
+    fputc('"', out);
+}
+
 static void write_scalar(const doc_node *n, FILE *out) {
     if (is_plain(n)) {
         fputs(n->text, out);
@@ -135,14 +152,7 @@ static void write_scalar(const doc_node *n, FILE *out) {
     }
     if (!n->quoted && !*n->text)
         return;
-    fputc('"', out);
-    for (const char *c = n->text; *c; c++) {
-        if ((uint8_t)*c < 0x20 || *c == 0x7f)
-            fprintf(out, "\\x%02x", (unsigned)(uint8_t)*c);
-        else
-            fprintf(out, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
-    }
-    fputc('"', out);
+    doc_write_quoted(n->text, out);
 }
 
 static void write_flow(const doc_node *n, FILE *out) {

@@ -42,6 +42,8 @@ void doc_put(arena *a, doc_node *mapping, const char *key, src_loc key_loc, doc_
 void doc_append(arena *a, doc_node *list, doc_node *value);
 /** Writes a tree as YAML that reads back the same: a block of keys, with flow style from `depth` levels on. */
 void doc_write(const doc_node *n, int depth, FILE *out);
+/** A scalar in double quotes, control characters and marks of direction escaped. */
+void doc_write_quoted(const char *text, FILE *out);
 
 /** A size in bytes: a whole number, or one with KiB, MiB or GiB behind it ("16 KiB", "1.5MiB"). */
 bool doc_bytes(diag *d, const doc_node *n, const char *what, int64_t lo, int64_t hi, int64_t *out);

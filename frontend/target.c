@@ -163,23 +163,11 @@ static void print_param(const void *of, const dtq_machine_param *p, FILE *out) {
         fprintf(out, "%s: %s\n", p->unit, p->doc);
 }
 
-/** A scalar in double quotes. */
-static void print_quoted(const char *s, FILE *out) {
-    fputc('"', out);
-    for (; *s; s++) {
-        if ((uint8_t)*s < 0x20 || *s == 0x7f)
-            fprintf(out, "\\x%02x", (unsigned)(uint8_t)*s);
-        else
-            fprintf(out, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
-    }
-    fputc('"', out);
-}
-
 void target_write(const target_kind *k, const char *name, FILE *out) {
     const char *names[MAX_SECTIONS];
     size_t count = sections(k, names);
     fprintf(out, "kind: %s\nname: ", k->name);
-    print_quoted(name, out);
+    doc_write_quoted(name, out);
     fputc('\n', out);
     for (size_t i = 0; i < k->param_count; i++)
         if (is_top(&k->params[i]))

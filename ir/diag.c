@@ -2,7 +2,10 @@
 #include "ir/diag.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "runtime/visible.h"
 
 typedef struct {
     const char *file, *text;
@@ -131,8 +134,46 @@ static const char *source_line(const diag *d, const char *file, uint32_t line, s
     return NULL;
 }
 
+void diag_text(FILE *out, const char *text) {
+    for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
+        n = dtq_visible_length(text, left);
+        if (n > 0)
+            fwrite(text, 1, n, out);
+        else
+            fprintf(out, *text == '\n' ? "\\n" : *text == '\t' ? "\\t" : "\\x%02x", (unsigned)(unsigned char)*text);
+        n = n > 0 ? n : 1;
+    }
+}
+
+const char *diag_visible(arena *a, const char *text) {
+    size_t left = strlen(text), n;
+    const char *at = text;
+    while (left > 0 && (n = dtq_visible_length(at, left)) > 0) {
+        at += n;
+        left -= n;
+    }
+    if (left == 0)
+        return text;
+    char *shown = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&shown, &bytes);
+    if (!out)
+        return "";
+    diag_text(out, text);
+    fclose(out);
+    const char *copy = arena_strndup(a, shown, bytes);
+    free(shown);
+    return copy;
+}
+
 static bool continues_utf8(char c) {
     return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* Bytes that a source line shows as one character: `?` for each byte that may not reach a terminal. */
+static size_t shown_length(const char *s, size_t left) {
+    size_t n = dtq_visible_length(s, left);
+    return n > 0 ? n : 1;
 }
 
 /* Lines can be megabytes long (runs, ids): only a window around the column is shown. */
@@ -150,30 +191,30 @@ static void print_caret(FILE *out, uint32_t line, uint32_t col, const char *text
     }
     const char *left = from ? "..." : "", *right = to < length ? "..." : "";
     fprintf(out, "%5u | %s", line, left);
-    for (size_t i = from; i < to; i++) {
-        unsigned char c = (unsigned char)text[i];
-        /* Control characters of a hostile file must not reach the terminal. */
-        fputc((c < 0x20 && c != '\t') || c == 0x7f ? '?' : c, out);
+    for (size_t i = from, n; i < to; i += n) {
+        n = shown_length(text + i, to - i);
+        if (text[i] != '\t' && dtq_visible_length(text + i, n) == 0)
+            fputc('?', out);
+        else
+            fwrite(text + i, 1, n, out);
     }
     fprintf(out, "%s\n      | %*s", right, (int)strlen(left), "");
-    /* The caret stands under its character if tabs are repeated and a UTF-8 sequence counts once. */
-    for (size_t i = from; i < at; i++)
-        if (!continues_utf8(text[i]))
-            fputc(text[i] == '\t' ? '\t' : ' ', out);
+    /* The caret stands under its character if tabs are repeated and whatever is shown as one character counts once. */
+    for (size_t i = from; i < at; i += shown_length(text + i, to - i))
+        fputc(text[i] == '\t' ? '\t' : ' ', out);
     fputs("^\n", out);
 }
 
 void diag_print(const diag *d, const diag_entry *e, FILE *out) {
     const src_loc *loc = &e->loc;
-    if (!loc->file)
-        fprintf(out, "dtqc: ");
-    else if (loc->line == 0)
-        fprintf(out, "%s: ", loc->file);
-    else if (loc->col == 0)
-        fprintf(out, "%s:%u: ", loc->file, loc->line);
-    else
-        fprintf(out, "%s:%u:%u: ", loc->file, loc->line, loc->col);
-    fprintf(out, "%s: %s\n", severity_names[e->severity], e->message);
+    diag_text(out, loc->file ? loc->file : "dtqc");
+    if (loc->file && loc->line > 0)
+        fprintf(out, ":%u", loc->line);
+    if (loc->file && loc->line > 0 && loc->col > 0)
+        fprintf(out, ":%u", loc->col);
+    fprintf(out, ": %s: ", severity_names[e->severity]);
+    diag_text(out, e->message);
+    fputc('\n', out);
     if (!loc->file || loc->line == 0 || loc->col == 0)
         return;
     size_t length;

@@ -50,7 +50,14 @@ const diag_entry *diag_at(const diag *d, size_t index);
 /** Exit code that the collected entries call for: 3 after an internal error, 1 after an error, else 0. */
 int diag_exit_code(const diag *d);
 
-/** Prints one entry as `file:line:col: error: message`, then the source line and a caret if the text is known. */
+/** Writes a text from elsewhere so that it commands no terminal: what dtq_visible_length (runtime/visible.h) refuses
+ *  becomes `\x1b`, byte by byte. */
+void diag_text(FILE *out, const char *text);
+/** The text as diag_text writes it, in `a`; the text itself where there is nothing to escape. */
+const char *diag_visible(arena *a, const char *text);
+
+/** Prints one entry as `file:line:col: error: message`, then the source line and a caret if the text is known. Names,
+ * messages and source lines are written as diag_text does; of a source line each such byte becomes one `?`. */
 void diag_print(const diag *d, const diag_entry *e, FILE *out);
 
 /** The candidate nearest to `word` (edit distance at most 1 + length/3), or NULL: for "did you mean". */

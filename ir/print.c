@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/dtqrt.h"
+#include "runtime/visible.h"
 
 /* ---- output ----------------------------------------------------------------------------------------------------- */
 
@@ -66,18 +67,20 @@ static void put_real(writer *w, double value) {
 static void put_string(writer *w, const char *s) {
     static const char hex[] = "0123456789abcdef";
     put_bytes(w, "\"", 1);
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
+    for (size_t left = strlen(s), n; left > 0; s += n, left -= n) {
+        const unsigned char c = (unsigned char)*s;
+        n = dtq_visible_length(s, left);
         if (c == '"' || c == '\\')
             put_bytes(w, (char[]){'\\', *s}, 2);
         else if (c == '\n')
             put_bytes(w, "\\n", 2);
         else if (c == '\t')
             put_bytes(w, "\\t", 2);
-        else if (c < 0x20 || c == 0x7f)
-            put_bytes(w, (char[]){'\\', 'x', hex[c >> 4], hex[c & 15]}, 4);
+        else if (n > 0)
+            put_bytes(w, s, n);
         else
-            put_bytes(w, s, 1);
+            put_bytes(w, (char[]){'\\', 'x', hex[c >> 4], hex[c & 15]}, 4);
+        n = n > 0 ? n : 1;
     }
     put_bytes(w, "\"", 1);
 }

@@ -113,15 +113,14 @@ static void put_csv_real(double value, FILE *out) {
 
 /** A field in quotes where it must be (RFC 4180). */
 static void put_csv_text(const char *text, FILE *out) {
-    if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, out);
-        return;
-    }
-    fputc('"', out);
-    for (; *text; text++) {
+    arena *scratch = arena_new();
+    const bool quoted = strpbrk(text, ",\"\r\n");
+    fputs(quoted ? "\"" : "", out);
+    for (text = diag_visible(scratch, text); *text; text++) {
         fprintf(out, *text == '"' ? "\"\"" : "%c", *text);
     }
-    fputc('"', out);
+    fputs(quoted ? "\"" : "", out);
+    arena_free(scratch);
 }
 
 static void print_csv(const comparison *c, FILE *out) {
@@ -166,21 +165,6 @@ static void cell_real(table_row *row, size_t column, double value) {
     } else {
         snprintf(row->cell[column], TABLE_CELL, "%.4g", value);
     }
-}
-
-/** Longer names would make tables wider than a page. */
-static void cell_name(table_row *row, const char *name) {
-    enum { LONGEST = 24 };
-    size_t n = strlen(name);
-    if (n <= LONGEST) {
-        cell(row, 0, name);
-        return;
-    }
-    size_t keep = LONGEST - 1;
-    while (keep > 0 && ((unsigned char)name[keep] & 0xC0) == 0x80) { /* whole characters */
-        keep--;
-    }
-    snprintf(row->cell[0], TABLE_CELL, "%.*s~", (int)keep, name);
 }
 
 static void print_cycles(const comparison *c, table_row *rows, FILE *out) {
@@ -246,17 +230,18 @@ static bool any_expected(const comparison *c) {
 }
 
 static void print_text(const comparison *c, FILE *out) {
-    enum { MOST_ROWS = 64 };
+    enum { MOST_ROWS = 64, LONGEST_NAME = 24 /* longer ones would make tables wider than a page */ };
     static void (*const tables[])(const comparison *, table_row *, FILE *) = {print_cycles, print_speed, print_energy};
     comparison shown = *c;
     table_row rows[MOST_ROWS];
     shown.count = c->count > MOST_ROWS ? MOST_ROWS : c->count;
-    fprintf(out, "%s of %s, %u token%s, on %zu system%s\n", c->linears ? "attention, projections and FFN" : "attention",
-            c->model, c->seq, c->seq == 1 ? "" : "s", c->count, c->count == 1 ? "" : "s");
+    fputs(c->linears ? "attention, projections and FFN of " : "attention of ", out);
+    diag_text(out, c->model);
+    fprintf(out, ", %u token%s, on %zu system%s\n", c->seq, c->seq == 1 ? "" : "s", c->count, c->count == 1 ? "" : "s");
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         memset(rows, 0, sizeof rows);
         for (size_t i = 0; i < shown.count; i++) {
-            cell_name(&rows[i], c->rows[i].name);
+            table_name(rows[i].cell[0], c->rows[i].name, LONGEST_NAME);
         }
         fputc('\n', out);
         tables[t](&shown, rows, out);

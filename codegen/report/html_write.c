@@ -1,34 +1,26 @@
 /* Text and numbers in HTML. */
 #include <math.h>
+#include <string.h>
 
 #include "codegen/report/html.h"
 #include "codegen/report/number.h"
-#include "codegen/report/utf8.h"
+#include "runtime/visible.h"
 
 void html_text(FILE *out, const char *text) {
-    const unsigned char *s = (const unsigned char *)text;
-    while (*s) {
-        size_t length = utf8_length(s);
-        if (length > 1) {
-            fwrite(s, 1, length, out);
-        } else if (length == 0) {
-            fputs(UTF8_REPLACEMENT, out);
-        } else if (*s == '&') {
-            fputs("&amp;", out);
-        } else if (*s == '<') {
-            fputs("&lt;", out);
-        } else if (*s == '>') {
-            fputs("&gt;", out);
-        } else if (*s == '"') {
-            fputs("&quot;", out);
-        } else if (*s == '\'') {
-            fputs("&#39;", out);
-        } else if ((*s < 0x20 && *s != '\n' && *s != '\t') || *s == 0x7F) {
-            fputs(UTF8_REPLACEMENT, out);
+    static const char marked[] = "&<>\"'";
+    static const char *const entities[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
+    for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
+        n = *text == '\n' || *text == '\t' ? 1 : dtq_visible_length(text, left);
+        const char *found = strchr(marked, *text);
+        if (found) {
+            fputs(entities[found - marked], out);
+        } else if (n > 0) {
+            fwrite(text, 1, n, out);
         } else {
-            fputc(*s, out);
+            fputs("\xEF\xBF\xBD", out); /* U+FFFD */
+            n = dtq_utf8_length(text, left);
         }
-        s += length > 0 ? length : 1;
+        n = n > 0 ? n : 1;
     }
 }
 

@@ -7,32 +7,26 @@
 
 #include "codegen/codegen.h"
 #include "codegen/report/number.h"
-#include "codegen/report/utf8.h"
+#include "runtime/visible.h"
 
+/** Bytes that are no UTF-8 become U+FFFD; what commands a terminal is escaped. */
 static void write_string(FILE *out, const char *text) {
+    static const char plain[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
     fputc('"', out);
-    const unsigned char *s = (const unsigned char *)text;
-    while (*s) {
-        size_t length = utf8_length(s);
-        if (length == 0) {
-            fputs(UTF8_REPLACEMENT, out);
-            s++;
-        } else if (length > 1) {
-            fwrite(s, 1, length, out);
-            s += length;
+    for (size_t left = strlen(text), n; left > 0; text += n, left -= n) {
+        n = dtq_utf8_length(text, left);
+        const char *found = strchr(plain, *text);
+        if (n == 0) {
+            fputs("\xEF\xBF\xBD", out);
+        } else if (found) {
+            fputc('\\', out);
+            fputc(letter[found - plain], out);
+        } else if (dtq_is_control(dtq_code_point(text, n))) {
+            fprintf(out, "\\u%04x", dtq_code_point(text, n));
         } else {
-            static const char plain[] = "\"\\\b\f\n\r\t", letter[] = "\"\\bfnrt";
-            const char *found = strchr(plain, *s);
-            if (found) {
-                fputc('\\', out);
-                fputc(letter[found - plain], out);
-            } else if (*s < 0x20 || *s == 0x7F) {
-                fprintf(out, "\\u%04x", *s);
-            } else {
-                fputc(*s, out);
-            }
-            s++;
+            fwrite(text, 1, n, out);
         }
+        n = n > 0 ? n : 1;
     }
     fputc('"', out);
 }

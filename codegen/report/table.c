@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "runtime/visible.h"
+
 static bool equal_but_label(const table_row *a, const table_row *b) {
     return memcmp(a->cell[1], b->cell[1], sizeof a->cell - sizeof a->cell[0]) == 0;
 }
@@ -86,20 +88,48 @@ void table_print(const table_column *columns, size_t column_count, const table_r
     }
 }
 
+enum { ESCAPED = 4 /* columns of "\\x1b" */ };
+
+static bool is_blank(char c) {
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+void table_name(char cell[TABLE_CELL], const char *name, size_t most) {
+    size_t bytes = 0, wide = 0;
+    for (size_t left = strlen(name), n; left > 0; name += n, left -= n) {
+        n = dtq_visible_length(name, left);
+        const size_t columns = n > 0 ? 1 : ESCAPED, room = n > 0 ? n : ESCAPED;
+        if (wide + columns + (left > (n > 0 ? n : 1)) > most || bytes + room + 2 > TABLE_CELL) {
+            cell[bytes++] = '~';
+            break;
+        }
+        if (n > 0) {
+            memcpy(cell + bytes, name, n);
+        } else {
+            snprintf(cell + bytes, TABLE_CELL - bytes, "\\x%02x", (unsigned)(unsigned char)*name);
+        }
+        bytes += room;
+        wide += columns;
+        n = n > 0 ? n : 1;
+    }
+    cell[bytes] = '\0';
+}
+
 void table_paragraph(const char *lead, const char *text, FILE *out) {
     const int indent = (int)strlen(lead);
     int column = indent;
     bool line_empty = true;
     fputs(lead, out);
     while (*text) {
-        while (*text && (unsigned char)*text <= ' ') {
+        while (is_blank(*text)) {
             text++;
         }
         size_t length = 0;
         int wide = 0; /* columns: continuation bytes of UTF-8 take none */
-        while ((unsigned char)text[length] > ' ') {
-            wide += ((unsigned char)text[length] & 0xC0) != 0x80;
-            length++;
+        while (text[length] && !is_blank(text[length])) {
+            const size_t n = dtq_visible_length(text + length, strlen(text + length));
+            wide += n > 0 ? 1 : ESCAPED;
+            length += n > 0 ? n : 1;
         }
         if (length == 0) {
             break;
@@ -113,10 +143,15 @@ void table_paragraph(const char *lead, const char *text, FILE *out) {
             fputc(' ', out);
             column++;
         }
-        fwrite(text, 1, length, out);
         column += wide;
         line_empty = false;
-        text += length;
+        for (size_t n; length > 0; text += n, length -= n) {
+            n = dtq_visible_length(text, length);
+            char escape[8];
+            snprintf(escape, sizeof escape, "\\x%02x", (unsigned)(unsigned char)*text);
+            fwrite(n > 0 ? text : escape, 1, n > 0 ? n : strlen(escape), out);
+            n = n > 0 ? n : 1;
+        }
     }
     fputc('\n', out);
 }

@@ -27,8 +27,12 @@ size_t table_collapse(table_row *rows, size_t count, size_t group);
 /** Prints headings and rows, indented by two; a final row labelled `total` stands apart. */
 void table_print(const table_column *columns, size_t column_count, const table_row *rows, size_t count, FILE *out);
 
+/** A name from elsewhere as a cell of at most `most` columns, `~` where it is cut; what commands a terminal is escaped.
+ */
+void table_name(char cell[TABLE_CELL], const char *name, size_t most);
+
 /** Prints `text` in lines of at most TABLE_WIDTH columns: the first begins with `lead`, the others are indented as far.
- *  Control characters become blanks. */
+ *  Breaks of lines become blanks; what commands a terminal is escaped (runtime/visible.h). */
 void table_paragraph(const char *lead, const char *text, FILE *out);
 
 #endif

@@ -149,6 +149,7 @@ bool command_calibrate(session *s) {
     calibration c = {0};
     if (!text || !run_lines(s, &src, words, text, &c) || !write_constants(s, &c, path))
         return false;
-    fprintf(s->words, "%s: constants of %u layers from %llu tokens\n", path, c.layers, (unsigned long long)c.tokens);
+    fprintf(s->words, "%s: constants of %u layers from %llu tokens\n", diag_visible(s->arena, path), c.layers,
+            (unsigned long long)c.tokens);
     return true;
 }

@@ -11,7 +11,9 @@ static bool (*const commands[CMD_COUNT])(session *s) = {
 };
 
 static int unknown_command(const char *name, const char *nearest) {
-    fprintf(stderr, "dtqc: error: there is no sub-command '%s'", name);
+    fputs("dtqc: error: there is no sub-command '", stderr);
+    diag_text(stderr, name);
+    fputc('\'', stderr);
     if (nearest)
         fprintf(stderr, "; did you mean '%s'?\n", nearest);
     else
@@ -24,7 +26,7 @@ static int run_command(arena *a, command_id command, int argc, char **argv) {
     const char *error;
     if (!options_parse(a, command, argc, argv, o, &error)) {
         const char *name = command_table[command].name;
-        fprintf(stderr, "dtqc %s: error: %s (see `dtqc %s --help`)\n", name, error, name);
+        fprintf(stderr, "dtqc %s: error: %s (see `dtqc %s --help`)\n", name, diag_visible(a, error), name);
         return EXIT_USAGE;
     }
     const char *program = arena_printf(a, "dtqc %s", command_table[command].name);
@@ -56,7 +58,9 @@ int command_line(int argc, char **argv) {
         return EXIT_OK;
     }
     if (argv[1][0] == '-') {
-        fprintf(stderr, "dtqc: error: '%s' stands before the sub-command; see `dtqc help`\n", argv[1]);
+        fputs("dtqc: error: '", stderr);
+        diag_text(stderr, argv[1]);
+        fputs("' stands before the sub-command; see `dtqc help`\n", stderr);
         return EXIT_USAGE;
     }
     const char *nearest = NULL;

@@ -122,7 +122,7 @@ static bool compare_all(session *s, const source *src, const compiled *own, repo
         if (ok && i > 0)
             fputs(format == REPORT_JSON ? ",\n" : "\n", out);
         if (ok && count > 1 && format == REPORT_CSV)
-            fprintf(out, "# %s, %u tokens\n", c.model, c.seq);
+            fprintf(out, "# %s, %u tokens\n", diag_visible(s->arena, c.model), c.seq);
         if (ok)
             comparison_print(&c, format, out); /* main checks stdout */
     }

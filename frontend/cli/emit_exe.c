@@ -77,7 +77,9 @@ static bool link_object(session *s, const char *object, const char *executable, 
         return true;
     for (size_t n = strlen(said); n > 0 && said[n - 1] == '\n'; n--)
         said[n - 1] = '\0';
-    return diag_error(s->diag, (src_loc){path, 0, 0}, "cannot be linked by %s%s%s", argv[0], *said ? ":\n" : "", said);
+    for (char *c = said; *c; c++)
+        *c = *c == '\n' ? ' ' : *c; /* a message is one line */
+    return diag_error(s->diag, (src_loc){path, 0, 0}, "cannot be linked by %s%s%s", argv[0], *said ? ": " : "", said);
 }
 
 /* The linker wrote a new file under the temporary name; it must be there, and may be run by who may read it. */

@@ -154,16 +154,16 @@ static void print_summary(const emission *m) {
     session *s = m->session;
     FILE *out = s->words;
     const host_facts *f = &m->facts;
-    fprintf(out, "%s as host code (%s), %s tokens, policy %s\n", m->model.plan->model, f->cpu,
-            lengths_text(s->arena, m->model.plan), f->policy);
+    fprintf(out, "%s as host code (%s), %s tokens, policy %s\n", diag_visible(s->arena, m->model.plan->model), f->cpu,
+            lengths_text(s->arena, m->model.plan), diag_visible(s->arena, f->policy));
     if (!is_stdout(m->path)) {
-        fprintf(out, "  %s: %ld bytes", m->path, m->bytes);
+        fprintf(out, "  %s: %ld bytes", diag_visible(s->arena, m->path), m->bytes);
         if (m->form != EMIT_EXECUTABLE)
             fprintf(out, ", symbol %s", f->name);
         fputc('\n', out);
     }
     if (f->header)
-        fprintf(out, "  %s: how to call it\n", host_header_path(s->arena, m->path));
+        fprintf(out, "  %s: how to call it\n", diag_visible(s->arena, host_header_path(s->arena, m->path)));
     if (given(s, OPT_remarks))
         for (size_t i = 0; i < diag_total(s->diag); i++)
             if (diag_at(s->diag, i)->severity == DIAG_REMARK)

@@ -50,8 +50,8 @@ static void print_row(const eval_job *j, const eval_row *row, int width, FILE *o
 void eval_print_heading(const eval_job *j, FILE *out) {
     const session *s = j->session;
     const eval_data *d = &j->data;
-    fprintf(out, "%s on %s, %s on %s: ", model_name(j->source.model), j->source.target.name, j->task->name,
-            base_name(d->path));
+    fprintf(out, "%s on %s, %s on %s: ", diag_visible(s->arena, model_name(j->source.model)),
+            diag_visible(s->arena, j->source.target.name), j->task->name, diag_visible(s->arena, base_name(d->path)));
     if (j->task->read)
         fprintf(out, "%zu sample%s, %.1f tokens each text", d->samples, d->samples == 1 ? "" : "s", d->tokens);
     else

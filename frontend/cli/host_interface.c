@@ -29,14 +29,14 @@ static void print_output(const dtq_program *p, FILE *out) {
                 s->layers[0].head_dim);
 }
 
-static void print_weights(const dtq_program *p, FILE *out) {
+static void print_weights(arena *a, const dtq_program *p, FILE *out) {
     bool synthetic = false, relative = false;
     for (size_t i = 0; i < p->tensor_count; i++)
         synthetic = synthetic || p->tensors[i].file == UINT32_MAX;
     for (size_t i = 0; i < p->file_count; i++) {
         relative = relative || *p->files[i].path != '/';
-        fprintf(out, "%s %s (%" PRIu64 " bytes)\n", i ? "           " : "Weights:   ", p->files[i].path,
-                p->files[i].bytes);
+        fprintf(out, "%s %s (%" PRIu64 " bytes)\n",
+                i ? "           " : "Weights:   ", diag_visible(a, p->files[i].path), p->files[i].bytes);
     }
     if (relative)
         fputs("            found from dtq_host_options.directory, else from the current directory\n", out);
@@ -50,13 +50,15 @@ static void print_weights(const dtq_program *p, FILE *out) {
 static void print_facts(arena *a, const host_facts *f, FILE *out) {
     const dtq_program *p = f->plan;
     bool dispatch = strcmp(f->cpu, "dispatch") == 0, c = strcmp(f->cpu, "C") == 0;
-    fprintf(out, "%s: the model %s as host code, made by dtqc %s\n\n", f->name, p->model, DTQC_VERSION);
+    fprintf(out, "%s: the model %s as host code, made by dtqc %s\n\n", f->name, diag_visible(a, p->model),
+            DTQC_VERSION);
     fprintf(out, "Lengths:    %s tokens\n", lengths_text(a, p));
     print_input(p, out);
     print_output(p, out);
-    fprintf(out, "Precision:  policy %s; %s%s%starget %s\n", f->policy, p->tensor_count ? "linears in " : "",
-            p->tensor_count ? f->arithmetic : "", p->tensor_count ? "; " : "", p->machine.name);
-    print_weights(p, out);
+    fprintf(out, "Precision:  policy %s; %s%s%starget %s\n", diag_visible(a, f->policy),
+            p->tensor_count ? "linears in " : "", p->tensor_count ? f->arithmetic : "", p->tensor_count ? "; " : "",
+            diag_visible(a, p->machine.name));
+    print_weights(a, p, out);
     if (c)
         fputs("Processor:  any with 64 bits, little-endian\n", out);
     else if (dispatch)

@@ -360,7 +360,7 @@ bool print_reports(session *s, report *const *reports, size_t count, report_form
         if (many && i > 0)
             fputs(format == REPORT_JSON ? ",\n" : "\n", out);
         if (many && format == REPORT_CSV)
-            fprintf(out, "# %s, %u tokens\n", reports[i]->model, reports[i]->seq);
+            fprintf(out, "# %s, %u tokens\n", diag_visible(s->arena, reports[i]->model), reports[i]->seq);
         ok = report_print(reports[i], format, out);
     }
     if (many && format == REPORT_JSON)

@@ -182,7 +182,9 @@ static void print_times(const run_state *r, FILE *out) {
 
 static void print_text(const run_state *r, FILE *out) {
     const char *engine = engine_names[r->engine];
-    fprintf(out, "%s on %s, engine %s\n\n", r->program->model, r->program->machine.name, engine);
+    arena *a = r->session->arena;
+    fprintf(out, "%s on %s, engine %s\n\n", diag_visible(a, r->program->model),
+            diag_visible(a, r->program->machine.name), engine);
     print_cases(r, out);
     for (size_t i = 0; i < r->count; i++)
         if (r->cases[i].out.effects)

@@ -17,7 +17,7 @@ bool usage_error(session *s, const char *format, ...) {
     va_list args;
     va_start(args, format);
     fprintf(stderr, "%s: error: ", s->program);
-    vfprintf(stderr, format, args);
+    diag_text(stderr, arena_vprintf(s->arena, format, args));
     fprintf(stderr, " (see `%s --help`)\n", s->program);
     va_end(args);
     s->usage = true;

@@ -16,8 +16,8 @@ bool command_verify(session *s) {
                 diag_error(s->diag, (src_loc){path, 0, 0}, "the stream of %u tokens: %s", p->streams[i].seq, e.message);
     }
     if (ok)
-        printf("%s: sound: %zu stream%s, %zu instructions\n", path, p->stream_count, p->stream_count == 1 ? "" : "s",
-               instructions);
+        printf("%s: sound: %zu stream%s, %zu instructions\n", diag_visible(s->arena, path), p->stream_count,
+               p->stream_count == 1 ? "" : "s", instructions);
     dtq_program_free(p);
     return ok;
 }

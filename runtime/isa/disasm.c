@@ -12,6 +12,7 @@
 #include "runtime/isa/names.h"
 #include "runtime/isa/program.h"
 #include "runtime/isa/sources.h"
+#include "runtime/visible.h"
 
 /* ---- writing ---- */
 
@@ -66,23 +67,10 @@ static void put_real(writer *w, double value, bool single) {
     put(w, text);
 }
 
-/* Bytes of the UTF-8 sequence at `s` (of `left` bytes), 0 if it is none or a control character. */
-static size_t printable(const unsigned char *s, size_t left) {
-    if (s[0] < 0x80)
-        return s[0] >= 0x20 && s[0] != 0x7f;
-    size_t n = s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
-    if (n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
-}
-
 static void put_quoted(writer *w, const char *text) {
     put(w, "\"");
     for (size_t left = strlen(text); left > 0;) {
-        size_t n = printable((const unsigned char *)text, left);
+        size_t n = dtq_visible_length(text, left);
         char escape[8] = {'\\', *text, 0};
         if (n == 0) {
             snprintf(escape, sizeof escape, *text == '\n' ? "\\n" : *text == '\t' ? "\\t" : "\\x%02x", *text & 0xff);

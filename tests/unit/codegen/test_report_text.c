@@ -177,7 +177,7 @@ START_TEST(remarks_wrap_and_repeat_once) {
     const char *at = expect(text, "\nremarks\n  a.yaml:3: a remark so long that");
     at = expect(at, "\n  twice\n");
     expect_no(at + 8, "twice");
-    expect(at, "  line breaks and [31m colours\n");
+    expect(at, "  line breaks and \\x1b[31m colours\n");
     free(text);
 }
 END_TEST

@@ -25,6 +25,40 @@ START_TEST(carets_stand_under_the_column) {
 }
 END_TEST
 
+/* What a terminal would obey is escaped in names, messages and source lines: C0 and C1 controls, line separators, marks
+ * of direction, bytes that are no UTF-8. Other text stays. */
+START_TEST(no_byte_commands_a_terminal) {
+    static const struct {
+        const char *text, *shown;
+    } cases[] = {{"plain \xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80", "plain \xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80"},
+                 {"\x1b[31m\x07\x7f", "\\x1b[31m\\x07\\x7f"},
+                 {"a\nb\tc\rd", "a\\nb\\tc\\x0dd"},
+                 {"\xc2\x9b"
+                  "31m",
+                  "\\xc2\\x9b31m"},
+                 {"\xc2\xa0", "\xc2\xa0"}, /* a no-break space is none */
+                 {"\xe2\x80\xae", "\\xe2\\x80\\xae"},
+                 {"\xe2\x81\xa6\xe2\x81\xaa", "\\xe2\\x81\\xa6\xe2\x81\xaa"},
+                 {"\xe2\x80\xa8\xe2\x80\x8f\xd8\x9c", "\\xe2\\x80\\xa8\\xe2\\x80\\x8f\\xd8\\x9c"},
+                 {"\xff\xc3(\xed\xa0\x80\xe2\x82", "\\xff\\xc3(\\xed\\xa0\\x80\\xe2\\x82"}};
+    arena *a = arena_new();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ck_assert_str_eq(diag_visible(a, cases[i].text), cases[i].shown);
+        diag *d = diag_new(a, NULL);
+        diag_error(d, (src_loc){cases[i].text, 0, 0}, "no '%s'", cases[i].text);
+        ck_assert_str_eq(ir_diag_text(a, d), arena_printf(a, "%s: error: no '%s'\n", cases[i].shown, cases[i].shown));
+    }
+    diag *d = diag_new(a, NULL);
+    static const char text[] = "\x1b[1m\xc2\x9b\xe2\x80\xae x bad\n";
+    diag_source(d, "f", text, sizeof text - 1);
+    diag_error(d, (src_loc){"f", 1, 13}, "here");
+    ck_assert_str_eq(ir_diag_text(a, d), "f:1:13: error: here\n"
+                                         "    1 | ?[1m????? x bad\n"
+                                         "      |             ^\n");
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(long_lines_show_a_window) {
     arena *a = arena_new();
     diag *d = diag_new(a, NULL);
@@ -93,5 +127,5 @@ START_TEST(nearest_words) {
 }
 END_TEST
 
-IR_MAIN("diag", carets_stand_under_the_column, long_lines_show_a_window, entries_are_counted_and_graded,
-        errors_print_at_once_remarks_do_not, nearest_words)
+IR_MAIN("diag", carets_stand_under_the_column, no_byte_commands_a_terminal, long_lines_show_a_window,
+        entries_are_counted_and_graded, errors_print_at_once_remarks_do_not, nearest_words)
