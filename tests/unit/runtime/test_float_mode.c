@@ -339,7 +339,8 @@ static const struct {
 
 /* Public functions that compute, read and print nothing but whole numbers, bytes and words, or copy. */
 static const char without_floats[] =
-    "dtq_fail dtq_field_none dtq_encode dtq_decode dtq_queue_name dtq_queue_parse dtq_enum_word dtq_dtype_is_coded "
+    "dtq_fail dtq_no_memory dtq_field_none dtq_encode dtq_decode dtq_queue_name dtq_queue_parse dtq_enum_word "
+    "dtq_dtype_is_coded "
     "dtq_tensor_layout_wrong dtq_tensor_bytes dtq_tensor_end dtq_program_stream dtq_program_free dtq_row_bytes "
     "dtq_block_bytes dtq_block_bytes_at dtq_scores_bytes dtq_probs_bytes dtq_rows_bytes dtq_rows_bytes_at "
     "dtq_weights_bytes dtq_codes_bytes dtq_out_bytes dtq_select dtq_select_slots dtq_random_importance "
