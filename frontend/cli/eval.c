@@ -227,6 +227,14 @@ static bool run_table(eval_job *j, bool wanted[EVAL_ROWS]) {
     return ok;
 }
 
+bool eval_open(eval_job *j) {
+    session *s = j->session;
+    if (!given(s, OPT_data))
+        return usage_error(s, "there is nothing to measure on: --data names a file");
+    return choose_task(j) && host_code_check(s, value(s, OPT_eval_engine)->word == EVAL_HOST) && open_encoder(j) &&
+           eval_read(j);
+}
+
 bool command_eval(session *s) {
     eval_job j = {.session = s};
     bool wanted[EVAL_ROWS];

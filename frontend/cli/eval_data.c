@@ -98,17 +98,17 @@ static bool tokenise(eval_job *j, const tokenizer *words, const samples *from) {
     return true;
 }
 
-/* Every length that an input has, once, and the mean. */
-static void find_lengths(eval_job *j) {
-    eval_data *d = &j->data;
+void eval_find_lengths(arena *a, eval_data *d) {
     uint32_t most = 0;
+    d->tokens = 0;
+    d->length_count = 0;
     for (size_t i = 0; i < d->texts; i++) {
         d->tokens += d->inputs[i].seq;
         most = d->inputs[i].seq > most ? d->inputs[i].seq : most;
     }
     d->tokens /= (double)d->texts;
-    bool *seen = ARENA_ARRAY(j->session->arena, bool, (size_t)most + 1);
-    d->lengths = ARENA_ARRAY(j->session->arena, uint32_t, (size_t)most + 1);
+    bool *seen = ARENA_ARRAY(a, bool, (size_t)most + 1);
+    d->lengths = ARENA_ARRAY(a, uint32_t, (size_t)most + 1);
     for (size_t i = 0; i < d->texts; i++)
         seen[d->inputs[i].seq] = true;
     for (uint32_t n = 1; n <= most; n++)
@@ -128,6 +128,6 @@ bool eval_read(eval_job *j) {
     if (!words || !(j->task->read ? read_samples(j, text, &from) && tokenise(j, words, &from)
                                   : eval_read_windows(j, words, text)))
         return false;
-    find_lengths(j);
+    eval_find_lengths(s->arena, d);
     return true;
 }

@@ -14,6 +14,7 @@ enum {
     RUN = 1u << CMD_run,
     ANALYZE = 1u << CMD_analyze,
     SWEEP = 1u << CMD_sweep,
+    EXPLORE = 1u << CMD_explore,
     EVAL = 1u << CMD_eval,
     GENERATE = 1u << CMD_generate,
     CALIBRATE = 1u << CMD_calibrate,

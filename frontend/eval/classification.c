@@ -57,7 +57,7 @@ const eval_task eval_task_classification = {
     .pairs = true,
     .header = true,
     .form = EVAL_LOGITS,
-    .metrics = {{"accuracy", "accuracy"}, {"f1", "F1"}, {"matthews", "Matthews"}},
+    .metrics = {{"accuracy", "accuracy", false}, {"f1", "F1", false}, {"matthews", "Matthews", false}},
     .read = read,
     .score = score,
 };

@@ -27,7 +27,7 @@ static bool score(arena *a, const eval_results *r, double *values) {
 const eval_task eval_task_language = {
     .name = "language",
     .form = EVAL_LOGITS_OF_TOKENS,
-    .metrics = {{"nats_per_token", "nats"}, {"perplexity", "perplex."}},
+    .metrics = {{"nats_per_token", "nats", true}, {"perplexity", "perplex.", true}},
     .reduce = reduce,
     .score = score,
 };

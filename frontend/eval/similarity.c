@@ -52,7 +52,7 @@ const eval_task eval_task_similarity = {
     .inputs = 2,
     .form = EVAL_ONE_ROW,
     .headline = 1,
-    .metrics = {{"pearson", "Pearson"}, {"spearman", "Spearman"}},
+    .metrics = {{"pearson", "Pearson", false}, {"spearman", "Spearman", false}},
     .read = read,
     .score = score,
 };

@@ -54,6 +54,7 @@ typedef struct {
 
 typedef struct {
     const char *key, *title; /* in JSON, in the table */
+    bool low;                /* the less the better */
 } eval_metric;
 
 typedef struct {
