@@ -96,6 +96,8 @@ bool explore_write(exploration *e);
 void explore_print(exploration *e, FILE *out);
 /** The hypervolume of the trials, and up to where; NaN of one objective. */
 double explore_hypervolume(const exploration *e, double reference[OBJECTIVES_MOST]);
+/** The search as JSON, schema "dtqc-explore/1". */
+void explore_json(const exploration *e, FILE *out);
 /** One HTML document of the search. */
 void explore_page(const exploration *e, FILE *out);
 

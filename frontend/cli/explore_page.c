@@ -1,6 +1,118 @@
-/* dtqc explore: the HTML document. */
+/* dtqc explore: the HTML document. What is drawn is in it as JSON; the table is there without scripts. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "codegen/report/html.h"
 #include "frontend/cli/explore.h"
+#include "frontend/explore/page.h"
+
+static void put_cell(double x, int digits, FILE *out) {
+    if (isnan(x))
+        fputs("<td>-</td>", out);
+    else
+        fprintf(out, "<td>%.*f</td>", digits, x);
+}
+
+static void put_row(const exploration *e, size_t index, FILE *out) {
+    const trial *t = &e->trials[index];
+    fprintf(out, "<tr data-trial=\"%zu\"%s><td>%zu</td>", index, t->on_front ? " class=\"front\"" : "", index);
+    if (*t->error) {
+        fprintf(out, "<td colspan=\"%zu\" style=\"text-align: left\">", 3 + e->metric_count + COSTS);
+        html_text(out, t->error);
+        fputs("</td></tr>\n", out);
+        return;
+    }
+    put_cell(explore_value(e, t, &(value_ref){.kind = VALUE_EQ1}), 4, out);
+    put_cell(explore_value(e, t, &(value_ref){.kind = VALUE_LOSS}), 5, out);
+    for (size_t i = 0; i < e->metric_count; i++)
+        put_cell(explore_value(e, t, &(value_ref){.kind = VALUE_METRIC, .index = i}), 4, out);
+    for (size_t i = 0; i < COSTS; i++)
+        put_cell(explore_value(e, t, &(value_ref){.kind = VALUE_COST, .index = i}), cost_table[i].digits, out);
+    fprintf(out, "<td>%zu</td></tr>\n", t->samples);
+}
+
+static void put_table(const exploration *e, FILE *out) {
+    fputs("<div class=\"scroll\"><table>\n<thead><tr><th>trial</th><th>Eq. 1</th><th>loss</th>", out);
+    for (size_t i = 0; i < e->metric_count; i++)
+        fprintf(out, "<th>%s</th>", e->eval.task->metrics[i].title);
+    for (int i = 0; i < COSTS; i++)
+        fprintf(out, "<th>%s</th>", cost_table[i].title);
+    fputs("<th>samples</th></tr></thead>\n<tbody>\n", out);
+    for (size_t i = 0; i < e->search.count; i++)
+        put_row(e, i, out);
+    fputs("</tbody></table></div>\n", out);
+}
+
+/* JSON within a script: `<` would end it. */
+static void put_data(const exploration *e, FILE *out) {
+    char *text = NULL;
+    size_t bytes;
+    FILE *f = open_memstream(&text, &bytes);
+    if (!f)
+        return;
+    explore_json(e, f);
+    fclose(f);
+    fputs("<script type=\"application/json\" id=\"data\">\n", out);
+    for (size_t i = 0; i < bytes; i++)
+        if (text[i] == '<')
+            fputs("\\u003c", out);
+        else
+            fputc(text[i], out);
+    fputs("</script>\n", out);
+    free(text);
+}
+
+static void put_chart(const char *id, const char *label, FILE *out) {
+    fprintf(out, "<svg id=\"%s\" role=\"img\" aria-label=\"%s\"></svg>\n", id, label);
+}
 
 void explore_page(const exploration *e, FILE *out) {
-    (void)e, (void)out;
+    fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+          "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+          "script-src 'unsafe-inline'\">\n<meta name=\"generator\" content=\"dtqc\">\n<title>",
+          out);
+    html_text(out, model_name(e->eval.source.model));
+    fputs(" - dtqc explore</title>\n<style>\n", out);
+    fputs(page_style, out);
+    fputs("</style>\n</head>\n<body>\n<main>\n<h1>", out);
+    html_text(out, model_name(e->eval.source.model));
+    fprintf(out, ": %zu trials by %s</h1>\n<p class=\"note\">", e->search.count, e->method->name);
+    char *heading = NULL;
+    size_t bytes;
+    FILE *f = open_memstream(&heading, &bytes);
+    if (f) {
+        eval_print_heading(&e->eval, f);
+        fclose(f);
+        html_text(out, heading);
+        free(heading);
+    }
+    fprintf(out, "Seed %llu; float32 has a loss of %.5g", (unsigned long long)e->search.seed, e->fp32_loss);
+    for (size_t i = 0; i < e->metric_count; i++)
+        fprintf(out, ", %s %.4f", e->eval.task->metrics[i].key, e->fp32_metrics[i]);
+    fputs(".</p>\n<p>Trial <select id=\"trial\" aria-label=\"Trial\"></select></p>\n<div "
+          "class=\"charts\">\n<section>\n<h2>Front</h2>\n"
+          "<p>Across <select id=\"x\" aria-label=\"Across\"></select> and up <select id=\"y\" "
+          "aria-label=\"Up\"></select></p>\n<figure>",
+          out);
+    put_chart("front-chart", "Trials by two of their numbers; the front stands out", out);
+    fputs("<figcaption>Filled and large: the front. Hollow: breaks a constraint.</figcaption></figure>\n</section>\n"
+          "<section>\n<h2>Trials over time</h2>\n<p>The line is the best so far.</p>\n<figure>",
+          out);
+    put_chart("time-chart", "The first objective of each trial, and the best so far", out);
+    fputs("</figure>\n</section>\n</div>\n<section>\n<h2>Parallel coordinates</h2>\n<figure>", out);
+    put_chart("parallel-chart", "A line for each trial through the values of all axes and its objectives", out);
+    fputs(
+        "<figcaption>Of shares of tokens those of 0 and of 8 bits; the rest has 4. A click chooses a "
+        "trial.</figcaption></figure>\n"
+        "</section>\n<section id=\"layers\">\n<h2>Layers by precision: <span id=\"layers-name\"></span></h2>\n<figure>",
+        out);
+    put_chart("layers-chart", "Shares of 0, 4 and 8 bits in each layer of the chosen trial", out);
+    fputs("</figure>\n</section>\n<section>\n<h2>Trials</h2>\n", out);
+    put_table(e, out);
+    fputs("</section>\n</main>\n", out);
+    put_data(e, out);
+    fputs("<script>\n", out);
+    fputs(page_script, out);
+    fputs("</script>\n</body>\n</html>\n", out);
 }

@@ -194,7 +194,7 @@ static void put_space(json_writer *w, const exploration *e) {
     json_close(w, ']');
 }
 
-static void put_json(const exploration *e, FILE *out) {
+void explore_json(const exploration *e, FILE *out) {
     json_writer w = {.out = out};
     double reference[OBJECTIVES_MOST];
     const double volume = explore_hypervolume(e, reference);
@@ -240,7 +240,7 @@ bool explore_write(exploration *e) {
             ok = write_design(e, i, arena_printf(s->arena, "trial-%zu.", i));
     if (!ok || !output_begin(s, &o, arena_printf(s->arena, "%s/explore.json", e->directory)))
         return false;
-    put_json(e, o.out);
+    explore_json(e, o.out);
     if (!output_end(s, &o, true) || !output_begin(s, &o, arena_printf(s->arena, "%s/explore.html", e->directory)))
         return false;
     explore_page(e, o.out);
@@ -284,7 +284,7 @@ void explore_print(exploration *e, FILE *out) {
     session *s = e->session;
     double reference[OBJECTIVES_MOST];
     if (given(s, OPT_json)) {
-        put_json(e, out);
+        explore_json(e, out);
         return;
     }
     const size_t count = explore_front(e), best = explore_best(e);

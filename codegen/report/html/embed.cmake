@@ -1,5 +1,5 @@
-# Writes html_style and html_script (codegen/report/html.h): the files of this folder as C strings.
-# cmake -DOUT=file.c -DSTYLE="a.css;..." -DSCRIPT="a.js;..." -P embed.cmake
+# Writes PREFIX_style and PREFIX_script, which HEADER declares: files as C strings.
+# cmake -DOUT=file.c -DPREFIX=html -DHEADER=codegen/report/html.h -DSTYLE="a.css;..." -DSCRIPT="a.js;..." -P embed.cmake
 function(embed variable name)
   set(text "const char ${name}[] =\n")
   foreach(file IN LISTS ${variable})
@@ -11,6 +11,6 @@ function(embed variable name)
   endforeach()
   file(APPEND "${OUT}" "${text};\n")
 endfunction()
-file(WRITE "${OUT}" "/* Made by codegen/report/html/embed.cmake. */\n#include \"codegen/report/html.h\"\n")
-embed(STYLE html_style)
-embed(SCRIPT html_script)
+file(WRITE "${OUT}" "/* Made by codegen/report/html/embed.cmake. */\n#include \"${HEADER}\"\n")
+embed(STYLE ${PREFIX}_style)
+embed(SCRIPT ${PREFIX}_script)
