@@ -103,6 +103,17 @@ bool report_html(const report *const *reports, size_t count, FILE *out);
  *  machine's clock. events [stream->count] as dtq_run gives them. False if `out` could not be written. */
 bool report_trace(const dtq_program *p, const dtq_stream *s, const dtq_event *events, FILE *out);
 
+/** What a timeline as text shows. */
+typedef struct {
+    size_t width;                      /* columns of a line, at least 34 */
+    uint32_t first_layer, layer_count; /* these layers alone; count 0: all */
+} gantt_options;
+
+/** The engines' timeline as text: a line for each engine of the machine, a letter for a stretch of cycles. events
+ *  [stream->count] as dtq_run gives them. False if `out` could not be written. */
+bool report_gantt(const dtq_program *p, const dtq_stream *s, const dtq_event *events, const gantt_options *o,
+                  FILE *out);
+
 /* ---- JSON writing, shared by reports (codegen/report/json_writer.c) ---------------------------------------------- */
 
 typedef struct {

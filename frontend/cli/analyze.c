@@ -4,6 +4,7 @@
 
 #include "frontend/cli/compare.h"
 #include "frontend/cli/pipeline.h"
+#include "frontend/cli/timeline.h"
 
 /* Cycles of the same model without clustering; of its own if that is what was asked for. */
 static bool compare_unclustered(session *s, const source *src, report *r) {
@@ -43,12 +44,13 @@ static bool check_cycles(session *s, const report *r, const dtq_stream *stream, 
 static bool simulate(session *s, const compiled *c, const report *r) {
     dtq_program *p = make_program(s, c, 1);
     dtq_stats stats;
-    bool want_trace = given(s, OPT_trace);
-    if (!p || !simulate_timing(s, p, &p->streams[0], want_trace, &stats))
+    bool want_trace = given(s, OPT_trace), want_timeline = given(s, OPT_timeline);
+    if (!p || !simulate_timing(s, p, &p->streams[0], want_trace || want_timeline, &stats))
         return false;
     bool ok = !given(s, OPT_check_cycles) || check_cycles(s, r, &p->streams[0], &stats);
     if (ok && want_trace)
         ok = write_trace(s, value(s, OPT_trace)->text, p, &p->streams[0], stats.events);
+    ok = ok && (!want_timeline || timeline_print(s, p, &p->streams[0], stats.events));
     dtq_stats_free(&stats);
     return ok;
 }
@@ -72,7 +74,8 @@ static bool check_options(session *s) {
 
 /* The row of --compare, and those of others if it is given. */
 static bool analyze_system(session *s, const source *src, FILE *out) {
-    static const option_id of_arrays[] = {OPT_trace, OPT_check_cycles, OPT_compare_unclustered, OPT_remarks};
+    static const option_id of_arrays[] = {OPT_trace, OPT_check_cycles, OPT_compare_unclustered, OPT_remarks,
+                                          OPT_timeline};
     compiled *all;
     size_t count;
     if (!system_lacks(s, src, of_arrays, sizeof of_arrays / sizeof *of_arrays) || !check_system_report(s) ||
@@ -83,8 +86,10 @@ static bool analyze_system(session *s, const source *src, FILE *out) {
 }
 
 bool command_analyze(session *s) {
-    if (!check_options(s))
+    if (!check_options(s) || !timeline_check(s))
         return false;
+    if (given(s, OPT_timeline) && is_program_file(s->options->operands[0]))
+        return timeline_of_program(s, s->options->operands[0]);
     bool taken = given(s, OPT_trace) && is_stdout(value(s, OPT_trace)->text);
     choose_words(s, taken);
     source src;
@@ -102,9 +107,14 @@ bool command_analyze(session *s) {
             return false;
         if (given(s, OPT_compare_unclustered) && !compare_unclustered(s, &src, reports[i]))
             return false;
-        if ((given(s, OPT_check_cycles) || given(s, OPT_trace)) && !simulate(s, &all[i], reports[i]))
+        if (i > 0 && given(s, OPT_timeline))
+            fputc('\n', s->words);
+        if ((given(s, OPT_check_cycles) || given(s, OPT_trace) || given(s, OPT_timeline)) &&
+            !simulate(s, &all[i], reports[i]))
             return false;
     }
+    if (given(s, OPT_timeline))
+        return true;
     if (given(s, OPT_compare))
         return compare_systems(s, &src, all, reports, count, taken ? stderr : stdout);
     return print_reports(s, reports, count, (report_format)value(s, OPT_report)->word, taken ? stderr : stdout);
