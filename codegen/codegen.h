@@ -9,6 +9,11 @@
  *  `a`; NULL after an error. Modules must have passed insert-sync and timeline. */
 dtq_program *codegen_program(arena *a, diag *d, const ir_module *const *modules, size_t count);
 
+/** Finds out which files the tensors of a module lie in (ir_tensor.file_hash), on all cores, reading each whole unless
+ *  `known` (or NULL) has it. False after an error: one cannot be read, has changed since the model was read from it, or
+ *  is not the one that the module says. */
+bool weights_identify(arena *a, diag *d, ir_module *m, dtq_known *known);
+
 /* ---- reports (codegen/report/) --------------------------------------------------------------------------------- */
 
 typedef struct {

@@ -71,6 +71,7 @@ static bool add_part(arena *a, diag *d, model *m, const safetensors *file, const
     m->tensors[m->tensor_count++] = (ir_tensor){.name = name,
                                                 .file = path,
                                                 .file_bytes = file->bytes,
+                                                .file_stamp = file->stamp,
                                                 .offset = found->offset,
                                                 .dtype = "F32",
                                                 .rows = 1,

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "frontend/frontend.h"
+#include "runtime/identity.h"
 
 char *file_read(arena *a, diag *d, const char *path, size_t limit, size_t *bytes) {
     src_loc whole = {arena_strdup(a, path), 0, 0};
@@ -42,77 +43,80 @@ char *file_read(arena *a, diag *d, const char *path, size_t limit, size_t *bytes
     return text;
 }
 
+bool file_map(diag *d, const char *path, const uint8_t **data, uint64_t *bytes, uint64_t *stamp) {
+    src_loc whole = {path, 0, 0};
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    bool ok = true;
+    *data = NULL;
+    *bytes = 0;
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        ok = diag_error(d, whole, "cannot be read: %s", strerror(errno));
+    } else if (!S_ISREG(st.st_mode)) {
+        ok = diag_error(d, whole, "cannot be read: it is no regular file");
+    } else if (st.st_size > 0) {
+        *data = dtq_map(fd, path, (size_t)st.st_size, false);
+        ok = *data || diag_error(d, whole, "cannot be mapped: %s", strerror(errno));
+        *bytes = ok ? (uint64_t)st.st_size : 0;
+    }
+    if (ok && stamp) {
+        dtq_stamp now = dtq_stamp_of(&st);
+        *stamp = dtq_stamp_number(&now);
+    }
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+void file_unmap(const uint8_t *data, uint64_t bytes) {
+    dtq_unmap(data, (size_t)bytes);
+}
+
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static bool write_error(diag *d, const char *path, int error) {
     return diag_error(d, (src_loc){path, 0, 0}, "cannot be written: %s", strerror(error));
 }
 
+/* What the stream has gathered goes to the writer, which keeps why a write failed: a stream only knows that one did. */
+static ssize_t put(void *cookie, const char *data, size_t bytes) {
+    return dtq_writer_put(cookie, data, bytes) ? (ssize_t)bytes : 0;
+}
+
+static int seek(void *cookie, off64_t *at, int whence) {
+    *at = lseek(((const dtq_writer *)cookie)->fd, *at, whence);
+    return *at < 0 ? -1 : 0;
+}
+
 bool file_begin(file_writer *w, diag *d, const char *path) {
-    struct stat st;
     *w = (file_writer){0};
-    bool exists = stat(path, &st) == 0;
-    if (exists && S_ISDIR(st.st_mode))
-        return write_error(d, path, EISDIR);
-    /* A link keeps pointing where it does: its target is replaced. */
-    w->path = exists ? realpath(path, NULL) : strdup(path);
-    if (!w->path)
+    if (!dtq_writer_begin(&w->file, path))
         return write_error(d, path, errno);
-    int fd = -1, error = 0;
-    if (exists && !S_ISREG(st.st_mode)) { /* /dev/null, a pipe: nothing to rename */
-        fd = open(w->path, O_WRONLY | O_CLOEXEC);
-        error = errno;
-    } else {
-        size_t room = strlen(w->path) + 48;
-        w->temporary = malloc(room);
-        for (unsigned n = 0; w->temporary && fd < 0 && n < 100; n++) {
-            snprintf(w->temporary, room, "%s.%ld.%u.part", w->path, (long)getpid(), n);
-            fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-            error = errno;
-            if (fd < 0 && error != EEXIST)
-                break;
-        }
-    }
-    if (fd >= 0 && !(w->out = fdopen(fd, "wb"))) {
-        error = errno;
-        close(fd);
-        if (w->temporary)
-            unlink(w->temporary);
-    }
+    w->out = fopencookie(&w->file, "wb", (cookie_io_functions_t){.write = put, .seek = seek});
     if (w->out)
         return true;
-    write_error(d, path, error ? error : ENOMEM);
-    free(w->path);
-    free(w->temporary);
-    *w = (file_writer){0};
-    return false;
+    dtq_writer_abandon(&w->file);
+    return write_error(d, path, ENOMEM);
 }
 
 bool file_commit(file_writer *w, diag *d) {
     if (!w->out)
         return false;
-    int error = ferror(w->out) ? EIO : 0;
-    if (fflush(w->out) != 0 && !error)
-        error = errno;
-    if (fclose(w->out) != 0 && !error)
-        error = errno;
+    bool closed = fclose(w->out) == 0;
     w->out = NULL;
-    if (!error && w->temporary && rename(w->temporary, w->path) != 0)
-        error = errno;
-    bool ok = error == 0 || write_error(d, w->path, error);
-    if (error && w->temporary)
-        unlink(w->temporary);
-    file_abandon(w);
+    char *path = strdup(w->file.path); /* the writer is gone after the commit */
+    errno = 0;
+    bool ok = dtq_writer_commit(&w->file) && closed;
+    if (!ok)
+        write_error(d, path ? path : "output", errno ? errno : EIO);
+    free(path);
     return ok;
 }
 
 void file_abandon(file_writer *w) {
     if (w->out) {
         fclose(w->out);
-        if (w->temporary)
-            unlink(w->temporary);
+        dtq_writer_abandon(&w->file);
     }
-    free(w->path);
-    free(w->temporary);
     *w = (file_writer){0};
 }

@@ -4,6 +4,7 @@
 #define DTQ_FRONTEND_H
 
 #include "ir/ir.h"
+#include "runtime/file.h"
 #include "runtime/systems/systems.h"
 
 /* ---- documents: YAML and JSON with locations (frontend/document.c, on libfyaml's events) ------------------------ */
@@ -42,17 +43,18 @@ bool doc_keys(diag *d, const doc_node *mapping, const char *what, const char *co
 /** Reads a whole regular file into the arena (NUL added); NULL after an error. */
 char *file_read(arena *a, diag *d, const char *path, size_t limit, size_t *bytes);
 
-/** Maps a regular file to read it; an empty one is no bytes at NULL. False after an error. (safetensors.c) */
-bool file_map(diag *d, const char *path, const uint8_t **data, uint64_t *bytes);
+/** Maps a regular file to read it; an empty one is no bytes at NULL. *stamp, if not NULL, is what it had then of
+ *  dtq_file_describe's numbers. False after an error. */
+bool file_map(diag *d, const char *path, const uint8_t **data, uint64_t *bytes, uint64_t *stamp);
 void file_unmap(const uint8_t *data, uint64_t bytes);
 
-/** A file written under a temporary name beside `path` and renamed by file_commit: whole or not at all. */
+/** A file that is whole or is not there, by a dtq_writer: put in its place by file_commit. */
 typedef struct {
     FILE *out;
-    char *path, *temporary;
+    dtq_writer file;
 } file_writer;
 bool file_begin(file_writer *w, diag *d, const char *path);
-bool file_commit(file_writer *w, diag *d); /* checks every write; removes the temporary on failure */
+bool file_commit(file_writer *w, diag *d); /* the first write that failed is told */
 void file_abandon(file_writer *w);
 
 /* ---- safetensors (frontend/safetensors.c) --------------------------------------------------------------------- */
@@ -66,9 +68,9 @@ typedef struct {
 
 typedef struct {
     const char *path;
-    const uint8_t *data; /* the whole file */
-    uint64_t bytes;
-    bool mapped; /* by safetensors_open */
+    const uint8_t *data;   /* the whole file */
+    uint64_t bytes, stamp; /* stamp: as of file_map; 0: in memory */
+    bool mapped;           /* by safetensors_open */
     size_t count;
     st_tensor *tensors; /* ascending by name */
 } safetensors;
@@ -225,6 +227,9 @@ typedef struct {
  *  `o` may be NULL: lower case as BERT's uncased models. The tokeniser lives in the arena and may be used by several
  *  threads at once. NULL after an error. */
 tokenizer *tokenizer_load(arena *a, diag *d, const char *path, const tokenizer_settings *o);
+/** The files that decide what tokenizer_load makes of `path`: those that it reads, as far as they are there. */
+enum { TOKENIZER_FILES = 3 };
+size_t tokenizer_files(arena *a, const char *path, const char *files[TOKENIZER_FILES]);
 /** The same of a model that names its vocabulary. */
 tokenizer *model_tokenizer(const model *m, arena *a, diag *d);
 

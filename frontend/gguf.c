@@ -233,14 +233,17 @@ gguf *gguf_parse(arena *a, diag *d, const char *name, const uint8_t *data, uint6
 
 gguf *gguf_open(arena *a, diag *d, const char *path) {
     const uint8_t *data;
-    uint64_t bytes;
-    if (!file_map(d, path, &data, &bytes))
+    uint64_t bytes, stamp;
+    if (!file_map(d, path, &data, &bytes, &stamp))
         return NULL;
     gguf *g = gguf_parse(a, d, path, data, bytes);
-    if (g)
+    if (g) {
         g->mapped = true;
-    else
+        for (size_t i = 0; i < g->tensors.count; i++)
+            g->tensors.tensors[i].file_stamp = stamp;
+    } else {
         file_unmap(data, bytes);
+    }
     return g;
 }
 

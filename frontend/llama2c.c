@@ -138,10 +138,12 @@ model *model_from_llama2c_bytes(arena *a, diag *d, const char *path, const uint8
 
 model *model_from_llama2c(arena *a, diag *d, const char *path) {
     const uint8_t *data;
-    uint64_t bytes;
-    if (!file_map(d, path, &data, &bytes))
+    uint64_t bytes, stamp;
+    if (!file_map(d, path, &data, &bytes, &stamp))
         return NULL;
     model *m = model_from_llama2c_bytes(a, d, path, data, bytes);
     file_unmap(data, bytes);
+    if (m)
+        model_stamp(m, stamp);
     return m;
 }

@@ -26,6 +26,12 @@ model *model_load(arena *a, diag *d, const char *path) {
     return model_from_yaml(a, d, path);
 }
 
+void model_stamp(model *m, uint64_t stamp) {
+    for (size_t i = 0; i < m->tensor_count; i++)
+        if (m->tensors[i].file && strcmp(m->tensors[i].file, m->path) == 0)
+            m->tensors[i].file_stamp = stamp;
+}
+
 const char *model_name(const model *m) {
     return m->name;
 }

@@ -116,6 +116,8 @@ model *model_from_gguf(arena *a, diag *d, const char *path);
 model *model_from_llama2c(arena *a, diag *d, const char *path);
 /** The same of a file's bytes in memory. */
 model *model_from_llama2c_bytes(arena *a, diag *d, const char *path, const uint8_t *data, uint64_t bytes);
+/** Sets the stamp (file_map) of the weights that lie in the model's own file. */
+void model_stamp(model *m, uint64_t stamp);
 /** What a Hugging Face directory says beside config.json and weights: pooling, normalisation and vocabulary. */
 bool model_read_surroundings(arena *a, diag *d, const char *directory, model *m);
 

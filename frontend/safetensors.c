@@ -173,45 +173,18 @@ safetensors *safetensors_parse(arena *a, diag *d, const char *name, const uint8_
     return read_header(a, d, (src_loc){s->path, 0, 0}, s) ? s : NULL;
 }
 
-bool file_map(diag *d, const char *path, const uint8_t **data, uint64_t *bytes) {
-    src_loc whole = {path, 0, 0};
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    bool ok = true;
-    *data = NULL;
-    *bytes = 0;
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        ok = diag_error(d, whole, "cannot be read: %s", strerror(errno));
-    } else if (!S_ISREG(st.st_mode)) {
-        ok = diag_error(d, whole, "cannot be read: it is no regular file");
-    } else if (st.st_size > 0) {
-        void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (map == MAP_FAILED)
-            ok = diag_error(d, whole, "cannot be mapped: %s", strerror(errno));
-        else
-            *data = map;
-        *bytes = ok ? (uint64_t)st.st_size : 0;
-    }
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
-void file_unmap(const uint8_t *data, uint64_t bytes) {
-    if (data)
-        munmap((void *)(uintptr_t)data, (size_t)bytes);
-}
-
 safetensors *safetensors_open(arena *a, diag *d, const char *path) {
     const uint8_t *data;
-    uint64_t bytes;
-    if (!file_map(d, path, &data, &bytes))
+    uint64_t bytes, stamp;
+    if (!file_map(d, path, &data, &bytes, &stamp))
         return NULL;
     safetensors *s = safetensors_parse(a, d, path, data, bytes);
-    if (s)
+    if (s) {
         s->mapped = true;
-    else
+        s->stamp = stamp;
+    } else {
         file_unmap(data, bytes);
+    }
     return s;
 }
 

@@ -44,6 +44,7 @@ bool tensor_store_safetensors(arena *a, diag *d, const char *const *paths, size_
                                   .dtype = t->dtype,
                                   .file = files[f]->path,
                                   .file_bytes = files[f]->bytes,
+                                  .file_stamp = files[f]->stamp,
                                   .offset = t->offset,
                                   .rank = t->rank};
             memcpy(to->shape, t->shape, sizeof to->shape);

@@ -8,7 +8,7 @@
 typedef struct {
     const char *name, *dtype; /* as the format calls it: "F32", "I64", "Q4_1" … */
     const char *file;
-    uint64_t file_bytes, offset;
+    uint64_t file_bytes, file_stamp, offset; /* file_stamp: of file_map */
     uint32_t rank;
     uint64_t shape[8]; /* the last one is that of elements side by side */
 } stored_tensor;

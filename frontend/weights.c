@@ -234,6 +234,7 @@ static bool take(const search *s, const weight_info *w, stored_as as, uint32_t l
     ir_tensor *t = append(s->a, s->m, w, layer);
     t->file = from->file;
     t->file_bytes = from->file_bytes;
+    t->file_stamp = from->file_stamp;
     t->offset = from->offset + as.part * cols * dtq_dtypes[type].bytes;
     t->dtype = dtq_dtypes[type].word;
     t->rows = (uint32_t)rows;

@@ -106,9 +106,11 @@ typedef struct {
 typedef struct {
     const char *name, *file, *dtype; /* file NULL: synthetic or rotary */
     uint64_t offset, file_bytes;
-    uint32_t rows, cols; /* as they lie in the file; a vector is 1 x n */
-    uint32_t stride;     /* elements from one row to the next; 0: cols */
-    bool transposed;     /* linear weight stored [inputs][outputs] */
+    const char *file_hash; /* which file it is, 32 hexadecimal digits; NULL: nobody has looked yet */
+    uint64_t file_stamp;   /* dtq_file_describe's, when the file was read; 0: it was not, as in IR from a text */
+    uint32_t rows, cols;   /* as they lie in the file; a vector is 1 x n */
+    uint32_t stride;       /* elements from one row to the next; 0: cols */
+    bool transposed;       /* linear weight stored [inputs][outputs] */
     uint64_t seed;
     double mean, scale;
     uint64_t scales, zeros; /* of I8, U8, I32: bytes of the file where one for each column lies; 0: scale, mean */

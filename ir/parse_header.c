@@ -61,6 +61,7 @@ static const setting tensor_settings[] = {
     {"file", AS_STRING, offsetof(ir_tensor, file)},
     {"offset", AS_UINT64, offsetof(ir_tensor, offset)},
     {"file_bytes", AS_UINT64, offsetof(ir_tensor, file_bytes)},
+    {"file_hash", AS_STRING, offsetof(ir_tensor, file_hash)},
     {"seed", AS_UINT64, offsetof(ir_tensor, seed)},
     {"mean", AS_REAL, offsetof(ir_tensor, mean)},
     {"scale", AS_REAL, offsetof(ir_tensor, scale)},

@@ -193,6 +193,10 @@ static void put_tensor(writer *w, const ir_module *m, const ir_tensor *t) {
         put_field(w, "offset", t->offset);
         put_field(w, "file_bytes", t->file_bytes);
     }
+    if (t->file_hash) {
+        put(w, ", file_hash = ");
+        put_string(w, t->file_hash);
+    }
     if (!t->file || t->seed || t->mean != 0 || t->scale != 0) {
         put_field(w, "seed", t->seed);
         put(w, ", mean = ");

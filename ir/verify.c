@@ -91,7 +91,11 @@ static void verify_tensor(verifier *v, size_t index) {
                         t->file ? "remove `file` or give its dtype" : "give `file`, or make it synthetic");
         return;
     }
-    if (t->rows == 0 || t->cols == 0)
+    if (t->file_hash &&
+        (!t->file || strlen(t->file_hash) != 32 || t->file_hash[strspn(t->file_hash, "0123456789abcdef")]))
+        verify_error_at(v, t->loc, "tensor \"%s\" has a `file_hash` that is no 32 hexadecimal digits of a file's",
+                        t->name);
+    else if (t->rows == 0 || t->cols == 0)
         verify_error_at(v, t->loc, "tensor \"%s\" is empty (%u x %u); a vector is 1 x n", t->name, t->rows, t->cols);
     else if (!__builtin_isfinite(t->mean) || !__builtin_isfinite(t->scale))
         verify_error_at(v, t->loc, "tensor \"%s\" has a mean or scale that is not finite", t->name);

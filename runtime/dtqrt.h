@@ -1,8 +1,9 @@
 /* libdtqrt: the functional simulator runtime of dtqc. What a program is, how it is read, checked, printed and run.
  *
  * This header is all that a user's program needs; the library needs libc, libm and threads. No function keeps global
- * state; a program, once loaded, may be shared between threads. Shapes are row-major; sizes are in elements unless
- * the name says bytes; cycles are of the machine's clock.
+ * state, but for the list of temporary and mapped files that signal handlers ask for; a program, once loaded, may be
+ * shared between threads. Shapes are row-major; sizes are in elements unless the name says bytes; cycles are of the
+ * machine's clock.
  *
  * Every function computes in the default floating-point mode, whatever the caller's: round to nearest, subnormal
  * numbers kept, exceptions masked. The caller's mode, and which exceptions it has met, are as they were when a function
@@ -234,12 +235,32 @@ uint64_t dtq_tensor_bytes(const dtq_tensor *t);
 /** One past the last byte of its file that a tensor uses, scales and zero points included; UINT64_MAX: too many. */
 uint64_t dtq_tensor_end(const dtq_tensor *t);
 
-/** A file that weights are mapped from. It is refused at run time if size or hash differ. */
+/** Which file it is, whatever its name: a hash of all its bytes (XXH3, 128 bits, as ISA.md says under "Identity of a
+ *  file"). It tells files apart, but is no signature: who wants two files of one identity can make them. */
+typedef struct {
+    uint64_t high, low;
+} dtq_identity;
+
+/** A file that weights are mapped from, or a vocabulary read. It is refused at run time if size or identity differ. */
 typedef struct {
     const char *path; /* as given, absolute or relative to the program's directory */
     uint64_t bytes;
-    uint64_t hash; /* FNV-1a of the first min(bytes, 65536) bytes */
+    dtq_identity hash;
 } dtq_file;
+
+/** Identities that were found out before, so that a file is hashed once: a list of (device, inode, size, mtime, ctime)
+ *  and identity. Several threads may use it. A file that was changed within the last two seconds is not remembered. */
+typedef struct dtq_known dtq_known;
+/** Begins with what the file `path` holds, and adds to it what is found out from now on; NULL: in memory alone. The
+ * file is used if it is of this user and nobody else may write to it, else replaced; that it cannot be is no error.
+ * NULL if there is no memory. */
+dtq_known *dtq_known_open(const char *path, dtq_error *e);
+void dtq_known_close(dtq_known *k);
+
+/** Fills bytes and hash of `f` from the file that is at f->path now, reading all of it unless `known` (or NULL) has it,
+ *  on `threads` threads (0: all cores). *stamp, if not NULL: a number that changes when the file is written to or
+ *  replaced. */
+bool dtq_file_describe(dtq_file *f, dtq_known *known, unsigned threads, uint64_t *stamp, dtq_error *e);
 
 /** Where an instruction came from. row/rows and col/cols repeat the tile range, 0 where it has none. */
 typedef struct {
@@ -289,7 +310,11 @@ typedef struct {
     void *memory;        /* whatever dtq_program_free releases; NULL if the owner is somebody else (an arena) */
 } dtq_program;
 
-enum { DTQ_CONTAINER_VERSION = 4 };
+enum { DTQ_CONTAINER_VERSION = 5 };
+
+/** Whether a tensor lies in file `file` of the program. Others are those that its vocabulary is read from: they are not
+ *  opened with the weights, but whoever turns text to tokens compares them with what is described. */
+bool dtq_program_file_has_weights(const dtq_program *p, size_t file);
 
 /** The stream for exactly `seq` tokens, or NULL. */
 const dtq_stream *dtq_program_stream(const dtq_program *p, uint32_t seq);
@@ -404,10 +429,30 @@ uint32_t dtq_cascade_kept(uint32_t all, size_t layer, size_t layers, double whol
 /* ---- weights ------------------------------------------------------------------------------------------------- */
 
 /** Mapped files, converted or quantised tensors. Created once for a program, shared by runs, one run at a time: a
- * second one meanwhile, from another thread, fails and says so. */
+ *  second one meanwhile, from another thread, fails and says so.
+ *
+ *  All of a file is hashed when it is opened, and another file than the program was compiled from is refused
+ *  (DTQ_BAD_INPUT). What is mapped goes on to follow the file: who writes to it changes numbers, and who makes it
+ * shorter has the process end by SIGBUS when bytes that are gone are read. dtq_mapped_path tells a handler of that
+ * signal which file it was. Where others may do so, open with `copy`: the bytes are read into memory, and those that
+ * were read are hashed. */
 typedef struct dtq_weights dtq_weights;
-/** Maps what the program's tensors refer to. `directory` resolves relative paths (NULL: the current one). */
+
+typedef struct {
+    const char *directory; /* resolves relative paths; NULL: the current one */
+    dtq_known *known;      /* spares hashing files whose identity is known; NULL: all are hashed */
+    unsigned threads;      /* that hash; 0: all cores */
+    bool copy;             /* read files into memory instead of mapping them */
+} dtq_weights_options;
+
+/** Opens what the program's tensors refer to. `o` may be NULL for all zeros. NULL on error. */
+dtq_weights *dtq_weights_open_with(const dtq_program *p, const dtq_weights_options *o, dtq_error *e);
+/** The same with all zeros but the directory. */
 dtq_weights *dtq_weights_open(const dtq_program *p, const char *directory, dtq_error *e);
+/** Whether every mapped file is still what it was when it was opened: false (DTQ_BAD_INPUT) if one was written to, and
+ *  then results may be of neither the old weights nor the new ones. Costs a look at each file, and a hash of those that
+ *  somebody has touched. */
+bool dtq_weights_unchanged(const dtq_weights *w, dtq_error *e);
 void dtq_weights_close(dtq_weights *w);
 
 /* ---- generation: what outlives a run (runtime/cache.c) --------------------------------------------------------- */
@@ -529,7 +574,10 @@ typedef struct {
     const char *directory; /* where relative weight paths are resolved; NULL: the current one */
     unsigned threads;      /* 0: all cores. Never changes a bit of the result */
     const char *store;     /* a file that keeps prepared weights for the next process; NULL: none. It is used if it was
-                              made of these weights and is whole, else (re)written; that it cannot be is no error */
+                              made of these weights, is whole, is of this user and nobody else may write to it, else
+                              (re)written; that it cannot be is no error */
+    dtq_known *known;      /* as in dtq_weights_options */
+    bool copy;             /* as in dtq_weights_options: weights are read into memory, not mapped */
     unsigned levels;       /* only variants of a dtq_host_level below this are used; 0: all that the processor runs */
 } dtq_host_options;
 
@@ -554,6 +602,16 @@ bool dtq_host_run(dtq_host *h, uint32_t seq, const dtq_input *in, bool want_impo
  *  and steps. */
 bool dtq_host_run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dtq_cache *cache, bool want_importance,
                          dtq_output *out, dtq_error *e);
+/** As dtq_weights_unchanged. */
+bool dtq_host_unchanged(const dtq_host *h, dtq_error *e);
 void dtq_host_close(dtq_host *h);
+
+/* ---- a process that is stopped (runtime/unfinished.c) --------------------------------------------------------- */
+
+/** Removes what the library is writing under temporary names. For the handler of a signal that ends the process: calls
+ *  nothing that a handler may not. The library itself installs no handlers. */
+void dtq_remove_unfinished(void);
+/** The path of the file that is mapped at `address` (si_addr of SIGBUS), or NULL. For a handler, too. */
+const char *dtq_mapped_path(const void *address);
 
 #endif

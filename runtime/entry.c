@@ -121,9 +121,9 @@ uint32_t dtq_cascade_kept(uint32_t all, size_t layer, size_t layers, double whol
 
 /* ---- weights and runs -------------------------------------------------------------------------------------------- */
 
-dtq_weights *dtq_weights_open(const dtq_program *p, const char *directory, dtq_error *e) {
+dtq_weights *dtq_weights_open_with(const dtq_program *p, const dtq_weights_options *o, dtq_error *e) {
     const dtq_float_mode caller = dtq_float_enter();
-    dtq_weights *result = dtq_do_weights_open(p, directory, e);
+    dtq_weights *result = dtq_do_weights_open_with(p, o, e);
     dtq_float_leave(&caller);
     return result;
 }

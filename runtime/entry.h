@@ -25,7 +25,7 @@ bool dtq_do_attention_ref(const dtq_attention *a, dtq_error *e);
 bool dtq_do_attention_fp32(const dtq_attention *a, dtq_error *e);
 void dtq_do_counts(uint32_t n, double r0, double r8, uint32_t *kept, uint32_t *high);
 uint32_t dtq_do_cascade_kept(uint32_t all, size_t layer, size_t layers, double whole, double mean, double first);
-dtq_weights *dtq_do_weights_open(const dtq_program *p, const char *directory, dtq_error *e);
+dtq_weights *dtq_do_weights_open_with(const dtq_program *p, const dtq_weights_options *o, dtq_error *e);
 bool dtq_do_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
                 const dtq_run_options *options, dtq_output *out, dtq_stats *stats, bool want_events, dtq_error *e);
 bool dtq_do_check(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,

@@ -1,45 +1,89 @@
 /* Weights of a program: the files they lie in, and where in them. */
-#include <fcntl.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "codegen/codegen.h"
 #include "codegen/stream/layers.h"
-#include "runtime/hash.h"
 
-static bool describe_file(arena *a, diag *d, const char *path, dtq_file *out) {
-    enum { HASHED = 65536 };
-    char resolved[PATH_MAX];
-    src_loc loc = {.file = path};
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) != 0 || !realpath(path, resolved)) {
-        if (fd >= 0)
-            close(fd);
-        return diag_error(d, loc, "cannot read the weights; is the path right?");
+enum { HASH_DIGITS = 32 };
+
+static const char *hash_text(arena *a, const dtq_identity *hash) {
+    return arena_printf(a, "%016llx%016llx", (unsigned long long)hash->high, (unsigned long long)hash->low);
+}
+
+/* What a text says, which the verifier has seen. */
+static dtq_identity hash_read(const char *text) {
+    char high[HASH_DIGITS / 2 + 1] = {0};
+    memcpy(high, text, HASH_DIGITS / 2);
+    return (dtq_identity){strtoull(high, NULL, 16), strtoull(text + HASH_DIGITS / 2, NULL, 16)};
+}
+
+/* Reads the file of a tensor as it is now, and holds it to what is known of it from before. */
+static bool identify(arena *a, diag *d, const ir_tensor *t, dtq_known *known, const char **hash) {
+    src_loc loc = {.file = t->file};
+    dtq_file file = {.path = t->file};
+    uint64_t stamp;
+    dtq_error e;
+    if (!dtq_file_describe(&file, known, 0, &stamp, &e)) {
+        const char *why = e.message;
+        size_t n = strlen(t->file); /* it begins with the path, too */
+        why += strncmp(why, t->file, n) == 0 && why[n] == ':' ? n + 2 : 0;
+        return diag_error(d, loc, "cannot read the weights: %s", why);
     }
-    uint8_t *head = arena_alloc(a, HASHED);
-    size_t have = 0;
-    for (ssize_t n; have < HASHED && (n = read(fd, head + have, HASHED - have)) > 0;)
-        have += (size_t)n;
-    close(fd);
-    *out = (dtq_file){.path = arena_strdup(a, resolved),
-                      .bytes = (uint64_t)st.st_size,
-                      .hash = dtq_fnv1a(DTQ_FNV1A_START, head, have)};
+    *hash = hash_text(a, &file.hash);
+    if ((t->file_stamp && t->file_stamp != stamp) || t->file_bytes != file.bytes)
+        return diag_error(d, loc,
+                          t->file_stamp ? "changed since the model was read from it; run it again"
+                                        : "has %llu bytes, and the IR was made from a file of %llu",
+                          (unsigned long long)file.bytes, (unsigned long long)t->file_bytes);
+    if (t->file_hash && strcmp(t->file_hash, *hash) != 0)
+        return diag_error(d, loc,
+                          "is not the file that the IR was made from: it has as many bytes, but others (%s, not %s); "
+                          "make the IR again for these weights",
+                          *hash, t->file_hash);
     return true;
 }
 
-static bool file_index(arena *a, diag *d, dtq_program *p, const char *path, const char **known, uint32_t *out) {
+bool weights_identify(arena *a, diag *d, ir_module *m, dtq_known *known) {
+    const ir_tensor *last = NULL; /* tensors of one file mostly stand together */
+    for (size_t i = 0; i < m->tensor_count; i++) {
+        ir_tensor *t = &m->tensors[i];
+        const char *hash = NULL;
+        if (!t->file)
+            continue;
+        bool same = last && (last->file == t->file || strcmp(last->file, t->file) == 0) &&
+                    last->file_bytes == t->file_bytes && last->file_stamp == t->file_stamp &&
+                    (!t->file_hash || strcmp(t->file_hash, last->file_hash) == 0);
+        if (!same && !identify(a, d, t, known, &hash))
+            return false;
+        t->file_hash = same ? last->file_hash : hash;
+        last = t;
+    }
+    return true;
+}
+
+static bool describe_file(arena *a, diag *d, const ir_tensor *t, dtq_file *out) {
+    char resolved[PATH_MAX];
+    const char *hash = t->file_hash;
+    if (!realpath(t->file, resolved))
+        return diag_error(d, (src_loc){.file = t->file}, "cannot read the weights: %s", strerror(errno));
+    if (!hash && !identify(a, d, t, NULL, &hash))
+        return false;
+    *out = (dtq_file){.path = arena_strdup(a, resolved), .bytes = t->file_bytes, .hash = hash_read(hash)};
+    return true;
+}
+
+static bool file_index(arena *a, diag *d, dtq_program *p, const ir_tensor *t, const char **known, uint32_t *out) {
     for (size_t i = 0; i < p->file_count; i++)
-        if (known[i] == path || strcmp(known[i], path) == 0) {
+        if (known[i] == t->file || strcmp(known[i], t->file) == 0) {
             *out = (uint32_t)i;
             return true;
         }
-    known[p->file_count] = path;
+    known[p->file_count] = t->file;
     *out = (uint32_t)p->file_count;
-    return describe_file(a, d, path, &p->files[p->file_count++]);
+    return describe_file(a, d, t, &p->files[p->file_count++]);
 }
 
 bool weights_describe(arena *a, diag *d, const ir_module *m, dtq_program *p) {
@@ -67,7 +111,7 @@ bool weights_describe(arena *a, diag *d, const ir_module *m, dtq_program *p) {
         for (unsigned type = 0; type < DTQ_DTYPES; type++) /* of synthetic ones none is right, nor is any looked at */
             if (strcmp(t->dtype, dtq_dtypes[type].word) == 0)
                 out->dtype = (uint8_t)type;
-        if (t->file && !file_index(a, d, p, t->file, known, &out->file))
+        if (t->file && !file_index(a, d, p, t, known, &out->file))
             return false;
     }
     return true;

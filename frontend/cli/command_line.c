@@ -2,7 +2,7 @@
  * code. */
 #include <string.h>
 
-#include "frontend/cli/session.h"
+#include "frontend/cli/cache_directory.h"
 
 static bool (*const commands[CMD_COUNT])(session *s) = {
 #define COMMAND(id, name, operands, least, most, doc, details, example) command_##id,
@@ -36,6 +36,7 @@ static int run_command(arena *a, command_id command, int argc, char **argv) {
     }
     session s = {.arena = a, .diag = diag_new(a, stderr), .options = o, .program = program, .words = stdout};
     bool ok = commands[command](&s);
+    cache_release(&s);
     int code = s.usage ? EXIT_USAGE : diag_exit_code(s.diag);
     if (!ok && code == EXIT_OK) {
         fprintf(stderr, "dtqc %s: internal error: it failed without saying why\n", command_table[command].name);

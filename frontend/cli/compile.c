@@ -1,4 +1,5 @@
 /* dtqc compile: a model to a program, its text or its IR; emit_host.c has the forms of host code. */
+#include "frontend/cli/cache_directory.h"
 #include "frontend/cli/compare.h"
 #include "frontend/cli/emit_host.h"
 
@@ -17,6 +18,8 @@ static bool write_output(session *s, const compiled *c, size_t count, const char
         if (!p || !program_relocate(s, p, is_stdout(path) ? "." : directory_of(s->arena, path)))
             return false;
     }
+    if (form == EMIT_IR && !identify_weights(s, c[0].module))
+        return false;
     if (form == EMIT_STREAM)
         return write_program(s, p, path, true);
     output o;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "frontend/cli/emit_host.h"
+#include "frontend/cli/signals.h"
 
 enum { MESSAGE_BYTES = 16384 };
 
@@ -17,6 +18,7 @@ static int run_program(char *const *argv, char *said, size_t room) {
         return -1;
     pid_t child = fork();
     if (child == 0) {
+        setpgid(0, 0); /* so that all of it can be ended at once */
         dup2(ends[1], STDOUT_FILENO);
         dup2(ends[1], STDERR_FILENO);
         close(ends[0]);
@@ -24,6 +26,10 @@ static int run_program(char *const *argv, char *said, size_t room) {
         execvp(argv[0], argv);
         dprintf(STDERR_FILENO, "%s: %s", argv[0], strerror(errno));
         _exit(127);
+    }
+    if (child > 0) {
+        setpgid(child, child); /* whoever of the two comes first */
+        signals_child(child);
     }
     close(ends[1]);
     size_t have = 0;
@@ -35,6 +41,7 @@ static int run_program(char *const *argv, char *said, size_t room) {
     close(ends[0]);
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
         continue;
+    signals_child(0);
     return child > 0 ? status : -1;
 }
 
@@ -82,11 +89,12 @@ static bool link_object(session *s, const char *object, const char *executable, 
     return diag_error(s->diag, (src_loc){path, 0, 0}, "cannot be linked by %s%s%s", argv[0], *said ? ": " : "", said);
 }
 
-/* The linker wrote a new file under the temporary name; it must be there, and may be run by who may read it. */
-static bool finish(session *s, const file_writer *w, const char *path, long *bytes) {
+/* The linker wrote a file under the temporary name; it must be there, and may be run by who may read it. */
+static bool finish(session *s, file_writer *w, const char *path, long *bytes) {
     struct stat st;
-    if (stat(w->temporary, &st) != 0 || chmod(w->temporary, st.st_mode | (st.st_mode & 0444) >> 2) != 0)
+    if (!dtq_writer_reopen(&w->file) || fstat(w->file.fd, &st) != 0)
         return diag_error(s->diag, (src_loc){path, 0, 0}, "cannot be written: %s", strerror(errno));
+    w->file.mode |= (w->file.mode & 0444) >> 2;
     *bytes = (long)st.st_size;
     return true;
 }
@@ -95,19 +103,23 @@ bool link_executable(session *s, const host_bytes *object, const char *path, lon
     file_writer w;
     if (!file_begin(&w, s->diag, path))
         return false;
-    if (!w.temporary) {
+    if (!w.file.temporary) {
         file_abandon(&w);
         return diag_error(s->diag, (src_loc){path, 0, 0}, "cannot be written: an executable is a regular file");
     }
     const char *directory = getenv("TMPDIR");
-    char *temporary = arena_printf(s->arena, "%s/dtqc-XXXXXX.o", directory && *directory ? directory : "/tmp");
-    int fd = mkstemps(temporary, 2);
-    bool ok = fd >= 0 || diag_error(s->diag, (src_loc){temporary, 0, 0}, "cannot be written: %s", strerror(errno));
-    ok = ok && write_object(s, object, fd, temporary) && link_object(s, temporary, w.temporary, path) &&
+    const char *stem = arena_printf(s->arena, "%s/dtqc", directory && *directory ? directory : "/tmp");
+    char *temporary;
+    dtq_note *note;
+    int fd = dtq_temporary_create(stem, ".o", &temporary, &note);
+    bool ok = fd >= 0 || diag_error(s->diag, (src_loc){stem, 0, 0}, "cannot be written: %s", strerror(errno));
+    ok = ok && write_object(s, object, fd, temporary) && link_object(s, temporary, w.file.temporary, path) &&
          finish(s, &w, path, bytes);
     if (fd >= 0) {
         close(fd);
         unlink(temporary);
+        dtq_note_forget(note);
+        free(temporary);
     }
     if (ok)
         return file_commit(&w, s->diag);

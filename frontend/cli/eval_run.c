@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "codegen/systems/systems.h"
+#include "frontend/cli/cache_directory.h"
 #include "frontend/cli/eval.h"
 
 enum { REPORTED_EVERY = 16, WORKERS_MOST = 64 };
@@ -14,6 +15,7 @@ enum { REPORTED_EVERY = 16, WORKERS_MOST = 64 };
 typedef struct {
     const eval_data *data;
     const eval_engine *engine;
+    dtq_known *known;
     eval_vector *outputs;
     atomic_size_t next, done;
     atomic_bool failed;
@@ -92,10 +94,12 @@ static bool run_share(worker *w, dtq_host *host, dtq_weights *weights) {
 static void *work(void *argument) {
     worker *w = argument;
     const eval_engine *g = w->crowd->engine;
-    dtq_host_options one = {.threads = 1};
+    dtq_host_options one = {.threads = 1, .known = w->crowd->known};
+    dtq_weights_options files = {.threads = 1, .known = w->crowd->known};
     dtq_host *host = g->code ? dtq_host_open(g->code, g->plan, &one, &w->error) : NULL;
-    dtq_weights *weights = g->code ? NULL : dtq_weights_open(g->program, NULL, &w->error);
-    w->failed = !(host || weights) || !run_share(w, host, weights);
+    dtq_weights *weights = g->code ? NULL : dtq_weights_open_with(g->program, &files, &w->error);
+    w->failed = !(host || weights) || !run_share(w, host, weights) || !dtq_weights_unchanged(weights, &w->error) ||
+                (host && !dtq_host_unchanged(host, &w->error));
     if (w->failed)
         atomic_store(&w->crowd->failed, true);
     if (host)
@@ -114,8 +118,11 @@ static size_t worker_count(const session *s, size_t texts) {
 }
 
 bool eval_run_all(session *s, const eval_data *data, const eval_engine *engine, eval_vector *outputs) {
-    crowd c = {
-        .data = data, .engine = engine, .outputs = outputs, .progress = isatty(STDERR_FILENO) ? engine->name : NULL};
+    crowd c = {.data = data,
+               .engine = engine,
+               .known = known_files(s),
+               .outputs = outputs,
+               .progress = isatty(STDERR_FILENO) ? engine->name : NULL};
     worker workers[WORKERS_MOST];
     size_t count = worker_count(s, data->texts), started = 1;
     for (size_t i = 0; i < count; i++)

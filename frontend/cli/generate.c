@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frontend/cli/cache_directory.h"
 #include "frontend/cli/host_cache.h"
 #include "frontend/cli/host_code.h"
 #include "frontend/cli/host_model.h"
@@ -99,6 +100,8 @@ static bool make_programs(generation *g) {
     const ir_module **modules = ARENA_ARRAY(s->arena, const ir_module *, count);
     for (size_t i = 0; i < count; i++)
         modules[i] = made[i].module;
+    if (!identify_weights(s, made[0].module))
+        return false;
     g->program = host_plan(s->arena, s->diag, modules, count);
     host_program *p = g->program ? host_lower(s->arena, s->diag, modules[count - 1]) : NULL;
     return p && host_code_load(s, p, &g->code);
@@ -111,11 +114,14 @@ static bool open_engine(generation *g) {
     if (!g->cache)
         return runtime_error(s, &e, true);
     if (!g->code.model) {
-        g->weights = dtq_weights_open(g->program, NULL, &e);
+        g->weights = dtq_weights_open_with(
+            g->program,
+            &(dtq_weights_options){.known = known_files(s), .threads = (unsigned)value(s, OPT_threads)->number}, &e);
         return g->weights || runtime_error(s, &e, false);
     }
-    const char *directory = given(s, OPT_no_cache) ? NULL : host_cache_directory(s);
+    const char *directory = cache_directory(s);
     dtq_host_options o = {.threads = (unsigned)value(s, OPT_threads)->number,
+                          .known = known_files(s),
                           .store = directory ? host_cache_weights(s, directory, g->code.model, g->program) : NULL};
     g->host = dtq_host_open(g->code.model, g->program, &o, &e);
     return g->host || runtime_error(s, &e, true);
@@ -181,6 +187,12 @@ static void show(generation *g, bool last) {
         g->shown = ready;
     }
     arena_free(scratch);
+}
+
+static bool weights_unchanged(generation *g) {
+    dtq_error e;
+    return (dtq_weights_unchanged(g->weights, &e) && (!g->host || dtq_host_unchanged(g->host, &e))) ||
+           runtime_error(g->session, &e, false);
 }
 
 static bool write_tokens(generation *g) {
@@ -267,7 +279,7 @@ bool command_generate(session *s) {
         return usage_error(s, "give a text to go on from (--text)");
     generation g = {.session = s};
     bool ok = open_source(&g) && check_model(&g) && read_prompt(&g) && make_programs(&g) && open_engine(&g) &&
-              write_tokens(&g);
+              write_tokens(&g) && weights_unchanged(&g);
     if (ok && given(s, OPT_json))
         print_json(&g);
     else if (ok)

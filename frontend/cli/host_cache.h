@@ -5,11 +5,8 @@
 #include "codegen/host/host.h"
 #include "frontend/cli/session.h"
 
-/** The directory of the cache: $DTQC_CACHE, $XDG_CACHE_HOME/dtqc or ~/.cache/dtqc, the first that is set; NULL if none
- *  is. */
-const char *host_cache_directory(session *s);
-
-/** The object that was kept for `key`. False if there is none that is whole, which is no error. The bytes live in the
+/** The object that was kept for `key` in the directory, of cache_directory. False if there is none that is whole and
+ *  surely this user's, which is no error. The bytes live in the
  *  session's arena. */
 bool host_cache_read(session *s, const char *directory, const char *key, host_bytes *out);
 
@@ -17,8 +14,8 @@ bool host_cache_read(session *s, const char *directory, const char *key, host_by
  *  if it cannot be kept, which is no error. */
 bool host_cache_write(session *s, const char *directory, const char *key, const host_bytes *object);
 
-/** Where weights prepared for `code` are kept (dtq_host_options.store), named by the files that `plan` refers to.
- * Makes the directory, and lets the oldest of many go. */
+/** Where weights prepared for `code` are kept (dtq_host_options.store), named by the identities of the files that
+ *  `plan` refers to. Lets the oldest of many go. */
 const char *host_cache_weights(session *s, const char *directory, const dtq_host_model *code, const dtq_program *plan);
 
 #endif

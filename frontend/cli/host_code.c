@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "frontend/cli/backend.h"
+#include "frontend/cli/cache_directory.h"
 #include "frontend/cli/host_cache.h"
 
 static const char name[] = "dtqc_model";
@@ -49,7 +50,7 @@ bool host_code_load(session *s, const host_program *p, loaded_code *out) {
     if (!backend_load(s, &b))
         return false;
     mark(s, "load backend");
-    const char *directory = given(s, OPT_no_cache) ? NULL : host_cache_directory(s);
+    const char *directory = cache_directory(s);
     const char *key = directory ? key_of(s, &b, p, &o) : NULL;
     bool kept = directory && host_cache_read(s, directory, key, &object);
     if (kept) {

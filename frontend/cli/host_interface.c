@@ -33,16 +33,20 @@ static void print_weights(arena *a, const dtq_program *p, FILE *out) {
     bool synthetic = false, relative = false;
     for (size_t i = 0; i < p->tensor_count; i++)
         synthetic = synthetic || p->tensors[i].file == UINT32_MAX;
+    size_t shown = 0;
     for (size_t i = 0; i < p->file_count; i++) {
+        if (!dtq_program_file_has_weights(p, i))
+            continue;
         relative = relative || *p->files[i].path != '/';
         fprintf(out, "%s %s (%" PRIu64 " bytes)\n",
-                i ? "           " : "Weights:   ", diag_visible(a, p->files[i].path), p->files[i].bytes);
+                shown++ ? "           " : "Weights:   ", diag_visible(a, p->files[i].path), p->files[i].bytes);
     }
     if (relative)
         fputs("            found from dtq_host_options.directory, else from the current directory\n", out);
+    if (shown)
+        fputs("            all of it is hashed when the model is opened: another file is refused\n", out);
     if (synthetic)
-        fprintf(out, "%s seeded numbers, made when the model is opened\n",
-                p->file_count ? "           " : "Weights:   ");
+        fprintf(out, "%s seeded numbers, made when the model is opened\n", shown ? "           " : "Weights:   ");
     if (!p->tensor_count)
         fputs("Weights:    none\n", out);
 }
@@ -92,7 +96,11 @@ static void print_usage(const host_facts *f, FILE *out) {
           "NULL\n"
           "and dtq_host_run false, and e.message says why in words: a length without a plan, weights that changed, "
           "numbers\n"
-          "that are not finite. Nothing of the input is kept; the output belongs to the caller.\n"
+          "that are not finite. Weights are mapped: who writes to their file meanwhile changes results, and who makes "
+          "it\n"
+          "shorter ends the process (SIGBUS); dtq_host_options.copy reads them into memory instead.\n"
+          "Nothing of the "
+          "input is kept; the output belongs to the caller.\n"
           "An instance serves one run at a time; several instances may run at once. The number of threads\n"
           "(dtq_host_options) and the processor never change a bit of the result, which is that of `dtqc run`.\n",
           out);

@@ -2,6 +2,7 @@
 #include "frontend/cli/host_model.h"
 
 #include "codegen/host/plan.h"
+#include "frontend/cli/cache_directory.h"
 
 static const src_loc nowhere = {0};
 
@@ -65,7 +66,8 @@ static bool plan_model(session *s, const source *src, const host_lengths *length
     uint32_t longest = lengths->lengths[lengths->count - 1];
     pass_options quiet = {.optimise = value(s, OPT_optimise)->word == 1, .dump_level = -1};
     ir_module *whole = build_typed(s, src, longest, !given(s, OPT_no_cluster));
-    *out = whole ? host_plan_begin(s->arena, s->diag, whole, lengths->count) : NULL;
+    bool known = whole && identify_weights(s, whole);
+    *out = known ? host_plan_begin(s->arena, s->diag, whole, lengths->count) : NULL;
     if (!*out)
         return false;
     for (size_t i = 0; i < lengths->count; i++) {
@@ -100,6 +102,8 @@ bool host_model_make(session *s, const source *src, const host_lengths *lengths,
         return diag_error(s->diag, nowhere, "host code is made of the graph level; %s is at the %s level", src->path,
                           ir_level_name(m->level));
     if (src->resumed) {
+        if (!identify_weights(s, out->graph.module))
+            return false;
         out->plan = host_plan(s->arena, s->diag, (const ir_module *const[]){m}, 1);
         if (!out->plan)
             return false;

@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "frontend/cli/session.h"
+#include "frontend/cli/signals.h"
 
 int main(int argc, char **argv) {
+    signals_install("dtqc");
     int code = command_line(argc, argv);
     errno = 0;
     bool failed = ferror(stdout) != 0;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "frontend/cli/cache_directory.h"
 #include "frontend/cli/sets.h"
 #include "frontend/cli/shipped.h"
 #include "frontend/path.h"
@@ -125,6 +126,13 @@ bool source_open(session *s, const char *path, source *out) {
     return machine_ok && out->policy && out->model && check_system(s, &out->target, &changes);
 }
 
+/* ---- weights ----------------------------------------------------------------------------------------------------- */
+
+bool identify_weights(session *s, ir_module *m) {
+    dtq_known *known = known_files(s);
+    return known && weights_identify(s->arena, s->diag, m, known);
+}
+
 /* ---- passes ------------------------------------------------------------------------------------------------------ */
 
 bool pass_options_read(session *s, pass_options *out) {
@@ -223,6 +231,10 @@ static bool compile_to(session *s, const source *src, uint32_t seq, bool cluster
     ir_module *m = build(s, src, seq, cluster);
     if (!m)
         return false;
+    /* What is dumped says which files its weights are from. */
+    bool shown = o->dump_level >= 0 || o->print_after;
+    if (shown && !identify_weights(s, m))
+        return false;
     size_t count;
     const char *const *names = remaining_passes(s->arena, m, o->optimise, last, &count);
     bool ok = passes_run(s->arena, s->diag, &m, names, count, o);
@@ -274,6 +286,8 @@ dtq_program *make_program(session *s, const compiled *c, size_t count) {
     const ir_module **modules = ARENA_ARRAY(s->arena, const ir_module *, count);
     for (size_t i = 0; i < count; i++)
         modules[i] = c[i].module;
+    if (count && !identify_weights(s, c[0].module))
+        return NULL;
     return codegen_program(s->arena, s->diag, modules, count);
 }
 
@@ -312,8 +326,40 @@ static const char *relocated(session *s, const char *name, const char *directory
     return result;
 }
 
+/* Whether the program names that file already, as one of a GGUF file's names its vocabulary's. */
+static bool names_file(const dtq_program *p, const char *resolved) {
+    for (size_t i = 0; i < p->file_count; i++)
+        if (strcmp(p->files[i].path, resolved) == 0)
+            return true;
+    return false;
+}
+
+/* Adds the files that text is read with to those that a program knows. */
+static bool add_vocabulary(session *s, dtq_program *p) {
+    const char *names[TOKENIZER_FILES];
+    size_t count = *p->tokenizer ? tokenizer_files(s->arena, p->tokenizer, names) : 0;
+    dtq_file *files = ARENA_ARRAY(s->arena, dtq_file, p->file_count + count + 1);
+    if (p->file_count)
+        memcpy(files, p->files, p->file_count * sizeof *files);
+    p->files = files;
+    for (size_t i = 0; i < count; i++) {
+        char resolved[PATH_MAX];
+        dtq_file file = {.path = realpath(names[i], resolved) ? arena_strdup(s->arena, resolved) : names[i]};
+        dtq_error e;
+        if (names_file(p, file.path))
+            continue;
+        dtq_known *known = known_files(s);
+        if (!known)
+            return false;
+        if (!dtq_file_describe(&file, known, 0, NULL, &e))
+            return runtime_error_at(s, &e, file.path);
+        files[p->file_count++] = file;
+    }
+    return true;
+}
+
 bool program_relocate(session *s, dtq_program *p, const char *directory) {
-    bool ok = true;
+    bool ok = add_vocabulary(s, p);
     for (size_t i = 0; ok && i < p->file_count; i++)
         ok = (p->files[i].path = relocated(s, p->files[i].path, directory)) != NULL;
     if (ok && *p->tokenizer)

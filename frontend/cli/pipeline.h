@@ -59,9 +59,12 @@ ir_module *build_typed(session *s, const source *src, uint32_t seq, bool cluster
 /** compile_length for every length of --seq (one of 0 without it), with progress on a terminal. */
 bool compile_lengths(session *s, const source *src, compiled **out, size_t *count);
 
+/** weights_identify, with the identities that the session knows. */
+bool identify_weights(session *s, ir_module *m);
 /** The program of these modules, its streams ascending by length; NULL after an error. */
 dtq_program *make_program(session *s, const compiled *c, size_t count);
-/** Writes weights' and vocabulary's names so that they hold from `directory`: relative below it, else absolute. */
+/** Adds the files of its vocabulary to a program, and writes their names and those of weights so that they hold from
+ * `directory`: relative below it, else absolute. */
 bool program_relocate(session *s, dtq_program *p, const char *directory);
 /** Writes a program to a file, whole or not at all, or to stdout for "-". `made_here`: by the compiler, not read. */
 bool write_program(session *s, const dtq_program *p, const char *path, bool made_here);

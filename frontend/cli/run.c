@@ -1,5 +1,6 @@
 /* dtqc run: a model or a program on the simulator, the reference, in float32 or as host code. */
 #include "codegen/systems/systems.h"
+#include "frontend/cli/cache_directory.h"
 #include "frontend/cli/host_cache.h"
 #include "frontend/cli/host_code.h"
 #include "frontend/cli/run_job.h"
@@ -61,6 +62,7 @@ static bool open_program(run_job *j) {
     if (!p->stream_count)
         return diag_error(s->diag, (src_loc){r->path, 0, 0}, "the program has no streams");
     r->vocabulary = *p->tokenizer ? path_beside(s->arena, r->path, p->tokenizer) : NULL;
+    r->beside = r->path;
     r->lower_case = p->lower_case;
     r->positions = p->positions;
     r->qkv = p->streams[0].input == DTQ_INPUT_QKV;
@@ -191,6 +193,13 @@ static bool once(run_state *r, run_case *c, void *how) {
     return run_engine_once(m->job, c, &m->options, &c->out, r->engine == ENGINE_SIM ? &c->stats : NULL);
 }
 
+/* Whether what was computed is of the weights that were opened: somebody may have written to their files. */
+static bool weights_unchanged(run_job *j) {
+    dtq_error e;
+    return (dtq_weights_unchanged(j->weights, &e) && (!j->host || dtq_host_unchanged(j->host, &e))) ||
+           runtime_error(j->state.session, &e, false);
+}
+
 /* Simulator and reference, and host code that has run. */
 static bool check(run_job *j, const run_case *c, const dtq_run_options *o) {
     session *s = j->state.session;
@@ -201,7 +210,8 @@ static bool check(run_job *j, const run_case *c, const dtq_run_options *o) {
     if (j->host) {
         dtq_run_options plain = {.engine = DTQ_ENGINE_REF, .threads = o->threads};
         dtq_output reference = {0};
-        bool same = run_engine_once(j, c, &plain, &reference, NULL) && run_same_output(&j->state, c, &reference);
+        bool same = run_engine_once(j, c, &plain, &reference, NULL) && weights_unchanged(j) &&
+                    run_same_output(&j->state, c, &reference);
         dtq_output_free(&reference);
         if (!same)
             return false;
@@ -240,9 +250,10 @@ static bool run_host(run_job *j) {
     session *s = r->session;
     if (!host_code_load(s, j->planned.code, &j->code))
         return false;
-    const char *cache = given(s, OPT_no_cache) ? NULL : host_cache_directory(s);
+    const char *cache = cache_directory(s);
     const char *store = cache ? host_cache_weights(s, cache, j->code.model, j->planned.plan) : NULL;
-    return run_open_host(r, j->code.model, j->planned.plan, NULL, store, &j->host) && run_on_host(r, j->host);
+    return run_open_host(r, j->code.model, j->planned.plan, NULL, store, known_files(s), &j->host) &&
+           run_on_host(r, j->host);
 }
 
 static bool run_all(run_job *j) {
@@ -262,7 +273,12 @@ static bool run_all(run_job *j) {
     bool others = r->engine != ENGINE_HOST || given(s, OPT_check) || given(s, OPT_compare_fp32);
     if (!r->qkv && others) {
         dtq_error e;
-        j->weights = dtq_weights_open(r->program, j->from_program ? directory_of(s->arena, r->path) : NULL, &e);
+        dtq_weights_options o = {.directory = j->from_program ? directory_of(s->arena, r->path) : NULL,
+                                 .known = known_files(s),
+                                 .threads = (unsigned)value(s, OPT_threads)->number};
+        if (!o.known)
+            return false;
+        j->weights = dtq_weights_open_with(r->program, &o, &e);
         mark(s, "open weights");
         if (!j->weights)
             return runtime_error(s, &e, false);
@@ -280,6 +296,8 @@ static bool run_all(run_job *j) {
 static bool print_results(run_job *j) {
     run_state *r = &j->state;
     session *s = r->session;
+    if (!weights_unchanged(j))
+        return false;
     if (given(s, OPT_tensors) && !run_write_tensors(r, value(s, OPT_tensors)->text))
         return false;
     if (given(s, OPT_trace) &&

@@ -36,6 +36,7 @@ typedef struct {
     const dtq_program *program; /* loaded, compiled or planned; one stream for each length */
     /* what the model or the program says */
     const char *vocabulary; /* file, or NULL */
+    const char *beside;     /* what a program's names are relative to: its own; NULL: a model's */
     bool lower_case, qkv;
     uint32_t positions;
     uint64_t seed; /* of --shuffle */
@@ -58,7 +59,7 @@ bool run_repeatedly(run_state *r, run_case *c, run_once *once, void *how);
 /** Runs all cases on generated code. `plan`: NULL for its own, which then becomes r->program and lives as long
  *  as the caller keeps *host open. Streams are found, shapes checked. `directory` and `store` as dtq_host_options'. */
 bool run_open_host(run_state *r, const dtq_host_model *code, const dtq_program *plan, const char *directory,
-                   const char *store, dtq_host **host);
+                   const char *store, dtq_known *known, dtq_host **host);
 bool run_on_host(run_state *r, dtq_host *host);
 
 /** Names the first difference between what a case computed and the scalar reference's output; false if there is one. */

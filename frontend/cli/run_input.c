@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "frontend/cli/run.h"
+#include "frontend/path.h"
 
 enum { MOST_TOKENS = 65536 };
 
@@ -32,6 +33,27 @@ static bool check_pairs(session *s) {
     return true;
 }
 
+/* Whether the files that text is read with are those that the program was compiled with. */
+static bool vocabulary_is_known(run_state *r) {
+    session *s = r->session;
+    const dtq_program *p = r->program;
+    for (size_t i = 0; r->beside && i < p->file_count; i++) {
+        dtq_file now = {.path = path_beside(s->arena, r->beside, p->files[i].path)};
+        dtq_error e;
+        if (dtq_program_file_has_weights(p, i))
+            continue;
+        if (!dtq_file_describe(&now, NULL, 1, NULL, &e))
+            return runtime_error_at(s, &e, now.path);
+        if (now.bytes != p->files[i].bytes || now.hash.high != p->files[i].hash.high ||
+            now.hash.low != p->files[i].hash.low)
+            return diag_error(
+                s->diag, (src_loc){now.path, 0, 0},
+                "is not the file that the program was compiled with: the same text may have other tokens; "
+                "compile the program again, or give token ids (--input)");
+    }
+    return true;
+}
+
 static bool read_texts(run_state *r) {
     session *s = r->session;
     const option_value *texts = value(s, OPT_text);
@@ -40,6 +62,8 @@ static bool read_texts(run_state *r) {
     if (!r->vocabulary)
         return usage_error(s, "%s has no vocabulary to read text with; give token ids (--input)", r->path);
     if (!check_pairs(s))
+        return false;
+    if (!vocabulary_is_known(r))
         return false;
     tokenizer *t = tokenizer_load(s->arena, s->diag, r->vocabulary, &(tokenizer_settings){r->lower_case});
     if (!t)

@@ -16,7 +16,13 @@ typedef struct {
     FILE *words;   /* reports, dumps and remarks for people: stdout, or stderr where stdout carries a result or data */
     phases *times; /* of --time; NULL: nobody asks */
     bool from_ir;  /* the input is IR, which somebody may have edited: what is wrong with it is no fault of ours */
-    bool usage;    /* the command line turned out to be wrong: exit code 2 */
+    struct {
+        bool looked;           /* cache_directory was asked */
+        const char *directory; /* NULL: there is none */
+        int fd;                /* of it */
+        dtq_known *known;
+    } cache;    /* of cache_directory.h */
+    bool usage; /* the command line turned out to be wrong: exit code 2 */
 } session;
 
 /** One file each: runs the sub-command; true if all went well. Errors are in the session's diag, or usage is set. */

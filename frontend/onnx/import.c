@@ -184,7 +184,7 @@ bool model_explain(arena *a, const char *path, FILE *out) {
     diag *unheard = diag_new(a, NULL); /* whoever loads the model hears it */
     if (!model_is_onnx(path))
         return false;
-    if (file_map(unheard, path, &data, &bytes)) {
+    if (file_map(unheard, path, &data, &bytes, NULL)) {
         (void)import(a, unheard, path, data, bytes, out);
         file_unmap(data, bytes);
     }
@@ -193,10 +193,12 @@ bool model_explain(arena *a, const char *path, FILE *out) {
 
 model *model_from_onnx(arena *a, diag *d, const char *path) {
     const uint8_t *data;
-    uint64_t bytes;
-    if (!file_map(d, path, &data, &bytes))
+    uint64_t bytes, stamp;
+    if (!file_map(d, path, &data, &bytes, &stamp))
         return NULL;
     model *m = model_from_onnx_bytes(a, d, path, data, bytes);
     file_unmap(data, bytes);
+    if (m)
+        model_stamp(m, stamp);
     return m && read_surroundings(a, d, path, m) ? m : NULL;
 }

@@ -102,12 +102,14 @@ static bool read_role(tokenizer *t, diag *d, const doc_node *config, const char 
     return true;
 }
 
+static const char config_name[] = "tokenizer_config.json";
+
 bool tokenizer_read_config(tokenizer *t, arena *a, diag *d, const char *path, const doc_node **config) {
     static const struct {
         const char *key;
         token_role role;
     } keys[] = {{"bos_token", TOKEN_BOS}, {"eos_token", TOKEN_EOS}, {"unk_token", TOKEN_UNK}, {"pad_token", TOKEN_PAD}};
-    const char *beside = path_beside(a, path, "tokenizer_config.json");
+    const char *beside = path_beside(a, path, config_name);
     if (!path_is_file(beside))
         return true;
     const doc_node *root = doc_load(a, d, beside, VOCABULARY_BYTES);
@@ -148,19 +150,27 @@ static tokenizer *of_words(arena *a, const wordpiece *w) {
     return t;
 }
 
-/** vocab.json with merges.txt beside it, or encoder.json with vocab.bpe. */
-static tokenizer *load_gpt2(arena *a, diag *d, const doc_node *root) {
+/** The merges beside a file of ids, or NULL. */
+static const char *merges_beside(arena *a, const char *ids) {
     static const char *const names[] = {"merges.txt", "vocab.bpe"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *path = path_beside(a, root->loc.file, names[i]);
-        size_t bytes;
-        if (!path_is_file(path))
-            continue;
-        const char *text = file_read(a, d, path, VOCABULARY_BYTES, &bytes);
-        return text ? gpt2_load(a, d, root, path, text, bytes) : NULL;
+        const char *path = path_beside(a, ids, names[i]);
+        if (path_is_file(path))
+            return path;
     }
-    diag_error(d, (src_loc){root->loc.file, 0, 0}, "has no merges.txt beside it; a file of ids needs one");
     return NULL;
+}
+
+/** vocab.json with merges.txt beside it, or encoder.json with vocab.bpe. */
+static tokenizer *load_gpt2(arena *a, diag *d, const doc_node *root) {
+    const char *path = merges_beside(a, root->loc.file);
+    size_t bytes;
+    if (!path) {
+        diag_error(d, (src_loc){root->loc.file, 0, 0}, "has no merges.txt beside it; a file of ids needs one");
+        return NULL;
+    }
+    const char *text = file_read(a, d, path, VOCABULARY_BYTES, &bytes);
+    return text ? gpt2_load(a, d, root, path, text, bytes) : NULL;
 }
 
 tokenizer *json_load(arena *a, diag *d, const doc_node *root, bool lower_case) {
@@ -201,12 +211,31 @@ static const char *file_of(arena *a, const char *directory) {
     return NULL;
 }
 
+/** The file that a path stands for, which a directory may not have. */
+static const char *main_file(arena *a, const char *path) {
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? file_of(a, path) : arena_strdup(a, path);
+}
+
+size_t tokenizer_files(arena *a, const char *path, const char *files[TOKENIZER_FILES]) {
+    size_t count = 0;
+    const char *file = main_file(a, path);
+    bool json = file && ends_with(file, ".json");
+    /* A tokenizer.json has its merges in it, or none. */
+    const char *merges = json && !ends_with(file, "tokenizer.json") ? merges_beside(a, file) : NULL;
+    const char *config = json ? path_beside(a, file, config_name) : NULL;
+    if (file && path_is_file(file))
+        files[count++] = file;
+    if (merges)
+        files[count++] = merges;
+    if (config && path_is_file(config))
+        files[count++] = config;
+    return count;
+}
+
 tokenizer *tokenizer_load(arena *a, diag *d, const char *path, const tokenizer_settings *o) {
     bool lower_case = o ? o->lower_case : true;
-    struct stat st;
-    const char *file = arena_strdup(a, path);
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        file = file_of(a, path);
+    const char *file = main_file(a, path);
     if (!file) {
         diag_error(d, (src_loc){arena_strdup(a, path), 0, 0},
                    "has no tokenizer.json, vocab.txt, vocab.json with merges.txt, or tokenizer.bin");

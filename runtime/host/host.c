@@ -170,7 +170,9 @@ static bool open_model(dtq_host *h, const dtq_program *plan, const dtq_host_opti
     if (!dtq_host_check(m, h->plan, plan == NULL, e)) {
         return false;
     }
-    h->weights = dtq_weights_open(h->plan, o->directory, e);
+    const dtq_weights_options weights = {
+        .directory = o->directory, .known = o->known, .threads = o->threads, .copy = o->copy};
+    h->weights = dtq_weights_open_with(h->plan, &weights, e);
     h->pool = h->weights != NULL ? dtq_host_pool_open(o->threads, e) : NULL;
     h->frame.host = h;
     return h->pool != NULL && dtq_host_prepare(h, o->store, e) && dtq_host_tables_open(h, e) && map_runs(h, e);
@@ -206,6 +208,10 @@ void dtq_host_close(dtq_host *h) {
     dtq_program_free(h->own_plan);
     (void)pthread_mutex_destroy(&h->lock);
     free(h);
+}
+
+bool dtq_host_unchanged(const dtq_host *h, dtq_error *e) {
+    return dtq_weights_unchanged(h->weights, e);
 }
 
 dtq_host_level dtq_host_chosen(const dtq_host *h) {

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include "runtime/host/host.h"
+#include "runtime/unfinished.h"
 
 bool dtq_host_memory_map(dtq_host_memory *m, size_t bytes, dtq_error *e) {
     *m = (dtq_host_memory){0};
@@ -19,7 +20,7 @@ bool dtq_host_memory_map(dtq_host_memory *m, size_t bytes, dtq_error *e) {
 
 void dtq_host_memory_unmap(dtq_host_memory *m) {
     if (m->at != NULL) {
-        (void)munmap(m->at, m->bytes);
+        dtq_unmap(m->at, m->bytes);
     }
     *m = (dtq_host_memory){0};
 }

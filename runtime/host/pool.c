@@ -2,6 +2,7 @@
  * Helpers join an open generation by counting themselves in, so that the caller, once no chunk is left, closes it and
  * waits only for those who joined: a thread that was asleep delays nobody. */
 #include "runtime/host/pool.h"
+#include "runtime/thread.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -267,7 +268,7 @@ dtq_host_pool *dtq_host_pool_open(unsigned threads, dtq_error *e) {
     for (unsigned i = 0; i + 1 < threads; i++) {
         helper *h = &helpers[i];
         *h = (helper){.pool = p, .worker = i + 1};
-        if (pthread_create(&h->thread, NULL, help, h) != 0) {
+        if (!dtq_thread_start(&h->thread, help, h)) {
             break; /* the others do its work */
         }
         p->started++;

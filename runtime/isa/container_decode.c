@@ -258,12 +258,13 @@ static bool get_section(cursor *c, dtq_pool *pool, dtq_program *p, dtq_stream *t
             p->strings[i] = get_string(c, pool);
         return true;
     case FILES:
-        p->file_count = get_count(c, 20);
+        p->file_count = get_count(c, 28);
         p->files = get_array(c, pool, p->file_count, sizeof *p->files);
         for (size_t i = 0; !c->bad && i < p->file_count; i++) {
             p->files[i].path = get_string(c, pool);
             p->files[i].bytes = get(c, 8);
-            p->files[i].hash = get(c, 8);
+            p->files[i].hash.low = get(c, 8);
+            p->files[i].hash.high = get(c, 8);
         }
         return true;
     case TENSORS:

@@ -175,7 +175,8 @@ static void put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsi
         for (size_t i = 0; i < p->file_count; i++) {
             put_string(s, p->files[i].path);
             put(s, p->files[i].bytes, 8);
-            put(s, p->files[i].hash, 8);
+            put(s, p->files[i].hash.low, 8);
+            put(s, p->files[i].hash.high, 8);
         }
         return;
     case TENSORS:

@@ -31,7 +31,8 @@ static const dtq_attr program_rows[] = {
 };
 static const dtq_attr file_rows[] = {
     INT(dtq_file, "bytes", bytes),
-    HEX(dtq_file, "hash", hash),
+    HEX(dtq_file, "hash_high", hash.high),
+    HEX(dtq_file, "hash_low", hash.low),
 };
 static const dtq_attr tensor_rows[] = {
     INT(dtq_tensor, "rows", shape[0]),

@@ -24,6 +24,13 @@ void dtq_program_free(dtq_program *p) {
         dtq_pool_free(p->memory); /* p itself lives there */
 }
 
+bool dtq_program_file_has_weights(const dtq_program *p, size_t file) {
+    for (size_t i = 0; i < p->tensor_count; i++)
+        if (p->tensors[i].file == file)
+            return true;
+    return false;
+}
+
 const dtq_stream *dtq_program_stream(const dtq_program *p, uint32_t seq) {
     for (size_t i = 0; i < p->stream_count; i++)
         if (p->streams[i].seq == seq)

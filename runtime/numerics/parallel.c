@@ -1,8 +1,7 @@
 /* Splitting independent work over threads. */
 #include "runtime/numerics/parallel.h"
 
-#include <pthread.h>
-#include <stdbool.h>
+#include "runtime/thread.h"
 
 enum { THREADS_MAX = 64 };
 
@@ -31,7 +30,7 @@ void dtq_parallel(unsigned threads, size_t items, void (*work)(void *context, si
     bool started[THREADS_MAX] = {false};
     for (size_t i = 0; i < n; i++) {
         ranges[i] = (range){work, context, items * i / n, items * (i + 1) / n};
-        started[i] = i > 0 && pthread_create(&ids[i], NULL, run_range, &ranges[i]) == 0;
+        started[i] = i > 0 && dtq_thread_start(&ids[i], run_range, &ranges[i]);
     }
     /* Whatever found no thread is done here. */
     for (size_t i = 0; i < n; i++) {

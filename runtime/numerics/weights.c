@@ -2,13 +2,8 @@
 #include "runtime/numerics/weights.h"
 #include "runtime/entry.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "runtime/numerics/dtype.h"
 #include "runtime/numerics/kernels.h"
@@ -16,14 +11,8 @@
 #include "runtime/numerics/rotary.h"
 #include "runtime/numerics/weights_coded.h"
 
-#include "runtime/hash.h"
+#include "runtime/opened.h"
 #include "runtime/turn.h"
-
-typedef struct {
-    const uint8_t *data; /* NULL: an empty file */
-    size_t bytes;
-    uint64_t stamp; /* of the file's identity and last change */
-} mapping;
 
 /* What was made of one tensor. */
 typedef struct {
@@ -35,57 +24,11 @@ typedef struct {
 struct dtq_weights {
     dtq_turn turn; /* of the run that uses it */
     const dtq_program *program;
-    mapping *files;
+    dtq_opened *files;
     made *made;
 };
 
-/* ---- files --------------------------------------------------------------------------------------------------- */
-
-static bool map_path(const char *path, mapping *m, dtq_error *e) {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return dtq_fail(e, DTQ_IO, "%s: %s", path, strerror(errno));
-    }
-    struct stat st;
-    void *at = MAP_FAILED;
-    const bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-    if (regular && st.st_size > 0) {
-        at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    }
-    const int problem = errno;
-    close(fd);
-    if (!regular) {
-        return dtq_fail(e, DTQ_IO, "%s: not a regular file", path);
-    }
-    if (st.st_size > 0 && at == MAP_FAILED) {
-        return dtq_fail(e, DTQ_IO, "%s: cannot be mapped: %s", path, strerror(problem));
-    }
-    const uint64_t identity[] = {(uint64_t)st.st_dev, (uint64_t)st.st_ino, (uint64_t)st.st_size,
-                                 (uint64_t)st.st_mtim.tv_sec, (uint64_t)st.st_mtim.tv_nsec};
-    *m = (mapping){st.st_size > 0 ? at : NULL, (size_t)st.st_size,
-                   dtq_fnv1a(DTQ_FNV1A_START, identity, sizeof identity)};
-    return true;
-}
-
-static bool map_file(const dtq_file *f, const char *directory, mapping *m, dtq_error *e) {
-    const bool relative = directory != NULL && f->path[0] != '/';
-    const size_t room = (relative ? strlen(directory) : 0) + strlen(f->path) + 2;
-    char *path = malloc(room);
-    if (path == NULL) {
-        return dtq_no_memory(e, room, "a path");
-    }
-    (void)snprintf(path, room, "%s%s%s", relative ? directory : "", relative ? "/" : "", f->path);
-    bool ok = map_path(path, m, e);
-    if (ok && m->bytes != f->bytes) {
-        ok = dtq_fail(e, DTQ_BAD_INPUT, "%s: has %zu bytes, but the program was compiled from a file of %llu", path,
-                      m->bytes, (unsigned long long)f->bytes);
-    } else if (ok && dtq_fnv1a(DTQ_FNV1A_START, m->data, m->bytes < 65536 ? m->bytes : 65536) != f->hash) {
-        ok = dtq_fail(e, DTQ_BAD_INPUT, "%s: is not the file that the program was compiled from (its start differs)",
-                      path);
-    }
-    free(path);
-    return ok;
-}
+/* ---- opening ------------------------------------------------------------------------------------------------- */
 
 static bool check_tensor(const dtq_program *p, const dtq_tensor *t, dtq_error *e) {
     const char *wrong = dtq_tensor_layout_wrong(t);
@@ -107,7 +50,8 @@ static bool check_tensor(const dtq_program *p, const dtq_tensor *t, dtq_error *e
     return true;
 }
 
-dtq_weights *dtq_do_weights_open(const dtq_program *p, const char *directory, dtq_error *e) {
+dtq_weights *dtq_do_weights_open_with(const dtq_program *p, const dtq_weights_options *o, dtq_error *e) {
+    static const dtq_weights_options defaults;
     dtq_weights *w = calloc(1, sizeof *w);
     if (w == NULL) {
         (void)dtq_no_memory(e, sizeof *w, "weights");
@@ -121,17 +65,25 @@ dtq_weights *dtq_do_weights_open(const dtq_program *p, const char *directory, dt
         (void)dtq_no_memory(e, (p->file_count + 1) * sizeof *w->files + (p->tensor_count + 1) * sizeof *w->made,
                             "weights");
     }
+    for (size_t i = 0; w->files != NULL && i < p->file_count; i++) {
+        w->files[i] = DTQ_OPENED_NONE;
+    }
     for (size_t i = 0; ok && i < p->tensor_count; i++) {
         ok = check_tensor(p, &p->tensors[i], e);
     }
     for (size_t i = 0; ok && i < p->file_count; i++) {
-        ok = map_file(&p->files[i], directory, &w->files[i], e);
+        ok = !dtq_program_file_has_weights(p, i) ||
+             dtq_opened_open(&w->files[i], &p->files[i], o != NULL ? o : &defaults, e);
     }
     if (!ok) {
         dtq_weights_close(w);
         return NULL;
     }
     return w;
+}
+
+dtq_weights *dtq_weights_open(const dtq_program *p, const char *directory, dtq_error *e) {
+    return dtq_weights_open_with(p, &(dtq_weights_options){.directory = directory}, e);
 }
 
 dtq_turn *dtq_weights_turn(dtq_weights *w) {
@@ -151,14 +103,21 @@ dtq_coded_weight **dtq_weights_coded_list(dtq_weights *w, uint64_t tensor) {
     return &w->made[tensor].coded;
 }
 
+bool dtq_weights_unchanged(const dtq_weights *w, dtq_error *e) {
+    for (size_t i = 0; w != NULL && i < w->program->file_count; i++) {
+        if (!dtq_opened_unchanged(&w->files[i], &w->program->files[i].hash, e)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void dtq_weights_close(dtq_weights *w) {
     if (w == NULL) {
         return;
     }
     for (size_t i = 0; w->files != NULL && i < w->program->file_count; i++) {
-        if (w->files[i].data != NULL) {
-            munmap((void *)w->files[i].data, w->files[i].bytes);
-        }
+        dtq_opened_close(&w->files[i]);
     }
     for (size_t i = 0; w->made != NULL && i < w->program->tensor_count; i++) {
         free(w->made[i].floats);
@@ -235,10 +194,6 @@ static const float *in_place(const dtq_weights *w, const dtq_tensor *t) {
 
 const float *dtq_weights_in_place(const dtq_weights *w, uint64_t tensor) {
     return in_place(w, &w->program->tensors[tensor]);
-}
-
-uint64_t dtq_weights_file_stamp(const dtq_weights *w, size_t file) {
-    return w->files[file].stamp;
 }
 
 bool dtq_weights_shape(const dtq_weights *w, uint64_t tensor, size_t *rows, size_t *columns) {

@@ -37,9 +37,6 @@ const dtq_weight_i8 *dtq_weights_int8(dtq_weights *w, uint64_t tensor, unsigned 
 /** Codes of inputs [first, first + n) of one output, into out [n]. */
 void dtq_weight_output(const dtq_weight_i8 *w, size_t output, size_t first, size_t n, int8_t *out);
 
-/** A number that changes when file `file` of the program is written again: of its time of change and place on disk. */
-uint64_t dtq_weights_file_stamp(const dtq_weights *w, size_t file);
-
 /** Element `index` of a synthetic tensor. */
 float dtq_synthetic(const dtq_tensor *t, uint64_t index);
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "frontend/cli/run.h"
+#include "frontend/cli/signals.h"
 #include "frontend/path.h"
 
 /* The model; dtqc generates it (HOST_EXE_NAME in frontend/cli/emit_host.h). */
@@ -26,6 +27,7 @@ static bool read_plan(run_state *r, const char *self, dtq_program **plan) {
     const dtq_program *p = *plan;
     r->program = p;
     r->vocabulary = *p->tokenizer ? path_beside(s->arena, self, p->tokenizer) : NULL;
+    r->beside = self;
     r->lower_case = p->lower_case;
     r->positions = p->positions;
     r->qkv = p->stream_count && p->streams[0].input == DTQ_INPUT_QKV;
@@ -40,10 +42,12 @@ static bool run_model(session *s) {
     run_state r = {.session = s, .path = s->program, .engine = ENGINE_HOST};
     dtq_program *plan = NULL;
     dtq_host *host = NULL;
+    dtq_error e;
     bool ok = read_plan(&r, self, &plan) && run_read_inputs(&r);
     mark(s, "read inputs");
     ok = ok && run_find_streams(&r) &&
-         run_open_host(&r, &dtqc_model, plan, directory_of(s->arena, self), NULL, &host) && run_on_host(&r, host) &&
+         run_open_host(&r, &dtqc_model, plan, directory_of(s->arena, self), NULL, NULL, &host) &&
+         run_on_host(&r, host) && (dtq_host_unchanged(host, &e) || runtime_error(s, &e, false)) &&
          (!given(s, OPT_tensors) || run_write_tensors(&r, value(s, OPT_tensors)->text));
     if (ok)
         run_print(&r);
@@ -81,6 +85,7 @@ static int run_command(arena *a, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    signals_install(argc > 0 ? argv[0] : "model");
     arena *a = arena_new();
     int code = run_command(a, argc, argv);
     arena_free(a);

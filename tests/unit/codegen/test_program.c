@@ -221,11 +221,11 @@ static const char *weight_file(arena *a, size_t bytes) {
     return path;
 }
 
-static uint64_t hash_of_first(size_t bytes) {
-    uint64_t h = 0xcbf29ce484222325;
-    for (size_t i = 0; i < bytes; i++)
-        h = (h ^ (i * 7 & 0xff)) * 0x100000001b3;
-    return h;
+static bool is_hash_of(const dtq_file *file) {
+    dtq_file now = {.path = file->path};
+    dtq_error e;
+    return dtq_file_describe(&now, NULL, 1, NULL, &e) && now.hash.high == file->hash.high &&
+           now.hash.low == file->hash.low && now.hash.high != 0;
 }
 
 static const char *with_files(arena *a, const char *first, const char *second, uint64_t bytes) {
@@ -241,7 +241,7 @@ static const char *with_files(arena *a, const char *first, const char *second, u
         first, (unsigned long long)bytes, second, first, (unsigned long long)bytes);
 }
 
-/* Each file once, with its size and the hash of its first 64 KiB. */
+/* Each file once, with its size and its identity. */
 START_TEST(weight_files_are_described) {
     enum { LONG = 70000, SHORT = 100 };
     arena *a = arena_new();
@@ -252,9 +252,9 @@ START_TEST(weight_files_are_described) {
     ck_assert_uint_eq(p->file_count, 2);
     ck_assert_str_eq(p->files[0].path, realpath(first, resolved));
     ck_assert_uint_eq(p->files[0].bytes, LONG);
-    ck_assert_uint_eq(p->files[0].hash, hash_of_first(65536));
+    ck_assert(is_hash_of(&p->files[0]));
     ck_assert_uint_eq(p->files[1].bytes, SHORT);
-    ck_assert_uint_eq(p->files[1].hash, hash_of_first(SHORT));
+    ck_assert(is_hash_of(&p->files[1]));
     ck_assert(p->tensors[0].file == 0 && p->tensors[0].offset == 16 && p->tensors[0].dtype == DTQ_F32);
     ck_assert(p->tensors[1].file == 1 && p->tensors[1].offset == 0 && p->tensors[1].dtype == DTQ_F16);
     ck_assert(p->tensors[2].file == 0 && p->tensors[2].offset == 4 && p->tensors[2].dtype == DTQ_BF16);
@@ -263,10 +263,51 @@ START_TEST(weight_files_are_described) {
     ck_assert_ptr_null(codegen_program(c.memory, c.d, (const ir_module *const *)&c.m, 1));
     const diag_entry *e = diag_at(c.d, 0);
     ck_assert_str_eq(e->loc.file, second);
-    ck_assert_str_eq(e->message, "cannot read the weights; is the path right?");
+    ck_assert_str_eq(e->message, "cannot read the weights: No such file or directory");
     ck_assert_int_eq(diag_exit_code(c.d), EXIT_INPUT);
     ck_assert_int_eq(unlink(first), 0);
     pass_end(&c);
+    arena_free(a);
+}
+END_TEST
+
+static bool identified(pass_case *c) {
+    return weights_identify(c->memory, c->d, c->m, NULL);
+}
+
+/* A module that went through a text says which files it was made from, and others are refused. */
+START_TEST(modules_know_their_files) {
+    enum { LONG = 70000, SHORT = 100 };
+    arena *a = arena_new();
+    const char *first = weight_file(a, LONG), *second = weight_file(a, SHORT);
+    pass_case c = pass_begin(with_files(a, first, second, LONG));
+    ck_assert(identified(&c));
+    const char *hash = arena_strdup(a, c.m->tensors[2].file_hash);
+    ck_assert_uint_eq(strlen(hash), 32);
+    ck_assert_str_eq(c.m->tensors[0].file_hash, hash);
+    ck_assert_str_ne(c.m->tensors[1].file_hash, hash);
+    ck_assert(identified(&c));
+    c.m->tensors[0].file_stamp = 1; /* what it was like when the model was read: not as now */
+    ck_assert(!identified(&c));
+    ck_assert(remarked(&c, "changed since the model was read from it; run it again"));
+    pass_end(&c);
+    FILE *out = fopen(first, "r+b"); /* another byte at the end */
+    ck_assert_int_eq(fseek(out, LONG - 1, SEEK_SET), 0);
+    fputc(1, out);
+    ck_assert_int_eq(fclose(out), 0);
+    c = pass_begin(with_files(a, first, second, LONG));
+    c.m->tensors[0].file_hash = hash;
+    ck_assert(!identified(&c));
+    const diag_entry *e = diag_at(c.d, 0);
+    ck_assert_str_eq(e->loc.file, first);
+    ck_assert_ptr_nonnull(strstr(e->message, "is not the file that the IR was made from"));
+    ck_assert_int_eq(diag_exit_code(c.d), EXIT_INPUT);
+    pass_end(&c);
+    c = pass_begin(with_files(a, first, second, LONG + 1));
+    ck_assert(!identified(&c));
+    ck_assert(remarked(&c, "has 70000 bytes, and the IR was made from a file of 70001"));
+    pass_end(&c);
+    ck_assert_int_eq(unlink(first) | unlink(second), 0);
     arena_free(a);
 }
 END_TEST
@@ -285,4 +326,5 @@ END_TEST
 
 IR_MAIN("program", fields_are_copied_one_to_one, layers_are_copied, header_tensors_and_ends_are_copied,
         the_source_map_says_where_from, tokens_have_the_rows_of_their_instructions, static_cycles_are_the_timelines,
-        inputs_and_streams_are_in_their_places, weight_files_are_described, unfinished_modules_are_refused)
+        inputs_and_streams_are_in_their_places, weight_files_are_described, modules_know_their_files,
+        unfinished_modules_are_refused)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 /* The driver is no library: what is tested is compiled in. */
+#include "frontend/cli/cache_directory.c"
 #include "frontend/cli/host_cache.c"
 #include "frontend/cli/host_names.c"
 #include "frontend/cli/lengths.c"
@@ -152,13 +153,13 @@ START_TEST(caches_are_where_the_environment_says) {
     setenv("DTQC_CACHE", "/a", 1);
     setenv("XDG_CACHE_HOME", "/b", 1);
     setenv("HOME", "/c", 1);
-    ck_assert_str_eq(host_cache_directory(&s), "/a");
+    ck_assert_str_eq(cache_path(&s), "/a");
     setenv("DTQC_CACHE", "", 1);
-    ck_assert_str_eq(host_cache_directory(&s), "/b/dtqc");
+    ck_assert_str_eq(cache_path(&s), "/b/dtqc");
     setenv("XDG_CACHE_HOME", "relative", 1);
-    ck_assert_str_eq(host_cache_directory(&s), "/c/.cache/dtqc");
+    ck_assert_str_eq(cache_path(&s), "/c/.cache/dtqc");
     unsetenv("HOME");
-    ck_assert_ptr_null(host_cache_directory(&s));
+    ck_assert_ptr_null(cache_path(&s));
     host_bytes object = object_of("code");
     ck_assert(!host_cache_write(&s, "/dev/null/x", "key", &object));
     ck_assert_uint_eq(diag_total(s.diag), 0);

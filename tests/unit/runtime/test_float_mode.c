@@ -332,15 +332,16 @@ static const struct {
     {"dtq_host_open dtq_host_run dtq_host_run_stream dtq_host_parallel ", case_host},
     {"dtq_host_open ", case_host_opened_so},
     {"dtq_assemble dtq_disassemble dtq_program_encode dtq_program_decode ", case_text},
-    {"dtq_program_save dtq_program_load dtq_verify dtq_weights_open ", case_file},
+    {"dtq_program_save dtq_program_load dtq_verify dtq_weights_open dtq_weights_open_with ", case_file},
     {"dtq_machine_area dtq_machine_dram_cycles ", case_machine},
     {"dtq_scheme_text dtq_scheme_parse dtq_scheme_check dtq_scheme_value_check ", case_scheme_text},
 };
 
 /* Public functions that compute, read and print nothing but whole numbers, bytes and words, or copy. */
 static const char without_floats[] =
-    "dtq_fail dtq_no_memory dtq_field_none dtq_encode dtq_decode dtq_queue_name dtq_queue_parse dtq_enum_word "
-    "dtq_dtype_is_coded "
+    "dtq_fail dtq_no_memory dtq_known_open dtq_known_close dtq_file_describe dtq_program_file_has_weights "
+    "dtq_weights_unchanged dtq_host_unchanged dtq_remove_unfinished dtq_mapped_path dtq_field_none dtq_encode "
+    "dtq_decode dtq_queue_name dtq_queue_parse dtq_enum_word dtq_dtype_is_coded "
     "dtq_tensor_layout_wrong dtq_tensor_bytes dtq_tensor_end dtq_program_stream dtq_program_free dtq_row_bytes "
     "dtq_block_bytes dtq_block_bytes_at dtq_scores_bytes dtq_probs_bytes dtq_rows_bytes dtq_rows_bytes_at "
     "dtq_weights_bytes dtq_codes_bytes dtq_out_bytes dtq_select dtq_select_slots dtq_random_importance "

@@ -93,6 +93,12 @@ START_TEST(kept_weights_are_used_if_they_are_these_and_whole) {
         ck_assert_mem_eq(got, want, PANELS_BYTES);
         ck_assert_msg(written(&w) != before, "byte %ld", places[i]);
     }
+    ck_assert_int_eq(chmod(w.path, 0666), 0); /* somebody else may have written it */
+    const ino_t open_to_all = written(&w);
+    codes_of(&w, w.path, got);
+    ck_assert(written(&w) != open_to_all);
+    struct stat st;
+    ck_assert(stat(w.path, &st) == 0 && (st.st_mode & 0777) == 0600);
     ck_assert_int_eq(truncate(w.path, 5000), 0);
     codes_of(&w, w.path, got);
     ck_assert_mem_eq(got, want, PANELS_BYTES);

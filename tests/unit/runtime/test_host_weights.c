@@ -58,7 +58,9 @@ static bool world_open(world *w, unsigned threads, dtq_error *e) {
     ck_assert_ptr_nonnull(f);
     ck_assert_uint_eq(fwrite(w->data, sizeof(float), FILE_FLOATS, f), FILE_FLOATS);
     (void)fclose(f);
-    w->file = (dtq_file){"w", FILE_FLOATS * sizeof(float), hash_bytes(w->data, 65536)};
+    w->file = (dtq_file){.path = path};
+    ck_assert(dtq_file_describe(&w->file, NULL, 1, NULL, e));
+    w->file.path = "w";
     w->host =
         dtq_host_open(&w->model, &w->program, &(dtq_host_options){.directory = w->directory, .threads = threads}, e);
     (void)unlink(path);

@@ -1,4 +1,5 @@
 #include <math.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "numerics_util.h"
@@ -37,7 +38,12 @@ typedef struct {
 
 static void one_init(one *o, const void *data, size_t bytes, dtq_tensor t) {
     write_file("w", data, bytes);
-    o->file = (dtq_file){"w", bytes, hash_bytes(data, bytes < 65536 ? bytes : 65536)};
+    char path[128];
+    dtq_error e;
+    (void)snprintf(path, sizeof path, "%s/w", directory);
+    o->file = (dtq_file){.path = path};
+    ck_assert(dtq_file_describe(&o->file, NULL, 1, NULL, &e));
+    o->file.path = "w";
     o->tensor = t;
     o->program = (dtq_program){.file_count = 1, .files = &o->file, .tensor_count = 1, .tensors = &o->tensor};
 }
@@ -239,6 +245,70 @@ START_TEST(changed_files_are_refused) {
 }
 END_TEST
 
+/* Also where neither the start nor the time of the file tells: a checkpoint that differs in its last linear. */
+START_TEST(checkpoints_that_differ_late_are_refused) {
+    enum { FLOATS = 1 << 18 };
+    float *data = calloc(FLOATS, sizeof *data);
+    one o;
+    dtq_error e;
+    one_init(&o, data, FLOATS * sizeof *data, (dtq_tensor){.name = "t", .shape = {1, FLOATS}});
+    data[FLOATS - 1] = 1;
+    write_file("w", data, FLOATS * sizeof *data);
+    ck_assert_fails(dtq_weights_open(&o.program, directory, &e), e, "as many bytes, but others");
+    ck_assert_int_eq(e.status, DTQ_BAD_INPUT);
+    const dtq_weights_options copy = {.directory = directory, .copy = true};
+    ck_assert_fails(dtq_weights_open_with(&o.program, &copy, &e), e, "as many bytes, but others");
+    free(data);
+}
+END_TEST
+
+static void in_directory(const char *name, char path[128]) {
+    (void)snprintf(path, 128, "%s/%s", directory, name);
+}
+
+START_TEST(files_written_to_in_use_are_noticed) {
+    const float data[] = {1, 2, 3, 4}, other[] = {1, 2, 3, 5};
+    char path[128], renamed[128];
+    one o;
+    dtq_error e;
+    one_init(&o, data, sizeof data, (dtq_tensor){.name = "t", .shape = {2, 2}});
+    dtq_weights *w = dtq_weights_open(&o.program, directory, &e);
+    ck_assert_ptr_nonnull(w);
+    ck_assert(dtq_weights_unchanged(w, &e));
+    in_directory("w", path);
+    in_directory("w2", renamed);
+    ck_assert_int_eq(chmod(path, 0600), 0); /* a change of the file, and of no number */
+    ck_assert_int_eq(rename(path, renamed), 0);
+    ck_assert(dtq_weights_unchanged(w, &e));
+    write_file("w2", other, sizeof other);
+    ck_assert(!dtq_weights_unchanged(w, &e));
+    ck_assert(e.status == DTQ_BAD_INPUT && strstr(e.message, "written to while") != NULL);
+    write_file("w2", other, 8);
+    ck_assert(!dtq_weights_unchanged(w, &e));
+    dtq_weights_close(w);
+    ck_assert_int_eq(unlink(renamed), 0);
+    ck_assert(dtq_weights_unchanged(NULL, &e));
+}
+END_TEST
+
+/* A mapping of a file that became shorter ends the process; a copy stays. */
+START_TEST(copies_stay) {
+    const float data[] = {1, 2, 3, 4};
+    char path[128];
+    one o;
+    dtq_error e;
+    one_init(&o, data, sizeof data, (dtq_tensor){.name = "t", .shape = {2, 2}});
+    const dtq_weights_options copy = {.directory = directory, .copy = true};
+    dtq_weights *w = dtq_weights_open_with(&o.program, &copy, &e);
+    ck_assert_msg(w != NULL, "%s", e.message);
+    in_directory("w", path);
+    ck_assert_int_eq(truncate(path, 0), 0);
+    ck_assert_bits(dtq_weights_float(w, 0, &e), data, 4);
+    ck_assert(dtq_weights_unchanged(w, &e));
+    dtq_weights_close(w);
+}
+END_TEST
+
 START_TEST(tensors_outside_of_files_are_refused) {
     const float data[] = {1, 2, 3, 4};
     one o;
@@ -336,6 +406,9 @@ int main(void) {
     tcase_add_test(c, codes_are_scaled);
     tcase_add_test(c, rotary_tables_are_computed);
     tcase_add_test(c, changed_files_are_refused);
+    tcase_add_test(c, checkpoints_that_differ_late_are_refused);
+    tcase_add_test(c, files_written_to_in_use_are_noticed);
+    tcase_add_test(c, copies_stay);
     tcase_add_test(c, tensors_outside_of_files_are_refused);
     tcase_add_test(c, synthetic_numbers_follow_splitmix64);
     tcase_add_test(c, codes_are_packed_and_summed);
