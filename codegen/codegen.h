@@ -29,7 +29,8 @@ typedef enum {
     LIMIT_TOPK,
     LIMIT_ENGINES,
     LIMIT_LATENCY = LIMIT_ENGINES, /* for half of them no engine works: results are on their way */
-    LIMIT_DEPENDENCIES             /* engines wait for one another */
+    LIMIT_DEPENDENCIES,            /* engines wait for one another */
+    LIMIT_COUNT
 } report_limit;
 const char *report_limit_name(report_limit l);
 
@@ -100,6 +101,8 @@ void report_settle(report *r);
 typedef enum { REPORT_TEXT, REPORT_JSON, REPORT_CSV, REPORT_HTML } report_format;
 /** False if `out` could not be written. */
 bool report_print(const report *r, report_format format, FILE *out);
+/** Reports of one model at several lengths, for people: a row each. False if `out` could not be written. */
+bool report_print_lengths(const report *const *reports, size_t count, FILE *out);
 /** One HTML document of all these reports, for a browser. False if `out` could not be written. */
 bool report_html(const report *const *reports, size_t count, FILE *out);
 

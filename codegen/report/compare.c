@@ -1,6 +1,8 @@
 /* Rows of a comparison. */
 #include "codegen/report/compare.h"
 
+#include <math.h>
+
 #include "codegen/report/format.h"
 
 static void finish_row(comparison_row *row, double dense_ops) {
@@ -32,6 +34,7 @@ comparison_row comparison_of_report(const report *r, const char *kind) {
                           .energy_pj = report_energy(r),
                           .dram_bytes = (double)r->dram_bytes,
                           .area_mm2 = dtq_machine_area(r->machine).total_mm2,
+                          .pes = (double)dtq_machine_pes(r->machine),
                           .key_blocks = 1};
     for (size_t i = 0; i < r->layer_count; i++) {
         const report_layer *l = &r->layers[i];
@@ -40,6 +43,7 @@ comparison_row comparison_of_report(const report *r, const char *kind) {
         row.softmax_cycles += (double)l->softmax_busy;
         row.topk_cycles += (double)l->topk_busy;
         row.dram_cycles += (double)l->dma_busy;
+        row.array_share += l->busy_share[LIMIT_ARRAY] * l->share;
         row.key_blocks = l->key_blocks > row.key_blocks ? l->key_blocks : row.key_blocks;
     }
     finish_row(&row, r->dense_ops);
@@ -62,6 +66,8 @@ comparison_row comparison_of_system(const char *name, dtq_system_kind kind, cons
                           .energy_pj = system_energy(p, &c),
                           .dram_bytes = c.dram_bytes,
                           .area_mm2 = system_area(kind, p),
+                          .pes = c.multipliers,
+                          .array_share = NAN,
                           .key_blocks = 1};
     finish_row(&row, attention_dense_ops(w));
     return row;

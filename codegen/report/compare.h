@@ -14,8 +14,10 @@ typedef struct {
     double time_us, dense_gops;
     energy_parts energy_pj;
     double dram_bytes;
-    double area_mm2;   /* 0: the target says nothing */
-    double key_blocks; /* in which keys come, the most of any layer; 1: they fit on chip, or the model has none */
+    double area_mm2;    /* 0: the target says nothing */
+    double pes;         /* PEs of a machine, multipliers of another system */
+    double array_share; /* of its cycles that a machine's busiest array works; NAN: of another system */
+    double key_blocks;  /* in which keys come, the most of any layer; 1: they fit on chip, or the model has none */
 } comparison_row;
 
 typedef struct {
@@ -24,6 +26,7 @@ typedef struct {
     bool linears; /* projections and FFN are counted, too, on every system; else attention alone */
     double dense_ops;
     size_t count;
+    bool more;                  /* another length follows, which says what the numbers mean */
     const comparison_row *rows; /* the first is what the others are compared with */
 } comparison;
 

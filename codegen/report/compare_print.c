@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "codegen/report/compare.h"
+#include "codegen/report/format.h"
 #include "codegen/report/number.h"
 #include "codegen/report/table.h"
 
@@ -24,6 +25,8 @@ static const real_column columns[] = {
     REAL("utilisation", utilisation, PART_ROW),
     REAL("dram_bytes", dram_bytes, PART_ROW),
     REAL("area_mm2", area_mm2, PART_ROW),
+    REAL("pes", pes, PART_ROW),
+    REAL("array_share", array_share, PART_ROW),
     REAL("key_blocks", key_blocks, PART_ROW),
     REAL("total_cycles", cycles, PART_CYCLES),
     REAL("qk_cycles", qk_cycles, PART_CYCLES),
@@ -168,9 +171,10 @@ static void cell_real(table_row *row, size_t column, double value) {
 }
 
 static void print_cycles(const comparison *c, table_row *rows, FILE *out) {
-    static const table_column heads[] = {{"cycles", "system", true}, {"", "kind", true}, {"", "total", false},
-                                         {"", "Q.K", false},         {"", "P.V", false}, {"", "softmax", false},
-                                         {"", "top-k", false},       {"", "DRAM", false}};
+    static const table_column heads[] = {{"cycles", "system", true}, {"", "kind", true},  {"", "total", false},
+                                         {"", "Q.K", false},         {"", "P.V", false},  {"", "softmax", false},
+                                         {"", "top-k", false},       {"", "DRAM", false}, {"", "PEs", false},
+                                         {"arrays", "%", false}};
     for (size_t i = 0; i < c->count; i++) {
         const comparison_row *row = &c->rows[i];
         const double cycles[] = {row->cycles,         row->qk_cycles,   row->pv_cycles,
@@ -179,8 +183,16 @@ static void print_cycles(const comparison *c, table_row *rows, FILE *out) {
         for (size_t k = 0; k < sizeof cycles / sizeof *cycles; k++) {
             cell_count(&rows[i], 2 + k, cycles[k], row->expected);
         }
+        cell_count(&rows[i], 8, row->pes, false);
+        cell_real(&rows[i], 9, round(1000 * row->array_share) / 10);
     }
     table_print(heads, sizeof heads / sizeof *heads, rows, c->count, out);
+}
+
+/** Of what is compared with the first system: a mark where it is better than that, a blank elsewhere. */
+static void mark_better(table_row *row, size_t column, bool better) {
+    const size_t n = strlen(row->cell[column]);
+    snprintf(row->cell[column] + n, TABLE_CELL - n, "%s", better ? "*" : " ");
 }
 
 static void print_speed(const comparison *c, table_row *rows, FILE *out) {
@@ -202,6 +214,8 @@ static void print_speed(const comparison *c, table_row *rows, FILE *out) {
         for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
             cell_real(&rows[i], 1 + k, values[k]);
         }
+        mark_better(&rows[i], 2, i > 0 && speedup(c, i) > 1);
+        mark_better(&rows[i], 6, i > 0 && energy_ratio(c, i) < 1);
     }
     table_print(heads, sizeof heads / sizeof *heads, rows, c->count, out);
 }
@@ -229,6 +243,19 @@ static bool any_expected(const comparison *c) {
     return false;
 }
 
+/** Machines that take keys in blocks, which costs more than anything else that the tables show. */
+static void put_blocked(const comparison *c, FILE *out) {
+    for (size_t i = 0; i < c->count; i++) {
+        char name[TABLE_CELL], text[256];
+        if (c->rows[i].key_blocks > 1) {
+            table_name(name, c->rows[i].name, TABLE_CELL - 2);
+            snprintf(text, sizeof text, "%s: " REPORT_BLOCKED " %g blocks", name, c->rows[i].key_blocks);
+            fputc('\n', out);
+            table_paragraph("keys do not fit  ", text, out);
+        }
+    }
+}
+
 static void print_text(const comparison *c, FILE *out) {
     enum { MOST_ROWS = 64, LONGEST_NAME = 24 /* longer ones would make tables wider than a page */ };
     static void (*const tables[])(const comparison *, table_row *, FILE *) = {print_cycles, print_speed, print_energy};
@@ -246,6 +273,10 @@ static void print_text(const comparison *c, FILE *out) {
         fputc('\n', out);
         tables[t](&shown, rows, out);
     }
+    put_blocked(c, out);
+    if (c->more) {
+        return;
+    }
     fputc('\n', out);
     if (any_expected(c)) {
         table_paragraph("~ ", "depends on the data: a mean over all choices of the 8-bit tokens", out);
@@ -254,7 +285,10 @@ static void print_text(const comparison *c, FILE *out) {
     snprintf(text, sizeof text, "Cycles and energy cover %s.", covers(c));
     table_paragraph("", text, out);
     table_paragraph("",
-                    "Speed and energy are relative to the first system. Operations are dense: nothing pruned, "
+                    "Speed and energy are relative to the first system, * where better than it. PEs: multipliers of "
+                    "systems that have no "
+                    "PEs of 4 bits. Arrays: what the busiest of a machine's works of its cycles. Operations are dense: "
+                    "nothing pruned, "
                     "nothing masked. Parts run under one another as each system's model says, so that they need "
                     "not sum to its cycles. Models and their assumptions: codegen/systems/SYSTEMS.md.",
                     out);

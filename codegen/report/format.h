@@ -35,6 +35,11 @@ static inline double report_tile_bound(const report_layer *l) {
 #define REPORT_SCHEME "the cycles are those of the same shape at 8 bits in mixed precision's hardware"
 
 void report_text(const report *r, FILE *out);
+void report_text_lengths(const report *const *reports, size_t count, FILE *out);
+/** Model, target and machine; of several lengths `count` is their number. */
+void report_text_title(const report *r, size_t count, FILE *out);
+/** Remarks, each once. */
+void report_text_remarks(const report *r, arena *scratch, FILE *out);
 void report_json(const report *r, FILE *out);
 void report_csv(const report *r, FILE *out);
 void report_html_one(const report *r, FILE *out);

@@ -130,9 +130,10 @@ void html_layers(const html_page *p) {
     FILE *out = p->out;
     html_section(p, "layers", "Layers");
     fputs(
+        "<p class=\"note\">A heading sorts; pointing at it says what the column is. Cycles and bytes are of the layer, "
+        "all heads together.</p>\n"
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of layers\">\n"
-        "<table class=\"numbers sortable\">\n<caption>A heading sorts; pointing at it says what the column is. Cycles "
-        "and bytes are of the layer, all heads together.</caption>\n",
+        "<table class=\"numbers sortable\">\n",
         out);
     put_headings(r, out);
     fputs("<tbody>\n", out);
@@ -185,14 +186,14 @@ void html_utilisation(const html_page *p) {
     }
     html_section(p, "utilisation", "Utilisation");
     fputs(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Utilisation of each layer\">\n"
-        "<table class=\"bars\">\n<caption><span class=\"key bound\"></span> bound (work / PEs), <span class=\"key "
+        "<p class=\"note\"><span class=\"key bound\"></span> bound (work / PEs), <span class=\"key "
         "edges\"></span> what edges of tiles add to it at least, and <span class=\"key rest\"></span> skew, uneven "
         "shares "
-        "and waiting make up the layer's cycles, all layers to one scale; what runs of a layer under the one before "
-        "counts there. Then how much of these cycles each engine is busy; ◂ marks the one that limits the layer, if "
-        "one "
-        "is busy for half of them.</caption>\n"
+        "and waiting make up the layer's cycles, all layers to one scale. Where arrays work for a layer under the one "
+        "before for longer than its own cycles, the bound is taken as a share of that time. Then how much of these "
+        "cycles each engine is busy; ◂ marks the one that limits the layer, if one is busy for half of them.</p>\n"
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Utilisation of each layer\">\n"
+        "<table class=\"bars\">\n"
         "<thead><tr><th scope=\"col\">layer</th><th scope=\"col\" class=\"wide\">bound within cycles</th>"
         "<th scope=\"col\">util.</th><th scope=\"col\">bound, in tiles, cycles</th><th scope=\"col\">array</th>"
         "<th scope=\"col\">softmax</th><th scope=\"col\">DMA</th><th scope=\"col\">top-k</th></tr></thead>\n<tbody>\n",

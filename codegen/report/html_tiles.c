@@ -137,11 +137,12 @@ static void put_table(const html_page *p, const layer_group *groups, size_t coun
         example = example || (groups[i].origin == ORIGIN_EXAMPLE && !is_expected(&groups[i]));
     }
     fprintf(p->out,
-            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Sums over the tiles\">\n"
-            "<table class=\"numbers\">\n<caption>Sums over the tiles of all heads. Step cycles: what the slowest PE of "
+            "<p class=\"note\">Sums over the tiles of all heads. Step cycles: what the slowest PE of "
             "each "
             "tile takes for one step. Layers with the same numbers share a row, which has the numbers of "
-            "each.%s</caption>\n"
+            "each.%s</p>\n"
+            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Sums over the tiles\">\n"
+            "<table class=\"numbers\">\n"
             "<thead><tr><th colspan=\"2\" class=\"group\"></th><th colspan=\"4\" scope=\"colgroup\" "
             "class=\"group\">original order</th><th colspan=\"4\" scope=\"colgroup\" class=\"group\">clustered</th><th "
             "class=\"group\"></th></tr>\n<tr><th scope=\"col\">layer</th><th scope=\"col\">matmul</th>",

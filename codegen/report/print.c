@@ -36,6 +36,11 @@ bool report_blocked(const report *r, size_t *at, uint32_t *first, uint32_t *last
     return true;
 }
 
+bool report_print_lengths(const report *const *reports, size_t count, FILE *out) {
+    report_text_lengths(reports, count, out);
+    return fflush(out) == 0 && !ferror(out);
+}
+
 bool report_print(const report *r, report_format format, FILE *out) {
     static void (*const formats[])(const report *, FILE *) = {[REPORT_TEXT] = report_text,
                                                               [REPORT_JSON] = report_json,

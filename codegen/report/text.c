@@ -76,11 +76,14 @@ static const char *about(bool expected, const char *value, char out[NUMBER_MAX +
     return out;
 }
 
-static void put_title(const report *r, FILE *out) {
+void report_text_title(const report *r, size_t count, FILE *out) {
     char title[512];
     const dtq_machine *m = r->machine;
-    snprintf(title, sizeof title, "%.200s, %" PRIu32 " token%s, on %.200s", *r->model ? r->model : "(unnamed model)",
-             r->seq, r->seq == 1 ? "" : "s", r->target && *r->target ? r->target : "(unnamed target)");
+    char lengths[48];
+    snprintf(lengths, sizeof lengths, count > 1 ? "%zu lengths" : "%zu token%s", count > 1 ? count : r->seq,
+             r->seq == 1 ? "" : "s");
+    snprintf(title, sizeof title, "%.200s, %s, on %.200s", *r->model ? r->model : "(unnamed model)", lengths,
+             r->target && *r->target ? r->target : "(unnamed target)");
     table_paragraph("", title, out);
     const char *drain, *prob;
     int drain_length = report_word("top", "drain", m, &drain), prob_length = report_word("top", "prob_bits", m, &prob);
@@ -309,7 +312,7 @@ static void put_notes(const report *r, bool collapsed, FILE *out) {
     }
 }
 
-static void put_remarks(const report *r, arena *scratch, FILE *out) {
+void report_text_remarks(const report *r, arena *scratch, FILE *out) {
     fputs(r->remark_count ? "\nremarks\n" : "", out);
     for (size_t i = 0; i < r->remark_count; i++) {
         const diag_entry *e = r->remarks[i];
@@ -326,7 +329,7 @@ static void put_remarks(const report *r, arena *scratch, FILE *out) {
 
 void report_text(const report *r, FILE *out) {
     arena *scratch = arena_new();
-    put_title(r, out);
+    report_text_title(r, 1, out);
     put_summary(r, out);
     if (r->layer_count > 0) {
         table_row *rows = ARENA_ARRAY(scratch, table_row, 3 * r->layer_count + 1);
@@ -334,6 +337,6 @@ void report_text(const report *r, FILE *out) {
         put_matmuls(r, rows, out);
         put_notes(r, collapsed, out);
     }
-    put_remarks(r, scratch, out);
+    report_text_remarks(r, scratch, out);
     arena_free(scratch);
 }

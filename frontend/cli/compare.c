@@ -119,6 +119,7 @@ static bool compare_all(session *s, const source *src, const compiled *own, repo
     for (size_t i = 0; i < count && ok; i++) {
         comparison c;
         ok = compare_at(s, src, &own[i], reports ? reports[i] : NULL, targets, target_count, &c);
+        c.more = i + 1 < count;
         if (ok && i > 0)
             fputs(format == REPORT_JSON ? ",\n" : "\n", out);
         if (ok && count > 1 && format == REPORT_CSV)

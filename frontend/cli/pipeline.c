@@ -400,6 +400,9 @@ bool print_reports(session *s, report *const *reports, size_t count, report_form
     bool many = count > 1, ok = true;
     if (format == REPORT_HTML)
         return report_html((const report *const *)reports, count, out) || out == stdout;
+    if (many && format == REPORT_TEXT && !reports[0]->measured)
+        return report_print_lengths((const report *const *)reports, count, out) || out == stdout ||
+               diag_error(s->diag, nowhere, "the report cannot be written");
     if (many && format == REPORT_JSON)
         fputs("[\n", out);
     for (size_t i = 0; i < count && ok; i++) {

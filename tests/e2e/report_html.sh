@@ -127,6 +127,34 @@ use "$TMP/run.html" summary utilisation layers tiles timeline tokens
 "$DTQC" analyze "$ROOT/examples/models/gpt2-medium.yaml" --policy gpt2-average --seq 1024 --report=html >"$TMP/large.html"
 [[ $(stat -c %s "$TMP/large.html") -lt 3000000 ]]
 
+# narrow WIDTH FILE: in a screen of that width nothing but what scrolls by itself is wider, every control is 24 pixels high,
+# captions are outside what scrolls, and grids of tiles are no wider than the page.
+narrow() {
+    {
+        printf '<!DOCTYPE html><meta charset="utf-8"><pre id="outcome"></pre><iframe style="border:0;width:%dpx;height:900px" srcdoc="' "$1"
+        sed 's/&/\&amp;/g; s/"/\&quot;/g' "$2"
+        cat <<'END'
+"></iframe><script>
+window.onload = () => {
+  const frame = document.querySelector("iframe"), d = frame.contentDocument, seen = (e) => e.getClientRects().length > 0;
+  const small = [...d.querySelectorAll("button, select, nav a")].filter((e) => seen(e) && e.getBoundingClientRect().height < 24);
+  const wide = [...d.querySelectorAll("body *")].filter((e) => seen(e) && !e.closest(".scroll, .hidden") &&
+    e.getBoundingClientRect().right > frame.clientWidth + 0.5);
+  document.getElementById("outcome").textContent = ["", `wide=${wide.length}`, `small=${small.length}`,
+    `scrolls=${d.documentElement.scrollWidth > frame.clientWidth}`, `captions=${d.querySelectorAll(".scroll caption, .scroll p").length}`,
+    `columns=${getComputedStyle(d.querySelector("dl.summary")).gridTemplateColumns.split(" ").length}`, ""].join("\n");
+};
+</script>
+END
+    } >"$TMP/narrow.html"
+    chrome --dump-dom "file://$TMP/narrow.html" | sed -n '/<pre id="outcome">/,/<\/pre>/p' | sed 's/<pre id="outcome">//' >"$TMP/outcome"
+    has wide=0 small=0 scrolls=false captions=0 "columns=$3"
+}
+for file in bert run; do
+    narrow 390 "$TMP/$file.html" 2
+    narrow 800 "$TMP/$file.html" 3
+done
+
 for theme in light dark; do
     cat "$TMP/bert.html" - >"$TMP/$theme.html" <<END
 <script>if (document.documentElement.dataset.theme !== "$theme") document.getElementById("theme").click();</script>

@@ -13,7 +13,7 @@ import tempfile
 DTQC, ROOT = os.environ["DTQC"], pathlib.Path(os.environ["ROOT"])
 CASES = 36  # reports of machines; as many comparisons of systems
 TINY = 1e-9
-RATIOS = {"share", "utilisation", "stall_ratio_mean"}
+RATIOS = {"share", "utilisation", "stall_ratio_mean", "array_share"}
 SYSTEMS = ("eyeriss", "spatten", "a3", "mnnfast")
 
 
@@ -242,6 +242,7 @@ def check_comparison(arguments, what):
         return False
     for row in json.loads(text)["systems"]:
         within(row["utilisation"], f"{what}: utilisation of {row['name']}")
+        within(row["array_share"], f"{what}: array_share of {row['name']}")
         assert row["cycles"]["total_cycles"] >= row["cycles"]["qk_cycles"] * (1 - TINY) or row["kind"] in ("vssa", "systolic"), what
         assert abs(sum(v for k, v in row["energy"].items() if k != "total_pj") - row["energy"]["total_pj"]) \
             <= 1e-6 * row["energy"]["total_pj"], f"{what}: energies of {row['name']}"

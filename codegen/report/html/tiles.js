@@ -15,6 +15,11 @@ dtqc.tiles = function (element) {
   const bases = new Map(); // of canvases: what has been drawn
   let cursor = { canvas: null, row: 0, col: 0 };
 
+  // Of a grid in pixels: as wide as it would like to be, or as there is room for.
+  function wide(matmul) {
+    return Math.max(Math.min(WIDTH[matmul], element.clientWidth - STRIP - GAP - 2), 40);
+  }
+
   function current(canvas) {
     const group = groups[Number(select.value)], order = group.orders[Number(canvas.dataset.order)];
     return { group, order, grid: order[canvas.dataset.matmul], matmul: canvas.dataset.matmul };
@@ -94,7 +99,7 @@ dtqc.tiles = function (element) {
     return {
       grid, matmul, rows, rowBits: matmul === "qk" ? bits.q : bits.p || bits.q,
       colBits: matmul === "qk" ? bits.k || bits.q : null,
-      sx: WIDTH[matmul] / last.cols[last.cols.length - 1], sy: HEIGHT / last.high, origin: STRIP + GAP,
+      sx: wide(matmul) / last.cols[last.cols.length - 1], sy: HEIGHT / last.high, origin: STRIP + GAP,
     };
   }
 
@@ -143,7 +148,7 @@ dtqc.tiles = function (element) {
   }
 
   function draw(canvas) {
-    const l = layout(canvas), width = WIDTH[l.matmul] + l.origin + 2, height = HEIGHT + l.origin + 2;
+    const l = layout(canvas), width = wide(l.matmul) + l.origin + 2, height = HEIGHT + l.origin + 2;
     if (!bases.has(canvas)) bases.set(canvas, drawTiles(l, width, height));
     const context = dtqc.canvas(canvas, width, height);
     context.drawImage(bases.get(canvas), 0, 0, width, height);

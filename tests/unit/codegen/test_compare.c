@@ -72,7 +72,7 @@ START_TEST(three_forms) {
             commas[line] += *at == ',';
     ck_assert_uint_eq(commas[0], commas[1]);
     ck_assert_ptr_nonnull(strstr(csv, "\n\"a,\"\"3\"\"\",a3,false,"));
-    ck_assert_ptr_nonnull(strstr(csv, ",area_mm2,key_blocks,total_cycles,"));
+    ck_assert_ptr_nonnull(strstr(csv, ",area_mm2,pes,array_share,key_blocks,total_cycles,"));
     ck_assert_ptr_nonnull(strstr(text, "attention of fig5, 9 tokens, on 3 systems\n"));
     const char *second = strstr(text, "\n  array3x3  systolic ");
     ck_assert_ptr_nonnull(second);
