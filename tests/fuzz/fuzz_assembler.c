@@ -2,8 +2,7 @@
 #include <stdlib.h>
 
 #include "runtime/dtqrt.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     dtq_program *p, *again;

@@ -1,12 +1,38 @@
 /* Any bytes, resealed with the right length and checksum so that the checks behind them are reached: decoded or
  * refused; what is decoded is verified, run for its timing and encoded without harm. */
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/dtqrt.h"
 #include "runtime/hash.h"
+#include "tests/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+/* The good assembly of the tests, as programs. */
+int fuzz_seed(size_t index, FILE *out) {
+    glob_t found;
+    if (glob("tests/isa/good/*.dtasm", 0, NULL, &found) != 0)
+        abort();
+    const bool more = index < found.gl_pathc;
+    if (more) {
+        dtq_program *p;
+        dtq_error e;
+        char *text = NULL;
+        size_t room = 0, bytes;
+        uint8_t *data;
+        FILE *f = fopen(found.gl_pathv[index], "r");
+        ssize_t n = f ? getdelim(&text, &room, EOF, f) : -1;
+        if (n < 0 || fclose(f) != 0 || !dtq_assemble("seed", text, (size_t)n, &p, &e) ||
+            !dtq_program_encode(p, &data, &bytes, &e))
+            abort();
+        fwrite(data, 1, bytes, out);
+        dtq_program_free(p);
+        free(data);
+        free(text);
+    }
+    globfree(&found);
+    return more;
+}
 
 /** Length and checksum as runtime/isa/ISA.md says. */
 static void reseal(uint8_t *data, size_t bytes) {

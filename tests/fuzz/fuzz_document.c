@@ -1,7 +1,6 @@
 /* Any bytes as YAML and as JSON: read or refused. The first byte chooses. */
 #include "frontend/frontend.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     if (!bytes)

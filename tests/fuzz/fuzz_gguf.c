@@ -2,8 +2,7 @@
  * graph that verifies, a vocabulary that is read encodes. */
 #include "frontend/gguf.h"
 #include "frontend/model.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     arena *a = arena_new();

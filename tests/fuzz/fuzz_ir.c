@@ -3,8 +3,7 @@
 #include <stdlib.h>
 
 #include "passes/passes.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     arena *a = arena_new();

@@ -1,8 +1,7 @@
 /* Any bytes as a checkpoint of llama2.c: read or refused with an error; a model that is read makes a graph that
  * verifies. */
 #include "frontend/model.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     arena *a = arena_new();

@@ -2,8 +2,7 @@
 #include "frontend/frontend.h"
 #include "frontend/onnx/graph.h"
 #include "frontend/onnx/import.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     arena *a = arena_new();

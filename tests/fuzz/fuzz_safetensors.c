@@ -1,7 +1,6 @@
 /* Any bytes as a safetensors file: read or refused with an error; tensors lie inside the file. */
 #include "frontend/frontend.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+#include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     arena *a = arena_new();

@@ -4,8 +4,7 @@
 
 #include "frontend/tokenizer/basic.h"
 #include "frontend/tokenizer/tokenizer.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+#include "tests/fuzz/fuzz.h"
 
 enum { MOST_TOKENS = 4096 };
 
