@@ -29,6 +29,7 @@ typedef struct {
     uint32_t queues;
     queue_state *queue;
     channel *channels; /* [from * queues + to] */
+    bool check;        /* times are there: they are compared, not set */
 } clock_state;
 
 typedef struct {
@@ -136,6 +137,20 @@ static void put(clock_state *s, channel *c, uint64_t stamp) {
     c->stamps[c->tail++] = stamp;
 }
 
+static bool put_time(const clock_state *s, ir_module *m, size_t op, unsigned key, uint64_t time) {
+    if (!s->check) {
+        ir_set_int(m, op, key, (int64_t)time);
+        return true;
+    }
+    int64_t said = ir_int(m, op, key, -1);
+    return said == (int64_t)time ||
+           diag_error(s->ctx->diag, m->ops[op].loc,
+                      "`%s` says %s = %lld, and by all instructions before it this is %lld; have timeline compute the "
+                      "times anew (dtqc opt --passes=timeline)",
+                      ir_info((ir_opcode)m->ops[op].code)->spelling, ir_key_get(key)->name, (long long)said,
+                      (long long)time);
+}
+
 static bool step(clock_state *s, ir_module *m, size_t op) {
     uint32_t number = (uint32_t)ir_int(m, op, IR_KEY_queue, 0);
     queue_state *q = &s->queue[number];
@@ -162,29 +177,38 @@ static bool step(clock_state *s, ir_module *m, size_t op) {
     q->free = start + d.busy;
     uint64_t done = q->free + d.latency;
     q->last_done = done > q->last_done ? done : q->last_done; /* queues complete in order */
-    ir_set_int(m, op, IR_KEY_start, (int64_t)start);
-    ir_set_int(m, op, IR_KEY_busy, (int64_t)d.busy);
-    ir_set_int(m, op, IR_KEY_done, (int64_t)done);
-    return true;
+    return put_time(s, m, op, IR_KEY_start, start) && put_time(s, m, op, IR_KEY_busy, d.busy) &&
+           put_time(s, m, op, IR_KEY_done, done);
 }
 
-bool pass_timeline(pass_context *ctx, ir_module **module) {
-    ir_module *m = *module;
-    clock_state s = {
-        .ctx = ctx, .m = m, .keys = instr_keys_find(), .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays};
+static bool walk(pass_context *ctx, ir_module *m, bool check) {
+    clock_state s = {.ctx = ctx,
+                     .m = m,
+                     .keys = instr_keys_find(),
+                     .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays,
+                     .check = check};
     uint32_t layers = 0;
     for (size_t op = 0; op < m->op_count; op++)
         layers += m->ops[op].code == IR_LAYER;
     s.layers = ARENA_ARRAY(ctx->arena, layer_info, layers + 2);
     s.queue = ARENA_ARRAY(ctx->arena, queue_state, s.queues);
     s.channels = ARENA_ARRAY(ctx->arena, channel, (size_t)s.queues * s.queues);
-    for (size_t op = 0; op < m->op_count; op++) {
+    /* In a text that somebody edited a layer may stand behind what refers to it. */
+    for (size_t op = 0; op < m->op_count; op++)
         if (m->ops[op].code == IR_LAYER) {
             layer_info l = layer_read(ctx->arena, m, op);
             s.layers[l.index] = l;
-        } else if (ir_is_instr((ir_opcode)m->ops[op].code) && !step(&s, m, op)) {
-            return false;
         }
-    }
+    for (size_t op = 0; op < m->op_count; op++)
+        if (ir_is_instr((ir_opcode)m->ops[op].code) && !step(&s, m, op))
+            return false;
     return true;
+}
+
+bool pass_timeline(pass_context *ctx, ir_module **module) {
+    return walk(ctx, *module, false);
+}
+
+bool times_hold(pass_context *ctx, ir_module *m) {
+    return walk(ctx, m, true);
 }

@@ -1,5 +1,5 @@
 /* IR of any level as text, as a hand that edits it would leave it: compiled from there on, or refused; never an
- * internal error. What is compiled is proved. */
+ * internal error. What is compiled is proved, and takes the cycles that were counted. */
 #include <stdlib.h>
 #include <string.h>
 
