@@ -23,7 +23,7 @@
 
 /* ---- errors -------------------------------------------------------------------------------------------------- */
 
-typedef enum { DTQ_OK, DTQ_BAD_INPUT, DTQ_BAD_PROGRAM, DTQ_DEADLOCK, DTQ_NO_MEMORY, DTQ_IO } dtq_status;
+typedef enum { DTQ_OK, DTQ_BAD_INPUT, DTQ_BAD_PROGRAM, DTQ_DEADLOCK, DTQ_NO_MEMORY, DTQ_IO, DTQ_NOT_FINITE } dtq_status;
 
 /** What went wrong, in words. Functions that can fail return false and fill it. */
 typedef struct {
@@ -503,6 +503,7 @@ typedef struct {
     dtq_observer *observer; /* ref and fp32: called with `user` for every operand; NULL: nobody watches */
     void *user;
     const dtq_noise *noise; /* ref alone; NULL: none */
+    bool allow_nonfinite;   /* output may hold NaN and infinities; else it is an error, see dtq_run */
 } dtq_run_options;
 
 typedef struct {
@@ -554,7 +555,10 @@ typedef struct {
 void dtq_stats_free(dtq_stats *s);
 
 /** Executes one stream. `weights` may be NULL for QKV inputs and timing_only. `stats` may be NULL; stats->events is
- *  allocated if `want_events`. A deadlock is an error whose message lists every queue's state. */
+ *  allocated if `want_events`. A deadlock is an error whose message lists every queue's state. Output with a NaN or an
+ *  infinity is the error DTQ_NOT_FINITE, whose message says where such a number first arose (layer, op of the model,
+ *  token); there is no output then and the cache is as it was. With options->allow_nonfinite it is returned as it is.
+ */
 bool dtq_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
              const dtq_run_options *options, dtq_output *out, dtq_stats *stats, bool want_events, dtq_error *e);
 
@@ -578,6 +582,7 @@ typedef struct {
                               (re)written; that it cannot be is no error */
     dtq_known *known;      /* as in dtq_weights_options */
     bool copy;             /* as in dtq_weights_options: weights are read into memory, not mapped */
+    bool allow_nonfinite;  /* as of dtq_run_options */
     unsigned levels;       /* only variants of a dtq_host_level below this are used; 0: all that the processor runs */
 } dtq_host_options;
 
@@ -595,7 +600,8 @@ dtq_host_level dtq_host_chosen(const dtq_host *h);
 const dtq_program *dtq_host_plan(const dtq_host *h);
 
 /** Runs `seq` tokens. `out` as of dtq_run, identical bit for bit to the other engines; released by dtq_output_free.
- *  Without `want_importance`, out->importance stays NULL and importance that no selection needs is not computed. */
+ *  Output that is not finite is DTQ_NOT_FINITE, as of dtq_run. Without `want_importance`, out->importance stays NULL
+ * and importance that no selection needs is not computed. */
 bool dtq_host_run(dtq_host *h, uint32_t seq, const dtq_input *in, bool want_importance, dtq_output *out, dtq_error *e);
 /** As dtq_host_run, by a stream of any program of the same layers, with the cache that it is made for (or NULL). What
  *  fails leaves the cache as it was. Generated code does not depend on what is a query: one model takes whole sequences

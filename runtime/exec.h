@@ -21,6 +21,7 @@ typedef struct {
     uint8_t *dram;    /* [stream->dram_bytes], zeroed; 64-byte aligned */
     dtq_slots *slots; /* [layer_count] */
     unsigned threads;
+    bool watched;           /* ref and fp32: true: what instructions write must be finite */
     bool scalar;            /* true: host work by the scalar reference (same bits, slow) */
     dtq_observer *observer; /* of dtq_run_options, with its user */
     void *user;

@@ -1,6 +1,11 @@
 /* The default floating-point mode, and back. By the registers themselves: fenv.h knows nothing of subnormal numbers. */
 #include "runtime/float_mode.h"
 
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) ||                         \
+    defined(__NO_SIGNED_ZEROS__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "compile libdtqrt without -ffast-math and its parts: every operation on floats is meant as it is written"
+#endif
+
 #if defined(__x86_64__)
 
 /* As a process finds them (System V ABI for x86-64, 3.4.1): nearest, no FTZ, no DAZ, all masked. */

@@ -4,6 +4,7 @@
 
 #include "runtime/entry.h"
 #include "runtime/exec.h"
+#include "runtime/finite.h"
 #include "runtime/turn.h"
 
 void dtq_output_free(dtq_output *o) {
@@ -49,6 +50,26 @@ static void end_turns(dtq_weights *w, dtq_cache *c) {
     dtq_turn_end(dtq_weights_turn(w));
 }
 
+/* Runs once more, by the reference, whose numbers are the simulator's, and looks at what every instruction writes.
+ * Nobody observes that run. Returns false. */
+static bool find_nonfinite(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
+                           const dtq_run_options *options, dtq_error *e) {
+    dtq_run_options o = *options;
+    o.engine = o.engine == DTQ_ENGINE_FP32 ? DTQ_ENGINE_FP32 : DTQ_ENGINE_REF;
+    o.observer = NULL;
+    dtq_exec x;
+    if (!dtq_exec_init(&x, p, s, weights, input, &o, e)) {
+        return false;
+    }
+    x.watched = true;
+    if (dtq_cache_load(o.cache, &x, e) && dtq_run_ref(&x, e)) {
+        (void)dtq_fail(e, DTQ_NOT_FINITE,
+                       "the output has numbers that are not finite; no instruction of the host wrote them");
+    }
+    dtq_exec_free(&x);
+    return false;
+}
+
 static bool run_engine(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
                        const dtq_run_options *o, dtq_output *out, dtq_stats *stats, bool want_events, dtq_error *e) {
     dtq_exec x;
@@ -61,6 +82,10 @@ static bool run_engine(const dtq_program *p, const dtq_stream *s, dtq_weights *w
     }
     if (ok && !o->timing_only) {
         ok = dtq_exec_output(&x, out, e);
+    }
+    if (ok && !o->timing_only && !o->allow_nonfinite && !dtq_all_finite(out->data, out->count)) {
+        dtq_output_free(out);
+        ok = find_nonfinite(p, s, weights, input, o, e);
     }
     if (ok) {
         out->effects = x.effects;

@@ -43,6 +43,7 @@ typedef struct {
     uint32_t site;          /* of a linear's input */
     uint32_t function;      /* activation_kind; rotary: channel_pairs; int8: 1 if rows have their queries' precision */
     float epsilon;          /* of a norm or an rmsnorm */
+    const char *source;     /* the op of the model, for messages; "a, b": both */
 } host_step;
 
 /** A value of an earlier region that this one reads: row r of `to` is row from[r] of `value`, whose rows were those of
@@ -72,6 +73,7 @@ typedef struct {
     uint32_t value, width; /* rows of the last layer */
     uint32_t pooling;      /* of POOLED: 0 mean, 1 first, 2 last */
     bool normalize;
+    const char *pool_source, *normalize_source; /* as of a step; "" if there is none */
 } host_result;
 
 typedef struct {

@@ -89,7 +89,13 @@ static host_region *region(lowering *l) {
     return &l->p->regions[l->region];
 }
 
-static host_step *new_step(lowering *l, host_step_kind kind, uint32_t result) {
+/* What the model calls an op. */
+static const char *source_of(const lowering *l, size_t op) {
+    const char *source = ir_str(l->m, op, IR_KEY_source);
+    return source ? source : "";
+}
+
+static host_step *new_step(lowering *l, size_t op, host_step_kind kind, uint32_t result) {
     host_region *r = region(l);
     r->steps = grown(l->arena, r->steps, r->step_count, &l->step_room, sizeof *r->steps);
     l->facts[result].step = r->step_count;
@@ -99,7 +105,8 @@ static host_step *new_step(lowering *l, host_step_kind kind, uint32_t result) {
                                           .b = HOST_NOTHING,
                                           .width = l->p->values[result].width,
                                           .weight = {HOST_NOTHING, HOST_NOTHING, HOST_NOTHING},
-                                          .site = HOST_NOTHING};
+                                          .site = HOST_NOTHING,
+                                          .source = source_of(l, op)};
     return &r->steps[r->step_count++];
 }
 
@@ -168,7 +175,7 @@ static uint32_t result(lowering *l, size_t op) {
 static bool lower_embed(lowering *l, size_t op) {
     static const unsigned keys[3] = {IR_KEY_tensor, IR_KEY_position_tensor, IR_KEY_type_tensor};
     static const dtq_host_site_kind kinds[3] = {DTQ_HOST_SITE_WORD, DTQ_HOST_SITE_POSITION, DTQ_HOST_SITE_TYPE};
-    host_step *s = new_step(l, HOST_EMBED, result(l, op));
+    host_step *s = new_step(l, op, HOST_EMBED, result(l, op));
     for (int i = 0; i < 3; i++) {
         uint32_t tensor;
         if (!tensor_of(l, op, keys[i], &tensor))
@@ -185,7 +192,7 @@ static bool lower_linear(lowering *l, size_t op) {
     uint32_t a = operand(l, op, 0), tensor, bias;
     if (!tensor_of(l, op, IR_KEY_tensor, &tensor) || !tensor_of(l, op, IR_KEY_bias_tensor, &bias))
         return false;
-    host_step *s = new_step(l, int8 ? HOST_LINEAR_INT8 : HOST_LINEAR_FLOAT, result(l, op));
+    host_step *s = new_step(l, op, int8 ? HOST_LINEAR_INT8 : HOST_LINEAR_FLOAT, result(l, op));
     s->a = a;
     s->inputs = l->p->values[a].width;
     s->function = mixed;
@@ -204,7 +211,7 @@ static bool lower_norm(lowering *l, size_t op) {
     uint32_t a = operand(l, op, 0), gamma, beta;
     if (!tensor_of(l, op, IR_KEY_tensor, &gamma) || !tensor_of(l, op, IR_KEY_bias_tensor, &beta))
         return false;
-    host_step *s = new_step(l, HOST_NORM, result(l, op));
+    host_step *s = new_step(l, op, HOST_NORM, result(l, op));
     s->a = a;
     s->weight[0] = new_weight(l, gamma, DTQ_HOST_VECTOR);
     if (beta != HOST_NOTHING)
@@ -217,7 +224,7 @@ static bool lower_rmsnorm(lowering *l, size_t op) {
     uint32_t a = operand(l, op, 0), gamma;
     if (!tensor_of(l, op, IR_KEY_tensor, &gamma))
         return false;
-    host_step *s = new_step(l, HOST_RMSNORM, result(l, op));
+    host_step *s = new_step(l, op, HOST_RMSNORM, result(l, op));
     s->a = a;
     s->weight[0] = new_weight(l, gamma, DTQ_HOST_VECTOR);
     s->epsilon = (float)ir_real(l->m, op, IR_KEY_epsilon, 0);
@@ -228,7 +235,7 @@ static bool lower_affine(lowering *l, size_t op) {
     uint32_t a = operand(l, op, 0), gain, offset;
     if (!tensor_of(l, op, IR_KEY_tensor, &gain) || !tensor_of(l, op, IR_KEY_bias_tensor, &offset))
         return false;
-    host_step *s = new_step(l, HOST_AFFINE, result(l, op));
+    host_step *s = new_step(l, op, HOST_AFFINE, result(l, op));
     s->a = a;
     s->weight[0] = new_weight(l, gain, DTQ_HOST_VECTOR);
     if (offset != HOST_NOTHING)
@@ -248,7 +255,7 @@ static bool word_of(lowering *l, size_t op, unsigned key, dtq_opcode code, size_
 
 static bool lower_activation(lowering *l, size_t op) {
     uint32_t a = operand(l, op, 0);
-    host_step *s = new_step(l, HOST_ACTIVATION, result(l, op));
+    host_step *s = new_step(l, op, HOST_ACTIVATION, result(l, op));
     s->a = a;
     return word_of(l, op, IR_KEY_function, DTQ_OP_ACT, DTQ_F(ACT, kind), &s->function);
 }
@@ -257,7 +264,7 @@ static bool lower_rotary(lowering *l, size_t op) {
     uint32_t a = operand(l, op, 0), table;
     if (!tensor_of(l, op, IR_KEY_tensor, &table))
         return false;
-    host_step *s = new_step(l, HOST_ROTARY, result(l, op));
+    host_step *s = new_step(l, op, HOST_ROTARY, result(l, op));
     s->a = a;
     s->inputs = (uint32_t)ir_int(l->m, op, IR_KEY_head_dim, 0);
     s->weight[0] = new_weight(l, table, DTQ_HOST_VECTOR);
@@ -266,7 +273,7 @@ static bool lower_rotary(lowering *l, size_t op) {
 
 static bool lower_multiply(lowering *l, size_t op) {
     uint32_t a = operand(l, op, 0), b = operand(l, op, 1);
-    host_step *s = new_step(l, HOST_MULTIPLY, result(l, op));
+    host_step *s = new_step(l, op, HOST_MULTIPLY, result(l, op));
     s->a = a;
     s->b = b;
     return true;
@@ -297,9 +304,10 @@ static bool lower_add(lowering *l, size_t op) {
         l->facts[sum].step = l->facts[s->result].step;
         s->b = residual;
         s->result = sum;
+        s->source = arena_printf(l->arena, "%s, %s", s->source, source_of(l, op));
         return true;
     }
-    s = new_step(l, HOST_ADD, sum);
+    s = new_step(l, op, HOST_ADD, sum);
     s->a = a;
     s->b = b;
     return true;
@@ -342,14 +350,17 @@ static bool lower_output(lowering *l, size_t op) {
     host_result *r = &l->p->result;
     ir_value v = ir_operand(l->m, op, 0);
     size_t def = l->m->defs[v];
+    r->pool_source = r->normalize_source = "";
     if (l->m->ops[def].code == IR_NORMALIZE) {
         r->normalize = true;
+        r->normalize_source = source_of(l, def);
         v = ir_operand(l->m, def, 0);
         def = l->m->defs[v];
     }
     r->kind = l->p->qkv_input ? DTQ_OUTPUT_ATTENTION : DTQ_OUTPUT_HIDDEN;
     if (l->m->ops[def].code == IR_POOL) {
         r->kind = DTQ_OUTPUT_POOLED;
+        r->pool_source = source_of(l, def);
         if (!word_of(l, def, IR_KEY_function, DTQ_OP_POOL, DTQ_F(POOL, kind), &r->pooling))
             return false;
         v = ir_operand(l->m, def, 0);

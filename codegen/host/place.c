@@ -114,9 +114,9 @@ static void print_region(const host_region *r, FILE *out) {
         fprintf(out, "  gather %u from %u\n", r->inputs[i].to, r->inputs[i].value);
     for (uint32_t i = 0; i < r->step_count; i++) {
         const host_step *s = &r->steps[i];
-        fprintf(out, "  %u = %s %d %d [%u, %u] weights %d %d %d site %d function %u epsilon %a\n", s->result,
+        fprintf(out, "  %u = %s %d %d [%u, %u] weights %d %d %d site %d function %u epsilon %a %s\n", s->result,
                 step_names[s->kind], (int)s->a, (int)s->b, s->inputs, s->width, (int)s->weight[0], (int)s->weight[1],
-                (int)s->weight[2], (int)s->site, s->function, (double)s->epsilon);
+                (int)s->weight[2], (int)s->site, s->function, (double)s->epsilon, s->source);
     }
 }
 
@@ -145,8 +145,9 @@ const char *host_program_text(arena *a, const host_program *p) {
         fprintf(out, "%u = attention %u %u %u heads %u/%u of %u%s, operands in %u\n", t->out, t->q, t->k, t->v,
                 t->heads, t->kv_heads, t->head_dim, t->causal ? " causal" : "", t->operands);
     }
-    fprintf(out, "result %d: value %u width %u pooling %u%s\n", (int)p->result.kind, p->result.value, p->result.width,
-            p->result.pooling, p->result.normalize ? " normalised" : "");
+    fprintf(out, "result %d: value %u width %u pooling %u %s%s %s\n", (int)p->result.kind, p->result.value,
+            p->result.width, p->result.pooling, p->result.pool_source, p->result.normalize ? " normalised" : "",
+            p->result.normalize_source);
     bool ok = fclose(out) == 0;
     const char *copy = arena_strdup(a, ok ? text : "");
     free(text);

@@ -130,6 +130,8 @@ val bits_to_float(emitter *e, val x); /* bit casts between <16 x i32> and <16 x 
 val bits_to_int(emitter *e, val x);
 val fgreater(emitter *e, val a, val b); /* ordered a > b */
 val fless(emitter *e, val a, val b);
+val fgreater_or_nan(emitter *e, val a, val b); /* true where one is a NaN, too */
+val fless_or_nan(emitter *e, val a, val b);
 val choose(emitter *e, val condition, val a, val b);
 val larger_of(emitter *e, val a, val b); /* a > b ? a : b */
 val shuffle(emitter *e, val a, val b, const unsigned *lanes, unsigned count);

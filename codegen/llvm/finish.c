@@ -96,9 +96,13 @@ val emit_finish(emitter *e, const host_program *p) {
     if (p->result.kind == DTQ_OUTPUT_POOLED) {
         uint64_t stride = row_stride(p->result.width);
         val row = var_new(e, LLVMArrayType2(e->f32, stride), NULL).at;
+        const uint32_t behind = p->regions[p->layer_count].step_count;
         pool(e, p, row);
-        if (p->result.normalize)
+        emit_watch(e, behind, row, i64_of(e, 0), i64_of(e, 1));
+        if (p->result.normalize) {
             normalise(e, row, stride);
+            emit_watch(e, behind + 1, row, i64_of(e, 0), i64_of(e, 1));
+        }
         copy(e, output, row, p->result.width);
     } else {
         scatter(e, p, output);

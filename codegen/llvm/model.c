@@ -145,6 +145,29 @@ static val site_table(emitter *e, const host_program *p) {
     return table(e, "sites", rows, p->site_count);
 }
 
+/* Steps and their names; *names becomes where these lie. */
+static val step_table(emitter *e, const host_program *p, val *names, uint32_t *count, uint64_t *names_bytes) {
+    watched_step *steps = ARENA_ARRAY(e->arena, watched_step, p->regions[p->layer_count].step_count + 2);
+    *count = watched_steps(p, steps);
+    val *rows = ARENA_ARRAY(e->arena, val, *count + 1);
+    *names_bytes = 0;
+    for (uint32_t i = 0; i < *count; i++)
+        *names_bytes += strlen(steps[i].source) + 1;
+    char *text = arena_alloc(e->arena, *names_bytes + 1);
+    uint64_t at = 0;
+    for (uint32_t i = 0; i < *count; i++) {
+        val fields[] = {i64_of(e, steps[i].layer), i64_of(e, steps[i].width), i64_of(e, at),
+                        i64_of(e, steps[i].by_row)};
+        rows[i] = structure(e, fields, 4);
+        size_t length = strlen(steps[i].source) + 1;
+        memcpy(text + at, steps[i].source, length);
+        at += length;
+    }
+    *names =
+        *count ? constant(e, "names", LLVMConstStringInContext2(e->context, text, at, true)) : LLVMConstNull(e->ptr);
+    return table(e, "steps", rows, *count);
+}
+
 static val plan_bytes(emitter *e, const host_options *o) {
     if (!o->plan)
         return LLVMConstNull(e->ptr);
@@ -171,6 +194,9 @@ static void describe(emitter *e, const host_program *p, const host_options *o, v
     const uint32_t values[3] = {first->q, first->k, first->v};
     for (int i = 0; i < 3; i++)
         inputs[i] = i64_of(e, p->qkv_input ? p->values[values[i]].buffer : 0);
+    uint32_t step_count;
+    uint64_t names_bytes;
+    val names, steps = step_table(e, p, &names, &step_count, &names_bytes);
     val fields[] = {i64_of(e, DTQ_HOST_ABI),
                     plan_bytes(e, o),
                     i64_of(e, o->plan_bytes),
@@ -182,7 +208,11 @@ static void describe(emitter *e, const host_program *p, const host_options *o, v
                     buffer_table(e, p),
                     LLVMConstArray2(e->i64, inputs, 3),
                     i64_of(e, p->site_count),
-                    site_table(e, p)};
+                    site_table(e, p),
+                    i64_of(e, step_count),
+                    steps,
+                    names,
+                    i64_of(e, names_bytes)};
     val model = structure(e, fields, sizeof fields / sizeof *fields);
     LLVMSetLinkage(constant(e, o->name, model), LLVMExternalLinkage);
 }

@@ -22,6 +22,24 @@ dtq_host_buffer region_scratch_size(const host_program *p);
 /** Steps of regions begin at multiples of so many rows: a register tile. */
 enum { REGION_GRAIN = 4 };
 
+/* ---- what steps make (watch.c) ------------------------------------------------------------------------------------
+ */
+
+/** A step behind the last attention, whose number is its place among them: those of the last region, then pooling and
+ *  normalisation. `by_row`: it makes a row for each token that is left. */
+typedef struct {
+    uint32_t layer, width;
+    const char *source;
+    bool by_row;
+} watched_step;
+
+/** Fills `out`, which has room for two more than the last region has steps; returns how many there are. */
+uint32_t watched_steps(const host_program *p, watched_step *out);
+
+/** In a function whose parameter 0 is the frame: has the runtime look at rows [first, first + count) of what a step
+ * made if it wants to (dtq_host_frame.watched). `rows`: where row `first` is. */
+void emit_watch(emitter *e, uint32_t step, val rows, val first, val count);
+
 /* ---- the end (finish.c) ------------------------------------------------------------------------------------------ */
 
 /** void (ptr frame): pools, normalises, or copies rows to where they belong in frame->output. */

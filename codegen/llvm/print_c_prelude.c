@@ -3,11 +3,13 @@
 #include "codegen/llvm/print_c_state.h"
 
 static const char start[] =
-    "#if defined(__FAST_MATH__)\n"
-    "#error \"compile without -ffast-math: every operation on floats is meant as it is written\"\n"
+    "#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \\\n"
+    "    defined(__NO_SIGNED_ZEROS__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)\n"
+    "#error \"compile without -ffast-math and its parts: every operation on floats is meant as it is written\"\n"
     "#endif\n"
     "#if defined(__clang__)\n"
     "#pragma STDC FP_CONTRACT OFF /* and not -ffp-contract=fast, which overrules it */\n"
+    "#pragma clang fp reassociate(off)\n"
     "#pragma clang diagnostic ignored \"-Wunused-function\"\n"
     "#pragma clang diagnostic ignored \"-Wunused-parameter\"\n"
     "#pragma clang diagnostic ignored \"-Wunused-variable\"\n"

@@ -234,8 +234,11 @@ val emit_region(emitter *e, const host_program *p, uint32_t number) {
     w.rows = smaller(e, sub(e, arg(e, LAST), w.block), i64_of(e, DTQ_HOST_BLOCK_ROWS));
     for (uint32_t i = 0; i < w.r->input_count; i++)
         gather(e, &w, i);
-    for (uint32_t i = 0; i < w.r->step_count; i++)
+    for (uint32_t i = 0; i < w.r->step_count; i++) {
         writers[w.r->steps[i].kind](e, &w, &w.r->steps[i]);
+        if (number == p->layer_count)
+            emit_watch(e, i, rows_of(e, &w, w.r->steps[i].result), w.block, w.rows);
+    }
     loop_end(e, &blocks);
     function_end(e);
     return f;

@@ -171,7 +171,7 @@ static val gelu_tanh(emitter *e, val x) {
 }
 
 static val relu(emitter *e, val x) {
-    return choose(e, fgreater(e, x, splat_f(e, 0.0f)), x, splat_f(e, 0.0f));
+    return choose(e, fgreater_or_nan(e, x, splat_f(e, 0.0f)), x, splat_f(e, 0.0f));
 }
 
 static val tanh_of(emitter *e, val x) {
@@ -183,7 +183,7 @@ static val tanh_of(emitter *e, val x) {
     val large = over(e, numerator, plus(e, one, power)); /* not negative: it takes the sign of x */
     val sign = LLVMBuildAnd(e->builder, bits_to_int(e, x), splat_i(e, 0x80000000u), "");
     val with_sign = bits_to_float(e, LLVMBuildOr(e->builder, bits_to_int(e, large), sign, ""));
-    return choose(e, fless(e, a, splat_f(e, DTQ_TANH_LIMIT)), small, with_sign);
+    return choose(e, fless_or_nan(e, a, splat_f(e, DTQ_TANH_LIMIT)), small, with_sign);
 }
 
 static val silu(emitter *e, val x) {

@@ -89,6 +89,14 @@ val larger_of(emitter *e, val a, val b) {
     return choose(e, fgreater(e, a, b), a, b);
 }
 
+val fgreater_or_nan(emitter *e, val a, val b) {
+    return LLVMBuildFCmp(e->builder, LLVMRealUGT, a, b, "");
+}
+
+val fless_or_nan(emitter *e, val a, val b) {
+    return LLVMBuildFCmp(e->builder, LLVMRealULT, a, b, "");
+}
+
 /* ---- across lanes ----------------------------------------------------------------------------------------------- */
 
 val shuffle(emitter *e, val a, val b, const unsigned *lanes, unsigned count) {

@@ -81,8 +81,11 @@ static bool run_text(session *s, const source *src, const token_list *t, calibra
         begin(s, c, &p->streams[0]);
     dtq_error e;
     dtq_weights *w = dtq_weights_open_with(p, &(dtq_weights_options){.known = known_files(s)}, &e);
-    dtq_run_options o = {
-        .engine = DTQ_ENGINE_FP32, .threads = (unsigned)value(s, OPT_threads)->number, .observer = see, .user = c};
+    dtq_run_options o = {.engine = DTQ_ENGINE_FP32,
+                         .threads = (unsigned)value(s, OPT_threads)->number,
+                         .observer = see,
+                         .user = c,
+                         .allow_nonfinite = given(s, OPT_allow_nonfinite)};
     dtq_input input = {.tokens = t->ids, .segments = t->segments};
     dtq_output out = {0};
     bool ok = w && dtq_run(p, &p->streams[0], w, &input, &o, &out, NULL, false, &e) && dtq_weights_unchanged(w, &e);

@@ -19,6 +19,7 @@ typedef struct {
     eval_vector *outputs;
     atomic_size_t next, done;
     atomic_bool failed;
+    bool allow_nonfinite;
     const char *progress; /* name of the row, on a terminal; else NULL */
 } crowd;
 
@@ -37,7 +38,7 @@ static bool run_one(const crowd *c, dtq_host *host, dtq_weights *weights, size_t
     dtq_input input = {.tokens = t->tokens, .segments = t->segments};
     if (host)
         return dtq_host_run(host, t->seq, &input, false, out, e);
-    dtq_run_options o = {.engine = g->engine, .threads = 1};
+    dtq_run_options o = {.engine = g->engine, .threads = 1, .allow_nonfinite = c->allow_nonfinite};
     dtq_noise noise;
     if (g->noise) {
         noise = *g->noise;
@@ -94,7 +95,7 @@ static bool run_share(worker *w, dtq_host *host, dtq_weights *weights) {
 static void *work(void *argument) {
     worker *w = argument;
     const eval_engine *g = w->crowd->engine;
-    dtq_host_options one = {.threads = 1, .known = w->crowd->known};
+    dtq_host_options one = {.threads = 1, .known = w->crowd->known, .allow_nonfinite = w->crowd->allow_nonfinite};
     dtq_weights_options files = {.threads = 1, .known = w->crowd->known};
     dtq_host *host = g->code ? dtq_host_open(g->code, g->plan, &one, &w->error) : NULL;
     dtq_weights *weights = g->code ? NULL : dtq_weights_open_with(g->program, &files, &w->error);
@@ -122,6 +123,7 @@ bool eval_run_all(session *s, const eval_data *data, const eval_engine *engine, 
                .engine = engine,
                .known = known_files(s),
                .outputs = outputs,
+               .allow_nonfinite = given(s, OPT_allow_nonfinite),
                .progress = isatty(STDERR_FILENO) ? engine->name : NULL};
     worker workers[WORKERS_MOST];
     size_t count = worker_count(s, data->texts), started = 1;

@@ -122,6 +122,7 @@ static bool open_engine(generation *g) {
     const char *directory = cache_directory(s);
     dtq_host_options o = {.threads = (unsigned)value(s, OPT_threads)->number,
                           .known = known_files(s),
+                          .allow_nonfinite = given(s, OPT_allow_nonfinite),
                           .store = directory ? host_cache_weights(s, directory, g->code.model, g->program) : NULL};
     g->host = dtq_host_open(g->code.model, g->program, &o, &e);
     return g->host || runtime_error(s, &e, true);
@@ -152,8 +153,10 @@ static bool run(generation *g, uint64_t *cycles, uint32_t *best) {
     if (engine == GENERATE_HOST) {
         ok = dtq_host_run_stream(g->host, stream, &input, g->cache, false, &out, &e);
     } else {
-        dtq_run_options o = {
-            .engine = engines[engine], .threads = (unsigned)value(s, OPT_threads)->number, .cache = g->cache};
+        dtq_run_options o = {.engine = engines[engine],
+                             .threads = (unsigned)value(s, OPT_threads)->number,
+                             .cache = g->cache,
+                             .allow_nonfinite = given(s, OPT_allow_nonfinite)};
         ok = dtq_run(g->program, stream, g->weights, &input, &o, &out, &stats, false, &e);
     }
     for (uint32_t i = 0, *at = best; ok && i < stream->output_width; i++)

@@ -208,7 +208,8 @@ static bool check(run_job *j, const run_case *c, const dtq_run_options *o) {
     if (!dtq_check(j->state.program, c->stream, j->weights, &input, o, &e))
         return runtime_error(s, &e, false);
     if (j->host) {
-        dtq_run_options plain = {.engine = DTQ_ENGINE_REF, .threads = o->threads};
+        dtq_run_options plain = {
+            .engine = DTQ_ENGINE_REF, .threads = o->threads, .allow_nonfinite = o->allow_nonfinite};
         dtq_output reference = {0};
         bool same = run_engine_once(j, c, &plain, &reference, NULL) && weights_unchanged(j) &&
                     run_same_output(&j->state, c, &reference);
@@ -234,7 +235,8 @@ static bool run_case_fully(run_job *j, run_case *c, simulation *m) {
                                .us = run.cost.cycles / (1e3 * run.clock_ghz),
                                .dram_bytes = run.cost.dram_bytes,
                                .energy_pj = run.energy.total};
-    dtq_run_options plain = {.engine = DTQ_ENGINE_FP32, .threads = m->options.threads};
+    dtq_run_options plain = {
+        .engine = DTQ_ENGINE_FP32, .threads = m->options.threads, .allow_nonfinite = m->options.allow_nonfinite};
     return !given(s, OPT_compare_fp32) || run_engine_once(j, c, &plain, &c->fp32, NULL);
 }
 
@@ -265,7 +267,8 @@ static bool run_all(run_job *j) {
                     .options = {.engine = r->engine == ENGINE_HOST ? DTQ_ENGINE_REF : (dtq_engine)r->engine,
                                 .threads = (unsigned)value(s, OPT_threads)->number,
                                 .shuffle = shuffle->given,
-                                .seed = r->seed}};
+                                .seed = r->seed,
+                                .allow_nonfinite = given(s, OPT_allow_nonfinite)}};
     if (shuffle->given)
         fprintf(s->words, "shuffle: seed %" PRIu64 "\n", r->seed);
     if (r->engine == ENGINE_HOST && !run_host(j))

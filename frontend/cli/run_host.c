@@ -7,8 +7,11 @@
 bool run_open_host(run_state *r, const dtq_host_model *code, const dtq_program *plan, const char *directory,
                    const char *store, dtq_known *known, dtq_host **host) {
     session *s = r->session;
-    dtq_host_options o = {
-        .directory = directory, .store = store, .known = known, .threads = (unsigned)value(s, OPT_threads)->number};
+    dtq_host_options o = {.directory = directory,
+                          .store = store,
+                          .known = known,
+                          .threads = (unsigned)value(s, OPT_threads)->number,
+                          .allow_nonfinite = given(s, OPT_allow_nonfinite)};
     dtq_error e;
     *host = dtq_host_open(code, plan, &o, &e);
     mark(s, "prepare weights");

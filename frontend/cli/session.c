@@ -25,7 +25,8 @@ bool usage_error(session *s, const char *format, ...) {
 }
 
 bool runtime_error(session *s, const dtq_error *e, bool made_here) {
-    bool outside = e->status == DTQ_BAD_INPUT || e->status == DTQ_IO || e->status == DTQ_NO_MEMORY;
+    bool outside =
+        e->status == DTQ_BAD_INPUT || e->status == DTQ_IO || e->status == DTQ_NO_MEMORY || e->status == DTQ_NOT_FINITE;
     if (made_here && !s->from_ir && !outside)
         return diag_internal(s->diag, s->place, "%s", e->message);
     return diag_error(s->diag, s->place, "%s", e->message);

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DTQ_HOST_ABI = 2, DTQ_HOST_LANES = 16, DTQ_HOST_PANEL = 64, DTQ_HOST_BLOCK_ROWS = 64 };
+enum { DTQ_HOST_ABI = 3, DTQ_HOST_LANES = 16, DTQ_HOST_PANEL = 64, DTQ_HOST_BLOCK_ROWS = 64 };
 
 /** Floats (slots, keys, codes) that `n` of them take when padded to whole vectors. */
 static inline uint64_t dtq_host_padded(uint64_t n) {
@@ -71,6 +71,7 @@ typedef struct dtq_host_frame {
     const uint32_t *segments;    /* [seq], or NULL for all 0 */
     float *output;               /* POOLED [width]; HIDDEN [seq][width]; ATTENTION [heads][seq][head_dim]; zeroed */
     uint64_t failed;             /* not 0 after dtq_host_bad; the model function returns at its next step */
+    uint64_t watched;            /* not 0: steps behind the last attention show what they made to dtq_host_watch */
     void *host;                  /* the runtime's own */
 } dtq_host_frame;
 
@@ -95,6 +96,11 @@ const float *dtq_host_row(dtq_host_frame *f, uint64_t site, uint64_t row, uint64
 /** Records that a number cannot be quantised: not finite, or 2^50 or more. Of several the first by (site, slot, head)
  * is told. */
 void dtq_host_bad(dtq_host_frame *f, uint64_t site, uint64_t slot, uint64_t head);
+
+/** Looks for numbers that are not finite among rows [first, first + count) of what a step behind the last attention
+ * made, float [count][width padded]; of those that it finds over a run the first by (step, slot) is told. `step`: of
+ *  dtq_host_model.steps. */
+void dtq_host_watch(dtq_host_frame *f, uint64_t step, const float *rows, uint64_t first, uint64_t count);
 
 /* ---- what a generated model says of itself ------------------------------------------------------------------- */
 
@@ -135,6 +141,14 @@ typedef struct {
     uint64_t kind, layer, tensor;
 } dtq_host_site;
 
+/** A step behind the last attention. */
+typedef struct {
+    uint64_t layer;
+    uint64_t width;
+    uint64_t name; /* where the name of its op begins in dtq_host_model.names; of two that are one step "a, b" */
+    uint64_t rows; /* 1: of the tokens that are left; 0: one for all of them */
+} dtq_host_step;
+
 /** The model compiled for one level of processors. */
 typedef struct {
     uint64_t level;          /* dtq_host_level that `run` needs */
@@ -157,6 +171,10 @@ typedef struct {
     uint64_t input_buffers[3];
     uint64_t site_count;
     const dtq_host_site *sites;
+    uint64_t step_count;
+    const dtq_host_step *steps;
+    const char *names; /* those of the steps, each with its NUL */
+    uint64_t names_bytes;
 } dtq_host_model;
 
 #endif

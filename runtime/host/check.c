@@ -77,6 +77,13 @@ bool dtq_host_check(const dtq_host_model *m, const dtq_program *p, bool known, d
                             (unsigned long long)m->weights[i].tensor, p->tensor_count);
         }
     }
+    for (uint64_t i = 0; i < m->step_count; i++) {
+        if (m->steps[i].layer >= p->streams[0].layer_count || m->steps[i].name >= m->names_bytes ||
+            m->names[m->names_bytes - 1] != 0) {
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "step %llu of the model is of no layer, or has no name",
+                            (unsigned long long)i);
+        }
+    }
     for (uint64_t i = 0; i < m->site_count; i++) {
         const dtq_host_site *s = &m->sites[i];
         if (s->kind > DTQ_HOST_SITE_TYPE || s->layer >= p->streams[0].layer_count ||

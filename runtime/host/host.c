@@ -6,6 +6,7 @@
 
 #include "runtime/entry.h"
 #include "runtime/exec.h"
+#include "runtime/finite.h"
 
 /* ---- variants -------------------------------------------------------------------------------------------------- */
 
@@ -187,6 +188,7 @@ dtq_host *dtq_do_host_open(const dtq_host_model *model, const dtq_program *plan,
         return NULL;
     }
     h->model = model;
+    h->allow_nonfinite = options != NULL && options->allow_nonfinite;
     (void)pthread_mutex_init(&h->lock, NULL);
     if (!open_model(h, plan, options != NULL ? options : &defaults, e)) {
         dtq_host_close(h);
@@ -303,9 +305,36 @@ static void keep_sums(const dtq_host *h) {
     }
 }
 
+/* Layer 0 of a run, and the rows of its slots where they are an input. */
+static void begin(dtq_host *h) {
+    enum { ROWS_AT_ONCE = 64 };
+    dtq_host_begin(h);
+    for (uint64_t o = DTQ_Q; h->stream->input == DTQ_INPUT_QKV && o <= DTQ_V; o++) {
+        dtq_host_parallel(&h->frame, h->frame.layers[0].slots, 1, ROWS_AT_ONCE, gather_rows, o);
+    }
+}
+
+/* Runs once more, with every step behind the last attention watched: up to there numbers that are not finite are
+ * refused where they are quantised. */
+static void find_nonfinite(dtq_host *h) {
+    const dtq_stream *s = h->stream;
+    const size_t tables = (size_t)s->layer_count * s->seq;
+    memset(h->output->data, 0, h->output->count * sizeof *h->output->data);
+    memset(h->output->bits, 0, tables);
+    if (h->output->importance != NULL) {
+        memset(h->output->importance, 0, tables * sizeof *h->output->importance);
+    }
+    h->frame.watched = 1;
+    begin(h);
+    h->variant->run(&h->frame);
+    if (h->frame.failed == 0) {
+        dtq_host_broken(h, DTQ_NOT_FINITE,
+                        "the output has numbers that are not finite; no step of the model made them");
+    }
+}
+
 static bool run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dtq_cache *cache, bool want_importance,
                        dtq_output *out, dtq_error *e) {
-    enum { ROWS_AT_ONCE = 64 };
     const uint32_t seq = s->seq;
     if (seq > h->slot_room) {
         return dtq_fail(e, DTQ_BAD_INPUT, "%u tokens, and the model has a plan for %zu at most", seq, h->slot_room);
@@ -329,11 +358,12 @@ static bool run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dt
     f->segments = in->segments;
     f->output = out->data;
     f->failed = 0;
-    dtq_host_begin(h);
-    for (uint64_t o = DTQ_Q; s->input == DTQ_INPUT_QKV && o <= DTQ_V; o++) {
-        dtq_host_parallel(f, f->layers[0].slots, 1, ROWS_AT_ONCE, gather_rows, o);
-    }
+    begin(h);
+    f->watched = 0;
     h->variant->run(f);
+    if (f->failed == 0 && !h->allow_nonfinite && !dtq_all_finite(out->data, out->count)) {
+        find_nonfinite(h);
+    }
     if (f->failed == 0 && cache != NULL) {
         keep_sums(h);
     }

@@ -79,6 +79,7 @@ typedef struct {
     uint64_t stage, rank, part;
     uint64_t site, slot;
     uint64_t number;   /* head of an operand, row of a table */
+    bool of_step;      /* `site` is a step, which made numbers that are not finite */
     const char *words; /* a failure of no site, and its status; else NULL */
     dtq_status status;
 } dtq_host_failure;
@@ -122,6 +123,7 @@ struct dtq_host {
     const dtq_input *input;
     dtq_output *output;
     bool want_importance;
+    bool allow_nonfinite; /* of dtq_host_options */
     dtq_cache *cache;     /* or NULL */
     pthread_mutex_t lock; /* of failure */
     dtq_host_failure failure;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/finite.h"
 #include "runtime/host/host.h"
 
 static const char *const table_words[] = {
@@ -81,8 +82,40 @@ const float *dtq_host_row(dtq_host_frame *f, uint64_t site, uint64_t row, uint64
     return dtq_host_table_row(h, site, row, scratch);
 }
 
+void dtq_host_watch(dtq_host_frame *f, uint64_t step, const float *rows, uint64_t first, uint64_t count) {
+    dtq_host *h = f->host;
+    if (step >= h->model->step_count) {
+        dtq_host_broken(h, DTQ_BAD_PROGRAM, "generated code shows what a step made that it does not know");
+        return;
+    }
+    const dtq_host_step *s = &h->model->steps[step];
+    const dtq_host_tables *t = &h->tables[s->layer];
+    const uint64_t stride = dtq_host_padded(s->width);
+    for (uint64_t i = 0; i < count; i++) {
+        if (!dtq_all_finite(rows + i * stride, s->width)) {
+            const dtq_host_failure failure = {.any = true,
+                                              .stage = step,
+                                              .rank = s->rows != 0 ? t->rank[first + i] : 0,
+                                              .of_step = true,
+                                              .site = step,
+                                              .slot = first + i};
+            record(h, &failure);
+        }
+    }
+}
+
+static void report_step(const dtq_host *h, dtq_error *e) {
+    const dtq_host_step *s = &h->model->steps[h->failure.site];
+    const uint32_t token = s->rows != 0 ? h->layers[s->layer].ids[h->failure.slot] : UINT32_MAX;
+    (void)dtq_not_finite(e, (uint32_t)s->layer, h->model->names + s->name, token);
+}
+
 void dtq_host_report(const dtq_host *h, dtq_error *e) {
     const dtq_host_failure *f = &h->failure;
+    if (f->of_step) {
+        report_step(h, e);
+        return;
+    }
     if (f->words != NULL || !f->any) {
         (void)dtq_fail(e, f->any ? f->status : DTQ_BAD_PROGRAM, "%s",
                        f->any ? f->words : "generated code failed and did not say why");

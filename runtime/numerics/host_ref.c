@@ -136,12 +136,12 @@ static float gelu_tanh(float x) {
 }
 
 static float relu(float x) {
-    return x > 0.0f ? x : 0.0f;
+    return x <= 0.0f ? 0.0f : x; /* a NaN stays one */
 }
 
 static float tanh_defined(float x) {
     const float a = fabsf(x), z = x * x;
-    if (a < DTQ_TANH_LIMIT) {
+    if (!(a >= DTQ_TANH_LIMIT)) { /* a NaN stays one */
         float p = DTQ_TANH_T5;
         p = p * z + DTQ_TANH_T4;
         p = p * z + DTQ_TANH_T3;

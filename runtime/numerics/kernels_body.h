@@ -329,7 +329,7 @@ INLINE vf tanhv(vf x) {
     const vf small = x + x * (z * p);
     const vf e = exp2v(-2.0f * a * DTQ_LOG2E);
     const vf large = (vf)((vi)((1.0f - e) / (1.0f + e)) | ((vi)x & (int32_t)0x80000000));
-    return select_bits(a < splat(DTQ_TANH_LIMIT), small, large);
+    return select_bits(a >= splat(DTQ_TANH_LIMIT), large, small);
 }
 
 INLINE vf act_vector(const dtq_act kind, vf x) {
@@ -339,7 +339,7 @@ INLINE vf act_vector(const dtq_act kind, vf x) {
     case DTQ_ACT_GELU_TANH:
         return gelu_tanh(x);
     case DTQ_ACT_RELU:
-        return select_bits(x > splat(0.0f), x, splat(0.0f));
+        return select_bits(x <= splat(0.0f), splat(0.0f), x);
     case DTQ_ACT_TANH:
         return tanhv(x);
     case DTQ_ACT_SILU:

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/exec.h"
+#include "runtime/finite.h"
 #include "runtime/numerics/noise.h"
 #include "runtime/numerics/scheme_ops.h"
 
@@ -151,7 +152,7 @@ static bool run(dtq_exec *x, dtq_error *e) {
             continue;
         }
         if (p.met == 7) {
-            if (!attend(x, &p, e)) {
+            if (!attend(x, &p, e) || (x->watched && !dtq_watch_attention(x, p.layer, e))) {
                 return false;
             }
             p.met = 0;
@@ -159,12 +160,12 @@ static bool run(dtq_exec *x, dtq_error *e) {
         const bool ok = in->op == DTQ_OP_QUANT   ? note_operand(x, in, &p, e)
                         : in->op == DTQ_OP_CODES ? dtq_linear_exec(x, in, e)
                                                  : dtq_host_exec(x, in, e);
-        if (!ok) {
+        if (!ok || (x->watched && !dtq_watch_instr(x, i, e))) {
             return false;
         }
     }
     if (p.met == 7) {
-        return attend(x, &p, e);
+        return attend(x, &p, e) && (!x->watched || dtq_watch_attention(x, p.layer, e));
     }
     if (p.met != 0) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "the stream ends before the operands of layer %u are complete", p.layer);

@@ -233,6 +233,15 @@ def host_main(case, prefix, program, threads, level, mode, names, wants, who):
             same(case, length, f"{who}, mode {mode} of the caller", file.read(), wants[length])
 
 
+def refuse_fast_math(source):
+    """A compiler that may take operations on floats apart is told to stop."""
+    for flags in ("-ffast-math", "-ffinite-math-only", "-freciprocal-math", "-fno-signed-zeros",
+                  "-fassociative-math -fno-signed-zeros -fno-trapping-math"):
+        done = subprocess.run(["gcc", *C_FLAGS, *flags.split(), "-fsyntax-only", source], capture_output=True, check=False)
+        if done.returncode == 0 or b"every operation on floats is meant" not in done.stderr:
+            raise Failure(f"emitted C compiles with {flags}")
+
+
 def run_c(case, compiler, threads, mode, names, wants):
     name, command, flags, library, prefix = compiler
     program = scratch(name.replace(" ", "_").replace(",", ""))
@@ -277,6 +286,8 @@ def main():
             host_main(case, [], scratch("object"), 1 + level % 2, level, mode, names, wants, f"object, level {level}")
             runs += len(names)
         emit(case, "c", scratch("model.c"))
+        if number == 0:
+            refuse_fast_math(scratch("model.c"))
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for done in [pool.submit(run_c, case, c, 1 + number % 2, modes(case, number + at), names, wants)
                          for at, c in enumerate(compilers)]:

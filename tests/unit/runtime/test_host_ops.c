@@ -86,6 +86,24 @@ static double exact_act(dtq_act kind, double x) {
     return 0;
 }
 
+START_TEST(activations_keep_a_nan) {
+    const dtq_kernels *tables[4];
+    const unsigned count = dtq_kernels_available(tables);
+    for (unsigned t = 0; t < count; t++) {
+        for (dtq_act kind = DTQ_ACT_GELU; kind <= DTQ_ACT_SILU; kind++) {
+            float x[17], y[17];
+            for (int i = 0; i < 17; i++) {
+                x[i] = i % 3 == 0 ? NAN : i % 3 == 1 ? -NAN : 1.0f;
+            }
+            tables[t]->act(kind, x, 17, y);
+            for (int i = 0; i < 17; i++) {
+                ck_assert_int_eq(isnan(y[i]) != 0, isnan(x[i]) != 0);
+            }
+        }
+    }
+}
+END_TEST
+
 START_TEST(activations_are_as_accurate_as_documented) {
     for (dtq_act kind = DTQ_ACT_GELU; kind <= DTQ_ACT_SILU; kind++) {
         for (int i = -5000; i <= 5000; i++) {
@@ -454,6 +472,7 @@ int main(void) {
     Suite *s = suite_create("host_ops");
     TCase *c = tcase_create("host_ops");
     tcase_add_test(c, vector_kernels_equal_the_scalar_reference);
+    tcase_add_test(c, activations_keep_a_nan);
     tcase_add_test(c, activations_are_as_accurate_as_documented);
     tcase_add_test(c, norm_centres_and_scales);
     tcase_add_test(c, embed_adds_three_tables);
