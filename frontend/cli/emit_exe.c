@@ -1,5 +1,6 @@
 /* dtqc compile --emit=exe: an object linked with the command line of executables. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,7 +19,10 @@ static int run_program(char *const *argv, char *said, size_t room) {
         return -1;
     pid_t child = fork();
     if (child == 0) {
-        setpgid(0, 0); /* so that all of it can be ended at once */
+        setpgid(0, 0);                             /* so that all of it can be ended at once */
+        int nothing = open("/dev/null", O_RDONLY); /* of another group, it would stop where it read from a terminal */
+        if (nothing >= 0)
+            dup2(nothing, STDIN_FILENO);
         dup2(ends[1], STDOUT_FILENO);
         dup2(ends[1], STDERR_FILENO);
         close(ends[0]);

@@ -2,6 +2,8 @@
  * file is mapped. A stamp of everything that decides its contents makes a stale file none, a checksum a damaged one,
  * and one that somebody else can have written is none, either. */
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -53,12 +55,25 @@ static uint64_t stamp_of(const dtq_host *h) {
     return hash;
 }
 
+/* The path that an open file has, for a name that leads through /proc/self/fd. */
+static const char *name_of(int fd, const char *path, char name[PATH_MAX]) {
+    char link[64];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    const ssize_t n = readlink(link, name, PATH_MAX - 1);
+    if (n <= 0) {
+        return path;
+    }
+    name[n] = '\0';
+    return name;
+}
+
 bool dtq_host_store_load(dtq_host *h, const char *path, size_t bytes) {
     const int fd = dtq_private_open(path, O_RDONLY);
     struct stat st;
     const uint8_t *at = NULL;
     if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == HEADER_BYTES + bytes) {
-        at = dtq_map(fd, path, HEADER_BYTES + bytes, true);
+        char name[PATH_MAX];
+        at = dtq_map(fd, name_of(fd, path, name), HEADER_BYTES + bytes, true);
     }
     if (fd >= 0) {
         (void)close(fd);
