@@ -2,7 +2,9 @@
  * code. */
 #include <string.h>
 
+#include "frontend/cli/backend.h"
 #include "frontend/cli/cache_directory.h"
+#include "frontend/cli/session.h"
 
 static bool (*const commands[CMD_COUNT])(session *s) = {
 #define COMMAND(id, name, operands, least, most, doc, details, example) command_##id,
@@ -21,6 +23,19 @@ static int unknown_command(const char *name, const char *nearest) {
     return EXIT_USAGE;
 }
 
+/* Whether several processes that mpirun started do a command together. */
+static bool command_shares(command_id command) {
+    return command == CMD_sweep || command == CMD_explore || command == CMD_eval;
+}
+
+static bool join_ranks(session *s, ranks *together) {
+    const char *path = beside_dtqc(s, "libdtq_mpi.so"), *why = "";
+    if (!ranks_begin(path, together, &why))
+        return diag_error(s->diag, (src_loc){path, 0, 0}, "cannot be loaded, and mpirun started this: %s", why);
+    s->ranks = together;
+    return true;
+}
+
 static int run_command(arena *a, command_id command, int argc, char **argv) {
     options *o = ARENA_NEW(a, options);
     const char *error;
@@ -35,12 +50,19 @@ static int run_command(arena *a, command_id command, int argc, char **argv) {
         return EXIT_OK;
     }
     session s = {.arena = a, .diag = diag_new(a, stderr), .options = o, .program = program, .words = stdout};
+    struct ranks together;
+    if (command_shares(command) && ranks_wanted() && !join_ranks(&s, &together))
+        return diag_exit_code(s.diag);
     bool ok = commands[command](&s);
     cache_release(&s);
     int code = s.usage ? EXIT_USAGE : diag_exit_code(s.diag);
     if (!ok && code == EXIT_OK) {
         fprintf(stderr, "dtqc %s: internal error: it failed without saying why\n", command_table[command].name);
         code = EXIT_INTERNAL;
+    }
+    if (s.ranks) {
+        fflush(NULL);
+        s.ranks->functions->end(code);
     }
     return code;
 }

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "codegen/systems/systems.h"
@@ -17,6 +18,7 @@ typedef struct {
     const eval_engine *engine;
     dtq_known *known;
     eval_vector *outputs;
+    size_t first, step, count; /* texts first, first + step and so on, so many: a process's share */
     atomic_size_t next, done;
     atomic_bool failed;
     bool allow_nonfinite;
@@ -74,8 +76,9 @@ static void price(const eval_engine *g, const eval_input *in, const dtq_output *
 
 static bool run_share(worker *w, dtq_host *host, dtq_weights *weights) {
     crowd *c = w->crowd;
-    size_t i;
-    while (!atomic_load(&c->failed) && (i = atomic_fetch_add(&c->next, 1)) < c->data->texts) {
+    size_t item;
+    while (!atomic_load(&c->failed) && (item = atomic_fetch_add(&c->next, 1)) < c->count) {
+        const size_t i = c->first + item * c->step;
         dtq_output out = {0};
         if (!run_one(c, host, weights, i, &out, &w->error)) {
             dtq_output_free(&out);
@@ -87,7 +90,7 @@ static bool run_share(worker *w, dtq_host *host, dtq_weights *weights) {
         dtq_output_free(&out);
         size_t done = atomic_fetch_add(&c->done, 1) + 1;
         if (w->first && c->progress && done % REPORTED_EVERY == 0)
-            fprintf(stderr, "\r%s: %zu of %zu", c->progress, done, c->data->texts);
+            fprintf(stderr, "\r%s: %zu of %zu", c->progress, done, c->count);
     }
     return true;
 }
@@ -118,6 +121,91 @@ static size_t worker_count(const session *s, size_t texts) {
     return count < texts ? count : texts;
 }
 
+/* ---- processes --------------------------------------------------------------------------------------------------- */
+
+/* What a process tells the others of its share: an error, or of each text a cost, and how many numbers its output is,
+ * and these. */
+typedef struct {
+    char *bytes;
+    size_t count, room;
+} parcel;
+
+static void pack(parcel *p, const void *data, size_t bytes) {
+    if (p->count + bytes > p->room) {
+        p->room = 2 * (p->count + bytes);
+        p->bytes = realloc(p->bytes, p->room);
+        if (!p->bytes)
+            abort();
+    }
+    if (bytes)
+        memcpy(p->bytes + p->count, data, bytes);
+    p->count += bytes;
+}
+
+static const char *unpack(const char *at, void *out, size_t bytes) {
+    if (bytes)
+        memcpy(out, at, bytes);
+    return at + bytes;
+}
+
+static void pack_share(const crowd *c, const dtq_error *error, parcel *out) {
+    const bool failed = error != NULL;
+    pack(out, &failed, sizeof failed);
+    if (failed) {
+        pack(out, error, sizeof *error);
+        return;
+    }
+    for (size_t item = 0; item < c->count; item++) {
+        const size_t i = c->first + item * c->step;
+        if (c->engine->costs)
+            pack(out, &c->engine->costs[i], sizeof *c->engine->costs);
+        pack(out, &c->outputs[i].count, sizeof c->outputs[i].count);
+        pack(out, c->outputs[i].data, c->outputs[i].count * sizeof *c->outputs[i].data);
+    }
+}
+
+/* The share of process `rank`; its own is there already. */
+static bool unpack_share(const crowd *c, size_t rank, const char *at, bool own, dtq_error *error) {
+    bool failed;
+    at = unpack(at, &failed, sizeof failed);
+    if (failed) {
+        unpack(at, error, sizeof *error);
+        return false;
+    }
+    for (size_t i = rank; i < c->data->texts && !own; i += c->step) {
+        eval_vector *v = &c->outputs[i];
+        if (c->engine->costs)
+            at = unpack(at, &c->engine->costs[i], sizeof *c->engine->costs);
+        at = unpack(at, &v->count, sizeof v->count);
+        v->data = malloc(v->count * sizeof *v->data + 1);
+        if (!v->data)
+            abort();
+        at = unpack(at, v->data, v->count * sizeof *v->data);
+    }
+    return true;
+}
+
+/* Gives all processes all outputs. */
+static bool exchange(const crowd *c, const ranks *r, const dtq_error *own_error, dtq_error *error) {
+    parcel mine = {0};
+    void *all;
+    size_t *sizes = calloc(ranks_count(r), sizeof *sizes);
+    if (!sizes)
+        abort();
+    pack_share(c, own_error, &mine);
+    ranks_share(r, mine.bytes, mine.count, &all, sizes);
+    bool ok = true;
+    const char *at = all;
+    for (unsigned i = 0; i < ranks_count(r); at += sizes[i], i++)
+        ok = ok && unpack_share(c, i, at, i == ranks_index(r), error);
+    free(mine.bytes);
+    free(all);
+    free(sizes);
+    return ok;
+}
+
+/* ---- all texts --------------------------------------------------------------------------------------------------- */
+
 bool eval_run_all(session *s, const eval_data *data, const eval_engine *engine, eval_vector *outputs) {
     crowd c = {.data = data,
                .engine = engine,
@@ -126,7 +214,10 @@ bool eval_run_all(session *s, const eval_data *data, const eval_engine *engine, 
                .allow_nonfinite = given(s, OPT_allow_nonfinite),
                .progress = isatty(STDERR_FILENO) ? engine->name : NULL};
     worker workers[WORKERS_MOST];
-    size_t count = worker_count(s, data->texts), started = 1;
+    c.first = ranks_index(s->ranks);
+    c.step = ranks_count(s->ranks);
+    c.count = data->texts > c.first ? (data->texts - c.first + c.step - 1) / c.step : 0;
+    size_t count = worker_count(s, c.count ? c.count : 1), started = 1;
     for (size_t i = 0; i < count; i++)
         workers[i] = (worker){.crowd = &c, .first = i == 0};
     while (started < count && pthread_create(&workers[started].thread, NULL, work, &workers[started]) == 0)
@@ -136,8 +227,11 @@ bool eval_run_all(session *s, const eval_data *data, const eval_engine *engine, 
         pthread_join(workers[i].thread, NULL);
     if (c.progress)
         fputs("\r\033[K", stderr);
-    for (size_t i = 0; i < started; i++)
-        if (workers[i].failed)
-            return runtime_error(s, &workers[i].error, true);
-    return true;
+    const dtq_error *failed = NULL;
+    dtq_error error;
+    for (size_t i = 0; i < started && !failed; i++)
+        failed = workers[i].failed ? &workers[i].error : NULL;
+    if (s->ranks && !exchange(&c, s->ranks, failed, &error))
+        failed = &error;
+    return !failed || runtime_error(s, failed, true);
 }

@@ -231,6 +231,12 @@ static void on_interrupt(int signal_number) {
     interrupted = 1;
 }
 
+/* Between trials all processes agree on whether one of them was interrupted. */
+static bool stopped(exploration *e) {
+    e->stopped = ranks_any(e->session->ranks, interrupted);
+    return e->stopped;
+}
+
 /* What a trial is to the search. */
 static void tell_search(exploration *e, size_t i) {
     search_trial *t = &e->search.trials[i];
@@ -280,20 +286,20 @@ static int by_rank(const void *a, const void *b) {
 
 /* The best third of the trials of each rung go on to the next, but the last, which is for what is to be reported. */
 static bool promote(exploration *e) {
-    size_t *ranks = calloc(e->search.count + 1, sizeof *ranks);
+    size_t *standing = calloc(e->search.count + 1, sizeof *standing);
     ranked *list = calloc(e->search.count + 1, sizeof *list);
-    bool ok = ranks && list;
+    bool ok = standing && list;
     for (size_t r = 0; ok && r + 2 < e->rung_count; r++) {
         size_t count = 0;
-        search_ranks(&e->search, ranks);
+        search_ranks(&e->search, standing);
         for (size_t i = 0; i < e->search.count; i++)
             if (e->trials[i].samples >= e->rungs[r] && e->search.trials[i].feasible)
-                list[count++] = (ranked){i, ranks[i]};
+                list[count++] = (ranked){i, standing[i]};
         qsort(list, count, sizeof *list, by_rank);
         for (size_t k = 0; k < count / PROMOTED && ok; k++)
             ok = measure(e, list[k].index, e->rungs[r + 1]);
     }
-    free(ranks);
+    free(standing);
     free(list);
     return ok;
 }
@@ -327,26 +333,27 @@ static bool run_batch(exploration *e, size_t batch, bool *more) {
         tell_search(e, i);
         if (*e->trials[i].error && !explore_log_write(e, i))
             return false;
-        if (interrupted)
-            return true;
         e->search.count = i + 1;
         explore_front(e);
         tell(e, i + 1);
+        if (stopped(e))
+            return true;
     }
     return promote(e);
 }
 
 /* Measures what is to be reported on all data: until the front as it is then has been. */
 static bool finish(exploration *e) {
-    for (bool again = true; again && !interrupted;) {
+    for (bool again = true; again && !e->stopped;) {
         again = false;
         explore_front(e);
-        for (size_t i = 0; i < e->search.count && !interrupted; i++) {
+        for (size_t i = 0; i < e->search.count && !e->stopped; i++) {
             if (!e->trials[i].on_front || e->trials[i].samples >= e->eval.data.samples)
                 continue;
             if (!measure(e, i, e->eval.data.samples))
                 return false;
             again = true;
+            stopped(e);
             if (e->objective_count == 1)
                 break;
         }
@@ -361,9 +368,9 @@ static bool search_all(exploration *e) {
     sigaction(SIGINT, &action, &before);
     e->begun = spread_now();
     bool ok = true;
-    for (bool more = true; ok && more && !interrupted && e->search.count < e->search.wanted;)
+    for (bool more = true; ok && more && !e->stopped && e->search.count < e->search.wanted;)
         ok = run_batch(e, batch, &more);
-    ok = ok && (interrupted || finish(e));
+    ok = ok && (e->stopped || finish(e));
     if (isatty(STDERR_FILENO))
         fputs("\r\033[K", stderr);
     sigaction(SIGINT, &before, NULL);
@@ -383,7 +390,7 @@ bool command_explore(session *s) {
     if (e.log)
         fclose(e.log);
     explore_release(&e);
-    if (ok && interrupted)
+    if (ok && e.stopped)
         return diag_error(s->diag, (src_loc){0},
                           "interrupted after %zu of %zu trials; the same command with --resume goes on", e.search.count,
                           e.search.wanted);

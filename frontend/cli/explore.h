@@ -55,6 +55,7 @@ typedef struct {
     struct known *known; /* read from it */
     size_t known_count;
     double begun;
+    bool stopped; /* somebody interrupted it */
 } exploration;
 
 /** Numbers of a trial: NaN where it has none. */

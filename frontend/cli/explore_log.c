@@ -151,6 +151,11 @@ bool explore_log_open(exploration *e) {
                           "is there already; --resume goes on with that search, or another --output is wanted");
     if (there && !read_log(e, path, first, &whole))
         return false;
+    ranks_any(s->ranks, false); /* all have read it */
+    if (ranks_index(s->ranks) > 0) {
+        e->log = fopen("/dev/null", "w");
+        return e->log || diag_error(s->diag, loc, "cannot be written: %s", strerror(errno));
+    }
     e->log = fopen(path, there ? "r+" : "w");
     if (!e->log ||
         (there && (fseek(e->log, (long)whole, SEEK_SET) != 0 || ftruncate(fileno(e->log), (off_t)whole) != 0)))

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/cli/cache_directory.h"
 #include "frontend/cli/explore.h"
 #include "frontend/cli/spread.h"
 #include "frontend/eval/metrics.h"
@@ -51,7 +52,7 @@ void explore_price(exploration *e, size_t from, size_t to) {
     priced *all = calloc(items + 1, sizeof *all);
     if (!all)
         return;
-    spread_run(e->session, items, sizeof *all, all, price, &p, NULL, NULL, NULL);
+    spread_run(e->session, items, sizeof *all, all, price, &p, NULL);
     for (size_t i = from; i < to; i++) {
         trial *t = &e->trials[i];
         for (size_t k = 0; k < e->length_count; k++) { /* always in this order */
@@ -252,7 +253,8 @@ bool explore_prepare(exploration *e) {
     eval_row row = e->reference;
     uint32_t *list = chosen(e, samples);
     e->reference.outputs = calloc(e->eval.data.texts + 1, sizeof *e->reference.outputs);
-    bool ok = list && e->reference.outputs && run_missing(e, list, samples, &row, s, NULL, e->reference.outputs);
+    /* trials have sessions of their own, which share what is opened once */
+    bool ok = list && e->reference.outputs && known_files(s) && run_missing(e, list, samples, &row, s, NULL, e->reference.outputs);
     e->reference.pooled = row.pooled;
     ok = ok && score(e, list, samples, e->reference.outputs, e->fp32_metrics);
     e->fp32_loss = ok ? loss_of(e, list, samples, e->reference.outputs) : (double)NAN;

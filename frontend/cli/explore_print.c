@@ -232,6 +232,8 @@ bool explore_write(exploration *e) {
     session *s = e->session;
     output o;
     explore_front(e);
+    if (ranks_index(s->ranks) > 0)
+        return true;
     const size_t best = explore_best(e);
     bool ok = write_csv(e, "trials.csv", false) && write_csv(e, "front.csv", true);
     ok = ok && (best == SIZE_MAX || write_design(e, best, ""));

@@ -5,6 +5,7 @@
 #include "codegen/codegen.h"
 #include "frontend/cli/options.h"
 #include "frontend/cli/phases.h"
+#include "frontend/cli/ranks.h"
 #include "frontend/frontend.h"
 
 typedef struct {
@@ -21,8 +22,9 @@ typedef struct {
         const char *directory; /* NULL: there is none */
         int fd;                /* of it */
         dtq_known *known;
-    } cache;    /* of cache_directory.h */
-    bool usage; /* the command line turned out to be wrong: exit code 2 */
+    } cache;            /* of cache_directory.h */
+    const ranks *ranks; /* of processes that mpirun started; NULL: this one runs alone */
+    bool usage;         /* the command line turned out to be wrong: exit code 2 */
 } session;
 
 /** One file each: runs the sub-command; true if all went well. Errors are in the session's diag, or usage is set. */

@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,12 +13,11 @@ enum { WORKERS_MOST = 256 };
 typedef struct {
     session *session;
     size_t count, bytes;
+    size_t first, step; /* items first, first + step and so on, `count` of them: a process's share */
     void *results;
     spread_work *work;
     void *context;
     const char *what;
-    const volatile int *stop;
-    unsigned char *done;
     double begun;
     atomic_size_t next, finished;
     atomic_int shown; /* tenths of a second at which progress was told last */
@@ -50,14 +51,13 @@ static void tell(crowd *c, size_t finished) {
 static void *share(void *argument) {
     crowd *c = argument;
     size_t i;
-    while (!(c->stop && *c->stop) && (i = atomic_fetch_add(&c->next, 1)) < c->count) {
+    while ((i = atomic_fetch_add(&c->next, 1)) < c->count) {
         session own = *c->session;
         own.arena = arena_new();
         own.diag = diag_new(own.arena, NULL);
-        c->work(c->context, &own, i, (char *)c->results + i * c->bytes);
+        const size_t item = c->first + i * c->step;
+        c->work(c->context, &own, item, (char *)c->results + item * c->bytes);
         arena_free(own.arena);
-        if (c->done)
-            c->done[i] = 1;
         const size_t finished = atomic_fetch_add(&c->finished, 1) + 1;
         if (c->what)
             tell(c, finished);
@@ -73,20 +73,39 @@ size_t spread_threads(const session *s, size_t count) {
     return n < count ? n : count ? count : 1;
 }
 
-size_t spread_run(session *s, size_t count, size_t bytes, void *results, spread_work *work, void *context,
-                  const char *what, const volatile int *stop, unsigned char *done) {
+/* Gives all processes all results, as each has its share of them. */
+static void exchange(const crowd *c, const ranks *r, size_t count) {
+    void *all;
+    size_t *sizes = calloc(r->count, sizeof *sizes);
+    char *mine = malloc(c->count * c->bytes + 1), *results = c->results;
+    if (!sizes || !mine)
+        abort();
+    for (size_t i = 0; i < c->count; i++)
+        memcpy(mine + i * c->bytes, results + (c->first + i * c->step) * c->bytes, c->bytes);
+    ranks_share(r, mine, c->count * c->bytes, &all, sizes);
+    const char *at = all;
+    for (size_t rank = 0; rank < r->count; rank++)
+        for (size_t i = rank; i < count; i += r->count, at += c->bytes)
+            memcpy(results + i * c->bytes, at, c->bytes);
+    free(mine);
+    free(all);
+    free(sizes);
+}
+
+void spread_run(session *s, size_t count, size_t bytes, void *results, spread_work *work, void *context,
+                const char *what) {
     crowd c = {.session = s,
-               .count = count,
+               .first = ranks_index(s->ranks),
+               .step = ranks_count(s->ranks),
                .bytes = bytes,
                .results = results,
                .work = work,
                .context = context,
                .what = isatty(STDERR_FILENO) ? what : NULL,
-               .stop = stop,
-               .done = done,
                .begun = spread_now()};
+    c.count = count > c.first ? (count - c.first + c.step - 1) / c.step : 0;
     pthread_t threads[WORKERS_MOST];
-    const size_t wanted = spread_threads(s, count);
+    const size_t wanted = spread_threads(s, c.count);
     size_t started = 1;
     while (started < wanted && pthread_create(&threads[started], NULL, share, &c) == 0)
         started++;
@@ -95,5 +114,6 @@ size_t spread_run(session *s, size_t count, size_t bytes, void *results, spread_
         pthread_join(threads[i], NULL);
     if (c.what)
         fputs("\r\033[K", stderr);
-    return atomic_load(&c.finished);
+    if (s->ranks)
+        exchange(&c, s->ranks, count);
 }

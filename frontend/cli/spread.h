@@ -8,11 +8,10 @@
  * a session of its own, whose arena is given back after the item and whose diag is silent. */
 typedef void spread_work(void *context, session *s, size_t i, void *result);
 
-/** Items [count] of `bytes` each, the same whatever the number of threads and ranks. `what`: for progress on a
- * terminal, with the time left; NULL: none. `stop`: no item is begun once it is true; NULL: none. Returns how many
- * items were done: all, or where it stopped those that have a nonzero byte in `done` [count], which may be NULL. */
-size_t spread_run(session *s, size_t count, size_t bytes, void *results, spread_work *work, void *context,
-                  const char *what, const volatile int *stop, unsigned char *done);
+/** Items [count] of `bytes` each, the same whatever the number of threads and processes. `what`: for progress on a
+ *  terminal, with the time left; NULL: none. */
+void spread_run(session *s, size_t count, size_t bytes, void *results, spread_work *work, void *context,
+                const char *what);
 
 /** Threads that --threads asks for, at most `count`. */
 size_t spread_threads(const session *s, size_t count);

@@ -185,7 +185,7 @@ static bool price_all(sweep *w) {
     if (ok) {
         qsort(rows, wanted, sizeof *rows, by_row);
         pricing p = {w, rows};
-        spread_run(s, wanted, sizeof *fresh, fresh, price, &p, "point", NULL, NULL);
+        spread_run(s, wanted, sizeof *fresh, fresh, price, &p, "point");
         for (size_t i = 0; i < wanted; i++)
             w->results[rows[i]] = fresh[i];
         for (size_t i = 1; i < known; i++)
@@ -225,9 +225,9 @@ bool command_sweep(session *s) {
     const char *path = given(s, OPT_output) ? value(s, OPT_output)->text : "-";
     bool ok = open_sweep(&w);
     if (ok) {
-        spread_run(s, w.count, sizeof *w.results, w.results, place, &w, NULL, NULL, NULL);
-        ok = price_all(&w) && mark_fronts(&w) && output_begin(s, &o, path);
-        if (ok) {
+        spread_run(s, w.count, sizeof *w.results, w.results, place, &w, NULL);
+        ok = price_all(&w) && mark_fronts(&w);
+        if (ok && ranks_index(s->ranks) == 0 && (ok = output_begin(s, &o, path))) {
             sweep_print(&w, (report_format)value(s, OPT_report)->word, o.out);
             ok = output_end(s, &o, true);
         }

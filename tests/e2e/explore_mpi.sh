@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# The same bytes of explore, sweep and eval from one process, from mpirun -n 1 and from several; and a search whose
+# processes were killed goes on with another number of them. Needs mpirun and a build with MPI.
+set -euo pipefail
+if ! command -v mpirun >/dev/null || [[ ! -f $(dirname "$DTQC")/libdtq_mpi.so ]]; then
+    echo "skipped: there is no mpirun, or dtqc was built without MPI (tests/setup mpi)"
+    exit 77
+fi
+TMP=$(mktemp -d)
+trap 'rm -rf "$TMP"' EXIT
+export DTQC_CACHE=$TMP/cache OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+data=$ROOT/tests/cli/data
+printf 'layers.1.ratios: {step: .1}\nvssa.rows: {from: 4, to: 18, step: 1}\n' >"$TMP/space.yaml"
+oversubscribe=()
+if mpirun --version | grep -q 'Open MPI'; then oversubscribe=(--oversubscribe); fi
+
+# ranks N COMMAND...: with N processes, 0: without mpirun.
+ranks() {
+    if [[ $1 -gt 0 ]]; then
+        mpirun "${oversubscribe[@]}" -n "$1" "${@:2}"
+    else
+        "${@:2}"
+    fi
+}
+search() {
+    ranks "$1" "$DTQC" explore "$data/tiny.yaml" --task similarity --data "$data/pairs.tsv" --space "$TMP/space.yaml" \
+        --trials 15 --objective=loss,cycles --batch 4 -o "$TMP/$2" "${@:3}" >"$TMP/$2.out" 2>"$TMP/$2.err"
+}
+same() {
+    local file
+    for file in trials.csv front.csv explore.json explore.html policy.yaml target.yaml; do
+        cmp "$TMP/0/$file" "$TMP/$1/$file"
+    done
+    cmp <(sed 's/"seconds": [0-9.]*//' "$TMP/0/trials.jsonl") <(sed 's/"seconds": [0-9.]*//' "$TMP/$1/trials.jsonl")
+}
+
+for n in 0 1 4; do
+    search $n $n
+    ranks $n "$DTQC" sweep minilm --seq 32 --space "$TMP/space.yaml" --set prune=keys --report=csv >"$TMP/sweep$n"
+    ranks $n "$DTQC" eval "$data/tiny.yaml" --task similarity --data "$data/pairs.tsv" --compare=a3 --json >"$TMP/eval$n"
+    same $n
+    cmp "$TMP/sweep0" "$TMP/sweep$n"
+    cmp "$TMP/eval0" "$TMP/eval$n"
+done
+
+# As if all processes had been killed: the log ends in the middle of a line.
+mkdir "$TMP/killed"
+head -c 3000 "$TMP/0/trials.jsonl" >"$TMP/killed/trials.jsonl"
+search 3 killed --resume
+same killed
+
+# An error is told once.
+if ranks 3 "$DTQC" sweep minilm --space "$TMP/none.yaml" 2>"$TMP/error"; then exit 1; fi
+[[ $(grep -c 'none.yaml: error: cannot be read' "$TMP/error") -eq 1 ]]
