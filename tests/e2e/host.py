@@ -242,6 +242,14 @@ def refuse_fast_math(source):
             raise Failure(f"emitted C compiles with {flags}")
 
 
+def vectors_fit_frames(source):
+    """In the frames of its address sanitizer gcc misaligns locals of more than 32 bytes."""
+    for flags, widest in (([], b"64"), (["-fsanitize=address"], b"32")):
+        macros = run(["gcc", *C_FLAGS, "-march=x86-64-v4", *flags, "-dM", "-E", source])
+        if b"#define DTQ_NATIVE " + widest not in macros:
+            raise Failure(f"emitted C has no vectors of {widest.decode()} bytes with {flags}")
+
+
 def run_c(case, compiler, threads, mode, names, wants):
     name, command, flags, library, prefix = compiler
     program = scratch(name.replace(" ", "_").replace(",", ""))
@@ -288,6 +296,7 @@ def main():
         emit(case, "c", scratch("model.c"))
         if number == 0:
             refuse_fast_math(scratch("model.c"))
+            vectors_fit_frames(scratch("model.c"))
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for done in [pool.submit(run_c, case, c, 1 + number % 2, modes(case, number + at), names, wants)
                          for at, c in enumerate(compilers)]:
