@@ -72,7 +72,7 @@ static char *follow_links(const char *path) {
         target[n] = '\0';
         const char *slash = strrchr(at, '/');
         const size_t before = target[0] == '/' || slash == NULL ? 0 : (size_t)(slash - at) + 1;
-        char *next = i < LINKS_MOST ? malloc(before + (size_t)n + 1) : NULL;
+        char *next = i < LINKS_MOST ? malloc(before + sizeof target) : NULL;
         if (next != NULL) {
             memcpy(next, at, before);
             memcpy(next + before, target, (size_t)n + 1);

@@ -54,11 +54,13 @@ static void read_records(dtq_known *k) {
     size_t bytes = 0;
     record r;
     k->append = f != NULL || (fd < 0 && errno == ENOENT);
-    for (size_t n; f != NULL && (n = fread(&r, 1, sizeof r, f)) != 0; bytes += n) {
+    for (size_t n = sizeof r; f != NULL && n == sizeof r;) {
+        n = fread(&r, 1, sizeof r, f);
+        bytes += n;
         if (n == sizeof r && r.check == check_of(&r)) {
             make_room(k);
             k->records[k->count++] = r;
-        } else {
+        } else if (n != 0) {
             k->append = false; /* the writing of one was cut short: those behind it do not lie where they should */
         }
     }
