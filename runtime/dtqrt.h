@@ -310,7 +310,8 @@ typedef struct {
     void *memory;        /* whatever dtq_program_free releases; NULL if the owner is somebody else (an arena) */
 } dtq_program;
 
-enum { DTQ_CONTAINER_VERSION = 5 };
+/** Of container and text form: the one place that says it. Messages, `dtqc verify --help` and ISA.md follow. */
+#define DTQ_CONTAINER_VERSION 5
 
 /** Whether a tensor lies in file `file` of the program. Others are those that its vocabulary is read from: they are not
  *  opened with the weights, but whoever turns text to tokens compares them with what is described. */
@@ -334,8 +335,9 @@ bool dtq_disassemble(const dtq_program *p, FILE *out, dtq_error *e);
 /** `name` is used in messages `name:line:col: ...`. */
 bool dtq_assemble(const char *name, const char *text, size_t bytes, dtq_program **out, dtq_error *e);
 
-/** Proves a stream: operands in range, addresses inside their buffers, tokens balanced, no deadlock in any order of the
- *  queues, and every two accesses that overlap in a buffer or in DRAM, one of them a write, ordered by tokens. */
+/** Proves that a stream is sound (runtime/isa/ISA.md, "Sound"): every field names what exists, no queue waits for ever,
+ *  every dependency waits for its tokens, all that is read was made for it, no two live objects overlap, and the output
+ *  is written once. */
 bool dtq_verify(const dtq_program *p, const dtq_stream *s, dtq_error *e);
 
 /* ---- layout: what blocks look like in the buffers (runtime/sim/layout.c) --------------------------------------- */
@@ -561,6 +563,13 @@ void dtq_stats_free(dtq_stats *s);
  */
 bool dtq_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
              const dtq_run_options *options, dtq_output *out, dtq_stats *stats, bool want_events, dtq_error *e);
+
+/** Cycles of a sound stream whatever its data, as the simulator counts them; UINT64_MAX where some precision is known
+ * only at run time. */
+bool dtq_static_cycles(const dtq_program *p, const dtq_stream *s, uint64_t *cycles, dtq_error *e);
+
+/** dtq_verify, and that static_cycles is what dtq_static_cycles says: for programs that somebody else has made. */
+bool dtq_prove(const dtq_program *p, const dtq_stream *s, dtq_error *e);
 
 /** Runs `sim` and `ref` and compares layer by layer; on a difference names the first layer, head, tile and element.
  *  Returns true if equal; false with DTQ_OK in e->status never happens. */

@@ -136,6 +136,20 @@ bool dtq_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, co
     return result;
 }
 
+bool dtq_static_cycles(const dtq_program *p, const dtq_stream *s, uint64_t *cycles, dtq_error *e) {
+    const dtq_float_mode caller = dtq_float_enter();
+    const bool result = dtq_do_static_cycles(p, s, cycles, e);
+    dtq_float_leave(&caller);
+    return result;
+}
+
+bool dtq_prove(const dtq_program *p, const dtq_stream *s, dtq_error *e) {
+    const dtq_float_mode caller = dtq_float_enter();
+    const bool result = dtq_do_prove(p, s, e);
+    dtq_float_leave(&caller);
+    return result;
+}
+
 bool dtq_check(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
                const dtq_run_options *options, dtq_error *e) {
     const dtq_float_mode caller = dtq_float_enter();

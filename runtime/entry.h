@@ -28,6 +28,8 @@ uint32_t dtq_do_cascade_kept(uint32_t all, size_t layer, size_t layers, double w
 dtq_weights *dtq_do_weights_open_with(const dtq_program *p, const dtq_weights_options *o, dtq_error *e);
 bool dtq_do_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
                 const dtq_run_options *options, dtq_output *out, dtq_stats *stats, bool want_events, dtq_error *e);
+bool dtq_do_static_cycles(const dtq_program *p, const dtq_stream *s, uint64_t *cycles, dtq_error *e);
+bool dtq_do_prove(const dtq_program *p, const dtq_stream *s, dtq_error *e);
 bool dtq_do_check(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
                   const dtq_run_options *options, dtq_error *e);
 dtq_host *dtq_do_host_open(const dtq_host_model *model, const dtq_program *plan, const dtq_host_options *options,

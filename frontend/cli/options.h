@@ -8,6 +8,11 @@
 #include <stdio.h>
 
 #include "ir/arena.h"
+#include "runtime/dtqrt.h"
+
+/* The value of a macro as text, for options.def. */
+#define QUOTED_(x) #x
+#define QUOTED(x)  QUOTED_(x)
 
 /** The sub-commands; CMD_COUNT stands for dtqc itself. What is behind it has options, but is none of them. */
 typedef enum {

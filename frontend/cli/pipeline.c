@@ -220,8 +220,9 @@ static ir_module *build(session *s, const source *src, uint32_t seq, bool cluste
 static bool prove_resumed(session *s, const source *src, const compiled *c) {
     const dtq_program *p = make_program(s, c, 1);
     dtq_error e;
-    return p && (dtq_verify(p, &p->streams[0], &e) ||
-                 diag_error(s->diag, (src_loc){src->path, 0, 0}, "the program made of it is not sound: %s", e.message));
+    return p &&
+           (dtq_verify(p, &p->streams[0], &e) ||
+            diag_error(s->diag, (src_loc){src->path, 0, 0}, "the program that comes of it is refused: %s", e.message));
 }
 
 static bool compile_to(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *o,

@@ -294,6 +294,24 @@ static bool run_all(run_job *j) {
     return true;
 }
 
+/* A program file may have been made by anybody: each stream that is run is proved before. */
+static bool prove(run_job *j) {
+    run_state *r = &j->state;
+    dtq_error e;
+    for (size_t i = 0; j->from_program && i < r->count; i++) {
+        const dtq_stream *stream = r->cases[i].stream;
+        bool known = false;
+        for (size_t k = 0; k < i && !known; k++)
+            known = r->cases[k].stream == stream;
+        if (!known && !dtq_prove(r->program, stream, &e))
+            return diag_error(r->session->diag, (src_loc){r->path, 0, 0},
+                              "the stream of %u tokens is refused, and not run: %s", stream->seq, e.message);
+    }
+    if (j->from_program)
+        mark(r->session, "prove");
+    return true;
+}
+
 /* ---- results ----------------------------------------------------------------------------------------------------- */
 
 static bool print_results(run_job *j) {
@@ -335,7 +353,7 @@ bool command_run(session *s) {
     mark(s, "load model");
     ok = ok && settle_engine(&j) && run_read_inputs(&j.state);
     mark(s, "read inputs");
-    ok = ok && prepare(&j) && run_find_streams(&j.state) && run_all(&j) && print_results(&j);
+    ok = ok && prepare(&j) && run_find_streams(&j.state) && prove(&j) && run_all(&j) && print_results(&j);
     release(&j);
     mark(s, "finish");
     if (ok && given(s, OPT_time))

@@ -11,7 +11,7 @@ bool command_verify(session *s) {
     bool ok = true;
     for (size_t i = 0; i < p->stream_count; i++) {
         instructions += p->streams[i].count;
-        if (!dtq_verify(p, &p->streams[i], &e))
+        if (!dtq_prove(p, &p->streams[i], &e))
             ok =
                 diag_error(s->diag, (src_loc){path, 0, 0}, "the stream of %u tokens: %s", p->streams[i].seq, e.message);
     }

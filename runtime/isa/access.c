@@ -2,6 +2,7 @@
 #include "runtime/isa/access.h"
 
 #include "runtime/isa/isa.h"
+#include "runtime/systems/systems.h"
 
 const char *const dtq_memory_names[DTQ_MEMORIES] = {"q",   "k",          "v",    "scores",         "probs",
                                                     "out", "importance", "DRAM", "token-id tables"};
@@ -12,6 +13,15 @@ uint64_t dtq_memory_bytes(const dtq_program *p, const dtq_stream *s, dtq_memory 
                                           m->buffers_scores,     m->buffers_probs, m->buffers_out,
                                           m->buffers_importance, s->dram_bytes,    s->layer_count};
     return bytes[memory];
+}
+
+uint64_t dtq_output_bytes(const dtq_stream *s) {
+    return 4 * (uint64_t)s->output_width * (s->output == DTQ_OUTPUT_POOLED ? 1 : s->seq);
+}
+
+uint64_t dtq_input_bytes(const dtq_stream *s, unsigned input) {
+    const dtq_layer *l = s->layers;
+    return 4 * (uint64_t)s->seq * (input == 0 ? l->heads : l->kv_heads) * l->head_dim;
 }
 
 typedef struct {
@@ -190,6 +200,10 @@ static void add_host_op(list *l, const dtq_program *p, const dtq_stream *s, cons
         add_matrix(l, s, DTQ_READS, GET(QUANT, src),
                    (uint64_t)(operand == DTQ_Q ? layer->heads : layer->kv_heads) * layer->head_dim);
         add_operand(l, s, layer, operand, DTQ_WRITES, ALL_HEADS);
+        if (operand == DTQ_V && dtq_scheme_is_system(&p->scheme)) { /* attention is done once its operands are there */
+            add_matrix(l, s, DTQ_WRITES, layer->out, (uint64_t)layer->heads * layer->head_dim);
+            add(l, DTQ_MEM_DRAM, DTQ_WRITES, layer->importance_at, 8 * (uint64_t)s->seq);
+        }
         break;
     case DTQ_OP_POOL:
         add_matrix(l, s, DTQ_READS, GET(POOL, src), GET(POOL, width));

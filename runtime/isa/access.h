@@ -1,5 +1,5 @@
-/* What an instruction touches: the one derivation of reads and writes from instructions. The race proof stands on it.
- */
+/* What an instruction touches: the one derivation of reads and writes from instructions. The proofs of order and of
+ * dataflow stand on it. */
 #ifndef DTQRT_ISA_ACCESS_H
 #define DTQRT_ISA_ACCESS_H
 
@@ -20,7 +20,7 @@ typedef enum {
     DTQ_MEMORIES
 } dtq_memory;
 
-enum { DTQ_READS = 1, DTQ_WRITES = 2, DTQ_ACCESS_MAX = 6 };
+enum { DTQ_READS = 1, DTQ_WRITES = 2, DTQ_ACCESS_MAX = 7 };
 
 /** Bytes [address, address + bytes) of a memory. A range holds all that the instruction may touch there: a gather by
  *  token id counts the whole of its head's region, a block the whole block. */
@@ -34,6 +34,10 @@ extern const char *const dtq_memory_names[DTQ_MEMORIES];
 
 /** Bytes that a memory has: the machine's buffers, the stream's DRAM image and layers. */
 uint64_t dtq_memory_bytes(const dtq_program *p, const dtq_stream *s, dtq_memory memory);
+
+/** Bytes of the output, and of input q (0), k (1) or v (2) of a stream whose input is q, k and v. */
+uint64_t dtq_output_bytes(const dtq_stream *s);
+uint64_t dtq_input_bytes(const dtq_stream *s, unsigned input);
 
 /** Fills `out` and returns how many accesses there are; 0 for WAIT and SIGNAL. The fields must be in range (layers,
  *  slots and tensors that exist), addresses need not be. */

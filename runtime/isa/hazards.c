@@ -1,4 +1,4 @@
-/* Deadlock and race freedom.
+/* Deadlock and race freedom, and with them what is read where (dataflow.c, lasting.c).
  *
  * Every token channel has one producer and one consumer queue, and a queue never chooses what to do next: the network
  * is determinate. One execution that comes to its end therefore proves that every execution does. The list itself is
@@ -15,11 +15,12 @@
 #include <string.h>
 
 #include "runtime/isa/access.h"
+#include "runtime/isa/dataflow.h"
 #include "runtime/isa/disasm.h"
 #include "runtime/isa/isa.h"
 #include "runtime/isa/segments.h"
 
-enum { NONE = UINT32_MAX };
+enum { NONE = UINT32_MAX, SEVERAL = DTQ_NOBODY - 5 /* below DTQ_FROM_INPUT */ };
 
 /* A token under way; free ones are chained too. Its clock stands at [index * queues]. */
 typedef struct {
@@ -43,6 +44,7 @@ typedef struct {
     uint32_t *stamps; /* [token_room][queues] */
     uint32_t token_room, spare;
     dtq_segments *memories[DTQ_MEMORIES];
+    dtq_dataflow *flow; /* or NULL: order alone */
 } prover;
 
 static bool no_memory(prover *v, uint64_t bytes) {
@@ -235,8 +237,15 @@ static bool report_race(prover *v, uint32_t earlier, uint32_t later, const dtq_a
                     dtq_instr_text(&in[later], second, sizeof second));
 }
 
+/* Whether bytes were there before the run, or are nobody's yet. */
+static bool is_outside(uint32_t writer) {
+    return writer >= (uint32_t)DTQ_FROM_INPUT;
+}
+
 /* True if `earlier` is complete before the next instruction of `queue` starts, in every execution. */
 static bool is_ordered(const prover *v, uint32_t earlier, uint8_t queue) {
+    if (is_outside(earlier))
+        return true;
     uint8_t other = v->stream->instrs[earlier].queue;
     return other == queue || v->clock[(size_t)queue * v->queues + other] > earlier;
 }
@@ -248,56 +257,156 @@ static bool report_unwritten(prover *v, uint32_t at, const dtq_access *a, uint64
                     dtq_instr_text(&v->stream->instrs[at], text, sizeof text), dtq_memory_names[a->memory], address);
 }
 
-/* Ids of a static table are there from the start; DRAM is zeroed and holds the input. */
-static bool starts_written(const prover *v, const dtq_access *a) {
-    return a->memory == DTQ_MEM_DRAM || (a->memory == DTQ_MEM_IDS && v->stream->layers[a->address].ids);
+/* "instruction 7 (…) wrote last" */
+static const char *tell_writer(const prover *v, uint32_t writer, char *out, size_t size) {
+    char text[224];
+    if (writer == SEVERAL)
+        snprintf(out, size, "several instructions wrote parts of it last");
+    else if (writer == DTQ_NOBODY)
+        snprintf(out, size, "nothing has written it");
+    else if (writer == (uint32_t)DTQ_FROM_CACHE)
+        snprintf(out, size, "it comes from the cache, and no row is new");
+    else if (is_outside(writer))
+        snprintf(out, size, "input %c is there", "qkv"[writer - (uint32_t)DTQ_FROM_INPUT]);
+    else
+        snprintf(out, size, "instruction %" PRIu32 " (%s) wrote it last", writer,
+                 dtq_instr_text(&v->stream->instrs[writer], text, sizeof text));
+    return out;
 }
 
-static bool touch(prover *v, uint32_t at, uint8_t queue, const dtq_access *a) {
-    uint64_t end = a->address + a->bytes;
-    dtq_segments *memory = v->memories[a->memory];
-    dtq_segment *g = dtq_segments_cut(memory, a->address, end);
-    if (!g)
-        return no_memory(v, DTQ_SEGMENT_BYTES);
+static bool report_mismatch(prover *v, uint32_t at, const dtq_access *a, uint32_t writer, const char *wanted) {
+    char text[224], who[288];
+    return dtq_fail(v->error, DTQ_BAD_PROGRAM,
+                    "instruction %" PRIu32 " (%s) reads %s at 0x%" PRIx64 " and must find %s, but %s", at,
+                    dtq_instr_text(&v->stream->instrs[at], text, sizeof text), dtq_memory_names[a->memory], a->address,
+                    wanted, tell_writer(v, writer, who, sizeof who));
+}
+
+/* Says which instruction it is that something is wrong with. */
+static bool report_step(prover *v, uint32_t at, const char *wrong) {
+    char text[224], why[sizeof v->error->message];
+    snprintf(why, sizeof why, "%s", wrong);
+    return dtq_fail(v->error, DTQ_BAD_PROGRAM, "instruction %" PRIu32 " (%s): %s", at,
+                    dtq_instr_text(&v->stream->instrs[at], text, sizeof text), why);
+}
+
+/* Ids of a static table are there from the start; what is in DRAM is a question of dataflow. */
+static bool starts_written(const prover *v, const dtq_access *a) {
+    return a->memory == DTQ_MEM_IDS ? v->stream->layers[a->address].ids != NULL : a->memory == DTQ_MEM_DRAM && !v->flow;
+}
+
+/* Walks the segments of an access, which begin at `g`: their order, and who wrote them all. */
+static bool walk(prover *v, uint32_t at, uint8_t queue, const dtq_access *a, dtq_segment *g, uint32_t *writer) {
     bool ready = !(a->mode & DTQ_READS) || starts_written(v, a);
-    for (; g && g->start < end; g = g->next[0]) {
+    *writer = g->writer;
+    for (; g && g->start < a->address + a->bytes; g = g->next[0]) {
         if (g->writer != DTQ_NOBODY && !is_ordered(v, g->writer, queue))
             return report_race(v, g->writer, at, a, g->start);
         if (g->writer == DTQ_NOBODY && !ready)
             return report_unwritten(v, at, a, g->start);
+        if (g->writer != *writer)
+            *writer = SEVERAL;
         for (const dtq_reader *r = g->readers; (a->mode & DTQ_WRITES) && r; r = r->next)
             if (!is_ordered(v, r->instr, queue))
                 return report_race(v, r->instr, at, a, g->start);
-        if (!(a->mode & DTQ_WRITES) && !dtq_segments_read(memory, g, at, queue))
+        if (!(a->mode & DTQ_WRITES) && !dtq_segments_read(v->memories[a->memory], g, at, queue))
             return no_memory(v, DTQ_SEGMENT_BYTES);
     }
-    if (a->mode & DTQ_WRITES)
-        dtq_segments_write(memory, a->address, end, at);
     return true;
+}
+
+static bool write(prover *v, uint32_t at, const dtq_access *a, uint32_t before) {
+    dtq_error why;
+    if (a->memory == DTQ_MEM_IDS && (before != DTQ_NOBODY || starts_written(v, a)))
+        return report_step(v, at, "the ids of this layer are there already");
+    if (v->flow && !dtq_dataflow_write(v->flow, at, a, before, &why))
+        return report_step(v, at, why.message);
+    dtq_segments_write(v->memories[a->memory], a->address, a->address + a->bytes, at);
+    return true;
+}
+
+static bool touch(prover *v, uint32_t at, uint8_t queue, const dtq_access *a) {
+    uint32_t writer;
+    dtq_segment *g = dtq_segments_cut(v->memories[a->memory], a->address, a->address + a->bytes);
+    if (!g)
+        return no_memory(v, DTQ_SEGMENT_BYTES);
+    if (!walk(v, at, queue, a, g, &writer))
+        return false;
+    const char *wanted = v->flow && (a->mode & DTQ_READS) ? dtq_dataflow_read(v->flow, at, a, writer) : NULL;
+    if (wanted)
+        return report_mismatch(v, at, a, writer, wanted);
+    return !(a->mode & DTQ_WRITES) || write(v, at, a, writer);
+}
+
+static bool step(prover *v, uint32_t at) {
+    const dtq_instr *in = &v->stream->instrs[at];
+    dtq_access accesses[DTQ_ACCESS_MAX];
+    unsigned count = dtq_accesses(v->program, v->stream, in, accesses);
+    for (unsigned k = 0; k < count; k++)
+        if (accesses[k].bytes && !touch(v, at, in->queue, &accesses[k]))
+            return false;
+    uint64_t missing = 0;
+    const char *wrong = v->flow ? dtq_dataflow_step(v->flow, at, &missing) : NULL;
+    return wrong ? report_step(v, at, wrong) : !missing || no_memory(v, missing);
+}
+
+/* What is in DRAM before the run. */
+static bool begin_memory(prover *v) {
+    const dtq_stream *s = v->stream;
+    dtq_segments *dram = v->memories[DTQ_MEM_DRAM];
+    for (size_t i = 0; i < v->flow->lasting.count; i++) {
+        const dtq_lasting *r = &v->flow->lasting.regions[i];
+        bool cached = r->kind != DTQ_LASTS_OUTPUT && s->layers[r->layer].cached;
+        if (!cached || !r->bytes)
+            continue;
+        if (!dtq_segments_cut(dram, r->start, r->start + r->bytes))
+            return no_memory(v, DTQ_SEGMENT_BYTES);
+        dtq_segments_write(dram, r->start, r->start + r->bytes, (uint32_t)DTQ_FROM_CACHE);
+    }
+    for (unsigned i = 0; s->input == DTQ_INPUT_QKV && i < 3; i++) {
+        uint64_t start = s->input_at[i], end = start + dtq_input_bytes(s, i);
+        if (!dtq_segments_cut(dram, start, end))
+            return no_memory(v, DTQ_SEGMENT_BYTES);
+        dtq_segments_write(dram, start, end, (uint32_t)DTQ_FROM_INPUT + i);
+    }
+    return true;
+}
+
+/* What the run has left in DRAM is whole. */
+static bool end_memory(prover *v) {
+    const dtq_stream *s = v->stream;
+    if (!dtq_dataflow_end(v->flow, v->error))
+        return false;
+    const dtq_access output = {DTQ_MEM_DRAM, DTQ_READS, s->output_at, dtq_output_bytes(s)};
+    dtq_segment *g = dtq_segments_cut(v->memories[DTQ_MEM_DRAM], output.address, output.address + output.bytes);
+    if (!g)
+        return no_memory(v, DTQ_SEGMENT_BYTES);
+    uint32_t writer = g->writer;
+    for (; g && g->start < output.address + output.bytes; g = g->next[0])
+        writer = g->writer == writer ? writer : SEVERAL;
+    const char *wanted = dtq_dataflow_output(v->flow, &output, writer);
+    char who[288];
+    return !wanted || dtq_fail(v->error, DTQ_BAD_PROGRAM, "the output at 0x%" PRIx64 " must be %s, but %s",
+                               output.address, wanted, tell_writer(v, writer, who, sizeof who));
 }
 
 static bool prove(prover *v) {
     const dtq_stream *s = v->stream;
-    if (!check_balance(v))
+    if (!check_balance(v) || (v->flow && !begin_memory(v)))
         return false;
     for (uint32_t i = 0; i < s->count; i++) {
         const dtq_instr *in = &s->instrs[i];
-        dtq_access accesses[DTQ_ACCESS_MAX];
-        unsigned count = dtq_accesses(v->program, s, in, accesses);
-        for (unsigned k = 0; k < count; k++)
-            if (accesses[k].bytes && !touch(v, i, in->queue, &accesses[k]))
-                return false;
-        if (in->op == DTQ_OP_WAIT && !take_token(v, i, in))
+        if (in->op == DTQ_OP_WAIT ? !take_token(v, i, in) : !step(v, i))
             return false;
         v->clock[(size_t)in->queue * v->queues + in->queue] = i + 1;
         if (in->op == DTQ_OP_SIGNAL && !put_token(v, i, in))
             return false;
     }
-    return true;
+    return !v->flow || end_memory(v);
 }
 
-bool dtq_hazards_check(const dtq_program *p, const dtq_stream *s, dtq_error *e) {
-    prover v = {.program = p, .stream = s, .error = e, .spare = NONE};
+bool dtq_hazards_check(const dtq_program *p, const dtq_stream *s, dtq_dataflow *flow, dtq_error *e) {
+    prover v = {.program = p, .stream = s, .error = e, .spare = NONE, .flow = flow};
     v.queues = DTQ_ARRAY0 + (unsigned)p->machine.vssa_arrays;
     size_t pairs = (size_t)v.queues * v.queues;
     v.clock = calloc(pairs, sizeof *v.clock);

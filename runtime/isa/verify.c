@@ -9,6 +9,9 @@
 #include "runtime/isa/hazards.h"
 #include "runtime/isa/isa.h"
 #include "runtime/isa/program.h"
+#include "runtime/isa/tokens.h"
+
+enum { INSTRUCTIONS_MAX = UINT32_MAX - 8 }; /* numbers above stand for writers that are no instructions */
 
 typedef struct {
     const dtq_program *program;
@@ -84,25 +87,24 @@ static bool check_layer(const verifier *v, uint32_t index) {
     if (l->ids && !(ascending(l->ids, 0, keys) && ascending(l->ids, keys, first) && ascending(l->ids, first, end) &&
                     ascending(l->ids, end, l->slots)))
         return dtq_fail(v->error, DTQ_BAD_PROGRAM, "layer %" PRIu32 ": ids do not ascend within a cluster", index);
-    return true;
+    const char *wrong = dtq_tokens_cached_wrong(s, l);
+    return !wrong || dtq_fail(v->error, DTQ_BAD_PROGRAM, "layer %" PRIu32 ": %s", index, wrong);
 }
 
 static bool check_ports(const verifier *v) {
     const dtq_stream *s = v->stream;
-    uint64_t rows = s->output == DTQ_OUTPUT_POOLED ? 1 : s->seq;
     if (s->output_width == 0)
         return dtq_fail(v->error, DTQ_BAD_PROGRAM, "the output has no width");
-    if (!in_dram(v, "the output", s->output_at, 4 * rows * s->output_width, 4))
+    if (!in_dram(v, "the output", s->output_at, dtq_output_bytes(s), 4))
         return false;
-    if ((s->input == DTQ_INPUT_QKV || s->output == DTQ_OUTPUT_ATTENTION) && s->layer_count == 0)
-        return dtq_fail(v->error, DTQ_BAD_PROGRAM, "a stream of bare attention needs a layer");
-    const dtq_layer *l = s->layers;
-    if (s->output == DTQ_OUTPUT_ATTENTION && s->output_width != (uint64_t)l->heads * l->head_dim)
+    if ((s->input == DTQ_INPUT_QKV || s->output != DTQ_OUTPUT_POOLED) && s->layer_count == 0)
+        return dtq_fail(v->error, DTQ_BAD_PROGRAM, "an input of q, k and v, or an output of tokens, needs a layer");
+    const dtq_layer *last = s->layers + s->layer_count - 1;
+    if (s->output == DTQ_OUTPUT_ATTENTION && s->output_width != (uint64_t)last->heads * last->head_dim)
         return dtq_fail(v->error, DTQ_BAD_PROGRAM, "the output is %" PRIu32 " wide, the heads together %" PRIu64,
-                        s->output_width, (uint64_t)l->heads * l->head_dim);
+                        s->output_width, (uint64_t)last->heads * last->head_dim);
     for (unsigned i = 0; s->input == DTQ_INPUT_QKV && i < 3; i++)
-        if (!in_dram(v, "an input", s->input_at[i], 4 * (uint64_t)s->seq * (i ? l->kv_heads : l->heads) * l->head_dim,
-                     4))
+        if (!in_dram(v, "an input", s->input_at[i], dtq_input_bytes(s, i), 4))
             return false;
     return true;
 }
@@ -229,6 +231,19 @@ static bool check_softmax(const verifier *v, const dtq_instr *in) {
            fail_instr(v, "mode=wmax is for causal layers");
 }
 
+/* Sums begin with the first key and are divided with the last. */
+static bool check_pv(const verifier *v, const dtq_instr *in) {
+    const dtq_layer *l = &v->stream->layers[DTQ_GET(in, PV, layer)];
+    uint64_t flags = DTQ_GET(in, PV, flags), first = DTQ_GET(in, PV, col), end = first + DTQ_GET(in, PV, cols);
+    bool begins = flags == DTQ_PV_FIRST || flags == DTQ_PV_ONLY, ends = flags == DTQ_PV_LAST || flags == DTQ_PV_ONLY;
+    if (flags == DTQ_PV_ONLY && DTQ_GET(in, PV, cols) != dtq_keys(l))
+        return fail_instr(v, "flags=only takes all key slots");
+    if (begins != (first == dtq_first_key(l)))
+        return fail_instr(v, "flags: first and only are for the block that begins with the first key");
+    return ends == (end == (uint64_t)dtq_first_key(l) + dtq_keys(l)) ||
+           fail_instr(v, "flags: last and only are for the block that ends with the last key");
+}
+
 static bool check_select(const verifier *v, const dtq_instr *in) {
     uint64_t next = DTQ_GET(in, TOPK, layer) + 1;
     if (!DTQ_GET(in, TOPK, select))
@@ -273,9 +288,7 @@ static bool check_op(const verifier *v, const dtq_instr *in) {
     case DTQ_OP_SOFTMAX:
         return check_softmax(v, in);
     case DTQ_OP_PV:
-        return DTQ_GET(in, PV, flags) != DTQ_PV_ONLY ||
-               DTQ_GET(in, PV, cols) == dtq_keys(&v->stream->layers[DTQ_GET(in, PV, layer)]) ||
-               fail_instr(v, "flags=only takes all key slots");
+        return check_pv(v, in);
     case DTQ_OP_TOPK:
         return check_select(v, in);
     case DTQ_OP_EMBED:
@@ -313,17 +326,28 @@ static bool check_op(const verifier *v, const dtq_instr *in) {
 
 /* ---- memory ---- */
 
-/* Host work runs row by row: what it writes may be what it reads only if both are the same rows, and for LINEAR and
- * ROTARY not even then, since an element of their results depends on several of their inputs. */
-static bool check_in_place(const verifier *v, const dtq_instr *in, const dtq_access *a, unsigned count) {
-    for (unsigned r = 0; r < count; r++)
+static bool overlap(const dtq_access *a, const dtq_access *b) {
+    return a->memory == b->memory && a->bytes && b->bytes && a->address < b->address + b->bytes &&
+           b->address < a->address + a->bytes;
+}
+
+/* Host work runs row by row: what it writes may be what it reads only if both are the same rows; for LINEAR, ROTARY and
+ * CODES not even then, since an element of their results depends on several of their inputs, and for QUANT, whose
+ * results lie in another order, neither. */
+static bool works_in_place(const dtq_instr *in, const dtq_access *from, const dtq_access *to) {
+    return from->address == to->address && from->bytes == to->bytes && in->op != DTQ_OP_LINEAR &&
+           in->op != DTQ_OP_ROTARY && in->op != DTQ_OP_CODES && in->op != DTQ_OP_QUANT;
+}
+
+/* What one instruction reads and writes does not overlap, nor do two of its results. */
+static bool check_apart(const verifier *v, const dtq_instr *in, const dtq_access *a, unsigned count) {
+    for (unsigned i = 0; i < count; i++)
         for (unsigned w = 0; w < count; w++) {
-            if (a[r].memory != DTQ_MEM_DRAM || a[w].memory != DTQ_MEM_DRAM || !(a[r].mode & DTQ_READS) ||
-                !(a[w].mode & DTQ_WRITES))
+            if (i == w || !(a[w].mode & DTQ_WRITES) || !overlap(&a[i], &a[w]))
                 continue;
-            bool overlap = a[r].address < a[w].address + a[w].bytes && a[w].address < a[r].address + a[r].bytes;
-            bool same = a[r].address == a[w].address && a[r].bytes == a[w].bytes;
-            if (overlap && (!same || in->op == DTQ_OP_LINEAR || in->op == DTQ_OP_ROTARY || in->op == DTQ_OP_CODES))
+            if (a[i].mode & DTQ_WRITES)
+                return fail_instr(v, "two things that it writes overlap in %s", dtq_memory_names[a[i].memory]);
+            if (!works_in_place(in, &a[i], &a[w]))
                 return fail_instr(v, "what it writes overlaps what it reads");
         }
     return true;
@@ -342,14 +366,14 @@ static bool check_memory(const verifier *v, const dtq_instr *in) {
     for (unsigned i = 0; i < dtq_ops[in->op].field_count; i++)
         if (dtq_ops[in->op].fields[i].kind == DTQ_KIND_DRAM && in->f[i] % 4)
             return fail_instr(v, "%s is not aligned to 4 bytes", dtq_ops[in->op].fields[i].name);
-    return check_in_place(v, in, accesses, count);
+    return check_apart(v, in, accesses, count);
 }
 
 bool dtq_do_verify(const dtq_program *p, const dtq_stream *s, dtq_error *e) {
     verifier v = {p, s, e, 0};
     if (!dtq_facts_check(p, e) || !dtq_stream_check(p, s, e))
         return false;
-    if (s->count >= UINT32_MAX)
+    if (s->count >= INSTRUCTIONS_MAX)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "a stream of %zu instructions is too long", s->count);
     for (uint32_t l = 0; l < s->layer_count; l++)
         if (!check_layer(&v, l))
@@ -361,5 +385,8 @@ bool dtq_do_verify(const dtq_program *p, const dtq_stream *s, dtq_error *e) {
         if (!check_fields(&v, in) || !check_op(&v, in) || !check_memory(&v, in))
             return false;
     }
-    return dtq_hazards_check(p, s, e);
+    dtq_dataflow flow;
+    bool ok = dtq_dataflow_init(&flow, p, s, e) && dtq_hazards_check(p, s, &flow, e);
+    dtq_dataflow_free(&flow);
+    return ok;
 }

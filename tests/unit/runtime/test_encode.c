@@ -141,6 +141,12 @@ START_TEST(the_manual_has_the_table_and_every_semantics) {
     fprintf(f, "%.*s%s%s", (int)(begin - manual), manual, table, end);
     fclose(f);
     check_golden(path, text, text_bytes);
+    const char *versions[] = {"| 4 | 4 | version, %d |\n", "\n    .version %d  "};
+    for (int i = 0; i < 2; i++) {
+        char line[64];
+        snprintf(line, sizeof line, versions[i], DTQ_CONTAINER_VERSION);
+        ck_assert_msg(strstr(manual, line) != NULL, "ISA.md has another version than %d", DTQ_CONTAINER_VERSION);
+    }
     for (unsigned op = 0; op < DTQ_OP_COUNT; op++) {
         char heading[64];
         snprintf(heading, sizeof heading, "\n### %s\n\n", dtq_ops[op].mnemonic);

@@ -284,6 +284,10 @@ static void case_file(findings *f) {
     for (size_t i = 0; i < p->stream_count; i++) {
         FIND(f, dtq_verify(p, &p->streams[i], &e));
         find(f, e.message, strlen(e.message));
+        uint64_t cycles = 0;
+        FIND(f, dtq_static_cycles(p, &p->streams[i], &cycles, &e));
+        FIND(f, cycles);
+        FIND(f, dtq_prove(p, &p->streams[i], &e));
     }
     dtq_weights *w = dtq_weights_open(p, NULL, &e);
     FIND(f, w != NULL);
@@ -332,7 +336,8 @@ static const struct {
     {"dtq_host_open dtq_host_run dtq_host_run_stream dtq_host_parallel ", case_host},
     {"dtq_host_open ", case_host_opened_so},
     {"dtq_assemble dtq_disassemble dtq_program_encode dtq_program_decode ", case_text},
-    {"dtq_program_save dtq_program_load dtq_verify dtq_weights_open dtq_weights_open_with ", case_file},
+    {"dtq_program_save dtq_program_load dtq_verify dtq_static_cycles dtq_prove dtq_weights_open dtq_weights_open_with ",
+     case_file},
     {"dtq_machine_area dtq_machine_dram_cycles ", case_machine},
     {"dtq_scheme_text dtq_scheme_parse dtq_scheme_check dtq_scheme_value_check ", case_scheme_text},
 };
