@@ -10,9 +10,16 @@ int main(int argc, char **argv) {
     int code = command_line(argc, argv);
     errno = 0;
     bool failed = ferror(stdout) != 0;
+    if (failed) { /* why is forgotten by now: one byte more meets the same */
+        clearerr(stdout);
+        putchar('\n');
+        fflush(stdout);
+    }
+    int why = errno;
     if (fclose(stdout) != 0 || failed) {
-        fprintf(stderr, "dtqc: error: standard output cannot be written%s%s\n", errno ? ": " : "",
-                errno ? strerror(errno) : "");
+        why = why ? why : errno;
+        fprintf(stderr, "dtqc: error: standard output cannot be written%s%s\n", why ? ": " : "",
+                why ? strerror(why) : "");
         code = code ? code : EXIT_INPUT;
     }
     return code;

@@ -91,9 +91,16 @@ int main(int argc, char **argv) {
     arena_free(a);
     errno = 0;
     bool failed = ferror(stdout) != 0;
+    if (failed) { /* why is forgotten by now: one byte more meets the same */
+        clearerr(stdout);
+        putchar('\n');
+        fflush(stdout);
+    }
+    int why = errno;
     if (fclose(stdout) != 0 || failed) {
+        why = why ? why : errno;
         fprintf(stderr, "%s: error: standard output cannot be written%s%s\n", argc > 0 ? argv[0] : "model",
-                errno ? ": " : "", errno ? strerror(errno) : "");
+                why ? ": " : "", why ? strerror(why) : "");
         code = code ? code : EXIT_INPUT;
     }
     return code;
