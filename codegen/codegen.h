@@ -106,6 +106,10 @@ bool report_print_lengths(const report *const *reports, size_t count, FILE *out)
 /** One HTML document of all these reports, for a browser. False if `out` could not be written. */
 bool report_html(const report *const *reports, size_t count, FILE *out);
 
+/** The roofline of each report, as text or as one HTML document: work of a cycle by work for a byte of DRAM, of each
+ * layer and of the whole. False if `out` could not be written. */
+bool report_roofline(arena *a, const report *const *reports, size_t count, bool html, FILE *out);
+
 /** Chrome trace (JSON, "traceEvents") of the engines' timeline: one track for each queue, one slice for each
  *  instruction but wait and signal, whose length is the time it occupies its engine; times are in microseconds of the
  *  machine's clock. events [stream->count] as dtq_run gives them. False if `out` could not be written. */

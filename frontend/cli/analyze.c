@@ -62,6 +62,9 @@ static bool check_options(session *s) {
         return usage_error(s, "--compare-unclustered compares with what --no-cluster already asks for");
     if (given(s, OPT_compare_unclustered) && is_ir_file(s->options->operands[0]))
         return usage_error(s, "--compare-unclustered needs a model; IR says already how it is clustered");
+    const int form = value(s, OPT_report)->word;
+    if (given(s, OPT_roofline) && (given(s, OPT_compare) || (form != REPORT_TEXT && form != REPORT_HTML)))
+        return usage_error(s, "a roofline is text or --report=html, of one target");
     if (given(s, OPT_compare) && is_ir_file(s->options->operands[0]))
         return usage_error(s, "--compare needs a model, which is compiled for each of the machines");
     if (given(s, OPT_compare) && value(s, OPT_report)->word == REPORT_HTML)
@@ -74,8 +77,8 @@ static bool check_options(session *s) {
 
 /* The row of --compare, and those of others if it is given. */
 static bool analyze_system(session *s, const source *src, FILE *out) {
-    static const option_id of_arrays[] = {OPT_trace, OPT_check_cycles, OPT_compare_unclustered, OPT_remarks,
-                                          OPT_timeline};
+    static const option_id of_arrays[] = {OPT_trace,   OPT_check_cycles, OPT_compare_unclustered,
+                                          OPT_remarks, OPT_timeline,     OPT_roofline};
     compiled *all;
     size_t count;
     if (!system_lacks(s, src, of_arrays, sizeof of_arrays / sizeof *of_arrays) || !check_system_report(s) ||
@@ -115,6 +118,10 @@ bool command_analyze(session *s) {
     }
     if (given(s, OPT_timeline))
         return true;
+    if (given(s, OPT_roofline))
+        return report_roofline(s->arena, (const report *const *)reports, count,
+                               value(s, OPT_report)->word == REPORT_HTML, taken ? stderr : stdout) ||
+               !taken; /* main checks stdout */
     if (given(s, OPT_compare))
         return compare_systems(s, &src, all, reports, count, taken ? stderr : stdout);
     return print_reports(s, reports, count, (report_format)value(s, OPT_report)->word, taken ? stderr : stdout);
