@@ -88,6 +88,9 @@ typedef struct {
     const report_input *input; /* of a run, or NULL */
 } report;
 
+/** What limits most of a report's cycles, and these cycles' share of all of them. */
+report_limit report_main_limit(const report *r, double *share);
+
 /** The static report of a module at stream level after `timeline`. NULL after an error. */
 report *report_build(arena *a, diag *d, const ir_module *m);
 /** The same by the times of a run: events [instructions] of the simulator, or NULL for the static timeline. */

@@ -15,6 +15,19 @@ const char *report_limit_name(report_limit l) {
     return names[l];
 }
 
+report_limit report_main_limit(const report *r, double *share) {
+    double cycles[LIMIT_COUNT] = {0};
+    int most = 0;
+    for (size_t i = 0; i < r->layer_count; i++) {
+        cycles[r->layers[i].limit] += r->layers[i].cycles;
+    }
+    for (int i = 0; i < LIMIT_COUNT; i++) {
+        most = cycles[i] > cycles[most] ? i : most;
+    }
+    *share = r->cycles > 0 ? cycles[most] / r->cycles : 0;
+    return (report_limit)most;
+}
+
 /** What the walk over the instructions gathers for one layer. */
 typedef struct {
     counters counted;

@@ -7,20 +7,6 @@
 #include "codegen/report/number.h"
 #include "codegen/report/table.h"
 
-/** What limits most of a report's cycles, and their share. */
-static report_limit main_limit(const report *r, double *share) {
-    double cycles[LIMIT_COUNT] = {0};
-    int most = 0;
-    for (size_t i = 0; i < r->layer_count; i++) {
-        cycles[r->layers[i].limit] += r->layers[i].cycles;
-    }
-    for (int i = 0; i < LIMIT_COUNT; i++) {
-        most = cycles[i] > cycles[most] ? i : most;
-    }
-    *share = r->cycles > 0 ? cycles[most] / r->cycles : 0;
-    return (report_limit)most;
-}
-
 static void put_count(char cell[TABLE_CELL], double value, bool about) {
     char text[NUMBER_MAX];
     const bool millions = value >= 1e9;
@@ -42,7 +28,7 @@ static void put_row(const report *r, table_row *row) {
     const bool about = report_expected(r) && !r->measured;
     const double work = (double)r->mac_cycles, stalled = (double)r->stall_cycles;
     double share;
-    const report_limit limit = main_limit(r, &share);
+    const report_limit limit = report_main_limit(r, &share);
     uint32_t blocks = 1;
     for (size_t i = 0; i < r->layer_count; i++) {
         blocks = r->layers[i].key_blocks > blocks ? r->layers[i].key_blocks : blocks;

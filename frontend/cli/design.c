@@ -148,16 +148,6 @@ double design_area(const any_target *t) {
     return area > 0 ? area : (double)NAN;
 }
 
-static const char *limit_of(const report *r) {
-    double cycles[LIMIT_TOPK + 1] = {0};
-    int most = 0;
-    for (size_t i = 0; i < r->layer_count; i++)
-        cycles[r->layers[i].limit] += r->layers[i].cycles;
-    for (int i = 1; i <= LIMIT_TOPK; i++)
-        most = cycles[i] > cycles[most] ? i : most;
-    return report_limit_name((report_limit)most);
-}
-
 static void price_machine(const report *r, double weight, double costs[COSTS]) {
     costs[COST_cycles] += weight * r->cycles;
     costs[COST_time_us] += weight * r->cycles / (r->machine->top_clock_ghz * 1e3);
@@ -195,7 +185,8 @@ bool design_price(session *s, const source *src, uint32_t seq, double weight, do
     const report *r = report_build(s->arena, s->diag, c.module);
     if (!r)
         return false;
-    *limit = limit_of(r);
+    double share;
+    *limit = report_limit_name(report_main_limit(r, &share));
     price_machine(r, weight, costs);
     return true;
 }
