@@ -76,8 +76,7 @@ static void attention_build(const model *from, ir_module *m, bool cluster) {
     ir_set_str(m, op, IR_KEY_source, "attention");
     attention_describe(m, op, 0, b->heads, b->kv_heads, b->head_dim, b->causal, b->importance, cluster);
     ir_value out = ir_result(m, op);
-    size_t output = ir_append(m, IR_OUTPUT, &out, 1, (ir_type){0}, from->loc);
-    ir_set_str(m, output, IR_KEY_name, "out");
+    ir_append(m, IR_OUTPUT, &out, 1, (ir_type){0}, from->loc);
 }
 
 ir_module *model_build(const model *from, arena *a, diag *d, const model_options *o) {

@@ -236,9 +236,5 @@ void transformer_build(const model *from, ir_module *m, const model_options *o) 
     x = t->head != HEAD_NONE ? vocabulary_scores(&b, x) : t->pooling != POOLING_NONE ? pooled(&b, x) : x;
     if (t->head != HEAD_NONE && o->last_row)
         x = one_row(&b, x, POOLING_LAST);
-    size_t output = append(&b, IR_OUTPUT, &x, 1, "output");
-    ir_set_str(m, output, IR_KEY_name,
-               t->head != HEAD_NONE || t->classes ? "logits"
-               : t->pooling == POOLING_NONE       ? "hidden"
-                                                  : "pooled");
+    ir_append(m, IR_OUTPUT, &x, 1, (ir_type){0}, from->loc);
 }

@@ -47,7 +47,7 @@ typedef enum {
  *  ENUM fields are WORD, ENGINE fields QUEUE, TENSOR fields STR (a name in the tensor table; "" for none), F32
  *  fields REAL, all others INT. The enum has the former; the latter are IR_KEYS_FIXED + n and found by ir_key_find. */
 typedef enum {
-#define ATTR(key, kind, doc) IR_KEY_##key,
+#define ATTR(key, kind, derived_by, doc) IR_KEY_##key,
 #include "ir/attrs.def"
     IR_KEYS_FIXED
 } ir_key;
@@ -56,6 +56,7 @@ typedef struct {
     const char *name;
     ir_kind kind;
     const char *doc;
+    const char *derived_by; /* blank-separated passes that compute it; "": it is a decision */
 } ir_key_info;
 
 /** A run of RUNS: `count` neighbours of the same `value`. */
@@ -127,6 +128,7 @@ typedef struct {
     uint32_t vocabulary, positions;
     bool qkv_input;    /* the input is q, k, v, not token ids */
     dtq_scheme scheme; /* of arithmetic; not printed if it is `mixed` */
+    bool recompute;    /* somebody has edited decisions: what is derived from them is to be computed again */
 } ir_header;
 
 typedef struct {
@@ -234,6 +236,9 @@ const char *ir_str(const ir_module *m, size_t op, unsigned key);
 
 /** Whether two attributes of one kind have the same value. */
 bool ir_attr_equal(const ir_attr *a, const ir_attr *b);
+
+/** The value as text, in `a`. */
+const char *ir_attr_text(arena *a, const ir_attr *attr);
 
 /** Adds a tensor to the table; names are unique. ir_tensor_find: index by name, or -1. */
 size_t ir_add_tensor(ir_module *m, const ir_tensor *t);

@@ -49,6 +49,7 @@ static const setting header_settings[] = {
     {"positions", AS_UINT32, offsetof(ir_header, positions)},
     {"qkv_input", AS_FLAG, offsetof(ir_header, qkv_input)},
     {"scheme", AS_SCHEME, offsetof(ir_header, scheme)},
+    {"recompute", AS_FLAG, offsetof(ir_header, recompute)},
 };
 enum { HEADER_SETTINGS = sizeof header_settings / sizeof header_settings[0] };
 

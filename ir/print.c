@@ -130,6 +130,8 @@ static void put_header(writer *w, const ir_module *m) {
     put(w, "\nqkv_input = ");
     put(w, h->qkv_input ? "yes" : "no");
     put(w, "\n");
+    if (h->recompute)
+        put(w, "recompute = yes\n");
     if (h->scheme.kind != DTQ_SCHEME_MIXED) {
         put(w, "scheme = ");
         put_string(w, dtq_scheme_text(&h->scheme, (char[DTQ_SCHEME_TEXT_MOST]){0}));
@@ -217,9 +219,7 @@ static void put_tensor(writer *w, const ir_module *m, const ir_tensor *t) {
 
 /* ---- ops -------------------------------------------------------------------------------------------------------- */
 
-static void put_attr(writer *w, const ir_attr *attr) {
-    put(w, ir_key_get(attr->key)->name);
-    put(w, " = ");
+static void put_value_of(writer *w, const ir_attr *attr) {
     switch ((ir_kind)attr->kind) {
     case IR_KIND_INT:
         put_int(w, attr->i);
@@ -262,6 +262,12 @@ static void put_attr(writer *w, const ir_attr *attr) {
         break;
     }
     }
+}
+
+static void put_attr(writer *w, const ir_attr *attr) {
+    put(w, ir_key_get(attr->key)->name);
+    put(w, " = ");
+    put_value_of(w, attr);
 }
 
 static void put_type(writer *w, ir_type type) {
@@ -330,12 +336,6 @@ void ir_print(const ir_module *m, FILE *out) {
     put_machine(w, &m->machine);
     for (size_t i = 0; i < m->tensor_count; i++)
         put_tensor(w, m, &m->tensors[i]);
-    put(w, "passes = [");
-    for (size_t i = 0; i < m->pass_count; i++) {
-        put(w, i ? ", " : "");
-        put(w, m->passes[i]);
-    }
-    put(w, "]\n");
     if (m->op_count)
         put(w, "\n");
     const uint32_t *numbers = number_values(scratch, m);
@@ -343,6 +343,24 @@ void ir_print(const ir_module *m, FILE *out) {
         put_op(w, m, &m->ops[i], numbers);
     flush(w);
     arena_free(scratch);
+}
+
+const char *ir_attr_text(arena *a, const ir_attr *attr) {
+    arena *scratch = arena_new();
+    writer *w = ARENA_NEW(scratch, writer);
+    char *text = NULL;
+    size_t bytes = 0;
+    const char *out = "";
+    w->file = open_memstream(&text, &bytes);
+    if (w->file) {
+        put_value_of(w, attr);
+        flush(w);
+        if (fclose(w->file) == 0)
+            out = arena_strndup(a, text, bytes);
+    }
+    free(text);
+    arena_free(scratch);
+    return out;
 }
 
 /* ---- equality ---------------------------------------------------------------------------------------------------- */

@@ -107,7 +107,7 @@ const char *ir_elem_name(ir_elem elem) {
 enum { KEYS_MAX = IR_KEYS_FIXED + DTQ_FIELD_TOTAL };
 
 static const ir_key_info fixed_keys[IR_KEYS_FIXED] = {
-#define ATTR(key, kind, doc) [IR_KEY_##key] = {#key, IR_KIND_##kind, doc},
+#define ATTR(key, kind, derived_by, doc) [IR_KEY_##key] = {#key, IR_KIND_##kind, doc, derived_by},
 #include "ir/attrs.def"
 };
 
@@ -162,26 +162,26 @@ static lookup_slot *find_slot(lookup_slot *slots, const char *s, size_t n) {
     return &slots[i];
 }
 
-static unsigned add_key(const char *name, ir_kind kind, const char *doc) {
+static unsigned add_key(const char *name, ir_kind kind, const char *doc, const char *derived_by) {
     size_t length = strlen(name);
     lookup_slot *slot = find_slot(lookup.key_slots, name, length);
     if (!slot->name) {
         *slot = (lookup_slot){name, length, (unsigned)lookup.key_count};
-        lookup.keys[lookup.key_count++] = (ir_key_info){name, kind, doc};
+        lookup.keys[lookup.key_count++] = (ir_key_info){name, kind, doc, derived_by};
     }
     return slot->number;
 }
 
 static void make_keys(void) {
     for (unsigned k = 0; k < IR_KEYS_FIXED; k++)
-        add_key(fixed_keys[k].name, fixed_keys[k].kind, fixed_keys[k].doc);
+        add_key(fixed_keys[k].name, fixed_keys[k].kind, fixed_keys[k].doc, fixed_keys[k].derived_by);
     for (unsigned op = 0; op < DTQ_OP_COUNT; op++) {
         size_t operands = 0;
         for (unsigned f = 0; f < dtq_ops[op].field_count; f++) {
             const dtq_field_info *field = &dtq_ops[op].fields[f];
             int kind = kind_of_field(field->kind);
             if (kind >= 0)
-                lookup.fields[op][add_key(field->name, (ir_kind)kind, field->doc)] = field;
+                lookup.fields[op][add_key(field->name, (ir_kind)kind, field->doc, "")] = field;
             else
                 lookup.operands[op][operands++] = field;
         }
@@ -198,11 +198,32 @@ static void make_need(ir_opcode code, const char *keys, ir_need need) {
     }
 }
 
+/* Whether it has instructions whose source it says. */
+static bool has_source(ir_opcode code) {
+    switch (code) {
+    case IR_INPUT:
+    case IR_OUTPUT:
+    case IR_SELECT:
+    case IR_TILE_QK:
+    case IR_TILE_SOFTMAX:
+    case IR_TILE_IMPORTANCE:
+    case IR_TILE_PV:
+    case IR_TILE_TOPK:
+    case IR_LAYER:
+    case IR_BUFFER:
+    case IR_I_WAIT:
+    case IR_I_SIGNAL:
+        return false;
+    default:
+        return true;
+    }
+}
+
 static void make_needs(void) {
     for (ir_opcode code = 0; code < IR_OPCODES; code++) {
         make_need(code, op_table[code].required, IR_MUST);
         make_need(code, op_table[code].optional, IR_MAY);
-        lookup.needs[code][IR_KEY_source] = IR_MAY;
+        lookup.needs[code][IR_KEY_source] = has_source(code) ? IR_MAY : IR_NEVER;
     }
 }
 

@@ -105,7 +105,7 @@ static void verify_tensor(verifier *v, size_t index) {
 
 void verify_header(verifier *v) {
     const ir_module *m = v->m;
-    src_loc whole = {m->text_file, 0, 0};
+    src_loc whole = {m->text_file, m->text_file ? 1 : 0, m->text_file ? 1 : 0};
     if (m->header.seq < 1 || m->header.seq > SEQ_MAX)
         verify_error_at(v, whole, "`seq` is %u; the input has 1 to %d tokens", m->header.seq, SEQ_MAX);
     for (size_t i = 0; i < dtq_machine_param_count; i++) {

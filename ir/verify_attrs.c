@@ -278,6 +278,9 @@ void verify_types(verifier *v, size_t op) {
     case IR_SELECT:
         if (t.elem != IR_ELEM_IDS && t.elem != IR_ELEM_NONE)
             verify_error(v, op, "its result has type %s; it must be token ids", type_text(v, t));
+        else if (t.elem == IR_ELEM_IDS && (t.rank != 1 || t.dim[0] != ir_int(m, op, IR_KEY_slots, 0)))
+            verify_error(v, op, "its result has type %s, but there are %lld slots", type_text(v, t),
+                         (long long)ir_int(m, op, IR_KEY_slots, 0));
         break;
     case IR_BUFFER:
         if (t.elem != IR_ELEM_BUFFER || t.rank != 0)

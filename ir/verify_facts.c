@@ -131,18 +131,76 @@ static void verify_turned(verifier *v, size_t op, const ir_attr *slots) {
                      slots ? (long long)slots->i : 0LL);
 }
 
-/* low-first: all 4-bit slots stand before all 8-bit slots; high-first: after them. */
-static void verify_order(verifier *v, size_t op) {
+/* The precision a slot was chosen for, where its clusters do not say: the least that any operand has. */
+static uint8_t *least_bits(verifier *v, size_t op, int64_t slots) {
+    static const ir_key operands[] = {IR_KEY_q_bits, IR_KEY_k_bits, IR_KEY_v_bits};
+    uint8_t *least = NULL;
+    for (size_t i = 0; i < sizeof operands / sizeof *operands; i++) {
+        const ir_attr *runs = ir_get(v->m, op, operands[i]);
+        size_t count = 0;
+        uint8_t *bits = runs ? ir_runs_expand(v->scratch, runs, &count) : NULL;
+        if (!bits || (int64_t)count != slots)
+            return NULL;
+        for (size_t s = 0; least && s < count; s++)
+            least[s] = bits[s] < least[s] ? bits[s] : least[s];
+        least = least ? least : bits;
+    }
+    return least;
+}
+
+/* What `segments` must be: low-first, all 4-bit slots stand before all 8-bit slots; high-first, after them; in original
+ * order they are what operands say, or, where that is known at run time alone, how many there are of each. */
+static ir_run *expected_segments(verifier *v, size_t op, const char *order, bool is_static, int64_t slots, int64_t high,
+                                 size_t *count) {
+    if (strcmp(order, "original") == 0 && is_static) {
+        uint8_t *bits = least_bits(v, op, slots);
+        return bits ? ir_runs_of(v->scratch, bits, (size_t)slots, count) : NULL;
+    }
+    const ir_run low_run = {slots - high, 4}, high_run = {high, 8};
+    const ir_run both[2] = {strcmp(order, "high-first") == 0 ? high_run : low_run,
+                            strcmp(order, "high-first") == 0 ? low_run : high_run};
+    ir_run *runs = ARENA_ARRAY(v->scratch, ir_run, 2);
+    *count = 0;
+    for (int i = 0; i < 2; i++)
+        if (both[i].count)
+            runs[(*count)++] = both[i];
+    return runs;
+}
+
+static void verify_order(verifier *v, size_t op, const ir_attr *slots) {
     const ir_attr *segments = ir_get(v->m, op, IR_KEY_segments);
-    const char *order = ir_str(v->m, op, IR_KEY_order);
-    if (!segments || !order || strcmp(order, "original") == 0)
+    const char *order = ir_str(v->m, op, IR_KEY_order), *known = ir_str(v->m, op, IR_KEY_static_bits);
+    int64_t high = ir_int(v->m, op, IR_KEY_high, 0), sum = 0;
+    if (!segments || !order || !known || !slots || high < 0 || high > slots->i)
         return;
-    bool low = strcmp(order, "low-first") == 0;
-    for (uint32_t r = 1; r < segments->count; r++)
-        if (low ? segments->runs[r].value < segments->runs[r - 1].value
-                : segments->runs[r].value > segments->runs[r - 1].value) {
-            verify_error(v, op, "`order` is %s, but segment %u is of %lld bits after one of %lld", order, r + 1,
-                         (long long)segments->runs[r].value, (long long)segments->runs[r - 1].value);
+    bool is_static = strcmp(known, "yes") == 0, clustered = strcmp(order, "original") != 0;
+    if (clustered && !is_static)
+        verify_error(v, op, "`static_bits` is no, but in clusters the precision of every slot is known");
+    if (!is_static && ir_get(v->m, op, IR_KEY_q_bits))
+        verify_error(v, op, "`static_bits` is no, but it has the bits of every slot");
+    size_t count = 0;
+    ir_run *want = expected_segments(v, op, order, is_static, slots->i, high, &count);
+    const ir_attr expected = {.key = IR_KEY_segments, .kind = IR_KIND_RUNS, .count = (uint32_t)count, .runs = want};
+    for (uint32_t r = 0; r < segments->count; r++)
+        sum += segments->runs[r].count;
+    if (want && sum == slots->i && !ir_attr_equal(segments, &expected)) /* else verify_precisions says so */
+        verify_error(v, op, "`segments` is %s, but %lld slots, %lld of them at 8 bits, %s make %s",
+                     ir_attr_text(v->scratch, segments), (long long)slots->i, (long long)high, order,
+                     ir_attr_text(v->scratch, &expected));
+}
+
+/* Ids ascend inside each cluster, and among the muted. */
+static void verify_ids_order(verifier *v, size_t op, const ir_attr *ids) {
+    const char *order = ir_str(v->m, op, IR_KEY_order);
+    int64_t slots = ids->count, high = ir_int(v->m, op, IR_KEY_high, 0), muted = ir_int(v->m, op, IR_KEY_muted, 0);
+    if (!order || high < 0 || muted < 0 || high + muted > slots)
+        return;
+    bool high_first = strcmp(order, "high-first") == 0, clustered = strcmp(order, "original") != 0;
+    int64_t edges[] = {high_first ? slots - muted : muted, !clustered ? -1 : high_first ? high : slots - high};
+    for (int64_t i = 1; i < slots; i++)
+        if (ids->ints[i] <= ids->ints[i - 1] && i != edges[0] && i != edges[1]) {
+            verify_error(v, op, "`ids` has token %lld behind %lld; tokens ascend inside each cluster",
+                         (long long)ids->ints[i], (long long)ids->ints[i - 1]);
             return;
         }
 }
@@ -166,6 +224,7 @@ static void verify_ids(verifier *v, size_t op, const ir_attr *slots) {
         }
         seen[ids->ints[i]] = true;
     }
+    verify_ids_order(v, op, ids);
 }
 
 /** Shares of 0, 4 and 8 bits: three numbers, none negative, that sum to `whole`. */
@@ -216,6 +275,12 @@ static int64_t operand_index(const ir_module *m, size_t op, size_t index) {
 static void verify_select(verifier *v, size_t op) {
     const ir_module *m = v->m;
     int64_t index = ir_int(m, op, IR_KEY_index, -1);
+    if ((m->ops[op].operand_count == 0) != (ir_get(m, op, IR_KEY_ids) != NULL))
+        verify_error(v, op,
+                     m->ops[op].operand_count ? "it selects at run time, and has `ids` too; one of both"
+                                              : "it has no `ids`, and no layer before it whose importance selects");
+    if (op + 1 >= m->op_count || m->ops[op + 1].code != IR_TILES)
+        verify_error(v, op, "it stands in front of its `tile.attention`");
     if (m->ops[op].operand_count > 1)
         verify_error(v, op, "it has %u operands, but takes at most one: the layer before", m->ops[op].operand_count);
     else if (m->ops[op].operand_count == 1 &&
@@ -285,17 +350,21 @@ static void verify_row_edges(verifier *v, size_t op, const verify_layer *layer) 
 
 static void verify_blocks(verifier *v, size_t op) {
     const ir_module *m = v->m;
-    const ir_attr *blocks = ir_get(m, op, IR_KEY_output_block);
+    const ir_attr *blocks = ir_get(m, op, IR_KEY_output_block), *turned = ir_get(m, op, IR_KEY_turned_chunks);
     int64_t outputs = ir_int(m, op, IR_KEY_outputs, 0), input_block = ir_int(m, op, IR_KEY_input_block, 0);
     ir_type input = m->types[ir_operand(m, op, 0)];
     int64_t inputs = input.rank == 2 ? input.dim[1] : 0;
     if (blocks->count != 2)
         verify_error(v, op, "`output_block` has %u numbers; it has 2, for rows that are not turned and that are",
                      blocks->count);
-    for (uint32_t i = 0; i < blocks->count; i++)
-        if (blocks->ints[i] < 1 || blocks->ints[i] > outputs) {
-            verify_error(v, op, "`output_block` has a %lld; each is between 1 and the %lld outputs",
-                         (long long)blocks->ints[i], (long long)outputs);
+    bool used[2] = {false, false};
+    for (uint32_t i = 0; i < turned->count; i++)
+        used[turned->ints[i] != 0] = true;
+    for (uint32_t i = 0; i < blocks->count && i < 2; i++)
+        if (used[i] ? blocks->ints[i] < 1 || blocks->ints[i] > outputs : blocks->ints[i] != 0) {
+            verify_error(v, op,
+                         "`output_block` has a %lld; each is between 1 and the %lld outputs, or 0 if no chunk is %s",
+                         (long long)blocks->ints[i], (long long)outputs, i ? "turned" : "not turned");
             break;
         }
     if (inputs == 0)
@@ -394,7 +463,7 @@ void verify_facts(verifier *v, size_t op) {
     if (declares_layer(code) || code == IR_SELECT) {
         verify_precisions(v, op, slots);
         verify_turned(v, op, slots);
-        verify_order(v, op);
+        verify_order(v, op, slots);
         verify_ids(v, op, slots);
         verify_policy(v, op);
     }

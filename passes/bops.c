@@ -6,7 +6,7 @@
 bool pass_bops(pass_context *ctx, ir_module **module) {
     ir_module *m = *module;
     for (size_t op = 0; op < m->op_count; op++) {
-        if (m->ops[op].code != IR_ATTENTION)
+        if (!layer_declares((ir_opcode)m->ops[op].code))
             continue;
         layer_info l = layer_read(ctx->arena, m, op);
         uint64_t bits = layer_bit_sum(&l, LAYER_Q, &m->machine) * layer_bit_sum(&l, LAYER_K, &m->machine) +

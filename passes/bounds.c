@@ -10,7 +10,7 @@ bool pass_bounds(pass_context *ctx, ir_module **module) {
     ir_module *m = *module;
     uint64_t pes = dtq_machine_pes(&m->machine);
     for (size_t op = 0; op < m->op_count; op++) {
-        if (m->ops[op].code != IR_ATTENTION)
+        if (!layer_declares((ir_opcode)m->ops[op].code))
             continue;
         layer_info l = layer_read(ctx->arena, m, op);
         uint64_t key = 4ull * l.keys + 4ull * l.high; /* bits, as chosen; queries of a step have 8 */

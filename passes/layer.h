@@ -31,6 +31,11 @@ static inline bool layer_turned(const layer_info *l, uint32_t row) {
     return l->turned && l->turned[row];
 }
 
+/** Whether an op declares an attention layer: `attention`, `tile.attention`, `layer`. */
+static inline bool layer_declares(ir_opcode code) {
+    return code == IR_ATTENTION || code == IR_TILES || code == IR_LAYER;
+}
+
 /** Reads what the op at `op` says; bit arrays are allocated in `a`. */
 layer_info layer_read(arena *a, const ir_module *m, size_t op);
 

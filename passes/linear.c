@@ -45,7 +45,7 @@ linear_cut linear_read_cut(arena *a, const ir_module *m, size_t op) {
                       .rows_outer = outer && strcmp(outer, "rows") == 0};
     const ir_attr *blocks = ir_get(m, op, IR_KEY_output_block);
     for (int i = 0; i < 2; i++)
-        cut.output_block[i] = (uint32_t)blocks->ints[i];
+        cut.output_block[i] = blocks->ints[i] ? (uint32_t)blocks->ints[i] : (uint32_t)ir_int(m, op, IR_KEY_outputs, 1);
     const ir_attr *turned = ir_get(m, op, IR_KEY_turned_chunks);
     cut.turned = ARENA_ARRAY(a, uint8_t, edges->count);
     for (uint32_t i = 0; i < edges->count; i++)

@@ -130,8 +130,8 @@ bool lower_linear(host_lowering *h, const layer_info *layers, size_t op) {
     w.rows = ARENA_ARRAY(a, ir_value, w.plan.rows_held);
     w.weights = ARENA_ARRAY(a, ir_value, w.plan.weights_held);
     w.sums = ARENA_ARRAY(a, ir_value, w.plan.sums_held);
-    w.codes = instr_buffer(h->r->to, "dram", seq * (w.shape.inputs + 4ull), NULL, w.loc);
     w.result = instr_buffer(h->r->to, "dram", 4 * seq * w.shape.outputs, NULL, w.loc);
+    w.codes = instr_buffer(h->r->to, "dram", seq * (w.shape.inputs + 4ull), NULL, w.loc);
     ir_value src = rebuild_operand(h->r, op, 0);
     h->r->map[from->ops[op].result] = w.result;
     emit_codes(&w, src);

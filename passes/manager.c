@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "passes/cost.h"
+#include "passes/derived.h"
 #include "passes/pass_list.h"
 
 enum { G = 1u << IR_GRAPH, T = 1u << IR_TILE, H = 1u << IR_SCHEDULE, S = 1u << IR_STREAM };
@@ -55,30 +56,62 @@ static bool unknown_pass(diag *d, const char *name) {
                 : diag_error(d, nowhere, "there is no pass '%s'; `dtqc opt --list` lists them", name);
 }
 
+/** The first pass that `p` requires and that has not run, or NULL. The text lives as long as the diag's arena. */
+static const char *missing_requirement(const ir_module *m, const pass_info *p) {
+    for (const char *word = p->requires; *word;) {
+        bool ran = false;
+        const char *first = arena_strndup(m->arena, word, strcspn(word, " |"));
+        for (const char *other = word;;) {
+            size_t n = strcspn(other, " |");
+            ran = ran || ir_pass_ran(m, arena_strndup(m->arena, other, n));
+            if (other[n] != '|')
+                break;
+            other += n + 1;
+        }
+        if (!ran)
+            return first;
+        word += strcspn(word, " ");
+        word += strspn(word, " ");
+    }
+    return NULL;
+}
+
+const char *const *passes_left(arena *a, ir_module *m, const char *const *names, size_t count) {
+    passes_infer_ran(m);
+    const char **left = ARENA_ARRAY(a, const char *, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        const pass_info *p = names[i] ? pass_find(names[i]) : NULL;
+        if (p && !ir_pass_ran(m, p->name) && !pass_is_past(m, p) && (p->levels >> m->level) != 0)
+            left[i] = p->name;
+    }
+    return left;
+}
+
+/** The last pass of the pipeline that has run and is no analysis, or NULL. */
+static const pass_info *last_ran(const ir_module *m) {
+    for (size_t i = pass_count; i-- > 0;)
+        if (!pass_table[i].analysis && ir_pass_ran(m, pass_table[i].name))
+            return &pass_table[i];
+    return NULL;
+}
+
+bool pass_is_past(const ir_module *m, const pass_info *p) {
+    const pass_info *last = last_ran(m);
+    return !p->analysis && last && p <= last;
+}
+
 static bool check_requirements(diag *d, const ir_module *m, const pass_info *p) {
     src_loc nowhere = {0};
     if (!(p->levels & (1u << m->level)))
         return diag_error(d, nowhere, "pass %s cannot run at the %s level", p->name, ir_level_name(m->level));
     if (!p->analysis && ir_pass_ran(m, p->name))
         return diag_error(d, nowhere, "pass %s has already run on this module", p->name);
-    for (const char *word = p->requires; *word;) {
-        bool ran = false;
-        char first[64], name[64];
-        size_t n = strcspn(word, " |");
-        snprintf(first, sizeof first, "%.*s", (int)n, word);
-        for (const char *other = word;; other += n + 1) {
-            n = strcspn(other, " |");
-            snprintf(name, sizeof name, "%.*s", (int)n, other);
-            ran = ran || ir_pass_ran(m, name);
-            if (other[n] != '|')
-                break;
-        }
-        if (!ran)
-            return diag_error(d, nowhere, "pass %s requires %s to have run before; add it to --passes", p->name, first);
-        word += strcspn(word, " ");
-        word += strspn(word, " ");
-    }
-    return true;
+    if (pass_is_past(m, p))
+        return diag_error(d, nowhere, "pass %s comes before %s, which has run on this module already", p->name,
+                          last_ran(m)->name);
+    const char *missing = missing_requirement(m, p);
+    return !missing ||
+           diag_error(d, nowhere, "pass %s requires %s to have run before; add it to --passes", p->name, missing);
 }
 
 /* What a pass leaves on ops of a kind: a module read from text that lists the pass must have it, too. */
@@ -119,16 +152,37 @@ static bool check_op(diag *d, const ir_module *m, size_t op) {
 }
 
 /** A module may come from a text that somebody edited: passes rely on what those listed before them leave. */
-static bool check_promises(pass_context *ctx, ir_module *m) {
+static bool check_promises(pass_context *ctx, ir_module **module, bool prove) {
+    ir_module *m = *module;
     for (size_t op = 0; op < m->op_count; op++)
         if (!check_op(ctx->diag, m, op))
             return false;
-    return m->level >= IR_SCHEDULE || !ir_pass_ran(m, "infer-shapes") || shapes_hold(ctx, m);
+    if (m->level < IR_SCHEDULE && ir_pass_ran(m, "infer-shapes") && !shapes_hold(ctx, m))
+        return false;
+    if (!prove)
+        return true;
+    if (m->level < IR_SCHEDULE ? !graph_holds(ctx, m) : !schedule_holds(ctx, m))
+        return false;
+    return m->header.recompute ? derived_renew(ctx, module) : derived_holds(ctx, m);
 }
 
 static void dump(const ir_module *m, const char *title, FILE *out) {
     fprintf(out, "# --- %s ---\n", title);
     ir_print(m, out);
+}
+
+/** Notes that `p` ran, at its place in the order of the pipeline. */
+static void mark_ran(ir_module *m, const pass_info *p) {
+    if (ir_pass_ran(m, p->name))
+        return;
+    ir_mark_pass(m, p->name);
+    for (size_t i = m->pass_count - 1; i > 0; i--) {
+        const pass_info *before = pass_find(m->passes[i - 1]);
+        if (!before || before < p)
+            break;
+        m->passes[i] = m->passes[i - 1];
+        m->passes[i - 1] = p->name;
+    }
 }
 
 bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size_t count, const pass_options *o) {
@@ -138,7 +192,8 @@ bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size
     double total = 0;
     if (o->print_after && !print_all && !pass_find(o->print_after))
         return unknown_pass(d, o->print_after);
-    if (!ir_verify(*m, d) || !check_promises(&ctx, *m))
+    passes_infer_ran(*m);
+    if (!ir_verify(*m, d) || !check_promises(&ctx, m, o->prove && (*m)->text_file))
         return false;
     if (o->time_passes)
         fprintf(o->times, "%-20s %10s %14s %10s\n", "pass", "ms", "arena bytes", "ops");
@@ -160,8 +215,7 @@ bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size
             return false;
         if (ctx.idle)
             continue;
-        if (!ir_pass_ran(*m, p->name))
-            ir_mark_pass(*m, p->name);
+        mark_ran(*m, p);
         double elapsed = seconds_now() - start;
         total += elapsed;
         if (!ir_verify(*m, d))

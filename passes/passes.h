@@ -36,12 +36,25 @@ const pass_info *pass_find(const char *name);
 
 typedef struct {
     bool optimise;           /* -O1 */
+    bool prove;              /* the module may come from a text that somebody edited: all that follows from its
+                                decisions is computed again and compared, before any pass */
     const char *print_after; /* pass name or "all", or NULL */
     int dump_level;          /* ir_level to print when the module is last at that level, or -1 */
     FILE *dump;              /* where prints go */
     bool time_passes;        /* table of seconds and bytes to `times` */
     FILE *times;
 } pass_options;
+
+/** Notes the passes that have run on a module that was read and does not list them, by what they left behind.
+ * passes_left and passes_run do it. */
+void passes_infer_ran(ir_module *m);
+
+/** Of a list of passes (NULL entries are none) those that are left to do for `m`, the others NULL: not what has run,
+ * not what comes before it in the pipeline, not what could only have run at a level gone by. */
+const char *const *passes_left(arena *a, ir_module *m, const char *const *names, size_t count);
+
+/** Whether `m` is past the place of `p` in the pipeline: it, or a later pass that is no analysis, has run. */
+bool pass_is_past(const ir_module *m, const pass_info *p);
 
 /** Runs the named passes in order (count names), verifying after each. False after an error in `d`. */
 bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size_t count, const pass_options *o);

@@ -15,12 +15,24 @@ static uint32_t append_class(const uint8_t *bits, size_t count, uint8_t wanted, 
     return n;
 }
 
+/** What the policy asked for has become what the layer has: takes it away, so that it stands there once. Returns the
+ *  token_bits, of no runs if there were none. */
+static ir_attr forget_policy(ir_module *m, size_t op) {
+    static const ir_key done[] = {IR_KEY_ratios, IR_KEY_counts,  IR_KEY_token_bits,
+                                  IR_KEY_prune,  IR_KEY_cluster, IR_KEY_promote};
+    const ir_attr *token_bits = ir_get(m, op, IR_KEY_token_bits);
+    const ir_attr kept = token_bits ? *token_bits : (ir_attr){0};
+    for (size_t i = 0; i < sizeof done / sizeof *done; i++)
+        ir_unset(m, op, done[i]);
+    return kept;
+}
+
 bool pass_reorder_tokens(pass_context *ctx, ir_module **module) {
     ir_module *m = *module;
     for (size_t op = 0; op < m->op_count; op++) {
-        const ir_attr *token_bits = ir_get(m, op, IR_KEY_token_bits);
         if (m->ops[op].code != IR_ATTENTION)
             continue;
+        const ir_attr policy = forget_policy(m, op), *token_bits = policy.count ? &policy : NULL;
         long long index = (long long)ir_int(m, op, IR_KEY_index, 0);
         if (!token_bits) {
             diag_remark(ctx->diag, m->ops[op].loc, "reorder-tokens",

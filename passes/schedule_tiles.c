@@ -81,6 +81,8 @@ static void emit_softmax(emitter *e, layer_work *w, const plan_step *s, const ch
 }
 
 static void emit_importance(emitter *e, layer_work *w, const plan_step *s, ir_value p, uint32_t row, uint32_t rows) {
+    if (w->first_importance)
+        w->importance = instr_buffer(e->m, "importance", 8ull * w->l.keys, NULL, w->loc);
     ir_value buffers[2] = {p, w->importance};
     size_t op = instr_append(e->m, DTQ_OP_IMPORTANCE, DTQ_TOPK, buffers, 2, w->source, w->loc);
     instr_set_block(e->m, op, &e->keys, w->l.index, s->head, row, rows, 0, 0);
@@ -152,6 +154,8 @@ static void emit_block_pv(emitter *e, layer_work *w, const wave_work *v, const k
     const char *flags = last == 0 ? "only" : b->number == 0 ? "first" : b->number == last ? "last" : "middle";
     for (size_t i = 0; i < v->count; i++) {
         uint32_t row = w->plan->chunk[v->steps[i].chunk].row, rows = w->plan->chunk[v->steps[i].chunk].rows;
+        if (b->number == 0)
+            v->o[i] = instr_buffer(e->m, "out", cost_out_bytes(rows, w->l.head_dim, last == 0), NULL, w->loc);
         emit_pv(e, w, &v->steps[i], flags, v->p[i], b->v, v->o[i], row, rows, b->col, b->cols);
     }
 }
@@ -170,6 +174,8 @@ static key_block emit_block(emitter *e, layer_work *w, const wave_work *v, const
         const plan_step *s = &v->steps[i];
         uint32_t row = w->plan->chunk[s->chunk].row, rows = w->plan->chunk[s->chunk].rows;
         ir_value scores = emit_qk(e, w, s, v->q[i], k, row, rows, b.col, b.cols);
+        if (v->p[i] == IR_NONE)
+            v->p[i] = probs_buffer(e, w, rows);
         emit_softmax(e, w, s, mode, scores, folds ? b.v : IR_NONE, v->p[i], row, rows, b.col, b.cols);
     }
     return b;
@@ -201,8 +207,7 @@ static void emit_wave(emitter *e, layer_work *w, const plan_step *steps, size_t 
     for (size_t i = 0; i < count; i++) {
         uint32_t row = w->plan->chunk[steps[i].chunk].row, rows = w->plan->chunk[steps[i].chunk].rows;
         v.q[i] = emit_load(e, w, LAYER_Q, steps[i].head, row, rows);
-        v.p[i] = probs_buffer(e, w, rows);
-        v.o[i] = instr_buffer(e->m, "out", cost_out_bytes(rows, w->l.head_dim, blocks == 1), NULL, w->loc);
+        v.p[i] = v.o[i] = IR_NONE;
     }
     for (uint32_t b = 0; b < blocks; b++)
         emit_block(e, w, &v, "max", b, false);
@@ -272,7 +277,6 @@ static bool emit_layer(emitter *e, size_t op) {
     w.p = ARENA_ARRAY(e->ctx->arena, ir_value, (size_t)w.l.heads * plan.chunks);
 
     emit_quants(e, &w.l, op);
-    w.importance = instr_buffer(e->m, "importance", 8ull * w.l.keys, NULL, w.loc);
     for (size_t i = 0, next; i < plan.step_count; i = next) {
         const plan_step *s = &plan.steps[i];
         next = s->kind == PLAN_ALL ? plan_wave_end(&plan, &w.l, i) : i + 1;
@@ -318,10 +322,9 @@ static void declare_layers(emitter *e, ir_opcode code) {
             shared[i] = bytes[i] > shared[i] ? bytes[i] : shared[i];
         e->layer_count++;
     }
-    static const char *const names[] = {"codes.q", "codes.k", "codes.v", "scales.q", "scales.k", "scales.v"};
     ir_value common[REGION_OUT];
     for (int i = 0; i < REGION_OUT && e->layer_count; i++)
-        common[i] = instr_buffer(e->m, "dram", shared[i], names[i], (src_loc){0});
+        common[i] = instr_buffer(e->m, "dram", shared[i], NULL, (src_loc){0});
     e->regions = ARENA_ARRAY(e->ctx->arena, ir_value, (size_t)e->layer_count * REGIONS + 1);
     for (size_t op = 0; op < from->op_count; op++) {
         if (from->ops[op].code != code)
@@ -333,6 +336,7 @@ static void declare_layers(emitter *e, ir_opcode code) {
         regions[REGION_IMPORTANCE] = instr_buffer(e->m, "dram", 8 * seq, NULL, from->ops[op].loc);
         size_t layer = ir_append(e->m, IR_LAYER, regions, REGIONS, (ir_type){0}, from->ops[op].loc);
         layer_copy_attrs(e->m, layer, from, op, layer_keys, layer_key_count);
+        ir_unset(e->m, layer, IR_KEY_source); /* its instructions have it */
         static const unsigned ids_key[] = {IR_KEY_ids};
         size_t select = code == IR_TILES ? from->defs[ir_operand(from, op, 3)] : op;
         layer_copy_attrs(e->m, layer, from, select, ids_key, 1);

@@ -1,12 +1,13 @@
 /* stall (analysis): for every strip, what its tiles cost in a step, the mean stall ratio of Eq. 3, and the cycles of
- * the strip alone on one array; for every layer the same of both matmuls as a whole. Strips of equal precision are
- * counted once. Layers whose precision is known only at run time get expectations of cycles and stalls, and no tile
- * costs. */
+ * the strip alone on one array; for every layer the same of both matmuls as a whole, and for linears on the arrays.
+ * Strips of equal precision are counted once. Layers whose precision is known only at run time get expectations of
+ * cycles and stalls, and no tile costs. */
 #include <math.h>
 #include <string.h>
 
 #include "passes/cost.h"
 #include "passes/layer.h"
+#include "passes/linear.h"
 #include "passes/pass_list.h"
 #include "passes/strips.h"
 
@@ -95,10 +96,36 @@ static bool same_strip(const layer_info *l, bool qk, const ir_attr *a, uint32_t 
            memcmp(bits + a->range->lo, bits + lo, hi - lo) == 0;
 }
 
+/** Cycles of all matmuls of a linear one after the other, and their mean stall ratio. */
+static void analyse_linear(pass_context *ctx, ir_module *m, size_t op, const linear_shape *s) {
+    const linear_cut cut = linear_read_cut(ctx->arena, m, op);
+    double ratio = 0, tiles = 0;
+    uint64_t cycles = 0;
+    for (uint32_t c = 0; c < cut.chunks; c++) {
+        uint32_t row = cut.edge[c], rows = cut.edge[c + 1] - row;
+        uint64_t width = cut.turned[c] ? m->machine.vssa_rows : m->machine.vssa_cols;
+        for (uint32_t block = 0, from = 0, cols; from < s->outputs; block++, from += cols) {
+            cols = linear_outputs(&cut, s->outputs, c, block, &from);
+            for (uint32_t part = 0, input = 0, depth; input < s->inputs; part++, input += depth) {
+                depth = linear_inputs(&cut, s->inputs, part, &input);
+                matmul_price one =
+                    layer_linear_price(ctx->cost, s->layer, row, rows, cols, depth, linear_walk(&cut, c));
+                uint64_t columns = (cols + width - 1) / width;
+                cycles += one.cycles;
+                ratio += (double)columns * one.stall_ratio_mean;
+                tiles += (double)columns;
+            }
+        }
+    }
+    ir_set_int(m, op, IR_KEY_linear_cycles, (int64_t)cycles);
+    ir_set_int(m, op, IR_KEY_stall_ppm, llround(1e6 * ratio / tiles));
+    ir_set_int(m, op, IR_KEY_bound_cycles, (int64_t)linear_bound(&m->machine, s));
+}
+
 bool pass_stall(pass_context *ctx, ir_module **module) {
     static const unsigned copied[] = {IR_KEY_steps, IR_KEY_tile_cycles, IR_KEY_stall_ppm, IR_KEY_tiles};
     ir_module *m = *module;
-    layer_info l = {0};
+    layer_info l = {0}, *layers = NULL;
     size_t last[2] = {SIZE_MAX, SIZE_MAX}; /* the strip before, of each matmul */
     for (size_t op = 0; op < m->op_count; op++) {
         ir_opcode code = (ir_opcode)m->ops[op].code;
@@ -107,6 +134,11 @@ bool pass_stall(pass_context *ctx, ir_module **module) {
             last[0] = last[1] = SIZE_MAX;
             strip_list list = strips_read(ctx->arena, m, op, &l);
             analyse_layer(ctx, m, op, &l, &list);
+        }
+        if (code == IR_LINEAR && ir_get(m, op, IR_KEY_row_edges)) {
+            layers = layers ? layers : linear_layers(ctx->arena, m);
+            linear_shape s = linear_read(m, op, layers);
+            analyse_linear(ctx, m, op, &s);
         }
         if (code != IR_TILE_QK && code != IR_TILE_PV)
             continue;

@@ -10,7 +10,7 @@
 #include "passes/rebuild.h"
 
 static const unsigned select_keys[] = {IR_KEY_index, IR_KEY_slots,  IR_KEY_high, IR_KEY_muted,
-                                       IR_KEY_order, IR_KEY_pinned, IR_KEY_ids,  IR_KEY_source};
+                                       IR_KEY_order, IR_KEY_pinned, IR_KEY_ids};
 
 static size_t append_strip_op(ir_module *m, ir_opcode code, const layer_info *l, const strip *s, src_loc loc) {
     size_t op = ir_append(m, code, NULL, 0, (ir_type){0}, loc);

@@ -1,7 +1,6 @@
 /* tile-linears: for machines whose arrays compute linears, too (`linear: vssa`), how each is cut into blocks of rows,
  * outputs and inputs. Rows are the query slots of the layer whose tokens they are, so that pruned tokens and clusters
  * save here as they do in its attention. */
-#include <math.h>
 #include <string.h>
 
 #include "passes/linear.h"
@@ -26,31 +25,6 @@ static const linear_plan *plan_for(pass_context *ctx, const dtq_machine *m, cons
     return plan_linear(ctx, m, s, loc, &all[*count].plan) ? &all[(*count)++].plan : NULL;
 }
 
-/** Cycles of all matmuls of a linear one after the other, and their mean stall ratio. */
-static void set_costs(pass_context *ctx, ir_module *m, size_t op, const linear_shape *s, const linear_plan *p) {
-    double ratio = 0, tiles = 0;
-    uint64_t cycles = 0;
-    for (uint32_t c = 0; c < p->cut.chunks; c++) {
-        uint32_t row = p->cut.edge[c], rows = p->cut.edge[c + 1] - row;
-        uint64_t width = p->cut.turned[c] ? m->machine.vssa_rows : m->machine.vssa_cols;
-        for (uint32_t block = 0, from = 0, cols; from < s->outputs; block++, from += cols) {
-            cols = linear_outputs(&p->cut, s->outputs, c, block, &from);
-            for (uint32_t part = 0, input = 0, depth; input < s->inputs; part++, input += depth) {
-                depth = linear_inputs(&p->cut, s->inputs, part, &input);
-                matmul_price one =
-                    layer_linear_price(ctx->cost, s->layer, row, rows, cols, depth, linear_walk(&p->cut, c));
-                uint64_t columns = (cols + width - 1) / width;
-                cycles += one.cycles;
-                ratio += (double)columns * one.stall_ratio_mean;
-                tiles += (double)columns;
-            }
-        }
-    }
-    ir_set_int(m, op, IR_KEY_linear_cycles, (int64_t)cycles);
-    ir_set_int(m, op, IR_KEY_stall_ppm, llround(1e6 * ratio / tiles));
-    ir_set_int(m, op, IR_KEY_bound_cycles, (int64_t)linear_bound(&m->machine, s));
-}
-
 static void set_cut(pass_context *ctx, ir_module *m, size_t op, const linear_cut *cut) {
     int64_t *edges = ARENA_ARRAY(ctx->arena, int64_t, cut->chunks + 1);
     for (uint32_t c = 0; c <= cut->chunks; c++)
@@ -60,7 +34,9 @@ static void set_cut(pass_context *ctx, ir_module *m, size_t op, const linear_cut
     for (uint32_t c = 0; c < cut->chunks; c++)
         turned[c] = cut->turned[c];
     ir_set_ints(m, op, IR_KEY_turned_chunks, turned, cut->chunks);
-    const int64_t blocks[2] = {cut->output_block[0], cut->output_block[1]};
+    int64_t blocks[2] = {0}; /* where no chunk lies so there is nothing to cut */
+    for (uint32_t c = 0; c < cut->chunks; c++)
+        blocks[cut->turned[c]] = cut->output_block[cut->turned[c]];
     ir_set_ints(m, op, IR_KEY_output_block, blocks, 2);
     ir_set_int(m, op, IR_KEY_input_block, cut->input_block);
     ir_set_str(m, op, IR_KEY_outer, cut->rows_outer ? "rows" : "outputs");
@@ -87,14 +63,13 @@ bool pass_tile_linears(pass_context *ctx, ir_module **module) {
         if (!p)
             return false;
         set_cut(ctx, m, op, &p->cut);
-        set_costs(ctx, m, op, &s, p);
         diag_remark(
             ctx->diag, m->ops[op].loc, "tile-linears",
             "%s: %u rows in %u chunks, %u outputs by %u (rows turned: %u), %u inputs by %u: about %llu cycles, at "
             "least %llu",
-            ir_str(m, op, IR_KEY_source), s.layer->queries, p->cut.chunks, s.outputs, p->cut.output_block[0],
-            p->cut.output_block[1], s.inputs, p->cut.input_block, (unsigned long long)p->estimate,
-            (unsigned long long)linear_bound(&m->machine, &s));
+            ir_str(m, op, IR_KEY_source) ? ir_str(m, op, IR_KEY_source) : "a linear", s.layer->queries, p->cut.chunks,
+            s.outputs, p->cut.output_block[0], p->cut.output_block[1], s.inputs, p->cut.input_block,
+            (unsigned long long)p->estimate, (unsigned long long)linear_bound(&m->machine, &s));
     }
     return true;
 }

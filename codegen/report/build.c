@@ -504,6 +504,21 @@ static void collect_remarks(report *r, arena *a, const diag *d) {
     r->remarks = remarks;
 }
 
+/** Whether layers show what only an optimised schedule has: promotions, turned rows, tiles walked to and fro. */
+static bool is_optimised(const builder *b) {
+    for (uint32_t i = 0; i < b->layer_count; i++) {
+        const layer_facts *l = &b->facts[i];
+        bool promoted = false;
+        for (int o = 0; l->known && o < DTQ_OPERANDS; o++) {
+            promoted = promoted || count_promoted(b, l, (dtq_operand)o) > 0;
+        }
+        if (promoted || l->turned || l->serpentine) {
+            return true;
+        }
+    }
+    return false;
+}
+
 report *report_build(arena *a, diag *d, const ir_module *m) {
     return report_build_run(a, d, m, NULL);
 }
@@ -528,7 +543,7 @@ report *report_build_run(arena *a, diag *d, const ir_module *m, const dtq_event 
     r->module = m;
     r->seq = m->header.seq;
     r->clustered = b.layer_count > 0;
-    r->optimised = ir_pass_ran(m, "snap-precision");
+    r->optimised = ir_pass_ran(m, "snap-precision") || is_optimised(&b);
     r->layer_count = b.layer_count;
     r->layers = ARENA_ARRAY(a, report_layer, b.layer_count);
 

@@ -1,5 +1,6 @@
 /* dtqc eval: accuracy on data beside cycles, bytes and energy, for several ways to run a model. */
 #include "frontend/cli/eval.h"
+#include "frontend/model.h"
 
 #include <string.h>
 
@@ -83,12 +84,11 @@ static bool find_output(eval_job *j, uint32_t seq, uint64_t shape[2], bool *logi
     session t = *j->session;
     t.arena = arena_new();
     const ir_module *m = build_typed(&t, &j->source, seq, true);
-    *logits = false;
+    const model *from = j->source.model;
+    *logits = !from->bare && (from->transformer.head != HEAD_NONE || from->transformer.classes);
     for (size_t i = 0; m && i < m->op_count; i++)
         if (m->ops[i].code == IR_OUTPUT) {
             const ir_type *type = &m->types[ir_operand(m, i, 0)];
-            const char *name = ir_str(m, i, IR_KEY_name);
-            *logits = name && strcmp(name, "logits") == 0;
             shape[0] = type->dim[0];
             shape[1] = type->dim[1];
         }

@@ -136,7 +136,7 @@ bool identify_weights(session *s, ir_module *m) {
 /* ---- passes ------------------------------------------------------------------------------------------------------ */
 
 bool pass_options_read(session *s, pass_options *out) {
-    *out = (pass_options){.optimise = value(s, OPT_optimise)->word == 1, .dump_level = -1, .dump = s->words};
+    *out = (pass_options){.optimise = value(s, OPT_optimise)->word == 1, .prove = true, .dump_level = -1, .dump = s->words};
     const option_value *after = value(s, OPT_print_after);
     if (after->given) {
         if (strcmp(after->text, "all") != 0 && !pass_find(after->text)) {
@@ -162,24 +162,18 @@ static const char *const system_passes[] = {"infer-shapes",   "balance-qk",   "a
                                             "reorder-tokens", "lower-layers", "lower-schedule",   "allocate-buffers",
                                             "insert-sync",    "timeline"};
 
-/* What is left of the pipeline for a module up to pass `last`: not what has run, not what could only have run at a
- * level gone by. */
-static const char *const *remaining_passes(arena *a, const ir_module *m, bool optimise, const char *last,
+/* What is left of the pipeline for a module up to pass `last`. */
+static const char *const *remaining_passes(arena *a, ir_module *m, bool optimise, const char *last,
                                            size_t *count) {
     const char *const *all = passes_pipeline(optimise, count);
     if (dtq_scheme_is_system(&m->header.scheme)) {
         all = system_passes;
         *count = sizeof system_passes / sizeof *system_passes;
     }
-    const char **left = ARENA_ARRAY(a, const char *, *count);
-    for (size_t i = 0; i < *count; i++) {
-        const pass_info *p = all[i] ? pass_find(all[i]) : NULL;
-        if (p && !ir_pass_ran(m, p->name) && (p->levels >> m->level) != 0)
-            left[i] = p->name;
-        if (p && last && strcmp(p->name, last) == 0)
-            break;
-    }
-    return left;
+    for (size_t i = 0; last && i < *count; i++)
+        if (all[i] && strcmp(all[i], last) == 0)
+            *count = i + 1;
+    return passes_left(a, m, all, *count);
 }
 
 const char *linear_arithmetic(const session *s, const source *src) {
@@ -217,12 +211,9 @@ static ir_module *build(session *s, const source *src, uint32_t seq, bool cluste
 }
 
 /** IR may have been edited at any level: the program that comes of it is proved as one from a file is. */
-static bool prove_resumed(session *s, const source *src, const compiled *c) {
+static bool prove_resumed(session *s, const compiled *c) {
     const dtq_program *p = make_program(s, c, 1);
-    dtq_error e;
-    return p &&
-           (dtq_verify(p, &p->streams[0], &e) ||
-            diag_error(s->diag, (src_loc){src->path, 0, 0}, "the program that comes of it is refused: %s", e.message));
+    return p && codegen_prove(s->diag, c->module, p);
 }
 
 static bool compile_to(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *o,
@@ -241,7 +232,7 @@ static bool compile_to(session *s, const source *src, uint32_t seq, bool cluster
     bool ok = passes_run(s->arena, s->diag, &m, names, count, o);
     out->module = m;
     out->last_entry = diag_total(s->diag);
-    return ok && (!src->resumed || last || (prove_resumed(s, src, out) && passes_times_hold(s->arena, s->diag, m)));
+    return ok && (!src->resumed || last || (prove_resumed(s, out) && passes_times_hold(s->arena, s->diag, m)));
 }
 
 bool compile_length(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *o, compiled *out) {

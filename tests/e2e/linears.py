@@ -101,7 +101,7 @@ class Problem:
             + f"%a = attention %q, %k, %v {{index = 0, query_heads = {self.heads}, kv_heads = {self.kv_heads}, "
               f"head_dim = {self.head_dim}, mask = none, importance_rule = mean, prune = {self.prune}, "
               f"promote = none, token_bits = [{', '.join(f'1*{b}' for b in self.bits)}], source = \"attention\"}} : ?\n"
-            + linear("o", "a", "o", self.outputs) + 'output %o {name = "hidden"}\n'))
+            + linear("o", "a", "o", self.outputs) + 'output %o\n'))
 
     def run(self, where, engine):
         write_safetensors(scratch("tokens.safetensors"), {"tokens": self.words})

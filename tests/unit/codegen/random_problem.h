@@ -110,8 +110,7 @@ static inline ir_module *random_problem_graph(arena *a, const random_problem *p)
     ir_run *runs = ir_runs_of(a, p->bits, p->tokens, &count);
     ir_set_runs(m, op, IR_KEY_token_bits, runs, count);
     ir_value result = ir_result(m, op);
-    op = ir_append(m, IR_OUTPUT, &result, 1, (ir_type){0}, loc);
-    ir_set_str(m, op, IR_KEY_name, "out");
+    ir_append(m, IR_OUTPUT, &result, 1, (ir_type){0}, loc);
     return m;
 }
 

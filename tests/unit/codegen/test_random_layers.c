@@ -78,7 +78,7 @@ static const char *text_of(const layered_problem *p) {
                             p->cluster, p->promote, p->prune,
                             p->queries ? arena_printf(memory, ", queries = %u", p->queries) : "", l);
     }
-    return arena_printf(memory, "%soutput %%a%u {name = \"out\"}\n", text, p->layers - 1);
+    return arena_printf(memory, "%soutput %%a%u\n", text, p->layers - 1);
 }
 
 /** The finished module; NULL if the machine is too small for it, which must be an error of the input. */

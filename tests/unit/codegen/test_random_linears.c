@@ -133,7 +133,7 @@ static const char *text_of(const encoder *p) {
         text = add_linear(p, text, l, 5, "d", arena_printf(memory, "g%u", l), p->hidden);
         text = arena_printf(memory, "%s%%x%u = add %%r%u, %%d%u : ?\n", text, l + 1, l, l);
     }
-    return arena_printf(memory, "%soutput %%x%u {name = \"hidden\"}\n", text, p->layers);
+    return arena_printf(memory, "%soutput %%x%u\n", text, p->layers);
 }
 
 /** The finished module of a text; NULL if the machine is too small for it, which must be an error of the input. */

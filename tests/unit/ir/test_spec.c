@@ -46,10 +46,11 @@ static void put_ops(FILE *out) {
 
 static void put_attributes(FILE *out) {
     static const char *const kinds[] = {"INT", "REAL", "STR", "WORD", "INTS", "RANGE", "RUNS", "QUEUE"};
-    fputs("| key | kind | meaning |\n| --- | --- | --- |\n", out);
+    fputs("| key | kind | derived by | meaning |\n| --- | --- | --- | --- |\n", out);
     for (unsigned key = 0; key < ir_key_count(); key++) {
         const ir_key_info *info = ir_key_get(key);
         fprintf(out, "| `%s` | %s ", info->name, kinds[info->kind]);
+        put_cell(out, info->derived_by);
         put_cell(out, info->doc);
         fputs("|\n", out);
     }

@@ -8,7 +8,7 @@ static const ir_type buffer_type = {.elem = IR_ELEM_BUFFER};
 static ir_module *good_module(arena *a) {
     ir_module *m = ir_parse_text(a, NULL,
                                  "dtir 1 graph\nseq = 4\n%x = input {name = \"x\"} : f32[4, 2]\n"
-                                 "%y = add %x, %x : f32[4, 2]\noutput %y {name = \"o\"}\n");
+                                 "%y = add %x, %x : f32[4, 2]\noutput %y\n");
     ck_assert(ir_verify(m, diag_new(a, NULL)));
     return m;
 }
@@ -34,7 +34,7 @@ START_TEST(schemes_define_the_ops) {
     ir_module *m = ir_parse_text(a, NULL,
                                  "dtir 1 graph\nseq = 4\n%x = input {name = \"x\"} : f32[4, 2]\n"
                                  "%y = multiply %x, %x : f32[4, 2]\n%z = activation %y {function = silu} : f32[4, 2]\n"
-                                 "output %z {name = \"o\"}\n");
+                                 "output %z\n");
     m->header.scheme = dtq_scheme_of(DTQ_SCHEME_QBERT);
     ck_assert(ir_verify(m, diag_new(a, NULL)));
     m->header.scheme = dtq_scheme_of(DTQ_SCHEME_IBERT);

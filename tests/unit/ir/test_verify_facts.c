@@ -68,10 +68,11 @@ START_TEST(attention_facts) {
          "`attention`: `segments` needs `slots`, which is missing\n`attention`: `q_bits` needs `slots`, which is "
          "missing\n"
          "`attention`: `ids` has 7 tokens, but there are 0 slots"},
-        {"low-first", "high-first", "`attention`: `order` is high-first, but segment 2 is of 8 bits after one of 4"},
+        {"low-first", "high-first",
+         "`attention`: `segments` is [4*4, 3*8], but 7 slots, 3 of them at 8 bits, high-first make [3*8, 4*4]"},
         {"[4*4, 3*8]", "[4*4, 3*0]",
          "`attention`: `segments` has a run of 0 bits; a precision is 4 or 8\n"
-         "`attention`: `order` is low-first, but segment 2 is of 0 bits after one of 4"},
+         "`attention`: `segments` is [4*4, 3*0], but 7 slots, 3 of them at 8 bits, low-first make [4*4, 3*8]"},
         {"ids = [2, 3", "ids = [2, 2", "`attention`: token 2 of `ids` is there twice"},
         {"ids = [2, 3", "ids = [2, -3", "`attention`: token -3 of `ids` is no token of the input"},
         {"ids = [2, 3", "ids = [2", "`attention`: `ids` has 6 tokens, but there are 7 slots"},
@@ -84,7 +85,8 @@ END_TEST
 START_TEST(strip_facts) {
     static const char good[] =
         "dtir 1 tile\nseq = 9\n%x = input {name = \"x\"} : f32[9, 8]\n"
-        "%i = tile.select {index = 0, slots = 9, high = 0, order = low-first} : ids[9]\n"
+        "%i = tile.select {index = 0, slots = 9, high = 0, order = low-first, ids = [0, 1, 2, 3, 4, 5, 6, 7, 8]} : "
+        "ids[9]\n"
         "%a = tile.attention %x, %x, %x, %i {index = 0, query_heads = 2, kv_heads = 2, head_dim = 4, mask = none, "
         "importance_rule = mean, slots = 9, high = 0, order = low-first, static_bits = yes, segments = [9*4]} : f32[9, "
         "8]\n"
@@ -122,6 +124,7 @@ START_TEST(strip_facts) {
         {"steps = 5", "steps = 0", "`tile.pv`: `steps` is 0; a tile has at least one step"},
         {"%a, %a, %a, %j", "%a, %a, %a, %i", "`tile.attention`: operand 4 must be the `tile.select` of layer 1"},
         {"tile.select %a {index = 1, slots = 5", "tile.select %a {index = 1, slots = 6",
+         "`tile.select`: its result has type ids[5], but there are 6 slots\n"
          "`tile.attention`: it has other `slots` than its `tile.select`"},
         {"tile.select %a", "tile.select %x",
          "`tile.select`: layer 1 selects by the importance of the layer before, so its operand must be the "
@@ -147,7 +150,8 @@ START_TEST(cut_facts) {
         "%p = linear %x {tensor = \"w\", outputs = 6, arithmetic = mixed, row_edges = [7, 8, 9], turned_chunks = [0, "
         "1], "
         "output_block = [2, 3], input_block = 8, outer = rows} : f32[9, 6]\n"
-        "%i = tile.select {index = 0, slots = 9, high = 2, order = low-first} : ids[9]\n"
+        "%i = tile.select {index = 0, slots = 9, high = 2, order = low-first, ids = [0, 1, 2, 3, 4, 5, 6, 7, 8]} : "
+        "ids[9]\n"
         "%a = tile.attention %x, %x, %x, %i {index = 0, query_heads = 2, kv_heads = 2, head_dim = 4, mask = causal, "
         "importance_rule = mean, slots = 9, high = 2, queries = 2, order = low-first, static_bits = yes, segments = "
         "[7*4, 2*8]} : f32[9, 8]\n"
@@ -172,7 +176,7 @@ START_TEST(cut_facts) {
         "%p = linear %x {tensor = \"w\", outputs = 6, arithmetic = mixed} : f32[9, 6]\n";
     static const change cut[] = {
         {"mixed",
-         "mixed, row_edges = [0, 9], turned_chunks = [0], output_block = [2, 3], input_block = 8, outer = rows",
+         "mixed, row_edges = [0, 9], turned_chunks = [0], output_block = [2, 0], input_block = 8, outer = rows",
          "`linear`: it is cut into blocks, but there is no `tile.attention` whose rows it has"},
     };
     CHECK_CHANGES(alone, cut);

@@ -30,7 +30,7 @@ static inline const char *linear_text(arena *a, const char *machine, const char 
                       "%%g = activation %%u {function = relu} : ?\n"
                       "%%d = linear %%g {tensor = \"wd\", outputs = 8, arithmetic = mixed, source = \"down\"} : ?\n"
                       "%%h = linear %%d {tensor = \"wq\", outputs = 8, arithmetic = int8, source = \"head\"} : ?\n"
-                      "output %%h {name = \"hidden\"}\n",
+                      "output %%h\n",
         machine, attention);
 }
 

@@ -17,7 +17,7 @@
 #define TO_ASSIGNED   "infer-shapes assign-precision"
 #define TO_CLUSTERED  TO_ASSIGNED " cluster-precision"
 #define TO_ORDERED    TO_CLUSTERED " reorder-tokens"
-#define TO_TILES      TO_ORDERED " tile-attention"
+#define TO_TILES      TO_ORDERED " tile-attention bounds bops"
 #define TO_SCHEDULE   TO_TILES " schedule-tiles"
 #define TO_ADDRESSES  TO_SCHEDULE " lower-schedule allocate-buffers"
 #define TO_SYNC       TO_ADDRESSES " insert-sync"
@@ -52,7 +52,7 @@ static inline const char *attention_text(arena *a, attention_problem p) {
                             heads, kv, dim, p.mask ? p.mask : "none", layer, *p.policy[layer] ? ", " : "",
                             p.policy[layer]);
     }
-    return arena_printf(a, "%soutput %%a%u {name = \"out\"}\n", text, layer - 1);
+    return arena_printf(a, "%soutput %%a%u\n", text, layer - 1);
 }
 
 typedef struct {

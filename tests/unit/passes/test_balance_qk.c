@@ -7,7 +7,7 @@ static const char body[] =
     "%q = input {name = \"q\"} : f32[9, 8]\n%k = input {name = \"k\"} : f32[9, 4]\n%v = input {name = \"v\"} : f32[9, "
     "4]\n"
     "%a = attention %q, %k, %v {index = 0, query_heads = 2, kv_heads = 1, head_dim = 4, mask = causal, importance_rule "
-    "= mean, counts = [0, 7, 2]} : ?\noutput %a {name = \"out\"}\n";
+    "= mean, counts = [0, 7, 2]} : ?\noutput %a\n";
 
 static const char *constants(arena *a, unsigned query, unsigned key, unsigned shift) {
     const char *text = "";

@@ -17,7 +17,7 @@ static const char *model(arena *a, const char *op) {
                         "tensor \"b8\" {dtype = synthetic, rows = 1, cols = 8, seed = 1, mean = 0, scale = 1}\n"
                         "%%tokens = input {name = \"tokens\"} : u32[5]\n"
                         "%%n = embed %%tokens {tensor = \"words\", position_tensor = \"places\"} : ?\n"
-                        "%s\noutput %%x {name = \"out\"}\n",
+                        "%s\noutput %%x\n",
                         op);
 }
 

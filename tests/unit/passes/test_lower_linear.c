@@ -3,7 +3,7 @@
 #include "codegen/random_problem.h"
 #include "passes/linear_util.h"
 
-#define FROM_CUT "schedule-tiles lower-schedule allocate-buffers insert-sync timeline"
+#define FROM_CUT "schedule-tiles lower-schedule allocate-buffers liveness insert-sync timeline"
 
 static dtq_program *program_of(const pass_case *c) {
     dtq_program *p = codegen_program(c->memory, c->d, (const ir_module *const *)&c->m, 1);
@@ -15,7 +15,10 @@ static void set_cut(pass_case *c, size_t op, const int64_t *edges, const int64_t
                     const int64_t blocks[2], int64_t input_block, bool rows_outer) {
     ir_set_ints(c->m, op, IR_KEY_row_edges, edges, chunks + 1);
     ir_set_ints(c->m, op, IR_KEY_turned_chunks, turned, chunks);
-    ir_set_ints(c->m, op, IR_KEY_output_block, blocks, 2);
+    int64_t used[2] = {0}; /* 0 where no chunk lies so */
+    for (size_t i = 0; i < chunks; i++)
+        used[turned[i]] = blocks[turned[i]];
+    ir_set_ints(c->m, op, IR_KEY_output_block, used, 2);
     ir_set_int(c->m, op, IR_KEY_input_block, input_block);
     ir_set_str(c->m, op, IR_KEY_outer, rows_outer ? "rows" : "outputs");
 }

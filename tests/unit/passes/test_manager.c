@@ -47,8 +47,9 @@ START_TEST(what_cannot_run_is_refused) {
     pass_refuses(fig5, "infer-shapes cluster-precision",
                  "pass cluster-precision requires assign-precision to have run before; add it to --passes");
     pass_refuses(fig5, "timeline", "pass timeline cannot run at the graph level");
-    pass_refuses(fig5, TO_TILES " bounds", "pass bounds cannot run at the tile level");
-    pass_refuses(fig5, "infer-shapes infer-shapes", "pass infer-shapes has already run on this module");
+    pass_refuses(fig5, TO_TILES " balance-qk", "pass balance-qk cannot run at the tile level");
+    pass_refuses(fig5, TO_ORDERED " snap-precision",
+                 "pass snap-precision comes before reorder-tokens, which has run on this module already");
     pass_refuses(fig5, TO_SYNC " insert-sync", "pass insert-sync has already run on this module");
 }
 END_TEST
@@ -184,7 +185,7 @@ START_TEST(what_listed_passes_leave_must_be_there) {
             a,
             "dtir 1 graph\nmodel = \"m\"\nseq = 9\nqkv_input = yes\npasses = [%s]\n"
             "%%q = input {name = \"q\"} : f32[9, 4]\n%%a = attention %%q, %%q, %%q {index = 0, query_heads = 1, "
-            "kv_heads = 1, head_dim = 4, mask = none, importance_rule = mean%s} : ?\noutput %%a {name = \"out\"}\n",
+            "kv_heads = 1, head_dim = 4, mask = none, importance_rule = mean%s} : ?\noutput %%a\n",
             cases[i].passes, cases[i].policy);
         pass_refuses_text(text, "bounds", arena_printf(a, "t.dtir:7:1: %s", cases[i].message));
         arena_free(a);

@@ -311,7 +311,7 @@ START_TEST(the_estimate_is_the_timeline) {
             "%%t = input {name = \"tokens\"} : u32[%u]\n%%x = embed %%t {tensor = \"words\"} : ?\n"
             "%%q = linear %%x {tensor = \"w\", outputs = %u, arithmetic = mixed, source = \"query\"} : ?\n"
             "%%a = attention %%q, %%x, %%x {index = 0, query_heads = %u, kv_heads = %u, head_dim = %u, mask = none, "
-            "importance_rule = mean, counts = [0, %u, %u], source = \"a\"} : ?\noutput %%a {name = \"hidden\"}\n",
+            "importance_rule = mean, counts = [0, %u, %u], source = \"a\"} : ?\noutput %%a\n",
             tokens, kv * dim, kv * group * dim, kv * dim, tokens, kv * group * dim, kv * group, kv, dim, tokens - high,
             high);
         pass_case c = pass_begin(text);
@@ -324,7 +324,7 @@ START_TEST(the_estimate_is_the_timeline) {
             linear_cut cut = linear_read_cut(a, c.m, op);
             linear_plan plan;
             ck_assert(plan_linear_cut(&p->ctx, &p->machine, &shape, &cut, &plan));
-            fits = pass_run(&c, "schedule-tiles lower-schedule allocate-buffers insert-sync timeline", true);
+            fits = pass_run(&c, "schedule-tiles lower-schedule allocate-buffers liveness insert-sync timeline", true);
             ck_assert(fits || diag_exit_code(c.d) == EXIT_INPUT); /* the attention may not */
             int64_t end = 0;
             for (size_t i_op = 0; i_op < c.m->op_count; i_op++)

@@ -8,7 +8,7 @@ static const char text[] =
     "passes = [infer-shapes]\n"
     "%q = input {name = \"q\"} : f32[9, 4]\n%k = input {name = \"k\"} : f32[9, 4]\n"
     "%s = add %q, %k {source = \"sum\"} : f32[9, 4] @ \"model.yaml\":3:5\n"
-    "%d = add %s, %s : f32[9, 4]\noutput %d {name = \"out\"}\n";
+    "%d = add %s, %s : f32[9, 4]\noutput %d\n";
 
 START_TEST(a_copy_of_every_op_is_the_module) {
     pass_case c = pass_begin(text);

@@ -5,7 +5,7 @@
 
 static pass_case cut(const char *machine, const char *attention, bool optimise) {
     arena *a = arena_new();
-    pass_case c = pass_text(linear_text(a, machine, attention), TO_CUT_LINEARS, optimise);
+    pass_case c = pass_text(linear_text(a, machine, attention), TO_CUT_LINEARS " stall", optimise);
     arena_free(a);
     return c;
 }
@@ -80,7 +80,7 @@ START_TEST(what_cannot_be_cut_is_an_error) {
         "dtir 1 graph\nseq = 9\nmachine \"toy\" {\n" LINEARS_VSSA "}\n" LINEAR_TENSOR(
             "w", "8",
             "8") "%x = input {name = \"q\"} : f32[9, 8]\n"
-                 "%y = linear %x {tensor = \"w\", outputs = 8, arithmetic = mixed} : ?\noutput %y {name = \"out\"}\n",
+                 "%y = linear %x {tensor = \"w\", outputs = 8, arithmetic = mixed} : ?\noutput %y\n",
         TO_CUT_LINEARS,
         "t.dtir:8:1: a linear of mixed precision without any attention, whose tokens' precisions its rows "
         "would have; give it `arithmetic = int8`");
