@@ -144,11 +144,14 @@ typedef struct {
     bool prune_keys;     /* pruned tokens stay as queries */
     uint32_t queries;    /* 0, or for a cache: the last so many tokens (at most all) are the queries */
     bool importance_set; /* the file says which rule; else the model's own holds */
+    src_loc importance_loc;
     int importance;      /* which: a dtq_importance_rule, with the seed of a random one */
     dtq_scheme scheme;   /* the arithmetic; if not `mixed`, `all` has all tokens at 8 bits */
     src_loc scheme_loc;
 } policy;
 
+/** Whether each layer chooses its keys by its own probe (dtq_probes). */
+bool policy_probes(const policy *p);
 policy *policy_load(arena *a, diag *d, const char *path);
 /** All tokens at `bits`; with 8 the policy that applies without a file. */
 policy *policy_uniform(arena *a, unsigned bits);

@@ -131,6 +131,34 @@ static bool read_layer(arena *a, diag *d, const doc_node *n, const char *what, p
     return !pinned || read_pinned(a, d, pinned, l);
 }
 
+bool policy_probes(const policy *p) {
+    return p->importance_set && p->importance == DTQ_IMPORTANCE_PROBE;
+}
+
+/** `word`, or {rule: word}. `previous` is what a policy means that says nothing; any other rule takes the place of the
+ *  model's own. */
+static bool read_importance(diag *d, const doc_node *n, policy *p) {
+    static const char *const keys[] = {"rule"};
+    const doc_node *rule = n;
+    int word = 0;
+    if (n->kind == DOC_MAPPING) {
+        if (!doc_keys(d, n, "importance", keys, 1))
+            return false;
+        rule = doc_find(n, "rule");
+        if (!rule)
+            return diag_error(d, n->loc, "importance must have a rule");
+    }
+    if (!doc_word(d, rule, "importance", "previous|" DTQ_IMPORTANCE_WORDS, &word))
+        return false;
+    p->importance_set = word > 0;
+    p->importance = word > 0 ? word - 1 : DTQ_IMPORTANCE_MEAN;
+    p->importance_loc = n->loc;
+    return !policy_probes(p) || p->prune_keys ||
+           diag_error(d, n->loc,
+                      "`probe` chooses among the keys of all tokens anew in each layer, so that no token may leave; "
+                      "write `prune: keys` beside it");
+}
+
 static const char *const root_keys[] = {"name", "layers", "all", "importance", "prune", "scheme"};
 
 const char *const *policy_keys(size_t *count) {
@@ -152,12 +180,9 @@ policy *policy_of(arena *a, diag *d, const char *path, const doc_node *root) {
     if (scheme)
         return policy_read_scheme(a, d, root, scheme, p) && ok ? p : NULL;
     int word = 0;
-    ok = (!rule || doc_word(d, rule, "importance", DTQ_IMPORTANCE_WORDS, &word)) && ok;
-    p->importance_set = rule != NULL;
-    p->importance = word;
-    word = 0;
     ok = (!prune || doc_word(d, prune, "prune", "rows|keys", &word)) && ok;
     p->prune_keys = word == 1;
+    ok = (!rule || read_importance(d, rule, p)) && ok;
     if (layers && all)
         ok = diag_error(d, all->loc, "a policy has either `layers`, a row for each, or `all`, one row for all alike");
     else if (!layers && !all)
@@ -251,6 +276,7 @@ typedef struct {
     uint32_t seq, queries;
     int64_t pooled;       /* the token whose row the model is pooled from, or -1 */
     bool pool_pinned;     /* said so already */
+    bool probes;          /* layers choose by their own probe */
     uint32_t kept;        /* active tokens of the layer before; seq at first */
     const uint8_t *known; /* their bits by id where explicit, or NULL: all tokens (or unknown if `dynamic`) */
     bool dynamic;         /* importance has chosen among the tokens: which are active is known at run time only */
@@ -423,12 +449,14 @@ static bool apply_layer(state *s, const policy_layer *l, size_t layer, size_t op
         ir_unset(s->m, op, replaced[i]);
     if (l->kind == POLICY_BITS)
         return apply_bits(s, l, layer, op);
-    if (layer == 0 && !s->m->header.qkv_input)
+    if (layer == 0 && !s->m->header.qkv_input && !s->probes)
         return apply_first(s, l, op);
     return l->kind == POLICY_COUNTS ? apply_counts(s, l, layer, op) : apply_ratios(s, l, layer, op);
 }
 
 static const char *importance_word(arena *a, int rule) {
+    if (rule == DTQ_IMPORTANCE_PROBE)
+        return "probe";
     if (rule >= DTQ_IMPORTANCE_RANDOM)
         return arena_printf(a, "random%d", rule - DTQ_IMPORTANCE_RANDOM);
     return rule == DTQ_IMPORTANCE_SUM ? "sum" : "mean";
@@ -459,13 +487,18 @@ bool policy_apply(const policy *p, ir_module *m, diag *d) {
                           p->layer_count, p->layer_count == 1 ? "" : "s", m->header.model ? m->header.model : "",
                           layers, layers == 1 ? "" : "s");
     state s = {
-        .m = m, .d = d, .seq = m->header.seq, .queries = p->queries, .kept = m->header.seq, .pooled = pooled_token(m)};
+        .m = m, .d = d, .seq = m->header.seq, .queries = p->queries, .kept = m->header.seq, .pooled = pooled_token(m),
+               .probes = policy_probes(p)};
     for (size_t i = 0; i < m->op_count; i++) {
         if (m->ops[i].code != IR_ATTENTION)
             continue;
         if (p->importance_set)
             ir_set_str(m, i, IR_KEY_importance_rule, importance_word(m->arena, p->importance));
         const char *mask = ir_str(m, i, IR_KEY_mask);
+        if (policy_probes(p) && mask && strcmp(mask, "causal") == 0)
+            return diag_error(d, p->importance_loc,
+                              "`probe` takes the mean of all queries, which a causal model does not see; it is for "
+                              "encoders");
         if (p->queries && (!mask || strcmp(mask, "causal") != 0))
             return diag_error(d, m->ops[i].loc,
                               "generation is of causal models; here each token sees those after it, too, so that keys "
@@ -476,6 +509,11 @@ bool policy_apply(const policy *p, ir_module *m, diag *d) {
             ir_set_str(m, i, IR_KEY_prune, "keys");
         else
             ir_unset(m, i, IR_KEY_prune);
+        if (policy_probes(p)) { /* every layer chooses among all tokens */
+            s.kept = s.seq;
+            s.known = NULL;
+            s.dynamic = false;
+        }
         if (!apply_layer(&s, p->all ? p->all : &p->layers[layer], layer, i))
             return false;
         layer++;

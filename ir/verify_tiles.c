@@ -56,16 +56,24 @@ static bool verify_rows(verifier *v, size_t op, uint8_t *taken) {
     return true;
 }
 
-/* Ops `first` and the three behind it are one strip. */
-static bool verify_one_strip(verifier *v, size_t first, const verify_layer *l, uint8_t *taken) {
+/* A layer that chooses its own keys measures no importance. */
+static bool measures(const ir_module *m, size_t tiles) {
+    const char *rule = ir_str(m, tiles, IR_KEY_importance_rule);
+    return !rule || strcmp(rule, "probe") != 0;
+}
+
+/* Ops from *at on are one strip, which *at is moved behind. */
+static bool verify_one_strip(verifier *v, size_t *at, bool measured, const verify_layer *l, uint8_t *taken) {
     const ir_module *m = v->m;
+    const size_t first = *at;
     for (size_t i = 0; i < PARTS; i++) {
-        size_t op = first + i;
+        if (parts[i] == IR_TILE_IMPORTANCE && !measured)
+            continue;
+        size_t op = (*at)++;
         if (op >= m->op_count || m->ops[op].code != parts[i])
             return verify_error(v, op < m->op_count && is_part((ir_opcode)m->ops[op].code) ? op : op - 1,
-                                "a strip is `tile.qk`, `tile.softmax`, `tile.importance` and `tile.pv`, in this order; "
-                                "`%s` is missing",
-                                ir_info(parts[i])->spelling);
+                                "a strip is `tile.qk`, `tile.softmax`%s and `tile.pv`, in this order; `%s` is missing",
+                                measured ? ", `tile.importance`" : "", ir_info(parts[i])->spelling);
         if (!verify_ranges(v, op, l))
             return false;
         const ir_range *mine = range_of(m, op, IR_KEY_slot_range), *of_qk = range_of(m, first, IR_KEY_slot_range);
@@ -73,8 +81,8 @@ static bool verify_one_strip(verifier *v, size_t first, const verify_layer *l, u
             return verify_error(v, op, "`slot_range` is %lld..%lld, but its strip is slots %lld..%lld",
                                 (long long)mine->lo, (long long)mine->hi, (long long)of_qk->lo, (long long)of_qk->hi);
     }
-    if (is_turned(m, first) != is_turned(m, first + PARTS - 1))
-        return verify_error(v, first + PARTS - 1,
+    if (is_turned(m, first) != is_turned(m, *at - 1))
+        return verify_error(v, *at - 1,
                             "its rows lie along the array's %s, those of its `tile.qk` along the %s; turn both or none",
                             is_turned(m, first) ? "rows" : "columns", is_turned(m, first) ? "columns" : "rows");
     return verify_rows(v, first, taken);
@@ -88,12 +96,11 @@ void verify_strips(verifier *v, size_t tiles) {
         return; /* verify_facts says so */
     uint8_t *taken = arena_alloc(v->scratch, (size_t)l->slots);
     memset(taken, 0, (size_t)l->slots);
+    const bool measured = measures(m, tiles);
     size_t op = tiles + 1;
-    while (op < m->op_count && is_part((ir_opcode)m->ops[op].code)) {
-        if (!verify_one_strip(v, op, l, taken))
+    while (op < m->op_count && is_part((ir_opcode)m->ops[op].code))
+        if (!verify_one_strip(v, &op, measured, l, taken))
             return;
-        op += PARTS;
-    }
     for (int64_t slot = l->query_first, end; slot < l->query_first + l->queries; slot = end) {
         for (end = slot; end < l->query_first + l->queries && taken[end] == taken[slot];)
             end++;
@@ -101,9 +108,12 @@ void verify_strips(verifier *v, size_t tiles) {
             verify_error(v, tiles, "query slots %lld..%lld are in no strip; add their `tile.qk` and what follows it",
                          (long long)slot, (long long)end);
     }
-    if (op >= m->op_count || m->ops[op].code != IR_TILE_TOPK)
+    const bool ends = op < m->op_count && m->ops[op].code == IR_TILE_TOPK;
+    if (!measured && ends)
+        verify_error(v, op, "a layer that chooses by its own probe measures nothing for a `tile.topk`");
+    else if (measured && !ends)
         verify_error(v, tiles, "its strips must end with a `tile.topk`");
-    else if (op + 1 < m->op_count && (is_part((ir_opcode)m->ops[op + 1].code) || m->ops[op + 1].code == IR_TILE_TOPK))
+    else if (ends && op + 1 < m->op_count && (is_part((ir_opcode)m->ops[op + 1].code) || m->ops[op + 1].code == IR_TILE_TOPK))
         verify_error(v, op + 1, "it stands behind the `tile.topk` that ends the strips of its layer");
 }
 

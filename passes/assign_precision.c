@@ -11,6 +11,7 @@
 
 typedef struct {
     uint32_t kept, high; /* kept: with their keys */
+    bool by_probe;       /* the layer chooses by its own probe, where there is a choice */
     bool rows_left;      /* pruned tokens are not active any more, in this layer or one before */
     uint8_t *bits;       /* of each original token, NULL if chosen at run time */
 } assignment;
@@ -111,11 +112,51 @@ static void counts_of(const ir_module *m, size_t op, uint32_t seq, assignment *o
         out->high = out->kept; /* both ratios may round up at once */
 }
 
+static bool by_probe(const ir_module *m, size_t op) {
+    const char *rule = ir_str(m, op, IR_KEY_importance_rule);
+    return rule && strcmp(rule, "probe") == 0;
+}
+
+/** What a probe asks of a layer that has a choice to make: all tokens are rows, seen by all, and no linear has gone by
+ *  their bits before. */
+static bool check_probe(pass_context *ctx, const ir_module *m, size_t op, const assignment *before,
+                        const assignment *now) {
+    long long index = (long long)ir_int(m, op, IR_KEY_index, 0);
+    src_loc loc = m->ops[op].loc;
+    const char *mask = ir_str(m, op, IR_KEY_mask);
+    if (!now->by_probe || now->bits)
+        return true;
+    if (mask && strcmp(mask, "causal") == 0)
+        return diag_error(ctx->diag, loc,
+                          "layer %lld: `probe` takes the mean of all queries, which a causal layer does not see; use "
+                          "`mean` for decoders",
+                          index);
+    if (now->rows_left || (before && before->rows_left))
+        return diag_error(ctx->diag, loc,
+                          "layer %lld: `probe` chooses among all tokens anew, so none may leave; prune keys, not rows",
+                          index);
+    for (size_t i = 0; i < m->op_count; i++) {
+        const char *path = m->ops[i].code == IR_LINEAR ? ir_str(m, i, IR_KEY_arithmetic) : NULL;
+        if (path && strcmp(path, "mixed") == 0)
+            return diag_error(ctx->diag, loc,
+                              "layer %lld: `probe` chooses after the layer's linears, so these cannot go by the bits of "
+                              "its tokens; use linears in fp32 or int8",
+                              index);
+    }
+    return true;
+}
+
 static bool assign(pass_context *ctx, const ir_module *m, size_t op, const assignment *before, assignment *out) {
     uint32_t seq = m->header.seq;
     src_loc loc = m->ops[op].loc;
     int64_t index = ir_int(m, op, IR_KEY_index, 0);
-    if (ir_get(m, op, IR_KEY_token_bits)) {
+    if (out->by_probe) /* among all tokens, whatever the layer before has kept */
+        before = NULL;
+    if (out->by_probe && !ir_get(m, op, IR_KEY_token_bits)) {
+        counts_of(m, op, seq, out);
+        if (out->kept == seq && (out->high == 0 || out->high == seq)) /* nothing to choose */
+            out->bits = choose_by_id(ctx->arena, m, op, seq, seq, out->high, NULL);
+    } else if (ir_get(m, op, IR_KEY_token_bits)) {
         if (!from_token_bits(ctx, m, op, before, out))
             return false;
     } else {
@@ -127,7 +168,13 @@ static bool assign(pass_context *ctx, const ir_module *m, size_t op, const assig
                               (long long)index, out->kept, seq, before->kept, before->kept);
         bool all_alike = out->high == 0 || out->high == out->kept;
         bool nothing_leaves = !before || out->kept == before->kept;
-        if (!before || (before->bits && all_alike && nothing_leaves))
+        bool is_static = !before || (before->bits && all_alike && nothing_leaves);
+        if (!is_static && before->by_probe)
+            return diag_error(ctx->diag, loc,
+                              "layer %lld chooses by the importance of the layer before, whose rule `probe` measures "
+                              "none; give both the same rule",
+                              (long long)index);
+        if (is_static)
             out->bits = choose_by_id(ctx->arena, m, op, seq, out->kept, out->high, before ? before->bits : NULL);
     }
     if (!out->kept)
@@ -166,9 +213,11 @@ bool pass_assign_precision(pass_context *ctx, ir_module **module) {
     for (size_t op = 0; op < m->op_count; op++) {
         if (m->ops[op].code != IR_ATTENTION)
             continue;
-        assignment now = {0};
+        assignment now = {.by_probe = by_probe(m, op)};
         pin_queries(ctx, m, op);
-        if (!assign(ctx, m, op, first ? NULL : &before, &now) || !settle_rows(ctx, m, op, first ? NULL : &before, &now))
+        if (!assign(ctx, m, op, first ? NULL : &before, &now) ||
+            !settle_rows(ctx, m, op, first ? NULL : &before, &now) ||
+            !check_probe(ctx, m, op, first ? NULL : &before, &now))
             return false;
         uint32_t muted = prunes_keys(m, op) ? m->header.seq - now.kept : 0;
         ir_set_int(m, op, IR_KEY_slots, now.kept + muted);
@@ -184,7 +233,9 @@ bool pass_assign_precision(pass_context *ctx, ir_module **module) {
                     "layer %lld: %u %s pruned, %u at 4 bits, %u at 8 bits; which ones is %s",
                     (long long)ir_int(m, op, IR_KEY_index, 0), m->header.seq - now.kept,
                     prunes_keys(m, op) ? "keys" : "tokens", now.kept - now.high, now.high,
-                    now.bits ? "known now" : "chosen at run time by the importance of the layer before");
+                    now.bits       ? "known now"
+                    : now.by_probe ? "chosen at run time by the layer's own probe"
+                                   : "chosen at run time by the importance of the layer before");
         before = now;
         first = false;
     }

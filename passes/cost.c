@@ -502,6 +502,18 @@ uint64_t cost_topk(const cost_model *c, uint32_t keys, uint32_t kept, bool selec
     return c->machine->topk_passes * (ceil_div(keys, lanes) + ceil_div(kept, lanes));
 }
 
+cost_result cost_probe(cost_model *c, uint32_t queries, uint32_t keys, uint32_t head_dim, unsigned walk) {
+    uint8_t *rows = cost_reserve(c, &c->weights, (size_t)queries + keys, 1), *cols = rows + queries;
+    memset(rows, DTQ_PROBE_QUERY_BITS, queries);
+    memset(cols, DTQ_PROBE_KEY_BITS, keys);
+    return cost_qk(c, rows, queries, cols, keys, head_dim, walk);
+}
+
+uint64_t cost_probe_bytes(uint32_t queries, uint32_t keys, uint32_t head_dim) {
+    return sizeof(float) * ((uint64_t)queries + keys) + queries * dtq_row_bytes(head_dim, DTQ_PROBE_QUERY_BITS) +
+           keys * dtq_row_bytes(head_dim, DTQ_PROBE_KEY_BITS);
+}
+
 uint64_t cost_block_bytes(const uint8_t *bits, uint32_t rows, uint32_t head_dim, bool class_scales) {
     uint64_t high = count_high(bits, rows);
     uint64_t scales = sizeof(float) * (class_scales ? 2 * (uint64_t)head_dim : (uint64_t)rows);

@@ -70,6 +70,11 @@ uint64_t cost_softmax(const cost_model *c, uint32_t rows, uint32_t cols);
 uint64_t cost_importance(const cost_model *c, uint32_t rows, uint32_t keys);
 uint64_t cost_topk(const cost_model *c, uint32_t keys, uint32_t kept, bool select);
 
+/** The probe of a layer (TIMING.md): the mean queries of a key/value head, at 8 bits, with all keys, at 4; and
+ *  the bytes of what is loaded for them. */
+cost_result cost_probe(cost_model *c, uint32_t queries, uint32_t keys, uint32_t head_dim, unsigned walk);
+uint64_t cost_probe_bytes(uint32_t queries, uint32_t keys, uint32_t head_dim);
+
 /** Bytes of blocks, as runtime/dtqrt.h's dtq_*_bytes, from runs of bits. classes: V scales per class (not causal). */
 uint64_t cost_block_bytes(const uint8_t *bits, uint32_t rows, uint32_t head_dim, bool class_scales);
 uint64_t cost_scores_bytes(uint32_t rows, uint32_t cols);

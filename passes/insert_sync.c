@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "passes/instr.h"
+#include "passes/layer.h"
 #include "passes/pass_list.h"
 #include "passes/rebuild.h"
 #include "passes/spaces.h"
@@ -59,13 +60,17 @@ typedef struct {
     memory *memories;                              /* by value */
     unsigned access[DTQ_OP_COUNT][DTQ_FIELDS_MAX]; /* of each buffer operand, as instr_access says */
     const uint32_t *layer_ops;                     /* op index of each layer */
+    const bool *probes;                            /* by layer: chooses its own tokens */
+    bool any_probes;
     uint32_t layer_count;
 } sync_state;
 
 /** The host's work is off the accelerator's clock unless the target says otherwise: with `prefetch: ids` the next
- * layer's loads wait, in time, for the token ids alone. Where the arrays compute the linears there is no such time. */
-static bool is_untimed(const ir_module *m, uint32_t from, uint32_t to) {
-    return m->machine.top_prefetch == DTQ_PREFETCH_IDS && m->machine.top_linear == DTQ_LINEAR_HOST && to == DTQ_HOST &&
+ * layer's loads wait, in time, for the token ids alone. Where the arrays compute the linears there is no such time, nor
+ * where a layer's own queries and keys choose its tokens: they are of the output of the layer before. */
+static bool is_untimed(const sync_state *s, uint32_t from, uint32_t to) {
+    const ir_module *m = s->m;
+    return !s->any_probes && m->machine.top_prefetch == DTQ_PREFETCH_IDS && m->machine.top_linear == DTQ_LINEAR_HOST && to == DTQ_HOST &&
            from != DTQ_TOPK;
 }
 
@@ -119,7 +124,7 @@ static void make_tokens(sync_state *s, size_t op) {
             continue;
         add_edge(s->scratch, &s->waits[op], from);
         add_edge(s->scratch, &s->signals[latest - 1], to);
-        if (is_untimed(s->m, from, to)) {
+        if (is_untimed(s, from, to)) {
             *direct = latest;
             continue;
         }
@@ -246,9 +251,16 @@ static void access_operand_region(sync_state *s, size_t op, uint32_t layer, unsi
     access_region(s, op, layer, index + 3, access);
 }
 
+/** Host work on all tokens of a layer that probes, and the probe, come before there are ids. */
+static bool reads_ids(const sync_state *s, dtq_opcode code, uint32_t layer) {
+    bool of_slots = code == DTQ_OP_QUANT || dtq_ops[code].engine_class != DTQ_CLASS_HOST;
+    return code != DTQ_OP_LOAD_WEIGHTS && !(code >= DTQ_OP_PROBE_CODES && code <= DTQ_OP_CHOOSE) &&
+           (of_slots || !s->probes[layer]);
+}
+
 /** What the instruction touches beside its buffer operands: regions of its layer and token-id tables. */
 static void access_implicit(sync_state *s, size_t op, dtq_opcode code, uint32_t layer) {
-    if (code != DTQ_OP_LOAD_WEIGHTS)
+    if (reads_ids(s, code, layer))
         access_range(s, op, SPACE_IDS, layer, 1, ACCESS_READ);
     switch (code) {
     case DTQ_OP_QUANT:
@@ -264,6 +276,10 @@ static void access_implicit(sync_state *s, size_t op, dtq_opcode code, uint32_t 
         access_region(s, op, layer, LAYER_REGION_IMPORTANCE, ACCESS_WRITE);
         if (strcmp(ir_str(s->m, op, s->keys.select), "yes") == 0)
             access_range(s, op, SPACE_IDS, layer + 1, 1, ACCESS_WRITE);
+        break;
+    case DTQ_OP_CHOOSE:
+        access_region(s, op, layer, LAYER_REGION_IMPORTANCE, ACCESS_WRITE);
+        access_range(s, op, SPACE_IDS, layer, 1, ACCESS_WRITE);
         break;
     default:
         break;
@@ -297,7 +313,7 @@ static void find_places(sync_state *s) {
 
 static void emit_sync(const sync_state *s, ir_module *m, dtq_opcode code, uint32_t queue, uint32_t other, src_loc loc) {
     bool waits = code == DTQ_OP_WAIT;
-    bool untimed = is_untimed(m, waits ? other : queue, waits ? queue : other);
+    bool untimed = is_untimed(s, waits ? other : queue, waits ? queue : other);
     const ir_attr attrs[] = {
         {.key = IR_KEY_queue, .kind = IR_KIND_QUEUE, .i = queue},
         {.key = (uint16_t)(waits ? s->keys.from : s->keys.to), .kind = IR_KIND_QUEUE, .i = other},
@@ -321,12 +337,17 @@ bool pass_insert_sync(pass_context *ctx, ir_module **module) {
     s.waits = ARENA_ARRAY(a, edge *, m->op_count + 1);
     s.signals = ARENA_ARRAY(a, edge *, m->op_count + 1);
     uint32_t *layer_ops = ARENA_ARRAY(a, uint32_t, m->op_count + 1);
+    bool *probes = ARENA_ARRAY(a, bool, m->op_count + 1);
     for (size_t op = 0; op < m->op_count; op++)
         if (m->ops[op].code == IR_LAYER) {
-            layer_ops[ir_int(m, op, IR_KEY_index, 0)] = (uint32_t)op;
+            layer_info l = layer_read(a, m, op);
+            layer_ops[l.index] = (uint32_t)op;
+            probes[l.index] = l.by_probe && !ir_get(m, op, IR_KEY_ids);
+            s.any_probes |= probes[l.index];
             s.layer_count++;
         }
     s.layer_ops = layer_ops;
+    s.probes = probes;
     for (int code = 0; code < DTQ_OP_COUNT; code++)
         for (size_t i = 0; i < DTQ_FIELDS_MAX; i++)
             s.access[code][i] = instr_access((dtq_opcode)code, i);

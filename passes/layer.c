@@ -43,6 +43,8 @@ layer_info layer_read(arena *a, const ir_module *m, size_t op) {
     l.queries = l.cached && l.slots ? queries : l.slots;
     l.query_first = layer_first_query(l.slots, l.high, l.queries, l.order);
     const char *mask = ir_str(m, op, IR_KEY_mask), *is_static = ir_str(m, op, IR_KEY_static_bits);
+    const char *rule = ir_str(m, op, IR_KEY_importance_rule);
+    l.by_probe = rule && strcmp(rule, "probe") == 0;
     const char *walk = ir_str(m, op, IR_KEY_tile_order);
     l.serpentine = walk && strcmp(walk, "serpentine") == 0;
     l.causal = mask && strcmp(mask, "causal") == 0;
@@ -83,7 +85,7 @@ bool layer_alike(const layer_info *a, const layer_info *b) {
     if (a->slots != b->slots || a->high != b->high || a->key_first != b->key_first || a->keys != b->keys ||
         a->query_first != b->query_first || a->queries != b->queries || a->cached != b->cached ||
         a->heads != b->heads || a->kv_heads != b->kv_heads || a->head_dim != b->head_dim || a->causal != b->causal ||
-        a->is_static != b->is_static || a->serpentine != b->serpentine)
+        a->by_probe != b->by_probe || a->is_static != b->is_static || a->serpentine != b->serpentine)
         return false;
     for (int i = 0; i < LAYER_OPERANDS && a->is_static; i++)
         if (memcmp(a->bits[i], b->bits[i], a->slots) != 0)

@@ -14,6 +14,7 @@ typedef struct {
     uint32_t query_first, queries; /* the query rows: all slots, but in a step of generation only the newest tokens */
     bool cached;                   /* keys and values of earlier tokens come from a cache */
     bool causal;
+    bool by_probe;                 /* its rule is `probe`: importance is of no use to the layer after it */
     bool is_static;                /* the precision of every slot is known */
     const char *order;             /* "low-first", "high-first", "original"; NULL before cluster-precision */
     uint8_t *bits[LAYER_OPERANDS]; /* [slots] of q, k, v, p; NULL if not static */

@@ -8,6 +8,7 @@
 #include "passes/lower_linear.h"
 #include "passes/pass_list.h"
 #include "passes/plan.h"
+#include "passes/schedule_probe.h"
 
 typedef struct {
     pass_context *ctx;
@@ -81,6 +82,8 @@ static void emit_softmax(emitter *e, layer_work *w, const plan_step *s, const ch
 }
 
 static void emit_importance(emitter *e, layer_work *w, const plan_step *s, ir_value p, uint32_t row, uint32_t rows) {
+    if (w->l.by_probe)
+        return;
     if (w->first_importance)
         w->importance = instr_buffer(e->m, "importance", 8ull * w->l.keys, NULL, w->loc);
     ir_value buffers[2] = {p, w->importance};
@@ -246,7 +249,7 @@ static void leave_layer(emitter *e, const layer_info *l, size_t op) {
 static bool next_selects(const ir_module *tile, uint32_t index) {
     for (size_t op = 0; op < tile->op_count; op++)
         if (tile->ops[op].code == IR_SELECT && ir_int(tile, op, IR_KEY_index, -1) == (int64_t)index + 1)
-            return tile->ops[op].operand_count > 0;
+            return tile->ops[op].operand_count == 1;
     return false;
 }
 
@@ -264,11 +267,12 @@ static bool emit_layer(emitter *e, size_t op) {
         e->strips = strips;
     }
     const layer_plan plan = e->plan;
-    if ((uint64_t)w.l.keys * 8 > from->machine.buffers_importance)
+    const uint32_t measured = w.l.by_probe ? w.l.slots : w.l.keys;
+    if ((uint64_t)measured * 8 > from->machine.buffers_importance)
         return diag_error(
             e->ctx->diag, w.loc,
             "layer %u does not fit: importance of %u tokens takes %llu bytes, buffers.importance has %llu", w.l.index,
-            w.l.keys, 8ull * w.l.keys, (unsigned long long)from->machine.buffers_importance);
+            measured, 8ull * measured, (unsigned long long)from->machine.buffers_importance);
     w.plan = &e->plan;
     w.k = ARENA_ARRAY(e->ctx->arena, ir_value, w.l.kv_heads);
     w.v = ARENA_ARRAY(e->ctx->arena, ir_value, w.l.kv_heads);
@@ -276,6 +280,9 @@ static bool emit_layer(emitter *e, size_t op) {
         w.k[h] = w.v[h] = IR_NONE;
     w.p = ARENA_ARRAY(e->ctx->arena, ir_value, (size_t)w.l.heads * plan.chunks);
 
+    if (from->ops[from->defs[ir_operand(from, op, 3)]].operand_count == 2)
+        schedule_probe(e->ctx, e->m, &e->keys, &w.l, rebuild_operand(e->r, op, 0), rebuild_operand(e->r, op, 1),
+                       w.source, w.loc);
     emit_quants(e, &w.l, op);
     for (size_t i = 0, next; i < plan.step_count; i = next) {
         const plan_step *s = &plan.steps[i];
@@ -287,9 +294,11 @@ static bool emit_layer(emitter *e, size_t op) {
         else
             emit_wave(e, &w, s, next - i);
     }
-    size_t topk = instr_append(e->m, DTQ_OP_TOPK, DTQ_TOPK, &w.importance, 1, w.source, w.loc);
-    ir_set_int(e->m, topk, e->keys.layer, w.l.index);
-    instr_set_text(e->m, topk, e->keys.select, next_selects(from, w.l.index) ? "yes" : "no");
+    if (!w.l.by_probe) {
+        size_t topk = instr_append(e->m, DTQ_OP_TOPK, DTQ_TOPK, &w.importance, 1, w.source, w.loc);
+        ir_set_int(e->m, topk, e->keys.layer, w.l.index);
+        instr_set_text(e->m, topk, e->keys.select, next_selects(from, w.l.index) ? "yes" : "no");
+    }
 
     leave_layer(e, &w.l, op);
     if (plan.blocks > 1)
@@ -389,6 +398,9 @@ bool pass_lower_layers(pass_context *ctx, ir_module **module) {
     for (size_t op = 0; op < r.from->op_count; op++) {
         if (r.from->ops[op].code == IR_ATTENTION) {
             layer_info l = layer_read(ctx->arena, r.from, op);
+            if (l.by_probe && !ir_get(r.from, op, IR_KEY_ids))
+                return diag_error(ctx->diag, r.from->ops[op].loc,
+                                  "layer %u chooses its tokens by a probe, which the compared systems do not", l.index);
             emit_quants(&e, &l, op);
             leave_layer(&e, &l, op);
         } else if (!lower_host_op(&e.host, op)) {

@@ -33,12 +33,12 @@ static void lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *
 
     ir_type ids_type = {.elem = IR_ELEM_IDS, .rank = 1, .dim = {l.slots}};
     bool is_static = ir_get(r->from, op, IR_KEY_ids) != NULL;
-    size_t select = ir_append(m, IR_SELECT, previous, is_static ? 0 : 1, ids_type, loc);
-    layer_copy_attrs(m, select, r->from, op, select_keys, sizeof select_keys / sizeof *select_keys);
-
     ir_value operands[4];
     for (size_t i = 0; i < 3; i++)
         operands[i] = rebuild_operand(r, op, i);
+    size_t select = l.by_probe && !is_static ? ir_append(m, IR_SELECT, operands, 2, ids_type, loc)
+                                             : ir_append(m, IR_SELECT, previous, is_static ? 0 : 1, ids_type, loc);
+    layer_copy_attrs(m, select, r->from, op, select_keys, sizeof select_keys / sizeof *select_keys);
     operands[3] = ir_result(m, select);
     size_t tiles = ir_append(m, IR_TILES, operands, 4, r->from->types[r->from->ops[op].result], loc);
     layer_copy_attrs(m, tiles, r->from, op, layer_keys, layer_key_count);
@@ -56,10 +56,12 @@ static void lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *
         turned += s->turned;
         append_matmul(m, IR_TILE_QK, &l, s, turned_key, loc);
         append_strip_op(m, IR_TILE_SOFTMAX, &l, s, loc);
-        append_strip_op(m, IR_TILE_IMPORTANCE, &l, s, loc);
+        if (!l.by_probe)
+            append_strip_op(m, IR_TILE_IMPORTANCE, &l, s, loc);
         append_matmul(m, IR_TILE_PV, &l, s, turned_key, loc);
     }
-    ir_append(m, IR_TILE_TOPK, NULL, 0, (ir_type){0}, loc);
+    if (!l.by_probe)
+        ir_append(m, IR_TILE_TOPK, NULL, 0, (ir_type){0}, loc);
     uint32_t width = (uint32_t)m->machine.vssa_cols, height = (uint32_t)m->machine.vssa_rows;
     uint32_t rows = strips && list.strips[0].rows < height ? list.strips[0].rows : height;
     diag_remark(ctx->diag, loc, "tile-attention",

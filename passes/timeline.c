@@ -105,6 +105,22 @@ static duration duration_of(const clock_state *s, size_t op) {
         return (duration){cost_topk(s->ctx->cost, l->keys, select ? l[1].keys : 0, select),
                           machine->topk_latency_cycles};
     }
+    case DTQ_OP_LOAD_PROBE:
+        return (duration){
+            cost_dram(s->ctx->cost, cost_probe_bytes(l->heads / l->kv_heads, s->m->header.seq, l->head_dim)),
+            machine->dram_latency_cycles};
+    case DTQ_OP_PROBE: {
+        cost_result p = cost_probe(s->ctx->cost, l->heads / l->kv_heads, s->m->header.seq, l->head_dim,
+                                   is_set(s, op, s->keys.turned) ? WALK_TURNED : 0);
+        return (duration){p.cycles, p.latency};
+    }
+    case DTQ_OP_PROBE_SOFTMAX:
+        return (duration){cost_softmax(s->ctx->cost, l->heads / l->kv_heads, s->m->header.seq),
+                          machine->softmax_latency_cycles};
+    case DTQ_OP_VOTE:
+        return (duration){cost_importance(s->ctx->cost, l->heads / l->kv_heads, s->m->header.seq), 0};
+    case DTQ_OP_CHOOSE:
+        return (duration){cost_topk(s->ctx->cost, s->m->header.seq, l->keys, true), machine->topk_latency_cycles};
     case DTQ_OP_LOAD_ROWS:
         return (duration){cost_dram(s->ctx->cost, rows_bytes(s, op, l)), machine->dram_latency_cycles};
     case DTQ_OP_LOAD_WEIGHTS: {

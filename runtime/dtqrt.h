@@ -138,10 +138,17 @@ const char *dtq_enum_word(const dtq_field_info *f, unsigned index, size_t *lengt
 typedef enum { DTQ_Q, DTQ_K, DTQ_V, DTQ_P, DTQ_OPERANDS } dtq_operand; /* the first three as in isa.def's {q|k|v} */
 
 typedef enum { DTQ_ORDER_LOW_FIRST, DTQ_ORDER_HIGH_FIRST, DTQ_ORDER_ORIGINAL } dtq_slot_order;
-/** DTQ_IMPORTANCE_RANDOM + s, s below DTQ_RANDOM_SEEDS: no measure at all but dtq_random_importance of seed s. */
-typedef enum { DTQ_IMPORTANCE_MEAN, DTQ_IMPORTANCE_SUM, DTQ_IMPORTANCE_RANDOM } dtq_importance_rule;
 enum { DTQ_RANDOM_SEEDS = 8 };
-#define DTQ_IMPORTANCE_WORDS "mean|sum|random0|random1|random2|random3|random4|random5|random6|random7"
+/** What a layer's importance is of. DTQ_IMPORTANCE_RANDOM + s, s below DTQ_RANDOM_SEEDS: no measure at all but
+ *  dtq_random_importance of seed s. PROBE: the layer chooses its own keys, by a probe of its own queries and keys. */
+typedef enum {
+    DTQ_IMPORTANCE_MEAN,
+    DTQ_IMPORTANCE_SUM,
+    DTQ_IMPORTANCE_RANDOM,
+    DTQ_IMPORTANCE_PROBE = DTQ_IMPORTANCE_RANDOM + DTQ_RANDOM_SEEDS,
+    DTQ_IMPORTANCE_RULES
+} dtq_importance_rule;
+#define DTQ_IMPORTANCE_WORDS "mean|sum|random0|random1|random2|random3|random4|random5|random6|random7|probe"
 
 /** One attention layer of a stream: the facts about its slots that instructions refer to by number.
  *  Slot order: within a cluster ascending by original id; ORIGINAL: all slots ascending by id. Muted slots are in front
@@ -163,7 +170,7 @@ typedef struct {
      * only at run time (order ORIGINAL after a selection): then an operand runs at the precision its token was chosen
      * for, p as prob_bits says. */
     const uint8_t *bits[DTQ_OPERANDS];
-    /** Original token id of each slot [slots]; NULL: written by the topk of the layer before. */
+    /** Original token id of each slot [slots]; NULL: written by the topk of the layer before, or by the layer's probe. */
     const uint32_t *ids;
     const uint32_t *pinned; /* token ids that take 8-bit places first, ascending [pinned_count] */
     uint32_t pinned_count;
@@ -188,10 +195,16 @@ static inline uint32_t dtq_queries(const dtq_layer *l) {
 static inline uint32_t dtq_first_query(const dtq_layer *l) {
     return l->key_only == 0 ? 0 : (l->order == DTQ_ORDER_HIGH_FIRST ? l->high : l->slots) - dtq_queries(l);
 }
+/** Whether the layer chooses its own slots: all tokens are rows of it, in every layer before it, too, and their order is
+ *  not known before `choose`. Whatever works on its rows before works on all tokens. */
+static inline bool dtq_probes(const dtq_layer *l) {
+    return l->importance == DTQ_IMPORTANCE_PROBE && l->ids == NULL;
+}
 /** Whether layer `next` can take its slots from the importance of `l`, the layer before it: it has no more keys, and
  *  muted slots only if all tokens stay; where there is a cache, as many queries. */
 static inline bool dtq_selects(const dtq_layer *l, const dtq_layer *next) {
-    return dtq_keys(next) <= dtq_keys(l) && (next->muted == 0 || next->slots == l->slots) &&
+    return l->importance != DTQ_IMPORTANCE_PROBE && dtq_keys(next) <= dtq_keys(l) &&
+           (next->muted == 0 || next->slots == l->slots) &&
            next->cached == l->cached && (!l->cached || dtq_queries(next) == dtq_queries(l));
 }
 
@@ -317,6 +330,9 @@ typedef struct {
  *  opened with the weights, but whoever turns text to tokens compares them with what is described. */
 bool dtq_program_file_has_weights(const dtq_program *p, size_t file);
 
+/** What keeps layer `layer` of `s` from choosing its own slots, or NULL. */
+const char *dtq_probe_wrong(const dtq_stream *s, uint32_t layer);
+
 /** The stream for exactly `seq` tokens, or NULL. */
 const dtq_stream *dtq_program_stream(const dtq_program *p, uint32_t seq);
 
@@ -364,6 +380,13 @@ uint64_t dtq_rows_bytes_at(const uint8_t *bits, uint32_t row, uint32_t rows, uin
 uint64_t dtq_weights_bytes(uint32_t cols, uint32_t depth);
 /** What host.codes makes of a linear's rows: float scales [seq], then [seq][inputs bytes]. */
 uint64_t dtq_codes_bytes(uint32_t seq, uint32_t inputs);
+/** Precisions of the mean query and of the keys that a probe compares it with. */
+enum { DTQ_PROBE_QUERY_BITS = 8, DTQ_PROBE_KEY_BITS = 4 };
+/** What host.probe makes for each key/value head, and load.probe brings: float scales of the mean queries of its heads
+ *  and of all `seq` keys, then these rows, packed at their precisions. */
+uint64_t dtq_probe_bytes(const dtq_layer *l, uint32_t seq);
+/** What softmax.probe makes of one: as dtq_probs_bytes, for rows of `seq` keys. */
+uint64_t dtq_probe_probs_bytes(const dtq_layer *l, uint32_t seq);
 /** Two int32 accumulators, then reused as float: 8 * rows * head_dim; a single block (`only`) needs 4 * rows *
  * head_dim. */
 uint64_t dtq_out_bytes(const dtq_layer *l, uint32_t rows, bool only);

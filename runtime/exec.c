@@ -50,7 +50,10 @@ static bool check_layer(const dtq_exec *x, uint32_t layer, dtq_error *e) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %u of its %u slots cannot be keys only", layer, l->key_only,
                         l->slots);
     }
-    if (layer > 0 && l->ids == NULL && !dtq_selects(&s->layers[layer - 1], l)) {
+    if (dtq_probes(l) && dtq_probe_wrong(s, layer) != NULL) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %s", layer, dtq_probe_wrong(s, layer));
+    }
+    if (layer > 0 && l->ids == NULL && !dtq_probes(l) && !dtq_selects(&s->layers[layer - 1], l)) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u cannot have more slots than the layer that selects them", layer);
     }
     for (uint32_t i = 0; l->ids != NULL && i < l->slots; i++) {
@@ -179,8 +182,12 @@ static bool take_input(dtq_exec *x, dtq_error *e) {
 static bool fill(dtq_exec *x, bool data, dtq_error *e) {
     const dtq_stream *s = x->stream;
     x->slots = calloc(s->layer_count == 0 ? 1 : s->layer_count, sizeof *x->slots);
-    if (x->slots == NULL) {
-        return dtq_no_memory(e, s->layer_count * sizeof *x->slots, "the slot tables");
+    x->everyone = malloc((s->seq + (size_t)1) * sizeof *x->everyone);
+    if (x->slots == NULL || x->everyone == NULL) {
+        return dtq_no_memory(e, s->layer_count * sizeof *x->slots + s->seq * sizeof *x->everyone, "the slot tables");
+    }
+    for (uint32_t i = 0; i < s->seq; i++) {
+        x->everyone[i] = i;
     }
     for (uint32_t l = 0; l < s->layer_count; l++) {
         if (!check_layer(x, l, e) || !init_slots(x, l, e)) {
@@ -236,6 +243,7 @@ void dtq_exec_free(dtq_exec *x) {
         }
     }
     free(x->slots);
+    free(x->everyone);
     free(x->effects);
     free(x->gone);
     if (x->dram != NULL) {
@@ -244,26 +252,38 @@ void dtq_exec_free(dtq_exec *x) {
     *x = (dtq_exec){0};
 }
 
-void dtq_exec_select(dtq_exec *x, uint32_t layer, const uint64_t *importance) {
-    if (layer + 1 >= x->stream->layer_count || x->slots[layer + 1].ready) {
-        return;
-    }
+/* The slots of a layer from tokens [keys] with their importance, beside which there are muted ones [muted]. */
+static void choose_slots(dtq_exec *x, uint32_t layer, const uint64_t *importance, const uint32_t *ids, uint32_t keys,
+                         const uint32_t *muted_ids, uint32_t muted) {
     const dtq_layer *l = &x->stream->layers[layer];
-    const dtq_layer *next = &x->stream->layers[layer + 1];
-    dtq_slots *t = &x->slots[layer + 1];
+    dtq_slots *t = &x->slots[layer];
     uint8_t *bits[DTQ_OPERANDS];
-    dynamic_bits(next, t, bits);
+    dynamic_bits(l, t, bits);
     uint8_t *flags = NULL;
     for (int o = 0; o < DTQ_OPERANDS && flags == NULL; o++) {
         flags = bits[o];
     }
-    const uint32_t *ids = x->slots[layer].ids;
-    const uint32_t first = dtq_first_key(l), keys = dtq_keys(l);
-    dtq_select_slots(next, importance, ids + first, keys, ids + (first == 0 ? keys : 0), l->muted, t->ids, flags);
+    dtq_select_slots(l, importance, ids, keys, muted_ids, muted, t->ids, flags);
     if (flags != NULL) {
-        dtq_bits_from_classes(next, flags, bits);
+        dtq_bits_from_classes(l, flags, bits);
     }
     t->ready = true;
+}
+
+void dtq_exec_select(dtq_exec *x, uint32_t layer, const uint64_t *importance) {
+    if (layer + 1 >= x->stream->layer_count || x->slots[layer + 1].ready || dtq_probes(&x->stream->layers[layer + 1])) {
+        return;
+    }
+    const dtq_layer *l = &x->stream->layers[layer];
+    const uint32_t *ids = x->slots[layer].ids;
+    const uint32_t first = dtq_first_key(l), keys = dtq_keys(l);
+    choose_slots(x, layer + 1, importance, ids + first, keys, ids + (first == 0 ? keys : 0), l->muted);
+}
+
+void dtq_exec_choose(dtq_exec *x, uint32_t layer, const uint64_t *importance) {
+    const uint32_t seq = x->stream->seq;
+    memcpy(x->dram + x->stream->layers[layer].importance_at, importance, seq * sizeof *importance);
+    choose_slots(x, layer, importance, x->everyone, seq, NULL, 0);
 }
 
 bool dtq_exec_leave(dtq_exec *x, uint32_t layer, const uint32_t *ids, uint32_t count, dtq_error *e) {

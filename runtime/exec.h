@@ -20,6 +20,7 @@ typedef struct {
     const dtq_input *input;
     uint8_t *dram;    /* [stream->dram_bytes], zeroed; 64-byte aligned */
     dtq_slots *slots; /* [layer_count] */
+    uint32_t *everyone; /* [stream->seq] 0, 1, 2, …: rows of layers that probe */
     unsigned threads;
     bool watched;           /* ref and fp32: true: what instructions write must be finite */
     bool scalar;            /* true: host work by the scalar reference (same bits, slow) */
@@ -66,6 +67,10 @@ void dtq_cache_advance(dtq_cache *c, uint32_t length);
 
 /** Fills the slot tables of layer + 1 from the importance of `layer` ([keys] in slot order). */
 void dtq_exec_select(dtq_exec *x, uint32_t layer, const uint64_t *importance);
+
+/** Fills the slot tables of a layer that probes, of all tokens, from their importance [seq] by id, and keeps that in
+ *  DRAM. */
+void dtq_exec_choose(dtq_exec *x, uint32_t layer, const uint64_t *importance);
 
 /** Of a layer whose slots stand in the original order: only these tokens [count], ascending, enter it. */
 bool dtq_exec_leave(dtq_exec *x, uint32_t layer, const uint32_t *ids, uint32_t count, dtq_error *e);

@@ -55,6 +55,13 @@ static void run_region(emitter *e, const host_program *p, uint32_t r) {
 
 static void run_attention(emitter *e, const host_program *p, uint32_t layer) {
     attention_shape a = shape_of(p, layer);
+    if (!a.causal) { /* whether it probes is for the plan to say */
+        type types[] = {e->ptr, e->i64, e->i64, e->i64};
+        val probe = external(e, "dtq_host_probe", e->none, types, 4);
+        val places[] = {arg(e, FRAME), i64_of(e, layer), i64_of(e, a.q), i64_of(e, a.k)};
+        call(e, probe, places, 4);
+        check(e);
+    }
     parallel(e, i64_of(e, a.kv_heads), 1, 1, emit_attention_pack(e, &a), layer);
     check(e);
     val strips = LLVMBuildUDiv(e->builder, add(e, slots_of(e, layer), i64_of(e, ATTENTION_STRIP_ROWS - 1)),

@@ -380,7 +380,7 @@ static bool add_instr(builder *b, counter *count, const ir_op *op, dtq_opcode is
 
 static bool walk_instrs(builder *b) {
     const ir_module *m = b->module;
-    counter *count = counter_new(b->arena, b->machine, b->cost, b->facts, b->layer_count);
+    counter *count = counter_new(b->arena, b->machine, b->cost, b->facts, b->layer_count, b->module->header.seq);
     for (size_t op = 0; op < m->op_count; op++) {
         ir_opcode code = (ir_opcode)m->ops[op].code;
         if (!ir_is_instr(code)) {

@@ -18,16 +18,19 @@ struct counter {
     const layer_facts *layers;
     const uint8_t *all_low, *all_high; /* [most slots of any layer]: blocks of unknown precision lie between these */
     memo *memos;                       /* open addressing */
+    uint32_t seq;                      /* tokens of the input */
     size_t memo_capacity, memo_count;  /* capacity: a power of two */
 };
 
 /** Kinds of memo entries. */
 enum { MEMO_QK = 1, MEMO_PV, MEMO_LINEAR, MEMO_BLOCK /* + operand */, WALK_SHIFT = 6 };
 
-counter *counter_new(arena *a, const dtq_machine *machine, cost_model *cost, const layer_facts *layers, size_t count) {
-    uint32_t most = 1;
+counter *counter_new(arena *a, const dtq_machine *machine, cost_model *cost, const layer_facts *layers, size_t count,
+                     uint32_t seq) {
+    uint32_t most = seq;
     for (size_t i = 0; i < count; i++) {
         most = layers[i].slots > most ? layers[i].slots : most;
+        most = layers[i].heads > most ? layers[i].heads : most;
     }
     uint8_t *low = arena_alloc(a, most), *high = arena_alloc(a, most);
     memset(low, 4, most);
@@ -37,6 +40,7 @@ counter *counter_new(arena *a, const dtq_machine *machine, cost_model *cost, con
                    .machine = machine,
                    .cost = cost,
                    .layers = layers,
+                   .seq = seq,
                    .all_low = low,
                    .all_high = high,
                    .memo_capacity = 256};
@@ -210,6 +214,19 @@ static void add_linear(counter *c, const counted_block *b, counters *sum) {
     sum->linear_step_cycles += e->step_cycles;
 }
 
+/** The row of a probe: its precisions are no slot's. */
+static void add_probe(counter *c, const counted_block *b, counters *sum) {
+    const layer_facts *l = &c->layers[b->layer];
+    const uint32_t queries = l->heads / l->kv_heads, keys = c->seq;
+    cost_result r = cost_probe(c->cost, queries, keys, l->head_dim, b->walk);
+    const double q = (double)cost_block_bytes(c->all_high, queries, l->head_dim, false);
+    const double k = (double)cost_block_bytes(c->all_low, keys, l->head_dim, false);
+    sum->mac_cycles += (double)r.mac_cycles;
+    sum->stall_cycles += (double)r.stall_cycles;
+    sum->buffer_bytes += q * (double)ceil_div(keys, tile_width(c, b)) +
+                         k * (double)ceil_div(queries, tile_height(c, b)) + 4.0 * queries * keys;
+}
+
 static void add_transfer(counters *sum, double bytes) {
     sum->dram_bytes += bytes;
     sum->buffer_bytes += bytes;
@@ -221,6 +238,23 @@ void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters
     switch (isa_op) {
     case DTQ_OP_LOAD:
         add_transfer(sum, block_bytes(c, b->layer, b->operand, b->row, b->rows));
+        break;
+    case DTQ_OP_LOAD_PROBE:
+        add_transfer(sum, (double)cost_probe_bytes(l->heads / l->kv_heads, c->seq, l->head_dim));
+        break;
+    case DTQ_OP_PROBE:
+        add_probe(c, b, sum);
+        break;
+    case DTQ_OP_PROBE_SOFTMAX:
+        sum->probabilities += (double)(l->heads / l->kv_heads) * c->seq;
+        sum->buffer_bytes += 5.0 * (l->heads / l->kv_heads) * c->seq;
+        break;
+    case DTQ_OP_VOTE:
+        sum->topk_elements += (double)(l->heads / l->kv_heads) * c->seq;
+        sum->buffer_bytes += (double)(l->heads / l->kv_heads) * c->seq;
+        break;
+    case DTQ_OP_CHOOSE:
+        sum->topk_elements += (double)c->machine->topk_passes * ((double)c->seq + l->keys);
         break;
     case DTQ_OP_LOAD_ROWS:
         add_transfer(sum, rows_bytes(c, b));

@@ -48,7 +48,8 @@ typedef struct {
 /** Counts instructions; remembers blocks it has met, so that the heads of a layer, and layers alike, cost one look-up.
  */
 typedef struct counter counter;
-counter *counter_new(arena *a, const dtq_machine *machine, cost_model *cost, const layer_facts *layers, size_t count);
+counter *counter_new(arena *a, const dtq_machine *machine, cost_model *cost, const layer_facts *layers, size_t count,
+                     uint32_t seq);
 
 /** Adds what executing instruction `isa_op` (dtq_opcode) on block `b` counts. b must lie inside its layer. */
 void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters *sum);

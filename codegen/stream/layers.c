@@ -15,13 +15,15 @@ const uint32_t *layer_ids(arena *a, const ir_module *m, size_t op) {
     return ids ? to_ids(a, ids) : NULL;
 }
 
-/* mean, sum, or random with its seed for the last digit: all that the IR's verifier lets through. */
+/* mean, sum, probe, or random with its seed for the last digit: all that the IR's verifier lets through. */
 static uint8_t importance_rule(const char *word) {
     static const char random[] = "random";
     const size_t n = sizeof random - 1;
     if (strncmp(word, random, n) == 0)
         return (uint8_t)(DTQ_IMPORTANCE_RANDOM + (word[n] - '0'));
-    return strcmp(word, "sum") == 0 ? DTQ_IMPORTANCE_SUM : DTQ_IMPORTANCE_MEAN;
+    return strcmp(word, "sum") == 0     ? DTQ_IMPORTANCE_SUM
+           : strcmp(word, "probe") == 0 ? DTQ_IMPORTANCE_PROBE
+                                        : DTQ_IMPORTANCE_MEAN;
 }
 
 dtq_layer layer_facts(arena *a, const ir_module *m, size_t op) {

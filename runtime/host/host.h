@@ -69,6 +69,8 @@ typedef struct {
 
 /** Prepares the run of h->stream: layer 0, and whose importance is computed. */
 void dtq_host_begin(dtq_host *h);
+/** Chooses the slots of a layer that probes from h->values, the importance of all tokens by id. */
+void dtq_host_choose(dtq_host *h, uint64_t layer);
 
 /* ---- report.c: what a run failed of ---------------------------------------------------------------------------- */
 

@@ -15,7 +15,7 @@ static uint32_t round_lanes(uint64_t n) {
 /* Whether the importance of `l` can change what `next` is. Where all tokens stay and none is told from another, the
  * slots are the same for every ranking. */
 static bool is_ranked(const dtq_layer *l, const dtq_layer *next) {
-    if (next->ids != NULL) {
+    if (next->ids != NULL || dtq_probes(next)) {
         return false;
     }
     if (dtq_keys(next) != dtq_keys(l)) {
@@ -34,6 +34,9 @@ static bool is_ranked(const dtq_layer *l, const dtq_layer *next) {
 /* Whether attention of the layer adds up importance. */
 static bool is_asked(const dtq_host *h, uint64_t layer) {
     const dtq_stream *s = h->stream;
+    if (s->layers[layer].importance == DTQ_IMPORTANCE_PROBE) {
+        return false;
+    }
     return h->want_importance || h->cache != NULL ||
            (layer + 1 < s->layer_count && is_ranked(&s->layers[layer], &s->layers[layer + 1]));
 }
@@ -142,7 +145,7 @@ static void fill(dtq_host *h, uint64_t layer, const uint32_t *ids, const uint8_t
     t->key_slots = keys;
     t->low = low;
     t->low_keys = round_lanes(low);
-    const bool cached = h->cache != NULL;
+    const bool cached = h->cache != NULL, probes = dtq_probes(l);
     t->cached_keys = cached ? dtq_cache_layer(h->cache, (uint32_t)layer).k : NULL;
     t->cached_values = cached ? dtq_cache_layer(h->cache, (uint32_t)layer).v : NULL;
     t->keys = t->low_keys + round_lanes(keys - low);
@@ -154,13 +157,16 @@ static void fill(dtq_host *h, uint64_t layer, const uint32_t *ids, const uint8_t
         uint32_t slot = at[!is_key ? MUTED : bits[DTQ_V][i] == 4 ? LOW : HIGH]++;
         if (is_key) {
             to->key_slot_ids[slot] = ids[i];
-            to->key_rows[slot] = cached ? ids[i] : slot;
+            to->key_rows[slot] = cached || probes ? ids[i] : slot;
             to->key_rank[slot] = i;
             to->limits[DTQ_HOST_K][slot] = largest[DTQ_HOST_K][bits[DTQ_K][i] == 8];
             to->limits[DTQ_HOST_V][slot] = largest[DTQ_HOST_V][bits[DTQ_V][i] == 8];
         }
         if (l->key_only != 0) { /* rows are those of the queries, in the plan's order */
             slot = i - first_query;
+        }
+        if (probes) { /* they stand there already, in the order of the tokens */
+            slot = ids[i];
         }
         if (slot < n) {
             to->ids[slot] = ids[i];
@@ -177,6 +183,27 @@ static void fill(dtq_host *h, uint64_t layer, const uint32_t *ids, const uint8_t
         to->limits[DTQ_HOST_P][i] = largest[DTQ_HOST_P][1];
     }
     fill_key_ids(t, to->key_slot_ids, to->key_ids);
+}
+
+/* The rows of a layer that probes: all tokens, in their order; until there are key slots, these are, too. */
+static void fill_everyone(dtq_host *h, uint64_t layer) {
+    const dtq_host_tables *to = &h->tables[layer];
+    dtq_host_slots *t = &h->layers[layer];
+    const uint32_t n = h->stream->seq;
+    t->slots = t->key_slots = n;
+    for (uint32_t i = 0; i < n; i++) {
+        to->ids[i] = to->rank[i] = to->key_slot_ids[i] = to->key_rank[i] = i;
+    }
+    for (uint32_t i = n; i < round_lanes(n); i++) {
+        to->ids[i] = 0;
+        to->from[i] = 0;
+    }
+}
+
+/* The rows of a layer have their places: where they come from, and which slot a token has. */
+static void enter(dtq_host *h, uint64_t layer) {
+    const dtq_host_tables *to = &h->tables[layer];
+    const uint32_t n = (uint32_t)h->layers[layer].slots;
     if (layer > 0) {
         if (!fill_from(h, layer)) {
             dtq_host_broken(h, DTQ_BAD_PROGRAM, "a layer of the plan has a token that the layer before has not");
@@ -192,8 +219,8 @@ static void fill(dtq_host *h, uint64_t layer, const uint32_t *ids, const uint8_t
 
 /* ---- choice ---------------------------------------------------------------------------------------------------- */
 
-/* The tokens of a layer from h->values, the importance of the layer before. */
-static void choose(dtq_host *h, uint64_t layer) {
+/* The tables of a layer whose tokens are given by the plan or by h->chosen_ids, with the classes of h->chosen_high. */
+static void fill_chosen(dtq_host *h, uint64_t layer) {
     const dtq_layer *l = &h->stream->layers[layer];
     const uint8_t *bits[DTQ_OPERANDS];
     uint8_t *open[DTQ_OPERANDS]; /* tables that the classes decide */
@@ -203,18 +230,40 @@ static void choose(dtq_host *h, uint64_t layer) {
         bits[o] = l->bits[o] == NULL ? h->chosen_bits[o] : l->bits[o];
         known = known && l->bits[o] != NULL;
     }
+    if (!known) {
+        dtq_bits_from_classes(l, h->chosen_high, open);
+    }
+    fill(h, layer, l->ids != NULL ? l->ids : h->chosen_ids, bits);
+}
+
+/* The tokens of a layer from h->values, the importance of the layer before; of one that probes, its rows. */
+static void choose(dtq_host *h, uint64_t layer) {
+    const dtq_layer *l = &h->stream->layers[layer];
+    if (dtq_probes(l)) {
+        fill_everyone(h, layer);
+        enter(h, layer);
+        return;
+    }
     if (l->ids == NULL) {
         const dtq_host_slots *last = &h->layers[layer - 1];
         const uint32_t keys = (uint32_t)last->key_slots, muted = h->stream->layers[layer - 1].muted;
         const uint32_t *key_ids = h->tables[layer - 1].key_slot_ids; /* muted ones are the slots behind the keys */
         dtq_select_slots(l, h->values, key_ids, keys, last->ids + keys, muted, h->chosen_ids, h->chosen_high);
-    } else if (!known) {
+    } else {
         dtq_choose_without_importance(l, h->chosen_high);
     }
-    if (!known) {
-        dtq_bits_from_classes(l, h->chosen_high, open);
+    fill_chosen(h, layer);
+    enter(h, layer);
+}
+
+void dtq_host_choose(dtq_host *h, uint64_t layer) {
+    const dtq_layer *l = &h->stream->layers[layer];
+    const uint32_t seq = h->stream->seq;
+    if (h->want_importance) {
+        memcpy(h->output->importance + layer * seq, h->values, seq * sizeof *h->values);
     }
-    fill(h, layer, l->ids != NULL ? l->ids : h->chosen_ids, bits);
+    dtq_select_slots(l, h->values, h->tables[layer].ids, seq, NULL, 0, h->chosen_ids, h->chosen_high);
+    fill_chosen(h, layer);
 }
 
 void dtq_host_begin(dtq_host *h) {
@@ -244,7 +293,7 @@ void dtq_host_select(dtq_host_frame *f, uint64_t layer) {
     } else {
         memset(h->values, 0, h->layers[layer].key_slots * sizeof *h->values);
     }
-    if (h->want_importance && h->cache == NULL) {
+    if (h->want_importance && h->cache == NULL && s->layers[layer].importance != DTQ_IMPORTANCE_PROBE) {
         keep_importance(h, layer);
     }
     if (layer + 1 < s->layer_count) {

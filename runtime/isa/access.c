@@ -117,6 +117,40 @@ static void add_topk_op(list *l, const dtq_stream *s, const dtq_layer *layer, co
         add(l, DTQ_MEM_IDS, DTQ_WRITES, GET(TOPK, layer) + 1, 1);
 }
 
+/* From all queries and keys to the choice of a layer. */
+static void add_probe_op(list *l, const dtq_stream *s, const dtq_layer *layer, const dtq_instr *in) {
+    const uint64_t block = dtq_probe_bytes(layer, s->seq), queries = layer->heads / layer->kv_heads;
+    const uint64_t scores = sizeof(float) * queries * s->seq, accumulators = sizeof(uint64_t) * (uint64_t)s->seq;
+    switch (in->op) {
+    case DTQ_OP_PROBE_CODES:
+        add_matrix(l, s, DTQ_READS, GET(PROBE_CODES, q), (uint64_t)layer->heads * layer->head_dim);
+        add_matrix(l, s, DTQ_READS, GET(PROBE_CODES, k), (uint64_t)layer->kv_heads * layer->head_dim);
+        add(l, DTQ_MEM_DRAM, DTQ_WRITES, GET(PROBE_CODES, codes), layer->kv_heads * block);
+        break;
+    case DTQ_OP_LOAD_PROBE:
+        add(l, DTQ_MEM_DRAM, DTQ_READS, GET(LOAD_PROBE, codes) + GET(LOAD_PROBE, head) * block, block);
+        add(l, DTQ_MEM_K, DTQ_WRITES, GET(LOAD_PROBE, dst), block);
+        break;
+    case DTQ_OP_PROBE:
+        add(l, DTQ_MEM_K, DTQ_READS, GET(PROBE, k), block);
+        add(l, DTQ_MEM_SCORES, DTQ_WRITES, GET(PROBE, s), scores);
+        break;
+    case DTQ_OP_PROBE_SOFTMAX:
+        add(l, DTQ_MEM_SCORES, DTQ_READS, GET(PROBE_SOFTMAX, s), scores);
+        add(l, DTQ_MEM_PROBS, DTQ_WRITES, GET(PROBE_SOFTMAX, p), dtq_probe_probs_bytes(layer, s->seq));
+        break;
+    case DTQ_OP_VOTE:
+        add(l, DTQ_MEM_PROBS, DTQ_READS, GET(VOTE, p), dtq_probe_probs_bytes(layer, s->seq));
+        add(l, DTQ_MEM_IMPORTANCE, GET(VOTE, first) ? DTQ_WRITES : DTQ_READS | DTQ_WRITES, GET(VOTE, acc),
+            accumulators);
+        break;
+    default: /* CHOOSE */
+        add(l, DTQ_MEM_IMPORTANCE, DTQ_READS, GET(CHOOSE, acc), accumulators);
+        add(l, DTQ_MEM_DRAM, DTQ_WRITES, layer->importance_at, accumulators);
+        add(l, DTQ_MEM_IDS, DTQ_WRITES, GET(CHOOSE, layer), 1);
+    }
+}
+
 /* A linear's rows in DRAM, on chip, and its products. */
 static void add_linear_op(list *l, const dtq_program *p, const dtq_stream *s, const dtq_layer *layer,
                           const dtq_instr *in) {
@@ -215,13 +249,21 @@ static void add_host_op(list *l, const dtq_program *p, const dtq_stream *s, cons
     }
 }
 
+/* Whoever works on slots of a layer goes by its token ids: rows to gather, masks, precisions. Host work on all tokens of
+ * a layer that probes comes before they are chosen. */
+static bool reads_ids(const dtq_layer *layer, unsigned op) {
+    const bool of_slots = op == DTQ_OP_QUANT || dtq_ops[op].engine_class != DTQ_CLASS_HOST;
+    return op != DTQ_OP_LOAD_WEIGHTS && !(op >= DTQ_OP_PROBE_CODES && op <= DTQ_OP_CHOOSE) &&
+           (of_slots || !dtq_probes(layer));
+}
+
 unsigned dtq_accesses(const dtq_program *p, const dtq_stream *s, const dtq_instr *in, dtq_access out[DTQ_ACCESS_MAX]) {
     list l = {out, 0};
     const dtq_layer *layer = NULL;
     int of = dtq_layer_field(in->op);
-    if (of >= 0) { /* whoever works on slots of a layer goes by its token ids: rows to gather, masks, precisions */
+    if (of >= 0) {
         layer = &s->layers[in->f[of]];
-        if (in->op != DTQ_OP_LOAD_WEIGHTS)
+        if (reads_ids(layer, in->op))
             add(&l, DTQ_MEM_IDS, DTQ_READS, in->f[of], 1);
     }
     switch (in->op) {
@@ -247,6 +289,14 @@ unsigned dtq_accesses(const dtq_program *p, const dtq_stream *s, const dtq_instr
     case DTQ_OP_IMPORTANCE:
     case DTQ_OP_TOPK:
         add_topk_op(&l, s, layer, in);
+        break;
+    case DTQ_OP_PROBE_CODES:
+    case DTQ_OP_LOAD_PROBE:
+    case DTQ_OP_PROBE:
+    case DTQ_OP_PROBE_SOFTMAX:
+    case DTQ_OP_VOTE:
+    case DTQ_OP_CHOOSE:
+        add_probe_op(&l, s, layer, in);
         break;
     case DTQ_OP_CODES:
     case DTQ_OP_LOAD_ROWS:

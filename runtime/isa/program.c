@@ -87,6 +87,15 @@ static const char *ids_wrong(const uint32_t *ids, uint32_t n, uint32_t seq) {
     return NULL;
 }
 
+const char *dtq_probe_wrong(const dtq_stream *s, uint32_t layer) {
+    const dtq_layer *l = &s->layers[layer];
+    if (l->causal || l->cached)
+        return "a probe is of all tokens, which a causal layer does not see";
+    if (l->slots != s->seq || (layer > 0 && s->layers[layer - 1].slots != s->seq))
+        return "it chooses among all tokens, and not all are rows of it and of the layer before";
+    return NULL;
+}
+
 const char *dtq_layer_wrong(const dtq_layer *l, uint32_t seq) {
     if (l->slots == 0 || l->slots > seq)
         return "slots is not in 1..seq";
@@ -104,7 +113,7 @@ const char *dtq_layer_wrong(const dtq_layer *l, uint32_t seq) {
         return "heads is not a multiple of kv_heads, or neither is in 1..4096";
     if (l->head_dim == 0 || l->head_dim > DTQ_HEAD_DIM_MAX)
         return "head_dim is not in 1..65536";
-    if (l->causal > 1 || l->order > DTQ_ORDER_ORIGINAL || l->importance >= DTQ_IMPORTANCE_RANDOM + DTQ_RANDOM_SEEDS ||
+    if (l->causal > 1 || l->order > DTQ_ORDER_ORIGINAL || l->importance >= DTQ_IMPORTANCE_RULES ||
         l->prob_bits > DTQ_PROB_4)
         return "causal, order, importance or prob_bits is no known word";
     for (unsigned o = 0; o < DTQ_OPERANDS; o++)

@@ -75,7 +75,9 @@ static bool check_layer(const verifier *v, uint32_t index) {
         if (!in_dram(v, what, regions[i].address, regions[i].bytes, regions[i].align))
             return false;
     }
-    if (!l->ids && (index == 0 || !dtq_selects(&s->layers[index - 1], l)))
+    if (dtq_probes(l) && dtq_probe_wrong(s, index))
+        return dtq_fail(v->error, DTQ_BAD_PROGRAM, "layer %" PRIu32 ": %s", index, dtq_probe_wrong(s, index));
+    if (!l->ids && !dtq_probes(l) && (index == 0 || !dtq_selects(&s->layers[index - 1], l)))
         return dtq_fail(v->error, DTQ_BAD_PROGRAM,
                         "layer %" PRIu32 ": its %" PRIu32 " tokens have no ids and no layer before it has as many",
                         index, l->slots);
@@ -125,7 +127,8 @@ static bool check_tensor(const verifier *v, const dtq_field_info *f, uint64_t in
 
 /* Heads of the operand that the HEAD field counts. */
 static uint32_t heads_of(const dtq_instr *in, const dtq_layer *l) {
-    return in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) != DTQ_Q ? l->kv_heads : l->heads;
+    const bool of_keys = in->op == DTQ_OP_LOAD_PROBE || (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) != DTQ_Q);
+    return of_keys ? l->kv_heads : l->heads;
 }
 
 /* A SLOT field and the COUNT field behind it. */
@@ -250,6 +253,8 @@ static bool check_select(const verifier *v, const dtq_instr *in) {
         return true;
     if (next >= v->stream->layer_count)
         return fail_instr(v, "there is no layer to select for");
+    if (dtq_probes(&v->stream->layers[next]))
+        return fail_instr(v, "layer %" PRIu64 " chooses by its own probe", next);
     return !v->stream->layers[next].ids || fail_instr(v, "the ids of layer %" PRIu64 " are fixed", next);
 }
 
@@ -282,9 +287,25 @@ static bool check_linear_op(const verifier *v, const dtq_instr *in) {
     }
 }
 
+/* Instructions of a probe are of layers that do; a linear cannot go by precisions that are not chosen yet. */
+static bool check_probe(const verifier *v, const dtq_instr *in) {
+    const dtq_layer *l = &v->stream->layers[in->f[dtq_layer_field(in->op)]];
+    const bool by_bits = in->op == DTQ_OP_LINEAR || in->op == DTQ_OP_CODES;
+    if (by_bits)
+        return !dtq_probes(l) || fail_instr(v, "the layer chooses its tokens by a probe, so the rows have no bits yet");
+    return dtq_probes(l) || fail_instr(v, "the layer does not choose its tokens by a probe");
+}
+
 static bool check_op(const verifier *v, const dtq_instr *in) {
     const dtq_tensor *t;
     switch (in->op) {
+    case DTQ_OP_PROBE_CODES:
+    case DTQ_OP_LOAD_PROBE:
+    case DTQ_OP_PROBE:
+    case DTQ_OP_PROBE_SOFTMAX:
+    case DTQ_OP_VOTE:
+    case DTQ_OP_CHOOSE:
+        return check_probe(v, in);
     case DTQ_OP_SOFTMAX:
         return check_softmax(v, in);
     case DTQ_OP_PV:
@@ -297,13 +318,15 @@ static bool check_op(const verifier *v, const dtq_instr *in) {
                check_table(v, "position", TENSOR(EMBED, position), v->stream->seq, t->shape[1]) &&
                check_table(v, "type", TENSOR(EMBED, type), 1, t->shape[1]);
     case DTQ_OP_CODES:
+        return check_probe(v, in) && check_linear_op(v, in);
     case DTQ_OP_LOAD_ROWS:
     case DTQ_OP_LOAD_WEIGHTS:
     case DTQ_OP_STORE_ROWS:
         return check_linear_op(v, in);
     case DTQ_OP_LINEAR:
         t = TENSOR(LINEAR, weight);
-        return check_vector(v, "bias", TENSOR(LINEAR, bias), t->shape[t->transposed]);
+        return (DTQ_GET(in, LINEAR, path) != DTQ_LINEAR_MIXED || check_probe(v, in)) &&
+               check_vector(v, "bias", TENSOR(LINEAR, bias), t->shape[t->transposed]);
     case DTQ_OP_NORM:
         t = TENSOR(NORM, gamma);
         return check_vector(v, "gamma", t, t->shape[1]) && check_vector(v, "beta", TENSOR(NORM, beta), t->shape[1]);
@@ -332,11 +355,11 @@ static bool overlap(const dtq_access *a, const dtq_access *b) {
 }
 
 /* Host work runs row by row: what it writes may be what it reads only if both are the same rows; for LINEAR, ROTARY and
- * CODES not even then, since an element of their results depends on several of their inputs, and for QUANT, whose
- * results lie in another order, neither. */
+ * CODES and PROBE_CODES not even then, since an element of their results depends on several of their inputs, and for
+ * QUANT, whose results lie in another order, neither. */
 static bool works_in_place(const dtq_instr *in, const dtq_access *from, const dtq_access *to) {
     return from->address == to->address && from->bytes == to->bytes && in->op != DTQ_OP_LINEAR &&
-           in->op != DTQ_OP_ROTARY && in->op != DTQ_OP_CODES && in->op != DTQ_OP_QUANT;
+           in->op != DTQ_OP_ROTARY && in->op != DTQ_OP_CODES && in->op != DTQ_OP_QUANT && in->op != DTQ_OP_PROBE_CODES;
 }
 
 /* What one instruction reads and writes does not overlap, nor do two of its results. */

@@ -8,6 +8,7 @@
 #include "runtime/numerics/host_rows.h"
 #include "runtime/numerics/kernels.h"
 #include "runtime/numerics/parallel.h"
+#include "runtime/numerics/probe.h"
 #include "runtime/numerics/scheme_ops.h"
 #include "runtime/numerics/weights.h"
 
@@ -96,9 +97,15 @@ static void run_linear(const dtq_exec *x, linear_job *j) {
     dtq_parallel(x->threads, (j->outputs + STRIP - 1) / STRIP, linear_strips, j);
 }
 
-/* Precision of row i of a linear whose rows have their queries': [slots] from the first query on. */
-static const uint8_t *query_bits(const dtq_rows *r) {
-    return r->slots->bits[DTQ_Q] + (r->ids - r->slots->ids);
+/* Precision of row i of a linear whose rows have their queries': [slots] from the first query on. False where the layer
+ * has not chosen them yet. */
+static bool query_bits(const dtq_exec *x, const dtq_rows *r, const uint8_t **bits, dtq_error *e) {
+    if (!x->exact && dtq_probes(r->layer)) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u chooses its tokens by a probe: a linear cannot go by their bits",
+                        r->index);
+    }
+    *bits = r->slots->bits[DTQ_Q] + (r->ids - r->slots->ids);
+    return true;
 }
 
 static bool bad_input(const dtq_exec *x, const dtq_rows *r, uint64_t tensor, uint32_t i, dtq_error *e) {
@@ -158,7 +165,8 @@ static bool host_linear(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
         return false;
     }
     if (path != DTQ_LINEAR_FP32 && !x->exact) {
-        return linear_int8(x, &r, &f, weight, path == DTQ_LINEAR_MIXED ? query_bits(&r) : NULL, e);
+        const uint8_t *bits = NULL;
+        return (path != DTQ_LINEAR_MIXED || query_bits(x, &r, &bits, e)) && linear_int8(x, &r, &f, weight, bits, e);
     }
     f.weight = dtq_weights_float(x->weights, weight, e);
     if (f.weight == NULL) {
@@ -200,11 +208,14 @@ static bool host_codes(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: the codes of a linear's rows lie outside of DRAM", r.index);
     }
     uint8_t *codes = (uint8_t *)(scales + seq);
+    const uint8_t *bits = NULL;
+    if (!query_bits(x, &r, &bits, e)) {
+        return false;
+    }
     int8_t *scratch = malloc(inputs);
     if (scratch == NULL) {
         return dtq_no_memory(e, inputs, "the codes of a linear's rows");
     }
-    const uint8_t *bits = query_bits(&r);
     bool ok = true;
     for (uint32_t i = 0; ok && i < r.rows; i++) {
         const uint32_t id = r.ids[i];
@@ -463,6 +474,9 @@ static bool host_quant(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     if (operand > DTQ_V) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "operand %llu is not quantised by the host", (unsigned long long)operand);
     }
+    if (!r.slots->ready) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "host.quant of layer %u before its tokens are chosen", r.index);
+    }
     const dtq_layer *l = r.layer;
     const uint64_t codes_at[] = {l->q, l->k, l->v}, scales_at[] = {l->q_scale, l->k_scale, l->v_scale};
     const uint32_t heads = operand == DTQ_Q ? l->heads : l->kv_heads, seq = x->stream->seq;
@@ -503,6 +517,57 @@ static bool host_quant(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     free(largest);
     free(scratch);
     return ok;
+}
+
+/* ---- the probe ----------------------------------------------------------------------------------------------- */
+
+static bool probe_rows(const dtq_exec *x, const dtq_rows *r, uint64_t at, uint32_t heads, char letter,
+                       const float **rows, dtq_error *e) {
+    const size_t width = (size_t)heads * r->layer->head_dim;
+    uint32_t token, head;
+    *rows = dtq_matrix(x, at, x->stream->seq, width, e);
+    if (*rows == NULL) {
+        return false;
+    }
+    if (dtq_probe_bad(*rows, width, x->stream->seq, heads, r->layer->head_dim, &token, &head)) {
+        return dtq_fail(e, DTQ_BAD_INPUT,
+                        "layer %u, operand %c, head %u, token %u: a value is not finite, or 2^50 or more", r->index,
+                        letter, head, token);
+    }
+    return true;
+}
+
+static bool host_probe(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    dtq_rows r;
+    const float *q, *k;
+    if (x->exact) { /* every token stays */
+        return true;
+    }
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, PROBE_CODES, layer), &r, e)) {
+        return false;
+    }
+    const dtq_layer *l = r.layer;
+    const uint64_t at = DTQ_GET(in, PROBE_CODES, codes), bytes = dtq_probe_bytes(l, x->stream->seq);
+    if (!dtq_probes(l)) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u does not choose its tokens by a probe", r.index);
+    }
+    if (bytes > x->stream->dram_bytes / l->kv_heads || at > x->stream->dram_bytes - l->kv_heads * bytes) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: the codes of its probe lie outside of DRAM", r.index);
+    }
+    if (!probe_rows(x, &r, DTQ_GET(in, PROBE_CODES, q), l->heads, 'q', &q, e) ||
+        !probe_rows(x, &r, DTQ_GET(in, PROBE_CODES, k), l->kv_heads, 'k', &k, e)) {
+        return false;
+    }
+    float *scratch = malloc(l->head_dim * (sizeof(float) + 1));
+    if (scratch == NULL) {
+        return dtq_no_memory(e, l->head_dim * (sizeof(float) + 1), "a probe");
+    }
+    for (uint32_t g = 0; g < l->kv_heads; g++) {
+        dtq_probe_codes(dtq_kernels_choose(x->scalar), l, x->stream->seq, g, q, (size_t)l->heads * l->head_dim, k,
+                        (size_t)l->kv_heads * l->head_dim, x->dram + at + g * bytes, scratch);
+    }
+    free(scratch);
+    return true;
 }
 
 /* ---- pooling ------------------------------------------------------------------------------------------------- */
@@ -575,7 +640,7 @@ bool dtq_host_mixed(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
         [DTQ_OP_POOL] = host_pool,       [DTQ_OP_NORMALIZE] = host_normalize,
         [DTQ_OP_RMSNORM] = host_rmsnorm, [DTQ_OP_ROTARY] = host_rotary,
         [DTQ_OP_MUL] = host_mul,         [DTQ_OP_AFFINE] = host_affine,
-        [DTQ_OP_CODES] = host_codes,
+        [DTQ_OP_CODES] = host_codes,     [DTQ_OP_PROBE_CODES] = host_probe,
     };
     if (in->op >= DTQ_OP_COUNT || table[in->op] == NULL) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %u is not the host's", in->op);

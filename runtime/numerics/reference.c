@@ -6,6 +6,7 @@
 #include "runtime/exec.h"
 #include "runtime/finite.h"
 #include "runtime/numerics/noise.h"
+#include "runtime/numerics/probe.h"
 #include "runtime/numerics/scheme_ops.h"
 
 /* A layer whose operands the host has made. */
@@ -70,6 +71,7 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
     gather(x, p->src[DTQ_Q], t->ids, n, q_width, q);
     gather(x, p->src[DTQ_K], t->ids, n, kv_width, k);
     gather(x, p->src[DTQ_V], t->ids, n, kv_width, v);
+    const bool measured = !x->exact && l->importance != DTQ_IMPORTANCE_PROBE;
     const dtq_attention a = {
         .slots = n,
         .heads = l->heads,
@@ -88,12 +90,12 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
         .k = k,
         .v = v,
         .out = v + n * kv_width,
-        .importance = x->exact ? NULL : importance,
+        .importance = measured ? importance : NULL,
     };
     const bool disturbed = x->noise == NULL || dtq_noise_add(x->noise, p->layer, &a, q, k, v, e);
     const bool ok = disturbed && attend_by_scheme(x, p, &a, e);
     if (ok) {
-        if (!x->exact) {
+        if (measured) {
             if (l->cached) {
                 dtq_exec_accumulate(x, p->layer, importance + a.first_key);
             }
@@ -105,7 +107,7 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
         memcpy(why, e->message, sizeof why);
         (void)dtq_fail(e, e->status, "layer %u, %s", p->layer, why);
     }
-    if (ok && !x->exact) {
+    if (ok && measured) {
         dtq_exec_select(x, p->layer, importance + a.first_key);
     }
     free(floats);
@@ -143,6 +145,36 @@ static bool note_operand(dtq_exec *x, const dtq_instr *in, pending *p, dtq_error
     return prepare == NULL || prepare(x, in, e);
 }
 
+/* The whole probe that a host.probe begins, with the choice that ends it. */
+static bool probe(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    if (!dtq_host_exec(x, in, e) || x->exact) {
+        return x->exact;
+    }
+    const uint32_t layer = (uint32_t)DTQ_GET(in, PROBE_CODES, layer), seq = x->stream->seq;
+    const dtq_layer *l = &x->stream->layers[layer];
+    const uint32_t queries = l->heads / l->kv_heads;
+    const uint64_t bytes = dtq_probe_bytes(l, seq);
+    uint64_t *importance = malloc((size_t)seq * (sizeof *importance + queries * sizeof(float) + 1));
+    int8_t *codes = malloc(2 * (size_t)l->head_dim);
+    const bool ok = importance != NULL && codes != NULL;
+    float *scores = (float *)(importance + seq);
+    uint8_t *probs = (uint8_t *)(scores + (size_t)queries * seq);
+    for (uint32_t g = 0; ok && g < l->kv_heads; g++) {
+        dtq_probe_scores(l, seq, x->dram + DTQ_GET(in, PROBE_CODES, codes) + g * bytes, codes, scores);
+        for (uint32_t i = 0; i < queries; i++) {
+            const uint32_t z = dtq_probe_softmax(scores + (size_t)i * seq, seq, probs);
+            dtq_probe_vote(probs, z, seq, g == 0 && i == 0, importance);
+        }
+    }
+    if (ok) {
+        dtq_exec_choose(x, layer, importance);
+    }
+    free(importance);
+    free(codes);
+    return ok || dtq_no_memory(e, (uint64_t)seq * (sizeof *importance + queries * sizeof(float)),
+                               "the probe of layer %u", layer);
+}
+
 static bool run(dtq_exec *x, dtq_error *e) {
     const dtq_stream *s = x->stream;
     pending p = {0};
@@ -157,9 +189,10 @@ static bool run(dtq_exec *x, dtq_error *e) {
             }
             p.met = 0;
         }
-        const bool ok = in->op == DTQ_OP_QUANT   ? note_operand(x, in, &p, e)
-                        : in->op == DTQ_OP_CODES ? dtq_linear_exec(x, in, e)
-                                                 : dtq_host_exec(x, in, e);
+        const bool ok = in->op == DTQ_OP_QUANT         ? note_operand(x, in, &p, e)
+                        : in->op == DTQ_OP_CODES       ? dtq_linear_exec(x, in, e)
+                        : in->op == DTQ_OP_PROBE_CODES ? probe(x, in, e)
+                                                       : dtq_host_exec(x, in, e);
         if (!ok || (x->watched && !dtq_watch_instr(x, i, e))) {
             return false;
         }

@@ -23,7 +23,8 @@ uint64_t dtq_random_importance(unsigned seed, uint32_t layer, uint32_t id) {
 }
 
 void dtq_replace_importance(const dtq_layer *l, uint32_t layer, const uint32_t *ids, uint64_t *importance) {
-    for (uint32_t i = 0; l->importance >= DTQ_IMPORTANCE_RANDOM && i < dtq_keys(l); i++) {
+    const bool random = l->importance >= DTQ_IMPORTANCE_RANDOM && l->importance < DTQ_IMPORTANCE_PROBE;
+    for (uint32_t i = 0; random && i < dtq_keys(l); i++) {
         importance[i] = dtq_random_importance(l->importance - (unsigned)DTQ_IMPORTANCE_RANDOM, layer, ids[i]);
     }
 }

@@ -65,3 +65,13 @@ uint64_t dtq_probs_bytes(const dtq_layer *l, uint32_t rows) {
 uint64_t dtq_out_bytes(const dtq_layer *l, uint32_t rows, bool only) {
     return (uint64_t)(only ? 4 : 8) * rows * l->head_dim;
 }
+
+uint64_t dtq_probe_probs_bytes(const dtq_layer *l, uint32_t seq) {
+    return l->heads / l->kv_heads * (PROBS_HEADER_BYTES + (uint64_t)seq);
+}
+
+uint64_t dtq_probe_bytes(const dtq_layer *l, uint32_t seq) {
+    const uint64_t queries = l->heads / l->kv_heads;
+    return SCALE_BYTES * (queries + seq) + queries * dtq_row_bytes(l->head_dim, DTQ_PROBE_QUERY_BITS) +
+           seq * dtq_row_bytes(l->head_dim, DTQ_PROBE_KEY_BITS);
+}

@@ -82,6 +82,24 @@ static uint64_t store_rows_o_bytes(const dtq_layer *l, const dtq_instr *in) {
     return sizeof(float) * DTQ_GET(in, STORE_ROWS, rows) * DTQ_GET(in, STORE_ROWS, cols);
 }
 
+/* Of layers that probe all tokens are slots. */
+static uint64_t probe_block_bytes(const dtq_layer *l, const dtq_instr *in) {
+    (void)in;
+    return dtq_probe_bytes(l, l->slots);
+}
+static uint64_t probe_scores_bytes(const dtq_layer *l, const dtq_instr *in) {
+    (void)in;
+    return sizeof(float) * (uint64_t)(l->heads / l->kv_heads) * l->slots;
+}
+static uint64_t probe_probs_bytes(const dtq_layer *l, const dtq_instr *in) {
+    (void)in;
+    return dtq_probe_probs_bytes(l, l->slots);
+}
+static uint64_t probe_accumulator_bytes(const dtq_layer *l, const dtq_instr *in) {
+    (void)in;
+    return sizeof(uint64_t) * (uint64_t)l->slots;
+}
+
 /** One BUF operand: where it points to and how many bytes from there the instruction may touch. */
 static const struct {
     uint8_t op, field;
@@ -108,6 +126,14 @@ static const struct {
     {DTQ_OP_MATMUL, DTQ_F(MATMUL, w), DTQ_SPACE_K, matmul_w_bytes},
     {DTQ_OP_MATMUL, DTQ_F(MATMUL, o), DTQ_SPACE_OUT, matmul_o_bytes},
     {DTQ_OP_STORE_ROWS, DTQ_F(STORE_ROWS, o), DTQ_SPACE_OUT, store_rows_o_bytes},
+    {DTQ_OP_LOAD_PROBE, DTQ_F(LOAD_PROBE, dst), DTQ_SPACE_K, probe_block_bytes},
+    {DTQ_OP_PROBE, DTQ_F(PROBE, k), DTQ_SPACE_K, probe_block_bytes},
+    {DTQ_OP_PROBE, DTQ_F(PROBE, s), DTQ_SPACE_SCORES, probe_scores_bytes},
+    {DTQ_OP_PROBE_SOFTMAX, DTQ_F(PROBE_SOFTMAX, s), DTQ_SPACE_SCORES, probe_scores_bytes},
+    {DTQ_OP_PROBE_SOFTMAX, DTQ_F(PROBE_SOFTMAX, p), DTQ_SPACE_PROBS, probe_probs_bytes},
+    {DTQ_OP_VOTE, DTQ_F(VOTE, p), DTQ_SPACE_PROBS, probe_probs_bytes},
+    {DTQ_OP_VOTE, DTQ_F(VOTE, acc), DTQ_SPACE_IMPORTANCE, probe_accumulator_bytes},
+    {DTQ_OP_CHOOSE, DTQ_F(CHOOSE, acc), DTQ_SPACE_IMPORTANCE, probe_accumulator_bytes},
 };
 
 /* ---- checks ---------------------------------------------------------------------------------------------------- */
@@ -165,6 +191,18 @@ static bool bad_field(size_t index, const dtq_op_info *op, unsigned field, uint6
                     op->fields[field].name, (unsigned long long)value);
 }
 
+/** Whether a layer and the DRAM of an instruction are those of a probe. */
+static bool probe_fits(const dtq_sim *sim, const dtq_instr *in, const dtq_layer *l) {
+    const dtq_stream *s = sim->stream;
+    if (in->op < DTQ_OP_LOAD_PROBE || in->op > DTQ_OP_CHOOSE) {
+        return true;
+    }
+    const uint64_t bytes = l->kv_heads * dtq_probe_bytes(l, s->seq);
+    const uint64_t at = in->op == DTQ_OP_LOAD_PROBE ? DTQ_GET(in, LOAD_PROBE, codes) : 0;
+    return dtq_probes(l) && l->slots == s->seq &&
+           (in->op != DTQ_OP_LOAD_PROBE || (bytes <= s->dram_bytes && at <= s->dram_bytes - bytes));
+}
+
 /** Whether rows of a linear, in codes or in floats, lie in DRAM, and the block inside the rows. */
 static bool rows_in_dram(const dtq_sim *sim, const dtq_instr *in) {
     const dtq_stream *s = sim->stream;
@@ -199,7 +237,8 @@ static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **lay
             *layer = &sim->stream->layers[in->f[f]];
         }
     }
-    const bool key_or_value = in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) != DTQ_Q;
+    const bool key_or_value =
+        in->op == DTQ_OP_LOAD_PROBE || (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) != DTQ_Q);
     for (unsigned f = 0; *layer && f < op->field_count; f++) {
         const uint64_t value = in->f[f];
         const dtq_field_kind kind = op->fields[f].kind;
@@ -216,6 +255,10 @@ static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **lay
             (kind == DTQ_KIND_COUNT && (value == 0 || value > (*layer)->slots - in->f[f - 1]))) {
             return bad_field(index, op, f, value, e);
         }
+    }
+    if (*layer && !probe_fits(sim, in, *layer)) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: %s of a layer that does not probe, or it leaves DRAM",
+                        index, op->mnemonic);
     }
     if (!rows_in_dram(sim, in)) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: %s leaves DRAM, or the linear's inputs or outputs", index,

@@ -19,6 +19,11 @@ static bool (*const engines[DTQ_OP_COUNT])(dtq_sim *, const dtq_instr *, dtq_err
     [DTQ_OP_LOAD_WEIGHTS] = dtq_sim_load_weights,
     [DTQ_OP_MATMUL] = dtq_sim_matmul,
     [DTQ_OP_STORE_ROWS] = dtq_sim_store_rows,
+    [DTQ_OP_LOAD_PROBE] = dtq_sim_load_probe,
+    [DTQ_OP_PROBE] = dtq_sim_probe,
+    [DTQ_OP_PROBE_SOFTMAX] = dtq_sim_probe_softmax,
+    [DTQ_OP_VOTE] = dtq_sim_vote,
+    [DTQ_OP_CHOOSE] = dtq_sim_choose,
 };
 
 bool dtq_sim_no_memory(uint64_t bytes, dtq_error *e) {

@@ -271,6 +271,77 @@ static bool time_store_rows(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, 
     return true;
 }
 
+/* ---- probes ---------------------------------------------------------------------------------------------------- */
+
+static bool time_load_probe(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)e;
+    count_read(sim, dtq_probe_bytes(&sim->stream->layers[DTQ_GET(in, LOAD_PROBE, layer)], sim->stream->seq), d);
+    return true;
+}
+
+/** A matmul of 8-bit rows and 4-bit columns, whatever the layer's slots have. */
+static bool time_probe(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, PROBE, layer)];
+    const uint32_t queries = l->heads / l->kv_heads, seq = sim->stream->seq;
+    const place p = {.op = DTQ_OP_QK,
+                     .rows = queries,
+                     .cols = seq,
+                     .depth = l->head_dim,
+                     .turned = DTQ_GET(in, PROBE, turned) != 0};
+    uint8_t *bits = malloc((size_t)queries + seq);
+    dtq_wavefront w = {0};
+    if (!bits) {
+        return dtq_sim_no_memory((uint64_t)queries + seq, e);
+    }
+    memset(bits, DTQ_PROBE_QUERY_BITS, queries);
+    memset(bits + queries, DTQ_PROBE_KEY_BITS, seq);
+    const bool ok = matmul_by_signature(sim, &p, bits, bits + queries, &w);
+    free(bits);
+    if (!ok) {
+        return dtq_sim_no_memory((uint64_t)queries + seq, e);
+    }
+    const uint64_t q_bytes = queries * (sizeof(float) + dtq_row_bytes(l->head_dim, DTQ_PROBE_QUERY_BITS));
+    const uint64_t k_bytes = seq * (sizeof(float) + dtq_row_bytes(l->head_dim, DTQ_PROBE_KEY_BITS));
+    count_matmul(sim, &w,
+                 q_bytes * divide_up(seq, tile_width(sim, &p)) + k_bytes * divide_up(queries, tile_height(sim, &p)) +
+                     sizeof(float) * queries * seq,
+                 d);
+    return true;
+}
+
+static bool time_probe_softmax(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)e;
+    const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, PROBE_SOFTMAX, layer)];
+    const uint64_t queries = l->heads / l->kv_heads, seq = sim->stream->seq;
+    sim->timing.stats.probabilities += queries * seq;
+    sim->timing.stats.buffer_bytes += (sizeof(float) + 1) * queries * seq;
+    *d = (dtq_duration){queries * divide_up(seq, sim->machine->softmax_lanes), sim->machine->softmax_latency_cycles};
+    return true;
+}
+
+static bool time_vote(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)e;
+    const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, VOTE, layer)];
+    const uint64_t queries = l->heads / l->kv_heads, seq = sim->stream->seq;
+    sim->timing.stats.topk_elements += queries * seq;
+    sim->timing.stats.buffer_bytes += queries * seq;
+    *d = (dtq_duration){queries * divide_up(seq, sim->machine->topk_accumulate_lanes), 0};
+    return true;
+}
+
+static void time_selection(dtq_sim *sim, uint64_t keys, uint64_t kept, dtq_duration *d) {
+    const dtq_machine *m = sim->machine;
+    d->busy = m->topk_passes * (divide_up(keys, m->topk_lanes) + divide_up(kept, m->topk_lanes));
+    sim->timing.stats.topk_elements += m->topk_passes * (keys + kept);
+}
+
+static bool time_choose(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)e;
+    d->latency = sim->machine->topk_latency_cycles;
+    time_selection(sim, sim->stream->seq, dtq_keys(&sim->stream->layers[DTQ_GET(in, CHOOSE, layer)]), d);
+    return true;
+}
+
 /* ---- the other engines ----------------------------------------------------------------------------------------- */
 
 static bool time_softmax(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
@@ -300,9 +371,7 @@ static bool time_topk(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_er
     const uint64_t keys = dtq_keys(l);
     d->latency = m->topk_latency_cycles;
     if (DTQ_GET(in, TOPK, select)) {
-        const uint64_t kept = dtq_keys(&l[1]);
-        d->busy = m->topk_passes * (divide_up(keys, m->topk_lanes) + divide_up(kept, m->topk_lanes));
-        sim->timing.stats.topk_elements += m->topk_passes * (keys + kept);
+        time_selection(sim, keys, dtq_keys(&l[1]), d);
     } else {
         d->busy = divide_up(keys, m->topk_lanes);
         sim->timing.stats.topk_elements += keys;
@@ -322,6 +391,11 @@ static bool (*const durations[DTQ_OP_COUNT])(dtq_sim *, const dtq_instr *, dtq_d
     [DTQ_OP_LOAD_WEIGHTS] = time_load_weights,
     [DTQ_OP_MATMUL] = time_matmul,
     [DTQ_OP_STORE_ROWS] = time_store_rows,
+    [DTQ_OP_LOAD_PROBE] = time_load_probe,
+    [DTQ_OP_PROBE] = time_probe,
+    [DTQ_OP_PROBE_SOFTMAX] = time_probe_softmax,
+    [DTQ_OP_VOTE] = time_vote,
+    [DTQ_OP_CHOOSE] = time_choose,
 };
 
 /* ---- clocks ---------------------------------------------------------------------------------------------------- */
