@@ -145,8 +145,8 @@ typedef struct {
     uint32_t queries;    /* 0, or for a cache: the last so many tokens (at most all) are the queries */
     bool importance_set; /* the file says which rule; else the model's own holds */
     src_loc importance_loc;
-    int importance;      /* which: a dtq_importance_rule, with the seed of a random one */
-    dtq_scheme scheme;   /* the arithmetic; if not `mixed`, `all` has all tokens at 8 bits */
+    int importance;    /* which: a dtq_importance_rule, with the seed of a random one */
+    dtq_scheme scheme; /* the arithmetic; if not `mixed`, `all` has all tokens at 8 bits */
     src_loc scheme_loc;
 } policy;
 

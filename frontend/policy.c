@@ -486,8 +486,12 @@ bool policy_apply(const policy *p, ir_module *m, diag *d) {
                           "for each, or `all:` for all alike",
                           p->layer_count, p->layer_count == 1 ? "" : "s", m->header.model ? m->header.model : "",
                           layers, layers == 1 ? "" : "s");
-    state s = {
-        .m = m, .d = d, .seq = m->header.seq, .queries = p->queries, .kept = m->header.seq, .pooled = pooled_token(m),
+    state s = {.m = m,
+               .d = d,
+               .seq = m->header.seq,
+               .queries = p->queries,
+               .kept = m->header.seq,
+               .pooled = pooled_token(m),
                .probes = policy_probes(p)};
     for (size_t i = 0; i < m->op_count; i++) {
         if (m->ops[i].code != IR_ATTENTION)

@@ -308,7 +308,8 @@ static void verify_probe(verifier *v, size_t op) {
     size_t select = m->defs[ir_operand(m, op, 3)];
     const char *rule = ir_str(m, op, IR_KEY_importance_rule);
     bool probe = rule && strcmp(rule, "probe") == 0, by_own = m->ops[select].operand_count == 2;
-    if (by_own && (ir_operand(m, select, 0) != ir_operand(m, op, 0) || ir_operand(m, select, 1) != ir_operand(m, op, 1)))
+    if (by_own &&
+        (ir_operand(m, select, 0) != ir_operand(m, op, 0) || ir_operand(m, select, 1) != ir_operand(m, op, 1)))
         verify_error(v, op, "its `tile.select` has operands other than its q and k");
     else if (by_own && !probe)
         verify_error(v, op, "its `tile.select` chooses by q and k, which only `importance_rule = probe` does");

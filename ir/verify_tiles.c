@@ -113,7 +113,8 @@ void verify_strips(verifier *v, size_t tiles) {
         verify_error(v, op, "a layer that chooses by its own probe measures nothing for a `tile.topk`");
     else if (measured && !ends)
         verify_error(v, tiles, "its strips must end with a `tile.topk`");
-    else if (ends && op + 1 < m->op_count && (is_part((ir_opcode)m->ops[op + 1].code) || m->ops[op + 1].code == IR_TILE_TOPK))
+    else if (ends && op + 1 < m->op_count &&
+             (is_part((ir_opcode)m->ops[op + 1].code) || m->ops[op + 1].code == IR_TILE_TOPK))
         verify_error(v, op + 1, "it stands behind the `tile.topk` that ends the strips of its layer");
 }
 

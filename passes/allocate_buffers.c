@@ -22,7 +22,8 @@ typedef struct {
 /** Whether an instruction begins a section: the host's first of a probe, an attention, or a linear on the arrays. */
 static bool begins_section(const ir_module *m, size_t op, unsigned operand_key) {
     const ir_opcode code = (ir_opcode)m->ops[op].code;
-    return code == IR_I_CODES || code == IR_I_PROBE_CODES || (code == IR_I_QUANT && ir_str(m, op, operand_key)[0] == 'q');
+    return code == IR_I_CODES || code == IR_I_PROBE_CODES ||
+           (code == IR_I_QUANT && ir_str(m, op, operand_key)[0] == 'q');
 }
 
 static live_range *live_ranges(pass_context *ctx, const ir_module *m, size_t *count, uint32_t *sections) {

@@ -138,10 +138,11 @@ static bool check_probe(pass_context *ctx, const ir_module *m, size_t op, const 
     for (size_t i = 0; i < m->op_count; i++) {
         const char *path = m->ops[i].code == IR_LINEAR ? ir_str(m, i, IR_KEY_arithmetic) : NULL;
         if (path && strcmp(path, "mixed") == 0)
-            return diag_error(ctx->diag, loc,
-                              "layer %lld: `probe` chooses after the layer's linears, so these cannot go by the bits of "
-                              "its tokens; use linears in fp32 or int8",
-                              index);
+            return diag_error(
+                ctx->diag, loc,
+                "layer %lld: `probe` chooses after the layer's linears, so these cannot go by the bits of "
+                "its tokens; use linears in fp32 or int8",
+                index);
     }
     return true;
 }

@@ -70,8 +70,8 @@ typedef struct {
  * where a layer's own queries and keys choose its tokens: they are of the output of the layer before. */
 static bool is_untimed(const sync_state *s, uint32_t from, uint32_t to) {
     const ir_module *m = s->m;
-    return !s->any_probes && m->machine.top_prefetch == DTQ_PREFETCH_IDS && m->machine.top_linear == DTQ_LINEAR_HOST && to == DTQ_HOST &&
-           from != DTQ_TOPK;
+    return !s->any_probes && m->machine.top_prefetch == DTQ_PREFETCH_IDS && m->machine.top_linear == DTQ_LINEAR_HOST &&
+           to == DTQ_HOST && from != DTQ_TOPK;
 }
 
 static uint32_t queue_of(const sync_state *s, size_t op) {

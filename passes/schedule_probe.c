@@ -1,5 +1,5 @@
-/* From a layer that probes to instructions. Heads are spread over the arrays; a row of queries lies along whichever side
- * of an array makes it faster. */
+/* From a layer that probes to instructions. Heads are spread over the arrays; a row of queries lies along whichever
+ * side of an array makes it faster. */
 #include "passes/schedule_probe.h"
 
 #include "passes/cost.h"

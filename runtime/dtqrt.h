@@ -170,7 +170,8 @@ typedef struct {
      * only at run time (order ORIGINAL after a selection): then an operand runs at the precision its token was chosen
      * for, p as prob_bits says. */
     const uint8_t *bits[DTQ_OPERANDS];
-    /** Original token id of each slot [slots]; NULL: written by the topk of the layer before, or by the layer's probe. */
+    /** Original token id of each slot [slots]; NULL: written by the topk of the layer before, or by the layer's probe.
+     */
     const uint32_t *ids;
     const uint32_t *pinned; /* token ids that take 8-bit places first, ascending [pinned_count] */
     uint32_t pinned_count;
@@ -195,8 +196,8 @@ static inline uint32_t dtq_queries(const dtq_layer *l) {
 static inline uint32_t dtq_first_query(const dtq_layer *l) {
     return l->key_only == 0 ? 0 : (l->order == DTQ_ORDER_HIGH_FIRST ? l->high : l->slots) - dtq_queries(l);
 }
-/** Whether the layer chooses its own slots: all tokens are rows of it, in every layer before it, too, and their order is
- *  not known before `choose`. Whatever works on its rows before works on all tokens. */
+/** Whether the layer chooses its own slots: all tokens are rows of it, in every layer before it, too, and their order
+ * is not known before `choose`. Whatever works on its rows before works on all tokens. */
 static inline bool dtq_probes(const dtq_layer *l) {
     return l->importance == DTQ_IMPORTANCE_PROBE && l->ids == NULL;
 }
@@ -204,8 +205,8 @@ static inline bool dtq_probes(const dtq_layer *l) {
  *  muted slots only if all tokens stay; where there is a cache, as many queries. */
 static inline bool dtq_selects(const dtq_layer *l, const dtq_layer *next) {
     return l->importance != DTQ_IMPORTANCE_PROBE && dtq_keys(next) <= dtq_keys(l) &&
-           (next->muted == 0 || next->slots == l->slots) &&
-           next->cached == l->cached && (!l->cached || dtq_queries(next) == dtq_queries(l));
+           (next->muted == 0 || next->slots == l->slots) && next->cached == l->cached &&
+           (!l->cached || dtq_queries(next) == dtq_queries(l));
 }
 
 /** Types of elements: rows of runtime/dtypes.def. */

@@ -18,8 +18,8 @@ typedef struct {
     const dtq_stream *stream;
     dtq_weights *weights;
     const dtq_input *input;
-    uint8_t *dram;    /* [stream->dram_bytes], zeroed; 64-byte aligned */
-    dtq_slots *slots; /* [layer_count] */
+    uint8_t *dram;      /* [stream->dram_bytes], zeroed; 64-byte aligned */
+    dtq_slots *slots;   /* [layer_count] */
     uint32_t *everyone; /* [stream->seq] 0, 1, 2, …: rows of layers that probe */
     unsigned threads;
     bool watched;           /* ref and fp32: true: what instructions write must be finite */

@@ -57,7 +57,8 @@ void html_tokens(const html_page *p) {
             "<p class=\"note\">Each token of the input by the precision it was chosen for: <span class=\"key "
             "b8\">8</span> 8 "
             "bits, <span class=\"key b4\">4</span> 4 bits, <span class=\"key b0\">·</span> pruned%s. What a layer "
-            "measures as a token's importance chooses for the layer after it; the first has none to go by.</p>\n"
+            "measures as a token's importance chooses for the layer after it; the first has none to go by. With the "
+            "rule `probe` each layer chooses for itself.</p>\n"
             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Tokens by layer\">\n"
             "<table class=\"tokens\">\n",
             muted ? ": its key and value have left, it goes on as a 4-bit query" : "");

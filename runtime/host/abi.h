@@ -6,10 +6,10 @@
  * Host order. Generated code keeps the rows of a layer's active tokens dense, in the order of its slots, except that
  * slots whose value operand is 4-bit come first and muted slots, which are queries only, last (no bit of a result
  * depends on the order of slots: NUMERICS.md). In a step of generation slots are the queries alone, and key slots,
- * 4-bit ones first, are of other tokens, too. Rows of a layer that probes are all tokens, ascending by id, and so are its
- * slots; key slots are chosen when they are computed, by dtq_host_probe. Keys have an index of their own: the `low` 4-bit slots, then padding to
- * a multiple of DTQ_HOST_LANES, then the others, then padding, so that no vector of keys and no group of four mixes
- * classes.
+ * 4-bit ones first, are of other tokens, too. Rows of a layer that probes are all tokens, ascending by id, and so are
+ * its slots; key slots are chosen when they are computed, by dtq_host_probe. Keys have an index of their own: the `low`
+ * 4-bit slots, then padding to a multiple of DTQ_HOST_LANES, then the others, then padding, so that no vector of keys
+ * and no group of four mixes classes.
  *
  * Rows of floats have a stride of a multiple of DTQ_HOST_LANES; the lanes behind the last column hold zeros.
  */
@@ -86,8 +86,8 @@ typedef void dtq_host_task(dtq_host_frame *f, uint64_t argument, uint64_t first,
 void dtq_host_parallel(dtq_host_frame *f, uint64_t items, uint64_t grain, uint64_t most, dtq_host_task *task,
                        uint64_t argument);
 
-/** Before the attention of `layer`: if the layer chooses its tokens by a probe, chooses them from the rows of its queries
- *  and keys, and fills the rest of its dtq_host_slots. */
+/** Before the attention of `layer`: if the layer chooses its tokens by a probe, chooses them from the rows of its
+ * queries and keys, and fills the rest of its dtq_host_slots. */
 void dtq_host_probe(dtq_host_frame *f, uint64_t layer, uint64_t q_buffer, uint64_t k_buffer);
 
 /** After the attention of `layer`: adds up and finishes its importance, keeps it for the output, chooses the tokens of

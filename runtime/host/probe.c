@@ -1,5 +1,5 @@
-/* The probe of a layer: from the rows of its queries and keys, which stand in the order of the tokens, to its slots. Key
- * and value heads are spread over the workers; the largest vote is the same in any order. */
+/* The probe of a layer: from the rows of its queries and keys, which stand in the order of the tokens, to its slots.
+ * Key and value heads are spread over the workers; the largest vote is the same in any order. */
 #include "runtime/numerics/probe.h"
 
 #include <stdlib.h>
@@ -111,7 +111,9 @@ void dtq_host_probe(dtq_host_frame *f, uint64_t layer, uint64_t q_buffer, uint64
     size_t used = 0;
     const size_t votes = dtq_host_reserve(&used, (size_t)threads * s->seq, sizeof *p.votes);
     const size_t rooms = dtq_host_reserve(&used, threads, p.room);
-    uint8_t *memory = used == SIZE_MAX ? NULL : aligned_alloc(DTQ_HOST_ALIGN, dtq_host_padded(used) * 4);
+    uint8_t *memory =
+        used == SIZE_MAX ? NULL
+                         : aligned_alloc(DTQ_HOST_ALIGN, (used + DTQ_HOST_ALIGN - 1) / DTQ_HOST_ALIGN * DTQ_HOST_ALIGN);
     if (memory == NULL) {
         dtq_host_broken(h, DTQ_NO_MEMORY, "out of memory for a probe");
         return;

@@ -249,8 +249,8 @@ static void add_host_op(list *l, const dtq_program *p, const dtq_stream *s, cons
     }
 }
 
-/* Whoever works on slots of a layer goes by its token ids: rows to gather, masks, precisions. Host work on all tokens of
- * a layer that probes comes before they are chosen. */
+/* Whoever works on slots of a layer goes by its token ids: rows to gather, masks, precisions. Host work on all tokens
+ * of a layer that probes comes before they are chosen. */
 static bool reads_ids(const dtq_layer *layer, unsigned op) {
     const bool of_slots = op == DTQ_OP_QUANT || dtq_ops[op].engine_class != DTQ_CLASS_HOST;
     return op != DTQ_OP_LOAD_WEIGHTS && !(op >= DTQ_OP_PROBE_CODES && op <= DTQ_OP_CHOOSE) &&

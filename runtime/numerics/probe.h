@@ -6,8 +6,8 @@
 #include "runtime/dtqrt.h"
 #include "runtime/numerics/kernels.h"
 
-/** Makes the codes of key/value head `kv_head`: a block of dtq_probe_bytes. q float [seq] rows of heads * head_dim and k
- *  [seq] of kv_heads * head_dim by id, `q_stride` and `k_stride` floats apart. `scratch`: 5 * head_dim bytes, aligned
+/** Makes the codes of key/value head `kv_head`: a block of dtq_probe_bytes. q float [seq] rows of heads * head_dim and
+ * k [seq] of kv_heads * head_dim by id, `q_stride` and `k_stride` floats apart. `scratch`: 5 * head_dim bytes, aligned
  *  as floats are. The rows are within bounds (dtq_probe_bad). */
 void dtq_probe_codes(const dtq_kernels *kernels, const dtq_layer *l, uint32_t seq, uint32_t kv_head, const float *q,
                      size_t q_stride, const float *k, size_t k_stride, uint8_t *block, void *scratch);

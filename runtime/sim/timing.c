@@ -283,11 +283,8 @@ static bool time_load_probe(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, 
 static bool time_probe(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
     const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, PROBE, layer)];
     const uint32_t queries = l->heads / l->kv_heads, seq = sim->stream->seq;
-    const place p = {.op = DTQ_OP_QK,
-                     .rows = queries,
-                     .cols = seq,
-                     .depth = l->head_dim,
-                     .turned = DTQ_GET(in, PROBE, turned) != 0};
+    const place p = {
+        .op = DTQ_OP_QK, .rows = queries, .cols = seq, .depth = l->head_dim, .turned = DTQ_GET(in, PROBE, turned) != 0};
     uint8_t *bits = malloc((size_t)queries + seq);
     dtq_wavefront w = {0};
     if (!bits) {

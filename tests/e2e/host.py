@@ -67,6 +67,9 @@ PINNED = "all: {ratios: {0: .4, 4: .3, 8: .3}, pinned: [0, 3]}\n"
 FOUR = "all: {ratios: {0: 0, 4: 1, 8: 0}}\n"
 KEYS = ("prune: keys\nlayers:\n  - ratios: {0: 0, 4: .5, 8: .5}\n  - ratios: {0: .5, 4: .25, 8: .25}\n"
         "  - ratios: {0: .7, 4: 0, 8: .3}\n")
+PROBE = "importance: probe\nprune: keys\nall: {ratios: {0: .28, 4: .414, 8: .306}}\n"
+PROBES = ("importance: {rule: probe}\nprune: keys\nlayers:\n  - {ratios: {0: .5, 4: .5}, pinned: [0]}\n"
+          "  - ratios: {0: 0, 4: 0, 8: 1}\n  - ratios: {0: .2, 4: .4, 8: .4}\n")
 LINEARS = "kind: vssa\nvssa: {arrays: 3, rows: 6, cols: 4}\nlinear: vssa\nbuffers: {q: 2048, k: 2048, out: 2048}\n"
 LAYERS = "layers:\n  - ratios: {0: 0, 4: .5, 8: .5}\n  - ratios: {0: .5, 4: .25, 8: .25}\n  - ratios: {0: .7, 4: 0, 8: .3}\n"
 
@@ -95,6 +98,10 @@ def cases(rng):
         Case("llama", llama(heads=6, kv_heads=2, rotary_pairs="adjacent"), KEYS, (2, 19, 40), ("--linear=int8",)),
         Case("llama, odd widths", llama(hidden=60, head_dim=20, kv_heads=1, ffn=50, rotary_base=500), LAYERS, (21,)),
         Case("encoder, keys", encoder(layers=3), KEYS, (3, 35), ("-O0",)),
+        Case("encoder, probe", encoder(layers=3), PROBE, (1, 2, 7, 16, 33, 65), ("--linear=int8",)),
+        Case("encoder, probe, odd widths", encoder(layers=3, hidden=36, heads=4, kv_heads=2, ffn=50, pooling="none",
+                                                   normalize="false"), PROBES, (3, 19, 40), ("-O0",)),
+        Case("attention, probe", attention(37, 6, 9, False, 2), PROBE, (37,), fixed=True),
         Case("encoder, mixed", encoder(layers=3), BERT, (1, 7, 20, 65), ("--linear=mixed",)),
         Case("encoder, mixed, odd widths", encoder(layers=3, hidden=30, heads=5, ffn=50, pooling="none",
                                                    normalize="false"), LAYERS, (3, 33),

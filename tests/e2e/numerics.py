@@ -6,7 +6,7 @@ import numpy as np
 
 import oracle
 from problems import (DRAINS, Failure, must, random_bits, read_safetensors, scratch, seed_and_generator, story,
-                      write_attention, write_policy, write_safetensors, write_target)
+                      write, write_attention, write_policy, write_safetensors, write_target)
 
 CASES, SECONDS = 300, 20
 
@@ -48,24 +48,46 @@ class Problem:
         if rng.random() < 0.5: # scores of a size that softmax is for
             size = np.abs(self.q).mean() * np.abs(self.k).mean() * np.sqrt(self.head_dim)
             self.k = (self.k / max(size, 1e-9) * rng.uniform(0.5, 4)).astype(np.float32)
+        self.probe = not self.causal and bool(rng.random() < 0.4)
+        if self.probe:
+            self.choose_by_probe(rng)
         self.drain = DRAINS[int(rng.integers(3))]
         self.rows, self.cols, self.arrays = (int(x) for x in rng.integers(1, 9, size=3))
-        self.buffers = random_buffers(rng, self) if rng.random() < 0.4 else None
+        self.buffers = random_buffers(rng, self) if rng.random() < 0.4 and not self.probe else None
+
+    def choose_by_probe(self, rng):
+        """Counts and pins in the place of given precisions."""
+        self.prune, self.rule = "keys", "mean"
+        kept = int(rng.integers(1, self.tokens + 1)) if rng.random() < 0.8 else self.tokens
+        self.high = int(rng.integers(kept + 1))
+        self.pinned = sorted({int(i) for i in rng.integers(self.tokens, size=rng.integers(3))})[:kept]
+        self.importance = oracle.probe(self.q, self.k)
+        if kept == self.tokens and self.high in (0, kept): # nothing to choose
+            self.importance = np.zeros(self.tokens, np.uint64)
+        self.bits = oracle.choose(self.importance, kept, self.high, self.pinned)
 
     def __str__(self):
         return (f"{self.tokens} tokens, {self.heads}/{self.kv_heads} heads of {self.head_dim}, causal {self.causal}, "
                 f"importance {self.rule}, prune {self.prune}, prob_bits {self.prob_bits}, {self.arrays} arrays {self.rows}x{self.cols}, "
-                f"buffers {self.buffers}, bits {self.bits.tolist()}")
+                f"buffers {self.buffers}, probe {self.probe}, bits {self.bits.tolist()}")
 
     def expected(self):
-        return oracle.attention(self.q, self.k, self.v, self.bits, self.causal, self.prob_bits, self.rule,
-                                self.prune)
+        out, importance = oracle.attention(self.q, self.k, self.v, self.bits, self.causal, self.prob_bits, self.rule,
+                                           self.prune)
+        return out, self.importance if self.probe else importance
+
+    def policy(self):
+        if not self.probe:
+            return write_policy(self.bits, self.prune)
+        counts = ", ".join(f"{bits}: {np.count_nonzero(self.bits == bits)}" for bits in (0, 4, 8))
+        return write("policy.yaml", f"importance: probe\nprune: keys\nlayers:\n  - {{counts: {{{counts}}}, "
+                                    f"pinned: {self.pinned}}}\n")
 
     def run(self, *options):
         model = write_attention(self.tokens, self.heads, self.head_dim, self.causal, self.kv_heads, self.rule)
         target = write_target(self.rows, self.cols, self.drain, self.prob_bits, self.arrays, self.buffers)
         write_safetensors(scratch("qkv.safetensors"), {"q": self.q, "k": self.k, "v": self.v})
-        must("run", model, "--target", target, "--policy", write_policy(self.bits, self.prune), "--input",
+        must("run", model, "--target", target, "--policy", self.policy(), "--input",
              scratch("qkv.safetensors"), "--output", scratch("out.safetensors"), *options)
         result = read_safetensors(scratch("out.safetensors"))
         return result["out"], result["importance"]
@@ -113,6 +135,7 @@ def same(problem, what, mine, theirs):
 
 OPTIONS = ([], ["-O0"], ["--no-cluster"], ["--engine=ref"], ["--engine=ref", "--no-cluster"], ["--shuffle=5"],
            ["-O0", "--no-cluster"], ["-O0", "--engine=ref"])
+PROBE_OPTIONS = (["-O0"], ["-O0", "--engine=ref"], ["-O0", "--engine=host"], ["-O0", "--shuffle=5"]) # no promotions
 
 
 def main():
@@ -122,14 +145,14 @@ def main():
         try:
             problem = Problem(rng, case)
             mine = problem.expected()
-            for options in ([], ["--engine=ref"], OPTIONS[case % len(OPTIONS)]):
+            for options in PROBE_OPTIONS if problem.probe else ([], ["--engine=ref"], OPTIONS[case % len(OPTIONS)]):
                 same(problem, " ".join(["dtqc run", *options]), mine, problem.run(*options))
             if problem.causal:
                 now = int(rng.integers(problem.tokens))
                 out, _ = problem.with_other_future(rng, now).run(*OPTIONS[case % len(OPTIONS)])
                 if out[:, :now].tobytes() != np.ascontiguousarray(mine[0][:, :now]).tobytes():
                     raise Failure(f"{problem}\n  tokens from {now} on change the outputs before")
-            else:
+            elif not problem.probe: # a mean of rows has an order
                 order = rng.permutation(problem.tokens)
                 out, importance = problem.permuted(order).run(*OPTIONS[case % 3])
                 same(problem, f"permuted by {order.tolist()}", (np.ascontiguousarray(mine[0][:, order]),

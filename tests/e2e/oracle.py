@@ -139,6 +139,35 @@ def causal_value_product(e, v, bits, z, levels):
     return (acc * r[:, None]) / z.astype(F)[:, None]
 
 
+def choose(importance, kept, high, pinned=()):
+    """Precisions of all tokens by their importance: pinned first, then the most important, then the earliest."""
+    ranked = sorted(range(len(importance)), key=lambda i: (i not in pinned, -int(importance[i]), i))
+    bits = np.zeros(len(importance), np.int64)
+    bits[ranked[:high]] = 8
+    bits[ranked[high:kept]] = 4
+    return bits
+
+
+def probe(q, k):
+    """Importance of all tokens [tokens] from a layer's own queries and keys: what the head that looks at a key most,
+    with the mean of its queries at 8 bits and all keys at 4, gives it, in parts of 2^32."""
+    check_operands(q=q, k=k)
+    heads, tokens, dim = q.shape
+    c = F(math.log2(math.e) / math.sqrt(dim))
+    importance = [0] * tokens
+    for head in range(heads):
+        mean = np.zeros(dim, F)
+        for row in q[head]:
+            mean = mean + row
+        mean = (mean / F(tokens)).astype(F)
+        keys = k[head * k.shape[0] // heads]
+        everyone = np.ones((1, tokens), bool)
+        _, rounded, z, _ = head_probabilities(mean[None], keys, np.array([8]), np.full(tokens, 4), np.array([8]), everyone, c)
+        for j, code in enumerate(rounded[0]):
+            importance[j] = max(importance[j], int(code) * (2**32 // int(z[0])))
+    return np.array(importance, np.uint64)
+
+
 def attention(q, k, v, bits, causal=False, prob_bits="row", rule="mean", prune="rows"):
     """q [heads][tokens][dim], k and v [kv heads][tokens][dim], bits [tokens] of 0, 4, 8. prune: what a token of 0 bits
     leaves with, its row or only its key and value."""

@@ -42,8 +42,10 @@ def one(rng, case):
     if case % 2:
         ratios = [ratios[0]] * layers
     prune = ("rows", "rows", "keys")[case % 3]
+    probe = prune == "keys" and not causal
     what = f"case {case}: {layers} layers, {tokens} tokens, ratios {ratios}, pinned {pinned}, prune {prune}"
-    policy = write("policy.yaml", f"prune: {prune}\nlayers:\n" + "".join(
+    rule = "probe" if probe else "previous"
+    policy = write("policy.yaml", f"prune: {prune}\nimportance: {rule}\nlayers:\n" + "".join(
         f"  - {{ratios: {{0: {a}, 4: {b}, 8: {c}}}, pinned: {pinned}}}\n" for a, b, c in ratios))
     model = write("model.yaml", f"transformer: {{layers: {layers}, hidden: {heads * head_dim}, heads: {heads}, "
                   f"vocabulary: 50, positions: 128, causal: {str(causal).lower()}, "
@@ -63,6 +65,14 @@ def one(rng, case):
                 raise Failure(f"{what}: {name} and the reference differ in {tensor} without promotions")
     for result in results:
         bits, importance = result["bits"], result["importance"]
+        if probe:
+            for layer in range(layers):
+                kept, high = counts(ratios[layer], tokens)
+                wanted = choose(importance[layer], np.ones(tokens), kept, min(high, kept), pinned)
+                if (wanted != bits[layer]).any() or (importance[layer].any() == (kept == tokens and high in (0, kept))):
+                    raise Failure(f"{what}: layer {layer} has bits {bits[layer].tolist()}, expected {wanted.tolist()} by "
+                                  f"its own probe, {importance[layer].tolist()}")
+            continue
         if not (bits[0] == 8).all():
             raise Failure(f"{what}: layer 0 has no importance yet, but bits {bits[0].tolist()}")
         for layer in range(1, layers):

@@ -56,6 +56,18 @@ static layered_problem layered_problem_new(bool tight) {
     return p;
 }
 
+/** The same with layers that choose among all tokens by their own probes. */
+static void let_probe(layered_problem *p) {
+    p->base.causal = false;
+    p->importance = "probe";
+    p->prune = "keys";
+    p->cluster = random_in(&source, 0, 1) ? "low-first" : "high-first";
+    for (uint32_t l = 0; l < p->layers; l++) {
+        p->kept[l] = random_in(&source, 1, p->base.tokens);
+        p->high[l] = random_in(&source, 0, p->kept[l]);
+    }
+}
+
 /** Each layer asks the keys and values of the input with the queries plus the output of the layer before. */
 static const char *text_of(const layered_problem *p) {
     const random_problem *b = &p->base;
@@ -140,8 +152,18 @@ static void expect_timeline(const ir_module *m, const dtq_event *events, int num
     }
 }
 
+/** What reports count of the module is what the simulator counts. */
+static void expect_counts(const ir_module *m, const dtq_stats *stats, int number) {
+    const report *r = report_build(memory, d, m);
+    ck_assert_ptr_nonnull(r);
+    ck_assert_msg(r->mac_cycles == stats->mac_cycles && r->stall_cycles == stats->stall_cycles &&
+                      r->dram_bytes == stats->dram_read_bytes + stats->dram_write_bytes &&
+                      r->energy_pj == stats->energy_pj,
+                  "case %d: the report counts otherwise", number);
+}
+
 START_TEST(programs_are_race_free_and_on_time) {
-    unsigned fixed = 0, several = 0, steps = 0;
+    unsigned fixed = 0, several = 0, steps = 0, probes = 0;
     begin();
     for (int i = 0; i < CASES; i++, next_case()) {
         layered_problem p = layered_problem_new(i % 3 == 0);
@@ -150,6 +172,8 @@ START_TEST(programs_are_race_free_and_on_time) {
             p.queries = p.queries < p.base.tokens ? p.queries : p.base.tokens;
             p.cluster = i % 4 == 1 ? "low-first" : "high-first";
             p.promote = "free";
+        } else if (i % 2) {
+            let_probe(&p);
         }
         ir_module *m = compile(&p);
         if (!m)
@@ -169,6 +193,8 @@ START_TEST(programs_are_race_free_and_on_time) {
         dtq_stats stats = {0};
         ck_assert_msg(dtq_run(program, s, NULL, NULL, &o, &none, &stats, true, &e), "case %d: %s", i, e.message);
         expect_timeline(m, stats.events, i);
+        expect_counts(m, &stats, i);
+        probes += dtq_probes(&s->layers[p.layers - 1]);
         ck_assert_uint_eq(stats.cycles, s->static_cycles);
         uint64_t bound = 0;
         for (size_t op = 0; op < m->op_count; op++)
@@ -182,6 +208,7 @@ START_TEST(programs_are_race_free_and_on_time) {
     ck_assert_uint_gt(fixed, CASES / 3);
     ck_assert_uint_gt(several, CASES / 5);
     ck_assert_uint_gt(steps, 2);
+    ck_assert_uint_gt(probes, 4);
     arena_free(memory);
 }
 END_TEST
@@ -191,6 +218,8 @@ START_TEST(the_simulator_equals_the_reference) {
     for (int i = 0; i < CASES; i++, next_case()) {
         layered_problem p = layered_problem_new(i % 3 == 0);
         p.promote = i % 2 ? "free" : "none"; /* promotions change numbers, but the same in both */
+        if (i % 4 > 1)
+            let_probe(&p);
         ir_module *m = compile(&p);
         if (!m)
             continue;
@@ -257,7 +286,10 @@ END_TEST
 START_TEST(no_bit_depends_on_order_or_machine) {
     begin();
     for (int i = 0; i < CASES; i++, next_case()) {
-        layered_problem p = layered_problem_new(false), other = p;
+        layered_problem p = layered_problem_new(false), other;
+        if (i % 4 == 3)
+            let_probe(&p);
+        other = p;
         p.cluster = "low-first";
         other.cluster = i % 2 || prunes_keys(&p) ? "high-first" : "none";
         other.base.machine = random_problem_new(memory, &source, i % 3 == 0).machine;

@@ -163,8 +163,14 @@ START_TEST(unreadable) {
         {"layers:\n- {token_bits: [8], pinned: [0]}\n", "pinned has no use beside token_bits"},
         {"all: {ratios: {8: 1}, pinned: [1, 1]}\n", "token 1 is pinned twice"},
         {"all: {ratios: {8: 1}, pinned: [x]}\n", "a pinned token must be a whole number"},
-        {"all: {ratios: {8: 1}}\nimportance: max\n", "importance must be mean, sum, random0, random1, random2, "
-                                                     "random3, random4, random5, random6 or random7, not 'max'"},
+        {"all: {ratios: {8: 1}}\nimportance: max\n",
+         "importance must be previous, mean, sum, random0, random1, random2, random3, random4, random5, random6, "
+         "random7 or probe, not 'max'; did you mean 'mean'?"},
+        {"all: {ratios: {8: 1}}\nimportance: {rule: max}\n", "importance must be previous, mean, sum"},
+        {"all: {ratios: {8: 1}}\nimportance: {}\n", "importance must have a rule"},
+        {"all: {ratios: {8: 1}}\nimportance: {rule: probe, by: 4}\n", "unknown key 'by' in importance"},
+        {"all: {ratios: {8: 1}}\nimportance: probe\n", "`probe` chooses among the keys of all tokens"},
+        {"all: {ratios: {8: 1}}\nimportance: {rule: probe}\nprune: rows\n", "write `prune: keys` beside it"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ck_assert_msg(!load(cases[i][0]), "accepted: %s", cases[i][0]);

@@ -135,6 +135,17 @@ static const edit edits[] = {
     {"linears", "output=0 cols=8 input=4", "output=0 cols=8 input=0",
      "must find weights of the linear whose rows it "
      "multiplies, for the same inputs"},
+    /* probes */
+    {"probe", "importance=probe", "importance=mean", "layer 0: its 6 tokens have no ids"},
+    {"probe", "prob_bits=row", "causal=yes prob_bits=row", "layer 0: a probe is of all tokens"},
+    {"probe", ".bits q,k,v,p", ".ids 0..5\n.bits q,k,v,p", "the layer does not choose its tokens by a probe"},
+    {"probe", "load.probe layer=0 head=0", "load.probe layer=0 head=1", "head 1 of 1"},
+    {"probe", "codes=0x440 dst=0x0", "codes=0x460 dst=0x0", "leave DRAM"},
+    {"probe", "host.probe layer=0 q=0x280 k=0x340 codes=0x440", "host.probe layer=0 q=0x280 k=0x340 codes=0x28c",
+     "what it writes overlaps what it reads"},
+    {"probe", "probe layer=0 k=0x0 s=0x0", "probe layer=0 k=0x0 s=0xe0", "leave scores, which has 256"},
+    {"probe", "vote layer=0 first=yes", "vote layer=0 first=no",
+     "reads importance at 0x0 before anything has written it"},
     /* order */
     {"encoder", "select=yes", "select=no", "reads token-id tables at 0x1 before anything has written it"},
     {"encoder", "flags=first", "flags=middle",
