@@ -256,6 +256,57 @@ static const char *read_store_rows(const dtq_dataflow *f, const dtq_instr *in, u
                : "the products of the outputs that it stores, of the linear that ends at its `dst`";
 }
 
+/* ---- probes ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t layer_of(const dtq_instr *in) {
+    return in->f[dtq_layer_field(in->op)];
+}
+
+/* What a probe has made up to here is of one key/value head, which goes along. */
+static const char *read_probe(dtq_dataflow *f, uint32_t at, const dtq_access *a, uint32_t writer) {
+    const dtq_instr *in = instr(f, at), *w = instr(f, writer);
+    bool same = w && dtq_layer_field(w->op) >= 0 && layer_of(w) == layer_of(in);
+    switch (in->op) {
+    case DTQ_OP_LOAD_PROBE:
+        f->probed[at] = (uint32_t)GET(in, LOAD_PROBE, head);
+        return same && w->op == DTQ_OP_PROBE_CODES && GET(w, PROBE_CODES, codes) == GET(in, LOAD_PROBE, codes)
+                   ? NULL
+                   : "what host.probe made of its layer";
+    case DTQ_OP_PROBE:
+        if (!same || w->op != DTQ_OP_LOAD_PROBE || GET(w, LOAD_PROBE, dst) != GET(in, PROBE, k))
+            return "a block of its layer's probe, loaded there";
+        break;
+    case DTQ_OP_PROBE_SOFTMAX:
+        if (!same || w->op != DTQ_OP_PROBE || GET(w, PROBE, s) != GET(in, PROBE_SOFTMAX, s))
+            return "the logits of a probe of its layer";
+        break;
+    case DTQ_OP_VOTE:
+        if (a->memory == DTQ_MEM_IMPORTANCE)
+            return same && w->op == DTQ_OP_VOTE && GET(w, VOTE, acc) == GET(in, VOTE, acc)
+                       ? NULL
+                       : "the votes of its layer so far";
+        if (!same || w->op != DTQ_OP_PROBE_SOFTMAX || GET(w, PROBE_SOFTMAX, p) != GET(in, VOTE, p))
+            return "the probabilities of a probe of its layer";
+        break;
+    default: /* CHOOSE */
+        if (!same || w->op != DTQ_OP_VOTE || GET(w, VOTE, acc) != GET(in, CHOOSE, acc))
+            return "the votes of its layer";
+        return dtq_cover_whole(&f->counted[layer_of(in)], (dtq_piece){0, layer(f, layer_of(in))->kv_heads, 0, 1})
+                   ? NULL
+                   : "the votes of its layer, of each key/value head once";
+    }
+    f->probed[at] = f->probed[writer];
+    return NULL;
+}
+
+static const char *step_vote(dtq_dataflow *f, uint32_t at, uint64_t *missing) {
+    dtq_cover *counted = &f->counted[GET(instr(f, at), VOTE, layer)];
+    if (GET(instr(f, at), VOTE, first) && counted->count)
+        return "it clears the votes of its layer, of which heads have been counted";
+    *missing = dtq_cover_add(counted, (dtq_piece){f->probed[at], 1, 0, 1});
+    return NULL;
+}
+
 /* ---- matrices in DRAM -------------------------------------------------------------------------------------------- */
 
 /* Whether w writes just these bytes of DRAM. */
@@ -299,7 +350,8 @@ static const char *read_matrix(dtq_dataflow *f, uint64_t reader, const dtq_acces
         return f->stream->input_at[input] == a->address && dtq_input_bytes(f->stream, input) == a->bytes ? NULL : other;
     }
     const dtq_instr *w = instr(f, writer);
-    if (!w || w->op == DTQ_OP_POOL || w->op == DTQ_OP_NORMALIZE || w->op == DTQ_OP_TOPK || !wrote(f, w, a))
+    if (!w || w->op == DTQ_OP_POOL || w->op == DTQ_OP_NORMALIZE || w->op == DTQ_OP_TOPK || w->op == DTQ_OP_CHOOSE ||
+        w->op == DTQ_OP_PROBE_CODES || !wrote(f, w, a))
         return other;
     if (w->op == DTQ_OP_QUANT &&
         (!dtq_scheme_is_system(&f->program->scheme) || a->address != layer(f, GET(w, QUANT, layer))->out))
@@ -361,6 +413,12 @@ const char *dtq_dataflow_read(dtq_dataflow *f, uint32_t at, const dtq_access *a,
     }
     case DTQ_OP_NORMALIZE:
         return read_row(f, a, writer);
+    case DTQ_OP_LOAD_PROBE:
+    case DTQ_OP_PROBE:
+    case DTQ_OP_PROBE_SOFTMAX:
+    case DTQ_OP_VOTE:
+    case DTQ_OP_CHOOSE:
+        return read_probe(f, at, a, writer);
     default:
         return read_matrix(f, in->f[dtq_layer_field(in->op)], a, writer);
     }
@@ -450,6 +508,8 @@ const char *dtq_dataflow_step(dtq_dataflow *f, uint32_t at, uint64_t *missing) {
         return NULL;
     case DTQ_OP_IMPORTANCE:
         return step_importance(f, in, missing);
+    case DTQ_OP_VOTE:
+        return step_vote(f, at, missing);
     case DTQ_OP_CODES:
         *missing = begin_linear(f, at);
         return NULL;
@@ -482,9 +542,12 @@ const char *dtq_dataflow_output(dtq_dataflow *f, const dtq_access *output, uint3
 
 bool dtq_dataflow_init(dtq_dataflow *f, const dtq_program *p, const dtq_stream *s, dtq_error *e) {
     *f = (dtq_dataflow){.program = p, .stream = s, .open_layer = UINT32_MAX};
-    bool linears = false;
-    for (size_t i = 0; i < s->count && !linears; i++)
-        linears = s->instrs[i].op >= DTQ_OP_CODES && s->instrs[i].op <= DTQ_OP_STORE_ROWS;
+    bool linears = false, probes = false;
+    for (size_t i = 0; i < s->count; i++) {
+        linears = linears || (s->instrs[i].op >= DTQ_OP_CODES && s->instrs[i].op <= DTQ_OP_STORE_ROWS);
+        probes = probes || (s->instrs[i].op >= DTQ_OP_PROBE_CODES && s->instrs[i].op <= DTQ_OP_CHOOSE);
+    }
+    f->probed = probes ? calloc(s->count, sizeof *f->probed) : NULL;
     const uint64_t layers = s->layer_count + 1u;
     f->stored = calloc(layers, sizeof *f->stored);
     f->counted = calloc(layers, sizeof *f->counted);
@@ -493,7 +556,7 @@ bool dtq_dataflow_init(dtq_dataflow *f, const dtq_program *p, const dtq_stream *
         f->products = calloc(s->count, sizeof *f->products);
         f->linear_of = calloc(s->count, sizeof *f->linear_of);
     }
-    bool memory = dtq_tokens_init(&f->tokens, s) && f->stored && f->counted && f->quantised &&
+    bool memory = dtq_tokens_init(&f->tokens, s) && f->stored && f->counted && f->quantised && (!probes || f->probed) &&
                   (!linears || (f->products && f->linear_of));
     return memory ? dtq_lasting_init(&f->lasting, s, e)
                   : dtq_no_memory(e, layers * (2 * sizeof(dtq_cover) + 9) + s->seq / 8 + (linears ? 16 * s->count : 0),
@@ -514,6 +577,7 @@ void dtq_dataflow_free(dtq_dataflow *f) {
     free(f->quantised);
     free(f->products);
     free(f->linear_of);
+    free(f->probed);
     free(f->linears);
     dtq_tokens_free(&f->tokens);
     dtq_lasting_free(&f->lasting);

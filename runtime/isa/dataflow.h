@@ -27,6 +27,7 @@ typedef struct {
     dtq_cover *linears;          /* [linear_count] parts of linears that stand in DRAM */
     uint32_t *linear_of;         /* [count] number among `linears` of a host.codes; or NULL */
     size_t linear_count, linear_room;
+    uint32_t *probed;    /* [count] key/value head of what an instruction of a probe made; or NULL */
     uint32_t open_layer; /* whose operands are being quantised; UINT32_MAX: none */
 } dtq_dataflow;
 

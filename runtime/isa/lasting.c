@@ -35,10 +35,16 @@ static int by_start(const void *left, const void *right) {
 
 static void collect(dtq_lasting_list *l, const dtq_stream *s) {
     l->regions[l->count++] =
-        (dtq_lasting){s->output_at, dtq_output_bytes(s), DTQ_LASTS_OUTPUT, UINT32_MAX, DTQ_NOBODY, false};
+        (dtq_lasting){s->output_at, dtq_output_bytes(s), DTQ_LASTS_OUTPUT, UINT32_MAX, DTQ_NOBODY, false, false};
     for (uint32_t i = 0; i < s->layer_count; i++)
         l->regions[l->count++] =
-            (dtq_lasting){s->layers[i].importance_at, 8 * (uint64_t)s->seq, DTQ_LASTS_IMPORTANCE, i, DTQ_NOBODY, false};
+            (dtq_lasting){s->layers[i].importance_at,
+                          8 * (uint64_t)s->seq,
+                          DTQ_LASTS_IMPORTANCE,
+                          i,
+                          DTQ_NOBODY,
+                          false,
+                          s->layers[i].importance == DTQ_IMPORTANCE_PROBE && !dtq_probes(&s->layers[i])};
     for (size_t i = 0; i < s->count; i++) {
         const dtq_instr *in = &s->instrs[i];
         if (!is_cached_source(s, in))
@@ -50,6 +56,7 @@ static void collect(dtq_lasting_list *l, const dtq_stream *s) {
                                                DTQ_GET(in, QUANT, operand) == DTQ_K ? DTQ_LASTS_KEYS : DTQ_LASTS_VALUES,
                                                layer,
                                                DTQ_NOBODY,
+                                               false,
                                                false};
     }
     qsort(l->regions, l->count, sizeof *l->regions, by_start);
@@ -124,9 +131,10 @@ static size_t find(const dtq_lasting_list *l, uint64_t at) {
 
 /* Whether an instruction is of the kind that makes the region. */
 static bool makes(const dtq_lasting *r, const dtq_instr *in) {
-    bool rows = in->op != DTQ_OP_TOPK;
+    bool rows = in->op != DTQ_OP_TOPK && in->op != DTQ_OP_CHOOSE && in->op != DTQ_OP_PROBE_CODES;
     if (r->kind == DTQ_LASTS_IMPORTANCE)
         return (in->op == DTQ_OP_TOPK && DTQ_GET(in, TOPK, layer) == r->layer) ||
+               (in->op == DTQ_OP_CHOOSE && DTQ_GET(in, CHOOSE, layer) == r->layer) ||
                (in->op == DTQ_OP_QUANT && DTQ_GET(in, QUANT, layer) == r->layer);
     return r->kind == DTQ_LASTS_OUTPUT ? rows : rows && in->op != DTQ_OP_POOL && in->op != DTQ_OP_NORMALIZE;
 }
@@ -164,7 +172,8 @@ bool dtq_lasting_end(const dtq_lasting_list *l, const uint8_t *quantised, dtq_er
     char name[64];
     for (size_t i = 0; i < l->count; i++) {
         const dtq_lasting *r = &l->regions[i];
-        bool wanted = r->bytes && !r->given && (r->kind != DTQ_LASTS_IMPORTANCE || quantised[r->layer]);
+        bool wanted =
+            r->bytes && !r->given && !r->unmeasured && (r->kind != DTQ_LASTS_IMPORTANCE || quantised[r->layer]);
         if (wanted && r->writer == DTQ_NOBODY)
             return dtq_fail(e, DTQ_BAD_PROGRAM, "nothing writes %s, %" PRIu64 " bytes at 0x%" PRIx64 " of DRAM",
                             name_of(r, name), r->bytes, r->start);

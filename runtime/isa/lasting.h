@@ -13,6 +13,7 @@ typedef struct {
     uint32_t layer;  /* of the output: none */
     uint32_t writer; /* the instruction that wrote it, the first of several stores; DTQ_NOBODY before */
     bool given;      /* keys or values that are an input: it has been written before the run */
+    bool unmeasured; /* nobody writes it: importance of a layer that has nothing to choose by its probe */
 } dtq_lasting;
 
 typedef struct {
