@@ -55,13 +55,19 @@ static void say_name(const char *text) {
     }
 }
 
-static void lost_page(int signal, siginfo_t *info, void *context) {
+/* Several threads may read the same file: the first one answers, and the others wait for the end. The signal is blocked
+ * meanwhile, so a fault in here ends the process. */
+static void lost_page(int signo, siginfo_t *info, void *context) {
+    static atomic_flag answered = ATOMIC_FLAG_INIT;
     (void)context;
     const char *path = info->si_code > 0 ? dtq_mapped_path(info->si_addr) : NULL;
-    if (!path) { /* no file of ours: a fault, or sent from outside */
-        raise(signal);
+    if (!path) { /* no file of ours: a fault, or sent from outside; it is delivered when this returns */
+        signal(signo, SIG_DFL);
+        raise(signo);
         return;
     }
+    while (atomic_flag_test_and_set(&answered))
+        pause();
     say_name(path);
     say(": error: became shorter while ");
     say_name(name);
@@ -77,7 +83,7 @@ void signals_install(const char *program) {
     for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
         if (sigaction(ending[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL) /* nohup ignores some */
             sigaction(ending[i], &now, NULL);
-    struct sigaction lost = {.sa_sigaction = lost_page, .sa_flags = (int)SA_RESETHAND | SA_SIGINFO | SA_NODEFER};
+    struct sigaction lost = {.sa_sigaction = lost_page, .sa_flags = SA_SIGINFO};
     sigemptyset(&lost.sa_mask);
     sigaction(SIGBUS, &lost, NULL);
     name = program;
