@@ -146,13 +146,18 @@ static void put_word_of(writer *w, const char *words, uint64_t index) {
     put_bytes(w, words, strcspn(words, "|"));
 }
 
+/* Parameters that have their defaults are left out: what remains is what makes the machine this one. */
 static void put_machine(writer *w, const dtq_machine *machine) {
+    dtq_machine plain;
+    dtq_machine_init(&plain);
     put(w, "machine ");
     put_string(w, machine->name);
     put(w, " {\n");
     for (size_t i = 0; i < dtq_machine_param_count; i++) {
         const dtq_machine_param *p = &dtq_machine_params[i];
-        double value = dtq_machine_get(machine, p);
+        const double value = dtq_machine_get(machine, p), usual = dtq_machine_get(&plain, p);
+        if (memcmp(&value, &usual, sizeof value) == 0)
+            continue;
         put(w, "    ");
         put(w, p->section);
         put(w, ".");
