@@ -363,8 +363,8 @@ static bool parse_first_line(parser *p) {
     src_loc loc = scan_here(s);
     if (!scan_word(s, &text, &n) || !scan_same(text, n, "dtir"))
         return scan_error(s, loc,
-                          "this is no IR text; its first line must be `dtir 1 graph`, `dtir 1 tile` or "
-                          "`dtir 1 stream`");
+                          "this is no IR text; its first line must be `dtir 1 graph`, `dtir 1 tile`, "
+                          "`dtir 1 schedule` or `dtir 1 stream`");
     scan_peek(s);
     loc = scan_here(s);
     if (!scan_unsigned(s, UINT64_MAX, &version))

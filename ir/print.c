@@ -1,5 +1,5 @@
 /* The text form of a module: one op a line, attributes by the kind of their key. Grammar: IR.md. */
-#include "ir/ir.h"
+#include "ir/view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -333,21 +333,33 @@ static uint32_t *number_values(arena *scratch, const ir_module *m) {
     return numbers;
 }
 
-void ir_print(const ir_module *m, FILE *out) {
+void ir_print_view(const ir_module *m, const ir_view *v, FILE *out) {
     arena *scratch = arena_new();
     writer *w = ARENA_NEW(scratch, writer);
+    const bool *shown = ir_view_ops(scratch, m, v);
     w->file = out;
-    put_header(w, m);
-    put_machine(w, &m->machine);
-    for (size_t i = 0; i < m->tensor_count; i++)
-        put_tensor(w, m, &m->tensors[i]);
-    if (m->op_count)
-        put(w, "\n");
+    if (ir_view_is_whole(v)) {
+        put_header(w, m);
+        put_machine(w, &m->machine);
+        for (size_t i = 0; i < m->tensor_count; i++)
+            put_tensor(w, m, &m->tensors[i]);
+        if (m->op_count)
+            put(w, "\n");
+    } else {
+        put(w, "# a part of the module: ");
+        put(w, ir_view_text(scratch, v));
+        put(w, "; as text it is no module\n");
+    }
     const uint32_t *numbers = number_values(scratch, m);
     for (size_t i = 0; i < m->op_count; i++)
-        put_op(w, m, &m->ops[i], numbers);
+        if (shown[i])
+            put_op(w, m, &m->ops[i], numbers);
     flush(w);
     arena_free(scratch);
+}
+
+void ir_print(const ir_module *m, FILE *out) {
+    ir_print_view(m, &(ir_view){0}, out);
 }
 
 const char *ir_attr_text(arena *a, const ir_attr *attr) {

@@ -166,9 +166,9 @@ static bool check_promises(pass_context *ctx, ir_module **module, bool prove) {
     return m->header.recompute ? derived_renew(ctx, module) : derived_holds(ctx, m);
 }
 
-static void dump(const ir_module *m, const char *title, FILE *out) {
-    fprintf(out, "# --- %s ---\n", title);
-    ir_print(m, out);
+static void dump(const ir_module *m, const char *title, const pass_options *o) {
+    fprintf(o->dump, "# --- %s ---\n", title);
+    ir_print_view(m, &o->view, o->dump);
 }
 
 /** Notes that `p` ran, at its place in the order of the pipeline. */
@@ -224,16 +224,16 @@ bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size
             fprintf(o->times, "%-20s %10.3f %14zu %10zu\n", p->name, elapsed * 1e3, arena_used(a) - used,
                     (*m)->op_count);
         if (o->dump_level == (int)level && (*m)->level != level) {
-            dump(&as_it_was, ir_level_name(level), o->dump);
+            dump(&as_it_was, ir_level_name(level), o);
             dumped = true;
         }
         if (*m != before)
             ir_module_release(before);
         if (print_all || (o->print_after && strcmp(o->print_after, p->name) == 0))
-            dump(*m, p->name, o->dump);
+            dump(*m, p->name, o);
     }
     if (o->dump_level >= 0 && !dumped && (*m)->level == (ir_level)o->dump_level)
-        dump(*m, ir_level_name((*m)->level), o->dump);
+        dump(*m, ir_level_name((*m)->level), o);
     if (o->time_passes)
         fprintf(o->times, "%-20s %10.3f %14zu %10zu\n", "total", total * 1e3, arena_used(a), (*m)->op_count);
     return true;

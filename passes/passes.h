@@ -2,7 +2,7 @@
 #ifndef DTQ_PASSES_H
 #define DTQ_PASSES_H
 
-#include "ir/ir.h"
+#include "ir/view.h"
 
 struct cost_model;
 
@@ -40,6 +40,7 @@ typedef struct {
                                 decisions is computed again and compared, before any pass */
     const char *print_after; /* pass name or "all", or NULL */
     int dump_level;          /* ir_level to print when the module is last at that level, or -1 */
+    ir_view view;            /* what of a module is printed */
     FILE *dump;              /* where prints go */
     bool time_passes;        /* table of seconds and bytes to `times` */
     FILE *times;

@@ -135,8 +135,37 @@ bool identify_weights(session *s, ir_module *m) {
 
 /* ---- passes ------------------------------------------------------------------------------------------------------ */
 
+/* What of the module dumps show. */
+static bool read_view(session *s, ir_view *out) {
+    const option_value *layers = value(s, OPT_dump_layer), *head = value(s, OPT_dump_head),
+                       *queue = value(s, OPT_dump_queue);
+    const char *first = layers->given ? "layer" : head->given ? "head" : queue->given ? "queue" : NULL;
+    *out = (ir_view){.by_layer = layers->given, .by_head = head->given, .by_queue = queue->given};
+    if (first && !given(s, OPT_print_after) && !given(s, OPT_dump_ir))
+        return usage_error(s, "--dump-%s says what --dump-ir or --print-after show, and neither is given", first);
+    if (layers->given) {
+        out->first_layer = layers->lengths[0];
+        out->last_layer = layers->lengths[layers->count - 1];
+        if (out->last_layer - out->first_layer + 1 != layers->count)
+            return usage_error(s, "--dump-layer is one layer, or neighbours: A..B");
+    }
+    if (head->given)
+        out->head = (uint32_t)head->number;
+    if (queue->given) {
+        const int number = dtq_queue_parse(queue->text, strlen(queue->text));
+        if (number < 0)
+            return usage_error(s,
+                               "--dump-queue=%s: there is no such queue; there are host, load, softmax, topk, store, "
+                               "array0, array1 and so on",
+                               queue->text);
+        out->queue = (unsigned)number;
+    }
+    return true;
+}
+
 bool pass_options_read(session *s, pass_options *out) {
-    *out = (pass_options){.optimise = value(s, OPT_optimise)->word == 1, .prove = true, .dump_level = -1, .dump = s->words};
+    *out = (pass_options){
+        .optimise = value(s, OPT_optimise)->word == 1, .prove = true, .dump_level = -1, .dump = s->words};
     const option_value *after = value(s, OPT_print_after);
     if (after->given) {
         if (strcmp(after->text, "all") != 0 && !pass_find(after->text)) {
@@ -154,7 +183,7 @@ bool pass_options_read(session *s, pass_options *out) {
         out->dump_level = value(s, OPT_dump_ir)->word;
     out->time_passes = given(s, OPT_time_passes);
     out->times = stderr;
-    return true;
+    return read_view(s, &out->view);
 }
 
 /* Passes to the programs of systems: slots are tokens in their order, and attention is the layer table's. */
@@ -163,8 +192,7 @@ static const char *const system_passes[] = {"infer-shapes",   "balance-qk",   "a
                                             "insert-sync",    "timeline"};
 
 /* What is left of the pipeline for a module up to pass `last`. */
-static const char *const *remaining_passes(arena *a, ir_module *m, bool optimise, const char *last,
-                                           size_t *count) {
+static const char *const *remaining_passes(arena *a, ir_module *m, bool optimise, const char *last, size_t *count) {
     const char *const *all = passes_pipeline(optimise, count);
     if (dtq_scheme_is_system(&m->header.scheme)) {
         all = system_passes;

@@ -85,7 +85,8 @@ END_TEST
 START_TEST(mistakes_are_named) {
     arena *a = arena_new();
     static const char *const cases[][2] = {
-        {"", "this is no IR text; its first line must be `dtir 1 graph`, `dtir 1 tile` or `dtir 1 stream`"},
+        {"", "this is no IR text; its first line must be `dtir 1 graph`, `dtir 1 tile`, `dtir 1 schedule` or `dtir 1 "
+             "stream`"},
         {"dtir 1", "expected a level: graph, tile, schedule or stream, but the text ends"},
         {"dtir one graph", "expected a whole number, found `one`"},
         {"dtir 1 graph x", "expected the end of the line, found `x`"},
