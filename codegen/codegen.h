@@ -14,8 +14,8 @@ dtq_program *codegen_program(arena *a, diag *d, const ir_module *const *modules,
  *  is not the one that the module says. */
 bool weights_identify(arena *a, diag *d, ir_module *m, dtq_known *known);
 
-/** Whether the program made of `m` is sound (dtq_verify of its first stream); if not, an error at the op that is to blame:
- *  `m` was read from a text that somebody may have edited. */
+/** Whether the program made of `m` is sound (dtq_verify of its first stream); if not, an error at the op that is to
+ * blame: `m` was read from a text that somebody may have edited. */
 bool codegen_prove(diag *d, const ir_module *m, const dtq_program *p);
 
 /* ---- reports (codegen/report/) --------------------------------------------------------------------------------- */

@@ -254,7 +254,8 @@ bool explore_prepare(exploration *e) {
     uint32_t *list = chosen(e, samples);
     e->reference.outputs = calloc(e->eval.data.texts + 1, sizeof *e->reference.outputs);
     /* trials have sessions of their own, which share what is opened once */
-    bool ok = list && e->reference.outputs && known_files(s) && run_missing(e, list, samples, &row, s, NULL, e->reference.outputs);
+    bool ok = list && e->reference.outputs && known_files(s) &&
+              run_missing(e, list, samples, &row, s, NULL, e->reference.outputs);
     e->reference.pooled = row.pooled;
     ok = ok && score(e, list, samples, e->reference.outputs, e->fp32_metrics);
     e->fp32_loss = ok ? loss_of(e, list, samples, e->reference.outputs) : (double)NAN;

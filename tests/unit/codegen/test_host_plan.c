@@ -36,7 +36,10 @@ START_TEST(a_plan_is_a_program_without_instructions) {
     pass_case c = pass_attention(problems[_i], TO_PLANNED, true),
               whole = pass_attention(problems[_i], TO_PLANNED, true);
     const dtq_program *plan = plan_of(&c);
-    ck_assert(pass_run(&whole, "tile-attention bounds bops schedule-tiles lower-schedule allocate-buffers liveness insert-sync timeline", true));
+    ck_assert(pass_run(
+        &whole,
+        "tile-attention bounds bops schedule-tiles lower-schedule allocate-buffers liveness insert-sync timeline",
+        true));
     const dtq_program *p = codegen_program(whole.memory, whole.d, (const ir_module *const *)&whole.m, 1);
     ck_assert_ptr_nonnull(p);
     const dtq_stream *s = &plan->streams[0], *t = &p->streams[0];

@@ -4,16 +4,14 @@
 
 START_TEST(locations_are_kept) {
     arena *a = arena_new();
-    ir_module *m = ir_parse_text(
-        a, NULL, "dtir 1 graph\n%x = input {name = \"x\"} @ \"model.yaml\":7:9\noutput %x\n");
+    ir_module *m = ir_parse_text(a, NULL, "dtir 1 graph\n%x = input {name = \"x\"} @ \"model.yaml\":7:9\noutput %x\n");
     ck_assert_str_eq(m->ops[0].loc.file, "model.yaml");
     ck_assert_uint_eq(m->ops[0].loc.line, 7);
     ck_assert_uint_eq(m->ops[0].loc.col, 9);
     ck_assert_str_eq(m->ops[1].loc.file, "t.dtir"); /* where it stands, which need not be printed */
     ck_assert_uint_eq(m->ops[1].loc.line, 3);
     const char *text = ir_text(a, m, NULL);
-    ck_assert_ptr_nonnull(
-        strstr(text, "%0 = input {name = \"x\"} : ? @ \"model.yaml\":7:9\noutput %0\n"));
+    ck_assert_ptr_nonnull(strstr(text, "%0 = input {name = \"x\"} : ? @ \"model.yaml\":7:9\noutput %0\n"));
     m->text_file = NULL; /* as in a module that a pass has built anew */
     ck_assert_ptr_nonnull(strstr(ir_text(a, m, NULL), "output %0 @ \"t.dtir\":3:1\n"));
     arena_free(a);

@@ -38,15 +38,15 @@ START_TEST(peaks_are_by_layer) {
                         "static_bits = no, segments = [7*4, 2*8], index = ";
     const char *load = "{queue = load, operand = q, head = 0, row = 0, rows = 1, layer = ";
     arena *a = arena_new();
-    const char *text =
-        arena_printf(a,
-                     "dtir 1 stream\nmodel = \"m\"\nseq = 9\npasses = [schedule-tiles, lower-schedule, allocate-buffers]\n"
-                     "%%c = buffer {space = dram, bytes = 144, address = 0} : buffer\n%s0}\n%s1}\n"
-                     "%%x = buffer {space = q, bytes = 10, address = 0} : buffer\n%%y = buffer {space = q, bytes = 20, "
-                     "address = 64} : buffer\n"
-                     "%%z = buffer {space = q, bytes = 5, address = 0} : buffer\n"
-                     "load %%x %s0}\nload %%y %s0}\nload %%x %s0}\nload %%z %s1}\nload %%y %s1}\n",
-                     layer, layer, load, load, load, load, load);
+    const char *text = arena_printf(
+        a,
+        "dtir 1 stream\nmodel = \"m\"\nseq = 9\npasses = [schedule-tiles, lower-schedule, allocate-buffers]\n"
+        "%%c = buffer {space = dram, bytes = 144, address = 0} : buffer\n%s0}\n%s1}\n"
+        "%%x = buffer {space = q, bytes = 10, address = 0} : buffer\n%%y = buffer {space = q, bytes = 20, "
+        "address = 64} : buffer\n"
+        "%%z = buffer {space = q, bytes = 5, address = 0} : buffer\n"
+        "load %%x %s0}\nload %%y %s0}\nload %%x %s0}\nload %%z %s1}\nload %%y %s1}\n",
+        layer, layer, load, load, load, load, load);
     pass_case c = pass_text(text, "liveness", false);
     expect_attr(&c, find_op(c.m, IR_LAYER, 0), IR_KEY_live, "30 0 0 0 0 0 0");
     expect_attr(&c, find_op(c.m, IR_LAYER, 1), IR_KEY_live, "25 0 0 0 0 0 0");

@@ -177,8 +177,10 @@ START_TEST(near_the_optimum_of_all_schedules) {
         ck_assert(pass_run(&whole, "bounds", true));
         s.l = layer_read(a, whole.m, find_op(whole.m, IR_ATTENTION, 0));
         bool all = search_cuts(&s);
-        ck_assert(pass_run(&whole, "tile-attention bounds bops schedule-tiles lower-schedule allocate-buffers liveness insert-sync timeline",
-                           true));
+        ck_assert(pass_run(
+            &whole,
+            "tile-attention bounds bops schedule-tiles lower-schedule allocate-buffers liveness insert-sync timeline",
+            true));
         uint64_t got = 0;
         for (size_t op = 0; op < whole.m->op_count; op++)
             if (ir_is_instr((ir_opcode)whole.m->ops[op].code) &&

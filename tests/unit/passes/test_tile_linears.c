@@ -78,9 +78,8 @@ START_TEST(what_cannot_be_cut_is_an_error) {
         "48 bytes, buffers.k has 47; enlarge it, or leave linears to the host (`linear: host`)");
     pass_refuses_text(
         "dtir 1 graph\nseq = 9\nmachine \"toy\" {\n" LINEARS_VSSA "}\n" LINEAR_TENSOR(
-            "w", "8",
-            "8") "%x = input {name = \"q\"} : f32[9, 8]\n"
-                 "%y = linear %x {tensor = \"w\", outputs = 8, arithmetic = mixed} : ?\noutput %y\n",
+            "w", "8", "8") "%x = input {name = \"q\"} : f32[9, 8]\n"
+                           "%y = linear %x {tensor = \"w\", outputs = 8, arithmetic = mixed} : ?\noutput %y\n",
         TO_CUT_LINEARS,
         "t.dtir:8:1: a linear of mixed precision without any attention, whose tokens' precisions its rows "
         "would have; give it `arithmetic = int8`");
