@@ -101,10 +101,13 @@ static bool check_ports(const verifier *v) {
         return false;
     if ((s->input == DTQ_INPUT_QKV || s->output != DTQ_OUTPUT_POOLED) && s->layer_count == 0)
         return dtq_fail(v->error, DTQ_BAD_PROGRAM, "an input of q, k and v, or an output of tokens, needs a layer");
-    const dtq_layer *last = s->layers + s->layer_count - 1;
-    if (s->output == DTQ_OUTPUT_ATTENTION && s->output_width != (uint64_t)last->heads * last->head_dim)
-        return dtq_fail(v->error, DTQ_BAD_PROGRAM, "the output is %" PRIu32 " wide, the heads together %" PRIu64,
-                        s->output_width, (uint64_t)last->heads * last->head_dim);
+    if (s->output == DTQ_OUTPUT_ATTENTION) {
+        const dtq_layer *last = &s->layers[s->layer_count - 1];
+        const uint64_t width = (uint64_t)last->heads * last->head_dim;
+        if (s->output_width != width)
+            return dtq_fail(v->error, DTQ_BAD_PROGRAM, "the output is %" PRIu32 " wide, the heads together %" PRIu64,
+                            s->output_width, width);
+    }
     for (unsigned i = 0; s->input == DTQ_INPUT_QKV && i < 3; i++)
         if (!in_dram(v, "an input", s->input_at[i], dtq_input_bytes(s, i), 4))
             return false;

@@ -126,7 +126,8 @@ static ir_module *copy_of(arena *a, const ir_module *m) {
     if (m->tensor_count)
         memcpy(c->tensors, m->tensors, m->tensor_count * sizeof *m->tensors);
     c->passes = ARENA_ARRAY(a, const char *, m->pass_count + 1);
-    memcpy(c->passes, m->passes, m->pass_count * sizeof *m->passes);
+    if (m->pass_count)
+        memcpy(c->passes, m->passes, m->pass_count * sizeof *m->passes);
     return c;
 }
 
