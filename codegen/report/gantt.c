@@ -170,7 +170,7 @@ static void put_mark(char *cells, size_t columns, size_t at, const char *text) {
 /** Cycles, in round steps that leave room for their numbers. */
 static void put_ruler(FILE *out, const chart *c, char *cells) {
     enum { ROOM = 14 };
-    const double each = (double)(c->to - c->from) * ROOM / (double)c->columns;
+    const double each = (double)(c->to - c->from) * (double)ROOM / (double)c->columns;
     double step = 1;
     for (int i = 0; step < each; i++) { /* 1, 2, 5, 10, 20, 50, … */
         step *= i % 3 == 1 ? 2.5 : 2;

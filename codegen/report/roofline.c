@@ -28,8 +28,8 @@ static void add(roofline *r, const char *name, double bops, double bytes, double
     roof_point *p = &r->points[r->count++];
     snprintf(p->text, sizeof p->text, "%s", name);
     p->name = p->text;
-    p->per_byte = bytes > 0 ? bops / WORK_BOPS / bytes : (double)INFINITY;
-    p->per_cycle = cycles > 0 ? bops / WORK_BOPS / cycles : 0;
+    p->per_byte = bytes > 0 ? bops / (double)WORK_BOPS / bytes : (double)INFINITY;
+    p->per_cycle = cycles > 0 ? bops / (double)WORK_BOPS / cycles : 0;
     p->roof = roof_at(r, p->per_byte);
 }
 
@@ -81,15 +81,15 @@ static void plot(const roofline *l, FILE *out) {
     char grid[ROWS][COLUMNS + 1];
     memset(grid, ' ', sizeof grid);
     for (int c = 0; c < COLUMNS; c++) {
-        const double x = r.x0 + (r.x1 - r.x0) * (c + .5) / COLUMNS;
-        const int row = (int)((r.y1 - log10(roof_at(l, pow(10, x)))) / (r.y1 - r.y0) * ROWS);
+        const double x = r.x0 + (r.x1 - r.x0) * (c + .5) / (double)COLUMNS;
+        const int row = (int)((r.y1 - log10(roof_at(l, pow(10, x)))) / (r.y1 - r.y0) * (double)ROWS);
         if (row >= 0 && row < ROWS)
             grid[row][c] = pow(10, x) * l->bytes < l->peak ? '/' : '-';
     }
     for (size_t i = 0; i < l->count; i++) {
         const roof_point *p = &l->points[i];
-        const int c = (int)((log10(p->per_byte) - r.x0) / (r.x1 - r.x0) * COLUMNS);
-        const int row = (int)((r.y1 - log10(p->per_cycle)) / (r.y1 - r.y0) * ROWS);
+        const int c = (int)((log10(p->per_byte) - r.x0) / (r.x1 - r.x0) * (double)COLUMNS);
+        const int row = (int)((r.y1 - log10(p->per_cycle)) / (r.y1 - r.y0) * (double)ROWS);
         if (isfinite(p->per_byte) && p->per_cycle > 0 && c >= 0 && c < COLUMNS && row >= 0 && row < ROWS)
             grid[row][c] = i + 1 == l->count ? 'T' : 'o';
     }
@@ -98,7 +98,7 @@ static void plot(const roofline *l, FILE *out) {
         int end = COLUMNS;
         while (end > 0 && grid[row][end - 1] == ' ')
             end--;
-        fprintf(out, "  %7.0f |%.*s\n", pow(10, r.y1 - (r.y1 - r.y0) * (row + .5) / ROWS), end, grid[row]);
+        fprintf(out, "  %7.0f |%.*s\n", pow(10, r.y1 - (r.y1 - r.y0) * (row + .5) / (double)ROWS), end, grid[row]);
     }
     fprintf(out, "          +");
     for (int c = 0; c < COLUMNS; c++)
@@ -127,7 +127,7 @@ static void print_text(const report *r, const roofline *l, FILE *out) {
 enum { WIDTH = 760, HEIGHT = 420, LEFT = 70, RIGHT = 20, TOP = 20, BOTTOM = 50 };
 
 static double across(const range *r, double per_byte) {
-    return LEFT + (log10(per_byte) - r->x0) / (r->x1 - r->x0) * (WIDTH - LEFT - RIGHT);
+    return (double)LEFT + (log10(per_byte) - r->x0) / (r->x1 - r->x0) * (WIDTH - LEFT - RIGHT);
 }
 
 static double up(const range *r, double per_cycle) {

@@ -77,7 +77,7 @@ static bool open_sweep(sweep *w) {
     w->length_count = seq->given ? seq->count : 1;
     w->points = space_size(w->base.space);
     const double rows = (double)w->points * (double)w->length_count * (double)w->model_count;
-    if (rows > ROWS_MOST)
+    if (rows > (double)ROWS_MOST)
         return diag_error(s->diag, (src_loc){value(s, OPT_space)->text, 0, 0},
                           "has %.3g combinations; a sweep walks at most %d, and `dtqc explore` searches more", rows,
                           ROWS_MOST);

@@ -73,7 +73,7 @@ static bool read_range(arena *a, diag *d, const doc_node *n, axis *x) {
     if (step ? by <= 0 : from <= 0)
         return diag_error(d, n->loc, step ? "the step must be above 0" : "what is multiplied must be above 0");
     const double count = floor((step ? (to - from) / by : log(to / from) / log(by)) + 1e-9) + 1;
-    if (count > AXIS_VALUES_MOST)
+    if (count > (double)AXIS_VALUES_MOST)
         return diag_error(d, n->loc, "the range has %.0f values; at most %d are taken", count, AXIS_VALUES_MOST);
     x->form = AXIS_NUMBERS;
     x->count = (size_t)count;

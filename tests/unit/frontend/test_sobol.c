@@ -38,7 +38,7 @@ START_TEST(every_part_holds_one) {
         for (int k = 0; k < SOBOL_DIMENSIONS; k++) {
             bool seen[POINTS] = {false};
             for (int i = 0; i < POINTS; i++) {
-                const int part = (int)(x[i][k] * POINTS);
+                const int part = (int)(x[i][k] * (double)POINTS);
                 ck_assert_msg(!seen[part], "dimension %d, part %d twice", k, part);
                 seen[part] = true;
             }

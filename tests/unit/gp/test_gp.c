@@ -42,8 +42,8 @@ START_TEST(improvement_by_integration) {
         const double mean = cases[i][0], variance = cases[i][1], best = cases[i][2], deviation = sqrt(variance);
         double sum = 0;
         for (int k = 0; k < STEPS && variance > 0; k++) {
-            const double z = -10 + 20 * (k + .5) / STEPS;
-            sum += fmax(best - mean - deviation * z, 0) * exp(-.5 * z * z) * 20 / STEPS / sqrt(2 * acos(-1.0));
+            const double z = -10 + 20 * (k + .5) / (double)STEPS;
+            sum += fmax(best - mean - deviation * z, 0) * exp(-.5 * z * z) * 20 / (double)STEPS / sqrt(2 * acos(-1.0));
         }
         ck_assert_double_eq_tol(gp_improvement(mean, variance, best), variance > 0 ? sum : fmax(best - mean, 0), 1e-7);
     }
@@ -69,14 +69,14 @@ START_TEST(slices) {
     uint64_t state = random_state(7, 1, 1);
     for (int i = 0; i < DRAWS; i++) {
         slice_sweep(log_normal_pair, NULL, v, 2, 2, &at, &state);
-        m[0] += v[0] / DRAWS;
-        m[1] += v[1] / DRAWS;
-        m[2] += (v[0] - 1) * (v[0] - 1) / DRAWS;
-        m[3] += (v[1] + 2) * (v[1] + 2) / DRAWS;
-        m[4] += (v[0] - 1) * (v[1] + 2) / DRAWS;
+        m[0] += v[0] / (double)DRAWS;
+        m[1] += v[1] / (double)DRAWS;
+        m[2] += (v[0] - 1) * (v[0] - 1) / (double)DRAWS;
+        m[3] += (v[1] + 2) * (v[1] + 2) / (double)DRAWS;
+        m[4] += (v[0] - 1) * (v[1] + 2) / (double)DRAWS;
         slice_sweep(log_exponential, NULL, &e, 1, 1, &above, &state);
         ck_assert(e >= 0);
-        mean += e / DRAWS;
+        mean += e / (double)DRAWS;
         tail += (e > 1) / (double)DRAWS;
     }
     ck_assert_double_eq_tol(m[0], 1, .06);
