@@ -232,6 +232,12 @@ static void add_transfer(counters *sum, double bytes) {
     sum->buffer_bytes += bytes;
 }
 
+/** Scores of a probe: each query head that shares these keys, against all of them. */
+static double probed_scores(const counter *c, const layer_facts *l) {
+    const uint32_t sharing = l->heads / l->kv_heads;
+    return (double)sharing * c->seq;
+}
+
 void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters *sum) {
     const layer_facts *l = &c->layers[b->layer];
     const double elements = (double)b->rows * b->cols;
@@ -246,12 +252,12 @@ void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters
         add_probe(c, b, sum);
         break;
     case DTQ_OP_PROBE_SOFTMAX:
-        sum->probabilities += (double)(l->heads / l->kv_heads) * c->seq;
-        sum->buffer_bytes += 5.0 * (l->heads / l->kv_heads) * c->seq;
+        sum->probabilities += probed_scores(c, l);
+        sum->buffer_bytes += 5.0 * probed_scores(c, l);
         break;
     case DTQ_OP_VOTE:
-        sum->topk_elements += (double)(l->heads / l->kv_heads) * c->seq;
-        sum->buffer_bytes += (double)(l->heads / l->kv_heads) * c->seq;
+        sum->topk_elements += probed_scores(c, l);
+        sum->buffer_bytes += probed_scores(c, l);
         break;
     case DTQ_OP_CHOOSE:
         sum->topk_elements += (double)c->machine->topk_passes * ((double)c->seq + l->keys);

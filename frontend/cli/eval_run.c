@@ -133,9 +133,13 @@ typedef struct {
 static void pack(parcel *p, const void *data, size_t bytes) {
     if (p->count + bytes > p->room) {
         p->room = 2 * (p->count + bytes);
-        p->bytes = realloc(p->bytes, p->room);
-        if (!p->bytes)
-            abort();
+        char *larger = realloc(p->bytes, p->room);
+        if (!larger) {
+            fprintf(stderr, "dtqc: error: out of memory: %zu bytes are needed for what processes tell each other\n",
+                    p->room);
+            exit(EXIT_INPUT);
+        }
+        p->bytes = larger;
     }
     if (bytes)
         memcpy(p->bytes + p->count, data, bytes);

@@ -63,6 +63,7 @@ static double log_posterior(void *context, const double *hyper, size_t d) {
     return gp_factor(&g, s->y) ? prior + gp_log_likelihood(&g, s->y) : -INFINITY;
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): a function of NLopt's type
 static double negated(unsigned d, const double *hyper, double *gradient, void *context) {
     (void)gradient;
     const double p = log_posterior(context, hyper, d);
@@ -203,6 +204,7 @@ static double improvement(const surrogate *s, const double *x) {
     return s->deviation * sum / (double)s->samples;
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): a function of NLopt's type
 static double uphill(unsigned d, const double *x, double *gradient, void *context) {
     (void)d, (void)gradient;
     return improvement(context, x);
