@@ -16,6 +16,7 @@
  * arrays, within 0.5 % for nine tokens on a 3x3 array. */
 #include "passes/cost.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "passes/cost_model.h"
@@ -507,6 +508,8 @@ static cost_expectation expect(cost_model *c, const call_key *k, uint32_t row, u
         e.cycles += skew_estimate(c, k, row, col);
     e.latency = skewed ? (k->rows - 1) % height + 1 : 0;
     bound(c, k, &e);
+    if (!exact) /* an estimate may leave what is proven */
+        e.cycles = fmin(fmax(e.cycles, (double)e.least_cycles), (double)e.most_cycles);
     return e;
 }
 

@@ -61,7 +61,8 @@ static strip_cost price_all(pass_context *ctx, const ir_module *m, const layer_i
         for (next = i + 1; next < list->count && strips_join(&m->machine, list, next); next++, strips++)
             rows += list->strips[next].rows;
         uint64_t width = list->strips[i].turned ? m->machine.vssa_rows : m->machine.vssa_cols;
-        double count = strips * (double)(((qk ? l->keys : l->head_dim) + width - 1) / width);
+        uint64_t across = ((qk ? l->keys : l->head_dim) + width - 1) / width;
+        double count = (double)strips * (double)across;
         matmul_price p = layer_price(ctx->cost, &m->machine, l, qk, row, rows, l->key_first, l->keys);
         sum.cycles += (int64_t)p.cycles;
         ratios += p.stall_ratio_mean * count;

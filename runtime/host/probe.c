@@ -25,6 +25,7 @@ typedef struct {
     int8_t *codes;
 } workspace;
 
+// NOLINTNEXTLINE(readability-non-const-parameter): what lies there is written through the workspace
 static size_t lay_out(const dtq_layer *l, uint32_t seq, uint8_t *at, workspace *w) {
     const size_t queries = l->heads / l->kv_heads, d = l->head_dim;
     size_t used = 0;

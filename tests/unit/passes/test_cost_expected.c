@@ -96,7 +96,10 @@ static void unskewed_equal(const cost_expectation *e, const tally *t) {
     ck_assert_uint_eq(e->latency, t->sum.latency);
     ck_assert_uint_le(e->least_cycles, t->least);
     ck_assert_uint_ge(e->most_cycles, t->most);
-    ck_assert(e->cycles >= (double)e->least_cycles - 1e-6 && e->cycles <= (double)e->most_cycles + 1e-6);
+    const double rounding = 1e-9 * (1 + (double)e->most_cycles); /* as near() allows */
+    ck_assert_msg(e->cycles >= (double)e->least_cycles - rounding && e->cycles <= (double)e->most_cycles + rounding,
+                  "%.17g cycles are expected, of %llu to %llu", e->cycles, (unsigned long long)e->least_cycles,
+                  (unsigned long long)e->most_cycles);
 }
 
 static block random_block(uint64_t *seed, int kind) {
