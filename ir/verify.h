@@ -97,6 +97,21 @@ void verify_layers(verifier *v);
 bool verify_attributes(verifier *v, size_t op);
 /** What attributes say of each other: slots, bits, ids, heads, policy. */
 void verify_facts(verifier *v, size_t op);
+/** Parts of it: a layer's heads and channels, its regions at the stream level (verify_layers.c); */
+bool verify_declares_layer(ir_opcode code);
+void verify_shape(verifier *v, size_t op);
+void verify_regions(verifier *v, size_t op);
+/** lists that describe each slot or token, `slots` the attribute or NULL (verify_precision.c); */
+void verify_precisions(verifier *v, size_t op, const ir_attr *slots);
+void verify_turned(verifier *v, size_t op, const ir_attr *slots);
+void verify_order(verifier *v, size_t op, const ir_attr *slots);
+void verify_ids(verifier *v, size_t op, const ir_attr *slots);
+void verify_policy(verifier *v, size_t op);
+/** the choice of tokens at the tile level (verify_tiles.c); how a linear is cut: all of it is there or nothing
+ *  (verify_linear.c). */
+void verify_select(verifier *v, size_t op);
+void verify_tiles(verifier *v, size_t op);
+void verify_cut(verifier *v, size_t op);
 /** The declared layer of an index, or NULL. */
 const verify_layer *verify_find_layer(const verifier *v, int64_t index);
 /** The strips that follow a tile.attention: each of four ops, each query in one of them, none higher than an array. */

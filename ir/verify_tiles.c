@@ -127,3 +127,70 @@ void verify_strip(verifier *v, size_t op) {
     if (v->scope == SIZE_MAX)
         verify_error(v, op, "it follows no `tile.attention`, whose strip it would be");
 }
+
+/* ---- what a layer at the tile level chooses its tokens by ---------------------------------------------------------
+ */
+
+static ir_opcode operand_code(const ir_module *m, size_t op, size_t index) {
+    return (ir_opcode)m->ops[m->defs[ir_operand(m, op, index)]].code;
+}
+
+static int64_t operand_index(const ir_module *m, size_t op, size_t index) {
+    return ir_int(m, m->defs[ir_operand(m, op, index)], IR_KEY_index, -1);
+}
+
+void verify_select(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    int64_t index = ir_int(m, op, IR_KEY_index, -1);
+    if ((m->ops[op].operand_count == 0) != (ir_get(m, op, IR_KEY_ids) != NULL))
+        verify_error(v, op,
+                     m->ops[op].operand_count ? "it selects at run time, and has `ids` too; one of both"
+                                              : "it has no `ids`, and no layer before it whose importance selects");
+    if (op + 1 >= m->op_count || m->ops[op + 1].code != IR_TILES)
+        verify_error(v, op, "it stands in front of its `tile.attention`");
+    if (m->ops[op].operand_count > 2)
+        verify_error(v, op, "it has %u operands, but takes the layer before, or q and k of its own layer",
+                     m->ops[op].operand_count);
+    else if (m->ops[op].operand_count == 1 &&
+             (operand_code(m, op, 0) != IR_TILES || operand_index(m, op, 0) != index - 1))
+        verify_error(v, op,
+                     "layer %lld selects by the importance of the layer before, so its operand must be the "
+                     "`tile.attention` of layer %lld",
+                     (long long)index, (long long)index - 1);
+}
+
+/* What the table of token ids and the attention that uses it both say. */
+static void verify_same_choice(verifier *v, size_t op, size_t select) {
+    static const ir_key both[] = {IR_KEY_slots, IR_KEY_high, IR_KEY_muted, IR_KEY_order, IR_KEY_pinned};
+    for (size_t i = 0; i < sizeof both / sizeof *both; i++) {
+        const ir_attr *here = ir_get(v->m, op, both[i]), *there = ir_get(v->m, select, both[i]);
+        if ((here || there) && !(here && there && ir_attr_equal(here, there)))
+            verify_error(v, op, "it has other `%s` than its `tile.select`", ir_key_get(both[i])->name);
+    }
+}
+
+/* A layer that probes chooses by its own q and k; nobody else does. */
+static void verify_probe(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    size_t select = m->defs[ir_operand(m, op, 3)];
+    const char *rule = ir_str(m, op, IR_KEY_importance_rule);
+    bool probe = rule && strcmp(rule, "probe") == 0, by_own = m->ops[select].operand_count == 2;
+    if (by_own &&
+        (ir_operand(m, select, 0) != ir_operand(m, op, 0) || ir_operand(m, select, 1) != ir_operand(m, op, 1)))
+        verify_error(v, op, "its `tile.select` has operands other than its q and k");
+    else if (by_own && !probe)
+        verify_error(v, op, "its `tile.select` chooses by q and k, which only `importance_rule = probe` does");
+    else if (probe && m->ops[select].operand_count == 1)
+        verify_error(v, op, "`importance_rule = probe` chooses by q and k, not by the layer before");
+}
+
+void verify_tiles(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    int64_t index = ir_int(m, op, IR_KEY_index, -1);
+    if (operand_code(m, op, 3) != IR_SELECT || operand_index(m, op, 3) != index)
+        verify_error(v, op, "operand 4 must be the `tile.select` of layer %lld", (long long)index);
+    else {
+        verify_same_choice(v, op, m->defs[ir_operand(m, op, 3)]);
+        verify_probe(v, op);
+    }
+}

@@ -1,0 +1,112 @@
+/* What the host's ops read and write: matrices in DRAM. */
+#include "passes/check_schedule.h"
+
+/** Host work is on the tokens of the layer whose attention comes next, behind the last on those of the last. */
+bool check_host_layer(checker *c) {
+    if (!ir_get(c->m, c->op, c->k.layer) || !c->layer_count)
+        return true;
+    uint32_t want = c->next_layer < c->layer_count ? c->next_layer : c->layer_count - 1;
+    return check_int(c, c->k.layer) == want || CHECK_FAIL("`layer` is %lld, but rows are those of layer %u here",
+                                                          (long long)check_int(c, c->k.layer), want);
+}
+
+bool check_reads_matrix(checker *c, size_t index, uint64_t bytes) {
+    check_content *b = check_operand(c, index);
+    if (b->holds != HOLDS_MATRIX && !b->is_input)
+        return CHECK_FAIL("operand %zu holds nothing yet", index + 1);
+    if (b->rows && b->rows != (int64_t)bytes)
+        return CHECK_FAIL("operand %zu holds %lld bytes, but it reads %llu", index + 1, (long long)b->rows,
+                          (unsigned long long)bytes);
+    return check_needs(b, bytes);
+}
+
+bool check_writes_matrix(checker *c, size_t index, uint64_t bytes) {
+    return check_fill(c, index, (check_content){.holds = HOLDS_MATRIX, .rows = (int64_t)bytes}) &&
+           check_needs(check_operand(c, index), bytes);
+}
+
+const ir_tensor *check_tensor(const checker *c, unsigned key) {
+    const char *name = check_word(c, key);
+    int index = *name ? ir_tensor_find(c->m, name) : -1;
+    return index < 0 ? NULL : &c->m->tensors[index];
+}
+
+uint64_t check_matrix_bytes(const checker *c, uint64_t width) {
+    return 4ull * c->m->header.seq * width;
+}
+
+uint64_t check_outputs(const ir_tensor *t) {
+    return t->transposed ? t->cols : t->rows;
+}
+
+uint64_t check_inputs(const ir_tensor *t) {
+    return t->transposed ? t->rows : t->cols;
+}
+
+/** Whose name keeps its memory through the run: a key or value that is cached. */
+static bool check_cache_name(checker *c, const layer_info *l, int which) {
+    static const char *const names[] = {"q", "k", "v"};
+    size_t def = c->m->defs[ir_operand(c->m, c->op, 0)];
+    const char *name = ir_str(c->m, def, IR_KEY_name);
+    if (c->contents[ir_operand(c->m, c->op, 0)].is_input)
+        return true;
+    bool cached = l->cached && which > 0;
+    const char *want = arena_printf(c->ctx->arena, "cache.%s.%u", names[which], l->index);
+    bool output = name && strncmp(name, "output.", 7) == 0;
+    return output || (cached ? name && strcmp(name, want) == 0 : !name) ||
+           CHECK_FAIL("operand 1 must %s%s%s, for it %s", cached ? "be named \"" : "have no name", cached ? want : "",
+                      cached ? "\"" : "", cached ? "stays through the run" : "is no cache");
+}
+
+bool check_quant(checker *c) {
+    const layer_info *l = &c->layers[check_int(c, c->k.layer)];
+    const char letter = *check_word(c, c->k.operand);
+    int which = letter == 'q' ? LAYER_Q : letter == 'k' ? LAYER_K : LAYER_V;
+    check_progress *p = &c->progress[l->index];
+    if (p->quantised[which])
+        return CHECK_FAIL("codes of %c in layer %u are made twice", letter, l->index);
+    if (l->index != c->next_layer)
+        return CHECK_FAIL("`layer` is %u, but it is layer %u whose attention comes next", l->index, c->next_layer);
+    p->quantised[which] = true;
+    if (p->quantised[0] && p->quantised[1] && p->quantised[2])
+        c->next_layer++;
+    return check_cache_name(c, l, which) &&
+           check_reads_matrix(c, 0, check_matrix_bytes(c, (uint64_t)(which ? l->kv_heads : l->heads) * l->head_dim));
+}
+
+static bool reads_and_writes(checker *c, uint64_t in, uint64_t out) {
+    return check_reads_matrix(c, 1, check_matrix_bytes(c, in)) && check_writes_matrix(c, 0, check_matrix_bytes(c, out));
+}
+
+bool check_host(checker *c, dtq_opcode code) {
+    const ir_tensor *t;
+    uint64_t width = (uint64_t)check_int(c, c->k.width);
+    if (!check_host_layer(c))
+        return false;
+    switch (code) {
+    case DTQ_OP_EMBED:
+        return check_writes_matrix(c, 0, check_matrix_bytes(c, check_tensor(c, c->k.word)->cols));
+    case DTQ_OP_LINEAR:
+        t = check_tensor(c, c->k.weight);
+        return reads_and_writes(c, check_inputs(t), check_outputs(t));
+    case DTQ_OP_NORM:
+    case DTQ_OP_RMSNORM:
+        t = check_tensor(c, c->k.gamma);
+        return reads_and_writes(c, t->cols, t->cols);
+    case DTQ_OP_AFFINE:
+        t = check_tensor(c, c->k.gain);
+        return reads_and_writes(c, t->cols, t->cols);
+    case DTQ_OP_ROTARY:
+    case DTQ_OP_ACT:
+        return reads_and_writes(c, width, width);
+    case DTQ_OP_ADD:
+    case DTQ_OP_MUL:
+        return check_reads_matrix(c, 1, check_matrix_bytes(c, width)) &&
+               check_reads_matrix(c, 2, check_matrix_bytes(c, width)) &&
+               check_writes_matrix(c, 0, check_matrix_bytes(c, width));
+    case DTQ_OP_POOL:
+        return check_reads_matrix(c, 1, check_matrix_bytes(c, width)) && check_writes_matrix(c, 0, 4 * width);
+    default: /* normalize */
+        return check_reads_matrix(c, 1, 4 * width) && check_writes_matrix(c, 0, 4 * width);
+    }
+}
