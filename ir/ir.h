@@ -15,7 +15,7 @@
 #include "ir/arena.h"
 #include "ir/diag.h"
 #include "runtime/machine.h"
-#include "runtime/scheme.h"
+#include "runtime/schemes/scheme.h"
 
 typedef enum { IR_GRAPH, IR_TILE, IR_SCHEDULE, IR_STREAM, IR_LEVELS } ir_level;
 

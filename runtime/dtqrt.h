@@ -19,7 +19,7 @@
 
 #include "runtime/host/abi.h"
 #include "runtime/machine.h"
-#include "runtime/scheme.h"
+#include "runtime/schemes/scheme.h"
 
 /* ---- errors -------------------------------------------------------------------------------------------------- */
 

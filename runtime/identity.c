@@ -13,7 +13,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "runtime/numerics/parallel.h"
+#include "runtime/parallel.h"
 
 enum { LEAF = 1 << 20, DIGEST = 16 };
 

@@ -8,7 +8,7 @@ import sys
 
 ROOMS = ("frontend", "frontend/cli", "frontend/eval", "frontend/onnx", "frontend/tokenizer", "ir", "passes", "codegen/stream",
          "codegen/host", "codegen/llvm", "codegen/report", "codegen/systems", "runtime", "runtime/isa", "runtime/sim",
-         "runtime/numerics", "runtime/systems", "runtime/host")
+         "runtime/numerics", "runtime/kernels", "runtime/weights", "runtime/schemes", "runtime/systems", "runtime/host")
 # Functions that tell an error of the input. What only a fault of ours can reach (diag_internal) is no such place.
 TELLS = re.compile(r"\b(dtq_fail|dtq_no_memory|diag_error|usage_error|dtq_asm_fail|dtq_asm_expected|runtime_error|runtime_error_at"
                    r"|dtq_sim_no_memory|dtq_sim_not_ready|dtq_sim_no_bits|no_memory|\w*_error|\w*_wrong|fail|refuse\w*)\(")

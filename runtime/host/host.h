@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "runtime/dtqrt.h"
-#include "runtime/host/pool.h"
+#include "runtime/host/workers.h"
 #include "runtime/turn.h"
 
 enum { DTQ_HOST_ALIGN = 64 };

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "runtime/host/host.h"
-#include "runtime/numerics/kernels.h"
-#include "runtime/numerics/weights.h"
+#include "runtime/kernels/kernels.h"
+#include "runtime/weights/weights.h"
 
 /* Outputs that are quantised and packed together: as many as share 64 bytes of a panel. */
 enum { BLOCK = 16, PANEL_BLOCKS = DTQ_HOST_PANEL / BLOCK, GROUP = 4, ROWS_AT_ONCE = 64, INT8_INPUTS_MAX = 131072 };

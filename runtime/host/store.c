@@ -13,7 +13,7 @@
 #include "runtime/hash.h"
 #include "runtime/host/host.h"
 #include "runtime/identity.h"
-#include "runtime/numerics/weights.h"
+#include "runtime/weights/weights.h"
 
 enum { HEADER_BYTES = 4096 }; /* a page, so that weights are aligned as in memory of their own */
 

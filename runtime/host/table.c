@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "runtime/host/host.h"
-#include "runtime/numerics/weights.h"
+#include "runtime/weights/weights.h"
 
 enum { EMPTY, BEING_MADE, READY };
 

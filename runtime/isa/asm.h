@@ -5,7 +5,7 @@
 #include "runtime/dtqrt.h"
 #include "runtime/isa/lexer.h"
 #include "runtime/isa/names.h"
-#include "runtime/isa/pool.h"
+#include "runtime/isa/program_memory.h"
 #include "runtime/isa/suggest.h"
 
 typedef struct {

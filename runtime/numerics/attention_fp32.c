@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "runtime/entry.h"
+#include "runtime/kernels/kernels.h"
 #include "runtime/numerics/attention.h"
-#include "runtime/numerics/kernels.h"
 
 bool dtq_do_attention_fp32(const dtq_attention *a, dtq_error *e) {
     if (!dtq_attention_check(a, e)) {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "runtime/numerics/host_rows.h"
-#include "runtime/numerics/weights.h"
+#include "runtime/weights/weights.h"
 
 bool dtq_not_finite(dtq_error *e, uint32_t layer, const char *op, uint32_t token) {
     char where[32] = "";

@@ -4,7 +4,7 @@
 
 #include "runtime/dtqrt.h"
 #include "runtime/entry.h"
-#include "runtime/numerics/kernels.h"
+#include "runtime/kernels/kernels.h"
 #include "runtime/numerics/polynomials.h"
 
 enum { SUM_LANES = 16 };

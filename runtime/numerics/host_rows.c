@@ -1,7 +1,7 @@
 /* What every host instruction begins with: its rows, its matrices in DRAM, its tensors. */
 #include "runtime/numerics/host_rows.h"
 
-#include "runtime/numerics/weights.h"
+#include "runtime/weights/weights.h"
 
 bool dtq_rows_of_layer(const dtq_exec *x, uint64_t layer, dtq_rows *r, dtq_error *e) {
     if (layer >= x->stream->layer_count) {

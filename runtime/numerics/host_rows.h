@@ -1,4 +1,4 @@
-/* What every host instruction begins with: its rows, its matrices in DRAM, its tensors. Private to runtime/numerics. */
+/* What every host instruction begins with: its rows, its matrices in DRAM, its tensors. Private to runtime. */
 #ifndef DTQRT_NUMERICS_HOST_ROWS_H
 #define DTQRT_NUMERICS_HOST_ROWS_H
 

@@ -7,7 +7,7 @@
 #include "runtime/finite.h"
 #include "runtime/numerics/noise.h"
 #include "runtime/numerics/probe.h"
-#include "runtime/numerics/scheme_ops.h"
+#include "runtime/schemes/scheme_ops.h"
 
 /* A layer whose operands the host has made. */
 typedef struct {

@@ -2,7 +2,7 @@
  * tiles and steps leaves no trace in the result and the whole block is multiplied at once; time is wavefront.c's. */
 #include <string.h>
 
-#include "runtime/numerics/kernels_attention.h"
+#include "runtime/kernels/kernels_attention.h"
 #include "runtime/sim/sim.h"
 
 static uint64_t padded(uint64_t n) {

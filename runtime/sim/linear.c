@@ -1,9 +1,9 @@
 /* Linears on the arrays: rows of codes and weights into the line buffers, their products, and these to DRAM. */
 #include <string.h>
 
-#include "runtime/numerics/kernels_attention.h"
-#include "runtime/numerics/weights.h"
+#include "runtime/kernels/kernels_attention.h"
 #include "runtime/sim/sim.h"
+#include "runtime/weights/weights.h"
 
 bool dtq_sim_load_rows(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint32_t layer = (uint32_t)DTQ_GET(in, LOAD_ROWS, layer), depth = (uint32_t)DTQ_GET(in, LOAD_ROWS, depth);

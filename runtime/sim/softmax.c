@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "runtime/entry.h"
-#include "runtime/numerics/kernels_attention.h"
+#include "runtime/kernels/kernels_attention.h"
 #include "runtime/sim/sim.h"
 
 /** One instruction's operands, with working memory for one row. */

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/numerics/kernels_attention.h"
+#include "runtime/kernels/kernels_attention.h"
 #include "runtime/sim/sim.h"
 
 bool dtq_sim_importance(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {

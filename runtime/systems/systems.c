@@ -11,22 +11,22 @@
     {#section, #name, DTQ_PARAM_ENUM, (def), 0, (last), NULL, words, doc, AT(section, name)},
 #define AT(section, name) offsetof(dtq_system_eyeriss, section##_##name)
 static const dtq_machine_param eyeriss_params[] = {
-#include "runtime/systems/eyeriss.def"
+#include "runtime/systems/eyeriss/eyeriss.def"
 };
 #undef AT
 #define AT(section, name) offsetof(dtq_system_spatten, section##_##name)
 static const dtq_machine_param spatten_params[] = {
-#include "runtime/systems/spatten.def"
+#include "runtime/systems/spatten/spatten.def"
 };
 #undef AT
 #define AT(section, name) offsetof(dtq_system_a3, section##_##name)
 static const dtq_machine_param a3_params[] = {
-#include "runtime/systems/a3.def"
+#include "runtime/systems/a3/a3.def"
 };
 #undef AT
 #define AT(section, name) offsetof(dtq_system_mnnfast, section##_##name)
 static const dtq_machine_param mnnfast_params[] = {
-#include "runtime/systems/mnnfast.def"
+#include "runtime/systems/mnnfast/mnnfast.def"
 };
 #undef AT
 

@@ -22,16 +22,16 @@ typedef struct {
 #include "runtime/systems/common.def"
 } dtq_system_common;
 typedef struct {
-#include "runtime/systems/eyeriss.def"
+#include "runtime/systems/eyeriss/eyeriss.def"
 } dtq_system_eyeriss;
 typedef struct {
-#include "runtime/systems/spatten.def"
+#include "runtime/systems/spatten/spatten.def"
 } dtq_system_spatten;
 typedef struct {
-#include "runtime/systems/a3.def"
+#include "runtime/systems/a3/a3.def"
 } dtq_system_a3;
 typedef struct {
-#include "runtime/systems/mnnfast.def"
+#include "runtime/systems/mnnfast/mnnfast.def"
 } dtq_system_mnnfast;
 #undef SYSTEM_INT
 #undef SYSTEM_REAL
@@ -61,7 +61,7 @@ dtq_scheme dtq_system_scheme(dtq_system_kind kind, const dtq_system_params *p);
 /** Its inverse; false for schemes that are no system's. */
 bool dtq_scheme_system(const dtq_scheme *s, dtq_system_kind *kind, dtq_system_params *p);
 bool dtq_scheme_is_system(const dtq_scheme *s);
-/** Whether a system with these parameters has arithmetic that is computed (runtime/numerics/compared.c): widths of 2 to
+/** Whether a system with these parameters has arithmetic that is computed (runtime/systems/compared.c): widths of 2 to
  *  16 bits, and a cascade of its own. */
 bool dtq_system_computes(dtq_system_kind kind, const dtq_system_params *p, dtq_error *e);
 

@@ -4,7 +4,7 @@
 #define TESTS_COMPARED_UTIL_H
 
 #include "numerics_util.h"
-#include "runtime/numerics/compared.h"
+#include "runtime/systems/compared.h"
 
 enum { SLOTS_MOST = 64 };
 

@@ -1,6 +1,6 @@
 /* Rotation at every level, against the scalar definition. */
 #include "llvm_util.h"
-#include "runtime/numerics/kernels.h"
+#include "runtime/kernels/kernels.h"
 
 enum { ROWS = 3, WIDEST = 512, POSITIONS = 9 };
 

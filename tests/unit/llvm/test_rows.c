@@ -1,6 +1,6 @@
 /* Kernels on rows at every level, against the scalar table of libdtqrt, which is the definition. */
 #include "llvm_util.h"
-#include "runtime/numerics/kernels.h"
+#include "runtime/kernels/kernels.h"
 
 enum { ROWS = 5, WIDEST = 512 };
 
