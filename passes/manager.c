@@ -171,6 +171,11 @@ static void dump(const ir_module *m, const char *title, const pass_options *o) {
     ir_print_view(m, &o->view, o->dump);
 }
 
+/** What a pass left is a valid module, or the pass is wrong. */
+static bool verify_after(diag *d, const ir_module *m, const pass_info *p) {
+    return ir_verify(m, d) || diag_internal(d, (src_loc){0}, "the module is not valid after pass %s", p->name);
+}
+
 /** Notes that `p` ran, at its place in the order of the pipeline. */
 static void mark_ran(ir_module *m, const pass_info *p) {
     if (ir_pass_ran(m, p->name))
@@ -189,6 +194,7 @@ bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size
     pass_context ctx = {.arena = a, .diag = d, .cost = cost_new(a, &(*m)->machine), .optimise = o->optimise};
     bool print_all = o->print_after && strcmp(o->print_after, "all") == 0;
     bool dumped = false;
+    const pass_info *unverified = NULL; /* the last pass after which nobody has looked */
     double total = 0;
     if (o->print_after && !print_all && !pass_find(o->print_after))
         return unknown_pass(d, o->print_after);
@@ -218,8 +224,12 @@ bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size
         mark_ran(*m, p);
         double elapsed = seconds_now() - start;
         total += elapsed;
-        if (!ir_verify(*m, d))
-            return diag_internal(d, (src_loc){0}, "the module is not valid after pass %s", p->name);
+        unverified = p;
+        if (!o->verify_last) {
+            if (!verify_after(d, *m, p))
+                return false;
+            unverified = NULL;
+        }
         if (o->time_passes)
             fprintf(o->times, "%-20s %10.3f %14zu %10zu\n", p->name, elapsed * 1e3, arena_used(a) - used,
                     (*m)->op_count);
@@ -232,6 +242,8 @@ bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size
         if (print_all || (o->print_after && strcmp(o->print_after, p->name) == 0))
             dump(*m, p->name, o);
     }
+    if (unverified && !verify_after(d, *m, unverified))
+        return false;
     if (o->dump_level >= 0 && !dumped && (*m)->level == (ir_level)o->dump_level)
         dump(*m, ir_level_name((*m)->level), o);
     if (o->time_passes)

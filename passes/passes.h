@@ -38,6 +38,7 @@ typedef struct {
     bool optimise;           /* -O1 */
     bool prove;              /* the module may come from a text that somebody edited: all that follows from its
                                 decisions is computed again and compared, before any pass */
+    bool verify_last;        /* the module is verified after the last pass, not after each */
     const char *print_after; /* pass name or "all", or NULL */
     int dump_level;          /* ir_level to print when the module is last at that level, or -1 */
     ir_view view;            /* what of a module is printed */
@@ -57,7 +58,8 @@ const char *const *passes_left(arena *a, ir_module *m, const char *const *names,
 /** Whether `m` is past the place of `p` in the pipeline: it, or a later pass that is no analysis, has run. */
 bool pass_is_past(const ir_module *m, const pass_info *p);
 
-/** Runs the named passes in order (count names), verifying after each. False after an error in `d`. */
+/** Verifies the module, runs the named passes in order (count names), and verifies what they left: after each, or with
+ * `verify_last` after the last. False after an error in `d`. */
 bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size_t count, const pass_options *o);
 
 /** The pipeline of `dtqc compile`: names of the passes, for `passes_run`. */

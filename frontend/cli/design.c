@@ -173,7 +173,7 @@ static bool price_system(session *s, const source *src, const ir_module *m, doub
 }
 
 bool design_price(session *s, const source *src, uint32_t seq, double weight, double costs[COSTS], const char **limit) {
-    pass_options o = {.optimise = value(s, OPT_optimise)->word == 1, .dump_level = -1};
+    pass_options o = {.optimise = value(s, OPT_optimise)->word == 1, .verify_last = verifies_last(s), .dump_level = -1};
     compiled c;
     if (!compile_length(s, src, seq, !given(s, OPT_no_cluster), &o, &c))
         return false;

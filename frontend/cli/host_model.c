@@ -64,7 +64,8 @@ static planning plan_length(session *s, const source *src, const ir_module *whol
 
 static bool plan_model(session *s, const source *src, const host_lengths *lengths, dtq_program **out) {
     uint32_t longest = lengths->lengths[lengths->count - 1];
-    pass_options quiet = {.optimise = value(s, OPT_optimise)->word == 1, .dump_level = -1};
+    pass_options quiet = {
+        .optimise = value(s, OPT_optimise)->word == 1, .verify_last = verifies_last(s), .dump_level = -1};
     ir_module *whole = build_typed(s, src, longest, !given(s, OPT_no_cluster));
     bool known = whole && identify_weights(s, whole);
     *out = known ? host_plan_begin(s->arena, s->diag, whole, lengths->count) : NULL;

@@ -49,8 +49,8 @@ static void print_remarks(const session *s) {
 }
 
 static bool list_only(session *s) {
-    static const option_id others[] = {OPT_passes,      OPT_output,  OPT_print_after,
-                                       OPT_time_passes, OPT_remarks, OPT_optimise};
+    static const option_id others[] = {OPT_passes,      OPT_output,  OPT_print_after, OPT_time_passes,
+                                       OPT_verify_each, OPT_remarks, OPT_optimise};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (given(s, others[i]))
             return usage_error(s, "--list stands alone; --%s changes nothing", option_table[others[i]].name);

@@ -135,6 +135,15 @@ bool identify_weights(session *s, ir_module *m) {
 
 /* ---- passes ------------------------------------------------------------------------------------------------------ */
 
+bool verifies_last(const session *s) {
+#ifdef NDEBUG
+    return !given(s, OPT_verify_each);
+#else
+    (void)s;
+    return false;
+#endif
+}
+
 /* What of the module dumps show. */
 static bool read_view(session *s, ir_view *out) {
     const option_value *layers = value(s, OPT_dump_layer), *head = value(s, OPT_dump_head),
@@ -164,8 +173,11 @@ static bool read_view(session *s, ir_view *out) {
 }
 
 bool pass_options_read(session *s, pass_options *out) {
-    *out = (pass_options){
-        .optimise = value(s, OPT_optimise)->word == 1, .prove = true, .dump_level = -1, .dump = s->words};
+    *out = (pass_options){.optimise = value(s, OPT_optimise)->word == 1,
+                          .prove = true,
+                          .verify_last = verifies_last(s),
+                          .dump_level = -1,
+                          .dump = s->words};
     const option_value *after = value(s, OPT_print_after);
     if (after->given) {
         if (strcmp(after->text, "all") != 0 && !pass_find(after->text)) {

@@ -42,6 +42,10 @@ typedef struct {
     size_t first_entry, last_entry; /* of the diag */
 } compiled;
 
+/** Whether passes are trusted to leave a valid module until the last has run: not with --verify-each, nor in a build
+ * for debugging. */
+bool verifies_last(const session *s);
+
 /** Where prints of the passes go, from --print-after, --dump-ir, --time-passes and -O; false if --print-after names no
  *  pass. `commands` that lack an option never have it given. */
 bool pass_options_read(session *s, pass_options *out);

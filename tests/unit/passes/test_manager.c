@@ -157,6 +157,21 @@ START_TEST(times_are_a_table) {
 }
 END_TEST
 
+START_TEST(verifying_after_the_last_pass_changes_no_module) {
+    pass_case each = begin(), last = begin();
+    dumped a = dump_of(&each, (pass_options){.print_after = "all", .dump_level = -1}, chain, CHAIN);
+    dumped b =
+        dump_of(&last, (pass_options){.print_after = "all", .dump_level = -1, .verify_last = true}, chain, CHAIN);
+    ck_assert(a.ok && b.ok);
+    ck_assert_str_eq(a.text, b.text);
+    /* What is not valid before the first pass is refused in both cases. */
+    last.m->ops[0].code = IR_OPCODES;
+    ck_assert(!dump_of(&last, (pass_options){.dump_level = -1, .verify_last = true}, chain, 0).ok);
+    pass_end(&each);
+    pass_end(&last);
+}
+END_TEST
+
 START_TEST(a_module_that_is_not_valid_is_not_touched) {
     pass_case c = begin();
     ir_unset(c.m, find_op(c.m, IR_ATTENTION, 0), IR_KEY_head_dim);
@@ -195,5 +210,5 @@ END_TEST
 
 IR_MAIN("manager", the_table_is_in_order, pipelines_differ_in_what_optimises, what_cannot_run_is_refused,
         analyses_run_again_and_passes_are_remembered, modules_are_printed_after_passes,
-        levels_are_printed_when_they_are_left, times_are_a_table, a_module_that_is_not_valid_is_not_touched,
-        what_listed_passes_leave_must_be_there)
+        levels_are_printed_when_they_are_left, times_are_a_table, verifying_after_the_last_pass_changes_no_module,
+        a_module_that_is_not_valid_is_not_touched, what_listed_passes_leave_must_be_there)
