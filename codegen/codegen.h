@@ -133,7 +133,7 @@ typedef struct {
 bool report_gantt(const dtq_program *p, const dtq_stream *s, const dtq_event *events, const gantt_options *o,
                   FILE *out);
 
-/* ---- JSON writing, shared by reports (codegen/report/json_writer.c) ---------------------------------------------- */
+/* ---- JSON writing, shared by reports (ir/base/json_writer.c) ---------------------------------------------- */
 
 typedef struct {
     FILE *out;

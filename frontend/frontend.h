@@ -7,7 +7,8 @@
 #include "runtime/file.h"
 #include "runtime/systems/systems.h"
 
-/* ---- documents: YAML and JSON with locations (frontend/document.c, on libfyaml's events) ------------------------ */
+/* ---- documents: YAML and JSON with locations (frontend/files/document.c, on libfyaml's events)
+ * ------------------------ */
 
 typedef enum { DOC_SCALAR, DOC_SEQUENCE, DOC_MAPPING } doc_kind;
 
@@ -57,7 +58,8 @@ bool file_begin(file_writer *w, diag *d, const char *path);
 bool file_commit(file_writer *w, diag *d); /* the first write that failed is told */
 void file_abandon(file_writer *w);
 
-/* ---- safetensors (frontend/safetensors.c) --------------------------------------------------------------------- */
+/* ---- safetensors (frontend/files/safetensors.c) ---------------------------------------------------------------------
+ */
 
 typedef struct {
     const char *name, *dtype; /* "F32", "F16", "BF16", "U64", "I64" … */

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frontend/edit.h"
-#include "frontend/fields.h"
+#include "frontend/files/edit.h"
+#include "frontend/files/fields.h"
 #include "frontend/frontend.h"
-#include "frontend/path.h"
 #include "frontend/policy_scheme.h"
+#include "ir/base/path.h"
 #include "runtime/dtqrt.h"
 
 enum { MAX_TOKENS = 65536, MAX_LAYERS = 4096 };

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frontend/edit.h"
-#include "frontend/fields.h"
+#include "frontend/files/edit.h"
+#include "frontend/files/fields.h"
 #include "frontend/frontend.h"
-#include "frontend/path.h"
+#include "ir/base/path.h"
 
 enum { MAX_SECTIONS = 16, MAX_KEYS = 64 };
 

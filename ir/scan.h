@@ -2,8 +2,8 @@
 #ifndef DTQ_IR_SCAN_H
 #define DTQ_IR_SCAN_H
 
-#include "ir/diag.h"
-#include "ir/names.h"
+#include "ir/base/diag.h"
+#include "ir/base/names.h"
 
 enum { SCAN_ERRORS_MAX = 20 };
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <threads.h>
 
-#include "ir/names.h"
+#include "ir/base/names.h"
 #include "ir/tables.h"
 
 /* ---- ops -------------------------------------------------------------------------------------------------------- */

@@ -2,7 +2,7 @@
 #ifndef DTQ_IR_VERIFY_H
 #define DTQ_IR_VERIFY_H
 
-#include "ir/names.h"
+#include "ir/base/names.h"
 #include "ir/tables.h"
 
 enum { VERIFY_ERRORS_MAX = 20, VERIFY_LAYERS_MAX = 1 << 12 /* what a LAYER field of the instruction set holds */ };

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ir/arena.h"
+#include "ir/base/arena.h"
 #include "runtime/machine.h"
 
 /** Remembers matmuls it has met; lives in an arena, as does its scratch memory; not for two threads at once. `machine`

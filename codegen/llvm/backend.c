@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codegen/c/print.h"
 #include "codegen/llvm/jit.h"
 #include "codegen/llvm/model.h"
-#include "codegen/llvm/print_c.h"
 
 /* Everything of LLVM's that one emission owns. */
 typedef struct {

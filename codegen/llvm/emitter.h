@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ir/arena.h"
+#include "ir/base/arena.h"
 #include "runtime/host/abi.h"
 
 typedef LLVMValueRef val;

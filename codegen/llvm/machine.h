@@ -5,7 +5,7 @@
 #include <llvm-c/TargetMachine.h>
 
 #include "codegen/llvm/emitter.h"
-#include "ir/diag.h"
+#include "ir/base/diag.h"
 
 typedef struct {
     dtq_host_level level;

@@ -3,7 +3,7 @@
 
 #include "codegen/report/format.h"
 #include "codegen/report/members.h"
-#include "codegen/report/number.h"
+#include "ir/base/number.h"
 
 static bool is_column(const report *r, const layer_member *m) {
     return m->kind != MEMBER_LIST && (r->linears || !m->of_linears);

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "codegen/report/format.h"
-#include "codegen/report/number.h"
-#include "ir/diag.h"
+#include "ir/base/diag.h"
+#include "ir/base/number.h"
 
 enum { NAME_WIDTH = 9, SHARE_WIDTH = 7, EMPTIEST = 16 /* characters of a line, whatever the width */ };
 

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "codegen/report/html.h"
+#include "codegen/report/html/html.h"
 
 enum { WORK_BOPS = 16 /* of a PE-cycle */, COLUMNS = 64, ROWS = 16 };
 

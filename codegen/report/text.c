@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "codegen/report/format.h"
-#include "codegen/report/number.h"
-#include "codegen/report/table.h"
+#include "ir/base/number.h"
+#include "ir/base/table.h"
 
 /* ---- cells ------------------------------------------------------------------------------------------------------- */
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "codegen/report/format.h"
-#include "codegen/report/number.h"
-#include "codegen/report/table.h"
+#include "ir/base/number.h"
+#include "ir/base/table.h"
 
 static void put_count(char cell[TABLE_CELL], double value, bool about) {
     char text[NUMBER_MAX];

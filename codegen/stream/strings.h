@@ -2,7 +2,7 @@
 #ifndef DTQ_CODEGEN_STRINGS_H
 #define DTQ_CODEGEN_STRINGS_H
 
-#include "ir/arena.h"
+#include "ir/base/arena.h"
 
 #include <stdint.h>
 

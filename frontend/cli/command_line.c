@@ -2,8 +2,8 @@
  * code. */
 #include <string.h>
 
-#include "frontend/cli/backend.h"
 #include "frontend/cli/cache_directory.h"
+#include "frontend/cli/host/backend.h"
 #include "frontend/cli/session.h"
 
 static bool (*const commands[CMD_COUNT])(session *s) = {

@@ -1,7 +1,7 @@
 /* dtqc compile: a model to a program, its text or its IR; emit_host.c has the forms of host code. */
 #include "frontend/cli/cache_directory.h"
 #include "frontend/cli/compare.h"
-#include "frontend/cli/emit_host.h"
+#include "frontend/cli/host/emit_host.h"
 
 /* Where the output goes: a file, "-", or NULL for nowhere (a program without --output). */
 static const char *output_path(const session *s) {

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "frontend/cli/backend.h"
+#include "frontend/cli/host/backend.h"
 #include "frontend/cli/spread.h"
 
 enum { PROMOTED = 3 /* one of so many trials of a rung is measured on the next, of so many times the samples */ };

@@ -3,7 +3,7 @@
 #define DTQ_CLI_EXPLORE_H
 
 #include "frontend/cli/design.h"
-#include "frontend/cli/eval.h"
+#include "frontend/cli/eval/eval.h"
 #include "frontend/explore/search.h"
 
 enum { RUNGS_MOST = 16 };

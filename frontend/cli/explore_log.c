@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "codegen/report/number.h"
 #include "frontend/cli/explore.h"
-#include "frontend/fields.h"
+#include "frontend/files/fields.h"
+#include "ir/base/number.h"
 
 enum { LOG_BYTES = 1 << 30 };
 

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "frontend/cli/cache_directory.h"
+#include "frontend/cli/eval/metrics.h"
 #include "frontend/cli/explore.h"
 #include "frontend/cli/spread.h"
-#include "frontend/eval/metrics.h"
 #include "frontend/explore/random.h"
 
 enum { FIRST_LEAST = 32, GROWTH = 3, FOR_ORDER = 51 };

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "codegen/report/html.h"
+#include "codegen/report/html/html.h"
 #include "frontend/cli/explore.h"
 #include "frontend/explore/page.h"
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codegen/report/number.h"
 #include "frontend/cli/explore.h"
+#include "ir/base/number.h"
 
 /* ---- the front --------------------------------------------------------------------------------------------------- */
 

@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include "frontend/cli/cache_directory.h"
-#include "frontend/cli/host_cache.h"
-#include "frontend/cli/host_code.h"
-#include "frontend/cli/host_model.h"
+#include "frontend/cli/host/host_cache.h"
+#include "frontend/cli/host/host_code.h"
+#include "frontend/cli/host/host_model.h"
 
 /** Words of --engine. */
 enum { GENERATE_HOST, GENERATE_SIM, GENERATE_REF, GENERATE_FP32 };

@@ -2,7 +2,7 @@
 #ifndef DTQ_CLI_LENGTHS_H
 #define DTQ_CLI_LENGTHS_H
 
-#include "ir/arena.h"
+#include "ir/base/arena.h"
 #include "runtime/dtqrt.h"
 
 /** "9, 16..128" */

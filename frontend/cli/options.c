@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/diag.h"
+#include "ir/base/diag.h"
 
 /* Names of options.def's COMMANDS and KIND columns. */
 enum {

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "ir/arena.h"
+#include "ir/base/arena.h"
 #include "runtime/dtqrt.h"
 
 /* The value of a macro as text, for options.def. */

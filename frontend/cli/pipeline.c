@@ -12,7 +12,7 @@
 #include "frontend/cli/cache_directory.h"
 #include "frontend/cli/sets.h"
 #include "frontend/cli/shipped.h"
-#include "frontend/path.h"
+#include "ir/base/path.h"
 
 enum { IR_FILE_BYTES = 1 << 30, PROGRESS_FROM = 8, HTML_REPORTS = 16 };
 

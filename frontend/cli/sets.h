@@ -3,7 +3,7 @@
 #define DTQ_CLI_SETS_H
 
 #include "frontend/cli/session.h"
-#include "frontend/edit.h"
+#include "frontend/files/edit.h"
 
 typedef struct {
     doc_edits target, policy;

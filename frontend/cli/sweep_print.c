@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "codegen/report/number.h"
 #include "frontend/cli/sweep.h"
+#include "ir/base/number.h"
 
 static uint32_t tokens_of(const sweep *w, sweep_place at) {
     return w->lengths[at.length] ? w->lengths[at.length] : model_positions(w->models[at.model].model);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frontend/fields.h"
+#include "frontend/files/fields.h"
 
 /* ---- values of an axis ------------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /* From what an ONNX graph means to a model of ours: an encoder of the BERT family, taken apart from its end. */
 #include <string.h>
 
-#include "frontend/model.h"
+#include "frontend/models/model.h"
 #include "frontend/onnx/explain.h"
 
 /** What a weight's place in the model holds, and whether it is stored [inputs][outputs]. */

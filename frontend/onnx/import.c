@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frontend/model.h"
+#include "frontend/models/model.h"
 #include "frontend/onnx/bindings.h"
 #include "frontend/onnx/explain.h"
 #include "frontend/onnx/import.h"
-#include "frontend/path.h"
+#include "ir/base/path.h"
 
 static bool bind(importer *im, const bindings *b, const char *name, const term *value, size_t node) {
     binding *slot = bindings_slot(b, name);

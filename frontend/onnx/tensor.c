@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "frontend/onnx/reader.h"
-#include "frontend/path.h"
+#include "ir/base/path.h"
 
 unsigned onnx_type_bytes(int64_t type) {
     static const uint8_t widths[] = {[ONNX_FLOAT] = 4,

@@ -2,7 +2,7 @@
 #ifndef DTQ_TOKENIZER_ADDED_H
 #define DTQ_TOKENIZER_ADDED_H
 
-#include "ir/arena.h"
+#include "ir/base/arena.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* The tokeniser that a GGUF file carries in its metadata. */
 #include <string.h>
 
-#include "frontend/gguf.h"
+#include "frontend/files/gguf.h"
 #include "frontend/tokenizer/tokenizer.h"
 
 static bool read_ids(const gguf *g, diag *d, token_vocabulary *v) {

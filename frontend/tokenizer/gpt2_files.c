@@ -1,7 +1,7 @@
 /* GPT-2's own files: vocab.json, ids by text, and merges.txt, one merge a line, best first. */
 #include <string.h>
 
-#include "frontend/fields.h"
+#include "frontend/files/fields.h"
 #include "frontend/tokenizer/basic.h"
 #include "frontend/tokenizer/json.h"
 

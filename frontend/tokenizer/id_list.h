@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "ir/arena.h"
+#include "ir/base/arena.h"
 
 typedef struct {
     arena *arena;

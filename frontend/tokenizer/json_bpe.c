@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frontend/fields.h"
+#include "frontend/files/fields.h"
 #include "frontend/tokenizer/json.h"
 
 /** Options of the model; a key that is not among them changes nothing that is done here. */

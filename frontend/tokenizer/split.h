@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ir/arena.h"
+#include "ir/base/arena.h"
 
 typedef enum {
     SPLIT_GPT2,   /* GPT-2's expression */

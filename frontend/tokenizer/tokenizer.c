@@ -4,11 +4,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "frontend/fields.h"
-#include "frontend/path.h"
+#include "frontend/files/fields.h"
 #include "frontend/tokenizer/basic.h"
 #include "frontend/tokenizer/json.h"
 #include "frontend/tokenizer/vocabulary.h"
+#include "ir/base/path.h"
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 

@@ -91,7 +91,7 @@ def faults(text, lines, writers):
 
 
 def main():
-    given = sys.argv[1:] or sorted(glob.glob(os.path.join(ROOT, "codegen/llvm/*.c")))
+    given = sys.argv[1:] or sorted(glob.glob(os.path.join(ROOT, "codegen/llvm/*.c")) + glob.glob(os.path.join(ROOT, "codegen/c/*.c")))
     sources = {path: preprocessed(path) for path in given}
     writers = writers_of(text for text, _ in sources.values())
     found = 0

@@ -169,10 +169,10 @@ def programs_know_their_weights(m):
 def programs_know_their_vocabulary(m):
     """Another vocabulary gives the same text other tokens: a program that was made with the first one says so."""
     tests = os.path.join(os.environ["ROOT"], "tests")
-    shutil.copy(os.path.join(tests, "unit/frontend/wordpiece_vocab.txt"), m.at("vocab.txt"))
+    shutil.copy(os.path.join(tests, "unit/frontend/tokenizer/wordpiece_vocab.txt"), m.at("vocab.txt"))
     with open(os.path.join(tests, "cli/data/tiny.yaml"), encoding="utf8") as f, \
             open(m.at("tiny.yaml"), "w", encoding="utf8") as to:
-        to.write(f.read().replace("../../unit/frontend/wordpiece_vocab.txt", "vocab.txt"))
+        to.write(f.read().replace("../../unit/frontend/tokenizer/wordpiece_vocab.txt", "vocab.txt"))
     program, executable = m.at("tiny.dtq"), m.at("tiny")
     run("compile", m.at("tiny.yaml"), "--seq", "4", "-o", program, env=m.environment)
     run("compile", m.at("tiny.yaml"), "--seq", "4", "--emit=exe", "--host-cpu=x86-64-v2", "-o", executable, env=m.environment)

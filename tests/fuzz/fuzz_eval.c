@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frontend/eval/task.h"
+#include "frontend/cli/eval/task.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
         return 0;
     static const eval_task *const tasks[] = {
 #define TASK(id) &eval_task_##id,
-#include "frontend/eval/tasks.def"
+#include "frontend/cli/eval/tasks.def"
     };
     arena *a = arena_new();
     diag *d = diag_new(a, NULL);

@@ -1,7 +1,7 @@
 /* Any bytes as a GGUF file: read or refused with an error; tensors lie inside the file; a model that is read makes a
  * graph that verifies, a vocabulary that is read encodes. */
-#include "frontend/gguf.h"
-#include "frontend/model.h"
+#include "frontend/files/gguf.h"
+#include "frontend/models/model.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {

@@ -2,7 +2,7 @@
  * takes it verifies. */
 #include <string.h>
 
-#include "frontend/model.h"
+#include "frontend/models/model.h"
 #include "tests/fuzz/fuzz.h"
 
 static const char small[] = "transformer: {layers: 3, hidden: 8, heads: 2, ffn: 8, positions: 16, vocabulary: 9}\n";

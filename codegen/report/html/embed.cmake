@@ -1,5 +1,5 @@
 # Writes PREFIX_style and PREFIX_script, which HEADER declares: files as C strings.
-# cmake -DOUT=file.c -DPREFIX=html -DHEADER=codegen/report/html.h -DSTYLE="a.css;..." -DSCRIPT="a.js;..." -P embed.cmake
+# cmake -DOUT=file.c -DPREFIX=html -DHEADER=codegen/report/html/html.h -DSTYLE="a.css;..." -DSCRIPT="a.js;..." -P embed.cmake
 function(embed variable name)
   set(text "const char ${name}[] =\n")
   foreach(file IN LISTS ${variable})

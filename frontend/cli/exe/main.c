@@ -4,11 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "frontend/cli/run.h"
+#include "frontend/cli/run/run.h"
 #include "frontend/cli/signals.h"
-#include "frontend/path.h"
+#include "ir/base/path.h"
 
-/* The model; dtqc generates it (HOST_EXE_NAME in frontend/cli/emit_host.h). */
+/* The model; dtqc generates it (HOST_EXE_NAME in frontend/cli/host/emit_host.h). */
 extern const dtq_host_model dtqc_model;
 
 static const char *own_path(arena *a) {

@@ -1,0 +1,11 @@
+/* Hugging Face's config.json. Private to the frontend. */
+#ifndef DTQ_FRONTEND_HUGGINGFACE_H
+#define DTQ_FRONTEND_HUGGINGFACE_H
+
+#include "frontend/models/model.h"
+
+/** Reads a config.json of the model type bert, gpt2, llama, mistral or qwen2: the transformer, and whose names its
+ * weights have. False after an error, also for what would make the model another than is built from it. */
+bool huggingface_config(diag *d, const doc_node *root, transformer *out, weight_family *family);
+
+#endif
