@@ -41,7 +41,14 @@ static val sums_of(emitter *e, val *x, unsigned count) {
 static void products(emitter *e, const gemm *g, val row, unsigned rows, var acc[][TILE_VECTORS_MOST]) {
     uint64_t stride = 4 * row_stride(g->inputs);
     val src = at_index(e, arg(e, SRC), row, stride), weight = at_index(e, arg(e, WEIGHT), g->output, stride);
+    /* Weights of the next tile's outputs, one output's with each tile of rows, so that none waits for memory. */
+    const unsigned most = tile_float(e).rows;
+    val part = LLVMBuildURem(e->builder, row, i64_of(e, (uint64_t)most * g->columns), "");
+    part = LLVMBuildUDiv(e->builder, part, i64_of(e, most), "");
+    val next = at_index(e, at(e, weight, i64_of(e, g->columns * stride)), part, stride);
     loop l = loop_begin(e, i64_of(e, 0), i64_of(e, row_stride(g->inputs)), LANES);
+    if (g->columns > 1)
+        prefetch(e, at_index(e, next, l.index, 4));
     val w[TILE_VECTORS_MOST], here = at_index(e, src, l.index, 4), weights = at_index(e, weight, l.index, 4);
     for (unsigned c = 0; c < g->columns; c++)
         w[c] = load(e, e->vf, at(e, weights, i64_of(e, c * stride)));

@@ -54,12 +54,16 @@ INLINE float tree(float lanes[SUM_LANES]) {
 
 /* ---- float products ------------------------------------------------------------------------------------------ */
 
-INLINE void product(const float *const x[], const float *const w[], size_t n, const int rows, const int outputs,
-                    float *sums) {
+/* `next`: n floats that are asked for meanwhile, so that whoever reads them next does not wait; or NULL. */
+INLINE void product(const float *const x[], const float *const w[], const float *next, size_t n, const int rows,
+                    const int outputs, float *sums) {
     vf acc[TILE_ROWS][TILE_OUTPUTS][PARTS];
     memset(acc, 0, sizeof acc);
     size_t k = 0;
     for (; k + SUM_LANES <= n; k += SUM_LANES) {
+        if (next != NULL) {
+            __builtin_prefetch(next + k);
+        }
         UNROLL for (int p = 0; p < PARTS; p++) {
             vf b[TILE_OUTPUTS];
             UNROLL for (int o = 0; o < outputs; o++) {
@@ -107,7 +111,8 @@ INLINE void product(const float *const x[], const float *const w[], size_t n, co
     }
 }
 
-INLINE void linear_tile(const dtq_linear_f32 *l, size_t row, size_t output, const int rows, const int outputs) {
+INLINE void linear_tile(const dtq_linear_f32 *l, size_t row, size_t output, const float *next, const int rows,
+                        const int outputs) {
     const float *x[TILE_ROWS], *w[TILE_OUTPUTS];
     float sums[TILE_ROWS * TILE_OUTPUTS];
     for (int r = 0; r < rows; r++) {
@@ -116,7 +121,7 @@ INLINE void linear_tile(const dtq_linear_f32 *l, size_t row, size_t output, cons
     for (int o = 0; o < outputs; o++) {
         w[o] = l->weight + (output + (size_t)o) * l->inputs;
     }
-    product(x, w, l->inputs, rows, outputs, sums);
+    product(x, w, next, l->inputs, rows, outputs, sums);
     for (int r = 0; r < rows; r++) {
         float *y = l->dst + l->ids[row + (size_t)r] * l->outputs + output;
         for (int o = 0; o < outputs; o++) {
@@ -126,23 +131,29 @@ INLINE void linear_tile(const dtq_linear_f32 *l, size_t row, size_t output, cons
     }
 }
 
+/* Weights of output `ahead`, if it is of the tile behind that at `output`; else NULL. */
+INLINE const float *next_row(const dtq_linear_f32 *l, size_t output, size_t ahead) {
+    return ahead < output + 2 * TILE_OUTPUTS && ahead < l->outputs ? l->weight + ahead * l->inputs : NULL;
+}
+
 KERNEL_TARGET static void KERNEL(linear_f32)(const dtq_linear_f32 *l, size_t first, size_t last) {
     enum { ROW_BLOCK = 64 }; /* rows that stay in the cache while all weights pass by */
     for (size_t r0 = 0; r0 < l->rows; r0 += ROW_BLOCK) {
         const size_t r1 = r0 + ROW_BLOCK < l->rows ? r0 + ROW_BLOCK : l->rows;
         size_t o = first;
         for (; o + TILE_OUTPUTS <= last; o += TILE_OUTPUTS) {
-            size_t r = r0;
-            for (; r + TILE_ROWS <= r1; r += TILE_ROWS) {
-                linear_tile(l, r, o, TILE_ROWS, TILE_OUTPUTS);
+            /* Each tile asks for a row of the weights of the next outputs: they come from memory in the meantime. */
+            size_t r = r0, ahead = o + TILE_OUTPUTS;
+            for (; r + TILE_ROWS <= r1; r += TILE_ROWS, ahead++) {
+                linear_tile(l, r, o, next_row(l, o, ahead), TILE_ROWS, TILE_OUTPUTS);
             }
-            for (; r < r1; r++) {
-                linear_tile(l, r, o, 1, TILE_OUTPUTS);
+            for (; r < r1; r++, ahead++) {
+                linear_tile(l, r, o, next_row(l, o, ahead), 1, TILE_OUTPUTS);
             }
         }
         for (; o < last; o++) {
             for (size_t r = r0; r < r1; r++) {
-                linear_tile(l, r, o, 1, 1);
+                linear_tile(l, r, o, NULL, 1, 1);
             }
         }
     }
@@ -151,7 +162,7 @@ KERNEL_TARGET static void KERNEL(linear_f32)(const dtq_linear_f32 *l, size_t fir
 KERNEL_TARGET static float KERNEL(dot)(const float *a, const float *b, size_t n) {
     const float *x[TILE_ROWS] = {a}, *w[TILE_OUTPUTS] = {b};
     float sum;
-    product(x, w, n, 1, 1, &sum);
+    product(x, w, NULL, n, 1, 1, &sum);
     return sum;
 }
 
