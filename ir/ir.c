@@ -74,9 +74,23 @@ static ir_attr *find_attr(const ir_module *m, size_t op, unsigned key) {
     return attr ? &m->attrs[attr - m->attrs] : NULL;
 }
 
+/* A list that other ops have, too, is copied before it changes, with room for another attribute. */
+static void own_attrs(ir_module *m, ir_op *o) {
+    if (o->attr_count <= o->attr_capacity)
+        return;
+    size_t room = (size_t)o->attr_count + 1;
+    assert(m->attr_count + room < UINT32_MAX && room <= UINT16_MAX);
+    GROW(m, attrs, attr, m->attr_count + room);
+    memcpy(&m->attrs[m->attr_count], &m->attrs[o->attrs], o->attr_count * sizeof *m->attrs);
+    o->attrs = (uint32_t)m->attr_count;
+    o->attr_capacity = (uint16_t)room;
+    m->attr_count += room;
+}
+
 /* The place for attribute `key` of the op: the one it has, or a new one. The attributes of an op are neighbours in the
  * pool; those of the last op grow in place, those of an older one move to the end with room for as many again. */
 static ir_attr *place_attr(ir_module *m, size_t op, unsigned key) {
+    own_attrs(m, &m->ops[op]);
     ir_attr *have = find_attr(m, op, key);
     if (have)
         return have;
@@ -153,6 +167,7 @@ void ir_set(ir_module *m, size_t op, const ir_attr *attr) {
 }
 
 void ir_unset(ir_module *m, size_t op, unsigned key) {
+    own_attrs(m, &m->ops[op]);
     ir_attr *attr = find_attr(m, op, key);
     if (!attr)
         return;
@@ -180,6 +195,30 @@ void ir_copy_attrs(ir_module *m, size_t op, const ir_module *from, size_t from_o
     const ir_op *old = &from->ops[from_op];
     assert(m != from);
     ir_put_attrs(m, op, old->attr_count ? &from->attrs[old->attrs] : NULL, old->attr_count, spare);
+}
+
+void ir_share_attrs(ir_module *m, size_t op, size_t like) {
+    ir_op *o = &m->ops[op], *other = &m->ops[like];
+    assert(o->attr_count == 0);
+    other->attr_capacity = 0;
+    o->attrs = other->attrs;
+    o->attr_count = other->attr_count;
+    o->attr_capacity = 0;
+}
+
+void ir_spread(ir_module *m, const uint32_t *place, size_t count) {
+    assert(count >= m->op_count && count < UINT32_MAX);
+    GROW(m, ops, op, count);
+    for (size_t op = m->op_count; op-- > 0;) {
+        m->ops[place[op]] = m->ops[op];
+        if (m->ops[place[op]].result != IR_NONE)
+            m->defs[m->ops[place[op]].result] = place[op];
+    }
+    m->op_count = count;
+}
+
+void ir_fill(ir_module *m, size_t op, ir_opcode code, src_loc loc) {
+    m->ops[op] = (ir_op){.code = (uint16_t)code, .result = IR_NONE, .loc = loc};
 }
 
 void ir_module_release(ir_module *m) {

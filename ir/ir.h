@@ -96,10 +96,11 @@ typedef struct {
 
 typedef struct {
     uint16_t code; /* ir_opcode */
-    uint16_t operand_count, attr_count, attr_capacity;
-    uint32_t operands; /* first, in module->operands */
-    uint32_t attrs;    /* first, in module->attrs */
-    ir_value result;   /* IR_NONE if it has none */
+    uint16_t operand_count, attr_count;
+    uint16_t attr_capacity; /* less than attr_count: other ops have the same list, which nobody writes to */
+    uint32_t operands;      /* first, in module->operands */
+    uint32_t attrs;         /* first, in module->attrs */
+    ir_value result;        /* IR_NONE if it has none */
     src_loc loc;
 } ir_op;
 
@@ -216,6 +217,14 @@ void ir_put_attrs(ir_module *m, size_t op, const ir_attr *attrs, size_t count, s
 /** Gives op `op`, just appended and without attributes, those of another op (of a module in the same arena), with room
  *  for `spare` more. */
 void ir_copy_attrs(ir_module *m, size_t op, const ir_module *from, size_t from_op, size_t spare);
+
+/** Gives op `op`, which has no attributes, those of `like`: both share one list until one of them is
+ * changed, which then gets its own. */
+void ir_share_attrs(ir_module *m, size_t op, size_t like);
+/** Moves op i to place[i]: places ascend, place[i] >= i, and all are less than `count`, the new number of ops. What is
+ * between them has no meaning until ir_fill has made it an op of `code` without operands, result and attributes. */
+void ir_spread(ir_module *m, const uint32_t *place, size_t count);
+void ir_fill(ir_module *m, size_t op, ir_opcode code, src_loc loc);
 
 /** The attribute, or NULL. The pointer is valid until the next attribute of the module is set. */
 static inline const ir_attr *ir_get(const ir_module *m, size_t op, unsigned key) {

@@ -11,7 +11,6 @@
 #include "passes/instr.h"
 #include "passes/layer.h"
 #include "passes/pass_list.h"
-#include "passes/rebuild.h"
 #include "passes/spaces.h"
 
 enum { SPACE_IDS = SPACE_DRAM + 1, SYNC_SPACES, LAYER_REGION_OUT = 6, LAYER_REGION_IMPORTANCE = 7 };
@@ -35,11 +34,11 @@ typedef struct {
     uint64_t address, bytes;
 } memory;
 
-/** Tokens that an instruction waits for or signals: up to one for each queue. */
-typedef struct edge {
-    struct edge *next;
-    uint32_t queue; /* the other end */
-} edge;
+/** A token: an instruction of queue `from` signals it, one of queue `to` waits for it. Tokens are numbered from 1. */
+typedef struct {
+    uint32_t next_wait, next_signal; /* another token that the same instruction waits for, or signals; 0: none */
+    uint8_t from, to;
+} token;
 
 typedef struct {
     arena *scratch; /* of everything here; it goes before the next pass needs memory */
@@ -55,7 +54,9 @@ typedef struct {
     uint32_t *touched; /* queues whose `latest` is not 0 */
     uint32_t touched_count;
     uint32_t queues;
-    edge **waits, **signals;                       /* by op */
+    token *tokens; /* [token_count + 1] */
+    size_t token_count, token_capacity;
+    uint32_t *waits, *signals;                     /* by op: the token made last, 0: none */
     uint8_t *queue;                                /* by op */
     memory *memories;                              /* by value */
     unsigned access[DTQ_OP_COUNT][DTQ_FIELDS_MAX]; /* of each buffer operand, as instr_access says */
@@ -78,10 +79,18 @@ static uint32_t queue_of(const sync_state *s, size_t op) {
     return s->queue[op];
 }
 
-static void add_edge(arena *a, edge **list, uint32_t queue) {
-    edge *e = ARENA_NEW(a, edge);
-    *e = (edge){.next = *list, .queue = queue};
-    *list = e;
+static void add_token(sync_state *s, size_t from_op, size_t to_op) {
+    if (s->token_count + 1 >= s->token_capacity) {
+        size_t capacity = s->token_capacity ? 2 * s->token_capacity : 1024;
+        s->tokens = arena_resize(s->scratch, s->tokens, s->token_capacity * sizeof(token), capacity * sizeof(token));
+        s->token_capacity = capacity;
+    }
+    uint32_t number = (uint32_t)++s->token_count;
+    s->tokens[number] = (token){.next_wait = s->waits[to_op],
+                                .next_signal = s->signals[from_op],
+                                .from = s->queue[from_op],
+                                .to = s->queue[to_op]};
+    s->waits[to_op] = s->signals[from_op] = number;
 }
 
 /** The instruction under way may not start before `earlier` is complete. */
@@ -122,8 +131,7 @@ static void make_tokens(sync_state *s, size_t op) {
         uint32_t *direct = &s->direct[to * s->queues + from];
         if (from == to || known[from] >= latest || *direct >= latest)
             continue;
-        add_edge(s->scratch, &s->waits[op], from);
-        add_edge(s->scratch, &s->signals[latest - 1], to);
+        add_token(s, latest - 1, op);
         if (is_untimed(s, from, to)) {
             *direct = latest;
             continue;
@@ -311,31 +319,71 @@ static void find_places(sync_state *s) {
     }
 }
 
-static void emit_sync(const sync_state *s, ir_module *m, dtq_opcode code, uint32_t queue, uint32_t other, src_loc loc) {
-    bool waits = code == DTQ_OP_WAIT;
-    bool untimed = is_untimed(s, waits ? other : queue, waits ? queue : other);
+/** Waits and signals of the module being made. Those between the same two queues say the same and share what they say.
+ */
+typedef struct {
+    const sync_state *s;
+    ir_module *m;
+    uint32_t *first[2]; /* waits and signals [from * queues + to]: the first op of its kind, + 1 */
+} sync_writer;
+
+static void put_sync(sync_writer *w, size_t op, bool waits, token t, src_loc loc) {
+    const sync_state *s = w->s;
+    uint32_t *first = &w->first[waits][t.from * s->queues + t.to];
+    ir_fill(w->m, op, IR_INSTR(waits ? DTQ_OP_WAIT : DTQ_OP_SIGNAL), loc);
+    if (*first) {
+        ir_share_attrs(w->m, op, *first - 1);
+        return;
+    }
     const ir_attr attrs[] = {
-        {.key = IR_KEY_queue, .kind = IR_KIND_QUEUE, .i = queue},
-        {.key = (uint16_t)(waits ? s->keys.from : s->keys.to), .kind = IR_KIND_QUEUE, .i = other},
-        {.key = (uint16_t)s->keys.untimed, .kind = IR_KIND_WORD, .s = untimed ? "yes" : "no"},
+        {.key = IR_KEY_queue, .kind = IR_KIND_QUEUE, .i = waits ? t.to : t.from},
+        {.key = (uint16_t)(waits ? s->keys.from : s->keys.to), .kind = IR_KIND_QUEUE, .i = waits ? t.from : t.to},
+        {.key = (uint16_t)s->keys.untimed, .kind = IR_KIND_WORD, .s = is_untimed(s, t.from, t.to) ? "yes" : "no"},
     };
-    size_t op = ir_append(m, IR_INSTR(code), NULL, 0, (ir_type){0}, loc);
-    ir_put_attrs(m, op, attrs, sizeof attrs / sizeof *attrs, 0);
+    ir_put_attrs(w->m, op, attrs, sizeof attrs / sizeof *attrs, 0);
+    *first = (uint32_t)op + 1;
+}
+
+/** Puts the waits of each op in front of it and its signals behind it. */
+static void write_tokens(sync_state *s, ir_module *m) {
+    sync_writer w = {.s = s, .m = m};
+    const size_t ops = m->op_count;
+    uint32_t *place = ARENA_ARRAY(s->scratch, uint32_t, ops + 1), at = 0;
+    for (int i = 0; i < 2; i++)
+        w.first[i] = ARENA_ARRAY(s->scratch, uint32_t, (size_t)s->queues * s->queues);
+    for (size_t op = 0; op < ops; op++) {
+        for (uint32_t t = s->waits[op]; t; t = s->tokens[t].next_wait)
+            at++;
+        place[op] = at++;
+        for (uint32_t t = s->signals[op]; t; t = s->tokens[t].next_signal)
+            at++;
+    }
+    ir_spread(m, place, at);
+    at = 0;
+    for (size_t op = 0; op < ops; op++) {
+        src_loc loc = m->ops[place[op]].loc;
+        for (uint32_t t = s->waits[op]; t; t = s->tokens[t].next_wait)
+            put_sync(&w, at++, true, s->tokens[t], loc);
+        at++;
+        for (uint32_t t = s->signals[op]; t; t = s->tokens[t].next_signal)
+            put_sync(&w, at++, false, s->tokens[t], loc);
+    }
 }
 
 bool pass_insert_sync(pass_context *ctx, ir_module **module) {
-    const ir_module *m = *module;
+    ir_module *m = *module;
     arena *a = arena_new();
+    const size_t ops = m->op_count;
     sync_state s = {
         .scratch = a, .m = m, .keys = instr_keys_find(), .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays};
     s.known = ARENA_ARRAY(a, uint32_t, (size_t)s.queues *s.queues);
     s.direct = ARENA_ARRAY(a, uint32_t, (size_t)s.queues *s.queues);
-    s.snapshot = ARENA_ARRAY(a, uint32_t *, m->op_count + 1);
+    s.snapshot = ARENA_ARRAY(a, uint32_t *, ops + 1);
     s.snapshot_of_queue = ARENA_ARRAY(a, uint32_t *, s.queues);
     s.latest = ARENA_ARRAY(a, uint32_t, s.queues);
     s.touched = ARENA_ARRAY(a, uint32_t, s.queues);
-    s.waits = ARENA_ARRAY(a, edge *, m->op_count + 1);
-    s.signals = ARENA_ARRAY(a, edge *, m->op_count + 1);
+    s.waits = ARENA_ARRAY(a, uint32_t, ops + 1);
+    s.signals = ARENA_ARRAY(a, uint32_t, ops + 1);
     uint32_t *layer_ops = ARENA_ARRAY(a, uint32_t, m->op_count + 1);
     bool *probes = ARENA_ARRAY(a, bool, m->op_count + 1);
     for (size_t op = 0; op < m->op_count; op++)
@@ -356,21 +404,9 @@ bool pass_insert_sync(pass_context *ctx, ir_module **module) {
         if (ir_is_instr((ir_opcode)m->ops[op].code))
             visit(&s, op);
 
-    rebuild r = rebuild_begin(m, IR_STREAM);
-    ir_module *out = r.to;
-    size_t tokens = 0;
-    for (size_t op = 0; op < m->op_count; op++) {
-        src_loc loc = m->ops[op].loc;
-        for (const edge *e = s.waits[op]; e; e = e->next, tokens++)
-            emit_sync(&s, out, DTQ_OP_WAIT, queue_of(&s, op), e->queue, loc);
-        r.spare = ir_is_instr((ir_opcode)m->ops[op].code) ? 3 : 0; /* timeline: start, busy, done */
-        rebuild_copy(&r, op);
-        for (const edge *e = s.signals[op]; e; e = e->next)
-            emit_sync(&s, out, DTQ_OP_SIGNAL, queue_of(&s, op), e->queue, loc);
-    }
-    diag_remark(ctx->diag, (src_loc){0}, "insert-sync", "%zu tokens order %zu operations on %u queues", tokens,
-                m->op_count, s.queues);
+    write_tokens(&s, m);
+    diag_remark(ctx->diag, (src_loc){0}, "insert-sync", "%zu tokens order %zu operations on %u queues", s.token_count,
+                ops, s.queues);
     arena_free(a);
-    *module = out;
     return true;
 }

@@ -13,10 +13,13 @@ instr_keys instr_keys_find(void) {
 
 size_t instr_append(ir_module *m, dtq_opcode code, unsigned queue, const ir_value *buffers, size_t count,
                     const char *source, src_loc loc) {
+    enum { TIMES = 3 }; /* start, busy and done, by timeline */
+    const ir_attr attrs[] = {
+        {.key = IR_KEY_queue, .kind = IR_KIND_QUEUE, .i = queue},
+        {.key = IR_KEY_source, .kind = IR_KIND_STR, .s = source},
+    };
     size_t op = ir_append(m, IR_INSTR(code), buffers, count, (ir_type){0}, loc);
-    ir_set_int(m, op, IR_KEY_queue, queue);
-    if (source)
-        instr_set_text(m, op, IR_KEY_source, source);
+    ir_put_attrs(m, op, attrs, source ? 2 : 1, dtq_ops[code].field_count - count + TIMES);
     return op;
 }
 

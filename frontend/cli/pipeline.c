@@ -136,7 +136,7 @@ bool identify_weights(session *s, ir_module *m) {
 /* ---- passes ------------------------------------------------------------------------------------------------------ */
 
 bool verifies_last(const session *s) {
-#ifdef NDEBUG
+#ifndef DTQ_VERIFY_EACH
     return !given(s, OPT_verify_each);
 #else
     (void)s;

@@ -4,8 +4,8 @@
 
 #include "runtime/dtqrt.h"
 
-/* Order of the sections in a file: the first five once, the last four for each stream. */
-enum { PROGRAM, MACHINE, STRINGS, FILES, TENSORS, STREAM, LAYERS, TEXT, SOURCES, SECTION_KINDS };
+/* Order of the sections in a file: the first five once, the last three for each stream. */
+enum { PROGRAM, MACHINE, STRINGS, FILES, TENSORS, STREAM, LAYERS, TEXT, SECTION_KINDS };
 /* The first byte of a layer: which tables follow, or what they are. */
 enum {
     LAYER_IDS = 1u << DTQ_OPERANDS,              /* ids follow */
@@ -19,7 +19,6 @@ enum {
     HEADER_BYTES = 40,
     ENTRY_BYTES = 24,
     CHECKED_FROM = 24, /* the checksum covers what follows it */
-    SOURCE_BYTES = 40,
     LAYER_BYTES_LEAST = 1
 };
 

@@ -6,10 +6,11 @@
 #include "runtime/entry.h"
 #include "runtime/hash.h"
 #include "runtime/isa/container.h"
+#include "runtime/isa/container_text.h"
 #include "runtime/isa/program.h"
 
-static const char *const section_names[SECTION_KINDS] = {"PROGRAM", "MACHINE", "STRINGS", "FILES",  "TENSORS",
-                                                         "STREAM",  "LAYERS",  "TEXT",    "SOURCES"};
+static const char *const section_names[SECTION_KINDS] = {"PROGRAM", "MACHINE", "STRINGS", "FILES",
+                                                         "TENSORS", "STREAM",  "LAYERS",  "TEXT"};
 
 /* The unread part of a section. Reading past its end gives zeros and sets `bad`. */
 typedef struct {
@@ -219,27 +220,7 @@ static void get_layer(cursor *c, dtq_pool *pool, dtq_layer *l, const dtq_layer *
         c->bad = true;
 }
 
-static void get_source(cursor *c, dtq_source *o) {
-    uint32_t *words[] = {&o->op,   &o->file, &o->line, &o->col,      &o->layer,
-                         &o->head, &o->row,  &o->rows, &o->tile_col, &o->tile_cols};
-    for (unsigned i = 0; i < SOURCE_BYTES / 4; i++)
-        *words[i] = get32(c);
-}
-
-static bool get_text(cursor *c, dtq_pool *pool, dtq_stream *t, dtq_error *e) {
-    if (left(c) % DTQ_INSTR_BYTES)
-        c->bad = true;
-    t->count = left(c) / DTQ_INSTR_BYTES;
-    t->instrs = get_array(c, pool, t->count, sizeof *t->instrs);
-    for (size_t i = 0; !c->bad && i < t->count; i++) {
-        dtq_error why;
-        if (!dtq_decode(get_bytes(c, DTQ_INSTR_BYTES), &t->instrs[i], &why))
-            return dtq_fail(e, DTQ_BAD_PROGRAM, "stream %u, instruction %zu: %s", t->seq, i, why.message);
-    }
-    return true;
-}
-
-/* Reads one section; `t` is its stream for the last four kinds. */
+/* Reads one section; `t` is its stream for the last three kinds. */
 static bool get_section(cursor *c, dtq_pool *pool, dtq_program *p, dtq_stream *t, unsigned kind, dtq_error *e) {
     switch (kind) {
     case PROGRAM:
@@ -282,18 +263,11 @@ static bool get_section(cursor *c, dtq_pool *pool, dtq_program *p, dtq_stream *t
         for (uint32_t i = 0; !c->bad && i < t->layer_count; i++)
             get_layer(c, pool, &t->layers[i], i ? &t->layers[i - 1] : NULL);
         return true;
-    case TEXT:
-        return get_text(c, pool, t, e);
-    default: /* SOURCES: one for each instruction, or none at all */
-        if (left(c) == 0)
-            return true;
-        if (left(c) / SOURCE_BYTES != t->count || left(c) % SOURCE_BYTES)
-            return dtq_fail(e, DTQ_BAD_PROGRAM, "stream %u: %zu bytes of source map for %zu instructions", t->seq,
-                            left(c), t->count);
-        t->sources = get_array(c, pool, t->count, sizeof *t->sources);
-        for (size_t i = 0; !c->bad && i < t->count; i++)
-            get_source(c, &t->sources[i]);
-        return true;
+    default: { /* TEXT */
+        const uint8_t *at = c->at;
+        c->at = c->end;
+        return dtq_text_decode(at, (size_t)(c->end - at), pool, t, e);
+    }
     }
 }
 

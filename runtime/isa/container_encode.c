@@ -5,6 +5,7 @@
 #include "runtime/entry.h"
 #include "runtime/hash.h"
 #include "runtime/isa/container.h"
+#include "runtime/isa/container_text.h"
 #include "runtime/isa/isa.h"
 #include "runtime/isa/program.h"
 
@@ -137,20 +138,17 @@ static void put_layer(sink *s, const dtq_layer *l, const dtq_layer *before) {
         put(s, l->ids[i], 4);
 }
 
-/* TEXT and SOURCES: the sections that make up a file. put_section leaves room for them; this writes them. */
-static void put_records(uint8_t *at, const dtq_stream *t, unsigned kind) {
-    for (size_t i = 0; kind == TEXT && i < t->count; i++, at += DTQ_INSTR_BYTES)
-        dtq_store_instr(&t->instrs[i], at); /* dtq_program_check has seen it */
-    for (size_t i = 0; kind == SOURCES && t->sources && i < t->count; i++, at += SOURCE_BYTES) {
-        const dtq_source *o = &t->sources[i];
-        const uint32_t words[SOURCE_BYTES / 4] = {o->op,   o->file, o->line, o->col,      o->layer,
-                                                  o->head, o->row,  o->rows, o->tile_col, o->tile_cols};
-        for (unsigned w = 0; w < SOURCE_BYTES / 4; w++)
-            store_le(at + 4 * (size_t)w, words[w], 4);
-    }
+static void put_text(sink *s, const dtq_stream *t) {
+    size_t bytes;
+    uint8_t *text = dtq_text_encode(t, &bytes), *at = text ? reserve(s, bytes) : NULL;
+    if (at)
+        memcpy(at, text, bytes);
+    if (!text)
+        s->wanted = bytes;
+    free(text);
 }
 
-/* Writes section `kind` (of stream `t` for the last four). */
+/* Writes section `kind` (of stream `t` for the last three). */
 static void put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsigned kind) {
     switch (kind) {
     case PROGRAM:
@@ -192,11 +190,8 @@ static void put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsi
         for (uint32_t i = 0; i < t->layer_count; i++)
             put_layer(s, &t->layers[i], i ? &t->layers[i - 1] : NULL);
         return;
-    case TEXT:
-        reserve(s, t->count * DTQ_INSTR_BYTES);
-        return;
-    default: /* SOURCES */
-        reserve(s, t->sources ? t->count * SOURCE_BYTES : 0);
+    default: /* TEXT */
+        put_text(s, t);
     }
 }
 
@@ -216,7 +211,6 @@ bool dtq_do_program_encode(const dtq_program *p, uint8_t **out, size_t *out_byte
         put_section(&s, p, t, kind);
         if (s.wanted)
             break;
-        put_records(s.data + start, t, kind);
         uint8_t *entry = s.data + table + ENTRY_BYTES * i;
         store_le(entry, kind, 4);
         store_le(entry + 4, t ? t->seq : 0, 4);

@@ -60,6 +60,56 @@ START_TEST(attributes_of_old_ops_may_grow) {
 }
 END_TEST
 
+START_TEST(shared_attributes_change_for_one_op_alone) {
+    arena *a = arena_new();
+    ir_module *m = ir_module_new(a, IR_STREAM);
+    for (size_t i = 0; i < 3; i++)
+        ir_append(m, IR_I_SIGNAL, NULL, 0, (ir_type){0}, (src_loc){0});
+    ir_set_int(m, 0, IR_KEY_queue, 3);
+    ir_set_int(m, 0, IR_KEY_start, 5);
+    ir_share_attrs(m, 1, 0);
+    ir_share_attrs(m, 2, 1);
+    size_t pool = m->attr_count;
+    ck_assert_ptr_eq(ir_get(m, 2, IR_KEY_queue), ir_get(m, 0, IR_KEY_queue));
+    ir_set_int(m, 0, IR_KEY_queue, 4); /* the first owner, too */
+    ir_set_int(m, 1, IR_KEY_done, 9);
+    ir_unset(m, 2, IR_KEY_start);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(ir_int(m, i, IR_KEY_queue, -1), i == 0 ? 4 : 3);
+        ck_assert_int_eq(ir_int(m, i, IR_KEY_start, -1), i == 2 ? -1 : 5);
+        ck_assert_int_eq(ir_int(m, i, IR_KEY_done, -1), i == 1 ? 9 : -1);
+    }
+    ck_assert_uint_gt(m->attr_count, pool);
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(ops_are_spread_and_values_follow) {
+    arena *a = arena_new();
+    ir_module *m = ir_module_new(a, IR_STREAM);
+    enum { OPS = 100 };
+    uint32_t place[OPS];
+    for (size_t i = 0; i < OPS; i++) {
+        size_t op = ir_append(m, IR_BUFFER, NULL, 0, (ir_type){.elem = IR_ELEM_BUFFER}, (src_loc){.line = (uint32_t)i});
+        ir_set_int(m, op, IR_KEY_bytes, (int64_t)i);
+        place[i] = (uint32_t)(i + i / 3);
+    }
+    ir_spread(m, place, OPS + OPS / 3 + 2);
+    ck_assert_uint_eq(m->op_count, OPS + OPS / 3 + 2);
+    for (uint32_t v = 0; v < OPS; v++) {
+        ck_assert_uint_eq(m->defs[v], place[v]);
+        ck_assert_uint_eq(ir_result(m, place[v]), v);
+        ck_assert_int_eq(ir_int(m, place[v], IR_KEY_bytes, -1), v);
+        ck_assert_uint_eq(m->ops[place[v]].loc.line, v);
+    }
+    ir_fill(m, 3, IR_I_WAIT, (src_loc){.line = 7});
+    ck_assert_uint_eq(m->ops[3].code, IR_I_WAIT);
+    ck_assert_uint_eq(ir_result(m, 3), IR_NONE);
+    ck_assert_ptr_null(ir_get(m, 3, IR_KEY_bytes));
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(arrays_and_strings_are_copied) {
     arena *a = arena_new();
     ir_module *m = ir_module_new(a, IR_GRAPH);
@@ -122,5 +172,6 @@ START_TEST(tensors_and_passes) {
 }
 END_TEST
 
-IR_MAIN("ir", ops_values_and_operands, attributes_of_old_ops_may_grow, arrays_and_strings_are_copied,
-        runs_and_values_are_inverse, tensors_and_passes)
+IR_MAIN("ir", ops_values_and_operands, attributes_of_old_ops_may_grow, shared_attributes_change_for_one_op_alone,
+        ops_are_spread_and_values_follow, arrays_and_strings_are_copied, runs_and_values_are_inverse,
+        tensors_and_passes)

@@ -87,7 +87,7 @@ START_TEST(foreign_and_damaged_files_are_refused_in_words) {
     refuse(data, bytes, "checksum");
     data[bytes / 2] ^= 1;
     data[4] = 1;
-    refuse(data, bytes, "container version 1, this build reads version 5");
+    refuse(data, bytes, "container version 1, this build reads version 6");
     data[4] = DTQ_CONTAINER_VERSION;
     data[24] ^= 1;
     seal(data, bytes);
@@ -103,10 +103,12 @@ START_TEST(foreign_and_damaged_files_are_refused_in_words) {
     data[40 + 8]--;
     uint64_t text = 40 + 24 * 7; /* the table entry of the first TEXT */
     ck_assert_uint_eq(load_le(data + text, 4), 7);
-    data[load_le(data + text + 8, 8)] = 99;
+    uint8_t *first = data + load_le(data + text + 8, 8) + 5 + 2; /* behind counts of instructions, and of a stretch */
+    ck_assert_uint_eq(*first, DTQ_OP_EMBED);
+    *first = 99;
     seal(data, bytes);
     refuse(data, bytes, "stream 6, instruction 0: unknown opcode 99");
-    data[load_le(data + text + 8, 8)] = DTQ_OP_EMBED;
+    *first = DTQ_OP_EMBED;
     uint8_t *tables = data + load_le(data + text - 24 + 8, 8) + 4; /* of the first layer */
     ck_assert_uint_eq(*tables, 0x2f);
     *tables |= 0x80;
@@ -190,6 +192,66 @@ START_TEST(layers_are_written_in_one_way) {
     end[-4] = 5;
     seal(data, bytes);
     refuse(data, bytes, "section LAYERS (entry 6) is malformed");
+    free(data);
+    dtq_program_free(p);
+}
+END_TEST
+
+/* A stream of `passes` over a body of loads and signals: addresses change from pass to pass, and layers count. */
+static void repeat_body(dtq_stream *s, dtq_instr load, size_t body, size_t passes, dtq_instr *instrs,
+                        dtq_source *sources) {
+    ck_assert_uint_eq(load.op, DTQ_OP_LOAD);
+    for (size_t i = 0; i < body * passes; i++) {
+        bool loads = i % body % 3 < 2;
+        instrs[i] = load;
+        if (!loads)
+            instrs[i] = (dtq_instr){.op = DTQ_OP_SIGNAL, .queue = DTQ_LOAD, .f = {DTQ_SOFTMAX + i % body % 2}};
+        else {
+            instrs[i].f[DTQ_F(LOAD, layer)] = i / body;
+            instrs[i].f[DTQ_F(LOAD, dst)] = i * i * 64 % 4096;
+        }
+        sources[i] = (dtq_source){.line = 3, .layer = loads ? (uint32_t)(i / body) : UINT32_MAX, .head = 1};
+    }
+    s->instrs = instrs;
+    s->sources = sources;
+    s->count = body * passes;
+}
+
+START_TEST(a_body_is_written_once) {
+    enum { BODY = 300, PASSES = 40 };
+    static dtq_instr instrs[BODY * PASSES];
+    static dtq_source sources[BODY * PASSES];
+    dtq_program *p = assemble_file(GOOD "attention.dtasm"), *back;
+    const dtq_instr load = p->streams[0].instrs[5];
+    size_t once, bytes;
+    repeat_body(&p->streams[0], load, BODY, 1, instrs, sources);
+    free(encode(p, &once));
+    repeat_body(&p->streams[0], load, BODY, PASSES, instrs, sources);
+    uint8_t *data = encode(p, &bytes);
+    ck_assert_msg(bytes < once + 4 * BODY * (PASSES - 1), "%zu bytes, and %zu for one pass", bytes, once);
+    dtq_error e = {0};
+    ck_assert_msg(dtq_program_decode(data, bytes, &back, &e), "%s", e.message);
+    ck_assert_uint_eq(back->streams[0].count, BODY * PASSES);
+    ck_assert_mem_eq(back->streams[0].instrs, instrs, sizeof instrs);
+    ck_assert_mem_eq(back->streams[0].sources, sources, sizeof sources);
+    dtq_program_free(back);
+    free(data);
+    p->streams[0].sources = NULL;
+    data = encode(p, &bytes);
+    ck_assert_msg(dtq_program_decode(data, bytes, &back, &e), "%s", e.message);
+    ck_assert_ptr_null(back->streams[0].sources);
+    ck_assert_mem_eq(back->streams[0].instrs, instrs, sizeof instrs);
+    dtq_program_free(back);
+    /* counts that do not fit */
+    uint8_t *text = data + load_le(data + 40 + 24 * 7 + 8, 8);
+    ck_assert_uint_eq(load_le(text, 4), BODY * PASSES);
+    text[0]++; /* an instruction that is not there */
+    seal(data, bytes);
+    refuse(data, bytes, "section TEXT is malformed");
+    text[0]--;
+    text[5] ^= 1;
+    seal(data, bytes);
+    refuse(data, bytes, "stream 6");
     free(data);
     dtq_program_free(p);
 }
@@ -286,5 +348,5 @@ END_TEST
 
 RUN_TESTS("container", decode_undoes_encode, the_checksum_sees_every_bit,
           foreign_and_damaged_files_are_refused_in_words, layers_that_repeat_take_no_room,
-          layers_are_written_in_one_way, hostile_files_are_harmless, wrong_programs_are_not_written,
-          files_are_written_whole_or_not_at_all)
+          layers_are_written_in_one_way, a_body_is_written_once, hostile_files_are_harmless,
+          wrong_programs_are_not_written, files_are_written_whole_or_not_at_all)

@@ -1,0 +1,23 @@
+/* Where a stream repeats itself. Private to runtime/isa/. */
+#ifndef DTQRT_ISA_REPEATS_H
+#define DTQRT_ISA_REPEATS_H
+
+#include "runtime/dtqrt.h"
+
+/** Instructions from `first` on: `count` of them, of the opcodes and queues of those that stand `distance` before; of
+ * no others if `distance` is 0. */
+typedef struct {
+    size_t first, count, distance;
+} dtq_repeat;
+
+typedef struct dtq_repeats dtq_repeats;
+
+/** Begins a walk over the instructions of a stream; NULL if there is no memory. Layers that are alike have the same
+ * opcodes and queues in the same order, so a walk finds one body and its repetitions. It depends on opcodes and queues
+ * alone. */
+dtq_repeats *dtq_repeats_begin(const dtq_instr *instrs, size_t count);
+/** The next stretch of the stream; false at its end. */
+bool dtq_repeats_next(dtq_repeats *r, dtq_repeat *out);
+void dtq_repeats_end(dtq_repeats *r);
+
+#endif
