@@ -134,7 +134,8 @@ uint64_t design_hash(session *s, const source *src, const doc_node *policy_doc) 
         return 0;
     fprintf(f, "%s\n%u %u\n", model_name(src->model), (unsigned)value(s, OPT_optimise)->word, src->policy->queries);
     target_print(&src->target, f);
-    doc_write(policy_doc, 0, f);
+    if (src->target.is_machine) /* other systems take no policy */
+        doc_write(policy_doc, 0, f);
     fclose(f);
     const uint64_t hash = dtq_fnv1a(DTQ_FNV1A_START, text, bytes);
     free(text);

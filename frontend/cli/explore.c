@@ -181,16 +181,20 @@ static bool pruned_for_good(const exploration *e) {
     return falls;
 }
 
+/* A system takes no policy, so that a space of policies is none where all targets are systems. */
 static bool check_space(exploration *e) {
     session *s = e->session;
-    if (!e->eval.source.target.is_machine)
-        return usage_error(s, "explore searches targets of kind vssa and systolic; %s is of kind %s",
-                           e->eval.source.target.name, e->eval.source.target.kind);
-    for (size_t i = 0; i < e->space->count; i++)
-        if (e->space->axes[i].kind == AXIS_POLICY_KEY && strcmp(e->space->axes[i].path, "scheme") == 0)
-            return diag_error(s->diag, e->space->axes[i].loc,
-                              "a scheme of arithmetic runs by the reference, which explore does not search with");
-    return true;
+    const any_target *t = &e->eval.source.target;
+    bool of_policies = false, of_targets = false;
+    for (size_t i = 0; i < e->space->count; i++) {
+        of_policies = of_policies || e->space->axes[i].kind == AXIS_POLICY || e->space->axes[i].kind == AXIS_POLICY_KEY;
+        of_targets = of_targets || e->space->axes[i].kind == AXIS_TARGET;
+    }
+    return t->is_machine || of_targets || !of_policies ||
+           usage_error(
+               s,
+               "%s is of kind %s, which takes no policy to search for; --space with keys of its own says what varies",
+               t->name, t->kind);
 }
 
 static bool open_exploration(exploration *e) {
@@ -208,6 +212,8 @@ static bool open_exploration(exploration *e) {
     if (!e->layers || !default_space(e) || !check_space(e) || !choose_objectives(e) || !read_lambda(e))
         return false;
     choose_lengths(e);
+    if (!explore_compare_open(e))
+        return false;
     e->method = &search_methods[value(s, OPT_method)->word];
     const uint64_t size = space_size(e->space);
     size_t wanted = (size_t)value(s, OPT_trials)->number;
@@ -231,25 +237,28 @@ static void on_interrupt(int signal_number) {
     interrupted = 1;
 }
 
-/* Between trials all processes agree on whether one of them was interrupted. */
-static bool stopped(exploration *e) {
+bool explore_stopped(exploration *e) {
     e->stopped = ranks_any(e->session->ranks, interrupted);
     return e->stopped;
 }
 
+search_trial explore_judge(const exploration *e, const trial *t) {
+    search_trial out = {.feasible = !*t->error};
+    for (size_t k = 0; k < e->objective_count; k++) {
+        const double v = explore_value(e, t, &e->objectives[k]);
+        out.values[k] = e->objectives[k].high ? -v : v;
+    }
+    for (size_t k = 0; k < e->bound_count && out.feasible; k++) {
+        const double v = explore_value(e, t, &e->bounds[k]);
+        out.feasible = constraint_holds(&e->space->constraints[k], v, explore_fp32_value(e, &e->bounds[k]));
+    }
+    return out;
+}
+
 /* What a trial is to the search. */
 static void tell_search(exploration *e, size_t i) {
-    search_trial *t = &e->search.trials[i];
-    t->point = e->trials[i].point;
-    t->feasible = !*e->trials[i].error;
-    for (size_t k = 0; k < e->objective_count; k++) {
-        const double v = explore_value(e, &e->trials[i], &e->objectives[k]);
-        t->values[k] = e->objectives[k].high ? -v : v;
-    }
-    for (size_t k = 0; k < e->bound_count && t->feasible; k++) {
-        const double v = explore_value(e, &e->trials[i], &e->bounds[k]);
-        t->feasible = constraint_holds(&e->space->constraints[k], v, explore_fp32_value(e, &e->bounds[k]));
-    }
+    e->search.trials[i] = explore_judge(e, &e->trials[i]);
+    e->search.trials[i].point = e->trials[i].point;
 }
 
 /* Whether a trial's costs alone keep to the constraints: else it is not worth measuring. */
@@ -267,9 +276,9 @@ static bool measure(exploration *e, size_t i, size_t samples) {
         return true;
     if (!costs_hold(e, t)) {
         tell_search(e, i);
-        return t->samples || explore_log_write(e, i);
+        return t->samples || explore_log_write(e, t);
     }
-    const bool ok = explore_measure(e, i, samples);
+    const bool ok = explore_measure(e, t, samples);
     tell_search(e, i);
     return ok;
 }
@@ -325,18 +334,18 @@ static bool run_batch(exploration *e, size_t batch, bool *more) {
     const size_t count = e->method->propose(&e->search, batch < left ? batch : left, points);
     *more = count > 0;
     for (size_t i = 0; i < count; i++)
-        e->trials[first + i] = (trial){.point = points + i * n};
-    explore_price(e, first, first + count);
+        e->trials[first + i] = (trial){.point = points + i * n, .number = first + i};
+    explore_price(e, &e->trials[first], count);
     for (size_t i = first; i < first + count; i++) {
         if (!measure(e, i, e->rungs[0]))
             return false;
         tell_search(e, i);
-        if (*e->trials[i].error && !explore_log_write(e, i))
+        if (*e->trials[i].error && !explore_log_write(e, &e->trials[i]))
             return false;
         e->search.count = i + 1;
         explore_front(e);
         tell(e, i + 1);
-        if (stopped(e))
+        if (explore_stopped(e))
             return true;
     }
     return promote(e);
@@ -353,7 +362,7 @@ static bool finish(exploration *e) {
             if (!measure(e, i, e->eval.data.samples))
                 return false;
             again = true;
-            stopped(e);
+            explore_stopped(e);
             if (e->objective_count == 1)
                 break;
         }
@@ -370,7 +379,7 @@ static bool search_all(exploration *e) {
     bool ok = true;
     for (bool more = true; ok && more && !e->stopped && e->search.count < e->search.wanted;)
         ok = run_batch(e, batch, &more);
-    ok = ok && (e->stopped || finish(e));
+    ok = ok && (e->stopped || finish(e)) && (e->stopped || explore_compare_run(e));
     if (isatty(STDERR_FILENO))
         fputs("\r\033[K", stderr);
     sigaction(SIGINT, &before, NULL);

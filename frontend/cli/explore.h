@@ -19,11 +19,16 @@ typedef struct {
 
 /** A trial: what is known without data, and what was measured on so many samples. */
 typedef struct {
-    uint32_t *point;
+    uint32_t *point;     /* NULL of a compared design, */
+    const char *name;    /* which has a name */
+    const source *fixed; /* and its own target and policy */
+    size_t number;       /* of a trial */
     uint64_t hash;
     double costs[COSTS];
     char limit[16], error[232];
-    size_t samples; /* measured on; 0: not yet */
+    bool by_runs;         /* a system, whose costs are those of its runs as soon as it is measured */
+    eval_cost *run_costs; /* of a system [texts], malloc'd */
+    size_t samples;       /* measured on; 0: not yet */
     double loss; /* of all data, estimated by these: the difference to float32 on them, and what float32 has on all */
     double metrics[EVAL_METRICS_MOST];
     eval_vector *outputs; /* [texts] malloc'd, data NULL where it is not computed */
@@ -40,7 +45,10 @@ typedef struct {
     double lambda;
     const search_method *method;
     search search;
-    trial *trials; /* [search.wanted] */
+    trial *trials;                        /* [search.wanted] */
+    trial *compared;                      /* [compared_count] designs beside what is found */
+    size_t compared_count, compared_done; /* priced and measured */
+    search_trial *compared_judged;        /* [compared_count] */
     size_t objective_count, bound_count;
     value_ref objectives[OBJECTIVES_MOST], bounds[CONSTRAINTS_MOST];
     size_t rung_count, rungs[RUNGS_MOST]; /* samples, ascending; the last is all of them */
@@ -63,16 +71,22 @@ double explore_value(const exploration *e, const trial *t, const value_ref *v);
 /** A name of an objective or a constraint's metric; false after a message. */
 bool explore_find_value(exploration *e, const char *name, src_loc loc, value_ref *out);
 double explore_fp32_value(const exploration *e, const value_ref *v);
+/** A trial's objectives, all the less the better, and whether it keeps to the constraints. Without its point. */
+search_trial explore_judge(const exploration *e, const trial *t);
+/** Whether any process was interrupted; between trials all of them agree on it. */
+bool explore_stopped(exploration *e);
 
 /* ---- measuring (explore_measure.c) ------------------------------------------------------------------------------ */
 
 /** Runs float32 over all data, and chooses the order of samples and the rungs. */
 bool explore_prepare(exploration *e);
-/** Prices trials [from, to): target, policy, cost. */
-void explore_price(exploration *e, size_t from, size_t to);
+/** Prices trials: target, policy, cost. */
+void explore_price(exploration *e, trial *list, size_t count);
 /** Measures a trial on the first `samples` of the order, or takes what the log knows of it. False if dtqc itself
  * failed. */
-bool explore_measure(exploration *e, size_t index, size_t samples);
+bool explore_measure(exploration *e, trial *t, size_t samples);
+/** Makes the policy what runs: all at 8 bits of a system, which takes none; the last rows pinned by --score-last. */
+void explore_settle_policy(session *s, source *src);
 void explore_release(exploration *e);
 
 /* ---- the log (explore_log.c) ------------------------------------------------------------------------------------- */
@@ -80,9 +94,16 @@ void explore_release(exploration *e);
 /** Opens DIR/trials.jsonl: a new one, or with --resume that of the same search, whose lines are read. */
 bool explore_log_open(exploration *e);
 /** Looks up what was measured of a design on so many samples. */
-bool explore_log_find(const exploration *e, uint64_t hash, size_t samples, trial *out);
+bool explore_log_find(const exploration *e, size_t samples, trial *t);
 /** Writes a line for a trial, through to the file. */
-bool explore_log_write(exploration *e, size_t index);
+bool explore_log_write(exploration *e, const trial *t);
+
+/* ---- designs beside what is found (explore_compare.c) ------------------------------------------------------------ */
+
+/** Opens the targets and policies of --compare. */
+bool explore_compare_open(exploration *e);
+/** Prices them and measures them on all data. */
+bool explore_compare_run(exploration *e);
 
 /* ---- results (explore_print.c, explore_page.c) ------------------------------------------------------------------- */
 
@@ -95,8 +116,9 @@ size_t explore_best(const exploration *e);
 bool explore_write(exploration *e);
 /** Prints what was found. */
 void explore_print(exploration *e, FILE *out);
-/** The hypervolume of the trials, and up to where; NaN of one objective. */
-double explore_hypervolume(const exploration *e, double reference[OBJECTIVES_MOST]);
+/** The hypervolume of the trials, that of the compared designs, and up to where; NaN of one objective, or of none
+ * compared. */
+double explore_hypervolume(const exploration *e, double reference[OBJECTIVES_MOST], double *compared);
 /** The search as JSON, schema "dtqc-explore/1". */
 void explore_json(const exploration *e, FILE *out);
 /** One HTML document of the search. */

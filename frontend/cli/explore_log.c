@@ -10,13 +10,14 @@
 #include "frontend/cli/explore.h"
 #include "frontend/files/fields.h"
 #include "ir/base/number.h"
+#include "runtime/hash.h"
 
 enum { LOG_BYTES = 1 << 30 };
 
 struct known {
     uint64_t hash;
     size_t samples;
-    double loss, seconds, metrics[EVAL_METRICS_MOST];
+    double loss, seconds, metrics[EVAL_METRICS_MOST], costs[COSTS];
     char error[232];
 };
 
@@ -38,25 +39,63 @@ static void put_real(double x, FILE *out) {
     fputs(number_shortest(x, text) ? text : "null", out);
 }
 
+/* Which files the weights are, by all their bytes, and the seeds of synthetic ones. */
+static uint64_t hash_weights(const session *s, const source *src) {
+    session t = *s;
+    uint64_t hash = DTQ_FNV1A_START;
+    t.arena = arena_new();
+    ir_module *m = build_typed(&t, src, 1, true);
+    if (m && identify_weights(&t, m))
+        for (size_t i = 0; i < m->tensor_count; i++) {
+            const ir_tensor *w = &m->tensors[i];
+            hash = dtq_fnv1a(hash, &w->seed, sizeof w->seed);
+            hash = w->file_hash ? dtq_fnv1a(hash, w->file_hash, strlen(w->file_hash)) : hash;
+        }
+    arena_free(t.arena);
+    return hash;
+}
+
+/* What goes through the model, what of it counts, and the labels. */
+static uint64_t hash_data(const eval_data *d) {
+    uint64_t hash = DTQ_FNV1A_START;
+    for (size_t i = 0; i < d->texts; i++) {
+        const eval_input *in = &d->inputs[i];
+        const uint32_t whole[] = {in->seq, in->scored};
+        hash = dtq_fnv1a(hash, whole, sizeof whole);
+        hash = dtq_fnv1a(hash, in->tokens, in->seq * sizeof *in->tokens);
+        if (in->segments)
+            hash = dtq_fnv1a(hash, in->segments, in->seq * sizeof *in->segments);
+    }
+    return d->labels ? dtq_fnv1a(hash, d->labels, d->samples * sizeof *d->labels) : hash;
+}
+
+static uint64_t hash_lengths(const exploration *e) {
+    return dtq_fnv1a(DTQ_FNV1A_START, e->lengths, e->length_count * sizeof *e->lengths);
+}
+
 /* All that decides what a design's measurement is, but the design. */
 static const char *identity(const exploration *e) {
     const session *s = e->session;
     const eval_data *d = &e->eval.data;
-    struct stat of_model = {0}, of_data = {0};
-    stat(e->eval.source.path, &of_model);
-    stat(d->path, &of_data);
+    const char *balance = given(s, OPT_balance) ? value(s, OPT_balance)->text : "none";
     return arena_printf(s->arena,
-                        "%s of %lld bytes, %s on %s of %lld bytes, %zu samples of %.6g tokens, linear %s, -O%d",
-                        model_name(e->eval.source.model), (long long)of_model.st_size, e->eval.task->name, d->path,
-                        (long long)of_data.st_size, d->samples, d->tokens, linear_arithmetic(s, &e->eval.source),
-                        value(s, OPT_optimise)->word);
+                        "%s %016" PRIx64 ", %s on %s %016" PRIx64
+                        ", %zu samples of %.6g tokens, linear %s, -O%d, balance %s, "
+                        "costs of %016" PRIx64,
+                        model_name(e->eval.source.model), hash_weights(s, &e->eval.source), e->eval.task->name, d->path,
+                        hash_data(d), d->samples, d->tokens, linear_arithmetic(s, &e->eval.source),
+                        value(s, OPT_optimise)->word, balance, hash_lengths(e));
 }
 
-bool explore_log_write(exploration *e, size_t index) {
-    const trial *t = &e->trials[index];
+bool explore_log_write(exploration *e, const trial *t) {
     FILE *out = e->log;
-    fprintf(out, "{\"trial\": %zu, \"design\": \"%016" PRIx64 "\", \"samples\": %zu, \"loss\": ", index, t->hash,
-            t->samples);
+    if (t->name) {
+        fputs("{\"compared\": ", out);
+        put_text(t->name, out);
+    } else {
+        fprintf(out, "{\"trial\": %zu", t->number);
+    }
+    fprintf(out, ", \"design\": \"%016" PRIx64 "\", \"samples\": %zu, \"loss\": ", t->hash, t->samples);
     put_real(t->samples ? t->loss : (double)NAN, out);
     for (size_t i = 0; i < e->metric_count; i++) {
         fprintf(out, ", \"%s\": ", e->eval.task->metrics[i].key);
@@ -67,7 +106,7 @@ bool explore_log_write(exploration *e, size_t index) {
         put_real(*t->error ? (double)NAN : t->costs[i], out);
     }
     fputs(", \"point\": [", out);
-    for (size_t i = 0; i < e->space->count; i++)
+    for (size_t i = 0; t->point && i < e->space->count; i++)
         fprintf(out, "%s%" PRIu32, i ? ", " : "", t->point[i]);
     fprintf(out, "], \"seconds\": %.3f, \"error\": ", t->seconds);
     if (*t->error)
@@ -95,6 +134,8 @@ static bool read_line(exploration *e, const doc_node *n, struct known *out) {
                           .seconds = real_of(doc_find(n, "seconds"))};
     for (size_t i = 0; i < e->metric_count; i++)
         out->metrics[i] = real_of(doc_find(n, e->eval.task->metrics[i].key));
+    for (int i = 0; i < COSTS; i++)
+        out->costs[i] = real_of(doc_find(n, cost_table[i].key));
     if (error && error->kind == DOC_SCALAR && !doc_is_null(error))
         snprintf(out->error, sizeof out->error, "%s", error->text);
     return true;
@@ -165,19 +206,21 @@ bool explore_log_open(exploration *e) {
     return fflush(e->log) == 0 || diag_error(s->diag, loc, "cannot be written: %s", strerror(errno));
 }
 
-bool explore_log_find(const exploration *e, uint64_t hash, size_t samples, trial *out) {
+bool explore_log_find(const exploration *e, size_t samples, trial *t) {
     for (size_t i = 0; i < e->known_count; i++) {
         const struct known *k = &e->known[i];
-        if (k->hash != hash || (k->samples != samples && !*k->error))
+        if (k->hash != t->hash || (k->samples != samples && !*k->error))
             continue;
         if (*k->error) {
-            memcpy(out->error, k->error, sizeof out->error);
+            memcpy(t->error, k->error, sizeof t->error);
             return true;
         }
-        out->samples = samples;
-        out->loss = k->loss;
-        out->seconds = k->seconds;
-        memcpy(out->metrics, k->metrics, sizeof out->metrics);
+        t->samples = samples;
+        t->loss = k->loss;
+        t->seconds = k->seconds;
+        memcpy(t->metrics, k->metrics, sizeof t->metrics);
+        if (t->by_runs)
+            memcpy(t->costs, k->costs, sizeof t->costs);
         return true;
     }
     return false;

@@ -17,16 +17,30 @@ typedef struct {
     uint64_t hash;
     double costs[COSTS];
     char limit[16], error[232];
+    bool by_runs;
 } priced;
 
 typedef struct {
     exploration *e;
-    size_t from;
+    const trial *list;
 } pricing;
 
+/* Rows that --score-last reads from, as eval has them (eval_row.c). */
+void explore_settle_policy(session *s, source *src) {
+    if (!src->target.is_machine)
+        src->policy = policy_uniform(s->arena, 8);
+    else if (given(s, OPT_score_last))
+        src->policy = policy_pin_last(s->arena, src->policy, (uint32_t)value(s, OPT_score_last)->number + 1);
+}
+
 static bool apply(const exploration *e, session *s, const trial *t, source *src) {
-    *src = e->eval.source;
-    return design_apply(s, &e->base, t->point, e->layers, src);
+    *src = t->fixed ? *t->fixed : e->eval.source;
+    if (t->fixed)
+        return true;
+    if (!design_apply(s, &e->base, t->point, e->layers, src))
+        return false;
+    explore_settle_policy(s, src);
+    return true;
 }
 
 static void price(void *context, session *s, size_t item, void *result) {
@@ -37,29 +51,31 @@ static void price(void *context, session *s, size_t item, void *result) {
     source src;
     const char *limit = NULL;
     *r = (priced){0};
-    if (apply(e, s, &e->trials[p->from + item / e->length_count], &src) &&
+    if (apply(e, s, &p->list[item / e->length_count], &src) &&
         design_price(s, &src, e->lengths[length], e->length_weights[length], r->costs, &limit)) {
         r->hash = src.hash;
+        r->by_runs = !src.target.is_machine && !given(s, OPT_seq);
         snprintf(r->limit, sizeof r->limit, "%s", limit ? limit : "");
     } else {
         snprintf(r->error, sizeof r->error, "%s", design_error(s->arena, s->diag));
     }
 }
 
-void explore_price(exploration *e, size_t from, size_t to) {
-    const size_t items = (to - from) * e->length_count;
-    pricing p = {e, from};
+void explore_price(exploration *e, trial *list, size_t count) {
+    const size_t items = count * e->length_count;
+    pricing p = {e, list};
     priced *all = calloc(items + 1, sizeof *all);
     if (!all)
         return;
     spread_run(e->session, items, sizeof *all, all, price, &p, NULL);
-    for (size_t i = from; i < to; i++) {
-        trial *t = &e->trials[i];
+    for (size_t i = 0; i < count; i++) {
+        trial *t = &list[i];
         for (size_t k = 0; k < e->length_count; k++) { /* always in this order */
-            const priced *r = &all[(i - from) * e->length_count + k];
+            const priced *r = &all[i * e->length_count + k];
             for (int c = 0; c < COSTS; c++)
                 t->costs[c] = c == COST_area_mm2 ? r->costs[c] : t->costs[c] + r->costs[c];
             t->hash = r->hash;
+            t->by_runs = r->by_runs;
             memcpy(t->limit, r->limit, sizeof t->limit); /* of the longest */
             if (*r->error && !*t->error)
                 memcpy(t->error, r->error, sizeof t->error);
@@ -144,7 +160,7 @@ static bool score(const exploration *e, const uint32_t *list, size_t count, cons
 
 /* Outputs of those of the chosen samples that have none. */
 static bool run_missing(exploration *e, const uint32_t *list, size_t count, eval_row *row, session *s,
-                        const source *src, eval_vector *outputs) {
+                        const source *src, eval_vector *outputs, eval_cost *costs) {
     const size_t each = texts_each(e);
     eval_job part = e->eval;
     size_t *places = ARENA_ARRAY(s->arena, size_t, count *each + 1);
@@ -165,10 +181,14 @@ static bool run_missing(exploration *e, const uint32_t *list, size_t count, eval
     if (part.data.texts == 0)
         return true;
     eval_find_lengths(s->arena, &part.data);
+    row->run_costs = costs ? ARENA_ARRAY(s->arena, eval_cost, part.data.texts) : NULL;
     const bool ok = eval_run_row(&part, row);
     for (size_t i = 0; row->outputs && i < part.data.texts; i++)
         outputs[places[i]] = row->outputs[i];
+    for (size_t i = 0; ok && costs && i < part.data.texts; i++)
+        costs[places[i]] = row->run_costs[i];
     row->outputs = NULL;
+    row->run_costs = NULL;
     return ok;
 }
 
@@ -181,10 +201,12 @@ static bool run_trial(exploration *e, trial *t, const uint32_t *list, size_t cou
     const size_t texts = e->eval.data.texts;
     if (!t->outputs)
         t->outputs = calloc(texts + 1, sizeof *t->outputs);
-    bool ok = t->outputs && apply(e, &s, t, &src);
+    if (!t->run_costs && t->by_runs)
+        t->run_costs = calloc(texts + 1, sizeof *t->run_costs);
+    bool ok = t->outputs && (t->run_costs || !t->by_runs) && apply(e, &s, t, &src);
     row.target = &src.target;
     row.policy = ok ? src.policy : NULL;
-    ok = ok && run_missing(e, list, count, &row, &s, &src, t->outputs);
+    ok = ok && run_missing(e, list, count, &row, &s, &src, t->outputs, t->run_costs);
     if (!ok)
         snprintf(t->error, sizeof t->error, "%s", design_error(s.arena, s.diag));
     const bool ours = diag_count(s.diag, DIAG_INTERNAL) > 0;
@@ -194,12 +216,29 @@ static bool run_trial(exploration *e, trial *t, const uint32_t *list, size_t cou
     return !ours;
 }
 
-bool explore_measure(exploration *e, size_t index, size_t samples) {
-    trial *t = &e->trials[index];
+/* The mean of what a system's runs took, which depends on data. */
+static void take_run_costs(const exploration *e, trial *t, const uint32_t *list, size_t count) {
+    const size_t each = texts_each(e);
+    const double n = (double)(count * each), us_a_cycle = t->costs[COST_time_us] / t->costs[COST_cycles];
+    eval_cost sum = {0};
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = list[i] * each; k < (list[i] + 1) * each; k++) {
+            sum.cycles += t->run_costs[k].cycles;
+            sum.dram_bytes += t->run_costs[k].dram_bytes;
+            sum.energy_pj += t->run_costs[k].energy_pj;
+        }
+    t->costs[COST_cycles] = sum.cycles / n;
+    t->costs[COST_time_us] = t->costs[COST_cycles] * us_a_cycle;
+    t->costs[COST_dram_bytes] = sum.dram_bytes / n;
+    t->costs[COST_energy_uj] = sum.energy_pj / n / 1e6;
+    t->costs[COST_utilisation] = NAN; /* of what it left out nothing is known */
+}
+
+bool explore_measure(exploration *e, trial *t, size_t samples) {
     const eval_data *d = &e->eval.data;
     const double begun = spread_now();
     samples = samples < d->samples ? samples : d->samples;
-    if (explore_log_find(e, t->hash, samples, t))
+    if (explore_log_find(e, samples, t))
         return true;
     uint32_t *list = chosen(e, samples);
     bool ok = list && run_trial(e, t, list, samples);
@@ -207,6 +246,8 @@ bool explore_measure(exploration *e, size_t index, size_t samples) {
     if (ok && !*t->error) {
         const bool all = samples == d->samples;
         t->samples = samples;
+        if (t->by_runs)
+            take_run_costs(e, t, list, samples);
         t->loss = loss_of(e, list, samples, t->outputs);
         ok = score(e, list, samples, t->outputs, here) && score(e, list, samples, e->reference.outputs, there);
         if (!all)
@@ -216,7 +257,7 @@ bool explore_measure(exploration *e, size_t index, size_t samples) {
     }
     free(list);
     t->seconds += spread_now() - begun;
-    return ok && explore_log_write(e, index);
+    return ok && explore_log_write(e, t);
 }
 
 /* ---- float32, and in which order samples come -------------------------------------------------------------------- */
@@ -255,7 +296,7 @@ bool explore_prepare(exploration *e) {
     e->reference.outputs = calloc(e->eval.data.texts + 1, sizeof *e->reference.outputs);
     /* trials have sessions of their own, which share what is opened once */
     bool ok = list && e->reference.outputs && known_files(s) &&
-              run_missing(e, list, samples, &row, s, NULL, e->reference.outputs);
+              run_missing(e, list, samples, &row, s, NULL, e->reference.outputs, NULL);
     e->reference.pooled = row.pooled;
     ok = ok && score(e, list, samples, e->reference.outputs, e->fp32_metrics);
     e->fp32_loss = ok ? loss_of(e, list, samples, e->reference.outputs) : (double)NAN;
@@ -269,9 +310,16 @@ static void free_outputs(eval_vector *outputs, size_t count) {
     free(outputs);
 }
 
+static void free_trial(trial *t, size_t texts) {
+    free_outputs(t->outputs, texts);
+    free(t->run_costs);
+}
+
 void explore_release(exploration *e) {
     const size_t texts = e->eval.data.texts;
     for (size_t i = 0; e->trials && i < e->search.wanted; i++)
-        free_outputs(e->trials[i].outputs, texts);
+        free_trial(&e->trials[i], texts);
+    for (size_t i = 0; e->compared && i < e->compared_count; i++)
+        free_trial(&e->compared[i], texts);
     free_outputs(e->reference.outputs, texts);
 }

@@ -13,9 +13,15 @@ static void put_cell(double x, int digits, FILE *out) {
         fprintf(out, "<td>%.*f</td>", digits, x);
 }
 
-static void put_row(const exploration *e, size_t index, FILE *out) {
-    const trial *t = &e->trials[index];
-    fprintf(out, "<tr data-trial=\"%zu\"%s><td>%zu</td>", index, t->on_front ? " class=\"front\"" : "", index);
+static void put_row(const exploration *e, const trial *t, FILE *out) {
+    if (t->name) {
+        fputs("<tr><td>", out);
+        html_text(out, t->name);
+        fputs("</td>", out);
+    } else {
+        fprintf(out, "<tr data-trial=\"%zu\"%s><td>%zu</td>", t->number, t->on_front ? " class=\"front\"" : "",
+                t->number);
+    }
     if (*t->error) {
         fprintf(out, "<td colspan=\"%zu\" style=\"text-align: left\">", 3 + e->metric_count + COSTS);
         html_text(out, t->error);
@@ -39,7 +45,9 @@ static void put_table(const exploration *e, FILE *out) {
         fprintf(out, "<th>%s</th>", cost_table[i].title);
     fputs("<th>samples</th></tr></thead>\n<tbody>\n", out);
     for (size_t i = 0; i < e->search.count; i++)
-        put_row(e, i, out);
+        put_row(e, &e->trials[i], out);
+    for (size_t i = 0; i < e->compared_done; i++)
+        put_row(e, &e->compared[i], out);
     fputs("</tbody></table></div>\n", out);
 }
 
@@ -96,7 +104,8 @@ void explore_page(const exploration *e, FILE *out) {
           "aria-label=\"Up\"></select></p>\n<figure>",
           out);
     put_chart("front-chart", "Trials by two of their numbers; the front stands out", out);
-    fputs("<figcaption>Filled and large: the front. Hollow: breaks a constraint.</figcaption></figure>\n</section>\n"
+    fputs("<figcaption>Filled and large: the front. Hollow: breaks a constraint. Squares: what is "
+          "compared.</figcaption></figure>\n</section>\n"
           "<section>\n<h2>Trials over time</h2>\n<p>The line is the best so far.</p>\n<figure>",
           out);
     put_chart("time-chart", "The first objective of each trial, and the best so far", out);

@@ -37,17 +37,28 @@ size_t explore_best(const exploration *e) {
     return best;
 }
 
-double explore_hypervolume(const exploration *e, double reference[OBJECTIVES_MOST]) {
-    const size_t m = e->objective_count;
-    const char *text = given(e->session, OPT_nadir) ? value(e->session, OPT_nadir)->text : NULL;
-    double *values = calloc(e->search.count * m + 1, sizeof *values), volume = NAN;
-    for (size_t k = 0; k < m; k++) {
-        reference[k] = -INFINITY;
-        for (size_t i = 0; values && i < e->search.count; i++) {
-            const double v = e->search.trials[i].values[k];
-            values[i * m + k] = e->search.trials[i].feasible ? v : (double)NAN;
+/* Values of those that keep to all constraints [count][m], and the worst of all. */
+static double *values_of(const search_trial *list, size_t count, size_t m, double reference[OBJECTIVES_MOST]) {
+    double *values = calloc(count * m + 1, sizeof *values);
+    for (size_t i = 0; values && i < count; i++)
+        for (size_t k = 0; k < m; k++) {
+            const double v = list[i].values[k];
+            values[i * m + k] = list[i].feasible ? v : (double)NAN;
             reference[k] = fmax(reference[k], isnan(v) ? reference[k] : v);
         }
+    return values;
+}
+
+double explore_hypervolume(const exploration *e, double reference[OBJECTIVES_MOST], double *compared) {
+    const size_t m = e->objective_count;
+    const char *text = given(e->session, OPT_nadir) ? value(e->session, OPT_nadir)->text : NULL;
+    double volume = NAN;
+    for (size_t k = 0; k < m; k++)
+        reference[k] = -INFINITY;
+    double *values = values_of(e->search.trials, e->search.count, m, reference);
+    double *others = values_of(e->compared_judged, e->compared_done, m, reference);
+    *compared = NAN;
+    for (size_t k = 0; k < m; k++) {
         if (text) {
             char *end;
             const double v = strtod(text, &end);
@@ -57,7 +68,10 @@ double explore_hypervolume(const exploration *e, double reference[OBJECTIVES_MOS
     }
     if (m > 1 && values)
         volume = pareto_hypervolume(values, e->search.count, m, reference);
+    if (m > 1 && others && e->compared_done)
+        *compared = pareto_hypervolume(others, e->compared_done, m, reference);
     free(values);
+    free(others);
     for (size_t k = 0; k < m; k++)
         reference[k] = e->objectives[k].high ? -reference[k] : reference[k];
     return volume;
@@ -82,9 +96,9 @@ static void put_number(double x, FILE *out) {
     fprintf(out, ",%s", text);
 }
 
-static void csv_head(const exploration *e, FILE *out) {
-    fputs("trial", out);
-    for (size_t i = 0; i < e->space->count; i++) {
+static void csv_head(const exploration *e, const char *first, bool axes, FILE *out) {
+    fputs(first, out);
+    for (size_t i = 0; axes && i < e->space->count; i++) {
         fputc(',', out);
         put_field(e->space->axes[i].key, out);
     }
@@ -96,10 +110,12 @@ static void csv_head(const exploration *e, FILE *out) {
     fputs(",limit,feasible,front,error\n", out);
 }
 
-static void csv_row(const exploration *e, size_t index, FILE *out) {
-    const trial *t = &e->trials[index];
-    fprintf(out, "%zu", index);
-    for (size_t i = 0; i < e->space->count; i++) {
+static void csv_row(const exploration *e, const trial *t, const search_trial *judged, FILE *out) {
+    if (t->name)
+        put_field(t->name, out);
+    else
+        fprintf(out, "%zu", t->number);
+    for (size_t i = 0; t->point && i < e->space->count; i++) {
         fputc(',', out);
         put_field(e->space->axes[i].texts[t->point[i]], out);
     }
@@ -110,7 +126,7 @@ static void csv_row(const exploration *e, size_t index, FILE *out) {
         put_number(explore_value(e, t, &(value_ref){.kind = VALUE_METRIC, .index = i}), out);
     for (size_t i = 0; i < COSTS; i++)
         put_number(explore_value(e, t, &(value_ref){.kind = VALUE_COST, .index = i}), out);
-    fprintf(out, ",%s,%d,%d,", t->limit, e->search.trials[index].feasible, t->on_front);
+    fprintf(out, ",%s,%d,%d,", t->limit, judged->feasible, t->on_front);
     put_field(t->error, out);
     fputc('\n', out);
 }
@@ -120,10 +136,23 @@ static bool write_csv(const exploration *e, const char *name, bool front) {
     output o;
     if (!output_begin(s, &o, arena_printf(s->arena, "%s/%s", e->directory, name)))
         return false;
-    csv_head(e, o.out);
+    csv_head(e, "trial", true, o.out);
     for (size_t i = 0; i < e->search.count; i++)
         if (!front || e->trials[i].on_front)
-            csv_row(e, i, o.out);
+            csv_row(e, &e->trials[i], &e->search.trials[i], o.out);
+    return output_end(s, &o, true);
+}
+
+static bool write_compared(const exploration *e) {
+    session *s = e->session;
+    output o;
+    if (e->compared_done == 0)
+        return true;
+    if (!output_begin(s, &o, arena_printf(s->arena, "%s/compared.csv", e->directory)))
+        return false;
+    csv_head(e, "name", false, o.out);
+    for (size_t i = 0; i < e->compared_done; i++)
+        csv_row(e, &e->compared[i], &e->compared_judged[i], o.out);
     return output_end(s, &o, true);
 }
 
@@ -153,15 +182,18 @@ static bool write_design(const exploration *e, size_t index, const char *prefix)
 
 /* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
-static void put_trial(json_writer *w, const exploration *e, size_t index) {
-    const trial *t = &e->trials[index];
+static void put_trial(json_writer *w, const exploration *e, const trial *t, const search_trial *judged) {
     json_open(w, NULL, '{');
     w->compact = true;
-    json_int(w, "trial", (int64_t)index);
-    json_open(w, "point", '[');
-    for (size_t i = 0; i < e->space->count; i++)
-        json_int(w, NULL, t->point[i]);
-    json_close(w, ']');
+    if (t->name) {
+        json_str(w, "name", t->name);
+    } else {
+        json_int(w, "trial", (int64_t)t->number);
+        json_open(w, "point", '[');
+        for (size_t i = 0; i < e->space->count; i++)
+            json_int(w, NULL, t->point[i]);
+        json_close(w, ']');
+    }
     json_int(w, "samples", (int64_t)t->samples);
     json_real(w, "eq1", explore_value(e, t, &(value_ref){.kind = VALUE_EQ1}));
     json_real(w, "loss", explore_value(e, t, &(value_ref){.kind = VALUE_LOSS}));
@@ -170,7 +202,7 @@ static void put_trial(json_writer *w, const exploration *e, size_t index) {
     for (size_t i = 0; i < COSTS; i++)
         json_real(w, cost_table[i].key, explore_value(e, t, &(value_ref){.kind = VALUE_COST, .index = i}));
     json_str(w, "limit", *t->limit ? t->limit : NULL);
-    json_bool(w, "feasible", e->search.trials[index].feasible);
+    json_bool(w, "feasible", judged->feasible);
     json_bool(w, "front", t->on_front);
     json_str(w, "error", *t->error ? t->error : NULL);
     json_close(w, '}');
@@ -196,8 +228,8 @@ static void put_space(json_writer *w, const exploration *e) {
 
 void explore_json(const exploration *e, FILE *out) {
     json_writer w = {.out = out};
-    double reference[OBJECTIVES_MOST];
-    const double volume = explore_hypervolume(e, reference);
+    double reference[OBJECTIVES_MOST], compared;
+    const double volume = explore_hypervolume(e, reference, &compared);
     const size_t best = explore_best(e);
     json_open(&w, NULL, '{');
     eval_put_heading(&w, &e->eval, "dtqc-explore/1");
@@ -214,6 +246,7 @@ void explore_json(const exploration *e, FILE *out) {
     }
     json_close(&w, ']');
     json_real(&w, "hypervolume", volume);
+    json_real(&w, "hypervolume_compared", compared);
     json_real(&w, "best", best == SIZE_MAX ? (double)NAN : (double)best);
     json_open(&w, "fp32", '{');
     json_real(&w, "loss", e->fp32_loss);
@@ -223,7 +256,11 @@ void explore_json(const exploration *e, FILE *out) {
     put_space(&w, e);
     json_open(&w, "trials", '[');
     for (size_t i = 0; i < e->search.count; i++)
-        put_trial(&w, e, i);
+        put_trial(&w, e, &e->trials[i], &e->search.trials[i]);
+    json_close(&w, ']');
+    json_open(&w, "compared", '[');
+    for (size_t i = 0; i < e->compared_done; i++)
+        put_trial(&w, e, &e->compared[i], &e->compared_judged[i]);
     json_close(&w, ']');
     json_close(&w, '}');
 }
@@ -235,7 +272,7 @@ bool explore_write(exploration *e) {
     if (ranks_index(s->ranks) > 0)
         return true;
     const size_t best = explore_best(e);
-    bool ok = write_csv(e, "trials.csv", false) && write_csv(e, "front.csv", true);
+    bool ok = write_csv(e, "trials.csv", false) && write_csv(e, "front.csv", true) && write_compared(e);
     ok = ok && (best == SIZE_MAX || write_design(e, best, ""));
     for (size_t i = 0; ok && e->objective_count > 1 && i < e->search.count; i++)
         if (e->trials[i].on_front)
@@ -262,8 +299,20 @@ static void print_value(double x, int width, int digits, FILE *out) {
     fprintf(out, "  %*s", width, text);
 }
 
+/* As wide as the longest name of a row. */
+static int name_width(const exploration *e) {
+    size_t width = 8;
+    for (size_t i = 0; i < e->compared_done; i++)
+        width = strlen(e->compared[i].name) > width ? strlen(e->compared[i].name) : width;
+    return width < 40 ? (int)width : 40;
+}
+
 static void print_row(const exploration *e, const char *name, const trial *t, bool fp32, FILE *out) {
-    fprintf(out, "  %-8s", name);
+    fprintf(out, "  %-*s", name_width(e), name);
+    if (!fp32 && *t->error) {
+        fprintf(out, "  error: %s\n", t->error);
+        return;
+    }
     print_value(fp32 ? (double)NAN : explore_value(e, t, &(value_ref){.kind = VALUE_EQ1}), 9, 4, out);
     print_value(fp32 ? e->fp32_loss : explore_value(e, t, &(value_ref){.kind = VALUE_LOSS}), 9, 5, out);
     for (size_t i = 0; i < e->metric_count; i++)
@@ -284,13 +333,13 @@ static void print_point(const exploration *e, const trial *t, FILE *out) {
 
 void explore_print(exploration *e, FILE *out) {
     session *s = e->session;
-    double reference[OBJECTIVES_MOST];
+    double reference[OBJECTIVES_MOST], compared;
     if (given(s, OPT_json)) {
         explore_json(e, out);
         return;
     }
     const size_t count = explore_front(e), best = explore_best(e);
-    const double volume = explore_hypervolume(e, reference);
+    const double volume = explore_hypervolume(e, reference, &compared);
     size_t failed = 0, outside = 0;
     for (size_t i = 0; i < e->search.count; i++) {
         failed += *e->trials[i].error != 0;
@@ -305,7 +354,7 @@ void explore_print(exploration *e, FILE *out) {
         fprintf(out, "; %zu failed", failed);
     if (outside)
         fprintf(out, "; %zu outside of the constraints", outside);
-    fprintf(out, "\n\n  %-8s  %9s  %9s", "trial", "Eq. 1", "loss");
+    fprintf(out, "\n\n  %-*s  %9s  %9s", name_width(e), "trial", "Eq. 1", "loss");
     for (size_t i = 0; i < e->metric_count; i++)
         fprintf(out, "  %9s", e->eval.task->metrics[i].title);
     for (int i = 0; i < COSTS; i++)
@@ -315,6 +364,10 @@ void explore_print(exploration *e, FILE *out) {
     for (size_t i = 0; i < e->search.count; i++)
         if (e->trials[i].on_front)
             print_row(e, arena_printf(s->arena, "%zu", i), &e->trials[i], false, out);
+    if (e->compared_done)
+        fputs("\n  compared\n", out);
+    for (size_t i = 0; i < e->compared_done; i++)
+        print_row(e, e->compared[i].name, &e->compared[i], false, out);
     if (count == 0) {
         diag_error(s->diag, (src_loc){e->directory, 0, 0}, "no trial %s; trials.csv has all of them",
                    failed == e->search.count ? "has a program that runs" : "keeps to the constraints");
@@ -324,6 +377,8 @@ void explore_print(exploration *e, FILE *out) {
         fprintf(out, "\n  hypervolume %.6g up to", volume);
         for (size_t k = 0; k < e->objective_count; k++)
             fprintf(out, "%s %s %.6g", k ? "," : "", e->objectives[k].key, reference[k]);
+        if (e->compared_done)
+            fprintf(out, "; of the %zu compared %.6g", e->compared_done, compared);
         fputc('\n', out);
     }
     fprintf(out, "\n  trial %zu\n", best);

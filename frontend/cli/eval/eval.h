@@ -43,7 +43,8 @@ typedef struct {
     const dtq_noise *noise;   /* of the reference engine, another for each text; or NULL */
     eval_vector *outputs;     /* [texts] */
     bool pooled;
-    bool unpriced; /* outputs alone are wanted; of rows that are host code */
+    eval_cost *run_costs; /* [texts] of a system: filled with what each run took; or NULL */
+    bool unpriced;        /* outputs alone are wanted; of rows that are host code */
     double values[EVAL_METRICS_MOST];
     eval_cost cost; /* of no meaning for float32, which is no program of the accelerator */
 } eval_row;
@@ -63,14 +64,16 @@ extern const char *const eval_row_names[EVAL_ROWS];
 bool eval_open(eval_job *j);
 /** Reads and tokenises --data as the task says, the first --limit samples, those of --min-tokens or more. */
 bool eval_read(eval_job *j);
-/** The same of running text: documents as --documents says, windows by --window, --stride and --score-last. */
 /** Every length that an input has, once, and the mean: of data whose inputs are there. */
 void eval_find_lengths(arena *a, eval_data *d);
+/** eval_read of running text: documents as --documents says, windows by --window, --stride and --score-last. */
 bool eval_read_windows(eval_job *j, const tokenizer *words, const char *text);
 
 /** Adds a row for each target and policy that --compare names, and one for the command line's target if that is a
  *  system. */
 bool eval_list_others(eval_job *j);
+/** A row for a name of --compare: a file, a shipped target or a shipped policy. *found: its file. */
+bool eval_load_other(session *s, const any_target *own, const char *name, eval_row *row, const char **found);
 
 /** Runs a row over all inputs: fills outputs and cost. */
 bool eval_run_row(eval_job *j, eval_row *row);

@@ -32,10 +32,10 @@ static bool unknown(session *s, const char *name) {
                       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-/* A row for a name: a file, a shipped target or a shipped policy. */
-static bool load_other(session *s, const any_target *own, const char *name, eval_row *row) {
+bool eval_load_other(session *s, const any_target *own, const char *name, eval_row *row, const char **found) {
     const char *target = shipped_path(s, "targets", name), *shipped = shipped_path(s, "policies", name);
     const char *path = exists(name) ? name : exists(target) ? target : exists(shipped) ? shipped : NULL;
+    *found = path;
     dtq_error e;
     if (!path)
         return unknown(s, name);
@@ -59,6 +59,7 @@ bool eval_list_others(eval_job *j) {
     const any_target *own = &j->source.target;
     size_t count = 0;
     const char **names = comma_list(s, value(s, OPT_eval_compare), &count);
+    const char *path;
     bool ok = true;
     dtq_error e;
     if (!own->is_machine) {
@@ -70,6 +71,6 @@ bool eval_list_others(eval_job *j) {
         return usage_error(s, "--compare names %zu targets and policies; 1 to %d are compared", count,
                            EVAL_OTHERS_MOST - 1);
     for (size_t i = 0; i < count; i++) /* all are read even if one fails, so that all mistakes are told at once */
-        ok = load_other(s, own, names[i], &j->rows[j->count++]) && ok;
+        ok = eval_load_other(s, own, names[i], &j->rows[j->count++], &path) && ok;
     return ok;
 }

@@ -21,6 +21,10 @@ static policy *random_policy(arena *a, const policy *from, unsigned seed) {
 
 /* Where only the last tokens of a window count they stay, and the one before them, from whose row the first of them is
  * read. */
+static uint32_t last_rows(const session *s) {
+    return (uint32_t)value(s, OPT_score_last)->number + 1;
+}
+
 static source source_of(const eval_job *j, const eval_row *row) {
     arena *a = j->session->arena;
     source src = j->source;
@@ -29,6 +33,8 @@ static source source_of(const eval_job *j, const eval_row *row) {
         src.policy = row->policy ? row->policy : src.policy;
         if (!src.target.is_machine)
             src.policy = policy_uniform(a, 8);
+        else if (given(j->session, OPT_score_last))
+            src.policy = policy_pin_last(a, src.policy, last_rows(j->session));
         return src;
     }
     if (row->id < EVAL_POLICY) {
@@ -36,7 +42,7 @@ static source source_of(const eval_job *j, const eval_row *row) {
         return src;
     }
     if (given(j->session, OPT_score_last))
-        src.policy = policy_pin_last(a, src.policy, (uint32_t)value(j->session, OPT_score_last)->number + 1);
+        src.policy = policy_pin_last(a, src.policy, last_rows(j->session));
     if (row->id == EVAL_RANDOM)
         src.policy = random_policy(a, src.policy, row->seed);
     return src;
@@ -141,7 +147,7 @@ static bool run_program(eval_job *j, eval_row *row, const compiled *modules) {
     eval_engine g = {.program = p, .engine = engine, .task = j->task, .name = row->name, .noise = row->noise};
     row->pooled = p->streams[0].output == DTQ_OUTPUT_POOLED;
     if (engine == DTQ_ENGINE_REF && dtq_scheme_is_system(&p->scheme))
-        g.costs = ARENA_ARRAY(j->session->arena, eval_cost, j->data.texts);
+        g.costs = row->run_costs ? row->run_costs : ARENA_ARRAY(j->session->arena, eval_cost, j->data.texts);
     if (!eval_run_all(j->session, &j->data, &g, row->outputs))
         return false;
     if (g.costs)

@@ -54,9 +54,14 @@
   const scatter = () => {
     const kx = document.getElementById("x").value, ky = document.getElementById("y").value;
     const list = trials.filter((t) => t[kx] !== null && t[ky] !== null);
-    if (!list.length) return;
+    const others = data.compared.filter((t) => t[kx] !== null && t[ky] !== null), all = [...list, ...others];
+    if (!all.length) return;
     const svg = document.getElementById("front-chart");
-    const [x, y] = frame(svg, extent(list.map((t) => t[kx])), extent(list.map((t) => t[ky])), kx, ky);
+    const [x, y] = frame(svg, extent(all.map((t) => t[kx])), extent(all.map((t) => t[ky])), kx, ky);
+    for (const t of others) {
+      const r = make(svg, "rect", { x: x(t[kx]) - 4, y: y(t[ky]) - 4, width: 8, height: 8, class: "compared" });
+      make(r, "title", {}, `${t.name}\n` + objectives.map((k) => `${k} ${show(t[k])}`).join("\n"));
+    }
     for (const t of [...list].sort((a, b) => a.front - b.front)) dot(svg, t, x(t[kx]), y(t[ky]));
   };
 
