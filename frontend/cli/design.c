@@ -11,9 +11,17 @@
 #include "runtime/hash.h"
 
 const cost_info cost_table[COSTS] = {
-#define COST(id, key, title, digits, high, doc) {key, title, doc, digits, high},
+#define COST(id, key, word, title, digits, high, doc) {key, word, title, doc, digits, high},
 #include "frontend/explore/costs.def"
 };
+
+cost_id cost_named(const char *name) {
+    int i = 0;
+    while (i < COSTS && strcmp(name, cost_table[i].key) != 0 &&
+           !(cost_table[i].word && strcmp(name, cost_table[i].word) == 0))
+        i++;
+    return (cost_id)i;
+}
 
 /* ---- documents --------------------------------------------------------------------------------------------------- */
 

@@ -6,17 +6,20 @@
 #include "frontend/explore/space.h"
 
 typedef enum {
-#define COST(id, key, title, digits, high, doc) COST_##id,
+#define COST(id, key, word, title, digits, high, doc) COST_##id,
 #include "frontend/explore/costs.def"
     COSTS
 } cost_id;
 
 typedef struct {
-    const char *key, *title, *doc;
+    const char *key, *word, *title, *doc; /* word: NULL if the key has no short form */
     int digits;
     bool high;
 } cost_info;
 extern const cost_info cost_table[COSTS];
+
+/** The cost whose key or short form is `name`; COSTS if there is none. */
+cost_id cost_named(const char *name);
 
 /** What points change: documents of target and policy, as the command line says them. */
 typedef struct {

@@ -19,16 +19,18 @@ static const double grid_step = .05; /* of the paper's shares */
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
 
+const value_info value_table[VALUES] = {
+#define VALUE(id, key, title, digits, doc) {key, title, digits},
+#include "frontend/explore/values.def"
+};
+
 bool explore_find_value(exploration *e, const char *name, src_loc loc, value_ref *out) {
-    static const struct {
-        const char *word, *key;
-    } short_names[] = {{"energy", "energy_uj"}, {"area", "area_mm2"}, {"dram", "dram_bytes"}, {"time", "time_us"}};
-    const char *names[COSTS + EVAL_METRICS_MOST + 2];
+    const char *names[VALUES + COSTS + EVAL_METRICS_MOST];
     size_t count = 0;
-    for (size_t i = 0; i < sizeof short_names / sizeof *short_names; i++)
-        name = strcmp(name, short_names[i].word) == 0 ? short_names[i].key : name;
-    names[count++] = "eq1";
-    names[count++] = "loss";
+    const cost_id known = cost_named(name);
+    name = known < COSTS ? cost_table[known].key : name;
+    for (int i = 0; i < VALUES; i++)
+        names[count++] = value_table[i].key;
     for (int i = 0; i < COSTS; i++)
         names[count++] = cost_table[i].key;
     for (size_t i = 0; i < e->metric_count; i++)
@@ -36,11 +38,10 @@ bool explore_find_value(exploration *e, const char *name, src_loc loc, value_ref
     for (size_t i = 0; i < count; i++) {
         if (strcmp(name, names[i]) != 0)
             continue;
-        *out = i == 0   ? (value_ref){VALUE_EQ1, 0, names[i], false}
-               : i == 1 ? (value_ref){VALUE_LOSS, 0, names[i], false}
-               : i < 2u + COSTS
-                   ? (value_ref){VALUE_COST, i - 2, names[i], cost_table[i - 2].high}
-                   : (value_ref){VALUE_METRIC, i - 2 - COSTS, names[i], !e->eval.task->metrics[i - 2 - COSTS].low};
+        const size_t cost = i - VALUES, metric = cost - COSTS;
+        *out = i < VALUES           ? (value_ref){(value_kind)i, 0, names[i], false}
+               : i < VALUES + COSTS ? (value_ref){VALUE_COST, cost, names[i], cost_table[cost].high}
+                                    : (value_ref){VALUE_METRIC, metric, names[i], !e->eval.task->metrics[metric].low};
         return true;
     }
     const char *near = diag_nearest(name, names, count);

@@ -9,7 +9,21 @@
 enum { RUNGS_MOST = 16 };
 
 /** What is minimised, or maximised, or bounded. */
-typedef enum { VALUE_EQ1, VALUE_LOSS, VALUE_COST, VALUE_METRIC } value_kind;
+typedef enum {
+#define VALUE(id, key, title, digits, doc) VALUE_##id,
+#include "frontend/explore/values.def"
+    VALUES,
+    VALUE_COST = VALUES,
+    VALUE_METRIC
+} value_kind;
+
+/** What is measured on data for every task: kinds up to VALUES. */
+typedef struct {
+    const char *key, *title;
+    int digits;
+} value_info;
+extern const value_info value_table[VALUES];
+
 typedef struct {
     value_kind kind;
     size_t index; /* of costs or metrics */

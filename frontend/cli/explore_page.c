@@ -23,13 +23,13 @@ static void put_row(const exploration *e, const trial *t, FILE *out) {
                 t->number);
     }
     if (*t->error) {
-        fprintf(out, "<td colspan=\"%zu\" style=\"text-align: left\">", 3 + e->metric_count + COSTS);
+        fprintf(out, "<td colspan=\"%zu\" style=\"text-align: left\">", 1 + VALUES + e->metric_count + COSTS);
         html_text(out, t->error);
         fputs("</td></tr>\n", out);
         return;
     }
-    put_cell(explore_value(e, t, &(value_ref){.kind = VALUE_EQ1}), 4, out);
-    put_cell(explore_value(e, t, &(value_ref){.kind = VALUE_LOSS}), 5, out);
+    for (int i = 0; i < VALUES; i++)
+        put_cell(explore_value(e, t, &(value_ref){.kind = (value_kind)i}), value_table[i].digits, out);
     for (size_t i = 0; i < e->metric_count; i++)
         put_cell(explore_value(e, t, &(value_ref){.kind = VALUE_METRIC, .index = i}), 4, out);
     for (size_t i = 0; i < COSTS; i++)
@@ -38,7 +38,9 @@ static void put_row(const exploration *e, const trial *t, FILE *out) {
 }
 
 static void put_table(const exploration *e, FILE *out) {
-    fputs("<div class=\"scroll\"><table>\n<thead><tr><th>trial</th><th>Eq. 1</th><th>loss</th>", out);
+    fputs("<div class=\"scroll\"><table>\n<thead><tr><th>trial</th>", out);
+    for (int i = 0; i < VALUES; i++)
+        fprintf(out, "<th>%s</th>", value_table[i].title);
     for (size_t i = 0; i < e->metric_count; i++)
         fprintf(out, "<th>%s</th>", e->eval.task->metrics[i].title);
     for (int i = 0; i < COSTS; i++)

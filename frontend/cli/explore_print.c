@@ -102,7 +102,9 @@ static void csv_head(const exploration *e, const char *first, bool axes, FILE *o
         fputc(',', out);
         put_field(e->space->axes[i].key, out);
     }
-    fputs(",samples,eq1,loss", out);
+    fputs(",samples", out);
+    for (int i = 0; i < VALUES; i++)
+        fprintf(out, ",%s", value_table[i].key);
     for (size_t i = 0; i < e->metric_count; i++)
         fprintf(out, ",%s", e->eval.task->metrics[i].key);
     for (int i = 0; i < COSTS; i++)
@@ -120,8 +122,8 @@ static void csv_row(const exploration *e, const trial *t, const search_trial *ju
         put_field(e->space->axes[i].texts[t->point[i]], out);
     }
     fprintf(out, ",%zu", t->samples);
-    put_number(explore_value(e, t, &(value_ref){.kind = VALUE_EQ1}), out);
-    put_number(explore_value(e, t, &(value_ref){.kind = VALUE_LOSS}), out);
+    for (int i = 0; i < VALUES; i++)
+        put_number(explore_value(e, t, &(value_ref){.kind = (value_kind)i}), out);
     for (size_t i = 0; i < e->metric_count; i++)
         put_number(explore_value(e, t, &(value_ref){.kind = VALUE_METRIC, .index = i}), out);
     for (size_t i = 0; i < COSTS; i++)
@@ -195,8 +197,8 @@ static void put_trial(json_writer *w, const exploration *e, const trial *t, cons
         json_close(w, ']');
     }
     json_int(w, "samples", (int64_t)t->samples);
-    json_real(w, "eq1", explore_value(e, t, &(value_ref){.kind = VALUE_EQ1}));
-    json_real(w, "loss", explore_value(e, t, &(value_ref){.kind = VALUE_LOSS}));
+    for (int i = 0; i < VALUES; i++)
+        json_real(w, value_table[i].key, explore_value(e, t, &(value_ref){.kind = (value_kind)i}));
     for (size_t i = 0; i < e->metric_count; i++)
         json_real(w, e->eval.task->metrics[i].key, explore_value(e, t, &(value_ref){.kind = VALUE_METRIC, .index = i}));
     for (size_t i = 0; i < COSTS; i++)
@@ -313,8 +315,10 @@ static void print_row(const exploration *e, const char *name, const trial *t, bo
         fprintf(out, "  error: %s\n", t->error);
         return;
     }
-    print_value(fp32 ? (double)NAN : explore_value(e, t, &(value_ref){.kind = VALUE_EQ1}), 9, 4, out);
-    print_value(fp32 ? e->fp32_loss : explore_value(e, t, &(value_ref){.kind = VALUE_LOSS}), 9, 5, out);
+    for (int i = 0; i < VALUES; i++) {
+        const value_ref v = {.kind = (value_kind)i};
+        print_value(fp32 ? explore_fp32_value(e, &v) : explore_value(e, t, &v), 9, value_table[i].digits, out);
+    }
     for (size_t i = 0; i < e->metric_count; i++)
         print_value(fp32 ? e->fp32_metrics[i] : explore_value(e, t, &(value_ref){.kind = VALUE_METRIC, .index = i}), 9,
                     4, out);
@@ -354,7 +358,9 @@ void explore_print(exploration *e, FILE *out) {
         fprintf(out, "; %zu failed", failed);
     if (outside)
         fprintf(out, "; %zu outside of the constraints", outside);
-    fprintf(out, "\n\n  %-*s  %9s  %9s", name_width(e), "trial", "Eq. 1", "loss");
+    fprintf(out, "\n\n  %-*s", name_width(e), "trial");
+    for (int i = 0; i < VALUES; i++)
+        fprintf(out, "  %9s", value_table[i].title);
     for (size_t i = 0; i < e->metric_count; i++)
         fprintf(out, "  %9s", e->eval.task->metrics[i].title);
     for (int i = 0; i < COSTS; i++)

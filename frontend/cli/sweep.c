@@ -26,9 +26,7 @@ static bool check_constraints(session *s, const space *sp) {
         names[i] = cost_table[i].key;
     for (size_t i = 0; i < sp->constraint_count; i++) {
         const constraint *c = &sp->constraints[i];
-        bool known = false;
-        for (int k = 0; k < COSTS; k++)
-            known = known || strcmp(c->metric, names[k]) == 0;
+        const bool known = cost_named(c->metric) < COSTS;
         const char *near = known ? NULL : diag_nearest(c->metric, names, COSTS);
         if (!known)
             ok = diag_error(s->diag, c->loc, "'%.40s' is not known without data%s%s%s", c->metric,
@@ -90,11 +88,11 @@ static bool open_sweep(sweep *w) {
 /* ---- computing --------------------------------------------------------------------------------------------------- */
 
 static bool keeps(const space *sp, const double costs[COSTS]) {
-    for (size_t i = 0; i < sp->constraint_count; i++)
-        for (int k = 0; k < COSTS; k++)
-            if (strcmp(sp->constraints[i].metric, cost_table[k].key) == 0 && !isnan(costs[k]) &&
-                !constraint_holds(&sp->constraints[i], costs[k], NAN))
-                return false;
+    for (size_t i = 0; i < sp->constraint_count; i++) {
+        const double cost = costs[cost_named(sp->constraints[i].metric)];
+        if (!isnan(cost) && !constraint_holds(&sp->constraints[i], cost, NAN))
+            return false;
+    }
     return true;
 }
 

@@ -7,6 +7,27 @@
 
 #include "frontend/files/fields.h"
 
+typedef enum {
+#define FORM(id, keys, written, doc) FORM_##id,
+#include "frontend/explore/forms.def"
+} value_form;
+
+enum { FORM_KEYS_MOST = 5 };
+
+/* The keys of a form's mapping, up to a NULL. */
+static const char *const form_keys[][FORM_KEYS_MOST + 1] = {
+#define KEYS(...)                    {__VA_ARGS__}
+#define FORM(id, keys, written, doc) keys,
+#include "frontend/explore/forms.def"
+};
+
+static bool has_form(diag *d, const doc_node *n, const char *what, value_form form) {
+    size_t count = 0;
+    while (form_keys[form][count])
+        count++;
+    return doc_keys(d, n, what, form_keys[form], count);
+}
+
 /* ---- values of an axis ------------------------------------------------------------------------------------------- */
 
 static void flow_text(arena *a, const doc_node *n, const char **out) {
@@ -57,10 +78,9 @@ static const char *number_text(arena *a, double x) {
 
 /** {from, to, step} or {from, to, times}. */
 static bool read_range(arena *a, diag *d, const doc_node *n, axis *x) {
-    static const char *const keys[] = {"from", "to", "step", "times"};
     double from, to, by = 0;
     bool size = false;
-    if (!doc_keys(d, n, "the range", keys, 4))
+    if (!has_form(d, n, "the range", FORM_RANGE))
         return false;
     const doc_node *step = doc_find(n, "step"), *times = doc_find(n, "times");
     if (!step == !times)
@@ -170,10 +190,9 @@ static bool read_bounds(diag *d, const doc_node *n, const simplex *g, double who
 
 /** {step: .05, 0: [0, .5]}, or of counts {step: 8, tokens: 128}. */
 static bool read_shares(arena *a, diag *d, const doc_node *n, bool counts, axis *x) {
-    static const char *const keys[] = {"step", "0", "4", "8", "tokens"};
     simplex g = {.parts = 20};
     double step = 0, whole = 1;
-    if (!doc_keys(d, n, "the grid of shares", keys, counts ? 5 : 4))
+    if (!has_form(d, n, "the grid of shares", counts ? FORM_COUNTS : FORM_RATIOS))
         return false;
     const doc_node *given = doc_find(n, "step"), *tokens = doc_find(n, "tokens");
     if (counts && !tokens)
