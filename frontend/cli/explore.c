@@ -13,7 +13,10 @@
 #include "frontend/cli/host/backend.h"
 #include "frontend/cli/spread.h"
 
-enum { PROMOTED = 3 /* one of so many trials of a rung is measured on the next, of so many times the samples */ };
+enum {
+    KNOWN = (int)VALUES + (int)COSTS, /* names of every task */
+    PROMOTED = 3 /* one of so many trials of a rung is measured on the next, of so many times the samples */
+};
 
 static const double grid_step = .05; /* of the paper's shares */
 
@@ -25,7 +28,7 @@ const value_info value_table[VALUES] = {
 };
 
 bool explore_find_value(exploration *e, const char *name, src_loc loc, value_ref *out) {
-    const char *names[VALUES + COSTS + EVAL_METRICS_MOST];
+    const char *names[KNOWN + EVAL_METRICS_MOST];
     size_t count = 0;
     const cost_id known = cost_named(name);
     name = known < COSTS ? cost_table[known].key : name;
@@ -39,9 +42,9 @@ bool explore_find_value(exploration *e, const char *name, src_loc loc, value_ref
         if (strcmp(name, names[i]) != 0)
             continue;
         const size_t cost = i - VALUES, metric = cost - COSTS;
-        *out = i < VALUES           ? (value_ref){(value_kind)i, 0, names[i], false}
-               : i < VALUES + COSTS ? (value_ref){VALUE_COST, cost, names[i], cost_table[cost].high}
-                                    : (value_ref){VALUE_METRIC, metric, names[i], !e->eval.task->metrics[metric].low};
+        *out = i < VALUES  ? (value_ref){(value_kind)i, 0, names[i], false}
+               : i < KNOWN ? (value_ref){VALUE_COST, cost, names[i], cost_table[cost].high}
+                           : (value_ref){VALUE_METRIC, metric, names[i], !e->eval.task->metrics[metric].low};
         return true;
     }
     const char *near = diag_nearest(name, names, count);
