@@ -3,7 +3,7 @@
 #define DTQ_CODEGEN_H
 
 #include "ir/ir.h"
-#include "runtime/dtqrt.h"
+#include "runtime/run.h"
 
 /** A program with one stream for each module (all of the same model and machine, ascending by seq). Everything lives in
  *  `a`; NULL after an error. Modules must have passed insert-sync and timeline. */

@@ -8,7 +8,7 @@
 #include "frontend/frontend.h"
 #include "frontend/policy_scheme.h"
 #include "ir/base/path.h"
-#include "runtime/dtqrt.h"
+#include "runtime/numerics/numerics.h"
 
 enum { MAX_TOKENS = 65536, MAX_LAYERS = 4096 };
 

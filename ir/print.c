@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/dtqrt.h"
+#include "runtime/isa/instruction.h"
 #include "runtime/visible.h"
 
 /* ---- output ----------------------------------------------------------------------------------------------------- */

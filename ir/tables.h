@@ -3,7 +3,7 @@
 #define DTQ_IR_TABLES_H
 
 #include "ir/ir.h"
-#include "runtime/dtqrt.h"
+#include "runtime/isa/instruction.h"
 
 typedef enum { IR_NEVER, IR_MAY, IR_MUST } ir_need;
 

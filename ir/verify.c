@@ -1,5 +1,6 @@
 /* Checks a module: the structure of ops here, attributes, facts of layers and instructions in the other verify_*.c. */
 #include "ir/verify.h"
+#include "runtime/weights/tensor.h"
 
 #include <stdarg.h>
 #include <string.h>

@@ -1,9 +1,8 @@
 /* Which ops a view shows: each by what it says itself, synchronisation by its neighbour, buffers by their users. */
 #include "ir/view.h"
+#include "runtime/isa/instruction.h"
 
 #include <string.h>
-
-#include "runtime/dtqrt.h"
 
 /* Where instructions say these. */
 typedef struct {

@@ -7,6 +7,7 @@
 #include "passes/derived.h"
 #include "passes/instr.h"
 #include "passes/linear.h"
+#include "runtime/isa/instruction.h"
 
 /** What a buffer holds: a block of an operand, of scores, probabilities, sums; of linears rows, weights, products. */
 typedef enum {

@@ -75,7 +75,7 @@ uint64_t cost_topk(const cost_model *c, uint32_t keys, uint32_t kept, bool selec
 cost_result cost_probe(cost_model *c, uint32_t queries, uint32_t keys, uint32_t head_dim, unsigned walk);
 uint64_t cost_probe_bytes(uint32_t queries, uint32_t keys, uint32_t head_dim);
 
-/** Bytes of blocks, as runtime/dtqrt.h's dtq_*_bytes, from runs of bits. classes: V scales per class (not causal). */
+/** Bytes of blocks, as runtime/sim/layout.h's dtq_*_bytes, from runs of bits. classes: V scales per class (not causal). */
 uint64_t cost_block_bytes(const uint8_t *bits, uint32_t rows, uint32_t head_dim, bool class_scales);
 uint64_t cost_scores_bytes(uint32_t rows, uint32_t cols);
 uint64_t cost_probs_bytes(uint32_t rows, uint32_t keys, bool causal);

@@ -4,7 +4,7 @@
 #define DTQ_PASSES_INSTR_H
 
 #include "ir/ir.h"
-#include "runtime/dtqrt.h"
+#include "runtime/isa/instruction.h"
 
 /* The fields of runtime/isa/isa.def that passes name. */
 #define INSTR_KEYS(X)                                                                                                  \

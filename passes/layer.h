@@ -59,7 +59,7 @@ uint8_t layer_prob_bits(const dtq_machine *machine, uint8_t bits);
  * alone, so it is exact also where precision is known only at run time. */
 uint64_t layer_bit_sum(const layer_info *l, int operand, const dtq_machine *machine);
 
-/** Bytes that slots [row, row + rows) of an operand take in its line buffer (runtime/dtqrt.h, dtq_block_bytes): 8 bits
+/** Bytes that slots [row, row + rows) of an operand take in its line buffer (runtime/sim/layout.h, dtq_block_bytes): 8 bits
  * for every row where precision is not static. */
 uint64_t layer_block_bytes(const layer_info *l, int operand, uint32_t row, uint32_t rows);
 

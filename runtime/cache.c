@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/exec.h"
+#include "runtime/host/abi.h"
 #include "runtime/turn.h"
 
 typedef struct {

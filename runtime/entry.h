@@ -1,4 +1,4 @@
-/* What stands behind the public functions of dtqrt.h, machine.h and scheme.h that compute with floating-point numbers,
+/* What stands behind the public functions (dtqrt.h) that compute with floating-point numbers,
  * read or print them. entry.c enters the default floating-point mode (float_mode.h) and calls the function of the same
  * name here; the library itself, which is in that mode already, calls these. Private to runtime/.
  *
@@ -7,7 +7,8 @@
 #ifndef DTQRT_ENTRY_H
 #define DTQRT_ENTRY_H
 
-#include "runtime/dtqrt.h"
+#include "runtime/host/model.h"
+#include "runtime/numerics/numerics.h"
 
 bool dtq_do_program_encode(const dtq_program *p, uint8_t **out, size_t *out_bytes, dtq_error *e);
 bool dtq_do_program_decode(const uint8_t *data, size_t bytes, dtq_program **out, dtq_error *e);

@@ -2,7 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "runtime/dtqrt.h"
+#include "runtime/error.h"
 
 /** Fills `e` (NULL: nobody asks) and returns false, so that `return dtq_fail(...)` leaves a function that failed.
  *  A message longer than the buffer is cut. The arguments may point into `e->message`. */

@@ -1,5 +1,6 @@
 /* The state that one execution of a stream works on: DRAM image, slot tables, and what is read out of them. */
 #include "runtime/exec.h"
+#include "runtime/numerics/numerics.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef DTQRT_EXEC_H
 #define DTQRT_EXEC_H
 
-#include "runtime/dtqrt.h"
+#include "runtime/run.h"
 
 /** Slot tables of one layer at run time: static ones point into the program, dynamic ones are owned by the exec. */
 typedef struct {

@@ -5,7 +5,7 @@
 
 #include <sys/stat.h>
 
-#include "runtime/dtqrt.h"
+#include "runtime/weights/file.h"
 
 /** A file as it was at a moment. Whoever writes to it changes `changed`, whatever they do to the other times. */
 typedef struct {

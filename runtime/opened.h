@@ -3,6 +3,7 @@
 #define DTQRT_OPENED_H
 
 #include "runtime/identity.h"
+#include "runtime/open_weights.h"
 
 typedef struct {
     const uint8_t *data; /* NULL: an empty file */

@@ -4,7 +4,8 @@
 
 #include <stdatomic.h>
 
-#include "runtime/dtqrt.h"
+#include "runtime/cache.h"
+#include "runtime/open_weights.h"
 
 typedef struct {
     atomic_bool taken;

@@ -1,6 +1,7 @@
 /* A list of notes that any thread adds to and a signal handler may walk at any time: nothing is ever taken out of it,
  * and notes that were forgotten are written on again. */
 #include "runtime/unfinished.h"
+#include "runtime/weights/file.h"
 
 #include <limits.h>
 #include <stdatomic.h>
@@ -9,8 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include "runtime/dtqrt.h"
 
 typedef enum { NOTE_FREE, NOTE_TAKEN, NOTE_UNFINISHED, NOTE_MAPPED } note_state;
 

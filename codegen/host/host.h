@@ -5,8 +5,8 @@
 #define DTQ_CODEGEN_HOST_H
 
 #include "ir/ir.h"
-#include "runtime/dtqrt.h"
 #include "runtime/host/abi.h"
+#include "runtime/program.h"
 
 /* ---- the host program (codegen/host/lower.c) --------------------------------------------------------------------- */
 

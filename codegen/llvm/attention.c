@@ -1,7 +1,7 @@
 /* Attention by strips of query rows: the task that quantises them and takes them through scores, softmax, importance
  * and output, one head at a time. */
 #include "codegen/llvm/attention_parts.h"
-#include "runtime/dtqrt.h"
+#include "runtime/numerics/numerics.h"
 
 /* ---- sizes ------------------------------------------------------------------------------------------------------ */
 

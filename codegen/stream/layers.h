@@ -4,7 +4,7 @@
 #define DTQ_CODEGEN_LAYERS_H
 
 #include "ir/ir.h"
-#include "runtime/dtqrt.h"
+#include "runtime/program.h"
 
 /** What an `attention`, `tile.attention` or `layer` op says of its layer, addresses aside (0); arrays live in `a`. */
 dtq_layer layer_facts(arena *a, const ir_module *m, size_t op);

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "codegen/systems/systems.h"
-#include "runtime/dtqrt.h"
+#include "runtime/numerics/numerics.h"
 
 static double harmonic(uint32_t n) {
     double sum = 0;

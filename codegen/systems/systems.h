@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "ir/ir.h"
-#include "runtime/dtqrt.h"
+#include "runtime/run.h"
 #include "runtime/systems/systems.h"
 
 /** What a layer did in a run, in the place of parameters that depend on data. */

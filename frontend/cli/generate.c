@@ -7,6 +7,7 @@
 #include "frontend/cli/host/host_cache.h"
 #include "frontend/cli/host/host_code.h"
 #include "frontend/cli/host/host_model.h"
+#include "runtime/host/model.h"
 
 /** Words of --engine. */
 enum { GENERATE_HOST, GENERATE_SIM, GENERATE_REF, GENERATE_FP32 };

@@ -8,7 +8,6 @@
 #include <stdio.h>
 
 #include "ir/base/arena.h"
-#include "runtime/dtqrt.h"
 
 /* The value of a macro as text, for options.def. */
 #define QUOTED_(x) #x

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "ir/base/diag.h"
-#include "runtime/dtqrt.h"
+#include "runtime/weights/file.h"
 
 static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGALRM, SIGTERM, SIGXCPU, SIGXFSZ};
 

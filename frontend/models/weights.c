@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "frontend/models/model.h"
-#include "runtime/dtqrt.h"
 #include "runtime/hash.h"
+#include "runtime/weights/tensor.h"
 
 typedef enum { PLACE_MODEL, PLACE_BLOCK, PLACE_HEAD } weight_place;
 typedef enum { FILL_EMBEDDING, FILL_LINEAR, FILL_GAMMA, FILL_BIAS, FILL_ROTARY } weight_fill;

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "runtime/dtqrt.h"
+#include "runtime/host/model.h"
 #include "runtime/host/workers.h"
 #include "runtime/turn.h"
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/host/host.h"
+#include "runtime/sim/layout.h"
 
 typedef struct {
     const dtq_host *host;

@@ -3,6 +3,7 @@
 
 #include "runtime/exec.h"
 #include "runtime/host/host.h"
+#include "runtime/numerics/numerics.h"
 
 enum { NOWHERE = UINT32_MAX };
 

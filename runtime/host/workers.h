@@ -2,7 +2,8 @@
 #ifndef DTQRT_HOST_POOL_H
 #define DTQRT_HOST_POOL_H
 
-#include "runtime/dtqrt.h"
+#include "runtime/error.h"
+#include "runtime/host/abi.h"
 
 typedef struct dtq_host_pool dtq_host_pool;
 

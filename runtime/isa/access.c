@@ -2,6 +2,7 @@
 #include "runtime/isa/access.h"
 
 #include "runtime/isa/isa.h"
+#include "runtime/sim/layout.h"
 #include "runtime/systems/systems.h"
 
 const char *const dtq_memory_names[DTQ_MEMORIES] = {"q",   "k",          "v",    "scores",         "probs",

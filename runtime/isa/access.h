@@ -3,7 +3,7 @@
 #ifndef DTQRT_ISA_ACCESS_H
 #define DTQRT_ISA_ACCESS_H
 
-#include "runtime/dtqrt.h"
+#include "runtime/program.h"
 
 /** Memories of the machine. The token-id table of layer l is one byte at address l of DTQ_MEM_IDS. */
 typedef enum {

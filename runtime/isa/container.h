@@ -2,7 +2,7 @@
 #ifndef DTQRT_ISA_CONTAINER_H
 #define DTQRT_ISA_CONTAINER_H
 
-#include "runtime/dtqrt.h"
+#include "runtime/layer.h"
 
 /* Order of the sections in a file: the first five once, the last three for each stream. */
 enum { PROGRAM, MACHINE, STRINGS, FILES, TENSORS, STREAM, LAYERS, TEXT, SECTION_KINDS };

@@ -3,8 +3,8 @@
 #ifndef DTQRT_ISA_CONTAINER_TEXT_H
 #define DTQRT_ISA_CONTAINER_TEXT_H
 
-#include "runtime/dtqrt.h"
 #include "runtime/isa/program_memory.h"
+#include "runtime/program.h"
 
 /** The section of a stream, which the caller frees; NULL if there is no memory, with *bytes what was wanted. The
  * stream's instructions are good (dtq_program_check). */

@@ -1,5 +1,6 @@
 /* Rows of the directives, and access to the members they describe. */
 #include "runtime/isa/directives.h"
+#include "runtime/program.h"
 
 #include <string.h>
 

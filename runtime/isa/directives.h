@@ -2,7 +2,7 @@
 #ifndef DTQRT_ISA_DIRECTIVES_H
 #define DTQRT_ISA_DIRECTIVES_H
 
-#include "runtime/dtqrt.h"
+#include "runtime/layer.h"
 
 typedef enum { DTQ_ATTR_INT, DTQ_ATTR_HEX, DTQ_ATTR_WORD, DTQ_ATTR_F32, DTQ_ATTR_STRING } dtq_attr_kind;
 

@@ -2,7 +2,7 @@
 #ifndef DTQRT_ISA_H
 #define DTQRT_ISA_H
 
-#include "runtime/dtqrt.h"
+#include "runtime/isa/instruction.h"
 
 /** True if `queue` may execute instructions of `engine_class` (any array, any queue, or the one fixed engine). */
 bool dtq_queue_serves(unsigned queue, unsigned engine_class);

@@ -2,8 +2,8 @@
 #ifndef DTQRT_ISA_PROGRAM_H
 #define DTQRT_ISA_PROGRAM_H
 
-#include "runtime/dtqrt.h"
 #include "runtime/isa/program_memory.h"
+#include "runtime/program.h"
 
 enum { DTQ_SLOTS_MAX = 65536, DTQ_HEADS_MAX = 4096, DTQ_HEAD_DIM_MAX = 65536 };
 

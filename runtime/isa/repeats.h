@@ -2,7 +2,7 @@
 #ifndef DTQRT_ISA_REPEATS_H
 #define DTQRT_ISA_REPEATS_H
 
-#include "runtime/dtqrt.h"
+#include "runtime/isa/instruction.h"
 
 /** Instructions from `first` on: `count` of them, of the opcodes and queues of those that stand `distance` before; of
  * no others if `distance` is 0. */

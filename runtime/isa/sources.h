@@ -2,7 +2,7 @@
 #ifndef DTQRT_ISA_SOURCES_H
 #define DTQRT_ISA_SOURCES_H
 
-#include "runtime/dtqrt.h"
+#include "runtime/program.h"
 
 enum { DTQ_SOURCE_KEYS = 6 };
 

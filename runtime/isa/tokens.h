@@ -2,7 +2,7 @@
 #ifndef DTQRT_ISA_TOKENS_H
 #define DTQRT_ISA_TOKENS_H
 
-#include "runtime/dtqrt.h"
+#include "runtime/program.h"
 
 /** What is known at compile time of the query tokens of a stream's layers. */
 typedef struct {

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/dtqrt.h"
 #include "runtime/entry.h"
 #include "runtime/numerics/attention.h"
 

@@ -2,7 +2,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/dtqrt.h"
 #include "runtime/entry.h"
 #include "runtime/numerics/polynomials.h"
 

@@ -10,6 +10,7 @@
 #include "runtime/numerics/probe.h"
 #include "runtime/parallel.h"
 #include "runtime/schemes/scheme_ops.h"
+#include "runtime/sim/layout.h"
 #include "runtime/weights/weights.h"
 
 /* The int32 sum of so many products of codes cannot overflow. */

@@ -2,7 +2,6 @@
  * against this table. */
 #include <math.h>
 
-#include "runtime/dtqrt.h"
 #include "runtime/entry.h"
 #include "runtime/kernels/kernels.h"
 #include "runtime/numerics/polynomials.h"

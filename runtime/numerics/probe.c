@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "runtime/exec.h"
+#include "runtime/numerics/numerics.h"
+#include "runtime/sim/layout.h"
 
 static uint32_t queries_of(const dtq_layer *l) {
     return l->heads / l->kv_heads;

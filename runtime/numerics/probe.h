@@ -3,8 +3,8 @@
 #ifndef DTQRT_NUMERICS_PROBE_H
 #define DTQRT_NUMERICS_PROBE_H
 
-#include "runtime/dtqrt.h"
 #include "runtime/kernels/kernels.h"
+#include "runtime/layer.h"
 
 /** Makes the codes of key/value head `kv_head`: a block of dtq_probe_bytes. q float [seq] rows of heads * head_dim and
  * k [seq] of kv_heads * head_dim by id, `q_stride` and `k_stride` floats apart. `scratch`: 5 * head_dim bytes, aligned

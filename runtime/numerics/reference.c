@@ -8,6 +8,7 @@
 #include "runtime/numerics/noise.h"
 #include "runtime/numerics/probe.h"
 #include "runtime/schemes/scheme_ops.h"
+#include "runtime/sim/layout.h"
 
 /* A layer whose operands the host has made. */
 typedef struct {

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/dtqrt.h"
 #include "runtime/entry.h"
 
 void dtq_do_counts(uint32_t n, double r0, double r8, uint32_t *kept, uint32_t *high) {

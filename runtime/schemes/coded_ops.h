@@ -2,6 +2,7 @@
 #ifndef DTQRT_NUMERICS_CODED_OPS_H
 #define DTQRT_NUMERICS_CODED_OPS_H
 
+#include "runtime/numerics/numerics.h"
 #include "runtime/schemes/coded.h"
 #include "runtime/weights/weights_coded.h"
 

@@ -4,6 +4,7 @@
 #define DTQRT_NUMERICS_PER_TENSOR_H
 
 #include "runtime/numerics/host_rows.h"
+#include "runtime/numerics/numerics.h"
 #include "runtime/weights/weights_coded.h"
 
 /** The one scale of rows `ids` [rows] of a float matrix [..][width] at 8 bits; false and an error that names `what` if

@@ -4,6 +4,7 @@
 #define DTQRT_NUMERICS_SCHEME_OPS_H
 
 #include "runtime/exec.h"
+#include "runtime/numerics/numerics.h"
 
 /** One host instruction. */
 typedef bool dtq_host_op(dtq_exec *x, const dtq_instr *in, dtq_error *e);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/kernels/kernels_attention.h"
+#include "runtime/sim/layout.h"
 #include "runtime/sim/sim.h"
 
 static uint64_t padded(uint64_t n) {

@@ -1,5 +1,5 @@
 /* Layout: how many bytes the blocks take that live in the on-chip buffers. */
-#include "runtime/dtqrt.h"
+#include "runtime/sim/layout.h"
 
 enum { PROBS_HEADER_BYTES = 16, SCALE_BYTES = 4, CLASSES = 2 };
 

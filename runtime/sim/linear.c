@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "runtime/kernels/kernels_attention.h"
+#include "runtime/sim/layout.h"
 #include "runtime/sim/sim.h"
 #include "runtime/weights/weights.h"
 

@@ -1,6 +1,7 @@
 /* Load engine: gathers rows of one operand of one head from DRAM into a line buffer, by token id. */
 #include <string.h>
 
+#include "runtime/sim/layout.h"
 #include "runtime/sim/sim.h"
 
 bool dtq_sim_load(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/sim/layout.h"
 #include "runtime/sim/sim.h"
 
 static const char *const space_names[DTQ_SPACES] = {"q", "k", "v", "scores", "probs", "out", "importance"};

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "runtime/numerics/probe.h"
+#include "runtime/sim/layout.h"
 #include "runtime/sim/sim.h"
 
 bool dtq_sim_load_probe(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {

@@ -2,7 +2,7 @@
 #ifndef DTQRT_SIM_QUEUES_H
 #define DTQRT_SIM_QUEUES_H
 
-#include "runtime/dtqrt.h"
+#include "runtime/program.h"
 
 /** Tokens from one queue to another, first in, first out: stamps [head, tail) of the common store. */
 typedef struct {

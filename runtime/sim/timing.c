@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/sim/layout.h"
 #include "runtime/sim/sim.h"
 
 static uint64_t divide_up(uint64_t a, uint64_t b) {

@@ -2,7 +2,7 @@
 #ifndef DTQRT_SIM_TIMING_H
 #define DTQRT_SIM_TIMING_H
 
-#include "runtime/dtqrt.h"
+#include "runtime/run.h"
 #include "runtime/sim/wavefront.h"
 
 struct dtq_sim;

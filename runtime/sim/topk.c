@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/kernels/kernels_attention.h"
+#include "runtime/numerics/numerics.h"
 #include "runtime/sim/sim.h"
 
 bool dtq_sim_importance(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {

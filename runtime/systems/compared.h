@@ -4,7 +4,7 @@
 #ifndef DTQRT_NUMERICS_COMPARED_H
 #define DTQRT_NUMERICS_COMPARED_H
 
-#include "runtime/dtqrt.h"
+#include "runtime/numerics/numerics.h"
 #include "runtime/systems/systems.h"
 
 /** What a layer's attention did, counted over all heads and rows. */

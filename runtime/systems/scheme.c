@@ -1,5 +1,4 @@
 /* A system's parameters as those of a scheme of arithmetic: what a program carries of its target. */
-#include "runtime/dtqrt.h"
 #include "runtime/systems/systems.h"
 
 static const dtq_scheme_kind kinds[DTQ_SYSTEM_KINDS] = {

@@ -7,7 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/dtqrt.h"
+#include "runtime/error.h"
+#include "runtime/machine.h"
+#include "runtime/schemes/scheme.h"
 
 typedef enum {
 #define SYSTEM(id, doc) DTQ_SYSTEM_##id,

@@ -2,7 +2,7 @@
 #ifndef DTQRT_NUMERICS_DTYPE_H
 #define DTQRT_NUMERICS_DTYPE_H
 
-#include "runtime/dtqrt.h"
+#include "runtime/weights/tensor.h"
 
 /** Elements [first, first + n) of those that lie one behind the other from `from` on, as floats into out [n]. `dtype`
  * is one that files hold. */

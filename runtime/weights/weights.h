@@ -3,7 +3,7 @@
 #ifndef DTQRT_NUMERICS_WEIGHTS_H
 #define DTQRT_NUMERICS_WEIGHTS_H
 
-#include "runtime/dtqrt.h"
+#include "runtime/open_weights.h"
 
 /** A linear weight in 8 bits: laid out as dtq_linear_i8 (kernels.h) takes it. */
 typedef struct {

@@ -4,6 +4,7 @@
 
 #include "frontend/cli/eval/task.h"
 #include "frontend/cli/pipeline.h"
+#include "runtime/host/abi.h"
 
 /** The data, tokenised. */
 typedef struct {

@@ -9,6 +9,7 @@
 #include "codegen/systems/systems.h"
 #include "frontend/cli/cache_directory.h"
 #include "frontend/cli/eval/eval.h"
+#include "runtime/host/model.h"
 
 enum { REPORTED_EVERY = 16, WORKERS_MOST = 64 };
 

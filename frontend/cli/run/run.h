@@ -3,6 +3,7 @@
 #define DTQ_CLI_RUN_H
 
 #include "frontend/cli/session.h"
+#include "runtime/host/model.h"
 
 /** Words of --engine: those of the runtime, then host code. */
 typedef enum { ENGINE_SIM = DTQ_ENGINE_SIM, ENGINE_REF, ENGINE_FP32, ENGINE_HOST } run_engine;

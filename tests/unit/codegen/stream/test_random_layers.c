@@ -2,6 +2,7 @@
  * time, on random machines. DTQ_SEED repeats a run. */
 #include "codegen/random_problem.h"
 #include "ir_util.h"
+#include "runtime/numerics/numerics.h"
 
 enum { CASES = 40, LAYERS_MAX = 3 };
 

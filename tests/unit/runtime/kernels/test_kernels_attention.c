@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "runtime/kernels/kernels_attention.h"
+#include "runtime/numerics/numerics.h"
 #include "sim_util.h"
 
 START_TEST(dots_equal_plain_sums) {

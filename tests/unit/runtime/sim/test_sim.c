@@ -1,5 +1,6 @@
 #include <check.h>
 
+#include "runtime/numerics/numerics.h"
 #include "sim_util.h"
 
 /* Executes a program on the simulator; the caller frees x. */

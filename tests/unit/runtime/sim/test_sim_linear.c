@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "runtime/exec.h"
+#include "runtime/sim/layout.h"
 #include "runtime/sim/timing.h"
 #include "sim_util.h"
 

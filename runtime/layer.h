@@ -1,0 +1,83 @@
+/* Attention layers of a stream: their slots, and what is derived from them. */
+#ifndef DTQRT_LAYER_H
+#define DTQRT_LAYER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum { DTQ_Q, DTQ_K, DTQ_V, DTQ_P, DTQ_OPERANDS } dtq_operand; /* the first three as in isa.def's {q|k|v} */
+
+typedef enum { DTQ_ORDER_LOW_FIRST, DTQ_ORDER_HIGH_FIRST, DTQ_ORDER_ORIGINAL } dtq_slot_order;
+enum { DTQ_RANDOM_SEEDS = 8 };
+/** What a layer's importance is of. DTQ_IMPORTANCE_RANDOM + s, s below DTQ_RANDOM_SEEDS: no measure at all but
+ *  dtq_random_importance of seed s. PROBE: the layer chooses its own keys, by a probe of its own queries and keys. */
+typedef enum {
+    DTQ_IMPORTANCE_MEAN,
+    DTQ_IMPORTANCE_SUM,
+    DTQ_IMPORTANCE_RANDOM,
+    DTQ_IMPORTANCE_PROBE = DTQ_IMPORTANCE_RANDOM + DTQ_RANDOM_SEEDS,
+    DTQ_IMPORTANCE_RULES
+} dtq_importance_rule;
+#define DTQ_IMPORTANCE_WORDS "mean|sum|random0|random1|random2|random3|random4|random5|random6|random7|probe"
+
+/** One attention layer of a stream: the facts about its slots that instructions refer to by number.
+ *  Slot order: within a cluster ascending by original id; ORIGINAL: all slots ascending by id. Muted slots are in front
+ *  of all others, or behind them if HIGH_FIRST, ascending by id, too. All slots but key-only ones are query rows. */
+typedef struct {
+    uint32_t slots;    /* active tokens, 1..65536 */
+    uint32_t high;     /* of them chosen for 8 bits (promotions not counted) */
+    uint32_t muted;    /* of them queries only: their keys and values have left. dtq_first_key says where they stand */
+    uint32_t key_only; /* of them keys only, whose rows are in a cache: 0, or all but the queries of a step, which are
+                          the newest tokens and, where there are clusters, end the 8-bit one. Muted and key-only slots
+                          exclude each other */
+    uint8_t cached;    /* 1: keys, values and sums of importance outlive a run, in a dtq_cache; causal layers alone */
+    uint32_t heads, kv_heads, head_dim;
+    uint8_t causal;     /* 0 or 1: a query sees keys whose original id is not greater than its own */
+    uint8_t order;      /* dtq_slot_order */
+    uint8_t importance; /* dtq_importance_rule */
+    uint8_t prob_bits;  /* dtq_prob_bits */
+    /** Precision of each slot as an operand, 4 or 8, [slots] each (k and v: of no meaning where muted). NULL: known
+     * only at run time (order ORIGINAL after a selection): then an operand runs at the precision its token was chosen
+     * for, p as prob_bits says. */
+    const uint8_t *bits[DTQ_OPERANDS];
+    /** Original token id of each slot [slots]; NULL: written by the topk of the layer before, or by the layer's probe.
+     */
+    const uint32_t *ids;
+    const uint32_t *pinned; /* token ids that take 8-bit places first, ascending [pinned_count] */
+    uint32_t pinned_count;
+    /* DRAM byte addresses. q, k, v: codes [heads or kv_heads][seq][head_dim bytes], a row packed at its precision at
+     * the start of its head_dim bytes (4-bit: two codes a byte, even channel in the low nibble, two's complement).
+     * *_scale: float [heads or kv_heads][seq] for q and k; for v float [2][kv_heads][head_dim] (4-bit class, 8-bit
+     * class) or, if causal, float [kv_heads][seq]. out: float [seq][heads * head_dim]. importance: uint64 [seq]. */
+    uint64_t q, k, v, q_scale, k_scale, v_scale, out, importance_at;
+} dtq_layer;
+
+/** The keys of a layer, and their values, are slots [dtq_first_key, dtq_first_key + dtq_keys). */
+static inline uint32_t dtq_first_key(const dtq_layer *l) {
+    return l->order == DTQ_ORDER_HIGH_FIRST ? 0 : l->muted;
+}
+static inline uint32_t dtq_keys(const dtq_layer *l) {
+    return l->slots - l->muted;
+}
+/** Its query rows are slots [dtq_first_query, dtq_first_query + dtq_queries). */
+static inline uint32_t dtq_queries(const dtq_layer *l) {
+    return l->slots - l->key_only;
+}
+static inline uint32_t dtq_first_query(const dtq_layer *l) {
+    return l->key_only == 0 ? 0 : (l->order == DTQ_ORDER_HIGH_FIRST ? l->high : l->slots) - dtq_queries(l);
+}
+/** Whether the layer chooses its own slots: all tokens are rows of it, in every layer before it, too, and their order
+ * is not known before `choose`. Whatever works on its rows before works on all tokens. */
+static inline bool dtq_probes(const dtq_layer *l) {
+    return l->importance == DTQ_IMPORTANCE_PROBE && l->ids == NULL;
+}
+/** Whether layer `next` can take its slots from the importance of `l`, the layer before it: it has no more keys, and
+ *  muted slots only if all tokens stay; where there is a cache, as many queries. */
+static inline bool dtq_selects(const dtq_layer *l, const dtq_layer *next) {
+    return l->importance != DTQ_IMPORTANCE_PROBE && dtq_keys(next) <= dtq_keys(l) &&
+           (next->muted == 0 || next->slots == l->slots) && next->cached == l->cached &&
+           (!l->cached || dtq_queries(next) == dtq_queries(l));
+}
+
+#endif
