@@ -124,6 +124,19 @@ void ir_set_int(ir_module *m, size_t op, unsigned key, int64_t value) {
     set_kind(m, op, key, kind == IR_KIND_QUEUE ? kind : IR_KIND_INT)->i = value;
 }
 
+void ir_set_new_ints(ir_module *m, size_t op, const unsigned *keys, const int64_t *values, size_t count) {
+    ir_op *o = &m->ops[op];
+    bool has = o->attr_count + count > o->attr_capacity;
+    for (size_t i = 0; i < count && !has; i++)
+        has = ir_get(m, op, keys[i]) != NULL;
+    for (size_t i = 0; i < count; i++)
+        if (has)
+            ir_set_int(m, op, keys[i], values[i]);
+        else
+            m->attrs[o->attrs + o->attr_count++] =
+                (ir_attr){.key = (uint16_t)keys[i], .kind = IR_KIND_INT, .i = values[i]};
+}
+
 void ir_set_real(ir_module *m, size_t op, unsigned key, double value) {
     set_kind(m, op, key, IR_KIND_REAL)->r = value;
 }
@@ -204,6 +217,65 @@ void ir_share_attrs(ir_module *m, size_t op, size_t like) {
     o->attrs = other->attrs;
     o->attr_count = other->attr_count;
     o->attr_capacity = 0;
+}
+
+/* Where what ops [first, end) have lies in a pool: from `lo` to before `hi`. */
+typedef struct {
+    uint32_t lo, hi;
+} pool_range;
+
+static void cover(pool_range *r, uint32_t at, uint32_t count) {
+    if (!count)
+        return;
+    r->lo = at < r->lo ? at : r->lo;
+    r->hi = at + count > r->hi ? at + count : r->hi;
+}
+
+size_t ir_append_copies(ir_module *m, size_t first, size_t end, src_loc loc) {
+    pool_range operands = {UINT32_MAX, 0}, attrs = {UINT32_MAX, 0}, values = {UINT32_MAX, 0};
+    const size_t copy = m->op_count;
+    if (first == end)
+        return copy;
+    for (const ir_op *o = &m->ops[first]; o < &m->ops[end]; o++) {
+        cover(&operands, o->operands, o->operand_count);
+        cover(&attrs, o->attrs, o->attr_capacity);
+        cover(&values, o->result, o->result != IR_NONE);
+    }
+    const uint32_t operand_shift = (uint32_t)m->operand_count - operands.lo,
+                   attr_shift = (uint32_t)m->attr_count - attrs.lo;
+    const uint32_t value_shift = (uint32_t)m->value_count - values.lo, op_shift = (uint32_t)(copy - first);
+    assert(copy + (end - first) < UINT32_MAX && m->operand_count + (size_t)operands.hi < UINT32_MAX &&
+           m->attr_count + (size_t)attrs.hi < UINT32_MAX);
+    GROW(m, ops, op, copy + (end - first));
+    for (size_t op = first; op < end; op++) {
+        ir_op *o = &m->ops[op + op_shift];
+        *o = m->ops[op];
+        o->loc = loc;
+        o->operands += operand_shift;
+        if (o->attr_capacity) /* else another op's, too */
+            o->attrs += attr_shift;
+        if (o->result != IR_NONE)
+            o->result += value_shift;
+    }
+    m->op_count += end - first;
+    if (operands.hi) {
+        const size_t count = operands.hi - operands.lo;
+        GROW(m, operands, operand, m->operand_count + count);
+        for (size_t i = 0; i < count; i++) {
+            const ir_value v = m->operands[operands.lo + i];
+            m->operands[m->operand_count + i] = v >= values.lo && v < values.hi ? v + value_shift : v;
+        }
+        m->operand_count += count;
+    }
+    if (attrs.hi) {
+        const size_t count = attrs.hi - attrs.lo;
+        GROW(m, attrs, attr, m->attr_count + count);
+        memcpy(&m->attrs[m->attr_count], &m->attrs[attrs.lo], count * sizeof *m->attrs);
+        m->attr_count += count;
+    }
+    for (ir_value v = values.lo; v < values.hi; v++)
+        new_value(m, m->defs[v] + op_shift, m->types[v]);
+    return copy;
 }
 
 void ir_spread(ir_module *m, const uint32_t *place, size_t count) {

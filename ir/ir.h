@@ -203,6 +203,8 @@ static inline ir_value ir_operand(const ir_module *m, size_t op, size_t index) {
 
 /** Sets (or replaces) an attribute of op `op`; the key must have the kind. Strings and arrays are copied. */
 void ir_set_int(ir_module *m, size_t op, unsigned key, int64_t value);
+/** Sets several INT attributes, of which an op mostly has none. */
+void ir_set_new_ints(ir_module *m, size_t op, const unsigned *keys, const int64_t *values, size_t count);
 void ir_set_real(ir_module *m, size_t op, unsigned key, double value);
 void ir_set_str(ir_module *m, size_t op, unsigned key, const char *value); /* STR or WORD */
 void ir_set_ints(ir_module *m, size_t op, unsigned key, const int64_t *values, size_t count);
@@ -221,6 +223,9 @@ void ir_copy_attrs(ir_module *m, size_t op, const ir_module *from, size_t from_o
 /** Gives op `op`, which has no attributes, those of `like`: both share one list until one of them is
  * changed, which then gets its own. */
 void ir_share_attrs(ir_module *m, size_t op, size_t like);
+/** Appends copies of ops [first, end) at `loc`, with room for as many attributes as those have. Operands that are
+ * results of these ops are those of the copies. Returns the index of the first copy. */
+size_t ir_append_copies(ir_module *m, size_t first, size_t end, src_loc loc);
 /** Moves op i to place[i]: places ascend, place[i] >= i, and all are less than `count`, the new number of ops. What is
  * between them has no meaning until ir_fill has made it an op of `code` without operands, result and attributes. */
 void ir_spread(ir_module *m, const uint32_t *place, size_t count);

@@ -206,6 +206,20 @@ static void verify_scheme(verifier *v, size_t op) {
                      function ? word : "it");
 }
 
+/* Most ops of a stream are tokens, which have no operands, and most of these share their attributes with others: all
+ * that is checked of them is known. Where that was noted, or is to be; NULL: it is another kind of op. */
+static verify_shared_met *shared_token(verifier *v, const ir_op *o) {
+    bool token = o->code == IR_I_WAIT || o->code == IR_I_SIGNAL;
+    if (!token || o->operand_count || o->attr_count <= o->attr_capacity || o->result != IR_NONE ||
+        v->m->level != IR_STREAM)
+        return NULL;
+    return &v->shared[(o->attrs / 3 ^ (o->code == IR_I_WAIT ? 1u : 0u)) % VERIFY_SHARED];
+}
+
+static bool is_known(const verify_shared_met *met, const ir_op *o) {
+    return met->code == o->code && met->attrs == o->attrs && met->count == o->attr_count;
+}
+
 bool ir_verify(const ir_module *m, diag *d) {
     arena *scratch = arena_new();
     verifier *v = ARENA_NEW(scratch, verifier);
@@ -222,6 +236,10 @@ bool ir_verify(const ir_module *m, diag *d) {
     verify_layers(v);
     for (size_t op = 0; op < m->op_count && v->errors < VERIFY_ERRORS_MAX; op++) {
         ir_opcode code = (ir_opcode)m->ops[op].code;
+        verify_shared_met *shared = shared_token(v, &m->ops[op]);
+        if (shared && is_known(shared, &m->ops[op]))
+            continue;
+        const unsigned errors = v->errors;
         if (!is_strip(code))
             v->scope = code == IR_TILES ? op : SIZE_MAX;
         if (!verify_structure(v, op) || !verify_attributes(v, op))
@@ -239,6 +257,8 @@ bool ir_verify(const ir_module *m, diag *d) {
             verify_instruction(v, op);
         else if (code == IR_BUFFER)
             verify_buffer(v, op);
+        if (shared && v->errors == errors)
+            *shared = (verify_shared_met){m->ops[op].attrs, m->ops[op].code, m->ops[op].attr_count};
     }
     bool good = v->errors == 0;
     arena_free(scratch);

@@ -16,8 +16,20 @@ typedef struct {
     int64_t slots, key_first, keys, query_first, queries, query_heads, kv_heads, head_dim;
 } verify_layer;
 
+/** What an attribute of the last good op of an opcode was, and what it may be in the next to be as good. */
+typedef struct {
+    uint16_t key;
+    uint8_t kind;
+    bool any_text;    /* of STR: what it says is nobody's business */
+    uint64_t most;    /* of INT and QUEUE */
+    const char *text; /* of others: this alone */
+} verify_attr_met;
+
 /** What is looked up once for all ops of an opcode. */
 typedef struct {
+    verify_attr_met last[16]; /* attributes of the last op that was good, in their order */
+    unsigned last_count;      /* 0: none yet, or more than these */
+    uint64_t last_seen[VERIFY_KEY_WORDS];
     const uint8_t *needs;                   /* ir_needs_row */
     const dtq_field_info *const *fields;    /* ir_fields_row */
     uint64_t must[VERIFY_KEY_WORDS];        /* keys that it must have */
@@ -38,7 +50,17 @@ typedef struct {
     uint64_t bytes;
 } verify_space_met;
 
-enum { VERIFY_WORDS = 1024, VERIFY_SPACES = 64 }; /* powers of two: one entry for each remainder of an address */
+/** A list of attributes that several ops share, found good for a token's opcode. */
+typedef struct {
+    uint32_t attrs;
+    uint16_t code, count; /* code 0: nothing is here */
+} verify_shared_met;
+
+enum {
+    VERIFY_WORDS = 1024,
+    VERIFY_SPACES = 64,
+    VERIFY_SHARED = 2048
+}; /* powers of two: one entry for each remainder of an address */
 
 typedef struct {
     const ir_module *m;
@@ -56,6 +78,7 @@ typedef struct {
     verify_code *met[IR_OPCODES]; /* opcodes met so far */
     verify_word_met words[VERIFY_WORDS];
     verify_space_met spaces[VERIFY_SPACES];
+    verify_shared_met shared[VERIFY_SHARED];
     unsigned operand, select, layer;             /* keys of fields that facts are about */
     uint64_t seen[VERIFY_KEY_WORDS];             /* keys that the op under way has */
     const ir_attr *attrs[64 * VERIFY_KEY_WORDS]; /* their attributes; of keys not seen: of some op before */

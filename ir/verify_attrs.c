@@ -6,11 +6,21 @@
 
 /* ---- attributes -------------------------------------------------------------------------------------------------- */
 
+/* Where it is noted that a word is good. */
+static verify_word_met *word_met(verifier *v, uint16_t code, const ir_attr *attr) {
+    uintptr_t at = (uintptr_t)attr->s;
+    return &v->words[(at ^ at >> 8 ^ 37u * attr->key ^ 101u * code) % VERIFY_WORDS];
+}
+
+static bool is_known_word(verifier *v, uint16_t code, const ir_attr *attr) {
+    const verify_word_met *met = word_met(v, code, attr);
+    return attr->s && met->text == attr->s && met->code == code && met->key == attr->key;
+}
+
 static bool verify_word(verifier *v, size_t op, const ir_attr *attr) {
     uint16_t code = v->m->ops[op].code;
-    uintptr_t at = (uintptr_t)attr->s;
-    verify_word_met *met = &v->words[(at ^ at >> 8 ^ 37u * attr->key ^ 101u * code) % VERIFY_WORDS];
-    if (attr->s && met->text == attr->s && met->code == code && met->key == attr->key)
+    verify_word_met *met = word_met(v, code, attr);
+    if (is_known_word(v, code, attr))
         return true;
     ir_word words[IR_WORDS_MAX];
     size_t count = ir_words((ir_opcode)code, attr->key, words);
@@ -40,9 +50,14 @@ static bool verify_int(verifier *v, size_t op, const ir_attr *attr, const char *
     return true;
 }
 
+static uint64_t last_queue(const ir_module *m) {
+    const uint64_t last = DTQ_ARRAY0 + m->machine.vssa_arrays - 1;
+    return last < DTQ_QUEUE_MAX ? last : DTQ_QUEUE_MAX;
+}
+
 static bool verify_queue(verifier *v, size_t op, const ir_attr *attr) {
-    uint64_t arrays = v->m->machine.vssa_arrays;
-    if (attr->i >= 0 && attr->i <= DTQ_QUEUE_MAX && (uint64_t)attr->i < DTQ_ARRAY0 + arrays)
+    const uint64_t arrays = v->m->machine.vssa_arrays;
+    if (attr->i >= 0 && (uint64_t)attr->i <= last_queue(v->m))
         return true;
     return verify_error(v, op,
                         "`%s` is queue %lld, but the machine has %d engines and, numbered after them, %llu array%s",
@@ -117,12 +132,59 @@ static inline bool good_int(const ir_attr *attr, ir_need need, const ir_key_info
            (!field || field->bits >= 63 || attr->i >> field->bits == 0);
 }
 
+/* Whether the op has the keys of the last good op of its opcode in the same order, with values that are good, too: most
+ * ops of a program are like the one before. */
+static bool like_last(verifier *v, const ir_op *o, const verify_code *code) {
+    if (o->attr_count != code->last_count || !o->attr_count)
+        return false;
+    const ir_attr *attr = &v->m->attrs[o->attrs];
+    for (const verify_attr_met *met = code->last, *end = met + code->last_count; met < end; met++, attr++) {
+        if (attr->key != met->key || attr->kind != met->kind)
+            return false;
+        const bool number = attr->kind == IR_KIND_INT || attr->kind == IR_KIND_QUEUE;
+        if (number          ? (uint64_t)attr->i > met->most
+            : met->any_text ? !attr->s
+                            : attr->s != met->text && (attr->kind != IR_KIND_WORD || !is_known_word(v, o->code, attr)))
+            return false;
+        v->attrs[attr->key] = attr;
+    }
+    memcpy(v->seen, code->last_seen, sizeof v->seen);
+    return true;
+}
+
+/* Notes a good op for like_last. */
+static void note_last(verifier *v, const ir_op *o, verify_code *code) {
+    code->last_count = 0;
+    if (o->attr_count > sizeof code->last / sizeof *code->last)
+        return;
+    for (unsigned i = 0; i < o->attr_count; i++) {
+        const ir_attr *attr = &v->m->attrs[o->attrs + i];
+        const dtq_field_info *field = code->fields ? code->fields[attr->key] : NULL;
+        if (attr->kind == IR_KIND_REAL || attr->kind == IR_KIND_INTS || attr->kind == IR_KIND_RANGE ||
+            attr->kind == IR_KIND_RUNS)
+            return;
+        code->last[i] = (verify_attr_met){.key = attr->key, .kind = attr->kind};
+        if (attr->kind == IR_KIND_QUEUE)
+            code->last[i].most = last_queue(v->m);
+        else if (attr->kind == IR_KIND_INT)
+            code->last[i].most = field && field->bits < 63 ? ((uint64_t)1 << field->bits) - 1 : INT64_MAX;
+        else if (attr->kind == IR_KIND_STR && !names_tensor(attr->key, field))
+            code->last[i].any_text = true;
+        else
+            code->last[i].text = attr->s;
+    }
+    memcpy(code->last_seen, v->seen, sizeof v->seen);
+    code->last_count = o->attr_count;
+}
+
 bool verify_attributes(verifier *v, size_t op) {
     const ir_module *m = v->m;
     const ir_op *o = &m->ops[op];
     bool good = true;
     uint64_t *seen = v->seen;
-    const verify_code *code = verify_met(v, (ir_opcode)o->code);
+    verify_code *code = verify_met(v, (ir_opcode)o->code);
+    if (like_last(v, o, code))
+        return true;
     const ir_key_info *keys = v->keys;
     const uint8_t *needs = code->needs;
     const dtq_field_info *const *fields = code->fields;
@@ -147,6 +209,8 @@ bool verify_attributes(verifier *v, size_t op) {
             const ir_key_info *key = ir_key_get(64 * word + (unsigned)__builtin_ctzll(missing));
             good = verify_error(v, op, "attribute `%s` is missing: %s", key->name, key->doc);
         }
+    if (good)
+        note_last(v, o, code);
     return good;
 }
 

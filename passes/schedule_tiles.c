@@ -21,6 +21,8 @@ typedef struct {
     layer_info planned; /* the layer that `plan` was made for; layers alike share it */
     strip_list strips;  /* and its strips */
     layer_plan plan;
+    size_t first, end;   /* ops of all steps of the plan, as the last layer that has it carries them out */
+    ir_value importance; /* among them */
 } emitter;
 
 enum {
@@ -253,6 +255,55 @@ static bool next_selects(const ir_module *tile, uint32_t index) {
     return false;
 }
 
+static void emit_steps(emitter *e, layer_work *w) {
+    const layer_plan *plan = w->plan;
+    w->k = ARENA_ARRAY(e->ctx->arena, ir_value, w->l.kv_heads);
+    w->v = ARENA_ARRAY(e->ctx->arena, ir_value, w->l.kv_heads);
+    for (uint32_t h = 0; h < w->l.kv_heads; h++)
+        w->k[h] = w->v[h] = IR_NONE;
+    w->p = ARENA_ARRAY(e->ctx->arena, ir_value, (size_t)w->l.heads * plan->chunks);
+    for (size_t i = 0, next; i < plan->step_count; i = next) {
+        const plan_step *s = &plan->steps[i];
+        next = s->kind == PLAN_ALL ? plan_wave_end(plan, &w->l, i) : i + 1;
+        if (s->kind == PLAN_QK)
+            emit_scores_of_unit(e, w, s);
+        else if (s->kind == PLAN_PV)
+            emit_output_of_unit(e, w, s);
+        else
+            emit_wave(e, w, s, next - i);
+    }
+}
+
+/** The same steps for another layer: instructions say its number and its name in the model. */
+static void repeat_steps(emitter *e, layer_work *w) {
+    ir_module *m = e->m;
+    const size_t copy = ir_append_copies(m, e->first, e->end, w->loc);
+    for (size_t op = copy; op < m->op_count; op++) {
+        if (m->ops[op].code == IR_BUFFER)
+            continue;
+        for (ir_attr *attr = &m->attrs[m->ops[op].attrs], *end = attr + m->ops[op].attr_count; attr < end; attr++) {
+            if (attr->key == e->keys.layer)
+                attr->i = w->l.index;
+            else if (attr->key == IR_KEY_source)
+                attr->s = w->source;
+        }
+    }
+    if (!w->l.by_probe)
+        w->importance = m->ops[copy + (m->defs[e->importance] - e->first)].result;
+}
+
+/** Carries the plan out, which is new or that of the layer before. */
+static void emit_plan(emitter *e, layer_work *w, bool is_new) {
+    const size_t first = e->m->op_count;
+    if (is_new || !w->source || e->first == e->end)
+        emit_steps(e, w);
+    else
+        repeat_steps(e, w);
+    e->first = first;
+    e->end = e->m->op_count;
+    e->importance = w->importance;
+}
+
 static bool emit_layer(emitter *e, size_t op) {
     const ir_module *from = e->r->from;
     layer_work w = {.l = layer_read(e->ctx->arena, from, op),
@@ -260,7 +311,8 @@ static bool emit_layer(emitter *e, size_t op) {
                     .loc = from->ops[op].loc,
                     .first_importance = true};
     const strip_list strips = strips_read(e->ctx->arena, from, op, &w.l);
-    if (!e->plan.step_count || !layer_alike(&e->planned, &w.l) || !strips_alike(&e->strips, &strips)) {
+    const bool is_new = !e->plan.step_count || !layer_alike(&e->planned, &w.l) || !strips_alike(&e->strips, &strips);
+    if (is_new) {
         if (!plan_layer(e->ctx, &from->machine, &w.l, &strips, w.loc, &e->plan))
             return false;
         e->planned = w.l;
@@ -274,26 +326,11 @@ static bool emit_layer(emitter *e, size_t op) {
             "layer %u does not fit: importance of %u tokens takes %llu bytes, buffers.importance has %llu", w.l.index,
             measured, 8ull * measured, (unsigned long long)from->machine.buffers_importance);
     w.plan = &e->plan;
-    w.k = ARENA_ARRAY(e->ctx->arena, ir_value, w.l.kv_heads);
-    w.v = ARENA_ARRAY(e->ctx->arena, ir_value, w.l.kv_heads);
-    for (uint32_t h = 0; h < w.l.kv_heads; h++)
-        w.k[h] = w.v[h] = IR_NONE;
-    w.p = ARENA_ARRAY(e->ctx->arena, ir_value, (size_t)w.l.heads * plan.chunks);
-
     if (from->ops[from->defs[ir_operand(from, op, 3)]].operand_count == 2)
         schedule_probe(e->ctx, e->m, &e->keys, &w.l, rebuild_operand(e->r, op, 0), rebuild_operand(e->r, op, 1),
                        w.source, w.loc);
     emit_quants(e, &w.l, op);
-    for (size_t i = 0, next; i < plan.step_count; i = next) {
-        const plan_step *s = &plan.steps[i];
-        next = s->kind == PLAN_ALL ? plan_wave_end(&plan, &w.l, i) : i + 1;
-        if (s->kind == PLAN_QK)
-            emit_scores_of_unit(e, &w, s);
-        else if (s->kind == PLAN_PV)
-            emit_output_of_unit(e, &w, s);
-        else
-            emit_wave(e, &w, s, next - i);
-    }
+    emit_plan(e, &w, is_new);
     if (!w.l.by_probe) {
         size_t topk = instr_append(e->m, DTQ_OP_TOPK, DTQ_TOPK, &w.importance, 1, w.source, w.loc);
         ir_set_int(e->m, topk, e->keys.layer, w.l.index);

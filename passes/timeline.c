@@ -11,6 +11,20 @@
 #include "passes/layer.h"
 #include "passes/pass_list.h"
 
+enum { MEMO_BITS = 11, MEMO_VALUES = 10 };
+
+typedef struct {
+    uint64_t busy, latency;
+} duration;
+
+/** Work of which the duration is known: heads and layers that are alike take the same time. Of an instruction all
+ * counts that are a field of it, and the layer that its own is like; not which head it works for. */
+typedef struct {
+    uint64_t value[MEMO_VALUES];
+    uint32_t count; /* of values; 0: nothing is here */
+    duration d;
+} memo_entry;
+
 /** Completion times of tokens in a channel, first in first out. */
 typedef struct {
     uint64_t *stamps;
@@ -23,18 +37,19 @@ typedef struct {
 
 typedef struct {
     pass_context *ctx;
+    arena *scratch;
     const ir_module *m;
     instr_keys keys;
     layer_info *layers;
+    uint32_t *like; /* by layer: the first that it is like */
+    uint32_t layer_count;
+    memo_entry *memo; /* [1 << MEMO_BITS] */
+    bool *is_beside;  /* by key: says nothing of how long an instruction takes */
     uint32_t queues;
     queue_state *queue;
     channel *channels; /* [from * queues + to] */
     bool check;        /* times are there: they are compared, not set */
 } clock_state;
-
-typedef struct {
-    uint64_t busy, latency;
-} duration;
 
 static bool is_set(const clock_state *s, size_t op, unsigned flag) {
     const char *word = ir_str(s->m, op, flag);
@@ -142,7 +157,7 @@ static duration duration_of(const clock_state *s, size_t op) {
 static void put(clock_state *s, channel *c, uint64_t stamp) {
     if (c->tail == c->capacity) {
         size_t capacity = c->capacity ? 2 * c->capacity : 8;
-        uint64_t *grown = ARENA_ARRAY(s->ctx->arena, uint64_t, capacity);
+        uint64_t *grown = ARENA_ARRAY(s->scratch, uint64_t, capacity);
         if (c->tail > c->head)
             memcpy(grown, c->stamps + c->head, (c->tail - c->head) * sizeof *grown);
         c->tail -= c->head;
@@ -153,11 +168,7 @@ static void put(clock_state *s, channel *c, uint64_t stamp) {
     c->stamps[c->tail++] = stamp;
 }
 
-static bool put_time(const clock_state *s, ir_module *m, size_t op, unsigned key, uint64_t time) {
-    if (!s->check) {
-        ir_set_int(m, op, key, (int64_t)time);
-        return true;
-    }
+static bool time_holds(const clock_state *s, const ir_module *m, size_t op, unsigned key, uint64_t time) {
     int64_t said = ir_int(m, op, key, -1);
     return said == (int64_t)time ||
            diag_error(s->ctx->diag, m->ops[op].loc,
@@ -165,6 +176,60 @@ static bool put_time(const clock_state *s, ir_module *m, size_t op, unsigned key
                       "times anew (dtqc opt --passes=timeline)",
                       ir_info((ir_opcode)m->ops[op].code)->spelling, ir_key_get(key)->name, (long long)said,
                       (long long)time);
+}
+
+/** What the duration of `op` depends on, or false if that is more than is noted. */
+static bool describe_work(const clock_state *s, size_t op, memo_entry *out) {
+    const ir_op *o = &s->m->ops[op];
+    const ir_attr *attrs = o->attr_count ? &s->m->attrs[o->attrs] : NULL;
+    out->value[0] = o->code;
+    out->count = 1;
+    if (o->code == IR_I_TOPK)
+        return false; /* it selects for the layer behind its own */
+    for (unsigned i = 0; i < o->attr_count; i++) {
+        const ir_attr *attr = &attrs[i];
+        if (s->is_beside[attr->key])
+            continue;
+        if (out->count + 1 >= MEMO_VALUES || attr->kind == IR_KIND_REAL)
+            return false;
+        if (attr->key == s->keys.layer && (attr->i < 0 || attr->i >= s->layer_count))
+            return false;
+        uint64_t value = attr->key == s->keys.layer                                ? s->like[attr->i]
+                         : attr->kind == IR_KIND_WORD || attr->kind == IR_KIND_STR ? (uintptr_t)attr->s
+                                                                                   : (uint64_t)attr->i;
+        out->value[out->count++] = value ^ (uint64_t)attr->key << 48;
+    }
+    return true;
+}
+
+/** duration_of, once for work that is alike. */
+static duration duration_known(clock_state *s, size_t op) {
+    memo_entry work;
+    if (!describe_work(s, op, &work))
+        return duration_of(s, op);
+    uint64_t hash = 0;
+    for (uint32_t i = 0; i < work.count; i++)
+        hash = (hash ^ work.value[i]) * UINT64_C(0x9e3779b97f4a7c15);
+    memo_entry *known = &s->memo[hash >> (64 - MEMO_BITS)];
+    if (known->count != work.count || memcmp(known->value, work.value, work.count * sizeof *work.value) != 0) {
+        work.d = duration_of(s, op);
+        *known = work;
+    }
+    return known->d;
+}
+
+/** Which layers are like an earlier one, and which keys say nothing of time. */
+static void find_alike(clock_state *s) {
+    arena *a = s->scratch;
+    static const ir_key beside[] = {IR_KEY_queue, IR_KEY_source, IR_KEY_start, IR_KEY_busy, IR_KEY_done};
+    s->like = ARENA_ARRAY(a, uint32_t, s->layer_count + 1);
+    for (uint32_t i = 1; i < s->layer_count; i++)
+        s->like[i] = layer_alike(&s->layers[i], &s->layers[i - 1]) ? s->like[i - 1] : i;
+    s->is_beside = ARENA_ARRAY(a, bool, ir_key_count());
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++)
+        s->is_beside[beside[i]] = true;
+    s->is_beside[s->keys.head] = true;
+    s->memo = ARENA_ARRAY(a, memo_entry, (size_t)1 << MEMO_BITS);
 }
 
 static bool step(clock_state *s, ir_module *m, size_t op) {
@@ -188,37 +253,45 @@ static bool step(clock_state *s, ir_module *m, size_t op) {
             q->waited = stamp;
         return true;
     }
-    duration d = duration_of(s, op);
+    duration d = duration_known(s, op);
     uint64_t start = q->free > q->waited ? q->free : q->waited;
     q->free = start + d.busy;
     uint64_t done = q->free + d.latency;
     q->last_done = done > q->last_done ? done : q->last_done; /* queues complete in order */
-    return put_time(s, m, op, IR_KEY_start, start) && put_time(s, m, op, IR_KEY_busy, d.busy) &&
-           put_time(s, m, op, IR_KEY_done, done);
+    if (s->check)
+        return time_holds(s, m, op, IR_KEY_start, start) && time_holds(s, m, op, IR_KEY_busy, d.busy) &&
+               time_holds(s, m, op, IR_KEY_done, done);
+    const unsigned keys[] = {IR_KEY_start, IR_KEY_busy, IR_KEY_done};
+    const int64_t times[] = {(int64_t)start, (int64_t)d.busy, (int64_t)done};
+    ir_set_new_ints(m, op, keys, times, 3);
+    return true;
 }
 
 static bool walk(pass_context *ctx, ir_module *m, bool check) {
+    arena *scratch = arena_new();
     clock_state s = {.ctx = ctx,
+                     .scratch = scratch,
                      .m = m,
                      .keys = instr_keys_find(),
                      .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays,
                      .check = check};
-    uint32_t layers = 0;
     for (size_t op = 0; op < m->op_count; op++)
-        layers += m->ops[op].code == IR_LAYER;
-    s.layers = ARENA_ARRAY(ctx->arena, layer_info, layers + 2);
-    s.queue = ARENA_ARRAY(ctx->arena, queue_state, s.queues);
-    s.channels = ARENA_ARRAY(ctx->arena, channel, (size_t)s.queues * s.queues);
+        s.layer_count += m->ops[op].code == IR_LAYER;
+    s.layers = ARENA_ARRAY(scratch, layer_info, s.layer_count + 2);
+    s.queue = ARENA_ARRAY(scratch, queue_state, s.queues);
+    s.channels = ARENA_ARRAY(scratch, channel, (size_t)s.queues * s.queues);
     /* In a text that somebody edited a layer may stand behind what refers to it. */
     for (size_t op = 0; op < m->op_count; op++)
         if (m->ops[op].code == IR_LAYER) {
-            layer_info l = layer_read(ctx->arena, m, op);
+            layer_info l = layer_read(scratch, m, op);
             s.layers[l.index] = l;
         }
-    for (size_t op = 0; op < m->op_count; op++)
-        if (ir_is_instr((ir_opcode)m->ops[op].code) && !step(&s, m, op))
-            return false;
-    return true;
+    find_alike(&s);
+    bool good = true;
+    for (size_t op = 0; op < m->op_count && good; op++)
+        good = !ir_is_instr((ir_opcode)m->ops[op].code) || step(&s, m, op);
+    arena_free(scratch);
+    return good;
 }
 
 bool pass_timeline(pass_context *ctx, ir_module **module) {

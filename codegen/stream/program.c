@@ -20,8 +20,9 @@ typedef struct {
     arena *a;
     diag *d;
     string_table *strings;
-    const ir_attr **attrs;         /* by key: those of the instruction under way; NULL: it has none of that key */
-    int *field_keys[DTQ_OP_COUNT]; /* attribute key of each field, -1 for addresses */
+    int8_t *field_of[DTQ_OP_COUNT];                           /* by attribute key: the field that it is, or -1 */
+    uint8_t address_fields[DTQ_OP_COUNT][DTQ_FIELDS_MAX + 1]; /* the field of each operand, then DTQ_FIELDS_MAX */
+    size_t next_tensor; /* behind the one named last: instructions name tensors in the order of their table, mostly */
     int source_fields[DTQ_OP_COUNT][SOURCE_FIELDS]; /* operand that source_names[i] is, -1 if the op has none */
     shared_string last_op, last_file;
     shared_string last_word[DTQ_OP_COUNT][DTQ_FIELDS_MAX]; /* of ENUM fields */
@@ -44,7 +45,9 @@ static void generate_layer(generator *g, const ir_module *m, size_t op, dtq_laye
 
 static void find_field_keys(generator *g) {
     for (int op = 0; op < DTQ_OP_COUNT; op++) {
-        g->field_keys[op] = ARENA_ARRAY(g->a, int, DTQ_FIELDS_MAX);
+        size_t addresses = 0;
+        g->field_of[op] = ARENA_ARRAY(g->a, int8_t, ir_key_count());
+        memset(g->field_of[op], -1, ir_key_count());
         for (int i = 0; i < SOURCE_FIELDS; i++)
             g->source_fields[op][i] = -1;
         for (uint8_t f = 0; f < dtq_ops[op].field_count; f++) {
@@ -53,8 +56,12 @@ static void find_field_keys(generator *g) {
             for (int i = 0; i < SOURCE_FIELDS; i++)
                 if (strcmp(field->name, source_names[i]) == 0)
                     g->source_fields[op][i] = f;
-            g->field_keys[op][f] = address ? -1 : ir_key_find(field->name, strlen(field->name));
+            if (address)
+                g->address_fields[op][addresses++] = f;
+            else
+                g->field_of[op][ir_key_find(field->name, strlen(field->name))] = (int8_t)f;
         }
+        g->address_fields[op][addresses] = DTQ_FIELDS_MAX;
     }
 }
 
@@ -76,12 +83,23 @@ static bool word_number(generator *g, const ir_module *m, size_t op, const dtq_f
     return true;
 }
 
-static bool field_value(generator *g, const ir_module *m, size_t op, const dtq_field_info *field, unsigned key,
+/** Number of a tensor by its name, or -1. */
+static int tensor_number(generator *g, const ir_module *m, const char *name) {
+    for (size_t i = g->next_tensor; i < m->tensor_count && i < g->next_tensor + 2; i++)
+        if (strcmp(m->tensors[i].name, name) == 0) {
+            g->next_tensor = i + 1;
+            return (int)i;
+        }
+    const int found = ir_tensor_find(m, name);
+    g->next_tensor = found < 0 ? 0 : (size_t)found + 1;
+    return found;
+}
+
+static bool field_value(generator *g, const ir_module *m, size_t op, const dtq_field_info *field, const ir_attr *attr,
                         uint64_t *out) {
-    const ir_attr *attr = g->attrs[key];
     switch (field->kind) {
     case DTQ_KIND_TENSOR: {
-        int index = attr->s[0] ? ir_tensor_find(m, attr->s) : -1;
+        int index = attr->s[0] ? tensor_number(g, m, attr->s) : -1;
         if (attr->s[0] && index < 0)
             return diag_error(g->d, m->ops[op].loc, "there is no tensor \"%s\"", attr->s);
         *out = attr->s[0] ? (uint64_t)index : dtq_field_none(field);
@@ -89,8 +107,7 @@ static bool field_value(generator *g, const ir_module *m, size_t op, const dtq_f
     }
     case DTQ_KIND_ENUM:
     case DTQ_KIND_FLAG:
-        *out = 0; /* of a flag that is not given */
-        return !attr || word_number(g, m, op, field, attr->s, out);
+        return word_number(g, m, op, field, attr->s, out);
     case DTQ_KIND_F32: {
         float value = (float)attr->r;
         uint32_t bits;
@@ -104,32 +121,39 @@ static bool field_value(generator *g, const ir_module *m, size_t op, const dtq_f
     }
 }
 
-static bool generate_fields(generator *g, const ir_module *m, size_t op, dtq_instr *out) {
-    int code = IR_ISA_OP(m->ops[op].code);
-    const dtq_op_info *info = &dtq_ops[code];
-    size_t operand = 0;
-    *out = (dtq_instr){.op = (uint8_t)code, .queue = (uint8_t)g->attrs[IR_KEY_queue]->i};
-    for (uint8_t f = 0; f < info->field_count; f++) {
-        int key = g->field_keys[code][f];
-        if (key >= 0) {
-            if (!field_value(g, m, op, &info->fields[f], (unsigned)key, &out->f[f]))
-                return false;
-            continue;
-        }
-        ir_value v = ir_operand(m, op, operand++);
-        out->f[f] = v == IR_NONE ? dtq_field_none(&info->fields[f]) : address_of(m, v);
+/** What of an instruction's attributes is no field of it. */
+typedef struct {
+    const char *source;
+    uint64_t done;
+} beside_fields;
+
+static bool generate_instr(generator *g, const ir_module *m, size_t op, dtq_instr *out, beside_fields *beside) {
+    const ir_op *o = &m->ops[op];
+    const int code = IR_ISA_OP(o->code);
+    const dtq_field_info *fields = dtq_ops[code].fields;
+    const int8_t *field_of = g->field_of[code];
+    *out = (dtq_instr){.op = (uint8_t)code}; /* 0 is a flag that is not given */
+    *beside = (beside_fields){.source = ""};
+    for (const ir_attr *attr = o->attr_count ? &m->attrs[o->attrs] : NULL, *end = attr + o->attr_count; attr < end;
+         attr++) {
+        const int f = field_of[attr->key];
+        if (f >= 0 && attr->kind == IR_KIND_INT)
+            out->f[f] = (uint64_t)attr->i;
+        else if (f >= 0 && !field_value(g, m, op, &fields[f], attr, &out->f[f]))
+            return false;
+        else if (attr->key == IR_KEY_queue)
+            out->queue = (uint8_t)attr->i;
+        else if (attr->key == IR_KEY_source)
+            beside->source = attr->s;
+        else if (attr->key == IR_KEY_done)
+            beside->done = (uint64_t)attr->i;
+    }
+    const uint8_t *address = g->address_fields[code];
+    for (size_t operand = 0; *address < DTQ_FIELDS_MAX; operand++, address++) {
+        ir_value v = ir_operand(m, op, operand);
+        out->f[*address] = v == IR_NONE ? dtq_field_none(&fields[*address]) : address_of(m, v);
     }
     return true;
-}
-
-static bool generate_instr(generator *g, const ir_module *m, size_t op, dtq_instr *out) {
-    const ir_op *o = &m->ops[op];
-    for (unsigned i = 0; i < o->attr_count; i++)
-        g->attrs[m->attrs[o->attrs + i].key] = &m->attrs[o->attrs + i];
-    bool good = generate_fields(g, m, op, out);
-    for (unsigned i = 0; i < o->attr_count; i++)
-        g->attrs[m->attrs[o->attrs + i].key] = NULL;
-    return good;
 }
 
 /** Number of a string that ops repeat by pointer: the table is asked only when the pointer changes. */
@@ -139,10 +163,8 @@ static uint32_t string_number(generator *g, shared_string *last, const char *tex
     return last->number;
 }
 
-static dtq_source source_of(generator *g, const ir_module *m, size_t op, const dtq_instr *in) {
-    const char *source = ir_str(m, op, IR_KEY_source);
-    src_loc loc = m->ops[op].loc;
-    dtq_source s = {.op = string_number(g, &g->last_op, source ? source : ""),
+static dtq_source source_of(generator *g, src_loc loc, const char *op, const dtq_instr *in) {
+    dtq_source s = {.op = string_number(g, &g->last_op, op),
                     .file = string_number(g, &g->last_file, loc.file ? loc.file : ""),
                     .line = loc.file ? loc.line : 0,
                     .col = loc.file ? loc.col : 0,
@@ -225,12 +247,12 @@ static bool generate_stream(generator *g, const ir_module *m, dtq_stream *s) {
             s->dram_bytes = end > s->dram_bytes ? end : s->dram_bytes;
         } else if (ir_is_instr((ir_opcode)m->ops[op].code)) {
             dtq_instr *in = &s->instrs[s->count];
-            if (!generate_instr(g, m, op, in))
+            beside_fields beside;
+            if (!generate_instr(g, m, op, in, &beside))
                 return false;
-            s->sources[s->count++] = source_of(g, m, op, in);
-            uint64_t done = (uint64_t)ir_int(m, op, IR_KEY_done, 0);
-            if (in->queue != DTQ_HOST && done > s->static_cycles)
-                s->static_cycles = done;
+            s->sources[s->count++] = source_of(g, m->ops[op].loc, beside.source, in);
+            if (in->queue != DTQ_HOST && beside.done > s->static_cycles)
+                s->static_cycles = beside.done;
         }
     }
     attribute_sync(s);
@@ -247,7 +269,6 @@ dtq_program *codegen_program(arena *a, diag *d, const ir_module *const *modules,
     dtq_program *p = ARENA_NEW(a, dtq_program);
     program_describe(modules[0], p);
     find_field_keys(&g);
-    g.attrs = ARENA_ARRAY(a, const ir_attr *, ir_key_count());
     if (!weights_describe(a, d, modules[0], p))
         return NULL;
     p->streams = ARENA_ARRAY(a, dtq_stream, count);
