@@ -5,6 +5,7 @@
 
 #include "ir/ir.h"
 #include "runtime/file.h"
+#include "runtime/streamed.h"
 #include "runtime/systems/systems.h"
 
 /* ---- documents: YAML and JSON with locations (frontend/files/document.c, on libfyaml's events)
@@ -147,13 +148,16 @@ typedef struct {
     uint32_t queries;    /* 0, or for a cache: the last so many tokens (at most all) are the queries */
     bool importance_set; /* the file says which rule; else the model's own holds */
     src_loc importance_loc;
-    int importance;    /* which: a dtq_importance_rule, with the seed of a random one */
-    dtq_scheme scheme; /* the arithmetic; if not `mixed`, `all` has all tokens at 8 bits */
+    int importance;          /* which: a dtq_importance_rule, with the seed of a random one */
+    dtq_streaming streaming; /* of `streamed`: but `kept`, which each layer says */
+    dtq_scheme scheme;       /* the arithmetic; if not `mixed`, `all` has all tokens at 8 bits */
     src_loc scheme_loc;
 } policy;
 
 /** Whether each layer chooses its keys by its own probe (dtq_probes). */
 bool policy_probes(const policy *p);
+/** Whether its layers choose block by block (dtq_streams). */
+bool policy_streams(const policy *p);
 policy *policy_load(arena *a, diag *d, const char *path);
 /** All tokens at `bits`; with 8 the policy that applies without a file. */
 policy *policy_uniform(arena *a, unsigned bits);

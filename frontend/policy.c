@@ -7,6 +7,7 @@
 #include "frontend/files/fields.h"
 #include "frontend/frontend.h"
 #include "frontend/policy_scheme.h"
+#include "frontend/policy_streamed.h"
 #include "ir/base/path.h"
 #include "runtime/numerics/numerics.h"
 
@@ -138,12 +139,11 @@ bool policy_probes(const policy *p) {
 /** `word`, or {rule: word}. `previous` is what a policy means that says nothing; any other rule takes the place of the
  *  model's own. */
 static bool read_importance(diag *d, const doc_node *n, policy *p) {
-    static const char *const keys[] = {"rule"};
+    static const char *const keys[] = {"rule", "window", "near", "far"};
+    enum { OF_ALL_RULES = 1, OF_STREAMED = 4 };
     const doc_node *rule = n;
     int word = 0;
     if (n->kind == DOC_MAPPING) {
-        if (!doc_keys(d, n, "importance", keys, 1))
-            return false;
         rule = doc_find(n, "rule");
         if (!rule)
             return diag_error(d, n->loc, "importance must have a rule");
@@ -153,6 +153,10 @@ static bool read_importance(diag *d, const doc_node *n, policy *p) {
     p->importance_set = word > 0;
     p->importance = word > 0 ? word - 1 : DTQ_IMPORTANCE_MEAN;
     p->importance_loc = n->loc;
+    if (rule != n && !doc_keys(d, n, "importance", keys, policy_streams(p) ? OF_STREAMED : OF_ALL_RULES))
+        return false;
+    if (policy_streams(p))
+        return policy_read_streamed(d, n, p);
     return !policy_probes(p) || p->prune_keys ||
            diag_error(d, n->loc,
                       "`probe` chooses among the keys of all tokens anew in each layer, so that no token may leave; "
@@ -496,7 +500,8 @@ bool policy_apply(const policy *p, ir_module *m, diag *d) {
     for (size_t i = 0; i < m->op_count; i++) {
         if (m->ops[i].code != IR_ATTENTION)
             continue;
-        if (p->importance_set)
+        const policy_layer *row = p->all ? p->all : &p->layers[layer];
+        if (p->importance_set && !policy_streams(p))
             ir_set_str(m, i, IR_KEY_importance_rule, importance_word(m->arena, p->importance));
         const char *mask = ir_str(m, i, IR_KEY_mask);
         if (policy_probes(p) && mask && strcmp(mask, "causal") == 0)
@@ -518,7 +523,8 @@ bool policy_apply(const policy *p, ir_module *m, diag *d) {
             s.known = NULL;
             s.dynamic = false;
         }
-        if (!apply_layer(&s, p->all ? p->all : &p->layers[layer], layer, i))
+        if (policy_layer_streams(p, row) ? !policy_apply_streamed(p, row, layer, m, i, d)
+                                         : !apply_layer(&s, row, layer, i))
             return false;
         layer++;
     }

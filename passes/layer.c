@@ -9,10 +9,11 @@
 static const unsigned bit_keys[LAYER_OPERANDS] = {IR_KEY_q_bits, IR_KEY_k_bits, IR_KEY_v_bits, IR_KEY_p_bits};
 
 const unsigned layer_keys[] = {
-    IR_KEY_source,          IR_KEY_index,        IR_KEY_query_heads, IR_KEY_kv_heads, IR_KEY_head_dim, IR_KEY_mask,
-    IR_KEY_importance_rule, IR_KEY_slots,        IR_KEY_high,        IR_KEY_muted,    IR_KEY_queries,  IR_KEY_order,
-    IR_KEY_static_bits,     IR_KEY_segments,     IR_KEY_q_bits,      IR_KEY_k_bits,   IR_KEY_v_bits,   IR_KEY_p_bits,
-    IR_KEY_pinned,          IR_KEY_bound_cycles, IR_KEY_bops,
+    IR_KEY_source,  IR_KEY_index,           IR_KEY_query_heads, IR_KEY_kv_heads,  IR_KEY_head_dim,
+    IR_KEY_mask,    IR_KEY_importance_rule, IR_KEY_slots,       IR_KEY_high,      IR_KEY_muted,
+    IR_KEY_queries, IR_KEY_order,           IR_KEY_static_bits, IR_KEY_segments,  IR_KEY_q_bits,
+    IR_KEY_k_bits,  IR_KEY_v_bits,          IR_KEY_p_bits,      IR_KEY_pinned,    IR_KEY_bound_cycles,
+    IR_KEY_bops,    IR_KEY_window,          IR_KEY_kept,        IR_KEY_near_bits, IR_KEY_far_bits,
 };
 const size_t layer_key_count = sizeof layer_keys / sizeof *layer_keys;
 
@@ -45,6 +46,10 @@ layer_info layer_read(arena *a, const ir_module *m, size_t op) {
     const char *mask = ir_str(m, op, IR_KEY_mask), *is_static = ir_str(m, op, IR_KEY_static_bits);
     const char *rule = ir_str(m, op, IR_KEY_importance_rule);
     l.by_probe = rule && strcmp(rule, "probe") == 0;
+    l.streaming = (dtq_streaming){.window = (uint32_t)ir_int(m, op, IR_KEY_window, 0),
+                                  .kept = (uint32_t)ir_int(m, op, IR_KEY_kept, 0),
+                                  .near_bits = (uint8_t)ir_int(m, op, IR_KEY_near_bits, 0),
+                                  .far_bits = (uint8_t)ir_int(m, op, IR_KEY_far_bits, 0)};
     const char *walk = ir_str(m, op, IR_KEY_tile_order);
     l.serpentine = walk && strcmp(walk, "serpentine") == 0;
     l.causal = mask && strcmp(mask, "causal") == 0;
@@ -85,7 +90,10 @@ bool layer_alike(const layer_info *a, const layer_info *b) {
     if (a->slots != b->slots || a->high != b->high || a->key_first != b->key_first || a->keys != b->keys ||
         a->query_first != b->query_first || a->queries != b->queries || a->cached != b->cached ||
         a->heads != b->heads || a->kv_heads != b->kv_heads || a->head_dim != b->head_dim || a->causal != b->causal ||
-        a->by_probe != b->by_probe || a->is_static != b->is_static || a->serpentine != b->serpentine)
+        a->by_probe != b->by_probe || a->streaming.window != b->streaming.window ||
+        a->streaming.kept != b->streaming.kept || a->streaming.near_bits != b->streaming.near_bits ||
+        a->streaming.far_bits != b->streaming.far_bits || a->is_static != b->is_static ||
+        a->serpentine != b->serpentine)
         return false;
     for (int i = 0; i < LAYER_OPERANDS && a->is_static; i++)
         if (memcmp(a->bits[i], b->bits[i], a->slots) != 0)

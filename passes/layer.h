@@ -4,6 +4,7 @@
 #define DTQ_PASSES_LAYER_H
 
 #include "ir/ir.h"
+#include "runtime/streamed.h"
 
 enum { LAYER_Q, LAYER_K, LAYER_V, LAYER_P, LAYER_OPERANDS };
 
@@ -15,6 +16,7 @@ typedef struct {
     bool cached;                   /* keys and values of earlier tokens come from a cache */
     bool causal;
     bool by_probe;                 /* its rule is `probe`: importance is of no use to the layer after it */
+    dtq_streaming streaming;       /* a window of 0: its rule is not `streamed` */
     bool is_static;                /* the precision of every slot is known */
     const char *order;             /* "low-first", "high-first", "original"; NULL before cluster-precision */
     uint8_t *bits[LAYER_OPERANDS]; /* [slots] of q, k, v, p; NULL if not static */
@@ -35,6 +37,10 @@ static inline bool layer_turned(const layer_info *l, uint32_t row) {
 /** Whether an op declares an attention layer: `attention`, `tile.attention`, `layer`. */
 static inline bool layer_declares(ir_opcode code) {
     return code == IR_ATTENTION || code == IR_TILES || code == IR_LAYER;
+}
+
+static inline bool layer_streams(const layer_info *l) {
+    return l->streaming.window != 0;
 }
 
 /** Reads what the op at `op` says; bit arrays are allocated in `a`. */

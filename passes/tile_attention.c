@@ -26,10 +26,14 @@ static void append_matmul(ir_module *m, ir_opcode code, const layer_info *l, con
         ir_set_str(m, op, turned_key, "yes");
 }
 
-static void lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *previous) {
+static bool lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *previous) {
     ir_module *m = r->to;
     layer_info l = layer_read(ctx->arena, r->from, op);
     src_loc loc = r->from->ops[op].loc;
+    if (layer_streams(&l))
+        return diag_error(ctx->diag, loc,
+                          "layer %u streams, which the arrays do not compute yet; host code does: --engine=host",
+                          l.index);
 
     ir_type ids_type = {.elem = IR_ELEM_IDS, .rank = 1, .dim = {l.slots}};
     bool is_static = ir_get(r->from, op, IR_KEY_ids) != NULL;
@@ -74,16 +78,17 @@ static void lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *
             "layer %u: %u more strips lie the other way, of %u rows with %u column tiles of %u in Q.K^T and %u in "
             "P.V",
             l.index, turned, width, (l.keys + height - 1) / height, height, (l.head_dim + height - 1) / height);
+    return true;
 }
 
 bool pass_tile_attention(pass_context *ctx, ir_module **module) {
     rebuild r = rebuild_begin(*module, IR_TILE);
     ir_value previous = IR_NONE;
     for (size_t op = 0; op < r.from->op_count; op++) {
-        if (r.from->ops[op].code == IR_ATTENTION)
-            lower_attention(ctx, &r, op, &previous);
-        else
+        if (r.from->ops[op].code != IR_ATTENTION)
             rebuild_copy(&r, op);
+        else if (!lower_attention(ctx, &r, op, &previous))
+            return false;
     }
     *module = r.to;
     return true;

@@ -9,6 +9,7 @@
 
 typedef struct {
     uint32_t kv_width, stride; /* floats of a row of k or v, and from one to the next */
+    uint32_t sums;             /* rows of importance */
     dtq_cached at;
 } cached_layer;
 
@@ -23,7 +24,8 @@ static uint64_t cache_bytes(const dtq_stream *s, uint32_t positions) {
     uint64_t bytes = sizeof(dtq_cache) + (s->layer_count + 1u) * sizeof(cached_layer);
     for (uint32_t i = 0; i < s->layer_count; i++) {
         const uint64_t stride = dtq_host_padded((uint64_t)s->layers[i].kv_heads * s->layers[i].head_dim);
-        bytes += 2 * (positions * stride + 1) * sizeof(float) + (positions + 1ull) * sizeof(uint64_t);
+        bytes += 2 * (positions * stride + 1) * sizeof(float) +
+                 ((uint64_t)dtq_importance_rows(&s->layers[i]) * positions + 1) * sizeof(uint64_t);
     }
     return bytes;
 }
@@ -39,10 +41,11 @@ dtq_cache *dtq_cache_open(const dtq_program *p, uint32_t positions, dtq_error *e
         cached_layer *l = &c->layers[c->layer_count++];
         l->kv_width = s->layers[i].kv_heads * s->layers[i].head_dim;
         l->stride = (uint32_t)dtq_host_padded(l->kv_width);
+        l->sums = dtq_importance_rows(&s->layers[i]);
         const size_t floats = (size_t)positions * l->stride;
         l->at = (dtq_cached){.k = calloc(floats + 1, sizeof(float)),
                              .v = calloc(floats + 1, sizeof(float)),
-                             .importance = calloc((size_t)positions + 1, sizeof(uint64_t))};
+                             .importance = calloc((size_t)l->sums * positions + 1, sizeof(uint64_t))};
         ok = l->at.k != NULL && l->at.v != NULL && l->at.importance != NULL;
     }
     if (ok) {
@@ -80,13 +83,17 @@ uint32_t dtq_cache_length(const dtq_cache *c) {
 
 void dtq_cache_clear(dtq_cache *c) {
     for (uint32_t i = 0; i < c->layer_count; i++) {
-        memset(c->layers[i].at.importance, 0, c->positions * sizeof(uint64_t));
+        memset(c->layers[i].at.importance, 0, (size_t)c->layers[i].sums * c->positions * sizeof(uint64_t));
     }
     c->length = 0;
 }
 
 void dtq_cache_advance(dtq_cache *c, uint32_t length) {
     c->length = length;
+}
+
+uint32_t dtq_cache_positions(const dtq_cache *c) {
+    return c->positions;
 }
 
 dtq_cached dtq_cache_layer(const dtq_cache *c, uint32_t layer) {
@@ -109,7 +116,8 @@ bool dtq_cache_fits(const dtq_cache *c, const dtq_stream *s, dtq_error *e) {
     }
     for (uint32_t i = 0; i < s->layer_count; i++) {
         const dtq_layer *l = &s->layers[i];
-        if (!l->cached || c->layers[i].kv_width != l->kv_heads * l->head_dim || s->seq - before != dtq_queries(l)) {
+        if (!l->cached || c->layers[i].kv_width != l->kv_heads * l->head_dim ||
+            c->layers[i].sums != dtq_importance_rows(l) || s->seq - before != dtq_queries(l)) {
             return dtq_fail(e, DTQ_BAD_INPUT, "layer %u is not of the cache: it is compiled without one, or for others",
                             i);
         }
@@ -149,7 +157,10 @@ bool dtq_cache_load(const dtq_cache *c, dtq_exec *x, dtq_error *e) {
         }
     }
     for (uint32_t i = 0; c != NULL && i < s->layer_count; i++) {
-        memcpy(x->dram + s->layers[i].importance_at, c->layers[i].at.importance, c->length * sizeof(uint64_t));
+        for (size_t row = 0; row < c->layers[i].sums; row++) {
+            memcpy(x->dram + s->layers[i].importance_at + row * s->seq * sizeof(uint64_t),
+                   c->layers[i].at.importance + row * c->positions, c->length * sizeof(uint64_t));
+        }
     }
     return true;
 }
@@ -170,7 +181,10 @@ void dtq_cache_store(dtq_cache *c, const dtq_exec *x) {
         }
     }
     for (uint32_t i = 0; !x->exact && i < s->layer_count; i++) {
-        memcpy(c->layers[i].at.importance, x->dram + s->layers[i].importance_at, s->seq * sizeof(uint64_t));
+        for (size_t row = 0; row < c->layers[i].sums; row++) {
+            memcpy(c->layers[i].at.importance + row * c->positions,
+                   x->dram + s->layers[i].importance_at + row * s->seq * sizeof(uint64_t), s->seq * sizeof(uint64_t));
+        }
     }
     c->length = s->seq;
 }

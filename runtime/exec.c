@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "runtime/isa/program.h"
+
 void dtq_bits_from_classes(const dtq_layer *l, const uint8_t *high_flags, uint8_t *const bits[DTQ_OPERANDS]) {
     for (uint32_t i = 0; i < l->slots; i++) {
         /* Read before writing: one of the tables may be the flags themselves. */
@@ -57,13 +59,16 @@ static bool check_layer(const dtq_exec *x, uint32_t layer, dtq_error *e) {
     if (layer > 0 && l->ids == NULL && !dtq_probes(l) && !dtq_selects(&s->layers[layer - 1], l)) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u cannot have more slots than the layer that selects them", layer);
     }
+    if (dtq_streams(l) && dtq_layer_wrong(l, s->seq) != NULL) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %s", layer, dtq_layer_wrong(l, s->seq));
+    }
     for (uint32_t i = 0; l->ids != NULL && i < l->slots; i++) {
         if (l->ids[i] >= s->seq) {
             return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: slot %u holds token %u of %u", layer, i, l->ids[i], s->seq);
         }
     }
     if (!inside(s, l->out, s->seq * row, sizeof(float)) ||
-        !inside(s, l->importance_at, s->seq * (uint64_t)sizeof(uint64_t), sizeof(uint64_t))) {
+        !inside(s, l->importance_at, (uint64_t)dtq_importance_rows(l) * s->seq * sizeof(uint64_t), sizeof(uint64_t))) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: its output or its importance lies outside of DRAM", layer);
     }
     return true;
@@ -337,6 +342,17 @@ uint8_t dtq_chosen_bits(const dtq_layer *l, const uint8_t *const bits[DTQ_OPERAN
     return bits[DTQ_Q][slot] == 8 && bits[DTQ_K][slot] == 8 && bits[DTQ_V][slot] == 8 ? 8 : 4;
 }
 
+/* What DRAM holds of a token, over all rows of it. */
+static uint64_t importance_of(const dtq_exec *x, const dtq_layer *l, uint32_t id) {
+    uint64_t sum = 0;
+    for (uint32_t row = 0; row < dtq_importance_rows(l); row++) {
+        uint64_t part;
+        memcpy(&part, x->dram + l->importance_at + sizeof part * ((size_t)row * x->stream->seq + id), sizeof part);
+        sum += part;
+    }
+    return sum;
+}
+
 static void output_tables(const dtq_exec *x, dtq_output *out) {
     const dtq_stream *s = x->stream;
     for (uint32_t l = 0; l < s->layer_count; l++) {
@@ -348,7 +364,7 @@ static void output_tables(const dtq_exec *x, dtq_output *out) {
             const size_t at = (size_t)l * s->seq + t->ids[i];
             out->bits[at] = x->exact ? 8 : x->gone != NULL && x->gone[at] != 0 ? 0 : dtq_chosen_bits(layer, bits, i);
             if (!x->exact) {
-                memcpy(&out->importance[at], x->dram + layer->importance_at + 8 * (size_t)t->ids[i], 8);
+                out->importance[at] = importance_of(x, layer, t->ids[i]);
             }
         }
     }

@@ -57,8 +57,9 @@ void dtq_cache_store(dtq_cache *c, const dtq_exec *x);
 /** Where the cache keeps a layer. Rows of k and v are `stride` floats apart, zeros behind the width. */
 typedef struct {
     float *k, *v;         /* [positions][stride] */
-    uint64_t *importance; /* [positions] */
+    uint64_t *importance; /* [dtq_importance_rows][positions] */
 } dtq_cached;
+uint32_t dtq_cache_positions(const dtq_cache *c);
 dtq_cached dtq_cache_layer(const dtq_cache *c, uint32_t layer);
 /** Whether a stream's layers are those of the cache and it holds the tokens that the stream does not compute. */
 bool dtq_cache_fits(const dtq_cache *c, const dtq_stream *s, dtq_error *e);

@@ -6,20 +6,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/streamed.h"
+
 typedef enum { DTQ_Q, DTQ_K, DTQ_V, DTQ_P, DTQ_OPERANDS } dtq_operand; /* the first three as in isa.def's {q|k|v} */
 
 typedef enum { DTQ_ORDER_LOW_FIRST, DTQ_ORDER_HIGH_FIRST, DTQ_ORDER_ORIGINAL } dtq_slot_order;
 enum { DTQ_RANDOM_SEEDS = 8 };
 /** What a layer's importance is of. DTQ_IMPORTANCE_RANDOM + s, s below DTQ_RANDOM_SEEDS: no measure at all but
- *  dtq_random_importance of seed s. PROBE: the layer chooses its own keys, by a probe of its own queries and keys. */
+ *  dtq_random_importance of seed s. PROBE: the layer chooses its own keys, by a probe of its own queries and keys.
+ *  STREAMED: each key/value head chooses, block by block, the keys that later blocks see (runtime/streamed.h). */
 typedef enum {
     DTQ_IMPORTANCE_MEAN,
     DTQ_IMPORTANCE_SUM,
     DTQ_IMPORTANCE_RANDOM,
     DTQ_IMPORTANCE_PROBE = DTQ_IMPORTANCE_RANDOM + DTQ_RANDOM_SEEDS,
+    DTQ_IMPORTANCE_STREAMED,
     DTQ_IMPORTANCE_RULES
 } dtq_importance_rule;
-#define DTQ_IMPORTANCE_WORDS "mean|sum|random0|random1|random2|random3|random4|random5|random6|random7|probe"
+#define DTQ_IMPORTANCE_WORDS "mean|sum|random0|random1|random2|random3|random4|random5|random6|random7|probe|streamed"
 
 /** One attention layer of a stream: the facts about its slots that instructions refer to by number.
  *  Slot order: within a cluster ascending by original id; ORIGINAL: all slots ascending by id. Muted slots are in front
@@ -37,6 +41,9 @@ typedef struct {
     uint8_t order;      /* dtq_slot_order */
     uint8_t importance; /* dtq_importance_rule */
     uint8_t prob_bits;  /* dtq_prob_bits */
+    /** Of a layer whose importance is STREAMED: a causal one of all tokens in their order, whose precisions are those of
+     *  near keys. Else a window of 0. */
+    dtq_streaming streaming;
     /** Precision of each slot as an operand, 4 or 8, [slots] each (k and v: of no meaning where muted). NULL: known
      * only at run time (order ORIGINAL after a selection): then an operand runs at the precision its token was chosen
      * for, p as prob_bits says. */
@@ -49,7 +56,8 @@ typedef struct {
     /* DRAM byte addresses. q, k, v: codes [heads or kv_heads][seq][head_dim bytes], a row packed at its precision at
      * the start of its head_dim bytes (4-bit: two codes a byte, even channel in the low nibble, two's complement).
      * *_scale: float [heads or kv_heads][seq] for q and k; for v float [2][kv_heads][head_dim] (4-bit class, 8-bit
-     * class) or, if causal, float [kv_heads][seq]. out: float [seq][heads * head_dim]. importance: uint64 [seq]. */
+     * class) or, if causal, float [kv_heads][seq]. out: float [seq][heads * head_dim]. importance: uint64
+     * [dtq_importance_rows][seq]. */
     uint64_t q, k, v, q_scale, k_scale, v_scale, out, importance_at;
 } dtq_layer;
 
@@ -72,10 +80,18 @@ static inline uint32_t dtq_first_query(const dtq_layer *l) {
 static inline bool dtq_probes(const dtq_layer *l) {
     return l->importance == DTQ_IMPORTANCE_PROBE && l->ids == NULL;
 }
+static inline bool dtq_streams(const dtq_layer *l) {
+    return l->importance == DTQ_IMPORTANCE_STREAMED;
+}
+/** Rows of its importance, uint64 [rows][seq]: a row for each key/value head where it streams, as these choose each for
+ *  itself. */
+static inline uint32_t dtq_importance_rows(const dtq_layer *l) {
+    return dtq_streams(l) ? l->kv_heads : 1;
+}
 /** Whether layer `next` can take its slots from the importance of `l`, the layer before it: it has no more keys, and
  *  muted slots only if all tokens stay; where there is a cache, as many queries. */
 static inline bool dtq_selects(const dtq_layer *l, const dtq_layer *next) {
-    return l->importance != DTQ_IMPORTANCE_PROBE && dtq_keys(next) <= dtq_keys(l) &&
+    return l->importance != DTQ_IMPORTANCE_PROBE && !dtq_streams(l) && dtq_keys(next) <= dtq_keys(l) &&
            (next->muted == 0 || next->slots == l->slots) && next->cached == l->cached &&
            (!l->cached || dtq_queries(next) == dtq_queries(l));
 }

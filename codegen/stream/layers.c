@@ -21,9 +21,10 @@ static uint8_t importance_rule(const char *word) {
     const size_t n = sizeof random - 1;
     if (strncmp(word, random, n) == 0)
         return (uint8_t)(DTQ_IMPORTANCE_RANDOM + (word[n] - '0'));
-    return strcmp(word, "sum") == 0     ? DTQ_IMPORTANCE_SUM
-           : strcmp(word, "probe") == 0 ? DTQ_IMPORTANCE_PROBE
-                                        : DTQ_IMPORTANCE_MEAN;
+    return strcmp(word, "sum") == 0        ? DTQ_IMPORTANCE_SUM
+           : strcmp(word, "probe") == 0    ? DTQ_IMPORTANCE_PROBE
+           : strcmp(word, "streamed") == 0 ? DTQ_IMPORTANCE_STREAMED
+                                           : DTQ_IMPORTANCE_MEAN;
 }
 
 dtq_layer layer_facts(arena *a, const ir_module *m, size_t op) {
@@ -40,7 +41,11 @@ dtq_layer layer_facts(arena *a, const ir_module *m, size_t op) {
                             : strcmp(order, "high-first") == 0 ? DTQ_ORDER_HIGH_FIRST
                                                                : DTQ_ORDER_LOW_FIRST,
                    .importance = importance_rule(ir_str(m, op, IR_KEY_importance_rule)),
-                   .prob_bits = (uint8_t)m->machine.top_prob_bits};
+                   .prob_bits = (uint8_t)m->machine.top_prob_bits,
+                   .streaming = {.window = (uint32_t)ir_int(m, op, IR_KEY_window, 0),
+                                 .kept = (uint32_t)ir_int(m, op, IR_KEY_kept, 0),
+                                 .near_bits = (uint8_t)ir_int(m, op, IR_KEY_near_bits, 0),
+                                 .far_bits = (uint8_t)ir_int(m, op, IR_KEY_far_bits, 0)}};
     if (strcmp(ir_str(m, op, IR_KEY_static_bits), "yes") == 0)
         for (int i = 0; i < DTQ_OPERANDS; i++) {
             size_t count;

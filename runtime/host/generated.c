@@ -293,6 +293,9 @@ static void keep_sums(const dtq_host *h) {
     const dtq_stream *s = h->stream;
     for (uint32_t l = 0; l < s->layer_count; l++) {
         const size_t at = (size_t)l * s->seq;
+        if (dtq_streams(&s->layers[l])) { /* their votes are kept by head */
+            continue;
+        }
         uint64_t *to = dtq_cache_layer(h->cache, l).importance;
         for (uint32_t id = 0; id < s->seq; id++) {
             to[id] = h->output->bits[at + id] != 0 ? h->output->importance[at + id] : to[id];
@@ -325,6 +328,7 @@ static void find_nonfinite(dtq_host *h) {
         memset(h->output->importance, 0, tables * sizeof *h->output->importance);
     }
     h->frame.watched = 1;
+    dtq_host_votes_reset(h);
     begin(h);
     h->variant->run(&h->frame);
     if (h->frame.failed == 0) {
@@ -358,6 +362,10 @@ static bool run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dt
     f->segments = in->segments;
     f->output = out->data;
     f->failed = 0;
+    if (!dtq_host_votes_begin(h, e)) {
+        dtq_output_free(out);
+        return false;
+    }
     begin(h);
     f->watched = 0;
     h->variant->run(f);
@@ -366,7 +374,9 @@ static bool run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dt
     }
     if (f->failed == 0 && cache != NULL) {
         keep_sums(h);
+        dtq_host_votes_keep(h);
     }
+    dtq_host_votes_end(h);
     if (f->failed == 0) {
         return true;
     }

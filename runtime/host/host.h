@@ -72,6 +72,17 @@ void dtq_host_begin(dtq_host *h);
 /** Chooses the slots of a layer that probes from h->values, the importance of all tokens by id. */
 void dtq_host_choose(dtq_host *h, uint64_t layer);
 
+/* ---- streamed.c: votes of the layers that stream ------------------------------------------------------------------
+ */
+
+/** Makes h->votes for the run of h->stream: those that the cache holds, zeros else. */
+bool dtq_host_votes_begin(dtq_host *h, dtq_error *e);
+void dtq_host_votes_end(dtq_host *h);
+/** As they were at the beginning. */
+void dtq_host_votes_reset(dtq_host *h);
+/** Into the cache, if there is one. */
+void dtq_host_votes_keep(const dtq_host *h);
+
 /* ---- report.c: what a run failed of ---------------------------------------------------------------------------- */
 
 /** The first failure. Of two the one with the lesser stage, then rank, then part is told: the order in which the other
@@ -127,6 +138,7 @@ struct dtq_host {
     bool want_importance;
     bool allow_nonfinite; /* of dtq_host_options */
     dtq_cache *cache;     /* or NULL */
+    uint64_t **votes;     /* [layers][kv_heads * seq] of layers that stream; NULL: none does */
     pthread_mutex_t lock; /* of failure */
     dtq_host_failure failure;
 };

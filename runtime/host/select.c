@@ -4,6 +4,7 @@
 #include "runtime/exec.h"
 #include "runtime/host/host.h"
 #include "runtime/numerics/numerics.h"
+#include "runtime/numerics/streamed.h"
 
 enum { NOWHERE = UINT32_MAX };
 
@@ -35,7 +36,7 @@ static bool is_ranked(const dtq_layer *l, const dtq_layer *next) {
 /* Whether attention of the layer adds up importance. */
 static bool is_asked(const dtq_host *h, uint64_t layer) {
     const dtq_stream *s = h->stream;
-    if (s->layers[layer].importance == DTQ_IMPORTANCE_PROBE) {
+    if (s->layers[layer].importance == DTQ_IMPORTANCE_PROBE || dtq_streams(&s->layers[layer])) {
         return false;
     }
     return h->want_importance || h->cache != NULL ||
@@ -291,10 +292,15 @@ void dtq_host_select(dtq_host_frame *f, uint64_t layer) {
     }
     if (f->importance != NULL) {
         finish_importance(h, layer);
+    } else if (dtq_streams(&s->layers[layer])) {
+        for (uint32_t j = 0; j < s->seq; j++) {
+            h->values[j] = dtq_streamed_importance(h->votes[layer], s->layers[layer].kv_heads, s->seq, j);
+        }
     } else {
         memset(h->values, 0, h->layers[layer].key_slots * sizeof *h->values);
     }
-    if (h->want_importance && h->cache == NULL && s->layers[layer].importance != DTQ_IMPORTANCE_PROBE) {
+    const bool summed = h->cache == NULL || dtq_streams(&s->layers[layer]); /* else accumulate() has kept it */
+    if (h->want_importance && summed && s->layers[layer].importance != DTQ_IMPORTANCE_PROBE) {
         keep_importance(h, layer);
     }
     if (layer + 1 < s->layer_count) {

@@ -207,6 +207,12 @@ static void get_layer(cursor *c, dtq_pool *pool, dtq_layer *l, const dtq_layer *
     l->order = get8(c);
     l->importance = get8(c);
     l->prob_bits = get8(c);
+    if (dtq_streams(l)) {
+        l->streaming.window = get32(c);
+        l->streaming.kept = get32(c);
+        l->streaming.near_bits = get8(c);
+        l->streaming.far_bits = get8(c);
+    }
     uint64_t *places[] = {&l->q, &l->k, &l->v, &l->q_scale, &l->k_scale, &l->v_scale, &l->out, &l->importance_at};
     for (unsigned i = 0; i < 8; i++)
         *places[i] = get(c, 8);

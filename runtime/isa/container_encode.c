@@ -118,6 +118,12 @@ static void put_layer(sink *s, const dtq_layer *l, const dtq_layer *before) {
     put(s, l->order, 1);
     put(s, l->importance, 1);
     put(s, l->prob_bits, 1);
+    if (dtq_streams(l)) {
+        put(s, l->streaming.window, 4);
+        put(s, l->streaming.kept, 4);
+        put(s, l->streaming.near_bits, 1);
+        put(s, l->streaming.far_bits, 1);
+    }
     const uint64_t places[] = {l->q, l->k, l->v, l->q_scale, l->k_scale, l->v_scale, l->out, l->importance_at};
     for (unsigned i = 0; i < 8; i++)
         put(s, places[i], 8);

@@ -96,6 +96,26 @@ const char *dtq_probe_wrong(const dtq_stream *s, uint32_t layer) {
     return NULL;
 }
 
+static const char *streaming_wrong(const dtq_layer *l, uint32_t seq) {
+    const dtq_streaming *s = &l->streaming;
+    if (!dtq_streams(l))
+        return s->window || s->kept || s->near_bits || s->far_bits ? "a window is of the rule `streamed`" : NULL;
+    if (!s->window || s->window > DTQ_SLOTS_MAX || s->kept > s->window)
+        return "its window has no tokens or too many, or keeps more keys than it has";
+    if ((s->near_bits != 4 && s->near_bits != 8) || (s->far_bits != 4 && s->far_bits != 8))
+        return "keys near or far are at neither 4 nor 8 bits";
+    if (!l->causal || l->slots != seq || l->muted || !l->ids)
+        return "`streamed` is of a causal layer of all tokens, none of them muted";
+    for (uint32_t i = 0; i < l->slots; i++) {
+        if (l->ids[i] != i)
+            return "`streamed` is of tokens in their order";
+        for (unsigned o = 0; o < DTQ_OPERANDS; o++)
+            if (!l->bits[o] || (o != DTQ_P && l->bits[o][i] != s->near_bits))
+                return "its slots are not all at the precision of near keys";
+    }
+    return NULL;
+}
+
 const char *dtq_layer_wrong(const dtq_layer *l, uint32_t seq) {
     if (l->slots == 0 || l->slots > seq)
         return "slots is not in 1..seq";
@@ -123,7 +143,8 @@ const char *dtq_layer_wrong(const dtq_layer *l, uint32_t seq) {
     for (uint32_t i = 0; i < l->pinned_count; i++)
         if (l->pinned[i] >= seq || (i && l->pinned[i] <= l->pinned[i - 1]))
             return "pinned ids are not ascending or not below seq";
-    return l->ids ? ids_wrong(l->ids, l->slots, seq) : NULL;
+    const char *wrong = streaming_wrong(l, seq);
+    return wrong || !l->ids ? wrong : ids_wrong(l->ids, l->slots, seq);
 }
 
 static bool same_bytes(const void *a, const void *b, size_t bytes) {
@@ -134,10 +155,12 @@ bool dtq_layer_same(const dtq_layer *a, const dtq_layer *b) {
     bool same = a->slots == b->slots && a->high == b->high && a->muted == b->muted && a->key_only == b->key_only &&
                 a->cached == b->cached && a->heads == b->heads && a->kv_heads == b->kv_heads &&
                 a->head_dim == b->head_dim && a->causal == b->causal && a->order == b->order &&
-                a->importance == b->importance && a->prob_bits == b->prob_bits && a->q == b->q && a->k == b->k &&
-                a->v == b->v && a->q_scale == b->q_scale && a->k_scale == b->k_scale && a->v_scale == b->v_scale &&
-                a->out == b->out && a->importance_at == b->importance_at && a->pinned_count == b->pinned_count &&
-                same_bytes(a->ids, b->ids, a->slots * sizeof *a->ids) &&
+                a->importance == b->importance && a->streaming.window == b->streaming.window &&
+                a->streaming.kept == b->streaming.kept && a->streaming.near_bits == b->streaming.near_bits &&
+                a->streaming.far_bits == b->streaming.far_bits && a->prob_bits == b->prob_bits && a->q == b->q &&
+                a->k == b->k && a->v == b->v && a->q_scale == b->q_scale && a->k_scale == b->k_scale &&
+                a->v_scale == b->v_scale && a->out == b->out && a->importance_at == b->importance_at &&
+                a->pinned_count == b->pinned_count && same_bytes(a->ids, b->ids, a->slots * sizeof *a->ids) &&
                 (!a->pinned_count || same_bytes(a->pinned, b->pinned, a->pinned_count * sizeof *a->pinned));
     for (unsigned o = 0; o < DTQ_OPERANDS; o++)
         same = same && same_bytes(a->bits[o], b->bits[o], a->slots);

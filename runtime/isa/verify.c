@@ -67,7 +67,7 @@ static bool check_layer(const verifier *v, uint32_t index) {
         {"k_scale", l->k_scale, l->kv_heads * scales, 4},
         {"v_scale", l->v_scale, l->kv_heads * (l->causal ? scales : 8 * (uint64_t)l->head_dim), 4},
         {"out", l->out, 4 * l->heads * row, 4},
-        {"importance_at", l->importance_at, 8 * (uint64_t)s->seq, 8},
+        {"importance_at", l->importance_at, 8 * (uint64_t)dtq_importance_rows(l) * s->seq, 8},
     };
     for (size_t i = 0; i < sizeof regions / sizeof regions[0]; i++) {
         char what[48];

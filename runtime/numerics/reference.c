@@ -7,6 +7,7 @@
 #include "runtime/finite.h"
 #include "runtime/numerics/noise.h"
 #include "runtime/numerics/probe.h"
+#include "runtime/numerics/streamed.h"
 #include "runtime/schemes/scheme_ops.h"
 #include "runtime/sim/layout.h"
 
@@ -53,8 +54,13 @@ static bool attend_by_scheme(dtq_exec *x, const pending *p, const dtq_attention 
     return ops->attend(x, p->layer, p->src, a, effects, e);
 }
 
+static bool stream(dtq_exec *x, const pending *p, dtq_error *e);
+
 static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
     const dtq_layer *l = &x->stream->layers[p->layer];
+    if (dtq_streams(l) && !x->exact) {
+        return stream(x, p, e);
+    }
     const dtq_slots *t = &x->slots[p->layer];
     const uint32_t n = t->left;
     const uint32_t all = x->exact && !l->cached ? n : dtq_queries(l); /* exact: the last slots */
@@ -114,6 +120,37 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
     free(floats);
     free(importance);
     return ok;
+}
+
+/* A layer that streams, straight from the host's matrices, whose rows are all tokens in their order. */
+static bool stream(dtq_exec *x, const pending *p, dtq_error *e) {
+    const dtq_layer *l = &x->stream->layers[p->layer];
+    if (dtq_scheme_ops_of(x)->attend != NULL) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %s has no definition of streamed attention", p->layer,
+                        dtq_schemes[x->program->scheme.kind].word);
+    }
+    if (x->noise != NULL) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM,
+                        "layer %u: noise falls on tokens by the importance of a layer, which one "
+                        "that streams does not measure",
+                        p->layer);
+    }
+    const dtq_streamed a = {
+        .layer = l,
+        .tokens = l->slots,
+        .first_query = l->key_only,
+        .q = (const float *)(const void *)(x->dram + p->src[DTQ_Q]),
+        .k = (const float *)(const void *)(x->dram + p->src[DTQ_K]),
+        .v = (const float *)(const void *)(x->dram + p->src[DTQ_V]),
+        .out = (float *)(void *)(x->dram + l->out),
+        .votes = (uint64_t *)(void *)(x->dram + l->importance_at),
+    };
+    if (dtq_streamed_ref(&a, e)) {
+        return true;
+    }
+    char why[sizeof e->message];
+    memcpy(why, e->message, sizeof why);
+    return dtq_fail(e, e->status, "layer %u, %s", p->layer, why);
 }
 
 /* Notes where an operand of attention stands; the reference quantises it itself. */

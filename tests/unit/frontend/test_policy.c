@@ -165,7 +165,7 @@ START_TEST(unreadable) {
         {"all: {ratios: {8: 1}, pinned: [x]}\n", "a pinned token must be a whole number"},
         {"all: {ratios: {8: 1}}\nimportance: max\n",
          "importance must be previous, mean, sum, random0, random1, random2, random3, random4, random5, random6, "
-         "random7 or probe, not 'max'; did you mean 'mean'?"},
+         "random7, probe or streamed, not 'max'; did you mean 'mean'?"},
         {"all: {ratios: {8: 1}}\nimportance: {rule: max}\n", "importance must be previous, mean, sum"},
         {"all: {ratios: {8: 1}}\nimportance: {}\n", "importance must have a rule"},
         {"all: {ratios: {8: 1}}\nimportance: {rule: probe, by: 4}\n", "unknown key 'by' in importance"},

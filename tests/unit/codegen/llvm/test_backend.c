@@ -93,10 +93,10 @@ END_TEST
 static void nothing(void) {}
 
 static host_code *load_with(diag *d, arena *a, const host_bytes *object, size_t symbols, const dtq_host_model **model) {
-    static const char *const names[] = {"dtq_host_parallel", "dtq_host_select", "dtq_host_probe",
+    static const char *const names[] = {"dtq_host_parallel", "dtq_host_select", "dtq_host_probe", "dtq_host_streamed",
                                         "dtq_host_row",      "dtq_host_bad",    "dtq_host_watch"};
-    host_symbol table[6];
-    for (size_t i = 0; i < 6; i++)
+    host_symbol table[7];
+    for (size_t i = 0; i < 7; i++)
         table[i] = (host_symbol){names[i], (void *)(uintptr_t)nothing};
     return dtq_llvm_backend()->load(a, d, object->data, object->bytes, "tiny", table, symbols, model);
 }
@@ -108,7 +108,7 @@ START_TEST(objects_load_and_say_what_they_lack) {
     host_bytes object;
     ck_assert(dtq_llvm_backend()->object(a, d, tiny(a, d), &o, &object));
     const dtq_host_model *model = NULL;
-    host_code *code = load_with(d, a, &object, 6, &model);
+    host_code *code = load_with(d, a, &object, 7, &model);
     ck_assert_ptr_nonnull(code);
     ck_assert_uint_eq(model->abi, DTQ_HOST_ABI);
     ck_assert_uint_eq(model->variant_count, 1);
@@ -117,7 +117,7 @@ START_TEST(objects_load_and_say_what_they_lack) {
     ck_assert_ptr_null(load_with(unheard, a, &object, 1, &model));
     ck_assert_ptr_nonnull(strstr(diag_at(unheard, diag_total(unheard) - 1)->message, "dtq_host_"));
     host_bytes rubbish = {(uint8_t *)"not an object", 13};
-    ck_assert_ptr_null(load_with(unheard, a, &rubbish, 6, &model));
+    ck_assert_ptr_null(load_with(unheard, a, &rubbish, 7, &model));
     free(object.data);
     arena_free(a);
 }

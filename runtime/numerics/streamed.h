@@ -1,0 +1,48 @@
+/* Attention of a layer with the rule `streamed`: its definition, and the choice that all engines share (NUMERICS.md,
+ * "Streamed"). Private to runtime/. */
+#ifndef DTQRT_NUMERICS_STREAMED_H
+#define DTQRT_NUMERICS_STREAMED_H
+
+#include "runtime/dtqrt.h"
+
+/** Of codes ê, whatever the precision of what is multiplied. */
+enum { DTQ_STREAMED_LEVELS = 255 };
+
+/** One layer. Rows are by token, behind each other; queries are tokens from `first_query` on. */
+typedef struct {
+    const dtq_layer *layer;
+    uint32_t tokens, first_query;
+    const float *q, *k, *v; /* [tokens][heads * head_dim], [tokens][kv_heads * head_dim] */
+    float *out;             /* [tokens][heads * head_dim]: rows of queries are written */
+    uint64_t *votes;        /* [kv_heads][tokens]: of rows before the queries on entry, of all rows on return */
+} dtq_streamed;
+
+/** The definition. Fails on numbers that cannot be quantised. */
+bool dtq_streamed_ref(const dtq_streamed *a, dtq_error *e);
+
+/** The keys of block b that stay when it is far, by the votes [tokens] of one key/value head: writes them, ascending,
+ *  to where they belong in the head's list. All tokens of the block are there. */
+void dtq_streamed_choose(const dtq_streaming *s, uint32_t b, const uint64_t *votes, uint32_t *list);
+
+/** Levels of what multiplies the values of near or far keys, 15 or 255. */
+float dtq_streamed_weight_levels(const dtq_layer *l, bool far);
+
+/** A row of near keys and the far ones behind them: from base-2 logits x, minus infinity where the row does not see a
+ *  key, to codes ê and to the weights of values, whose scales stand in the same order. `room`: 2 * (near + far) floats.
+ */
+typedef struct {
+    uint32_t z;
+    float near_scale, far_scale; /* of the weights */
+} dtq_streamed_sums;
+dtq_streamed_sums dtq_streamed_softmax(const float *x, const float *value_scales, uint32_t near, uint32_t far,
+                                       float near_levels, float far_levels, float *room, uint8_t *codes,
+                                       uint8_t *weights);
+
+/** acc [head_dim] += the sum over `count` keys of weight times value [head_dim]. */
+void dtq_streamed_values(size_t head_dim, const uint8_t *weights, const int8_t *values, uint32_t count,
+                         int32_t *restrict acc);
+
+/** Importance of token j: the sum of its votes over all heads. */
+uint64_t dtq_streamed_importance(const uint64_t *votes, uint32_t kv_heads, uint32_t tokens, uint32_t j);
+
+#endif
