@@ -4,14 +4,7 @@
 
 #include "codegen/report/html/html.h"
 #include "frontend/cli/explore.h"
-#include "frontend/explore/page.h"
-
-static void put_cell(double x, int digits, FILE *out) {
-    if (isnan(x))
-        fputs("<td>-</td>", out);
-    else
-        fprintf(out, "<td>%.*f</td>", digits, x);
-}
+#include "frontend/cli/page.h"
 
 static void put_row(const exploration *e, const trial *t, FILE *out) {
     if (t->name) {
@@ -29,11 +22,11 @@ static void put_row(const exploration *e, const trial *t, FILE *out) {
         return;
     }
     for (int i = 0; i < VALUES; i++)
-        put_cell(explore_value(e, t, &(value_ref){.kind = (value_kind)i}), value_table[i].digits, out);
+        page_cell(explore_value(e, t, &(value_ref){.kind = (value_kind)i}), value_table[i].digits, out);
     for (size_t i = 0; i < e->metric_count; i++)
-        put_cell(explore_value(e, t, &(value_ref){.kind = VALUE_METRIC, .index = i}), 4, out);
+        page_cell(explore_value(e, t, &(value_ref){.kind = VALUE_METRIC, .index = i}), 4, out);
     for (size_t i = 0; i < COSTS; i++)
-        put_cell(explore_value(e, t, &(value_ref){.kind = VALUE_COST, .index = i}), cost_table[i].digits, out);
+        page_cell(explore_value(e, t, &(value_ref){.kind = VALUE_COST, .index = i}), cost_table[i].digits, out);
     fprintf(out, "<td>%zu</td></tr>\n", t->samples);
 }
 
@@ -53,51 +46,22 @@ static void put_table(const exploration *e, FILE *out) {
     fputs("</tbody></table></div>\n", out);
 }
 
-/* JSON within a script: `<` would end it. */
-static void put_data(const exploration *e, FILE *out) {
-    char *text = NULL;
-    size_t bytes;
-    FILE *f = open_memstream(&text, &bytes);
-    if (!f)
-        return;
-    explore_json(e, f);
-    fclose(f);
-    fputs("<script type=\"application/json\" id=\"data\">\n", out);
-    for (size_t i = 0; i < bytes; i++)
-        if (text[i] == '<')
-            fputs("\\u003c", out);
-        else
-            fputc(text[i], out);
-    fputs("</script>\n", out);
-    free(text);
+static void put_json(const void *context, FILE *out) {
+    explore_json(context, out);
 }
 
-static void put_chart(const char *id, const char *label, FILE *out) {
-    fprintf(out, "<svg id=\"%s\" role=\"img\" aria-label=\"%s\"></svg>\n", id, label);
+static void put_heading(const void *context, FILE *out) {
+    const exploration *e = context;
+    eval_print_heading(&e->eval, out);
 }
 
 void explore_page(const exploration *e, FILE *out) {
-    fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-          "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-          "script-src 'unsafe-inline'\">\n<meta name=\"generator\" content=\"dtqc\">\n<title>",
-          out);
-    html_text(out, model_name(e->eval.source.model));
-    fputs(" - dtqc explore</title>\n<style>\n", out);
-    fputs(page_style, out);
-    fputs("</style>\n</head>\n<body>\n<main>\n<h1>", out);
+    page_begin(model_name(e->eval.source.model), "explore", out);
+    fputs("<h1>", out);
     html_text(out, model_name(e->eval.source.model));
     fprintf(out, ": %zu trials by %s</h1>\n<p class=\"note\">", e->search.count, e->method->name);
-    char *heading = NULL;
-    size_t bytes;
-    FILE *f = open_memstream(&heading, &bytes);
-    if (f) {
-        eval_print_heading(&e->eval, f);
-        fclose(f);
-        html_text(out, heading);
-        free(heading);
-    }
-    fprintf(out, "Seed %llu; float32 has a loss of %.5g", (unsigned long long)e->search.seed, e->fp32_loss);
+    page_text(put_heading, e, out);
+    fprintf(out, "<br>Seed %llu; float32 has a loss of %.5g", (unsigned long long)e->search.seed, e->fp32_loss);
     for (size_t i = 0; i < e->metric_count; i++)
         fprintf(out, ", %s %.4f", e->eval.task->metrics[i].key, e->fp32_metrics[i]);
     fputs(".</p>\n<p>Trial <select id=\"trial\" aria-label=\"Trial\"></select></p>\n<div "
@@ -105,25 +69,22 @@ void explore_page(const exploration *e, FILE *out) {
           "<p>Across <select id=\"x\" aria-label=\"Across\"></select> and up <select id=\"y\" "
           "aria-label=\"Up\"></select></p>\n<figure>",
           out);
-    put_chart("front-chart", "Trials by two of their numbers; the front stands out", out);
+    page_chart("front-chart", "Trials by two of their numbers; the front stands out", out);
     fputs("<figcaption>Filled and large: the front. Hollow: breaks a constraint. Squares: what is "
           "compared.</figcaption></figure>\n</section>\n"
           "<section>\n<h2>Trials over time</h2>\n<p>The line is the best so far.</p>\n<figure>",
           out);
-    put_chart("time-chart", "The first objective of each trial, and the best so far", out);
+    page_chart("time-chart", "The first objective of each trial, and the best so far", out);
     fputs("</figure>\n</section>\n</div>\n<section>\n<h2>Parallel coordinates</h2>\n<figure>", out);
-    put_chart("parallel-chart", "A line for each trial through the values of all axes and its objectives", out);
+    page_chart("parallel-chart", "A line for each trial through the values of all axes and its objectives", out);
     fputs(
         "<figcaption>Of shares of tokens those of 0 and of 8 bits; the rest has 4. A click chooses a "
         "trial.</figcaption></figure>\n"
         "</section>\n<section id=\"layers\">\n<h2>Layers by precision: <span id=\"layers-name\"></span></h2>\n<figure>",
         out);
-    put_chart("layers-chart", "Shares of 0, 4 and 8 bits in each layer of the chosen trial", out);
+    page_chart("layers-chart", "Shares of 0, 4 and 8 bits in each layer of the chosen trial", out);
     fputs("</figure>\n</section>\n<section>\n<h2>Trials</h2>\n", out);
     put_table(e, out);
-    fputs("</section>\n</main>\n", out);
-    put_data(e, out);
-    fputs("<script>\n", out);
-    fputs(page_script, out);
-    fputs("</script>\n</body>\n</html>\n", out);
+    fputs("</section>\n", out);
+    page_end(put_json, e, out);
 }

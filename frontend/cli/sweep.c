@@ -9,7 +9,7 @@
 #include "frontend/cli/spread.h"
 #include "frontend/explore/pareto.h"
 
-enum { ROWS_MOST = 1 << 24 };
+enum { ROWS_MOST = 1 << 24, ROWS_OF_PAGE_MOST = 20000 };
 
 sweep_place sweep_place_of(const sweep *w, size_t row) {
     const uint64_t points = w->points, lengths = w->length_count;
@@ -67,8 +67,6 @@ static bool open_sweep(sweep *w) {
     const option_value *seq = value(s, OPT_seq);
     if (!given(s, OPT_space))
         return usage_error(s, "--space says what varies");
-    if (value(s, OPT_report)->word == REPORT_HTML)
-        return usage_error(s, "a sweep is no HTML page; --report=text, json or csv");
     if (!design_open(s, &w->base) || !check_constraints(s, w->base.space) || !open_models(w))
         return false;
     w->lengths = seq->given ? seq->lengths : own;
@@ -79,6 +77,10 @@ static bool open_sweep(sweep *w) {
         return diag_error(s->diag, (src_loc){value(s, OPT_space)->text, 0, 0},
                           "has %.3g combinations; a sweep walks at most %d, and `dtqc explore` searches more", rows,
                           ROWS_MOST);
+    if (value(s, OPT_report)->word == REPORT_HTML && rows > ROWS_OF_PAGE_MOST)
+        return diag_error(s->diag, (src_loc){value(s, OPT_space)->text, 0, 0},
+                          "has %.0f combinations; a page shows at most %d, and --report=csv has all of them", rows,
+                          ROWS_OF_PAGE_MOST);
     w->count = (size_t)w->points * w->length_count * w->model_count;
     w->results = calloc(w->count, sizeof *w->results);
     w->front = calloc(w->count, sizeof *w->front);

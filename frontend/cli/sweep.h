@@ -33,6 +33,12 @@ typedef struct {
 } sweep_place;
 sweep_place sweep_place_of(const sweep *w, size_t row);
 
+/** Tokens of an input of a row. */
+uint32_t sweep_tokens_of(const sweep *w, sweep_place at);
+
+/** All rows as JSON, schema "dtqc-sweep/1", and as one HTML document. */
+void sweep_json(const sweep *w, FILE *out);
+void sweep_page(const sweep *w, FILE *out);
 /** Prints as --report says. */
 void sweep_print(const sweep *w, report_format format, FILE *out);
 

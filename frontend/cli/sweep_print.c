@@ -6,7 +6,7 @@
 #include "frontend/cli/sweep.h"
 #include "ir/base/number.h"
 
-static uint32_t tokens_of(const sweep *w, sweep_place at) {
+uint32_t sweep_tokens_of(const sweep *w, sweep_place at) {
     return w->lengths[at.length] ? w->lengths[at.length] : model_positions(w->models[at.model].model);
 }
 
@@ -51,7 +51,8 @@ static void print_text(const sweep *w, FILE *out) {
         outside += r->outside;
         if (r->outside)
             continue;
-        fprintf(out, "%s %-*s  %6" PRIu32, w->front[i] ? "*" : " ", (int)wide, w->names[at.model], tokens_of(w, at));
+        fprintf(out, "%s %-*s  %6" PRIu32, w->front[i] ? "*" : " ", (int)wide, w->names[at.model],
+                sweep_tokens_of(w, at));
         space_point(sp, at.point, point);
         for (size_t x = 0; x < sp->count; x++)
             fprintf(out, "  %*s", (int)width_of(&sp->axes[x]), sp->axes[x].texts[point[x]]);
@@ -103,7 +104,7 @@ static void print_csv(const sweep *w, FILE *out) {
         const sweep_result *r = &w->results[i];
         const sweep_place at = sweep_place_of(w, i);
         put_field(w->names[at.model], out);
-        fprintf(out, ",%" PRIu32, tokens_of(w, at));
+        fprintf(out, ",%" PRIu32, sweep_tokens_of(w, at));
         space_point(sp, at.point, point);
         for (size_t x = 0; x < sp->count; x++) {
             fputc(',', out);
@@ -128,7 +129,7 @@ static void put_row(json_writer *j, const sweep *w, size_t i, uint32_t *point) {
     json_open(j, NULL, '{');
     j->compact = true;
     json_str(j, "model", w->names[at.model]);
-    json_int(j, "tokens", tokens_of(w, at));
+    json_int(j, "tokens", sweep_tokens_of(w, at));
     space_point(sp, at.point, point);
     json_open(j, "point", '[');
     for (size_t x = 0; x < sp->count; x++)
@@ -144,7 +145,7 @@ static void put_row(json_writer *j, const sweep *w, size_t i, uint32_t *point) {
     j->compact = false;
 }
 
-static void print_json(const sweep *w, FILE *out) {
+void sweep_json(const sweep *w, FILE *out) {
     const space *sp = w->base.space;
     json_writer j = {.out = out};
     uint32_t *point = ARENA_ARRAY(w->session->arena, uint32_t, sp->count);
@@ -172,7 +173,9 @@ void sweep_print(const sweep *w, report_format format, FILE *out) {
     if (format == REPORT_CSV)
         print_csv(w, out);
     else if (format == REPORT_JSON)
-        print_json(w, out);
+        sweep_json(w, out);
+    else if (format == REPORT_HTML)
+        sweep_page(w, out);
     else
         print_text(w, out);
 }

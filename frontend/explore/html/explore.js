@@ -1,10 +1,17 @@
 "use strict";
-/* Charts of a search, drawn from the JSON in the page (schema dtqc-explore/1). */
+/* Charts of a search or a sweep, drawn from the JSON in the page (schemas dtqc-explore/1 and dtqc-sweep/1). */
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
+  const swept = data.rows !== undefined;
+  if (swept) {
+    data.trials = data.rows.map((row, i) => ({ ...row, trial: i, feasible: row.within }));
+    data.best = data.trials.findIndex((t) => t.front);
+    data.objectives = ["time_us", "energy_uj", "area_mm2"].map((key) => ({ key, high: false }));
+    data.compared = [];
+  }
   const trials = data.trials.filter((t) => t.error === null);
   const numbers = Object.keys(data.trials[0] || {}).filter((k) => trials.some((t) => typeof t[k] === "number") && k !== "trial");
-  const objectives = data.objectives.map((o) => o.key);
+  const objectives = data.objectives.map((o) => o.key).filter((k) => trials.some((t) => typeof t[k] === "number"));
   const NS = "http://www.w3.org/2000/svg";
   let chosen = data.best;
 
@@ -27,7 +34,9 @@
     return [lo - pad, hi + pad];
   };
   const kind = (t) => (t.trial === chosen ? "chosen " : "") + (t.front ? "front" : t.feasible ? "inside" : "outside");
-  const describe = (t) => `trial ${t.trial}\n` + objectives.map((k) => `${k} ${show(t[k])}`).join("\n") + `\nsamples ${t.samples}`;
+  const describe = (t) => (swept ? `row ${t.trial}: ${t.model}, ${t.tokens} tokens\n` : `trial ${t.trial}\n`) +
+    data.axes.map((a, i) => `${a.key}: ${a.values[t.point[i]]}\n`).join("") + objectives.map((k) => `${k} ${show(t[k])}`).join("\n") +
+    (swept ? "" : `\nsamples ${t.samples}`);
   const dot = (svg, t, x, y) => {
     const c = make(svg, "circle", { cx: x, cy: y, r: t.trial === chosen ? 6 : t.front ? 4.5 : 3.5, class: kind(t), "data-trial": t.trial });
     make(c, "title", {}, describe(t));
@@ -66,9 +75,8 @@
   };
 
   const overTime = () => {
-    const o = data.objectives[0], list = trials.filter((t) => t[o.key] !== null);
-    if (!list.length) return;
-    const svg = document.getElementById("time-chart");
+    const o = data.objectives[0], list = trials.filter((t) => t[o.key] !== null), svg = document.getElementById("time-chart");
+    if (!list.length || !svg) return;
     const [x, y] = frame(svg, [-.5, Math.max(data.trials.length - .5, .5)], extent(list.map((t) => t[o.key])), "trial", o.key);
     let best = null, path = "";
     for (const t of list) {
@@ -121,6 +129,7 @@
 
   const layers = () => {
     const svg = document.getElementById("layers-chart"), t = data.trials[chosen];
+    if (!svg) return;
     svg.replaceChildren();
     const rows = [];
     data.axes.forEach((axis, i) => {
@@ -163,7 +172,7 @@
     draw();
   };
 
-  for (const id of ["front-chart", "time-chart"]) document.getElementById(id).setAttribute("viewBox", `0 0 ${W} ${H}`);
+  for (const id of ["front-chart", "time-chart"]) document.getElementById(id)?.setAttribute("viewBox", `0 0 ${W} ${H}`);
   for (const [id, wanted] of [["x", objectives[1] || "ops"], ["y", objectives[0] === "eq1" ? "loss" : objectives[0]]]) {
     const select = document.getElementById(id);
     for (const k of numbers) select.add(new Option(k, k, false, k === wanted));
