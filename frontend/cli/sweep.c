@@ -77,7 +77,7 @@ static bool open_sweep(sweep *w) {
         return diag_error(s->diag, (src_loc){value(s, OPT_space)->text, 0, 0},
                           "has %.3g combinations; a sweep walks at most %d, and `dtqc explore` searches more", rows,
                           ROWS_MOST);
-    if (value(s, OPT_report)->word == REPORT_HTML && rows > ROWS_OF_PAGE_MOST)
+    if (value(s, OPT_report)->word == REPORT_HTML && rows > (double)ROWS_OF_PAGE_MOST)
         return diag_error(s->diag, (src_loc){value(s, OPT_space)->text, 0, 0},
                           "has %.0f combinations; a page shows at most %d, and --report=csv has all of them", rows,
                           ROWS_OF_PAGE_MOST);
