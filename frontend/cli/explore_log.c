@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -197,7 +198,9 @@ bool explore_log_open(exploration *e) {
         e->log = fopen("/dev/null", "w");
         return e->log || diag_error(s->diag, loc, "cannot be written: %s", strerror(errno));
     }
-    e->log = fopen(path, there ? "r+" : "w");
+    e->log = fopen(path, there ? "r+" : "a");
+    if (e->log && flock(fileno(e->log), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return diag_error(s->diag, loc, "is being written by another process, which has to end first");
     if (!e->log ||
         (there && (fseek(e->log, (long)whole, SEEK_SET) != 0 || ftruncate(fileno(e->log), (off_t)whole) != 0)))
         return diag_error(s->diag, loc, "cannot be written: %s", strerror(errno));

@@ -5,6 +5,7 @@
 #include <mpi.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static int begin(unsigned *index, unsigned *count) {
     int provided, rank = 0, size = 1;
@@ -73,8 +74,27 @@ static int share(const void *mine, size_t bytes, void **all, size_t *sizes) {
     return error;
 }
 
+/* Waits until all processes end; one that failed gives up after a while. */
+static bool all_end(bool failed) {
+    enum { PATIENCE_MS = 5000 };
+    const struct timespec one = {0, 1000000};
+    MPI_Request request;
+    int done = 0;
+    if (MPI_Ibarrier(MPI_COMM_WORLD, &request) != MPI_SUCCESS)
+        return false;
+    for (int ms = 0; (!failed || ms < PATIENCE_MS) && !done; ms++) {
+        if (MPI_Test(&request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+            return false;
+        if (!done)
+            nanosleep(&one, NULL);
+    }
+    return done != 0;
+}
+
+/* An error that all processes met ends them in order, so that the first has told of it; one that a single process met
+ * leaves the others waiting for it, and ends them. */
 static void end(int code) {
-    if (code != 0)
+    if (!all_end(code != 0) && code != 0)
         MPI_Abort(MPI_COMM_WORLD, code);
     else
         MPI_Finalize();

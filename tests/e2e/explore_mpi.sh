@@ -22,10 +22,9 @@ ranks() {
         "${@:2}"
     fi
 }
-search() {
-    ranks "$1" "$DTQC" explore "$data/tiny.yaml" --task similarity --data "$data/pairs.tsv" --space "$TMP/space.yaml" \
-        --trials 15 --objective=loss,cycles --batch 4 -o "$TMP/$2" "${@:3}" >"$TMP/$2.out" 2>"$TMP/$2.err"
-}
+command=("$DTQC" explore "$data/tiny.yaml" --task similarity --data "$data/pairs.tsv" --space "$TMP/space.yaml"
+    --trials 15 '--objective=loss,cycles' --batch 4)
+search() { ranks "$1" "${command[@]}" -o "$TMP/$2" "${@:3}" >"$TMP/$2.out" 2>"$TMP/$2.err"; }
 same() {
     local file
     for file in trials.csv front.csv explore.json explore.html policy.yaml target.yaml; do
@@ -44,9 +43,26 @@ for n in 0 1 4; do
 done
 
 # As if all processes had been killed: the log ends in the middle of a line.
-mkdir "$TMP/killed"
-head -c 3000 "$TMP/0/trials.jsonl" >"$TMP/killed/trials.jsonl"
-search 3 killed --resume
+mkdir "$TMP/torn"
+head -c 3000 "$TMP/0/trials.jsonl" >"$TMP/torn/trials.jsonl"
+search 3 torn --resume
+same torn
+
+# A job all of whose processes are killed goes on with another number of them. While one of them lives it is refused: two
+# writers would spoil the log.
+lines() { if [[ -f $TMP/killed/trials.jsonl ]]; then wc -l <"$TMP/killed/trials.jsonl"; else echo 0; fi; }
+mpirun "${oversubscribe[@]}" -n 3 "${command[@]}" -o "$TMP/killed" >/dev/null 2>&1 &
+job=$!
+while [[ $(lines) -lt 4 ]] && kill -0 $job 2>/dev/null; do sleep 0.01; done
+mapfile -t ranks < <(pgrep -f -- "-o $TMP/killed") # mpirun, what it starts ranks by, and these
+kill -STOP "${ranks[@]}" 2>/dev/null || true
+if kill -0 "${ranks[@]}" 2>/dev/null && [[ $(lines) -lt $(wc -l <"$TMP/0/trials.jsonl") ]]; then
+    if "${command[@]}" -o "$TMP/killed" --resume >/dev/null 2>"$TMP/locked"; then exit 1; fi
+    grep -q 'is being written by another process' "$TMP/locked"
+fi
+kill -KILL "${ranks[@]}" 2>/dev/null || true
+wait $job 2>/dev/null || true
+search 2 killed --resume
 same killed
 
 # An error is told once.
