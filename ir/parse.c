@@ -1,185 +1,11 @@
 /* Reads the text form of a module, statement by statement: the ops; the header is in parse_header.c. Grammar: IR.md. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "ir/parse.h"
 #include "ir/tables.h"
 
-enum { LIST_MAX = 1 << 24 }; /* elements of a list, or of runs written out */
-
-/* ---- attributes -------------------------------------------------------------------------------------------------- */
-
-/* Room for one more element. */
-static void *list_next(arena *scratch, list *l, size_t size) {
-    if (l->count == l->capacity) {
-        l->capacity = l->capacity ? 2 * l->capacity : 16;
-        void *grown = arena_array(scratch, l->capacity, size);
-        if (l->count)
-            memcpy(grown, l->items, l->count * size);
-        l->items = grown;
-    }
-    return (char *)l->items + l->count++ * size;
-}
-
-static void *list_keep(arena *a, const list *l, size_t size) {
-    void *kept = arena_array(a, l->count, size);
-    if (l->count)
-        memcpy(kept, l->items, l->count * size);
-    return kept;
-}
-
-/* [1, 2, 3] or, for RUNS, [2*4, 1*8] */
-static bool parse_list(parser *p, ir_attr *attr) {
-    scanner *s = &p->scan;
-    bool runs = attr->kind == IR_KIND_RUNS;
-    list *l = runs ? &p->runs : &p->ints;
-    int64_t total = 0;
-    l->count = 0;
-    if (!scan_need(s, '[', runs ? "`[` and runs of count*value" : "`[` and a list of numbers"))
-        return false;
-    if (!scan_take(s, ']')) {
-        do {
-            ir_run run = {.count = 1};
-            scan_peek(s);
-            src_loc loc = scan_here(s);
-            if (runs && (!scan_int(s, &run.count) || !scan_need(s, '*', "`*`: a run is count*value")))
-                return false;
-            if (run.count < 1)
-                return scan_error(s, loc, "a run has at least one element; remove it or give its count");
-            if (run.count > LIST_MAX - total)
-                return scan_error(s, loc, "the list has more than %d elements; nothing here is that long", LIST_MAX);
-            total += run.count;
-            if (!scan_int(s, &run.value))
-                return false;
-            if (runs)
-                *(ir_run *)list_next(s->scratch, l, sizeof run) = run;
-            else
-                *(int64_t *)list_next(s->scratch, l, sizeof run.value) = run.value;
-        } while (scan_take(s, ','));
-        if (!scan_need(s, ']', "`,` or `]`"))
-            return false;
-    }
-    attr->count = (uint32_t)l->count;
-    if (runs)
-        attr->runs = list_keep(p->m->arena, l, sizeof(ir_run));
-    else
-        attr->ints = list_keep(p->m->arena, l, sizeof(int64_t));
-    return true;
-}
-
-static bool parse_word_value(parser *p, ir_opcode code, ir_attr *attr) {
-    scanner *s = &p->scan;
-    const char *text = NULL;
-    size_t n = 0;
-    ir_word words[IR_WORDS_MAX];
-    const char *known[IR_WORDS_MAX];
-    size_t count = ir_words(code, attr->key, words);
-    scan_peek(s);
-    src_loc loc = scan_here(s);
-    bool there = scan_word(s, &text, &n);
-    for (size_t i = 0; there && i < count; i++)
-        if (words[i].length == n && memcmp(words[i].text, text, n) == 0) {
-            attr->s = scan_intern(s, text, n);
-            return true;
-        }
-    for (size_t i = 0; i < count; i++)
-        known[i] = arena_strndup(s->scratch, words[i].text, words[i].length);
-    const char *all = scan_listed(s, known, count);
-    if (!there)
-        return scan_expected(s, arena_printf(s->scratch, "one of the words %s", all));
-    return scan_error(s, loc, "`%.*s` is no word of `%s`%s The words are %s", (int)n, text, ir_key_get(attr->key)->name,
-                      scan_suggestion(s, text, n, known, count), all);
-}
-
-static bool parse_queue(parser *p, ir_attr *attr) {
-    static const char *const queues[] = {"host", "load", "softmax", "topk", "store", "array0"};
-    scanner *s = &p->scan;
-    const char *text = NULL;
-    size_t n = 0;
-    scan_peek(s);
-    src_loc loc = scan_here(s);
-    if (!scan_word(s, &text, &n))
-        return scan_expected(s, "a queue: host, load, softmax, topk, store or array0, array1, ...");
-    attr->i = dtq_queue_parse(text, n);
-    return attr->i >= 0 ||
-           scan_error(s, loc,
-                      "`%.*s` is no queue%s Queues are host, load, softmax, topk, store, array0, "
-                      "array1, ...",
-                      (int)n, text, scan_suggestion(s, text, n, queues, sizeof queues / sizeof queues[0]));
-}
-
-static bool parse_attr_value(parser *p, ir_opcode code, ir_attr *attr) {
-    scanner *s = &p->scan;
-    switch ((ir_kind)attr->kind) {
-    case IR_KIND_INT:
-        return scan_int(s, &attr->i);
-    case IR_KIND_REAL:
-        return scan_real(s, &attr->r);
-    case IR_KIND_STR:
-        return scan_string(s, &attr->s);
-    case IR_KIND_WORD:
-        return parse_word_value(p, code, attr);
-    case IR_KIND_RANGE: {
-        ir_range *range = ARENA_NEW(s->arena, ir_range);
-        attr->range = range;
-        return scan_int(s, &range->lo) && scan_need(s, '.', "`..`: a range is first..end") &&
-               scan_need(s, '.', "`..`: a range is first..end") && scan_int(s, &range->hi);
-    }
-    case IR_KIND_INTS:
-    case IR_KIND_RUNS:
-        return parse_list(p, attr);
-    case IR_KIND_QUEUE:
-        return parse_queue(p, attr);
-    }
-    return false;
-}
-
-/* The key of an attribute, which the op must take. */
-static bool parse_key(parser *p, ir_opcode code, size_t op, unsigned *key) {
-    scanner *s = &p->scan;
-    const char *text = NULL;
-    size_t n = 0;
-    scan_peek(s);
-    src_loc loc = scan_here(s);
-    if (!scan_word(s, &text, &n))
-        return scan_expected(s, "the key of an attribute");
-    int found = ir_key_find(text, n);
-    if (found >= 0 && ir_key_need(code, (unsigned)found) != IR_NEVER) {
-        *key = (unsigned)found;
-        if (ir_get(p->m, op, *key))
-            return scan_error(s, loc, "`%.*s` is given twice; remove one", (int)n, text);
-        return true;
-    }
-    const char **known = ARENA_ARRAY(s->scratch, const char *, ir_key_count());
-    size_t count = 0;
-    for (unsigned k = 0; k < ir_key_count(); k++)
-        if (ir_key_need(code, k) != IR_NEVER)
-            known[count++] = ir_key_get(k)->name;
-    return scan_error(s, loc, "`%s` takes no attribute `%.*s`%s It takes %s", ir_info(code)->spelling, (int)n, text,
-                      scan_suggestion(s, text, n, known, count), scan_listed(s, known, count));
-}
-
-/* {key = value, …}, if it is there. */
-static bool parse_attrs(parser *p, ir_opcode code, size_t op) {
-    scanner *s = &p->scan;
-    if (!scan_take(s, '{'))
-        return true;
-    s->inside = true;
-    if (!scan_take(s, '}')) {
-        do {
-            unsigned key = 0;
-            if (!parse_key(p, code, op, &key) || !scan_need(s, '=', "`=`"))
-                return false;
-            ir_attr attr = {.key = (uint16_t)key, .kind = (uint8_t)ir_key_get(key)->kind};
-            if (!parse_attr_value(p, code, &attr))
-                return false;
-            ir_set(p->m, op, &attr);
-        } while (scan_take(s, ','));
-        if (!scan_need(s, '}', "`,` or `}`"))
-            return false;
-    }
-    s->inside = false;
-    return true;
-}
+enum { REPEATED_MAX = 1 << 26 }; /* bytes of a repeat, written out */
 
 /* ---- ops --------------------------------------------------------------------------------------------------------- */
 
@@ -227,27 +53,119 @@ static bool parse_value_name(parser *p, const char **text, size_t *n) {
     return scan_expected(s, "the name of a value right after `%`");
 }
 
-static bool parse_operands(parser *p) {
+/* A name's number, and in *prefix the length of what stands in front of it. */
+static bool number_of(const char *text, size_t n, size_t *prefix, int64_t *number) {
+    char digits[12];
+    size_t at = n;
+    while (at > 0 && ((text[at - 1] >= '0' && text[at - 1] <= '9') || text[at - 1] == '-'))
+        at--;
+    *prefix = at;
+    if (n == at || n - at >= sizeof digits)
+        return false;
+    char *end;
+    memcpy(digits, text + at, n - at);
+    digits[n - at] = '\0';
+    *number = strtoll(digits, &end, 10);
+    return *end == '\0';
+}
+
+/* What a value is called this time, of %k0..%k12. */
+static bool count_names(parser *p, src_loc loc, parse_counting *c, const char **text, size_t *n) {
+    scanner *s = &p->scan;
+    const char *last = NULL;
+    size_t length = 0, prefix[2];
+    int64_t first, end, now;
+    if (!parse_value_name(p, &last, &length))
+        return false;
+    if (!number_of(*text, *n - 2, &prefix[0], &first) || !number_of(last, length, &prefix[1], &end) ||
+        prefix[0] != prefix[1] || memcmp(*text, last, prefix[0]) != 0)
+        return scan_error(s, loc, "values that count up have numbers, and the same in front of them: %%k0..%%k12");
+    if ((scan_take(s, '*') && !parse_times(s, &c->behind)) || !parse_count(p, loc, c, first, end, &now))
+        return false;
+    *text = arena_printf(s->scratch, "%.*s%lld", (int)prefix[0], *text, (long long)now);
+    *n = strlen(*text);
+    return true;
+}
+
+/* space[bytes, address, "name"] behind the `:` of an operand: the buffer that it is, declared here. */
+static bool parse_buffer(parser *p, src_loc loc, const char *text, size_t n, ir_value *value) {
+    scanner *s = &p->scan;
+    ir_attr space = {.key = IR_KEY_space, .kind = IR_KIND_WORD}, bytes = {.key = IR_KEY_bytes, .kind = IR_KIND_INT};
+    ir_attr address = {.key = IR_KEY_address, .kind = IR_KIND_INT}, name = {.key = IR_KEY_name, .kind = IR_KIND_STR};
+    bool addressed = false, named = false, added;
+    if (!parse_word_value(p, IR_BUFFER, &space) || !scan_need(s, '[', "`[` and the bytes of the buffer") ||
+        !parse_counted(p, &bytes.i))
+        return false;
+    while (scan_take(s, ',')) {
+        if (scan_peek(s) == '"' && !named) {
+            named = true;
+            if (!scan_string(s, &name.s))
+                return false;
+        } else if (named || addressed) {
+            return scan_expected(s, "`]`: a buffer has bytes, an address and a name");
+        } else {
+            addressed = true;
+            if (!parse_counted(p, &address.i))
+                return false;
+        }
+    }
+    if (!scan_need(s, ']', "`,` or `]`"))
+        return false;
+    if (p->time && names_find(&p->values, text, n)) { /* the same buffer each time */
+        *value = names_find(&p->values, text, n)->number;
+        return true;
+    }
+    size_t op = ir_append(p->m, IR_BUFFER, NULL, 0, (ir_type){.elem = IR_ELEM_BUFFER}, loc);
+    *value = p->m->ops[op].result;
+    names_add(&p->values, text, n, *value, &added);
+    if (!added)
+        return scan_error(s, loc, "`%%%.*s` is defined twice; rename one", (int)n, text);
+    ir_set(p->m, op, &space);
+    ir_set(p->m, op, &bytes);
+    if (named)
+        ir_set(p->m, op, &name);
+    if (addressed)
+        ir_set(p->m, op, &address);
+    return true;
+}
+
+/* Operands of an op that makes a value, or of one that does not and may declare buffers. */
+static bool parse_operands(parser *p, bool declares) {
     scanner *s = &p->scan;
     list *operands = &p->operands;
     operands->count = 0;
-    char c = scan_peek(s);
-    if (c != '%' && c != '_')
+    char next = scan_peek(s);
+    if (next != '%' && next != '_' && !(next >= '0' && next <= '9'))
         return true;
     do {
         const char *text = NULL;
         size_t n = 0;
-        scan_peek(s);
+        parse_counting c = {1, 1};
+        next = scan_peek(s);
         src_loc loc = scan_here(s);
         if (operands->count == UINT16_MAX)
             return scan_error(s, loc, "no op has that many operands");
-        ir_value *value = list_next(s->scratch, operands, sizeof *value);
+        ir_value *value = parse_list_next(s->scratch, operands, sizeof *value);
         if (scan_take(s, '_')) {
             *value = IR_NONE;
             continue;
         }
+        if (next >= '0' && next <= '9' && (!parse_times(s, &c.before) || !scan_need(s, '*', "`*` and the values")))
+            return false;
         if (!parse_value_name(p, &text, &n))
             return false;
+        if (n > 2 && text[n - 1] == '.' && text[n - 2] == '.' && s->at < s->end && *s->at == '%') {
+            if (!count_names(p, loc, &c, &text, &n))
+                return false;
+        } else if (c.before > 1) {
+            return scan_error(s, loc, "values that count up are %%k0..%%k12; `%%%.*s` is one", (int)n, text);
+        }
+        if (declares && scan_peek(s) == ':') {
+            s->at++;
+            if (!parse_buffer(p, loc, text, n, value))
+                return false;
+            continue;
+        }
         const names_entry *entry = names_find(&p->values, text, n);
         if (!entry)
             return scan_error(s, loc, "`%%%.*s` is not defined above this line; define it first or use another value",
@@ -306,7 +224,9 @@ static bool parse_op(parser *p, const char *result, size_t result_length, const 
         return scan_error(s, op_loc, "`%s` makes a value; write `%%name = %s ...`", info->spelling, info->spelling);
     if (!info->results && result)
         return scan_error(s, loc, "`%s` makes no value; remove `%%%.*s =`", info->spelling, (int)result_length, result);
-    if (!parse_operands(p) || !check_operand_count(p, op_loc, info, p->operands.count))
+    const size_t first = m->op_count; /* of the buffers it declares */
+    if (!parse_operands(p, !info->results && m->level >= IR_SCHEDULE) ||
+        !check_operand_count(p, op_loc, info, p->operands.count))
         return false;
     size_t op = ir_append(m, code, p->operands.items, p->operands.count, (ir_type){0}, loc);
     if (result) {
@@ -322,10 +242,54 @@ static bool parse_op(parser *p, const char *result, size_t result_length, const 
         if (!parse_type(p, &m->types[m->ops[op].result]))
             return false;
     }
-    return parse_location(p, &m->ops[op].loc) && parse_line_end(p);
+    if (!parse_location(p, &m->ops[op].loc))
+        return false;
+    for (size_t buffer = first; buffer < op && m->ops[op].loc.file != m->text_file; buffer++)
+        m->ops[buffer].loc = m->ops[op].loc;
+    return parse_line_end(p);
 }
 
 /* ---- statements -------------------------------------------------------------------------------------------------- */
+
+/* Past empty lines and comments. */
+static void skip_empty(scanner *s) {
+    while (scan_peek(s) == '\n')
+        scan_skip_line(s);
+}
+
+/* 12x op, and on lines that begin with a bar the other ops: 12 times the first and these, counted up. They are read as
+ * often. */
+static bool parse_repeat(parser *p, src_loc loc, const char *digits, size_t n) {
+    scanner *s = &p->scan;
+    uint64_t times = 0;
+    for (size_t i = 0; i < n && times <= REPEATS_MAX; i++)
+        times = 10 * times + (uint64_t)(digits[i] - '0');
+    if (p->m->level < IR_SCHEDULE)
+        return scan_error(s, loc, "ops of the schedule and stream levels are repeated; write these out");
+    if (times < 2 || times > REPEATS_MAX)
+        return scan_error(s, loc, "ops are repeated 2 to %d times", REPEATS_MAX);
+    const char *const body = s->at, *const body_line = s->line_start;
+    const uint32_t line = s->line;
+    bool good = true;
+    p->times = times;
+    for (p->time = 0; good && p->time < times; p->time++) {
+        s->at = body;
+        s->line_start = body_line;
+        s->line = line;
+        do {
+            const char *text = NULL;
+            size_t length = 0;
+            scan_peek(s);
+            good = scan_word(s, &text, &length) ? parse_op(p, NULL, 0, text, length) : scan_expected(s, "an op");
+            skip_empty(s);
+        } while (good && scan_take(s, '|'));
+        if (good && times * (uint64_t)(s->at - body) > REPEATED_MAX)
+            good = scan_error(s, loc, "the repeat has more than %d bytes, written out; nothing here is that long",
+                              REPEATED_MAX);
+    }
+    p->time = p->times = 0;
+    return good;
+}
 
 static bool parse_statement(parser *p) {
     scanner *s = &p->scan;
@@ -348,6 +312,10 @@ static bool parse_statement(parser *p) {
         return parse_machine(p, loc);
     if (scan_same(text, n, "tensor"))
         return parse_tensor(p, loc);
+    if (scan_same(text, n, "weights"))
+        return parse_weights(p, loc);
+    if (n > 1 && text[n - 1] == 'x' && strspn(text, "0123456789") == n - 1)
+        return parse_repeat(p, loc, text, n - 1);
     return parse_op(p, NULL, 0, text, n);
 }
 
@@ -384,12 +352,12 @@ static bool parse_first_line(parser *p) {
     return scan_error(s, loc, "unknown level `%.*s`; it is graph, tile, schedule or stream", (int)n, text);
 }
 
-/* After an error: to the next line that begins a statement, which blanks and closing braces do not. */
+/* After an error: to the next line that begins a statement, which blanks, bars and closing braces do not. */
 static void resume(scanner *s) {
     s->inside = false;
     do
         scan_skip_line(s);
-    while (s->at < s->end && strchr(" \t}", *s->at));
+    while (s->at < s->end && strchr(" \t}|", *s->at));
 }
 
 ir_module *ir_parse(arena *a, diag *d, const char *file, const char *text, size_t bytes) {
@@ -404,8 +372,7 @@ ir_module *ir_parse(arena *a, diag *d, const char *file, const char *text, size_
         scan_error(s, (src_loc){p->m->text_file, 0, 0}, "the file has 4 GiB or more; this is no IR text");
     else if (parse_first_line(p))
         while (s->errors < SCAN_ERRORS_MAX) {
-            while (scan_peek(s) == '\n')
-                scan_skip_line(s);
+            skip_empty(s);
             if (s->at == s->end)
                 break;
             if (!parse_statement(p))

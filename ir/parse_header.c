@@ -234,6 +234,10 @@ bool parse_machine(parser *p, src_loc loc) {
     scanner *s = &p->scan;
     if (p->machine_seen)
         return scan_error(s, loc, "`machine` is given twice; remove one");
+    if (p->arrays_counted)
+        return scan_error(s, loc,
+                          "queues have been counted up before; the machine, which says how many arrays there are, "
+                          "stands in front of them");
     p->machine_seen = true;
     dtq_machine *machine = &p->m->machine;
     const char *name = NULL;
@@ -263,30 +267,59 @@ bool parse_machine(parser *p, src_loc loc) {
     return parse_line_end(p) && good;
 }
 
+/* "name" {key = value, …} @ …; a tensor of `tensor` when it comes is what it does not say itself. */
+static bool parse_one_tensor(parser *p, ir_tensor *tensor) {
+    scanner *s = &p->scan;
+    const bool inside = s->inside;
+    uint32_t seen = 0;
+    scan_peek(s);
+    const src_loc loc = scan_here(s);
+    if (!scan_string(s, &tensor->name) || !scan_need(s, '{', "`{`"))
+        return false;
+    s->inside = true;
+    if (!scan_take(s, '}')) {
+        do {
+            const char *key = NULL;
+            size_t n = 0;
+            if (!scan_word(s, &key, &n))
+                return scan_expected(s, "a key of the tensor");
+            if (!parse_setting(p, key, n, tensor_settings, TENSOR_SETTINGS, &seen, tensor, "a tensor"))
+                return false;
+        } while (scan_take(s, ','));
+        if (!scan_need(s, '}', "`,` or `}`"))
+            return false;
+    }
+    s->inside = inside;
+    if (!tensor->dtype)
+        return scan_error(s, loc, "tensor \"%s\" has no `dtype`; give F32, F16, BF16 or synthetic", tensor->name);
+    if (!parse_location(p, &tensor->loc))
+        return false;
+    ir_add_tensor(p->m, tensor);
+    return true;
+}
+
 /* tensor "name" {key = value, …} @ … */
 bool parse_tensor(parser *p, src_loc loc) {
+    ir_tensor tensor = {.loc = loc};
+    return parse_one_tensor(p, &tensor) && parse_line_end(p);
+}
+
+/* weights ["name" {key = value, …} @ …, …]; each is what the one before it is, but for what it says. */
+bool parse_weights(parser *p, src_loc loc) {
     scanner *s = &p->scan;
     ir_tensor tensor = {.loc = loc};
-    uint32_t seen = 0;
-    if (!scan_string(s, &tensor.name) || !scan_need(s, '{', "`{`"))
+    if (!scan_need(s, '[', "`[` and the weights"))
         return false;
     s->inside = true;
     do {
-        const char *key = NULL;
-        size_t n = 0;
-        if (!scan_word(s, &key, &n))
-            return scan_expected(s, "a key of the tensor");
-        if (!parse_setting(p, key, n, tensor_settings, TENSOR_SETTINGS, &seen, &tensor, "a tensor"))
+        scan_peek(s);
+        tensor.loc = scan_here(s);
+        if (!parse_one_tensor(p, &tensor))
             return false;
     } while (scan_take(s, ','));
-    if (!scan_need(s, '}', "`,` or `}`"))
+    if (!scan_need(s, ']', "`,` or `]`"))
         return false;
     s->inside = false;
-    if (!tensor.dtype)
-        return scan_error(s, loc, "tensor \"%s\" has no `dtype`; give F32, F16, BF16 or synthetic", tensor.name);
-    if (!parse_location(p, &tensor.loc))
-        return false;
-    ir_add_tensor(p->m, &tensor);
     return parse_line_end(p);
 }
 

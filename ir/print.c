@@ -1,4 +1,5 @@
 /* The text form of a module: one op a line, attributes by the kind of their key. Grammar: IR.md. */
+#include "ir/fold.h"
 #include "ir/view.h"
 
 #include <stdlib.h>
@@ -14,7 +15,8 @@ typedef struct {
     FILE *file;
     size_t used;
     char text[1 << 16];
-    src_loc last; /* location written last */
+    src_loc last;            /* location written last */
+    const char *last_source; /* `source` written last */
 } writer;
 
 static void flush(writer *w) {
@@ -174,52 +176,92 @@ static void put_machine(writer *w, const dtq_machine *machine) {
     put(w, "}\n");
 }
 
-static void put_field(writer *w, const char *name, uint64_t value) {
-    put(w, ", ");
+static void put_key(writer *w, const char *name, bool *any) {
+    put(w, *any ? ", " : "{");
     put(w, name);
     put(w, " = ");
-    put_unsigned(w, value);
+    *any = true;
 }
 
-static void put_tensor(writer *w, const ir_module *m, const ir_tensor *t) {
-    put(w, "tensor ");
+static bool same_text(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* What a tensor says that the one before it in the list does not; of the first, that is none. */
+static void put_tensor(writer *w, const ir_module *m, const ir_tensor *t, const ir_tensor *before) {
+    const ir_tensor none = {0}, *b = before ? before : &none;
+    const struct {
+        const char *name;
+        uint64_t value, before;
+        bool always;
+    } numbers[] = {
+        {"rows", t->rows, b->rows, !before},
+        {"cols", t->cols, b->cols, !before},
+        {"stride", t->stride, b->stride, false},
+        {"offset", t->offset, b->offset, false},
+        {"file_bytes", t->file_bytes, b->file_bytes, false},
+        {"seed", t->seed, b->seed, false},
+        {"scales", t->scales, b->scales, false},
+        {"zeros", t->zeros, b->zeros, false},
+    };
+    const struct {
+        const char *name;
+        bool value, before;
+    } flags[] = {{"transposed", t->transposed, b->transposed}, {"by_rows", t->by_rows, b->by_rows}};
+    bool any = false;
     put_string(w, t->name);
-    put(w, " {dtype = ");
-    put(w, t->dtype);
-    put_field(w, "rows", t->rows);
-    put_field(w, "cols", t->cols);
-    if (t->stride)
-        put_field(w, "stride", t->stride);
-    if (t->transposed)
-        put(w, ", transposed = yes");
-    if (t->file) {
-        put(w, ", file = ");
+    put(w, " ");
+    if (!same_text(t->dtype, b->dtype)) {
+        put_key(w, "dtype", &any);
+        put(w, t->dtype);
+    }
+    if (!same_text(t->file, b->file)) {
+        put_key(w, "file", &any);
         put_string(w, t->file);
     }
-    if (t->file || t->offset || t->file_bytes) {
-        put_field(w, "offset", t->offset);
-        put_field(w, "file_bytes", t->file_bytes);
-    }
-    if (t->file_hash) {
-        put(w, ", file_hash = ");
+    if (!same_text(t->file_hash, b->file_hash)) {
+        put_key(w, "file_hash", &any);
         put_string(w, t->file_hash);
     }
-    if (!t->file || t->seed || t->mean != 0 || t->scale != 0) {
-        put_field(w, "seed", t->seed);
-        put(w, ", mean = ");
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (numbers[i].always || numbers[i].value != numbers[i].before) {
+            put_key(w, numbers[i].name, &any);
+            put_unsigned(w, numbers[i].value);
+        }
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (flags[i].value != flags[i].before) {
+            put_key(w, flags[i].name, &any);
+            put(w, flags[i].value ? "yes" : "no");
+        }
+    if (memcmp(&t->mean, &b->mean, sizeof t->mean) != 0) {
+        put_key(w, "mean", &any);
         put_real(w, t->mean);
-        put(w, ", scale = ");
+    }
+    if (memcmp(&t->scale, &b->scale, sizeof t->scale) != 0) {
+        put_key(w, "scale", &any);
         put_real(w, t->scale);
     }
-    if (t->scales)
-        put_field(w, "scales", t->scales);
-    if (t->zeros)
-        put_field(w, "zeros", t->zeros);
-    if (t->by_rows)
-        put(w, ", by_rows = yes");
-    put(w, "}");
+    put(w, any ? "}" : "{}");
     put_location(w, m, &t->loc);
-    put(w, "\n");
+}
+
+/* Text that a tensor has and the next one has not cannot be taken back; that one begins another list. A location that
+ * is not written is the tensor's place in the text. */
+static bool follows(const ir_module *m, const ir_tensor *t, const ir_tensor *before) {
+    const bool here = !t->loc.file || t->loc.file == m->text_file;
+    return before && (t->file || !before->file) && (t->file_hash || !before->file_hash) &&
+           (t->dtype || !before->dtype) && here == (!before->loc.file || before->loc.file == m->text_file);
+}
+
+static void put_tensors(writer *w, const ir_module *m) {
+    for (size_t i = 0; i < m->tensor_count; i++) {
+        const ir_tensor *t = &m->tensors[i], *before = i ? t - 1 : NULL;
+        const bool on = follows(m, t, before);
+        put(w, on ? ", " : i ? "]\nweights [" : "weights [");
+        put_tensor(w, m, t, on ? before : NULL);
+    }
+    if (m->tensor_count)
+        put(w, "]\n");
 }
 
 /* ---- ops -------------------------------------------------------------------------------------------------------- */
@@ -269,12 +311,6 @@ static void put_value_of(writer *w, const ir_attr *attr) {
     }
 }
 
-static void put_attr(writer *w, const ir_attr *attr) {
-    put(w, ir_key_get(attr->key)->name);
-    put(w, " = ");
-    put_value_of(w, attr);
-}
-
 static void put_type(writer *w, ir_type type) {
     put(w, ir_elem_name((ir_elem)type.elem));
     if (type.rank == 0)
@@ -287,28 +323,158 @@ static void put_type(writer *w, ir_type type) {
     put(w, "]");
 }
 
-static void put_value(writer *w, const uint32_t *numbers, size_t count, ir_value v) {
+static void put_value(writer *w, const ir_fold *f, ir_value v) {
     if (v == IR_NONE) {
         put(w, "_");
         return;
     }
+    const size_t count = f->m->value_count; /* values that nothing defines get numbers beyond all others */
     put(w, "%");
-    put_unsigned(w, v < count && numbers[v] != IR_NONE ? numbers[v] : count + (uint64_t)v);
+    put(w, ir_fold_prefix(f, v));
+    put_unsigned(w, v < count && f->numbers[v] != IR_NONE ? f->numbers[v] : count + (uint64_t)v);
 }
 
-static void put_op(writer *w, const ir_module *m, const ir_op *op, const uint32_t *numbers) {
+/** An op as it is printed, and the same one of the second time, and of the time after a period, if it is repeated. */
+typedef struct {
+    size_t op, second, leap;
+    ir_repeat by;
+} printed;
+
+typedef struct {
+    int64_t end;                /* of what counts up; the first one if nothing does */
+    size_t before, behind, all; /* "before*first..end*behind"; 1: not written; all: steps from first to end */
+} counting;
+
+/* How what is `first`, then by `step` each time, and by `leap` each period, is written. */
+static counting count_of(const ir_repeat *by, int64_t first, int64_t step, int64_t leap) {
+    const size_t rounds = by->times / by->period;
+    if (by->period == 1 || (step && leap))
+        return (counting){first + step * (int64_t)by->times, 1, 1, by->times};
+    if (leap)
+        return (counting){first + leap * (int64_t)rounds, 1, by->period, rounds};
+    return (counting){first + step * (int64_t)by->period, step ? rounds : 1, 1, by->period};
+}
+
+static void put_before(writer *w, const counting *c) {
+    if (c->before > 1) {
+        put_unsigned(w, c->before);
+        put(w, "*");
+    }
+}
+
+static void put_behind(writer *w, const counting *c) {
+    if (c->behind > 1) {
+        put(w, "*");
+        put_unsigned(w, c->behind);
+    }
+}
+
+/* A number that counts up, up to its end: "0..12". */
+static void put_counted(writer *w, const ir_repeat *by, int64_t first, int64_t second, int64_t leap) {
+    const counting c = count_of(by, first, second - first, leap - first);
+    put_before(w, &c);
+    put_int(w, first);
+    if (c.end != first) {
+        put(w, "..");
+        put_int(w, c.end);
+    }
+    put_behind(w, &c);
+}
+
+static void put_number_of(writer *w, const ir_module *m, const ir_repeat *by, const size_t def[3], ir_key key) {
+    put_counted(w, by, ir_int(m, def[0], key, 0), ir_int(m, def[1], key, 0), ir_int(m, def[2], key, 0));
+}
+
+/* ":space[bytes, address, "name"]", as far as they are there. */
+static void put_buffer(writer *w, const ir_module *m, const ir_repeat *by, const size_t def[3]) {
+    const char *name = ir_str(m, def[0], IR_KEY_name);
+    put(w, ":");
+    put(w, ir_str(m, def[0], IR_KEY_space));
+    put(w, "[");
+    put_number_of(w, m, by, def, IR_KEY_bytes);
+    if (ir_get(m, def[0], IR_KEY_address)) {
+        put(w, ", ");
+        put_number_of(w, m, by, def, IR_KEY_address);
+    }
+    if (name) {
+        put(w, ", ");
+        put_string(w, name);
+    }
+    put(w, "]");
+}
+
+static void put_operand(writer *w, const ir_fold *f, const printed *p, unsigned i) {
+    const ir_module *m = f->m;
+    const ir_value v = m->operands[m->ops[p->op].operands + i], second = m->operands[m->ops[p->second].operands + i];
+    const ir_value leap = m->operands[m->ops[p->leap].operands + i];
+    if (v == second && v == leap) {
+        put_value(w, f, v);
+    } else {
+        const int64_t first = f->numbers[v];
+        const counting c =
+            count_of(&p->by, first, (int64_t)f->numbers[second] - first, (int64_t)f->numbers[leap] - first);
+        put_before(w, &c);
+        put_value(w, f, v);
+        put(w, "..%");
+        put(w, ir_fold_prefix(f, v));
+        put_int(w, c.end);
+        put_behind(w, &c);
+    }
+    if (ir_fold_shows(f, p->op, i))
+        put_buffer(w, m, &p->by, (size_t[]){f->defs[v], f->defs[second], f->defs[leap]});
+}
+
+/* "array0..array12", on past the last array. */
+static void put_queues(writer *w, const ir_module *m, const ir_repeat *by, const ir_attr *first, const ir_attr *second,
+                       const ir_attr *leap) {
+    const int64_t arrays = (int64_t)m->machine.vssa_arrays, way = (leap->i - first->i + arrays) % arrays;
+    int64_t step = (second->i - first->i + arrays) % arrays;
+    const counting c = count_of(by, first->i - DTQ_ARRAY0, step, way);
+    put_before(w, &c);
+    put_value_of(w, first);
+    put(w, "..array");
+    put_int(w, c.end);
+    put_behind(w, &c);
+}
+
+static void put_attr(writer *w, const ir_module *m, const printed *p, unsigned i) {
+    const ir_attr *attr = &m->attrs[m->ops[p->op].attrs + i], *second = &m->attrs[m->ops[p->second].attrs + i];
+    const ir_attr *leap = &m->attrs[m->ops[p->leap].attrs + i];
+    put(w, ir_key_get(attr->key)->name);
+    put(w, " = ");
+    if (attr->key == IR_KEY_source && w->last_source && strcmp(w->last_source, attr->s) == 0) {
+        put(w, "^");
+        return;
+    }
+    w->last_source = attr->key == IR_KEY_source ? attr->s : w->last_source;
+    if (p->by.times == 1 || (ir_attr_equal(attr, second) && ir_attr_equal(attr, leap))) {
+        put_value_of(w, attr);
+    } else if (attr->kind == IR_KIND_INT) {
+        put_counted(w, &p->by, attr->i, second->i, leap->i);
+    } else if (attr->kind == IR_KIND_QUEUE) {
+        put_queues(w, m, &p->by, attr, second, leap);
+    } else { /* one word the first time, another later */
+        put_value_of(w, attr);
+        put(w, "..");
+        put_value_of(w, second);
+    }
+}
+
+static void put_op(writer *w, const ir_fold *f, const printed *p) {
+    const ir_module *m = f->m;
+    const ir_op *op = &m->ops[p->op];
     if (op->result != IR_NONE) {
-        put_value(w, numbers, m->value_count, op->result);
+        put_value(w, f, op->result);
         put(w, " = ");
     }
     put(w, ir_info((ir_opcode)op->code)->spelling);
     for (unsigned i = 0; i < op->operand_count; i++) {
         put(w, i ? ", " : " ");
-        put_value(w, numbers, m->value_count, m->operands[op->operands + i]);
+        put_operand(w, f, p, i);
     }
     for (unsigned i = 0; i < op->attr_count; i++) {
         put(w, i ? ", " : " {");
-        put_attr(w, &m->attrs[op->attrs + i]);
+        put_attr(w, m, p, i);
     }
     if (op->attr_count)
         put(w, "}");
@@ -320,17 +486,24 @@ static void put_op(writer *w, const ir_module *m, const ir_op *op, const uint32_
     put(w, "\n");
 }
 
-/* Values are printed by the order of their definitions, whatever gaps passes have left in their numbers, so that text
- * read back prints the same; values that nothing defines get numbers beyond all others. */
-static uint32_t *number_values(arena *scratch, const ir_module *m) {
-    uint32_t *numbers = ARENA_ARRAY(scratch, uint32_t, m->value_count);
-    for (size_t v = 0; v < m->value_count; v++)
-        numbers[v] = IR_NONE;
-    uint32_t next = 0;
-    for (size_t i = 0; i < m->op_count; i++)
-        if (m->ops[i].result < m->value_count)
-            numbers[m->ops[i].result] = next++;
-    return numbers;
+/* A repeat begins with how many times, "12x", and its other ops with a bar. */
+static void put_ops(writer *w, const ir_fold *f) {
+    ir_repeat by;
+    for (size_t item = 0; item < f->count; item += by.times * by.length) {
+        by = ir_fold_repeat(f, item);
+        char times[24];
+        const int width = snprintf(times, sizeof times, "%zux ", by.times);
+        for (size_t i = item; i < item + by.length; i++) {
+            const bool repeated = by.times > 1;
+            if (repeated && i > item)
+                snprintf(times, sizeof times, "%*s", width, "| ");
+            if (repeated)
+                put(w, times);
+            const printed p = {f->items[i], f->items[repeated ? i + by.length : i],
+                               f->items[repeated ? i + by.period * by.length : i], by};
+            put_op(w, f, &p);
+        }
+    }
 }
 
 void ir_print_view(const ir_module *m, const ir_view *v, FILE *out) {
@@ -341,8 +514,7 @@ void ir_print_view(const ir_module *m, const ir_view *v, FILE *out) {
     if (ir_view_is_whole(v)) {
         put_header(w, m);
         put_machine(w, &m->machine);
-        for (size_t i = 0; i < m->tensor_count; i++)
-            put_tensor(w, m, &m->tensors[i]);
+        put_tensors(w, m);
         if (m->op_count)
             put(w, "\n");
     } else {
@@ -350,10 +522,8 @@ void ir_print_view(const ir_module *m, const ir_view *v, FILE *out) {
         put(w, ir_view_text(scratch, v));
         put(w, "; as text it is no module\n");
     }
-    const uint32_t *numbers = number_values(scratch, m);
-    for (size_t i = 0; i < m->op_count; i++)
-        if (shown[i])
-            put_op(w, m, &m->ops[i], numbers);
+    const ir_fold fold = ir_fold_of(scratch, m, shown, !ir_view_is_whole(v));
+    put_ops(w, &fold);
     flush(w);
     arena_free(scratch);
 }

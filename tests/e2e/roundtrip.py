@@ -7,7 +7,7 @@ from problems import ROOT, Failure, dtqc, must, scratch, story
 LARGE = ("bert-large", "gpt2-medium")
 SETTINGS = (("dtqatten", "bert-average", []), ("array32x32", "gpt2-average", ["-O0"]),
             ("array3x3", "uniform4", ["--no-cluster"]))
-LOCATION = re.compile(rb' @ (\^|"[^"]*":[0-9]+:[0-9]+)$', re.MULTILINE)
+LOCATION = re.compile(rb' @ (\^|"[^"]*":[0-9]+:[0-9]+)(?=[,\]]|$)', re.MULTILINE)
 
 
 def located(text):

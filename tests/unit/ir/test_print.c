@@ -42,11 +42,10 @@ START_TEST(ops_print_one_a_line) {
     ir_set_int(m, q, IR_KEY_queue, 8);
     ck_assert_str_eq(
         body(a, m),
-        "tensor \"w\" {dtype = F16, rows = 2, cols = 3, stride = 9, transposed = yes, file = \"m.safetensors\", "
-        "offset = 18446744073709551615, file_bytes = 7} @ \"m.safetensors\":1:1\n"
-        "tensor \"s\" {dtype = synthetic, rows = 1, cols = 3, seed = 5, mean = 0, scale = 0.1}\n"
-        "tensor \"c\" {dtype = I8, rows = 1, cols = 3, file = \"m\", offset = 0, file_bytes = 0, scales = 8, zeros = "
-        "4, by_rows = yes}\n"
+        "weights [\"w\" {dtype = F16, file = \"m.safetensors\", rows = 2, cols = 3, stride = 9, "
+        "offset = 18446744073709551615, file_bytes = 7, transposed = yes} @ \"m.safetensors\":1:1]\n"
+        "weights [\"s\" {dtype = synthetic, rows = 1, cols = 3, seed = 5, scale = 0.1}, "
+        "\"c\" {dtype = I8, file = \"m\", seed = 0, scales = 8, zeros = 4, by_rows = yes, scale = 0}]\n"
         "\n"
         "%0 = input : u32[9] @ \"model.yaml\":3:5\n"
         "%1 = embed %0 {tensor = \"w\", epsilon = 1e-12} : ?\n"
