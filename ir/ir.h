@@ -130,6 +130,7 @@ typedef struct {
     bool qkv_input;    /* the input is q, k, v, not token ids */
     dtq_scheme scheme; /* of arithmetic; not printed if it is `mixed` */
     bool recompute;    /* somebody has edited decisions: what is derived from them is to be computed again */
+    bool plain;        /* of graph and tiles: planned as by -O0, the paper's method alone */
 } ir_header;
 
 typedef struct {

@@ -50,6 +50,7 @@ static const setting header_settings[] = {
     {"qkv_input", AS_FLAG, offsetof(ir_header, qkv_input)},
     {"scheme", AS_SCHEME, offsetof(ir_header, scheme)},
     {"recompute", AS_FLAG, offsetof(ir_header, recompute)},
+    {"plain", AS_FLAG, offsetof(ir_header, plain)},
 };
 enum { HEADER_SETTINGS = sizeof header_settings / sizeof header_settings[0] };
 
@@ -169,6 +170,10 @@ static bool parse_setting(parser *p, const char *key, size_t n, const setting *t
 /* ---- statements ------------------------------------------------------------------------------------------- */
 
 bool parse_header_setting(parser *p, const char *key, size_t length) {
+    if (scan_same(key, length, "plain") && p->m->level >= IR_SCHEDULE)
+        return scan_error(&p->scan, scan_place(&p->scan, key),
+                          "`plain` says how graphs and tiles are planned; a %s has been planned",
+                          ir_level_name(p->m->level));
     return parse_setting(p, key, length, header_settings, HEADER_SETTINGS, &p->header_seen, &p->m->header,
                          "the header") &&
            parse_line_end(p);

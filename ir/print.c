@@ -132,6 +132,8 @@ static void put_header(writer *w, const ir_module *m) {
     put(w, "\nqkv_input = ");
     put(w, h->qkv_input ? "yes" : "no");
     put(w, "\n");
+    if (h->plain && m->level < IR_SCHEDULE)
+        put(w, "plain = yes\n");
     if (h->recompute)
         put(w, "recompute = yes\n");
     if (h->scheme.kind != DTQ_SCHEME_MIXED) {

@@ -5,14 +5,10 @@
 #include <stdio.h>
 
 #include "ir/ir.h"
+#include "runtime/program.h"
 
-/** What a dump shows. Zero-initialised it shows the whole module. */
-typedef struct {
-    bool by_layer, by_head, by_queue;
-    uint32_t first_layer, last_layer; /* both included */
-    uint32_t head;                    /* of queries; of an op on keys and values: their head */
-    unsigned queue;                   /* DTQ_HOST ... */
-} ir_view;
+/** What a dump shows: ops as a part of a program has instructions. Zero-initialised it shows the whole module. */
+typedef dtq_program_part ir_view;
 
 static inline bool ir_view_is_whole(const ir_view *v) {
     return !v->by_layer && !v->by_head && !v->by_queue;

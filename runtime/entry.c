@@ -36,7 +36,15 @@ bool dtq_program_save(const dtq_program *p, const char *path, dtq_error *e) {
 
 bool dtq_disassemble(const dtq_program *p, FILE *out, dtq_error *e) {
     const dtq_float_mode caller = dtq_float_enter();
-    const bool result = dtq_do_disassemble(p, out, e);
+    const bool result = dtq_do_disassemble(p, NULL, NULL, out, e);
+    dtq_float_leave(&caller);
+    return result;
+}
+
+bool dtq_disassemble_part(const dtq_program *p, const dtq_program_part *part, const char *title, FILE *out,
+                          dtq_error *e) {
+    const dtq_float_mode caller = dtq_float_enter();
+    const bool result = dtq_do_disassemble(p, part, title, out, e);
     dtq_float_leave(&caller);
     return result;
 }

@@ -14,7 +14,7 @@ bool dtq_do_program_encode(const dtq_program *p, uint8_t **out, size_t *out_byte
 bool dtq_do_program_decode(const uint8_t *data, size_t bytes, dtq_program **out, dtq_error *e);
 bool dtq_do_program_load(const char *path, dtq_program **out, dtq_error *e);
 bool dtq_do_program_save(const dtq_program *p, const char *path, dtq_error *e);
-bool dtq_do_disassemble(const dtq_program *p, FILE *out, dtq_error *e);
+bool dtq_do_disassemble(const dtq_program *p, const dtq_program_part *part, const char *title, FILE *out, dtq_error *e);
 bool dtq_do_assemble(const char *name, const char *text, size_t bytes, dtq_program **out, dtq_error *e);
 bool dtq_do_verify(const dtq_program *p, const dtq_stream *s, dtq_error *e);
 float dtq_do_exp2(float t);

@@ -87,6 +87,20 @@ void dtq_program_free(dtq_program *p);
 
 /** Text form of a whole program: directives for all sections, then the instructions. asm(disasm(p)) == p. */
 bool dtq_disassemble(const dtq_program *p, FILE *out, dtq_error *e);
+
+/** Which instructions of a program: those of some layers, one head, one queue. Zero-initialised it is all of them. An
+ *  instruction that says nothing of heads is of every head, one that says nothing of a layer of none. A `wait` goes
+ * with the instruction behind it on its queue, a `signal` with the one before it. */
+typedef struct {
+    bool by_layer, by_head, by_queue;
+    uint32_t first_layer, last_layer; /* both included */
+    uint32_t head;                    /* of queries; of instructions on keys and values: their head */
+    unsigned queue;                   /* DTQ_HOST ... */
+} dtq_program_part;
+
+/** The instructions of a part as text, stream by stream, behind a comment, which is `title`. It does not assemble. */
+bool dtq_disassemble_part(const dtq_program *p, const dtq_program_part *part, const char *title, FILE *out,
+                          dtq_error *e);
 /** `name` is used in messages `name:line:col: ...`. */
 bool dtq_assemble(const char *name, const char *text, size_t bytes, dtq_program **out, dtq_error *e);
 

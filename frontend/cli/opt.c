@@ -75,7 +75,7 @@ bool command_opt(session *s) {
     if (!names || !pass_options_read(s, &o))
         return false;
     ir_module *m = ir_load(s, s->options->operands[0]);
-    if (!m || !passes_run(s->arena, s->diag, &m, names, count, &o))
+    if (!m || !resumed_options(s, m, &o) || !passes_run(s->arena, s->diag, &m, names, count, &o))
         return false;
     output out;
     if (!output_begin(s, &out, path))

@@ -144,14 +144,10 @@ bool verifies_last(const session *s) {
 #endif
 }
 
-/* What of the module dumps show. */
-static bool read_view(session *s, ir_view *out) {
+bool view_read(session *s, ir_view *out) {
     const option_value *layers = value(s, OPT_dump_layer), *head = value(s, OPT_dump_head),
                        *queue = value(s, OPT_dump_queue);
-    const char *first = layers->given ? "layer" : head->given ? "head" : queue->given ? "queue" : NULL;
     *out = (ir_view){.by_layer = layers->given, .by_head = head->given, .by_queue = queue->given};
-    if (first && !given(s, OPT_print_after) && !given(s, OPT_dump_ir))
-        return usage_error(s, "--dump-%s says what --dump-ir or --print-after show, and neither is given", first);
     if (layers->given) {
         out->first_layer = layers->lengths[0];
         out->last_layer = layers->lengths[layers->count - 1];
@@ -170,6 +166,17 @@ static bool read_view(session *s, ir_view *out) {
         out->queue = (unsigned)number;
     }
     return true;
+}
+
+/* Views of dumps, of which there must be one. */
+static bool read_dump_view(session *s, ir_view *out) {
+    const char *first = given(s, OPT_dump_layer)   ? "layer"
+                        : given(s, OPT_dump_head)  ? "head"
+                        : given(s, OPT_dump_queue) ? "queue"
+                                                   : NULL;
+    if (first && !given(s, OPT_print_after) && !given(s, OPT_dump_ir))
+        return usage_error(s, "--dump-%s says what --dump-ir or --print-after show, and neither is given", first);
+    return view_read(s, out);
 }
 
 bool pass_options_read(session *s, pass_options *out) {
@@ -195,7 +202,7 @@ bool pass_options_read(session *s, pass_options *out) {
         out->dump_level = value(s, OPT_dump_ir)->word;
     out->time_passes = given(s, OPT_time_passes);
     out->times = stderr;
-    return read_view(s, &out->view);
+    return read_dump_view(s, &out->view);
 }
 
 /* Passes to the programs of systems: slots are tokens in their order, and attention is the layer table's. */
@@ -256,13 +263,32 @@ static bool prove_resumed(session *s, const compiled *c) {
     return p && codegen_prove(s->diag, c->module, p);
 }
 
-static bool compile_to(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *o,
+bool resumed_options(session *s, ir_module *m, pass_options *o) {
+    const bool asked = value(s, OPT_optimise)->word == 1;
+    if (!given(s, OPT_optimise)) {
+        o->optimise = !m->header.plain;
+        return true;
+    }
+    if (m->level >= IR_SCHEDULE)
+        return usage_error(s, "-O%d changes nothing when the input is a %s, whose planning is done", asked,
+                           ir_level_name(m->level));
+    if (asked == m->header.plain)
+        diag_remark(s->diag, (src_loc){m->text_file, 1, 1}, "optimise",
+                    "planned on as by -O%d, though it has come of -O%d so far", asked, !asked);
+    m->header.plain = !asked;
+    o->optimise = asked;
+    return true;
+}
+
+static bool compile_to(session *s, const source *src, uint32_t seq, bool cluster, const pass_options *wanted,
                        const char *last, compiled *out) {
+    pass_options own = *wanted, *o = &own;
     out->read_entries = src->entries;
     out->first_entry = diag_total(s->diag);
     ir_module *m = build(s, src, seq, cluster);
-    if (!m)
+    if (!m || (src->resumed && !resumed_options(s, m, o)))
         return false;
+    m->header.plain = !o->optimise;
     /* What is dumped says which files its weights are from. */
     bool shown = o->dump_level >= 0 || o->print_after;
     if (shown && !identify_weights(s, m))

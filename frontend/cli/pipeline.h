@@ -46,9 +46,16 @@ typedef struct {
  * for debugging. */
 bool verifies_last(const session *s);
 
+/** What of a module or a program is shown, from --dump-layer, --dump-head and --dump-queue. */
+bool view_read(session *s, ir_view *out);
+
 /** Where prints of the passes go, from --print-after, --dump-ir, --time-passes and -O; false if --print-after names no
  *  pass. `commands` that lack an option never have it given. */
 bool pass_options_read(session *s, pass_options *out);
+
+/** How a module that was read is planned on: as it says itself, or as -O says, with a remark if that is another way.
+ *  False: -O is given for a schedule or a stream, where it would change nothing. */
+bool resumed_options(session *s, ir_module *m, pass_options *o);
 
 /** Builds the model at `seq` tokens (0: its own length) and runs the pipeline, or what is left of it for IR. `cluster`
  *  false: without clustering. Nothing is printed if `o` has no prints. */

@@ -10,6 +10,7 @@
 #include "runtime/isa/directives.h"
 #include "runtime/isa/isa.h"
 #include "runtime/isa/names.h"
+#include "runtime/isa/part.h"
 #include "runtime/isa/program.h"
 #include "runtime/isa/sources.h"
 #include "runtime/visible.h"
@@ -335,15 +336,20 @@ static void put_source(writer *w, const dictionary *d, const dtq_instr *in, cons
     }
 }
 
-static void put_stream(writer *w, const dictionary *d, const dtq_stream *s) {
+/* `has`: which instructions alone; NULL: all, and what else the stream says. */
+static void put_stream(writer *w, const dictionary *d, const dtq_stream *s, const bool *has) {
     char title[96];
     snprintf(title, sizeof title, "\n# %" PRIu32 " tokens: %" PRIu32 " layers, %zu instructions\n", s->seq,
              s->layer_count, s->count);
     put(w, title);
-    put_directive(w, &dtq_directive_stream, s);
-    for (uint32_t i = 0; i < s->layer_count; i++)
-        put_layer(w, &s->layers[i]);
+    if (!has) {
+        put_directive(w, &dtq_directive_stream, s);
+        for (uint32_t i = 0; i < s->layer_count; i++)
+            put_layer(w, &s->layers[i]);
+    }
     for (size_t i = 0; i < s->count; i++) {
+        if (has && !has[i])
+            continue;
         put(w, "  ");
         put_instr(w, d, &s->instrs[i]);
         if (s->sources)
@@ -381,10 +387,30 @@ static void put_program(writer *w, const dictionary *d) {
     for (size_t i = 0; i < p->tensor_count; i++)
         put_directive(w, &dtq_directive_tensor, &p->tensors[i]);
     for (size_t i = 0; i < p->stream_count; i++)
-        put_stream(w, d, &p->streams[i]);
+        put_stream(w, d, &p->streams[i], NULL);
 }
 
-bool dtq_do_disassemble(const dtq_program *p, FILE *out, dtq_error *e) {
+/* false: there is no memory. */
+static bool put_part(writer *w, const dictionary *d, const dtq_program_part *part, const char *title) {
+    const dtq_program *p = d->program;
+    bool memory = true;
+    put(w, "# a part of the program: ");
+    put(w, title);
+    put(w, "; as text it is no program\n");
+    for (size_t i = 0; memory && i < p->stream_count; i++) {
+        bool *has = malloc(p->streams[i].count + 1);
+        memory = has != NULL;
+        if (memory) {
+            dtq_part_of(&p->streams[i], part, has);
+            put_stream(w, d, &p->streams[i], has);
+        }
+        free(has);
+    }
+    return memory;
+}
+
+bool dtq_do_disassemble(const dtq_program *p, const dtq_program_part *part, const char *title, FILE *out,
+                        dtq_error *e) {
     if (!dtq_program_check(p, e))
         return false;
     enum { TEXT_BYTES = 65536 };
@@ -399,7 +425,10 @@ bool dtq_do_disassemble(const dtq_program *p, FILE *out, dtq_error *e) {
         /* Numbers have a decimal point whatever the caller's language; only this thread is touched. */
         locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
         locale_t before = c ? uselocale(c) : (locale_t)0;
-        put_program(&w, &d);
+        if (part)
+            memory = put_part(&w, &d, part, title);
+        else
+            put_program(&w, &d);
         flush(&w);
         if (c) {
             uselocale(before);

@@ -68,7 +68,6 @@ def one(model, target, policy, options, again):
     arguments = [model, "--target", target, "--policy", policy, *options]
     if model != "fig5":
         arguments += ["--seq", "9"]
-    level = ["-O0"] if "-O0" in options else []
     must("compile", *arguments, "-o", scratch("whole.dtq"))
     must("verify", scratch("whole.dtq"))
     whole = read("whole.dtq")
@@ -93,12 +92,12 @@ def one(model, target, policy, options, again):
             file.write(dump)
         if name in again:
             same(f"{where}: parsed and printed after {name}", dump,
-                 must("opt", scratch("a.dtir"), f"--passes={name}", *level))
+                 must("opt", scratch("a.dtir"), f"--passes={name}"))
         if i + 1 < len(dumps):
             following, wanted = dumps[i + 1]
-            text = must("opt", scratch("a.dtir"), f"--passes={following}", *level)
+            text = must("opt", scratch("a.dtir"), f"--passes={following}")
             same(f"{where}: {following} on the dump after {name}", located(wanted), located(text))
-        must("compile", scratch("a.dtir"), *level, "-o", scratch("resumed.dtq"))
+        must("compile", scratch("a.dtir"), "-o", scratch("resumed.dtq"))
         same(f"{where}: the program resumed after {name}", whole, read("resumed.dtq"))
 
 

@@ -267,6 +267,12 @@ static void case_text(findings *f) {
     char *text = disassemble(p, &bytes);
     find(f, text, bytes);
     free(text);
+    FILE *out = open_memstream(&text, &bytes);
+    ck_assert_ptr_nonnull(out);
+    ck_assert(dtq_disassemble_part(p, &(dtq_program_part){.by_queue = true, .queue = DTQ_HOST}, "host", out, &e));
+    ck_assert_int_eq(fclose(out), 0);
+    find(f, text, bytes);
+    free(text);
     uint8_t *data = encode(p, &bytes);
     find(f, data, bytes);
     dtq_program *read;
@@ -335,7 +341,7 @@ static const struct {
     {"dtq_check ", case_check},
     {"dtq_host_open dtq_host_run dtq_host_run_stream dtq_host_parallel ", case_host},
     {"dtq_host_open ", case_host_opened_so},
-    {"dtq_assemble dtq_disassemble dtq_program_encode dtq_program_decode ", case_text},
+    {"dtq_assemble dtq_disassemble dtq_disassemble_part dtq_program_encode dtq_program_decode ", case_text},
     {"dtq_program_save dtq_program_load dtq_verify dtq_static_cycles dtq_prove dtq_weights_open dtq_weights_open_with ",
      case_file},
     {"dtq_machine_area dtq_machine_dram_cycles ", case_machine},
