@@ -1,5 +1,5 @@
 /* One attention layer as the passes see it, read from the attributes of an `attention`, `tile.attention` or `layer` op.
- * Private to passes/. */
+ * The one reader of a layer, of passes and reports. */
 #ifndef DTQ_PASSES_LAYER_H
 #define DTQ_PASSES_LAYER_H
 

@@ -250,8 +250,3 @@ bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size
         fprintf(o->times, "%-20s %10.3f %14zu %10zu\n", "total", total * 1e3, arena_used(a), (*m)->op_count);
     return true;
 }
-
-bool passes_times_hold(arena *a, diag *d, ir_module *m) {
-    pass_context ctx = {.arena = a, .diag = d, .cost = cost_new(a, &m->machine)};
-    return m->level != IR_STREAM || !ir_pass_ran(m, "timeline") || times_hold(&ctx, m);
-}

@@ -10,7 +10,5 @@
 
 /** Whether the types of a module of the graph or tile level are those that infer-shapes finds; says where not. */
 bool shapes_hold(pass_context *ctx, ir_module *m);
-/** Whether start, busy and done are those that timeline computes; says where not. (timeline.c) */
-bool times_hold(pass_context *ctx, ir_module *m);
 
 #endif

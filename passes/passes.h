@@ -65,7 +65,4 @@ bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size
 /** The pipeline of `dtqc compile`: names of the passes, for `passes_run`. */
 const char *const *passes_pipeline(bool optimise, size_t *count);
 
-/** Whether the times of a stream, if it has any, are those that timeline computes; an error says where not. */
-bool passes_times_hold(arena *a, diag *d, ir_module *m);
-
 #endif

@@ -48,7 +48,6 @@ typedef struct {
     uint32_t queues;
     queue_state *queue;
     channel *channels; /* [from * queues + to] */
-    bool check;        /* times are there: they are compared, not set */
 } clock_state;
 
 static bool is_set(const clock_state *s, size_t op, unsigned flag) {
@@ -168,16 +167,6 @@ static void put(clock_state *s, channel *c, uint64_t stamp) {
     c->stamps[c->tail++] = stamp;
 }
 
-static bool time_holds(const clock_state *s, const ir_module *m, size_t op, unsigned key, uint64_t time) {
-    int64_t said = ir_int(m, op, key, -1);
-    return said == (int64_t)time ||
-           diag_error(s->ctx->diag, m->ops[op].loc,
-                      "`%s` says %s = %lld, and by all instructions before it this is %lld; have timeline compute the "
-                      "times anew (dtqc opt --passes=timeline)",
-                      ir_info((ir_opcode)m->ops[op].code)->spelling, ir_key_get(key)->name, (long long)said,
-                      (long long)time);
-}
-
 /** What the duration of `op` depends on, or false if that is more than is noted. */
 static bool describe_work(const clock_state *s, size_t op, memo_entry *out) {
     const ir_op *o = &s->m->ops[op];
@@ -258,23 +247,20 @@ static bool step(clock_state *s, ir_module *m, size_t op) {
     q->free = start + d.busy;
     uint64_t done = q->free + d.latency;
     q->last_done = done > q->last_done ? done : q->last_done; /* queues complete in order */
-    if (s->check)
-        return time_holds(s, m, op, IR_KEY_start, start) && time_holds(s, m, op, IR_KEY_busy, d.busy) &&
-               time_holds(s, m, op, IR_KEY_done, done);
     const unsigned keys[] = {IR_KEY_start, IR_KEY_busy, IR_KEY_done};
     const int64_t times[] = {(int64_t)start, (int64_t)d.busy, (int64_t)done};
     ir_set_new_ints(m, op, keys, times, 3);
     return true;
 }
 
-static bool walk(pass_context *ctx, ir_module *m, bool check) {
+bool pass_timeline(pass_context *ctx, ir_module **module) {
+    ir_module *m = *module;
     arena *scratch = arena_new();
     clock_state s = {.ctx = ctx,
                      .scratch = scratch,
                      .m = m,
                      .keys = instr_keys_find(),
-                     .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays,
-                     .check = check};
+                     .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays};
     for (size_t op = 0; op < m->op_count; op++)
         s.layer_count += m->ops[op].code == IR_LAYER;
     s.layers = ARENA_ARRAY(scratch, layer_info, s.layer_count + 2);
@@ -292,12 +278,4 @@ static bool walk(pass_context *ctx, ir_module *m, bool check) {
         good = !ir_is_instr((ir_opcode)m->ops[op].code) || step(&s, m, op);
     arena_free(scratch);
     return good;
-}
-
-bool pass_timeline(pass_context *ctx, ir_module **module) {
-    return walk(ctx, *module, false);
-}
-
-bool times_hold(pass_context *ctx, ir_module *m) {
-    return walk(ctx, m, true);
 }

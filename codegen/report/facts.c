@@ -2,44 +2,39 @@
 #include <string.h>
 
 #include "codegen/report/counters.h"
+#include "passes/layer.h"
 
 static bool word_is(const ir_module *m, size_t op, unsigned key, const char *word) {
     const char *found = ir_str(m, op, key);
     return found && strcmp(found, word) == 0;
 }
 
-/** Precision of a row of probabilities whose token was chosen for `bits`. */
-static uint8_t prob_bits(const dtq_machine *machine, uint8_t bits) {
-    return machine->top_prob_bits == DTQ_PROB_ROW ? bits : machine->top_prob_bits == DTQ_PROB_8 ? 8 : 4;
-}
-
 int facts_prob8(const dtq_machine *machine) {
     return machine->top_prob_bits == DTQ_PROB_ROW ? -1 : machine->top_prob_bits == DTQ_PROB_8;
 }
 
-/** Bits of an operand: its own attribute or, where no pass set one, those its tokens were chosen for. */
-static bool read_bits(arena *a, const ir_module *m, layer_facts *l, dtq_operand operand) {
-    static const unsigned keys[DTQ_OPERANDS] = {
-        [DTQ_Q] = IR_KEY_q_bits, [DTQ_K] = IR_KEY_k_bits, [DTQ_V] = IR_KEY_v_bits, [DTQ_P] = IR_KEY_p_bits};
-    const ir_attr *own = ir_get(m, l->op, keys[operand]);
-    const ir_attr *runs = own ? own : ir_get(m, l->op, IR_KEY_segments);
+/** Bits of an operand: its own or, where no pass set them, those its tokens were chosen for. NULL if they do not cover
+ * the slots. */
+static uint8_t *read_bits(arena *a, const ir_module *m, size_t op, const layer_info *info, int operand) {
+    static const unsigned keys[LAYER_OPERANDS] = {
+        [LAYER_Q] = IR_KEY_q_bits, [LAYER_K] = IR_KEY_k_bits, [LAYER_V] = IR_KEY_v_bits, [LAYER_P] = IR_KEY_p_bits};
+    const ir_attr *runs = ir_get(m, op, info->bits[operand] ? keys[operand] : IR_KEY_segments);
     uint64_t total = 0;
     for (uint32_t i = 0; runs && i < runs->count; i++) {
         if (runs->runs[i].count < 0 || (runs->runs[i].value != 4 && runs->runs[i].value != 8)) {
-            return false;
+            return NULL;
         }
         total += (uint64_t)runs->runs[i].count;
     }
-    if (total != l->slots) { /* also if there are no runs */
-        return false;
+    if (!runs || total != info->slots || info->bits[operand]) {
+        return runs && total == info->slots ? info->bits[operand] : NULL;
     }
     size_t count;
     uint8_t *bits = ir_runs_expand(a, runs, &count);
-    for (size_t i = 0; !own && operand == DTQ_P && i < count; i++) {
-        bits[i] = prob_bits(&m->machine, bits[i]);
+    for (size_t i = 0; operand == LAYER_P && i < count; i++) {
+        bits[i] = layer_prob_bits(&m->machine, bits[i]);
     }
-    l->bits[operand] = bits;
-    return true;
+    return bits;
 }
 
 static bool alike(const layer_facts *a, const layer_facts *b) {
@@ -92,28 +87,29 @@ bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t
         if (index < 0 || (uint64_t)index >= n || layers[index].slots) {
             return diag_internal(d, m->ops[op].loc, "report: layers are not numbered 0 to %zu, each once", n - 1);
         }
+        const layer_info info = layer_read(a, m, op);
         layer_facts *l = &layers[index];
         *l = (layer_facts){.op = op,
-                           .slots = (uint32_t)ir_int(m, op, IR_KEY_slots, 0),
-                           .high = (uint32_t)ir_int(m, op, IR_KEY_high, 0),
-                           .heads = (uint32_t)ir_int(m, op, IR_KEY_query_heads, 0),
-                           .kv_heads = (uint32_t)ir_int(m, op, IR_KEY_kv_heads, 0),
-                           .head_dim = (uint32_t)ir_int(m, op, IR_KEY_head_dim, 0),
-                           .causal = word_is(m, op, IR_KEY_mask, "causal"),
-                           .known = word_is(m, op, IR_KEY_static_bits, "yes"),
+                           .slots = info.slots,
+                           .high = info.high,
+                           .heads = info.heads,
+                           .kv_heads = info.kv_heads,
+                           .head_dim = info.head_dim,
+                           .first_key = info.key_first,
+                           .keys = info.keys,
+                           .first_query = info.query_first,
+                           .queries = info.queries,
+                           .causal = info.causal,
+                           .known = info.is_static,
                            .like = (uint32_t)index};
-        uint32_t muted = (uint32_t)ir_int(m, op, IR_KEY_muted, 0);
-        l->first_key = word_is(m, op, IR_KEY_order, "high-first") ? 0 : muted;
-        l->keys = muted < l->slots ? l->slots - muted : 0;
-        l->queries = (uint32_t)ir_int(m, op, IR_KEY_queries, l->slots);
-        l->queries = l->queries < l->slots ? l->queries : l->slots;
-        bool high_first = word_is(m, op, IR_KEY_order, "high-first");
-        l->first_query = l->queries < l->slots ? (high_first ? l->high : l->slots) - l->queries : 0;
-        if (!l->keys || l->high > l->keys || !l->heads || !l->head_dim) {
+        if (!l->keys || l->keys > l->slots || l->high > l->keys || !l->heads || !l->head_dim) {
             return diag_internal(d, m->ops[op].loc, "report: layer %lld has no sensible size", (long long)index);
         }
+        static const int operands[DTQ_OPERANDS] = {
+            [DTQ_Q] = LAYER_Q, [DTQ_K] = LAYER_K, [DTQ_V] = LAYER_V, [DTQ_P] = LAYER_P};
         for (int i = 0; l->known && i < DTQ_OPERANDS; i++) {
-            if (!read_bits(a, m, l, (dtq_operand)i)) {
+            l->bits[i] = read_bits(a, m, op, &info, operands[i]);
+            if (!l->bits[i]) {
                 return diag_internal(d, m->ops[op].loc, "report: bits of layer %lld do not cover its %u slots",
                                      (long long)index, l->slots);
             }
