@@ -9,6 +9,10 @@
  *  `a`; NULL after an error. Modules must have passed insert-sync and timeline. */
 dtq_program *codegen_program(arena *a, diag *d, const ir_module *const *modules, size_t count);
 
+/** The same for modules that nobody needs any more: their ops are given back while instructions are made of them, so
+ * that the two never take memory at once. Modules are left empty. */
+dtq_program *codegen_program_last(arena *a, diag *d, ir_module *const *modules, size_t count);
+
 /** Finds out which files the tensors of a module lie in (ir_tensor.file_hash), on all cores, reading each whole unless
  *  `known` (or NULL) has it. False after an error: one cannot be read, has changed since the model was read from it, or
  *  is not the one that the module says. */

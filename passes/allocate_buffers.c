@@ -183,8 +183,7 @@ static void allocate_dram(pass_context *ctx, const ir_module *m, live_range *ran
     }
 }
 
-bool pass_allocate_buffers(pass_context *ctx, ir_module **module) {
-    ir_module *m = *module;
+static bool allocate(pass_context *ctx, ir_module *m) {
     size_t count;
     uint32_t sections;
     live_range *ranges = live_ranges(ctx, m, &count, &sections);
@@ -195,4 +194,12 @@ bool pass_allocate_buffers(pass_context *ctx, ir_module **module) {
         if (ranges[v].first != SIZE_MAX)
             ir_set_int(m, ranges[v].def, IR_KEY_address, (int64_t)ranges[v].address);
     return true;
+}
+
+bool pass_allocate_buffers(pass_context *ctx, ir_module **module) {
+    pass_context inner = *ctx;
+    inner.arena = arena_new(); /* nothing of this stays */
+    const bool good = allocate(&inner, *module);
+    arena_free(inner.arena);
+    return good;
 }

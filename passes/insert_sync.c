@@ -209,6 +209,16 @@ static void add_reader(sync_state *s, segment *g, uint32_t op) {
     g->readers[g->reader_count++] = op;
 }
 
+/** Makes one of segments [first, end), which are neighbours and have one writer and the same readers: what is written
+ * as a whole is mostly read as a whole, and a map stays as small as there are buffers. */
+static void join(space_map *map, size_t first, size_t end) {
+    if (end - first < 2)
+        return;
+    map->segments[first].hi = map->segments[end - 1].hi;
+    memmove(&map->segments[first + 1], &map->segments[end], (map->count - end) * sizeof *map->segments);
+    map->count -= end - first - 1;
+}
+
 static void access_range(sync_state *s, size_t op, int space, uint64_t lo, uint64_t bytes, unsigned access) {
     space_map *map = &s->spaces[space];
     uint64_t hi = lo + bytes;
@@ -220,6 +230,7 @@ static void access_range(sync_state *s, size_t op, int space, uint64_t lo, uint6
         split_at(s, map, hi);
         i = find_segment(map, lo);
     }
+    const size_t first = i;
     uint64_t at = lo;
     while (at < hi) { /* visit covered segments and fill the gaps between them */
         if (i == map->count || map->segments[i].lo > at) {
@@ -239,6 +250,8 @@ static void access_range(sync_state *s, size_t op, int space, uint64_t lo, uint6
             add_reader(s, g, (uint32_t)op);
         at = g->hi;
     }
+    if (access & ACCESS_WRITE)
+        join(map, first, i);
 }
 
 static void access_value(sync_state *s, size_t op, ir_value v, unsigned access) {

@@ -16,8 +16,8 @@ typedef struct {
     bool seen;
 } buffer;
 
-static buffer *find_buffers(pass_context *ctx, const ir_module *m) {
-    buffer *buffers = ARENA_ARRAY(ctx->arena, buffer, m->value_count + 1);
+static buffer *find_buffers(arena *a, const ir_module *m) {
+    buffer *buffers = ARENA_ARRAY(a, buffer, m->value_count + 1);
     for (size_t v = 0; v < m->value_count; v++) {
         int space = space_find(ir_str(m, m->defs[v], IR_KEY_space));
         buffers[v] =
@@ -50,13 +50,15 @@ static void visit(const ir_module *m, size_t op, buffer *buffers, usage *live, u
 }
 
 bool pass_liveness(pass_context *ctx, ir_module **module) {
+    (void)ctx;
     ir_module *m = *module;
     unsigned layer_key = (unsigned)ir_key_find("layer", 5);
-    buffer *buffers = find_buffers(ctx, m);
+    arena *scratch = arena_new();
+    buffer *buffers = find_buffers(scratch, m);
     size_t layers = 0;
     for (size_t op = 0; op < m->op_count; op++)
         layers += m->ops[op].code == IR_LAYER;
-    usage live = {{0}}, *peaks = ARENA_ARRAY(ctx->arena, usage, layers + 1);
+    usage live = {{0}}, *peaks = ARENA_ARRAY(scratch, usage, layers + 1);
     for (size_t op = 0; op < m->op_count; op++) {
         int64_t layer = ir_is_instr((ir_opcode)m->ops[op].code) ? ir_int(m, op, layer_key, -1) : -1;
         if (layer >= 0 && (size_t)layer < layers)
@@ -65,5 +67,6 @@ bool pass_liveness(pass_context *ctx, ir_module **module) {
     for (size_t op = 0; op < m->op_count; op++)
         if (m->ops[op].code == IR_LAYER)
             ir_set_ints(m, op, IR_KEY_live, peaks[ir_int(m, op, IR_KEY_index, 0)].bytes, SPACES);
+    arena_free(scratch);
     return true;
 }

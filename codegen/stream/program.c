@@ -18,8 +18,10 @@ typedef struct {
 
 typedef struct {
     arena *a;
+    arena *scratch; /* of what goes before the program */
     diag *d;
     string_table *strings;
+    uint64_t *addresses;                                      /* by value, of the module under way */
     int8_t *field_of[DTQ_OP_COUNT];                           /* by attribute key: the field that it is, or -1 */
     uint8_t address_fields[DTQ_OP_COUNT][DTQ_FIELDS_MAX + 1]; /* the field of each operand, then DTQ_FIELDS_MAX */
     size_t next_tensor; /* behind the one named last: instructions name tensors in the order of their table, mostly */
@@ -30,15 +32,11 @@ typedef struct {
 
 /* ---- layers ---------------------------------------------------------------------------------------------------- */
 
-static uint64_t address_of(const ir_module *m, ir_value v) {
-    return (uint64_t)ir_int(m, m->defs[v], IR_KEY_address, 0);
-}
-
 static void generate_layer(generator *g, const ir_module *m, size_t op, dtq_layer *l) {
     *l = layer_facts(g->a, m, op);
     uint64_t *const places[] = {&l->q, &l->k, &l->v, &l->q_scale, &l->k_scale, &l->v_scale, &l->out, &l->importance_at};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        *places[i] = address_of(m, ir_operand(m, op, i));
+        *places[i] = g->addresses[ir_operand(m, op, i)];
 }
 
 /* ---- instructions ---------------------------------------------------------------------------------------------- */
@@ -151,7 +149,7 @@ static bool generate_instr(generator *g, const ir_module *m, size_t op, dtq_inst
     const uint8_t *address = g->address_fields[code];
     for (size_t operand = 0; *address < DTQ_FIELDS_MAX; operand++, address++) {
         ir_value v = ir_operand(m, op, operand);
-        out->f[*address] = v == IR_NONE ? dtq_field_none(&fields[*address]) : address_of(m, v);
+        out->f[*address] = v == IR_NONE ? dtq_field_none(&fields[*address]) : g->addresses[v];
     }
     return true;
 }
@@ -180,31 +178,46 @@ static dtq_source source_of(generator *g, src_loc loc, const char *op, const dtq
 /* ---- streams --------------------------------------------------------------------------------------------------- */
 
 /** Inputs and the output are named DRAM buffers: q, k, v, and output.pooled, output.hidden or output.attention. */
-static bool find_ends(generator *g, const ir_module *m, dtq_stream *s) {
+static bool find_end(const ir_module *m, size_t op, const char *name, dtq_stream *s) {
     static const char *const inputs[] = {"q", "k", "v"};
     static const char *const outputs[] = {[DTQ_OUTPUT_POOLED] = "output.pooled",
                                           [DTQ_OUTPUT_HIDDEN] = "output.hidden",
                                           [DTQ_OUTPUT_ATTENTION] = "output.attention"};
     bool found = false;
-    s->input = m->header.qkv_input ? DTQ_INPUT_QKV : DTQ_INPUT_TOKENS;
-    for (size_t op = 0; op < m->op_count; op++) {
-        const char *name = m->ops[op].code == IR_BUFFER ? ir_str(m, op, IR_KEY_name) : NULL;
-        if (!name)
-            continue;
-        uint64_t at = (uint64_t)ir_int(m, op, IR_KEY_address, 0), bytes = (uint64_t)ir_int(m, op, IR_KEY_bytes, 0);
-        for (int i = 0; i < 3; i++) {
-            if (strcmp(name, inputs[i]) == 0)
-                s->input_at[i] = at;
-            if (strcmp(name, outputs[i]) == 0) {
-                uint64_t rows = i == DTQ_OUTPUT_POOLED ? 1 : s->seq;
-                s->output = (uint8_t)i;
-                s->output_at = at;
-                s->output_width = (uint32_t)(bytes / 4 / rows);
-                found = true;
-            }
+    uint64_t at = (uint64_t)ir_int(m, op, IR_KEY_address, 0), bytes = (uint64_t)ir_int(m, op, IR_KEY_bytes, 0);
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(name, inputs[i]) == 0)
+            s->input_at[i] = at;
+        if (strcmp(name, outputs[i]) == 0) {
+            uint64_t rows = i == DTQ_OUTPUT_POOLED ? 1 : s->seq;
+            s->output = (uint8_t)i;
+            s->output_at = at;
+            s->output_width = (uint32_t)(bytes / 4 / rows);
+            found = true;
         }
     }
-    return found || diag_error(g->d, (src_loc){0}, "the module has no output");
+    return found;
+}
+
+/** Where buffers lie, and what begins and ends in them; how many instructions and layers there are. */
+static bool survey(generator *g, const ir_module *m, dtq_stream *s) {
+    bool ends = false;
+    *s = (dtq_stream){.seq = m->header.seq, .input = m->header.qkv_input ? DTQ_INPUT_QKV : DTQ_INPUT_TOKENS};
+    g->addresses = ARENA_ARRAY(g->scratch, uint64_t, m->value_count + 1);
+    for (size_t op = 0; op < m->op_count; op++) {
+        s->count += ir_is_instr((ir_opcode)m->ops[op].code);
+        s->layer_count += m->ops[op].code == IR_LAYER;
+        if (m->ops[op].code != IR_BUFFER)
+            continue;
+        const uint64_t at = (uint64_t)ir_int(m, op, IR_KEY_address, 0);
+        const uint64_t end = at + (uint64_t)ir_int(m, op, IR_KEY_bytes, 0);
+        const char *name = ir_str(m, op, IR_KEY_name);
+        g->addresses[m->ops[op].result] = at;
+        if (strcmp(ir_str(m, op, IR_KEY_space), "dram") == 0 && end > s->dram_bytes)
+            s->dram_bytes = end;
+        ends |= name && find_end(m, op, name, s);
+    }
+    return ends || diag_error(g->d, (src_loc){0}, "the module has no output");
 }
 
 /** A signal belongs to the instruction before it in its queue, a wait to the one behind it: their rows of the source
@@ -226,37 +239,51 @@ static void attribute_sync(dtq_stream *s) {
     }
 }
 
-static bool generate_stream(generator *g, const ir_module *m, dtq_stream *s) {
-    size_t instrs = 0;
-    *s = (dtq_stream){.seq = m->header.seq};
-    for (size_t op = 0; op < m->op_count; op++) {
-        instrs += ir_is_instr((ir_opcode)m->ops[op].code);
-        s->layer_count += m->ops[op].code == IR_LAYER;
+enum { FORGET_OPS = 1 << 14 }; /* are made into instructions before they are given back together */
+
+/** For each FORGET_OPS ops: the first attribute that these or later ones have. */
+static uint32_t *first_attrs(arena *a, const ir_module *m) {
+    uint32_t *first = ARENA_ARRAY(a, uint32_t, m->op_count / FORGET_OPS + 2), least = (uint32_t)m->attr_count;
+    for (size_t op = m->op_count; op-- > 0;) {
+        if (m->ops[op].attr_count && m->ops[op].attrs < least)
+            least = m->ops[op].attrs;
+        if (op % FORGET_OPS == 0)
+            first[op / FORGET_OPS] = least;
     }
+    return first;
+}
+
+/** `given_up`: the module, or NULL if it is needed behind this. */
+static bool generate_stream(generator *g, const ir_module *m, ir_module *given_up, dtq_stream *s) {
+    if (!survey(g, m, s))
+        return false;
     s->layers = ARENA_ARRAY(g->a, dtq_layer, s->layer_count + 1);
-    s->instrs = ARENA_ARRAY(g->a, dtq_instr, instrs + 1);
-    s->sources = ARENA_ARRAY(g->a, dtq_source, instrs + 1);
+    s->instrs = ARENA_ARRAY(g->a, dtq_instr, s->count + 1);
+    s->sources = ARENA_ARRAY(g->a, dtq_source, s->count + 1);
+    const uint32_t *first = given_up ? first_attrs(g->scratch, m) : NULL;
+    size_t made = 0;
     for (size_t op = 0; op < m->op_count; op++) {
+        if (given_up && op % FORGET_OPS == 0)
+            ir_module_forget(given_up, op, first[op / FORGET_OPS]);
         if (m->ops[op].code == IR_LAYER) {
             size_t index = (size_t)ir_int(m, op, IR_KEY_index, 0);
             generate_layer(g, m, op, &s->layers[index]);
             if (!s->layers[index].bits[0])
                 s->static_cycles = UINT64_MAX;
-        } else if (m->ops[op].code == IR_BUFFER && strcmp(ir_str(m, op, IR_KEY_space), "dram") == 0) {
-            uint64_t end = (uint64_t)ir_int(m, op, IR_KEY_address, 0) + (uint64_t)ir_int(m, op, IR_KEY_bytes, 0);
-            s->dram_bytes = end > s->dram_bytes ? end : s->dram_bytes;
         } else if (ir_is_instr((ir_opcode)m->ops[op].code)) {
-            dtq_instr *in = &s->instrs[s->count];
+            dtq_instr *in = &s->instrs[made];
             beside_fields beside;
             if (!generate_instr(g, m, op, in, &beside))
                 return false;
-            s->sources[s->count++] = source_of(g, m->ops[op].loc, beside.source, in);
+            s->sources[made++] = source_of(g, m->ops[op].loc, beside.source, in);
             if (in->queue != DTQ_HOST && beside.done > s->static_cycles)
                 s->static_cycles = beside.done;
         }
     }
     attribute_sync(s);
-    return find_ends(g, m, s);
+    if (given_up)
+        ir_module_release(given_up);
+    return true;
 }
 
 static int by_seq(const void *a, const void *b) {
@@ -264,8 +291,10 @@ static int by_seq(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-dtq_program *codegen_program(arena *a, diag *d, const ir_module *const *modules, size_t count) {
-    generator g = {.a = a, .d = d, .strings = string_table_new(a)};
+/** `given_up`: the modules once more, or NULL. */
+static dtq_program *generate(arena *a, arena *scratch, diag *d, const ir_module *const *modules,
+                             ir_module *const *given_up, size_t count) {
+    generator g = {.a = a, .scratch = scratch, .d = d, .strings = string_table_new(a)};
     dtq_program *p = ARENA_NEW(a, dtq_program);
     program_describe(modules[0], p);
     find_field_keys(&g);
@@ -278,10 +307,24 @@ dtq_program *codegen_program(arena *a, diag *d, const ir_module *const *modules,
             diag_error(d, (src_loc){0}, "the module is not finished: its passes end before timeline");
             return NULL;
         }
-        if (!generate_stream(&g, modules[i], &p->streams[i]))
+        if (!generate_stream(&g, modules[i], given_up ? given_up[i] : NULL, &p->streams[i]))
             return NULL;
     }
     qsort(p->streams, count, sizeof *p->streams, by_seq);
     p->strings = string_list(g.strings, &p->string_count);
+    return p;
+}
+
+dtq_program *codegen_program(arena *a, diag *d, const ir_module *const *modules, size_t count) {
+    arena *scratch = arena_new();
+    dtq_program *p = generate(a, scratch, d, modules, NULL, count);
+    arena_free(scratch);
+    return p;
+}
+
+dtq_program *codegen_program_last(arena *a, diag *d, ir_module *const *modules, size_t count) {
+    arena *scratch = arena_new();
+    dtq_program *p = generate(a, scratch, d, (const ir_module *const *)modules, modules, count);
+    arena_free(scratch);
     return p;
 }

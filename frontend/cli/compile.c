@@ -10,11 +10,12 @@ static const char *output_path(const session *s) {
     return emit_is_text((emit_form)value(s, OPT_emit)->word) ? "-" : NULL;
 }
 
-static bool write_output(session *s, const compiled *c, size_t count, const char *path) {
+/* `last`: nobody needs the modules behind this. */
+static bool write_output(session *s, const compiled *c, size_t count, const char *path, bool last) {
     emit_form form = (emit_form)value(s, OPT_emit)->word;
     dtq_program *p = NULL;
     if (form != EMIT_IR) {
-        p = make_program(s, c, count);
+        p = last ? make_last_program(s, c, count) : make_program(s, c, count);
         if (!p || !program_relocate(s, p, is_stdout(path) ? "." : directory_of(s->arena, path)))
             return false;
     }
@@ -71,7 +72,7 @@ static bool compile_for_system(session *s, const source *src, const char *path, 
         return false;
     if (!src->resumed && !dtq_system_computes(src->target.system, &src->target.params, &e))
         return diag_error(s->diag, (src_loc){src->target.name, 0, 0}, "%s", e.message);
-    return compile_lengths(s, src, &all, &count) && (!path || write_output(s, all, count, path)) &&
+    return compile_lengths(s, src, &all, &count) && (!path || write_output(s, all, count, path, false)) &&
            print_system(s, src, all, count, out);
 }
 
@@ -97,7 +98,9 @@ bool command_compile(session *s) {
     for (size_t i = 0; i < count; i++)
         if (!(reports[i] = make_report(s, &all[i], NULL)))
             return false;
-    if (path && !write_output(s, all, count, path))
+    /* Documents for a browser draw tiles and timeline of the module itself. */
+    const bool last = !given(s, OPT_trace) && value(s, OPT_report)->word != REPORT_HTML;
+    if (path && !write_output(s, all, count, path, last))
         return false;
     if (given(s, OPT_trace) && !trace(s, &all[0]))
         return false;

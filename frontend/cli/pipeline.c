@@ -340,13 +340,23 @@ bool compile_lengths(session *s, const source *src, compiled **out, size_t *coun
 
 /* ---- programs ---------------------------------------------------------------------------------------------------- */
 
-dtq_program *make_program(session *s, const compiled *c, size_t count) {
-    const ir_module **modules = ARENA_ARRAY(s->arena, const ir_module *, count);
+static ir_module **modules_of(session *s, const compiled *c, size_t count) {
+    ir_module **modules = ARENA_ARRAY(s->arena, ir_module *, count);
     for (size_t i = 0; i < count; i++)
         modules[i] = c[i].module;
+    return modules;
+}
+
+dtq_program *make_program(session *s, const compiled *c, size_t count) {
     if (count && !identify_weights(s, c[0].module))
         return NULL;
-    return codegen_program(s->arena, s->diag, modules, count);
+    return codegen_program(s->arena, s->diag, (const ir_module *const *)modules_of(s, c, count), count);
+}
+
+dtq_program *make_last_program(session *s, const compiled *c, size_t count) {
+    if (count && !identify_weights(s, c[0].module))
+        return NULL;
+    return codegen_program_last(s->arena, s->diag, modules_of(s, c, count), count);
 }
 
 bool write_program(session *s, const dtq_program *p, const char *path, bool made_here) {

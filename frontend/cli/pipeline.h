@@ -74,6 +74,8 @@ bool compile_lengths(session *s, const source *src, compiled **out, size_t *coun
 bool identify_weights(session *s, ir_module *m);
 /** The program of these modules, its streams ascending by length; NULL after an error. */
 dtq_program *make_program(session *s, const compiled *c, size_t count);
+/** The same of modules that nobody needs behind it: their memory becomes the program's. */
+dtq_program *make_last_program(session *s, const compiled *c, size_t count);
 /** Adds the files of its vocabulary to a program, and writes their names and those of weights so that they hold from
  * `directory`: relative below it, else absolute. */
 bool program_relocate(session *s, dtq_program *p, const char *directory);

@@ -208,6 +208,28 @@ START_TEST(inputs_and_streams_are_in_their_places) {
 }
 END_TEST
 
+/* Modules that are given up become the same program, and nothing is left of them. */
+START_TEST(given_up_modules_become_the_same_program) {
+    pass_case c = pass_attention((attention_problem){.seq = 40, .heads = 4000, .policy = {""}}, TO_TIMELINE, false);
+    ck_assert_uint_gt(c.m->op_count, 90000); /* more than what is given back together */
+    dtq_program *kept = codegen_program(c.memory, c.d, (const ir_module *const *)&c.m, 1);
+    dtq_program *last = codegen_program_last(c.memory, c.d, (ir_module *const *)&c.m, 1);
+    ck_assert(kept && last);
+    ck_assert_uint_eq(c.m->op_count, 0);
+    uint8_t *data[2];
+    size_t bytes[2];
+    dtq_error e;
+    ck_assert_msg(dtq_program_encode(kept, &data[0], &bytes[0], &e), "%s", e.message);
+    ck_assert_msg(dtq_program_encode(last, &data[1], &bytes[1], &e), "%s", e.message);
+    ck_assert_uint_eq(bytes[0], bytes[1]);
+    ck_assert_mem_eq(data[0], data[1], bytes[0]);
+    ck_assert_uint_eq(kept->streams[0].static_cycles, last->streams[0].static_cycles);
+    free(data[0]);
+    free(data[1]);
+    pass_end(&c);
+}
+END_TEST
+
 /** A weight file of `bytes` bytes, byte i being i * 7, and its path. */
 static const char *weight_file(arena *a, size_t bytes) {
     char *path = arena_strdup(a, "/tmp/dtqc-weights-XXXXXX");
@@ -326,5 +348,5 @@ END_TEST
 
 IR_MAIN("program", fields_are_copied_one_to_one, layers_are_copied, header_tensors_and_ends_are_copied,
         the_source_map_says_where_from, tokens_have_the_rows_of_their_instructions, static_cycles_are_the_timelines,
-        inputs_and_streams_are_in_their_places, weight_files_are_described, modules_know_their_files,
-        unfinished_modules_are_refused)
+        inputs_and_streams_are_in_their_places, given_up_modules_become_the_same_program, weight_files_are_described,
+        modules_know_their_files, unfinished_modules_are_refused)
