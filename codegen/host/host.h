@@ -131,7 +131,6 @@ typedef struct {
 typedef struct host_code host_code;
 
 typedef struct {
-    unsigned version; /* HOST_BACKEND_VERSION */
     /** What names the processor that "native" means, for keys of caches: LLVM's version, cpu and features. */
     const char *(*native)(arena *a);
     /** Generates and writes. False after an error in `d`. */
@@ -143,8 +142,6 @@ typedef struct {
                        const host_symbol *symbols, size_t symbol_count, const dtq_host_model **model);
     void (*unload)(host_code *c);
 } host_backend;
-
-enum { HOST_BACKEND_VERSION = 1 };
 
 /** The symbol that the module exports: `const host_backend *dtq_llvm_backend(void)`. */
 typedef const host_backend *host_backend_entry(void);

@@ -121,6 +121,6 @@ static const char *native(arena *a) {
 const host_backend *dtq_llvm_backend(void);
 
 const host_backend *dtq_llvm_backend(void) {
-    static const host_backend backend = {HOST_BACKEND_VERSION, native, emit, object, jit_load, jit_unload};
+    static const host_backend backend = {native, emit, object, jit_load, jit_unload};
     return &backend;
 }

@@ -1,11 +1,14 @@
 /* The directory in which dtqc keeps things for its next run. */
 #include "frontend/cli/cache_directory.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 const char *cache_path(session *s) {
@@ -68,6 +71,43 @@ static int open_directory(session *s, const char *path, const char **why) {
     return -1;
 }
 
+/* Whether a file of this name is one that a process, which is no more, was writing: NAME.PID.RANDOM, maybe with .part
+ * behind it (runtime/file.c). Another process may have got its number: then the file stays until that has ended. */
+static bool is_leftover(const char *name) {
+    static const char part[] = ".part";
+    size_t n = strlen(name);
+    if (n >= sizeof part - 1 && strcmp(name + n - (sizeof part - 1), part) == 0)
+        n -= sizeof part - 1;
+    enum { RANDOM = 8 };
+    if (n < RANDOM + 4 || name[n - RANDOM - 1] != '.' || strspn(name + n - RANDOM, "0123456789abcdef") < RANDOM)
+        return false;
+    size_t first = n - RANDOM - 1;
+    while (first > 0 && name[first - 1] >= '0' && name[first - 1] <= '9')
+        first--;
+    const long pid = strtol(name + first, NULL, 10);
+    return first > 1 && name[first - 1] == '.' && pid > 0 && pid == (pid_t)pid && kill((pid_t)pid, 0) != 0 &&
+           errno == ESRCH;
+}
+
+/* Removes what interrupted runs have left in the directory. What was written to within a minute stays: its process may
+ * be of another container, where it has another number. */
+static void remove_leftovers(int fd) {
+    enum { MINUTE = 60 };
+    const int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
+    const time_t now = time(NULL);
+    for (struct dirent *e = d != NULL ? readdir(d) : NULL; e != NULL; e = readdir(d)) {
+        struct stat st;
+        if (is_leftover(e->d_name) && fstatat(copy, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+            st.st_mtime < now - MINUTE)
+            unlinkat(copy, e->d_name, 0);
+    }
+    if (d != NULL)
+        closedir(d);
+    else if (copy >= 0)
+        close(copy);
+}
+
 const char *cache_directory(session *s) {
     if (s->cache.looked || given(s, OPT_no_cache))
         return s->cache.directory;
@@ -82,6 +122,7 @@ const char *cache_directory(session *s) {
     }
     if (fd < 0)
         return NULL;
+    remove_leftovers(fd);
     s->cache.fd = fd;
     s->cache.directory = arena_printf(s->arena, "/proc/self/fd/%d", fd);
     return s->cache.directory;

@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "frontend/cli/cache_directory.h"
-#include "frontend/cli/host/backend.h"
 #include "frontend/cli/session.h"
+#include "frontend/cli/version.h"
+#include "frontend/files/installed.h"
 
 static bool (*const commands[CMD_COUNT])(session *s) = {
 #define COMMAND(id, name, operands, least, most, doc, details, example) command_##id,
@@ -29,9 +30,9 @@ static bool command_shares(command_id command) {
 }
 
 static bool join_ranks(session *s, ranks *together) {
-    const char *path = beside_dtqc(s, "libdtq_mpi.so"), *why = "";
-    if (!ranks_begin(path, together, &why))
-        return diag_error(s->diag, (src_loc){path, 0, 0}, "cannot be loaded, and mpirun started this: %s", why);
+    const char *path = installed_library(s->arena, "libdtq_mpi.so"), *why = "";
+    if (!ranks_begin(s->arena, path, together, &why))
+        return diag_error(s->diag, (src_loc){path, 0, 0}, "cannot be used, and mpirun started this: it %s", why);
     s->ranks = together;
     return true;
 }
@@ -67,13 +68,19 @@ static int run_command(arena *a, command_id command, int argc, char **argv) {
     return code;
 }
 
+/* "dtqc 0.1.0 (commit 0123456789, LLVM 19.1.7)" */
+static void version_print(FILE *out) {
+    const char *commit = *dtqc_this.commit ? dtqc_this.commit : "unknown";
+    fprintf(out, "dtqc %s (commit %s, LLVM %s)\n", dtqc_this.version, commit, dtqc_this.llvm);
+}
+
 int command_line(int argc, char **argv) {
     if (argc < 2) {
         help_print(CMD_COUNT, "dtqc", stderr);
         return EXIT_USAGE;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        puts("dtqc " DTQC_VERSION);
+        version_print(stdout);
         return EXIT_OK;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {

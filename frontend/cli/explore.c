@@ -1,7 +1,6 @@
 /* dtqc explore: the command line and the loop. */
 #include "frontend/cli/explore.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
@@ -11,7 +10,9 @@
 #include <unistd.h>
 
 #include "frontend/cli/host/backend.h"
+#include "frontend/cli/module.h"
 #include "frontend/cli/spread.h"
+#include "frontend/files/installed.h"
 
 enum {
     KNOWN = (int)VALUES + (int)COSTS, /* names of every task */
@@ -150,19 +151,16 @@ static void choose_lengths(exploration *e) {
 
 static bool load_surrogate(exploration *e) {
     session *s = e->session;
-    const char *path = beside_dtqc(s, "libdtq_gp.so");
+    const char *path = installed_library(s->arena, "libdtq_gp.so");
     const src_loc loc = {path, 0, 0};
     if (!e->method->needs_surrogate)
         return true;
-    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!module)
-        return diag_error(s->diag, loc, "cannot be loaded: %s", dlerror());
-    void *symbol = dlsym(module, SURROGATE_ENTRY);
-    surrogate_entry *entry;
-    memcpy(&entry, &symbol, sizeof entry); /* what dlsym is for, but not ISO C */
-    e->search.surrogate = symbol ? entry() : NULL;
-    return (e->search.surrogate && e->search.surrogate->version == SURROGATE_VERSION) ||
-           diag_error(s->diag, loc, "is not the surrogate of this dtqc");
+    const char *why;
+    surrogate_entry *entry = (surrogate_entry *)module_load(s->arena, path, SURROGATE_ENTRY, false, &why);
+    if (entry == NULL)
+        return diag_error(s->diag, loc, "%s", why);
+    e->search.surrogate = entry();
+    return true;
 }
 
 /* Rules of importance by which a layer chooses among the tokens that the layer before has left. */

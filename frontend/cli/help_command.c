@@ -1,12 +1,21 @@
 /* dtqc help: of all, of one sub-command, or the man page. */
+#include "frontend/cli/completion.h"
 #include "frontend/cli/session.h"
+#include "frontend/cli/version.h"
 
 bool command_help(session *s) {
     if (given(s, OPT_man)) {
         if (s->options->operand_count)
             return usage_error(s, "--man prints the page of all sub-commands; '%s' changes nothing",
                                s->options->operands[0]);
-        man_page_print(DTQC_VERSION, stdout);
+        man_page_print(dtqc_this.version, stdout);
+        return true;
+    }
+    if (given(s, OPT_completion)) {
+        if (s->options->operand_count)
+            return usage_error(s, "--completion prints the script for all sub-commands; '%s' changes nothing",
+                               s->options->operands[0]);
+        completion_print(s, value(s, OPT_completion)->word, stdout);
         return true;
     }
     command_id command = CMD_COUNT;

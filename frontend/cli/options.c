@@ -21,6 +21,7 @@ enum {
     TARGET = 1u << CMD_target,
     ASM = 1u << CMD_asm,
     DISASM = 1u << CMD_disasm,
+    CACHE = 1u << CMD_cache,
     HELP = 1u << CMD_help,
     EXE = 1u << CMD_exe,
     EVERY = (1u << CMD_ALL) - 1 - (1u << CMD_COUNT)

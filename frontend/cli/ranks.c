@@ -1,11 +1,11 @@
 /* Loading MPI's module, and what commands ask of it. */
 #include "frontend/cli/ranks.h"
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/cli/module.h"
 #include "ir/base/diag.h"
 
 bool ranks_wanted(void) {
@@ -16,19 +16,12 @@ bool ranks_wanted(void) {
     return false;
 }
 
-bool ranks_begin(const char *path, ranks *out, const char **why) {
-    void *module = dlopen(path, RTLD_NOW | RTLD_GLOBAL); /* Open MPI's own modules look for its symbols */
-    if (!module) {
-        *why = dlerror();
+bool ranks_begin(arena *a, const char *path, ranks *out, const char **why) {
+    /* Open MPI's own modules look for the symbols of this one. */
+    ranks_entry *entry = (ranks_entry *)module_load(a, path, RANKS_ENTRY, true, why);
+    if (entry == NULL)
         return false;
-    }
-    void *symbol = dlsym(module, RANKS_ENTRY);
-    ranks_entry *entry;
-    memcpy(&entry, &symbol, sizeof entry); /* what dlsym is for, but not ISO C */
-    out->functions = symbol ? entry() : NULL;
-    *why = "it is not the module of this dtqc";
-    if (!out->functions || out->functions->version != RANKS_VERSION)
-        return false;
+    out->functions = entry();
     *why = "MPI cannot begin";
     if (out->functions->begin(&out->index, &out->count) != 0)
         return false;

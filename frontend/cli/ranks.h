@@ -8,12 +8,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RANKS_VERSION 1
-#define RANKS_ENTRY   "dtq_ranks"
+#include "ir/base/arena.h"
+
+#define RANKS_ENTRY "dtq_ranks"
 
 /** What the module has. Functions return 0, or an error of MPI. */
 typedef struct {
-    unsigned version;
     int (*begin)(unsigned *index, unsigned *count);
     /** Gives `mine` [bytes] to all: *all is malloc'd, in the order of the processes, sizes [count]. */
     int (*share)(const void *mine, size_t bytes, void **all, size_t *sizes);
@@ -33,7 +33,7 @@ struct session;
 bool ranks_wanted(void);
 /** Loads the module at `path`, and begins; all but the first process print to nowhere from then on. False after an
  * error, which *why tells. */
-bool ranks_begin(const char *path, ranks *out, const char **why);
+bool ranks_begin(arena *a, const char *path, ranks *out, const char **why);
 
 /** 1 of a process that runs alone, whose ranks are NULL. */
 unsigned ranks_count(const ranks *r);

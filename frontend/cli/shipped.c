@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const char examples[] = DTQC_SOURCE_DIR "/examples";
+#include "frontend/files/installed.h"
 
 static int by_name(const void *a, const void *b) {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -15,7 +15,7 @@ static int by_name(const void *a, const void *b) {
 const char **shipped_list(session *s, const char *kind, size_t *count) {
     enum { MOST = 256 };
     const char **names = ARENA_ARRAY(s->arena, const char *, MOST);
-    DIR *d = opendir(arena_printf(s->arena, "%s/%s", examples, kind));
+    DIR *d = opendir(arena_printf(s->arena, "%s/%s", installed_data(s->arena), kind));
     *count = 0;
     for (struct dirent *e = d ? readdir(d) : NULL; e && *count < MOST; e = readdir(d)) {
         size_t n = strlen(e->d_name);
@@ -29,7 +29,7 @@ const char **shipped_list(session *s, const char *kind, size_t *count) {
 }
 
 const char *shipped_path(session *s, const char *kind, const char *name) {
-    return arena_printf(s->arena, "%s/%s/%s.yaml", examples, kind, name);
+    return installed_file(s->arena, kind, name);
 }
 
 const char *shipped_find(session *s, const char *kind, const char *name) {

@@ -5,6 +5,7 @@
 #include "frontend/cli/compare.h"
 #include "frontend/cli/sets.h"
 #include "frontend/cli/shipped.h"
+#include "frontend/files/installed.h"
 
 /* The word for the machine's drain, and its length. */
 static const char *drain_word(const dtq_machine *m, size_t *length) {
@@ -26,7 +27,8 @@ static bool list(session *s) {
     const char **names = shipped_list(s, "targets", &count);
     if (!count)
         return diag_error(s->diag, (src_loc){0},
-                          "there are no shipped targets in " DTQC_SOURCE_DIR "/examples/targets");
+                          "there are no shipped targets in %s/targets; $DTQC_DATA names the directory that has them",
+                          installed_data(s->arena));
     any_target *targets = ARENA_ARRAY(s->arena, any_target, count);
     size_t others = 0;
     for (size_t i = 0; i < count; i++) {

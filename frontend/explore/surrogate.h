@@ -6,13 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SURROGATE_VERSION 1
-#define SURROGATE_ENTRY   "dtq_surrogate"
+#define SURROGATE_ENTRY "dtq_surrogate"
 
 typedef struct surrogate surrogate;
 
 typedef struct {
-    unsigned version;
     const char *identity; /* versions of the libraries */
     /** A process of y [n] over x [n][d], each coordinate from 0 to 1: Matern-5/2 kernel with a length for each
      * coordinate, and noise. `samples` sets of hyperparameters are drawn by slice sampling. NULL without memory, or if

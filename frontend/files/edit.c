@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "frontend/files/fields.h"
+#include "frontend/files/installed.h"
 #include "ir/base/path.h"
 #include "runtime/visible.h"
 
@@ -315,9 +316,7 @@ static const char *base_of(arena *a, diag *d, const char *path, const doc_family
     struct stat st;
     if (!doc_string(d, name, "extends", &text))
         return NULL;
-    const char *base = is_file_name(text)
-                           ? path_beside(a, path, text)
-                           : arena_printf(a, "%s/examples/%s/%s.yaml", DTQC_SOURCE_DIR, f->shipped, text);
+    const char *base = is_file_name(text) ? path_beside(a, path, text) : installed_file(a, f->shipped, text);
     if (stat(base, &st) == 0)
         return base;
     if (is_file_name(text))

@@ -246,7 +246,6 @@ const surrogate_functions *dtq_surrogate(void);
 
 const surrogate_functions *dtq_surrogate(void) {
     static const surrogate_functions functions = {
-        .version = SURROGATE_VERSION,
         .identity = "LAPACK and NLopt",
         .fit = fit,
         .predict = predict,

@@ -103,6 +103,6 @@ static void end(int code) {
 const ranks_functions *dtq_ranks(void);
 
 const ranks_functions *dtq_ranks(void) {
-    static const ranks_functions functions = {RANKS_VERSION, begin, share, end};
+    static const ranks_functions functions = {begin, share, end};
     return &functions;
 }

@@ -2,46 +2,26 @@
 #include "frontend/cli/host/backend.h"
 
 #include "frontend/cli/cache_directory.h"
+#include "frontend/cli/module.h"
+#include "frontend/cli/version.h"
+#include "frontend/files/installed.h"
 
-#include <dlfcn.h>
-#include <limits.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static const char module_name[] = "libdtq_llvm.so";
 
-const char *beside_dtqc(session *s, const char *name) {
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self);
-    while (n > 0 && self[n - 1] != '/')
-        n--;
-    return arena_printf(s->arena, "%.*s%s", (int)(n > 0 ? n : 0), self, name);
-}
-
 static bool load(session *s, const char *path, backend *out) {
     src_loc loc = {path, 0, 0};
-    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!module) {
-        const char *why = dlerror();
-        size_t n = strlen(path); /* it begins with the path, too */
-        why = !why ? "no reason is known" : strncmp(why, path, n) == 0 && why[n] == ':' ? why + n + 2 : why;
-        return diag_error(s->diag, loc, "cannot be loaded: %s", why);
-    }
-    void *symbol = dlsym(module, HOST_BACKEND_ENTRY);
-    host_backend_entry *entry;
-    memcpy(&entry, &symbol, sizeof entry); /* what dlsym is for, but not ISO C */
-    out->functions = symbol ? entry() : NULL;
-    if (!out->functions)
-        return diag_error(s->diag, loc, "is no host code generator: it has no %s", HOST_BACKEND_ENTRY);
-    if (out->functions->version != HOST_BACKEND_VERSION)
-        return diag_error(s->diag, loc, "is a host code generator of version %u, and this dtqc needs version %d",
-                          out->functions->version, HOST_BACKEND_VERSION);
+    const char *why;
+    host_backend_entry *entry = (host_backend_entry *)module_load(s->arena, path, HOST_BACKEND_ENTRY, false, &why);
+    if (entry == NULL)
+        return diag_error(s->diag, loc, "%s", why);
+    out->functions = entry();
     return true;
 }
 
 bool backend_load(session *s, backend *out) {
-    const char *path = beside_dtqc(s, module_name);
+    const char *path = installed_library(s->arena, module_name);
     struct stat st;
     if (stat(path, &st) != 0)
         return diag_error(s->diag, (src_loc){path, 0, 0},
@@ -50,7 +30,7 @@ bool backend_load(session *s, backend *out) {
     dtq_error e;
     if (cache_directory(s) && !dtq_file_describe(&module, known_files(s), 0, NULL, &e))
         return runtime_error(s, &e, false);
-    out->identity = arena_printf(s->arena, "dtqc %s, generator %016llx%016llx", DTQC_VERSION,
+    out->identity = arena_printf(s->arena, "dtqc %s, generator %016llx%016llx", dtqc_this.version,
                                  (unsigned long long)module.hash.high, (unsigned long long)module.hash.low);
     return load(s, path, out);
 }

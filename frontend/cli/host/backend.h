@@ -11,9 +11,6 @@ typedef struct {
     const char *identity;
 } backend;
 
-/** The file called `name` in the directory of the running dtqc, where its libraries are. */
-const char *beside_dtqc(session *s, const char *name);
-
 /** Loads the module, which then stays; false after an error. */
 bool backend_load(session *s, backend *out);
 

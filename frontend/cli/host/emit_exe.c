@@ -9,6 +9,7 @@
 
 #include "frontend/cli/host/emit_host.h"
 #include "frontend/cli/signals.h"
+#include "frontend/files/installed.h"
 
 enum { MESSAGE_BYTES = 16384 };
 
@@ -59,8 +60,8 @@ static char **command(session *s, const char *object, const char *executable) {
     argv[n++] = arena_strdup(s->arena, "-o");
     argv[n++] = arena_strdup(s->arena, executable);
     argv[n++] = arena_strdup(s->arena, object);
-    argv[n++] = arena_strdup(s->arena, beside_dtqc(s, "libdtq_hostmain.a"));
-    argv[n++] = arena_strdup(s->arena, beside_dtqc(s, "libdtqrt.a"));
+    argv[n++] = arena_strdup(s->arena, installed_library(s->arena, "libdtq_hostmain.a"));
+    argv[n++] = arena_strdup(s->arena, installed_library(s->arena, "libdtqrt.a"));
     char *flags = arena_strdup(s->arena, DTQC_LINK_FLAGS), *rest;
     for (char *flag = strtok_r(flags, " ", &rest); flag && n < FLAGS_MOST; flag = strtok_r(NULL, " ", &rest))
         argv[n++] = flag;

@@ -5,6 +5,7 @@
 
 #include "frontend/cli/host/emit_host.h"
 #include "frontend/cli/lengths.h"
+#include "frontend/cli/version.h"
 
 /* ---- facts ------------------------------------------------------------------------------------------------------- */
 
@@ -55,7 +56,7 @@ static void print_facts(arena *a, const host_facts *f, FILE *out) {
     const dtq_program *p = f->plan;
     bool dispatch = strcmp(f->cpu, "dispatch") == 0, c = strcmp(f->cpu, "C") == 0;
     fprintf(out, "%s: the model %s as host code, made by dtqc %s\n\n", f->name, diag_visible(a, p->model),
-            DTQC_VERSION);
+            dtqc_this.version);
     fprintf(out, "Lengths:    %s tokens\n", lengths_text(a, p));
     print_input(p, out);
     print_output(p, out);
