@@ -1,12 +1,13 @@
 """Between the marks `<!-- session -->` and `<!-- end -->` of a manual a line that begins with `    $ ` is a command, and the
 indented lines behind it are what it prints. Each is run, in one shell for a manual. DTQ_UPDATE=1 rewrites what they print."""
 import os
+import re
 import subprocess
 import sys
 import tempfile
 
 ROOT = os.environ["ROOT"]
-MANUALS = {"README.md": 2, "ir/IR.md": 20}  # how many commands there are at least
+MANUALS = {"passes/SCHEDULE.md": 2, "codegen/report/REPORT.md": 1, "ir/IR.md": 20}  # how many commands there are at least
 MARK = "\x01end of what command %d prints"
 
 
@@ -40,8 +41,27 @@ def run(commands):
     return said
 
 
+def dead_links():
+    """Links of all manuals, as MANUAL: PATH, that lead to no file."""
+    dead = []
+    for top, directories, names in os.walk(ROOT):
+        directories[:] = [d for d in directories if not d.startswith((".", "build"))]
+        for name in (n for n in names if n.endswith(".md")):
+            with open(os.path.join(top, name), encoding="utf-8") as file:
+                links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", file.read())
+            dead += [f"{os.path.relpath(os.path.join(top, name), ROOT)}: {link}" for link in links
+                     if not link.startswith("http") and not os.path.exists(os.path.join(top, link))]
+    return dead
+
+
 def main():
     count = 0
+    dead = dead_links()
+    if dead:
+        sys.exit("links to nothing:\n" + "\n".join(dead))
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        if len(file.readlines()) > 170:
+            sys.exit("README.md is longer than 170 lines; what is of one room belongs into its manual")
     for manual, least in MANUALS.items():
         path = os.path.join(ROOT, manual)
         with open(path, encoding="utf-8") as file:
