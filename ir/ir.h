@@ -21,7 +21,7 @@ typedef enum { IR_GRAPH, IR_TILE, IR_SCHEDULE, IR_STREAM, IR_LEVELS } ir_level;
 
 /** Op codes: those of ops.def, then one for each instruction of runtime/isa/isa.def in its order. */
 typedef enum {
-#define OP(name, spelling, levels, operands, results, required, optional, doc) IR_##name,
+#define OP(name, spelling, levels, operands, results, required, optional, shape, lowering, doc) IR_##name,
 #include "ir/ops.def"
     IR_FIRST_INSTR,
     IR_BEFORE_INSTR = IR_FIRST_INSTR - 1,
@@ -156,12 +156,28 @@ typedef struct {
 
 /* ---- tables -------------------------------------------------------------------------------------------------- */
 
+/** Rules of the type of an op's result; ops.def says what each is. */
+typedef enum {
+    IR_SHAPE_NONE,
+    IR_SHAPE_SAME,
+    IR_SHAPE_ONE_ROW,
+    IR_SHAPE_LINEAR,
+    IR_SHAPE_EMBED,
+    IR_SHAPE_ROTARY,
+    IR_SHAPE_ATTENTION,
+    IR_SHAPE_IDS,
+    IR_SHAPE_BUFFER,
+    IR_SHAPE_INPUT
+} ir_shape;
+
 typedef struct {
     const char *spelling;
     unsigned levels; /* bit 1 << level */
     int operands;    /* count, or -1 - least */
     int results;
     const char *required, *optional; /* blank-separated keys */
+    ir_shape shape;
+    const char *lowering; /* "" or NULL: none of the host's instructions */
     const char *doc;
 } ir_op_info;
 

@@ -66,8 +66,8 @@ static const ir_op_info op_table[IR_OPCODES] = {
 #define T (1u << IR_TILE)
 #define H (1u << IR_SCHEDULE)
 #define S (1u << IR_STREAM)
-#define OP(name, spelling, levels, operands, results, required, optional, doc)                                         \
-    [IR_##name] = {spelling, levels, operands, results, required, optional, doc},
+#define OP(name, spelling, levels, operands, results, required, optional, shape, lowering, doc)                        \
+    [IR_##name] = {spelling, levels, operands, results, required, optional, IR_SHAPE_##shape, lowering, doc},
 #include "ir/ops.def"
 #define ISA_OP(name, mnemonic, engine, text)                                                                           \
     [IR_I_##name].spelling = mnemonic, [IR_I_##name].levels = LEVELS_##engine, [IR_I_##name].doc = text,               \

@@ -306,31 +306,23 @@ void verify_types(verifier *v, size_t op) {
         if (t.dim[i] == 0)
             verify_error(v, op, "dimension %u of its result is 0", i + 1);
     ir_type x = o->operand_count ? operand_type(m, op, 0) : (ir_type){0};
-    switch (code) {
-    case IR_INPUT:
+    switch (ir_info(code)->shape) {
+    case IR_SHAPE_INPUT:
         verify_input(v, op, t);
         break;
-    case IR_ADD:
-    case IR_MULTIPLY:
-        expect_same(v, op, x, operand_type(m, op, 1));
+    case IR_SHAPE_SAME:
+    case IR_SHAPE_ROTARY:
+        for (size_t i = 1; i < o->operand_count; i++)
+            expect_same(v, op, x, operand_type(m, op, i));
         expect_same(v, op, x, t);
         break;
-    case IR_LAYERNORM:
-    case IR_RMSNORM:
-    case IR_ROTARY:
-    case IR_AFFINE:
-    case IR_ACTIVATION:
-    case IR_NORMALIZE:
-        expect_same(v, op, x, t);
-        break;
-    case IR_LINEAR:
+    case IR_SHAPE_LINEAR:
         expect_columns(v, op, "its result", t, ir_int(m, op, IR_KEY_outputs, 0));
         if (x.rank == t.rank && x.rank > 0)
             x.dim[x.rank - 1] = t.dim[t.rank - 1];
         expect_same(v, op, x, t);
         break;
-    case IR_ATTENTION:
-    case IR_TILES: {
+    case IR_SHAPE_ATTENTION: {
         int64_t d = ir_int(m, op, IR_KEY_head_dim, 0);
         int64_t columns = ir_int(m, op, IR_KEY_query_heads, 0) * d, shared = ir_int(m, op, IR_KEY_kv_heads, 0) * d;
         expect_columns(v, op, "q", x, columns);
@@ -339,14 +331,14 @@ void verify_types(verifier *v, size_t op) {
         expect_columns(v, op, "its result", t, columns);
         break;
     }
-    case IR_SELECT:
+    case IR_SHAPE_IDS:
         if (t.elem != IR_ELEM_IDS && t.elem != IR_ELEM_NONE)
             verify_error(v, op, "its result has type %s; it must be token ids", type_text(v, t));
         else if (t.elem == IR_ELEM_IDS && (t.rank != 1 || t.dim[0] != ir_int(m, op, IR_KEY_slots, 0)))
             verify_error(v, op, "its result has type %s, but there are %lld slots", type_text(v, t),
                          (long long)ir_int(m, op, IR_KEY_slots, 0));
         break;
-    case IR_BUFFER:
+    case IR_SHAPE_BUFFER:
         if (t.elem != IR_ELEM_BUFFER || t.rank != 0)
             verify_error(v, op, "its result has type %s; it must be `buffer`", type_text(v, t));
         break;

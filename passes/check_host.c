@@ -1,5 +1,6 @@
 /* What the host's ops read and write: matrices in DRAM. */
 #include "passes/check_schedule.h"
+#include "runtime/isa/shapes.h"
 
 /** Host work is on the tokens of the layer whose attention comes next, behind the last on those of the last. */
 bool check_host_layer(checker *c) {
@@ -74,39 +75,35 @@ bool check_quant(checker *c) {
            check_reads_matrix(c, 0, check_matrix_bytes(c, (uint64_t)(which ? l->kv_heads : l->heads) * l->head_dim));
 }
 
-static bool reads_and_writes(checker *c, uint64_t in, uint64_t out) {
-    return check_reads_matrix(c, 1, check_matrix_bytes(c, in)) && check_writes_matrix(c, 0, check_matrix_bytes(c, out));
+/** How much `name` is in the op. */
+static uint64_t dimension_of(const checker *c, const dtq_op_info *info, const char *name, size_t length) {
+    const dtq_dimension d = dtq_find_dimension(info, name, length);
+    if (d.field < 0)
+        return 0;
+    const dtq_field_info *field = &info->fields[d.field];
+    const unsigned key = (unsigned)ir_key_find(field->name, strlen(field->name));
+    const ir_tensor *t = field->kind == DTQ_KIND_TENSOR ? check_tensor(c, key) : NULL;
+    return t ? dtq_dimension_of(&d, t->rows, t->cols, t->transposed) : (uint64_t)check_int(c, key);
 }
 
+/** The matrices of an op, as the fields of its instruction say: those that it reads, then those that it writes. */
 bool check_host(checker *c, dtq_opcode code) {
-    const ir_tensor *t;
-    uint64_t width = (uint64_t)check_int(c, c->k.width);
+    const dtq_op_info *info = &dtq_ops[code];
     if (!check_host_layer(c))
         return false;
-    switch (code) {
-    case DTQ_OP_EMBED:
-        return check_writes_matrix(c, 0, check_matrix_bytes(c, check_tensor(c, c->k.word)->cols));
-    case DTQ_OP_LINEAR:
-        t = check_tensor(c, c->k.weight);
-        return reads_and_writes(c, check_inputs(t), check_outputs(t));
-    case DTQ_OP_NORM:
-    case DTQ_OP_RMSNORM:
-        t = check_tensor(c, c->k.gamma);
-        return reads_and_writes(c, t->cols, t->cols);
-    case DTQ_OP_AFFINE:
-        t = check_tensor(c, c->k.gain);
-        return reads_and_writes(c, t->cols, t->cols);
-    case DTQ_OP_ROTARY:
-    case DTQ_OP_ACT:
-        return reads_and_writes(c, width, width);
-    case DTQ_OP_ADD:
-    case DTQ_OP_MUL:
-        return check_reads_matrix(c, 1, check_matrix_bytes(c, width)) &&
-               check_reads_matrix(c, 2, check_matrix_bytes(c, width)) &&
-               check_writes_matrix(c, 0, check_matrix_bytes(c, width));
-    case DTQ_OP_POOL:
-        return check_reads_matrix(c, 1, check_matrix_bytes(c, width)) && check_writes_matrix(c, 0, 4 * width);
-    default: /* normalize */
-        return check_reads_matrix(c, 1, 4 * width) && check_writes_matrix(c, 0, 4 * width);
-    }
+    for (int write = 0; write <= 1; write++)
+        for (unsigned i = 0, operand = 0; i < info->field_count; i++) {
+            const dtq_field_info *field = &info->fields[i];
+            if (field->kind != DTQ_KIND_DRAM && field->kind != DTQ_KIND_BUF)
+                continue;
+            const size_t at = operand++;
+            const dtq_columns columns = dtq_field_columns(field);
+            if (!columns.name || (*field->doc == 'w') != write)
+                continue;
+            const uint64_t width = dimension_of(c, info, columns.name, columns.length);
+            const uint64_t bytes = columns.one_row ? 4 * width : check_matrix_bytes(c, width);
+            if (!(write ? check_writes_matrix(c, at, bytes) : check_reads_matrix(c, at, bytes)))
+                return false;
+        }
+    return true;
 }

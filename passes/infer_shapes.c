@@ -83,42 +83,37 @@ static bool check_rotary(pass_context *ctx, const ir_module *m, size_t op, ir_ty
     return (t->cols == dim && t->rows >= m->header.seq) || wrong_shape(ctx, m, op, t, m->header.seq, dim);
 }
 
+/** Operands of one type, which is the result's, and vectors of its width. */
+static bool infer_same(pass_context *ctx, ir_module *m, size_t op, const ir_type *in, ir_type *out) {
+    const size_t last = m->ops[op].operand_count - 1u;
+    if (in[0].dim[0] != in[last].dim[0] || in[0].dim[1] != in[last].dim[1])
+        return diag_error(ctx->diag, m->ops[op].loc, "%s of [%u, %u] and [%u, %u]: shapes must be equal",
+                          ir_info((ir_opcode)m->ops[op].code)->spelling, in[0].dim[0], in[0].dim[1], in[last].dim[0],
+                          in[last].dim[1]);
+    *out = in[0];
+    return check_vector(ctx, m, op, IR_KEY_tensor, in[0].dim[1]) &&
+           check_vector(ctx, m, op, IR_KEY_bias_tensor, in[0].dim[1]);
+}
+
 static bool infer_op(pass_context *ctx, ir_module *m, size_t op, const ir_type *in, ir_type *out) {
-    switch ((ir_opcode)m->ops[op].code) {
-    case IR_EMBED:
+    switch (ir_info((ir_opcode)m->ops[op].code)->shape) {
+    case IR_SHAPE_EMBED:
         return infer_embed(ctx, m, op, out);
-    case IR_LINEAR:
+    case IR_SHAPE_LINEAR:
         return infer_linear(ctx, m, op, in[0], out);
-    case IR_ATTENTION:
-    case IR_TILES:
+    case IR_SHAPE_ATTENTION:
         return infer_attention(ctx, m, op, in, out);
-    case IR_LAYERNORM: {
-        *out = in[0];
-        return check_vector(ctx, m, op, IR_KEY_tensor, in[0].dim[1]) &&
-               check_vector(ctx, m, op, IR_KEY_bias_tensor, in[0].dim[1]);
-    }
-    case IR_RMSNORM:
-    case IR_AFFINE:
-        *out = in[0];
-        return check_vector(ctx, m, op, IR_KEY_tensor, in[0].dim[1]) &&
-               check_vector(ctx, m, op, IR_KEY_bias_tensor, in[0].dim[1]);
-    case IR_ROTARY:
+    case IR_SHAPE_SAME:
+        return infer_same(ctx, m, op, in, out);
+    case IR_SHAPE_ROTARY:
         *out = in[0];
         return check_rotary(ctx, m, op, in[0]);
-    case IR_ADD:
-    case IR_MULTIPLY:
-        if (in[0].dim[0] != in[1].dim[0] || in[0].dim[1] != in[1].dim[1])
-            return diag_error(ctx->diag, m->ops[op].loc, "%s of [%u, %u] and [%u, %u]: shapes must be equal",
-                              ir_info((ir_opcode)m->ops[op].code)->spelling, in[0].dim[0], in[0].dim[1], in[1].dim[0],
-                              in[1].dim[1]);
-        *out = in[0];
-        return true;
-    case IR_POOL:
+    case IR_SHAPE_ONE_ROW:
         *out = matrix(1, in[0].dim[1]);
         return true;
     default:
-        *out = in[0]; /* activation, normalize */
-        return true;
+        return diag_internal(ctx->diag, m->ops[op].loc, "infer-shapes has no rule for %s",
+                             ir_info((ir_opcode)m->ops[op].code)->spelling);
     }
 }
 

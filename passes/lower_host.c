@@ -20,100 +20,71 @@ static ir_value result_buffer(host_lowering *h, size_t op) {
     return buffer;
 }
 
-/** An instruction whose first buffer is the op's result and whose others are its operands. */
-static size_t emit(host_lowering *h, size_t op, dtq_opcode code) {
-    const ir_module *from = h->r->from;
-    ir_value buffers[3];
-    size_t operands = from->ops[op].operand_count, count = 1;
-    for (size_t i = 0; i < operands && count < 3 && code != DTQ_OP_EMBED; i++)
-        buffers[count++] = rebuild_operand(h->r, op, i);
-    buffers[0] = result_buffer(h, op);
-    size_t instr =
-        instr_append(h->r->to, code, DTQ_HOST, buffers, count, ir_str(from, op, IR_KEY_source), from->ops[op].loc);
-    if (code != DTQ_OP_NORMALIZE)
-        ir_set_int(h->r->to, instr, h->keys->layer, h->layer);
-    return instr;
+/** The value of attribute `from_key` as the field `key` of an instruction takes it: a tensor that is not there is "", a
+ * number is of 32 bits. */
+static void set_field(host_lowering *h, size_t op, unsigned from_key, size_t instr, unsigned key) {
+    const ir_attr *attr = ir_get(h->r->from, op, from_key);
+    if (ir_key_get(key)->kind == IR_KIND_REAL)
+        ir_set_real(h->r->to, instr, key, attr ? (double)(float)attr->r : 0);
+    else
+        ir_set_str(h->r->to, instr, key, attr ? attr->s : "");
 }
 
-/** Copies a tensor name into a TENSOR field; "" where the op has none. */
-static void set_tensor(host_lowering *h, size_t op, unsigned from_key, size_t instr, unsigned key) {
-    const char *name = ir_str(h->r->from, op, from_key);
-    ir_set_str(h->r->to, instr, key, name ? name : "");
+/** The op as the lowering of its row says: the instruction, then its fields, "gamma=tensor eps=epsilon". Its first
+ * buffer is the op's result, the others are its operands. */
+static bool lower_by_row(host_lowering *h, size_t op, const char *row) {
+    const ir_module *from = h->r->from;
+    const size_t name = strcspn(row, " ");
+    const ir_opcode code = ir_opcode_find(row, name);
+    const dtq_op_info *isa = &dtq_ops[IR_ISA_OP(code)];
+    ir_value buffers[DTQ_FIELDS_MAX];
+    size_t operands = 0, count = 1;
+    for (unsigned i = 0; i < isa->field_count; i++)
+        operands += isa->fields[i].kind == DTQ_KIND_DRAM;
+    for (; count < operands; count++)
+        buffers[count] = rebuild_operand(h->r, op, count - 1);
+    buffers[0] = result_buffer(h, op);
+    const size_t instr = instr_append(h->r->to, (dtq_opcode)IR_ISA_OP(code), DTQ_HOST, buffers, count,
+                                      ir_str(from, op, IR_KEY_source), from->ops[op].loc);
+    for (unsigned i = 0; i < isa->field_count; i++)
+        if (isa->fields[i].kind == DTQ_KIND_LAYER)
+            ir_set_int(h->r->to, instr, h->keys->layer, h->layer);
+        else if (isa->fields[i].kind == DTQ_KIND_INT)
+            ir_set_int(h->r->to, instr, h->keys->width, width_of(h, op, 0));
+    for (const char *at = row + name; *at == ' ';) {
+        const char *field = at + 1, *key = field + strcspn(field, "=") + 1;
+        const size_t length = strcspn(key, " ");
+        set_field(h, op, (unsigned)ir_key_find(key, length), instr,
+                  (unsigned)ir_key_find(field, (size_t)(key - field) - 1));
+        at = key + length;
+    }
+    return true;
+}
+
+/** The output has a name that says what it is. */
+static bool lower_output(host_lowering *h, size_t op) {
+    const ir_module *from = h->r->from;
+    ir_module *to = h->r->to;
+    const ir_value buffer = rebuild_operand(h->r, op, 0);
+    const ir_opcode made_by = (ir_opcode)from->ops[from->defs[ir_operand(from, op, 0)]].code;
+    ir_set_str(to, to->defs[buffer], IR_KEY_name,
+               made_by == IR_POOL || made_by == IR_NORMALIZE ? "output.pooled"
+               : from->header.qkv_input                      ? "output.attention"
+                                                             : "output.hidden");
+    return true;
 }
 
 bool lower_host_op(host_lowering *h, size_t op) {
     const ir_module *from = h->r->from;
-    ir_module *to = h->r->to;
-    const instr_keys *k = h->keys;
-    size_t instr;
-    switch ((ir_opcode)from->ops[op].code) {
-    case IR_INPUT:
-        if (from->types[from->ops[op].result].elem == IR_ELEM_F32)
-            result_buffer(h, op);
-        return true;
-    case IR_EMBED:
-        instr = emit(h, op, DTQ_OP_EMBED);
-        set_tensor(h, op, IR_KEY_tensor, instr, k->word);
-        set_tensor(h, op, IR_KEY_position_tensor, instr, k->position);
-        set_tensor(h, op, IR_KEY_type_tensor, instr, k->type);
-        return true;
-    case IR_LINEAR:
-        instr = emit(h, op, DTQ_OP_LINEAR);
-        ir_set_str(to, instr, k->path, ir_str(from, op, IR_KEY_arithmetic));
-        set_tensor(h, op, IR_KEY_tensor, instr, k->weight);
-        set_tensor(h, op, IR_KEY_bias_tensor, instr, k->bias);
-        return true;
-    case IR_LAYERNORM:
-        instr = emit(h, op, DTQ_OP_NORM);
-        set_tensor(h, op, IR_KEY_tensor, instr, k->gamma);
-        set_tensor(h, op, IR_KEY_bias_tensor, instr, k->beta);
-        ir_set_real(to, instr, k->eps, (double)(float)ir_real(from, op, IR_KEY_epsilon, 0));
-        return true;
-    case IR_RMSNORM:
-        instr = emit(h, op, DTQ_OP_RMSNORM);
-        set_tensor(h, op, IR_KEY_tensor, instr, k->gamma);
-        ir_set_real(to, instr, k->eps, (double)(float)ir_real(from, op, IR_KEY_epsilon, 0));
-        return true;
-    case IR_AFFINE:
-        instr = emit(h, op, DTQ_OP_AFFINE);
-        set_tensor(h, op, IR_KEY_tensor, instr, k->gain);
-        set_tensor(h, op, IR_KEY_bias_tensor, instr, k->offset);
-        return true;
-    case IR_ROTARY:
-        instr = emit(h, op, DTQ_OP_ROTARY);
-        ir_set_str(to, instr, k->pairs, ir_str(from, op, IR_KEY_pairing));
-        set_tensor(h, op, IR_KEY_tensor, instr, k->table);
-        break;
-    case IR_ACTIVATION:
-        instr = emit(h, op, DTQ_OP_ACT);
-        break;
-    case IR_ADD:
-        instr = emit(h, op, DTQ_OP_ADD);
-        break;
-    case IR_MULTIPLY:
-        instr = emit(h, op, DTQ_OP_MUL);
-        break;
-    case IR_POOL:
-        instr = emit(h, op, DTQ_OP_POOL);
-        break;
-    case IR_NORMALIZE:
-        instr = emit(h, op, DTQ_OP_NORMALIZE);
-        break;
-    case IR_OUTPUT: {
-        ir_value buffer = rebuild_operand(h->r, op, 0);
-        ir_opcode made_by = (ir_opcode)from->ops[from->defs[ir_operand(from, op, 0)]].code;
-        ir_set_str(to, to->defs[buffer], IR_KEY_name,
-                   made_by == IR_POOL || made_by == IR_NORMALIZE ? "output.pooled"
-                   : from->header.qkv_input                      ? "output.attention"
-                                                                 : "output.hidden");
-        return true;
-    }
-    default:
-        return diag_internal(h->ctx->diag, from->ops[op].loc, "schedule-tiles has no rule for %s",
-                             ir_info((ir_opcode)from->ops[op].code)->spelling);
-    }
-    ir_set_int(to, instr, k->width, width_of(h, op, 0));
-    if (ir_str(from, op, IR_KEY_function))
-        ir_set_str(to, instr, k->kind, ir_str(from, op, IR_KEY_function));
+    const ir_opcode code = (ir_opcode)from->ops[op].code;
+    const ir_op_info *info = ir_info(code);
+    if (info->lowering && *info->lowering)
+        return lower_by_row(h, op, info->lowering);
+    if (code == IR_OUTPUT)
+        return lower_output(h, op);
+    if (code != IR_INPUT)
+        return diag_internal(h->ctx->diag, from->ops[op].loc, "schedule-tiles has no rule for %s", info->spelling);
+    if (from->types[from->ops[op].result].elem == IR_ELEM_F32)
+        result_buffer(h, op);
     return true;
 }

@@ -2,6 +2,7 @@
 #include "runtime/isa/access.h"
 
 #include "runtime/isa/isa.h"
+#include "runtime/isa/shapes.h"
 #include "runtime/sim/layout.h"
 #include "runtime/systems/systems.h"
 
@@ -60,12 +61,6 @@ static void add_operand(list *l, const dtq_stream *s, const dtq_layer *layer, dt
 /* float [seq][width] */
 static void add_matrix(list *l, const dtq_stream *s, unsigned mode, uint64_t address, uint64_t width) {
     add(l, DTQ_MEM_DRAM, mode, address, 4 * s->seq * width);
-}
-
-/* An instruction from rows to rows of one width. */
-static void add_rows(list *l, const dtq_stream *s, uint64_t src, uint64_t dst, uint64_t width) {
-    add_matrix(l, s, DTQ_READS, src, width);
-    add_matrix(l, s, DTQ_WRITES, dst, width);
 }
 
 static uint64_t rows_of(const dtq_tensor *t) {
@@ -191,62 +186,40 @@ static void add_linear_op(list *l, const dtq_program *p, const dtq_stream *s, co
     }
 }
 
-static void add_host_op(list *l, const dtq_program *p, const dtq_stream *s, const dtq_instr *in) {
-    const dtq_tensor *t;
-    const dtq_layer *layer;
-    dtq_operand operand;
-    switch (in->op) {
-    case DTQ_OP_EMBED:
-        add_matrix(l, s, DTQ_WRITES, GET(EMBED, dst), p->tensors[GET(EMBED, word)].shape[1]);
-        break;
-    case DTQ_OP_LINEAR:
-        t = &p->tensors[GET(LINEAR, weight)];
-        add_matrix(l, s, DTQ_READS, GET(LINEAR, src), cols_of(t));
-        add_matrix(l, s, DTQ_WRITES, GET(LINEAR, dst), rows_of(t));
-        break;
-    case DTQ_OP_NORM:
-        add_rows(l, s, GET(NORM, src), GET(NORM, dst), p->tensors[GET(NORM, gamma)].shape[1]);
-        break;
-    case DTQ_OP_RMSNORM:
-        add_rows(l, s, GET(RMSNORM, src), GET(RMSNORM, dst), p->tensors[GET(RMSNORM, gamma)].shape[1]);
-        break;
-    case DTQ_OP_AFFINE:
-        add_rows(l, s, GET(AFFINE, src), GET(AFFINE, dst), p->tensors[GET(AFFINE, gain)].shape[1]);
-        break;
-    case DTQ_OP_ROTARY:
-        add_rows(l, s, GET(ROTARY, src), GET(ROTARY, dst), GET(ROTARY, width));
-        break;
-    case DTQ_OP_ACT:
-        add_rows(l, s, GET(ACT, src), GET(ACT, dst), GET(ACT, width));
-        break;
-    case DTQ_OP_ADD:
-        add_matrix(l, s, DTQ_READS, GET(ADD, a), GET(ADD, width));
-        add_matrix(l, s, DTQ_READS, GET(ADD, b), GET(ADD, width));
-        add_matrix(l, s, DTQ_WRITES, GET(ADD, dst), GET(ADD, width));
-        break;
-    case DTQ_OP_MUL:
-        add_matrix(l, s, DTQ_READS, GET(MUL, a), GET(MUL, width));
-        add_matrix(l, s, DTQ_READS, GET(MUL, b), GET(MUL, width));
-        add_matrix(l, s, DTQ_WRITES, GET(MUL, dst), GET(MUL, width));
-        break;
-    case DTQ_OP_QUANT:
-        layer = &s->layers[GET(QUANT, layer)];
-        operand = (dtq_operand)GET(QUANT, operand);
-        add_matrix(l, s, DTQ_READS, GET(QUANT, src),
-                   (uint64_t)(operand == DTQ_Q ? layer->heads : layer->kv_heads) * layer->head_dim);
-        add_operand(l, s, layer, operand, DTQ_WRITES, ALL_HEADS);
-        if (operand == DTQ_V && dtq_scheme_is_system(&p->scheme)) { /* attention is done once its operands are there */
-            add_matrix(l, s, DTQ_WRITES, layer->out, (uint64_t)layer->heads * layer->head_dim);
-            add(l, DTQ_MEM_DRAM, DTQ_WRITES, layer->importance_at, 8 * (uint64_t)s->seq);
+/* How much `name` is in the instruction. */
+static uint64_t dimension_of(const dtq_program *p, const dtq_instr *in, const char *name, size_t length) {
+    const dtq_op_info *op = &dtq_ops[in->op];
+    const dtq_dimension d = dtq_find_dimension(op, name, length);
+    if (d.field < 0)
+        return 0;
+    if (op->fields[d.field].kind != DTQ_KIND_TENSOR)
+        return in->f[d.field];
+    const dtq_tensor *t = &p->tensors[in->f[d.field]];
+    return dtq_dimension_of(&d, t->shape[0], t->shape[1], t->transposed);
+}
+
+/* The matrices of a host instruction, as its fields say: those that it reads, then those that it writes. */
+static void add_matrices(list *l, const dtq_program *p, const dtq_stream *s, const dtq_instr *in) {
+    const dtq_op_info *op = &dtq_ops[in->op];
+    for (unsigned mode = DTQ_READS; mode <= DTQ_WRITES; mode++)
+        for (unsigned i = 0; i < op->field_count; i++) {
+            const dtq_columns c = dtq_field_columns(&op->fields[i]);
+            if (c.name && (*op->fields[i].doc == 'w') == (mode == DTQ_WRITES))
+                add(l, DTQ_MEM_DRAM, mode, in->f[i],
+                    4 * (c.one_row ? 1 : (uint64_t)s->seq) * dimension_of(p, in, c.name, c.length));
         }
-        break;
-    case DTQ_OP_POOL:
-        add_matrix(l, s, DTQ_READS, GET(POOL, src), GET(POOL, width));
-        add(l, DTQ_MEM_DRAM, DTQ_WRITES, GET(POOL, dst), 4 * GET(POOL, width));
-        break;
-    default: /* NORMALIZE */
-        add(l, DTQ_MEM_DRAM, DTQ_READS, GET(NORMALIZE, src), 4 * GET(NORMALIZE, width));
-        add(l, DTQ_MEM_DRAM, DTQ_WRITES, GET(NORMALIZE, dst), 4 * GET(NORMALIZE, width));
+}
+
+/* Codes and scales that an operand is quantised to, and what its matrix is. */
+static void add_quant(list *l, const dtq_program *p, const dtq_stream *s, const dtq_instr *in) {
+    const dtq_layer *layer = &s->layers[GET(QUANT, layer)];
+    const dtq_operand operand = (dtq_operand)GET(QUANT, operand);
+    add_matrix(l, s, DTQ_READS, GET(QUANT, src),
+               (uint64_t)(operand == DTQ_Q ? layer->heads : layer->kv_heads) * layer->head_dim);
+    add_operand(l, s, layer, operand, DTQ_WRITES, ALL_HEADS);
+    if (operand == DTQ_V && dtq_scheme_is_system(&p->scheme)) { /* attention is done once its operands are there */
+        add_matrix(l, s, DTQ_WRITES, layer->out, (uint64_t)layer->heads * layer->head_dim);
+        add(l, DTQ_MEM_DRAM, DTQ_WRITES, layer->importance_at, 8 * (uint64_t)s->seq);
     }
 }
 
@@ -306,8 +279,11 @@ unsigned dtq_accesses(const dtq_program *p, const dtq_stream *s, const dtq_instr
     case DTQ_OP_STORE_ROWS:
         add_linear_op(&l, p, s, layer, in);
         break;
+    case DTQ_OP_QUANT:
+        add_quant(&l, p, s, in);
+        break;
     default:
-        add_host_op(&l, p, s, in);
+        add_matrices(&l, p, s, in);
     }
     return l.count;
 }

@@ -9,6 +9,7 @@
 #include "runtime/isa/hazards.h"
 #include "runtime/isa/isa.h"
 #include "runtime/isa/program.h"
+#include "runtime/isa/shapes.h"
 #include "runtime/isa/tokens.h"
 
 enum { INSTRUCTIONS_MAX = UINT32_MAX - 8 }; /* numbers above stand for writers that are no instructions */
@@ -220,6 +221,25 @@ static bool check_vector(const verifier *v, const char *what, const dtq_tensor *
                       width);
 }
 
+/* Tensors that are vectors, as the docs of their fields say. */
+static bool check_vectors(const verifier *v, const dtq_instr *in) {
+    const dtq_op_info *op = &dtq_ops[in->op];
+    for (unsigned i = 0; i < op->field_count; i++) {
+        size_t length;
+        const char *name = dtq_field_vector(&op->fields[i], &length);
+        const dtq_dimension d = name ? dtq_find_dimension(op, name, length) : (dtq_dimension){-1, 0, false};
+        if (d.field < 0)
+            continue;
+        const dtq_tensor *t = &v->program->tensors[in->f[d.field]];
+        const uint64_t width = op->fields[d.field].kind == DTQ_KIND_TENSOR
+                                   ? dtq_dimension_of(&d, t->shape[0], t->shape[1], t->transposed)
+                                   : in->f[d.field];
+        if (!check_vector(v, op->fields[i].name, tensor(v, &op->fields[i], in->f[i]), width))
+            return false;
+    }
+    return true;
+}
+
 static bool check_table(const verifier *v, const char *what, const dtq_tensor *t, uint64_t rows, uint64_t width) {
     return !t || (t->shape[0] >= rows && t->shape[1] == width && !t->transposed) ||
            fail_instr(v, "%s is [%" PRIu32 "][%" PRIu32 "]%s, not [%" PRIu64 " or more][%" PRIu64 "]", what,
@@ -327,26 +347,14 @@ static bool check_op(const verifier *v, const dtq_instr *in) {
     case DTQ_OP_STORE_ROWS:
         return check_linear_op(v, in);
     case DTQ_OP_LINEAR:
-        t = TENSOR(LINEAR, weight);
-        return (DTQ_GET(in, LINEAR, path) != DTQ_LINEAR_MIXED || check_probe(v, in)) &&
-               check_vector(v, "bias", TENSOR(LINEAR, bias), t->shape[t->transposed]);
-    case DTQ_OP_NORM:
-        t = TENSOR(NORM, gamma);
-        return check_vector(v, "gamma", t, t->shape[1]) && check_vector(v, "beta", TENSOR(NORM, beta), t->shape[1]);
-    case DTQ_OP_RMSNORM:
-        t = TENSOR(RMSNORM, gamma);
-        return check_vector(v, "gamma", t, t->shape[1]);
-    case DTQ_OP_AFFINE:
-        t = TENSOR(AFFINE, gain);
-        return check_vector(v, "gain", t, t->shape[1]) &&
-               check_vector(v, "offset", TENSOR(AFFINE, offset), t->shape[1]);
+        return (DTQ_GET(in, LINEAR, path) != DTQ_LINEAR_MIXED || check_probe(v, in)) && check_vectors(v, in);
     case DTQ_OP_ROTARY:
         t = TENSOR(ROTARY, table);
         return (t->shape[1] % 2 == 0 && DTQ_GET(in, ROTARY, width) % t->shape[1] == 0 &&
                 check_table(v, "table", t, v->stream->seq, t->shape[1])) ||
                fail_instr(v, "width and table do not make whole heads of pairs");
     default:
-        return true;
+        return check_vectors(v, in);
     }
 }
 

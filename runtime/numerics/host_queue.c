@@ -650,6 +650,10 @@ bool dtq_host_mixed(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 }
 
 bool dtq_host_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
-    dtq_host_op *const other = in->op < DTQ_OP_COUNT ? dtq_scheme_ops_of(x)->host[in->op] : NULL;
-    return (other != NULL ? other : dtq_host_mixed)(x, in, e);
+    const dtq_scheme_ops *const scheme = dtq_scheme_ops_of(x);
+    dtq_host_op *own = in->op < DTQ_OP_COUNT ? scheme->host[in->op] : NULL;
+    if (own == NULL) {
+        own = scheme->other != NULL ? scheme->other : dtq_host_mixed;
+    }
+    return own(x, in, e);
 }

@@ -160,9 +160,7 @@ const dtq_scheme_ops dtq_fully8_ops = {
              [DTQ_OP_QUANT] = dtq_coded_operand,
              [DTQ_OP_POOL] = dtq_coded_pool,
              [DTQ_OP_NORMALIZE] = dtq_coded_normalize,
-             [DTQ_OP_RMSNORM] = dtq_coded_undefined,
-             [DTQ_OP_ROTARY] = dtq_coded_undefined,
-             [DTQ_OP_MUL] = dtq_coded_undefined,
-             [DTQ_OP_AFFINE] = dtq_coded_undefined},
+             [DTQ_OP_CODES] = dtq_host_mixed},
+    .other = dtq_coded_undefined,
     .close = dtq_coded_close,
 };

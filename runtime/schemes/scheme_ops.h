@@ -16,6 +16,7 @@ typedef struct {
     bool (*attend)(dtq_exec *x, uint32_t layer, const uint64_t src[3], const dtq_attention *a, dtq_effects *effects,
                    dtq_error *e);
     dtq_host_op *host[DTQ_OP_COUNT]; /* QUANT: called before attend, to put operands into the form it wants */
+    dtq_host_op *other;              /* what is not among these; NULL: as without a scheme */
     bool tells;                      /* the output has effects */
     void (*close)(dtq_exec *x);      /* frees x->scheme_state, if there is one */
 } dtq_scheme_ops;
