@@ -100,10 +100,20 @@ bool pass_is_past(const ir_module *m, const pass_info *p) {
     return !p->analysis && last && p <= last;
 }
 
+/** "graph, tile": where a pass is legal. */
+static const char *legal_levels(const ir_module *m, const pass_info *p) {
+    const char *text = "";
+    for (unsigned level = 0; level < IR_LEVELS; level++)
+        if (p->levels >> level & 1)
+            text = arena_printf(m->arena, "%s%s%s", text, *text ? ", " : "", ir_level_name((ir_level)level));
+    return text;
+}
+
 static bool check_requirements(diag *d, const ir_module *m, const pass_info *p) {
     src_loc nowhere = {0};
     if (!(p->levels & (1u << m->level)))
-        return diag_error(d, nowhere, "pass %s cannot run at the %s level", p->name, ir_level_name(m->level));
+        return diag_error(d, nowhere, "pass %s cannot run at the %s level; its levels: %s", p->name,
+                          ir_level_name(m->level), legal_levels(m, p));
     if (!p->analysis && ir_pass_ran(m, p->name))
         return diag_error(d, nowhere, "pass %s has already run on this module", p->name);
     if (pass_is_past(m, p))

@@ -46,8 +46,8 @@ START_TEST(what_cannot_run_is_refused) {
                  "pass assign-precision requires infer-shapes to have run before; add it to --passes");
     pass_refuses(fig5, "infer-shapes cluster-precision",
                  "pass cluster-precision requires assign-precision to have run before; add it to --passes");
-    pass_refuses(fig5, "timeline", "pass timeline cannot run at the graph level");
-    pass_refuses(fig5, TO_TILES " balance-qk", "pass balance-qk cannot run at the tile level");
+    pass_refuses(fig5, "timeline", "pass timeline cannot run at the graph level; its levels: stream");
+    pass_refuses(fig5, TO_TILES " balance-qk", "pass balance-qk cannot run at the tile level; its levels: graph");
     pass_refuses(fig5, TO_ORDERED " snap-precision",
                  "pass snap-precision comes before reorder-tokens, which has run on this module already");
     pass_refuses(fig5, TO_SYNC " insert-sync", "pass insert-sync has already run on this module");
