@@ -7,34 +7,15 @@
 . "$(dirname "$0")/venv"
 venv onnx==1.23.2 onnxruntime==1.32.0 numpy==2.4.6
 python - <<'PYTHON'
-import warnings
 import numpy as np
-from onnx import TensorProto, helper
-from onnx.reference import ReferenceEvaluator
-
-warnings.simplefilter("ignore")  # numpy's, about the very conversions that are shown
-
-def run(engine, op, inputs, out, opset, **attributes):
-    names = [f"i{k}" for k in range(len(inputs))]
-    values = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
-              for n, a in zip(names, inputs)]
-    graph = helper.make_graph([helper.make_node(op, names, ["y"], **attributes)], "g", values,
-                              [helper.make_tensor_value_info("y", out, None)])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
-    feed = dict(zip(names, inputs))
-    if engine == "onnx":
-        return ReferenceEvaluator(model).run(None, feed)[0]
-    import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return session.run(None, feed)[0]
+from onnx import TensorProto
+from one_operator import run
 
 one = np.array(1, np.float32)
 for kind, tensor, lowest, largest in ((np.int8, TensorProto.INT8, -128, 127), (np.uint8, TensorProto.UINT8, 0, 255)):
     for value in (1e9, 3e9):
         inputs = [np.array([value], np.float32), one, np.array(0, kind)]
-        seen = {e: int(run(e, "QuantizeLinear", inputs, tensor, 21)[0]) for e in ("onnx", "onnxruntime")}
+        seen = {e: run(e, "QuantizeLinear", inputs, [tensor])[0][0] for e in ("onnx", "onnxruntime")}
         print(f"QuantizeLinear of {value:g} to {np.dtype(kind)}: {seen}")
         assert seen["onnxruntime"] == largest
         assert seen["onnx"] == (largest if value < 2**31 else lowest)
