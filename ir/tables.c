@@ -133,7 +133,7 @@ static int kind_of_field(dtq_field_kind kind) {
 
 /* ---- lookup ----------------------------------------------------------------------------------------------------- */
 
-enum { SLOTS = 512 };
+enum { SLOTS = 1024 };
 _Static_assert(SLOTS >= 2 * KEYS_MAX && SLOTS >= 2 * IR_OPCODES, "the lookup tables need room");
 
 typedef struct {

@@ -1,5 +1,6 @@
 /* bops (analysis): bit operations of each layer's attention, MACs x bits x bits (paper, Eq. 2), 16 for each 4-bit by
  * 4-bit step of a PE. */
+#include "passes/cost_streamed.h"
 #include "passes/layer.h"
 #include "passes/pass_list.h"
 
@@ -11,6 +12,8 @@ bool pass_bops(pass_context *ctx, ir_module **module) {
         layer_info l = layer_read(ctx->arena, m, op);
         uint64_t bits = layer_bit_sum(&l, LAYER_Q, &m->machine) * layer_bit_sum(&l, LAYER_K, &m->machine) +
                         layer_bit_sum(&l, LAYER_P, &m->machine) * layer_bit_sum(&l, LAYER_V, &m->machine);
+        if (layer_streams(&l)) /* a PE-cycle is 16 of them */
+            bits = 16 * cost_streamed_work(&l.streaming, l.slots, 1, (unsigned)m->machine.top_prob_bits);
         ir_set_int(m, op, IR_KEY_bops, (int64_t)(bits * l.head_dim * l.heads));
     }
     return true;

@@ -3,6 +3,7 @@
  * compiler's own choice and do not raise the bound; precision that is known only at run time is counted exactly too,
  * since the work depends on the counts alone. A remark adds what whole tiles take at least (cost_tiles.c). */
 #include "passes/cost.h"
+#include "passes/cost_streamed.h"
 #include "passes/layer.h"
 #include "passes/pass_list.h"
 
@@ -19,8 +20,16 @@ bool pass_bounds(pass_context *ctx, ir_module **module) {
         uint64_t row = by_token ? query : (uint64_t)l.queries * layer_prob_bits(&m->machine, 0);
         uint64_t work = (query + row) * key;
         work = work / 16 * l.head_dim * l.heads; /* PE-cycles: 16 bit products each */
+        if (layer_streams(&l))
+            work = l.heads * cost_streamed_work(&l.streaming, l.slots, l.head_dim, (unsigned)m->machine.top_prob_bits);
         uint64_t cycles = (work + pes - 1) / pes;
         ir_set_int(m, op, IR_KEY_bound_cycles, (int64_t)cycles);
+        if (layer_streams(&l)) {
+            diag_remark(ctx->diag, m->ops[op].loc, "bounds",
+                        "layer %u: no schedule on %llu PEs takes less than %llu cycles", l.index,
+                        (unsigned long long)pes, (unsigned long long)cycles);
+            continue;
+        }
         cost_counts counts = {.queries = l.queries,
                               .high_queries = query / 4 - l.queries,
                               .high_probs = row / 4 - l.queries,

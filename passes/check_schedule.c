@@ -72,6 +72,8 @@ static bool check_op(checker *c) {
     case IR_I_SIGNAL:
         return true;
     case IR_LAYER:
+        if (layer_streams(&c->layers[ir_int(c->m, c->op, IR_KEY_index, 0)]))
+            return check_fail(c, "a layer that streams is scheduled anew; begin with its tiles (--dump-ir=tile)");
         check_layer(c);
         return true;
     case IR_I_LOAD:

@@ -288,6 +288,7 @@ static void access_implicit(sync_state *s, size_t op, dtq_opcode code, uint32_t 
         access_operand_region(s, op, layer, ACCESS_WRITE);
         break;
     case DTQ_OP_LOAD:
+    case DTQ_OP_LOAD_SEEN:
         access_operand_region(s, op, layer, ACCESS_READ);
         break;
     case DTQ_OP_STORE:
@@ -297,6 +298,9 @@ static void access_implicit(sync_state *s, size_t op, dtq_opcode code, uint32_t 
         access_region(s, op, layer, LAYER_REGION_IMPORTANCE, ACCESS_WRITE);
         if (strcmp(ir_str(s->m, op, s->keys.select), "yes") == 0)
             access_range(s, op, SPACE_IDS, layer + 1, 1, ACCESS_WRITE);
+        break;
+    case DTQ_OP_KEEP:
+        access_region(s, op, layer, LAYER_REGION_IMPORTANCE, ACCESS_WRITE);
         break;
     case DTQ_OP_CHOOSE:
         access_region(s, op, layer, LAYER_REGION_IMPORTANCE, ACCESS_WRITE);

@@ -9,6 +9,7 @@
 #include "passes/pass_list.h"
 #include "passes/plan.h"
 #include "passes/schedule_probe.h"
+#include "passes/schedule_streamed.h"
 
 typedef struct {
     pass_context *ctx;
@@ -310,6 +311,14 @@ static bool emit_layer(emitter *e, size_t op) {
                     .source = ir_str(from, op, IR_KEY_source),
                     .loc = from->ops[op].loc,
                     .first_importance = true};
+    if (layer_streams(&w.l)) {
+        const ir_value operands[3] = {rebuild_operand(e->r, op, 0), rebuild_operand(e->r, op, 1),
+                                      rebuild_operand(e->r, op, 2)};
+        emit_quants(e, &w.l, op);
+        const bool ok = schedule_streamed(e->ctx, e->m, &e->keys, &w.l, operands, w.source, w.loc);
+        leave_layer(e, &w.l, op);
+        return ok;
+    }
     const strip_list strips = strips_read(e->ctx->arena, from, op, &w.l);
     const bool is_new = !e->plan.step_count || !layer_alike(&e->planned, &w.l) || !strips_alike(&e->strips, &strips);
     if (is_new) {
@@ -414,6 +423,7 @@ bool pass_schedule_tiles(pass_context *ctx, ir_module **module) {
         case IR_TILE_IMPORTANCE:
         case IR_TILE_PV:
         case IR_TILE_TOPK:
+        case IR_TILE_BLOCK:
             break; /* strips_read has read them with their tile.attention */
         case IR_LINEAR:
             if (linear_on_arrays(r.from, op) ? !lower_linear(&e.host, layers, op) : !lower_host_op(&e.host, op))

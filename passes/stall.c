@@ -134,7 +134,8 @@ bool pass_stall(pass_context *ctx, ir_module **module) {
             l = layer_read(ctx->arena, m, op);
             last[0] = last[1] = SIZE_MAX;
             strip_list list = strips_read(ctx->arena, m, op, &l);
-            analyse_layer(ctx, m, op, &l, &list);
+            if (!layer_streams(&l))
+                analyse_layer(ctx, m, op, &l, &list);
         }
         if (code == IR_LINEAR && ir_get(m, op, IR_KEY_row_edges)) {
             layers = layers ? layers : linear_layers(ctx->arena, m);

@@ -26,14 +26,32 @@ static void append_matmul(ir_module *m, ir_opcode code, const layer_info *l, con
         ir_set_str(m, op, turned_key, "yes");
 }
 
+/** What the rows of each block see, the same for every head: the tiles that there are. */
+static void append_blocks(pass_context *ctx, ir_module *m, const layer_info *l, src_loc loc) {
+    const dtq_streaming *s = &l->streaming;
+    const uint32_t blocks = dtq_streamed_blocks(s, l->slots);
+    for (uint32_t b = 0; b < blocks; b++) {
+        const size_t op = ir_append(m, IR_TILE_BLOCK, NULL, 0, (ir_type){0}, loc);
+        const uint32_t end = dtq_streamed_end(s, l->slots, b);
+        ir_set_range(m, op, IR_KEY_slot_range, dtq_streamed_first(s, b), end);
+        ir_set_range(m, op, IR_KEY_key_range, dtq_streamed_near(s, b), end);
+        ir_set_int(m, op, IR_KEY_far_keys, dtq_streamed_far_keys(s, b));
+    }
+    diag_remark(
+        ctx->diag, loc, "tile-attention",
+        "layer %u: %u blocks of %u rows, each with the keys of two blocks at %u bits and %u of every earlier one at "
+        "%u, for each of %u heads",
+        l->index, blocks, s->window, s->near_bits, s->kept, s->far_bits, l->heads);
+}
+
 static bool lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *previous) {
     ir_module *m = r->to;
     layer_info l = layer_read(ctx->arena, r->from, op);
     src_loc loc = r->from->ops[op].loc;
-    if (layer_streams(&l))
-        return diag_error(ctx->diag, loc,
-                          "layer %u streams, which the arrays do not compute yet; host code does: --engine=host",
-                          l.index);
+    if (layer_streams(&l) && l.cached)
+        return diag_error(
+            ctx->diag, loc,
+            "layer %u streams from a cache, which the arrays do not compute; host code does: --engine=host", l.index);
 
     ir_type ids_type = {.elem = IR_ELEM_IDS, .rank = 1, .dim = {l.slots}};
     bool is_static = ir_get(r->from, op, IR_KEY_ids) != NULL;
@@ -52,6 +70,10 @@ static bool lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *
     if (walk)
         ir_set_str(m, tiles, IR_KEY_tile_order, walk);
 
+    if (layer_streams(&l)) {
+        append_blocks(ctx, m, &l, loc);
+        return true;
+    }
     const strip_list list = plan_strips(ctx->arena, &m->machine, &l);
     const unsigned turned_key = (unsigned)ir_key_find("turned", 6);
     uint32_t turned = 0, strips = list.count;

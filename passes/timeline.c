@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "passes/cost.h"
+#include "passes/cost_streamed.h"
 #include "passes/instr.h"
 #include "passes/layer.h"
 #include "passes/pass_list.h"
@@ -96,6 +97,32 @@ static duration matmul_duration(const clock_state *s, size_t op, const layer_inf
     return (duration){p.cycles, p.latency};
 }
 
+/** Of a layer that streams. */
+static duration seen_duration(const clock_state *s, size_t op, const layer_info *l) {
+    const dtq_machine *machine = &s->m->machine;
+    const dtq_streaming *r = &l->streaming;
+    const dtq_seen b = dtq_seen_by(r, l->slots, (uint32_t)ir_int(s->m, op, s->keys.row, 0),
+                                   (uint32_t)ir_int(s->m, op, s->keys.rows, 0));
+    const dtq_opcode code = (dtq_opcode)IR_ISA_OP(s->m->ops[op].code);
+    switch (code) {
+    case DTQ_OP_LOAD_SEEN:
+        return (duration){cost_dram(s->ctx->cost, dtq_seen_load_bytes(r, l->head_dim, &b,
+                                                                      ir_str(s->m, op, s->keys.operand)[0] == 'q')),
+                          machine->dram_latency_cycles};
+    case DTQ_OP_SOFTMAX_SEEN:
+        return (duration){cost_softmax(s->ctx->cost, b.rows, b.near + b.far), machine->softmax_latency_cycles};
+    case DTQ_OP_VOTE_SEEN:
+        return (duration){cost_importance(s->ctx->cost, b.rows, r->window), 0};
+    case DTQ_OP_KEEP:
+        return (duration){cost_topk(s->ctx->cost, r->window, r->kept, true), machine->topk_latency_cycles};
+    default: {
+        const cost_result c = cost_seen(s->ctx->cost, r, &b, l->head_dim, (unsigned)machine->top_prob_bits,
+                                        code == DTQ_OP_QK_SEEN, is_set(s, op, s->keys.turned) ? WALK_TURNED : 0);
+        return (duration){c.cycles, c.latency};
+    }
+    }
+}
+
 static duration duration_of(const clock_state *s, size_t op) {
     const dtq_machine *machine = &s->m->machine;
     const layer_info *l = &s->layers[ir_int(s->m, op, s->keys.layer, 0)];
@@ -135,6 +162,13 @@ static duration duration_of(const clock_state *s, size_t op) {
         return (duration){cost_importance(s->ctx->cost, l->heads / l->kv_heads, s->m->header.seq), 0};
     case DTQ_OP_CHOOSE:
         return (duration){cost_topk(s->ctx->cost, s->m->header.seq, l->keys, true), machine->topk_latency_cycles};
+    case DTQ_OP_LOAD_SEEN:
+    case DTQ_OP_QK_SEEN:
+    case DTQ_OP_SOFTMAX_SEEN:
+    case DTQ_OP_PV_SEEN:
+    case DTQ_OP_VOTE_SEEN:
+    case DTQ_OP_KEEP:
+        return seen_duration(s, op, l);
     case DTQ_OP_LOAD_ROWS:
         return (duration){cost_dram(s->ctx->cost, rows_bytes(s, op, l)), machine->dram_latency_cycles};
     case DTQ_OP_LOAD_WEIGHTS: {

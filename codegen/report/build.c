@@ -167,8 +167,37 @@ static cost_expectation price_blocks(const builder *b, const layer_facts *l, boo
     return sum;
 }
 
+/** The same of a layer that streams: its blocks, cut as the schedule cuts them. */
+static report_matmul price_streamed(const builder *b, const layer_facts *l, bool is_pv) {
+    const dtq_streaming *s = &l->streaming;
+    const streamed_cut cut = cost_streamed_cut(b->cost, b->machine, s, l->slots, l->head_dim);
+    const unsigned prob_bits = (unsigned)b->machine->top_prob_bits, walk = cut.turned ? WALK_TURNED : 0;
+    report_matmul out = {0};
+    double ratios = 0, work = 0, tiles = 0;
+    for (uint32_t row = 0, rows; row < l->slots; row += rows) {
+        const uint32_t left = dtq_streamed_end(s, l->slots, row / s->window) - row;
+        rows = left < cut.rows ? left : cut.rows;
+        const dtq_seen seen = dtq_seen_by(s, l->slots, row, rows);
+        const cost_result r = cost_seen(b->cost, s, &seen, l->head_dim, prob_bits, !is_pv, walk);
+        out.iterations += (double)r.tiles * l->heads;
+        out.stalled_iterations += (double)r.stalled_tiles * l->heads;
+        out.step_cycles += r.step_cycles * l->heads;
+        out.cycles += (double)r.cycles * l->heads;
+        ratios += r.stall_ratio_sum;
+        work += (double)r.mac_cycles * l->heads;
+        tiles += (double)cost_seen_tiles(b->machine, s, &seen, l->head_dim, !is_pv, cut.turned) * l->heads;
+    }
+    out.stall_ratio_mean = ratios * l->heads / out.iterations;
+    out.bound_cycles = work / (double)dtq_machine_pes(b->machine);
+    out.tile_bound_cycles = tiles / (double)b->machine->vssa_arrays;
+    return out;
+}
+
 /** Prices one matmul of a layer, over all slots of one head times the query heads. cycles: of one array. */
 static report_matmul price(const builder *b, const layer_facts *l, bool is_pv) {
+    if (l->streaming.window) {
+        return price_streamed(b, l, is_pv);
+    }
     cost_expectation one;
     if (l->known) {
         one = price_blocks(b, l, is_pv);
@@ -347,7 +376,9 @@ static bool add_instr(builder *b, counter *count, const ir_op *op, dtq_opcode is
     add_to_section(b, row, linear, when.done);
     occupancy_add(b->work, (unsigned)queue, when.start, when.busy);
     if (on_array) {
-        uint64_t *own = linear ? s->linear_busy : isa_op == DTQ_OP_PV ? s->pv_busy : s->qk_busy;
+        uint64_t *own = linear                                            ? s->linear_busy
+                        : isa_op == DTQ_OP_PV || isa_op == DTQ_OP_PV_SEEN ? s->pv_busy
+                                                                          : s->qk_busy;
         own[queue - DTQ_ARRAY0] += when.busy;
         s->array_busy[queue - DTQ_ARRAY0] += when.busy;
     } else {

@@ -232,6 +232,51 @@ static void add_transfer(counters *sum, double bytes) {
     sum->buffer_bytes += bytes;
 }
 
+/** Q.K^T or P.V of rows with what they see: of near keys, then of far ones. */
+static void add_seen_matmul(counter *c, bool qk, const counted_block *b, const dtq_seen *seen, counters *sum) {
+    const layer_facts *l = &c->layers[b->layer];
+    const dtq_streaming *s = &l->streaming;
+    const cost_result r =
+        cost_seen(c->cost, s, seen, l->head_dim, (unsigned)c->machine->top_prob_bits, qk, b->walk & WALK_TURNED);
+    sum->mac_cycles += (double)r.mac_cycles;
+    sum->stall_cycles += (double)r.stall_cycles;
+    for (int far = 0; far < 2 && (far == 0 || seen->far); far++) {
+        const double row = 4.0 + (double)dtq_seen_row_bytes(l->head_dim, far ? s->far_bits : s->near_bits);
+        const uint32_t keys = far ? seen->far : seen->near;
+        const double strips = (double)ceil_div(seen->rows, tile_height(c, b));
+        sum->buffer_bytes += keys * row * strips;
+        sum->buffer_bytes += qk ? seen->rows * row * (double)ceil_div(keys, tile_width(c, b)) + 4.0 * seen->rows * keys
+                                : (double)seen->rows * keys * (double)ceil_div(l->head_dim, tile_width(c, b));
+    }
+    sum->buffer_bytes += qk ? 0 : 4.0 * seen->rows * l->head_dim;
+}
+
+/** Instructions of a layer that streams. */
+static void add_seen(counter *c, dtq_opcode isa_op, const counted_block *b, counters *sum) {
+    const layer_facts *l = &c->layers[b->layer];
+    const dtq_streaming *s = &l->streaming;
+    const dtq_seen seen = dtq_seen_by(s, l->slots, b->row, b->rows);
+    const double elements = (double)b->rows * ((double)seen.near + seen.far);
+    switch (isa_op) {
+    case DTQ_OP_LOAD_SEEN:
+        add_transfer(sum, (double)dtq_seen_load_bytes(s, l->head_dim, &seen, b->operand == DTQ_Q));
+        break;
+    case DTQ_OP_SOFTMAX_SEEN:
+        sum->probabilities += elements;
+        sum->buffer_bytes += 6.0 * elements;
+        break;
+    case DTQ_OP_VOTE_SEEN:
+        sum->topk_elements += (double)b->rows * s->window;
+        sum->buffer_bytes += (double)b->rows * s->window;
+        break;
+    case DTQ_OP_KEEP:
+        sum->topk_elements += (double)c->machine->topk_passes * ((double)s->window + s->kept);
+        break;
+    default:
+        add_seen_matmul(c, isa_op == DTQ_OP_QK_SEEN, b, &seen, sum);
+    }
+}
+
 /** Scores of a probe: each query head that shares these keys, against all of them. */
 static double probed_scores(const counter *c, const layer_facts *l) {
     const uint32_t sharing = l->heads / l->kv_heads;
@@ -261,6 +306,14 @@ void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters
         break;
     case DTQ_OP_CHOOSE:
         sum->topk_elements += (double)c->machine->topk_passes * ((double)c->seq + l->keys);
+        break;
+    case DTQ_OP_LOAD_SEEN:
+    case DTQ_OP_QK_SEEN:
+    case DTQ_OP_SOFTMAX_SEEN:
+    case DTQ_OP_PV_SEEN:
+    case DTQ_OP_VOTE_SEEN:
+    case DTQ_OP_KEEP:
+        add_seen(c, isa_op, b, sum);
         break;
     case DTQ_OP_LOAD_ROWS:
         add_transfer(sum, rows_bytes(c, b));

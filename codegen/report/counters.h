@@ -5,6 +5,7 @@
 
 #include "codegen/codegen.h"
 #include "passes/cost.h"
+#include "passes/cost_streamed.h"
 
 /** What reports need to know about a `layer` op. */
 typedef struct {
@@ -13,6 +14,7 @@ typedef struct {
     uint32_t first_key, keys;      /* slots [first_key, first_key + keys) are the keys */
     uint32_t first_query, queries; /* the query rows */
     uint32_t next_keys;            /* of the layer after it, 0 for the last */
+    dtq_streaming streaming;       /* a window of 0: it does not stream */
     bool causal;
     bool known;                        /* the precision of every slot is known at compile time */
     const uint8_t *bits[DTQ_OPERANDS]; /* [slots]; NULL if not known */

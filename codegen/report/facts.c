@@ -40,6 +40,8 @@ static uint8_t *read_bits(arena *a, const ir_module *m, size_t op, const layer_i
 static bool alike(const layer_facts *a, const layer_facts *b) {
     if (a->slots != b->slots || a->high != b->high || a->first_key != b->first_key || a->keys != b->keys ||
         a->first_query != b->first_query || a->queries != b->queries || a->head_dim != b->head_dim ||
+        a->streaming.window != b->streaming.window || a->streaming.kept != b->streaming.kept ||
+        a->streaming.near_bits != b->streaming.near_bits || a->streaming.far_bits != b->streaming.far_bits ||
         a->causal != b->causal || a->known != b->known || a->serpentine != b->serpentine) {
         return false;
     }
@@ -101,6 +103,7 @@ bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t
                            .queries = info.queries,
                            .causal = info.causal,
                            .known = info.is_static,
+                           .streaming = info.streaming,
                            .like = (uint32_t)index};
         if (!l->keys || l->keys > l->slots || l->high > l->keys || !l->heads || !l->head_dim) {
             return diag_internal(d, m->ops[op].loc, "report: layer %lld has no sensible size", (long long)index);

@@ -13,21 +13,27 @@ enum { NAME_WIDTH = 9, SHARE_WIDTH = 7, EMPTIEST = 16 /* characters of a line, w
 static char letter_of(dtq_opcode op) {
     switch (op) {
     case DTQ_OP_QK:
+    case DTQ_OP_QK_SEEN:
         return 'Q';
     case DTQ_OP_PV:
+    case DTQ_OP_PV_SEEN:
         return 'P';
     case DTQ_OP_MATMUL:
         return 'M';
     case DTQ_OP_LOAD_WEIGHTS:
         return 'w';
     case DTQ_OP_LOAD_ROWS:
+    case DTQ_OP_LOAD_SEEN:
     case DTQ_OP_LOAD:
         return 'l';
     case DTQ_OP_SOFTMAX:
+    case DTQ_OP_SOFTMAX_SEEN:
         return 's';
     case DTQ_OP_IMPORTANCE:
+    case DTQ_OP_VOTE_SEEN:
         return 'i';
     case DTQ_OP_TOPK:
+    case DTQ_OP_KEEP:
         return 'k';
     case DTQ_OP_STORE:
     case DTQ_OP_STORE_ROWS:

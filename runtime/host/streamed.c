@@ -135,8 +135,7 @@ static void attend_row(const streaming *s, const workspace *w, uint32_t i, uint3
     score(s, w, w->q, near_scale, &w->near, first, near - sink, w->x + sink, w->scales + sink);
     score(s, w, w->q + depth, far_scale, &w->far, 0, far, w->x + near, w->scales + near);
     const dtq_streamed_sums sums =
-        dtq_streamed_softmax(w->x, w->scales, near, far, dtq_streamed_weight_levels(l, false),
-                             dtq_streamed_weight_levels(l, true), w->room, w->codes, w->weights);
+        dtq_streamed_softmax(w->x, w->scales, near, far, dtq_streamed_weight_levels(l), w->room, w->codes, w->weights);
     int32_t *acc = w->sums;
     memset(acc, 0, 2 * d * sizeof *acc);
     dtq_streamed_values(d, w->weights, w->near.v, sink, acc);

@@ -147,6 +147,67 @@ static void add_probe_op(list *l, const dtq_stream *s, const dtq_layer *layer, c
     }
 }
 
+/* Of a layer that streams: rows of a block, and the keys that they see. */
+static void add_seen_op(list *l, const dtq_stream *s, const dtq_layer *layer, const dtq_instr *in) {
+    const dtq_streaming *r = &layer->streaming;
+    const uint32_t d = layer->head_dim;
+    if (in->op == DTQ_OP_FAR_CODES) {
+        const uint32_t heads = GET(FAR_CODES, operand) == DTQ_Q ? layer->heads : layer->kv_heads;
+        add_matrix(l, s, DTQ_READS, GET(FAR_CODES, src), (uint64_t)heads * d);
+        add(l, DTQ_MEM_DRAM, DTQ_WRITES, GET(FAR_CODES, codes), dtq_seen_codes_bytes(r, d, heads, s->seq));
+        return;
+    }
+    const int row = in->op == DTQ_OP_LOAD_SEEN ? (int)DTQ_F(LOAD_SEEN, row) : (int)DTQ_F(QK_SEEN, row);
+    const dtq_seen b = dtq_seen_by(r, layer->slots, (uint32_t)in->f[row], (uint32_t)in->f[row + 1]);
+    const uint64_t seen = dtq_seen_load_bytes(r, d, &b, false);
+    switch (in->op) {
+    case DTQ_OP_LOAD_SEEN: {
+        const bool queries = GET(LOAD_SEEN, operand) == DTQ_Q;
+        add_operand(l, s, layer, (dtq_operand)GET(LOAD_SEEN, operand), DTQ_READS, (int64_t)GET(LOAD_SEEN, head));
+        if (b.far) {
+            add(l, DTQ_MEM_DRAM, DTQ_READS, GET(LOAD_SEEN, codes),
+                dtq_seen_codes_bytes(r, d, queries ? layer->heads : layer->kv_heads, s->seq));
+            if (!queries)
+                add(l, DTQ_MEM_DRAM, DTQ_READS, GET(LOAD_SEEN, list), 4 * (uint64_t)b.far);
+        }
+        add(l, (dtq_memory)GET(LOAD_SEEN, operand), DTQ_WRITES, GET(LOAD_SEEN, dst),
+            dtq_seen_load_bytes(r, d, &b, queries));
+        break;
+    }
+    case DTQ_OP_QK_SEEN:
+        add(l, DTQ_MEM_Q, DTQ_READS, GET(QK_SEEN, q), dtq_seen_load_bytes(r, d, &b, true));
+        add(l, DTQ_MEM_K, DTQ_READS, GET(QK_SEEN, k), seen);
+        add(l, DTQ_MEM_SCORES, DTQ_WRITES, GET(QK_SEEN, s), dtq_seen_scores_bytes(&b));
+        break;
+    case DTQ_OP_SOFTMAX_SEEN:
+        add(l, DTQ_MEM_SCORES, DTQ_READS, GET(SOFTMAX_SEEN, s), dtq_seen_scores_bytes(&b));
+        add(l, DTQ_MEM_V, DTQ_READS, GET(SOFTMAX_SEEN, v), seen);
+        add(l, DTQ_MEM_PROBS, DTQ_WRITES, GET(SOFTMAX_SEEN, p), dtq_seen_probs_bytes(&b));
+        break;
+    case DTQ_OP_PV_SEEN:
+        add(l, DTQ_MEM_PROBS, DTQ_READS, GET(PV_SEEN, p), dtq_seen_probs_bytes(&b));
+        add(l, DTQ_MEM_V, DTQ_READS, GET(PV_SEEN, v), seen);
+        add(l, DTQ_MEM_OUT, DTQ_WRITES, GET(PV_SEEN, o), 4 * (uint64_t)b.rows * d);
+        break;
+    case DTQ_OP_VOTE_SEEN:
+        add(l, DTQ_MEM_PROBS, DTQ_READS, GET(VOTE_SEEN, p), dtq_seen_probs_bytes(&b));
+        add(l, DTQ_MEM_IMPORTANCE, GET(VOTE_SEEN, first) ? DTQ_WRITES : DTQ_READS | DTQ_WRITES, GET(VOTE_SEEN, acc),
+            8 * (uint64_t)r->window);
+        break;
+    default: { /* KEEP */
+        const uint64_t there = dtq_streamed_list_at(r, b.block - 1), stay = dtq_streamed_stay(r, b.block - 1);
+        add(l, DTQ_MEM_IMPORTANCE, DTQ_READS, GET(KEEP, acc), 8 * (uint64_t)r->window);
+        add(l, DTQ_MEM_DRAM, DTQ_WRITES,
+            layer->importance_at + 8 * (GET(KEEP, head) * s->seq + dtq_streamed_first(r, b.block - 1)),
+            8 * (uint64_t)r->window);
+        if (b.row + b.rows == layer->slots)
+            break;                                                    /* nothing comes behind the last block */
+        add(l, DTQ_MEM_DRAM, DTQ_WRITES, GET(KEEP, list), 4 * there); /* goes on: whose it is says dataflow.c */
+        add(l, DTQ_MEM_DRAM, DTQ_WRITES, GET(KEEP, list) + 4 * there, 4 * stay);
+    }
+    }
+}
+
 /* A linear's rows in DRAM, on chip, and its products. */
 static void add_linear_op(list *l, const dtq_program *p, const dtq_stream *s, const dtq_layer *layer,
                           const dtq_instr *in) {
@@ -271,6 +332,15 @@ unsigned dtq_accesses(const dtq_program *p, const dtq_stream *s, const dtq_instr
     case DTQ_OP_VOTE:
     case DTQ_OP_CHOOSE:
         add_probe_op(&l, s, layer, in);
+        break;
+    case DTQ_OP_FAR_CODES:
+    case DTQ_OP_LOAD_SEEN:
+    case DTQ_OP_QK_SEEN:
+    case DTQ_OP_SOFTMAX_SEEN:
+    case DTQ_OP_PV_SEEN:
+    case DTQ_OP_VOTE_SEEN:
+    case DTQ_OP_KEEP:
+        add_seen_op(&l, s, layer, in);
         break;
     case DTQ_OP_CODES:
     case DTQ_OP_LOAD_ROWS:

@@ -126,6 +126,10 @@ static const char *read_pv(const dtq_dataflow *f, const dtq_instr *in, const dtq
 }
 
 static const char *read_store(const dtq_instr *in, const dtq_instr *w) {
+    if (w && w->op == DTQ_OP_PV_SEEN && GET(w, PV_SEEN, layer) == GET(in, STORE, layer) &&
+        GET(w, PV_SEEN, head) == GET(in, STORE, head) && GET(w, PV_SEEN, row) == GET(in, STORE, row) &&
+        GET(w, PV_SEEN, rows) == GET(in, STORE, rows) && GET(w, PV_SEEN, o) == GET(in, STORE, o))
+        return NULL;
     bool divided = w && w->op == DTQ_OP_PV && !sums_on(GET(w, PV, flags));
     return divided && GET(w, PV, layer) == GET(in, STORE, layer) && GET(w, PV, head) == GET(in, STORE, head) &&
                    GET(w, PV, row) == GET(in, STORE, row) && GET(w, PV, rows) == GET(in, STORE, rows) &&
@@ -307,6 +311,131 @@ static const char *step_vote(dtq_dataflow *f, uint32_t at, uint64_t *missing) {
     return NULL;
 }
 
+/* ---- layers that stream -------------------------------------------------------------------------------------------
+ */
+
+static uint64_t row_of(const dtq_instr *in) {
+    return in->f[in->op == DTQ_OP_LOAD_SEEN ? DTQ_F(LOAD_SEEN, row) : DTQ_F(QK_SEEN, row)];
+}
+static uint64_t end_of(const dtq_instr *in) {
+    return row_of(in) + in->f[in->op == DTQ_OP_LOAD_SEEN ? DTQ_F(LOAD_SEEN, rows) : DTQ_F(QK_SEEN, rows)];
+}
+static uint64_t head_of(const dtq_instr *in) {
+    return in->f[in->op == DTQ_OP_LOAD_SEEN ? DTQ_F(LOAD_SEEN, head) : DTQ_F(QK_SEEN, head)];
+}
+
+/* Whether w is of the same layer, query head and rows. */
+static bool same_rows(const dtq_instr *w, unsigned op, const dtq_instr *in) {
+    return w && w->op == op && layer_of(w) == layer_of(in) && head_of(w) == head_of(in) && row_of(w) == row_of(in) &&
+           end_of(w) == end_of(in);
+}
+
+/* Whether w loads the keys or values that the rows of `in` see. */
+static bool loads_seen(const dtq_layer *l, const dtq_instr *w, unsigned operand, const dtq_instr *in, uint64_t at) {
+    return w && w->op == DTQ_OP_LOAD_SEEN && GET(w, LOAD_SEEN, operand) == operand && layer_of(w) == layer_of(in) &&
+           head_of(w) == shared_head(l, head_of(in)) &&
+           row_of(w) / l->streaming.window == row_of(in) / l->streaming.window && GET(w, LOAD_SEEN, dst) == at;
+}
+
+static const char *read_load_seen(const dtq_dataflow *f, const dtq_instr *in, const dtq_access *a, const dtq_instr *w) {
+    const dtq_layer *l = layer(f, layer_of(in));
+    if (w && w->op == DTQ_OP_KEEP)
+        return layer_of(w) == layer_of(in) && head_of(w) == head_of(in) && end_of(w) == row_of(in) &&
+                       GET(w, KEEP, list) == GET(in, LOAD_SEEN, list) && a->address == GET(w, KEEP, list)
+                   ? NULL
+                   : "the far keys of its head, up to the block before";
+    if (w && w->op == DTQ_OP_FAR_CODES)
+        return layer_of(w) == layer_of(in) && GET(w, FAR_CODES, operand) == GET(in, LOAD_SEEN, operand) &&
+                       GET(w, FAR_CODES, codes) == GET(in, LOAD_SEEN, codes) && a->address == GET(w, FAR_CODES, codes)
+                   ? NULL
+                   : "what host.far made of its layer and operand";
+    const bool near = a->address != GET(in, LOAD_SEEN, codes) && a->address != GET(in, LOAD_SEEN, list);
+    return near && l && w && w->op == DTQ_OP_QUANT && GET(w, QUANT, layer) == layer_of(in) &&
+                   GET(w, QUANT, operand) == GET(in, LOAD_SEEN, operand)
+               ? NULL
+               : "codes and scales that host.quant and host.far made of its layer and operand, and a list that keep "
+                 "made";
+}
+
+/* Votes come row by row, head by head: each goes on where the one before has ended. */
+static const char *read_vote_seen(const dtq_dataflow *f, const dtq_instr *in, const dtq_access *a, const dtq_instr *w) {
+    const dtq_layer *l = layer(f, layer_of(in));
+    if (a->memory == DTQ_MEM_PROBS)
+        return same_rows(w, DTQ_OP_SOFTMAX_SEEN, in) && GET(w, SOFTMAX_SEEN, p) == GET(in, VOTE_SEEN, p)
+                   ? NULL
+                   : "the probabilities of its layer, head and rows";
+    const bool votes = w && w->op == DTQ_OP_VOTE_SEEN && layer_of(w) == layer_of(in) &&
+                       GET(w, VOTE_SEEN, acc) == GET(in, VOTE_SEEN, acc);
+    const uint64_t block = row_of(in) / l->streaming.window, first = block * l->streaming.window;
+    const bool goes_on =
+        votes && row_of(w) / l->streaming.window == block &&
+        shared_head(l, head_of(w)) == shared_head(l, head_of(in)) &&
+        (head_of(w) == head_of(in) ? end_of(w) == row_of(in)
+                                   : head_of(w) + 1 == head_of(in) && row_of(in) == first &&
+                                         end_of(w) == dtq_streamed_end(&l->streaming, l->slots, (uint32_t)block));
+    return goes_on ? NULL : "the votes of its block and key/value head, up to the row before";
+}
+
+static const char *read_keep(const dtq_dataflow *f, const dtq_instr *in, const dtq_instr *w) {
+    const dtq_layer *l = layer(f, layer_of(in));
+    const uint64_t group = l->heads / l->kv_heads;
+    return w && w->op == DTQ_OP_VOTE_SEEN && layer_of(w) == layer_of(in) &&
+                   head_of(w) == (head_of(in) + 1) * group - 1 && end_of(w) == end_of(in) &&
+                   GET(w, VOTE_SEEN, acc) == GET(in, KEEP, acc)
+               ? NULL
+               : "the votes of all rows of its block, for its key/value head";
+}
+
+/* A list grows block by block: in front of what keep adds to it stands what the block before has left. */
+static bool goes_on(const dtq_dataflow *f, const dtq_instr *in, const dtq_access *a, const dtq_instr *w) {
+    const dtq_streaming *s = &layer(f, layer_of(in))->streaming;
+    return a->address != GET(in, KEEP, list) || dtq_streamed_list_at(s, (uint32_t)(row_of(in) / s->window) - 1) == 0 ||
+           (w && w->op == DTQ_OP_KEEP && layer_of(w) == layer_of(in) && head_of(w) == head_of(in) &&
+            end_of(w) == row_of(in) && GET(w, KEEP, list) == GET(in, KEEP, list));
+}
+
+/* Where votes begin: with the first row of a block, of the first query head that shares the keys. */
+static const char *step_vote_seen(const dtq_dataflow *f, const dtq_instr *in) {
+    const dtq_layer *l = layer(f, layer_of(in));
+    const bool begins = row_of(in) % l->streaming.window == 0 && head_of(in) % (l->heads / l->kv_heads) == 0;
+    return begins == (GET(in, VOTE_SEEN, first) != 0) ? NULL
+                                                      : "first: yes where the votes of a block begin, and there alone";
+}
+
+static const char *read_seen(const dtq_dataflow *f, const dtq_instr *in, const dtq_access *a, const dtq_instr *w) {
+    const dtq_layer *l = layer(f, layer_of(in));
+    switch (in->op) {
+    case DTQ_OP_LOAD_SEEN:
+        return read_load_seen(f, in, a, w);
+    case DTQ_OP_QK_SEEN:
+        if (a->memory == DTQ_MEM_Q)
+            return same_rows(w, DTQ_OP_LOAD_SEEN, in) && GET(w, LOAD_SEEN, operand) == DTQ_Q &&
+                           GET(w, LOAD_SEEN, dst) == GET(in, QK_SEEN, q)
+                       ? NULL
+                       : "the queries of its layer, head and rows, loaded there";
+        return loads_seen(l, w, DTQ_K, in, GET(in, QK_SEEN, k)) ? NULL : "the keys that its rows see, loaded there";
+    case DTQ_OP_SOFTMAX_SEEN:
+        if (a->memory == DTQ_MEM_V)
+            return loads_seen(l, w, DTQ_V, in, GET(in, SOFTMAX_SEEN, v))
+                       ? NULL
+                       : "the values of what its rows see, loaded there";
+        return same_rows(w, DTQ_OP_QK_SEEN, in) && GET(w, QK_SEEN, s) == GET(in, SOFTMAX_SEEN, s)
+                   ? NULL
+                   : "the scores of its layer, head and rows";
+    case DTQ_OP_PV_SEEN:
+        if (a->memory == DTQ_MEM_V)
+            return loads_seen(l, w, DTQ_V, in, GET(in, PV_SEEN, v)) ? NULL
+                                                                    : "the values of what its rows see, loaded there";
+        return same_rows(w, DTQ_OP_SOFTMAX_SEEN, in) && GET(w, SOFTMAX_SEEN, p) == GET(in, PV_SEEN, p)
+                   ? NULL
+                   : "the probabilities of its layer, head and rows";
+    case DTQ_OP_VOTE_SEEN:
+        return read_vote_seen(f, in, a, w);
+    default:
+        return read_keep(f, in, w);
+    }
+}
+
 /* ---- matrices in DRAM -------------------------------------------------------------------------------------------- */
 
 /* Whether w writes just these bytes of DRAM. */
@@ -351,7 +480,7 @@ static const char *read_matrix(dtq_dataflow *f, uint64_t reader, const dtq_acces
     }
     const dtq_instr *w = instr(f, writer);
     if (!w || w->op == DTQ_OP_POOL || w->op == DTQ_OP_NORMALIZE || w->op == DTQ_OP_TOPK || w->op == DTQ_OP_CHOOSE ||
-        w->op == DTQ_OP_PROBE_CODES || !wrote(f, w, a))
+        w->op == DTQ_OP_PROBE_CODES || w->op == DTQ_OP_FAR_CODES || w->op == DTQ_OP_KEEP || !wrote(f, w, a))
         return other;
     if (w->op == DTQ_OP_QUANT &&
         (!dtq_scheme_is_system(&f->program->scheme) || a->address != layer(f, GET(w, QUANT, layer))->out))
@@ -419,6 +548,13 @@ const char *dtq_dataflow_read(dtq_dataflow *f, uint32_t at, const dtq_access *a,
     case DTQ_OP_VOTE:
     case DTQ_OP_CHOOSE:
         return read_probe(f, at, a, writer);
+    case DTQ_OP_LOAD_SEEN:
+    case DTQ_OP_QK_SEEN:
+    case DTQ_OP_SOFTMAX_SEEN:
+    case DTQ_OP_PV_SEEN:
+    case DTQ_OP_VOTE_SEEN:
+    case DTQ_OP_KEEP:
+        return read_seen(f, in, a, w);
     default:
         return read_matrix(f, in->f[dtq_layer_field(in->op)], a, writer);
     }
@@ -430,6 +566,9 @@ bool dtq_dataflow_write(dtq_dataflow *f, uint32_t at, const dtq_access *a, uint3
     const dtq_instr *in = instr(f, at), *w = instr(f, before);
     if (a->memory != DTQ_MEM_DRAM)
         return true;
+    if (in->op == DTQ_OP_KEEP && !goes_on(f, in, a, w))
+        return dtq_fail(e, DTQ_BAD_PROGRAM,
+                        "it adds to the far keys of its head, and those of the block before it are not there");
     if (!dtq_lasting_write(&f->lasting, f->stream, at, a, e))
         return false;
     /* What was stored before is there as long as nothing else has written over it. */
@@ -510,6 +649,8 @@ const char *dtq_dataflow_step(dtq_dataflow *f, uint32_t at, uint64_t *missing) {
         return step_importance(f, in, missing);
     case DTQ_OP_VOTE:
         return step_vote(f, at, missing);
+    case DTQ_OP_VOTE_SEEN:
+        return step_vote_seen(f, in);
     case DTQ_OP_CODES:
         *missing = begin_linear(f, at);
         return NULL;

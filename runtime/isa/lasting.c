@@ -39,12 +39,13 @@ static void collect(dtq_lasting_list *l, const dtq_stream *s) {
     for (uint32_t i = 0; i < s->layer_count; i++)
         l->regions[l->count++] =
             (dtq_lasting){s->layers[i].importance_at,
-                          8 * (uint64_t)s->seq,
+                          8 * (uint64_t)dtq_importance_rows(&s->layers[i]) * s->seq,
                           DTQ_LASTS_IMPORTANCE,
                           i,
                           DTQ_NOBODY,
                           false,
-                          s->layers[i].importance == DTQ_IMPORTANCE_PROBE && !dtq_probes(&s->layers[i])};
+                          dtq_streams(&s->layers[i]) || /* of few tokens nobody votes */
+                              (s->layers[i].importance == DTQ_IMPORTANCE_PROBE && !dtq_probes(&s->layers[i]))};
     for (size_t i = 0; i < s->count; i++) {
         const dtq_instr *in = &s->instrs[i];
         if (!is_cached_source(s, in))
@@ -152,6 +153,10 @@ bool dtq_lasting_write(dtq_lasting_list *l, const dtq_stream *s, uint32_t at, co
     if (i == l->count || l->regions[i].start >= a->address + a->bytes)
         return true;
     dtq_lasting *r = &l->regions[i];
+    const dtq_instr *in = &s->instrs[at];
+    if (in->op == DTQ_OP_KEEP && r->kind == DTQ_LASTS_IMPORTANCE && DTQ_GET(in, KEEP, layer) == r->layer &&
+        a->address >= r->start && a->address - r->start + a->bytes <= r->bytes)
+        return true; /* a block of one head: which, and once, the votes say that it reads */
     char name[64];
     if (r->start != a->address || r->bytes != a->bytes || !makes(r, &s->instrs[at]))
         return dtq_fail(e, DTQ_BAD_PROGRAM,

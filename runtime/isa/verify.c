@@ -131,7 +131,9 @@ static bool check_tensor(const verifier *v, const dtq_field_info *f, uint64_t in
 
 /* Heads of the operand that the HEAD field counts. */
 static uint32_t heads_of(const dtq_instr *in, const dtq_layer *l) {
-    const bool of_keys = in->op == DTQ_OP_LOAD_PROBE || (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) != DTQ_Q);
+    const bool of_keys = in->op == DTQ_OP_LOAD_PROBE || in->op == DTQ_OP_KEEP ||
+                         (in->op == DTQ_OP_LOAD_SEEN && DTQ_GET(in, LOAD_SEEN, operand) != DTQ_Q) ||
+                         (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) != DTQ_Q);
     return of_keys ? l->kv_heads : l->heads;
 }
 
@@ -319,9 +321,48 @@ static bool check_probe(const verifier *v, const dtq_instr *in) {
     return dtq_probes(l) || fail_instr(v, "the layer does not choose its tokens by a probe");
 }
 
+/* Instructions of a layer that streams are of rows of one block, and it has no others for its attention. */
+static bool check_seen(const verifier *v, const dtq_instr *in) {
+    const dtq_layer *l = &v->stream->layers[in->f[dtq_layer_field(in->op)]];
+    const dtq_streaming *r = &l->streaming;
+    if (!dtq_streams(l))
+        return fail_instr(v, "the layer does not stream");
+    if (l->cached)
+        return fail_instr(v, "a layer that streams has no instructions for a cache");
+    if (in->op == DTQ_OP_FAR_CODES)
+        return true;
+    const int at = in->op == DTQ_OP_LOAD_SEEN ? (int)DTQ_F(LOAD_SEEN, row) : (int)DTQ_F(QK_SEEN, row);
+    const uint32_t row = (uint32_t)in->f[at], rows = (uint32_t)in->f[at + 1];
+    const bool whole =
+        in->op == DTQ_OP_KEEP || (in->op == DTQ_OP_LOAD_SEEN && DTQ_GET(in, LOAD_SEEN, operand) != DTQ_Q);
+    if (!dtq_seen_fits(r, l->slots, row, rows))
+        return fail_instr(v, "its rows are not those of one block of %" PRIu32, r->window);
+    if (whole && !dtq_seen_is_block(r, l->slots, row, rows))
+        return fail_instr(v, "its rows are not a whole block of %" PRIu32, r->window);
+    return (in->op != DTQ_OP_VOTE_SEEN && in->op != DTQ_OP_KEEP) || row >= r->window ||
+           fail_instr(v, "no block stands before the first");
+}
+
+static bool check_whole(const verifier *v, const dtq_instr *in) {
+    return !dtq_streams(&v->stream->layers[in->f[dtq_layer_field(in->op)]]) ||
+           fail_instr(v, "the layer streams, and this is of layers whose rows see all keys");
+}
+
 static bool check_op(const verifier *v, const dtq_instr *in) {
     const dtq_tensor *t;
     switch (in->op) {
+    case DTQ_OP_FAR_CODES:
+    case DTQ_OP_LOAD_SEEN:
+    case DTQ_OP_QK_SEEN:
+    case DTQ_OP_SOFTMAX_SEEN:
+    case DTQ_OP_PV_SEEN:
+    case DTQ_OP_VOTE_SEEN:
+    case DTQ_OP_KEEP:
+        return check_seen(v, in);
+    case DTQ_OP_LOAD:
+    case DTQ_OP_QK:
+    case DTQ_OP_IMPORTANCE:
+        return check_whole(v, in);
     case DTQ_OP_PROBE_CODES:
     case DTQ_OP_LOAD_PROBE:
     case DTQ_OP_PROBE:
@@ -330,11 +371,11 @@ static bool check_op(const verifier *v, const dtq_instr *in) {
     case DTQ_OP_CHOOSE:
         return check_probe(v, in);
     case DTQ_OP_SOFTMAX:
-        return check_softmax(v, in);
+        return check_whole(v, in) && check_softmax(v, in);
     case DTQ_OP_PV:
-        return check_pv(v, in);
+        return check_whole(v, in) && check_pv(v, in);
     case DTQ_OP_TOPK:
-        return check_select(v, in);
+        return check_whole(v, in) && check_select(v, in);
     case DTQ_OP_EMBED:
         t = TENSOR(EMBED, word);
         return check_table(v, "word", t, v->program->vocabulary, t->shape[1]) &&

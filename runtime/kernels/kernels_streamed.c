@@ -9,14 +9,13 @@ static float weigh(const float *e, const float *scales, uint32_t n, float levels
 }
 
 dtq_streamed_sums dtq_streamed_softmax(const float *x, const float *value_scales, uint32_t near, uint32_t far,
-                                       float near_levels, float far_levels, float *room, uint8_t *codes,
-                                       uint8_t *weights) {
+                                       float levels, float *room, uint8_t *codes, uint8_t *weights) {
     const uint32_t n = near + far;
     float *e = room, *w = room + n;
     dtq_powers(x, dtq_largest(x, n), n, e);
     dtq_streamed_sums s = {.z = dtq_prob_codes(e, (float)DTQ_STREAMED_LEVELS, n, codes)};
-    s.near_scale = weigh(e, value_scales, near, near_levels, w, weights);
-    s.far_scale = weigh(e + near, value_scales + near, far, far_levels, w + near, weights + near);
+    s.near_scale = weigh(e, value_scales, near, levels, w, weights);
+    s.far_scale = weigh(e + near, value_scales + near, far, levels, w + near, weights + near);
     return s;
 }
 

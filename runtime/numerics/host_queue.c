@@ -571,6 +571,46 @@ static bool host_probe(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     return true;
 }
 
+/* Scales of all heads and tokens, then their rows. */
+static bool host_far(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
+    dtq_rows r;
+    const uint64_t operand = DTQ_GET(in, FAR_CODES, operand), at = DTQ_GET(in, FAR_CODES, codes);
+    if (x->exact) {
+        return true;
+    }
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, FAR_CODES, layer), &r, e)) {
+        return false;
+    }
+    const dtq_layer *l = r.layer;
+    const uint32_t heads = operand == DTQ_Q ? l->heads : l->kv_heads, n = x->stream->seq, d = l->head_dim;
+    if (!dtq_streams(l) || operand > DTQ_V) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u does not stream, or host.far is of no operand", r.index);
+    }
+    const uint64_t bytes = dtq_seen_codes_bytes(&l->streaming, d, heads, n),
+                   row_bytes = dtq_row_bytes(d, l->streaming.far_bits);
+    if (bytes > x->stream->dram_bytes || at > x->stream->dram_bytes - bytes) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: the codes of far keys lie outside of DRAM", r.index);
+    }
+    const float *src;
+    if (!probe_rows(x, &r, DTQ_GET(in, FAR_CODES, src), heads, "qkv"[operand], &src, e)) {
+        return false;
+    }
+    int8_t *codes = malloc(d);
+    if (codes == NULL) {
+        return dtq_no_memory(e, d, "codes of far keys");
+    }
+    uint8_t *scales = x->dram + at, *rows = scales + sizeof(float) * (uint64_t)heads * n;
+    for (size_t i = 0; i < (size_t)heads * n; i++) {
+        float scale = 1.0f;
+        (void)dtq_kernels_choose(x->scalar)->quantise_row(src + (i % n * heads + i / n) * d, d, l->streaming.far_bits,
+                                                          codes, &scale);
+        memcpy(scales + i * sizeof scale, &scale, sizeof scale);
+        dtq_pack_row(codes, d, l->streaming.far_bits, rows + i * row_bytes);
+    }
+    free(codes);
+    return true;
+}
+
 /* ---- pooling ------------------------------------------------------------------------------------------------- */
 
 enum { POOL_MEAN, POOL_FIRST, POOL_LAST };
@@ -642,6 +682,7 @@ bool dtq_host_mixed(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
         [DTQ_OP_RMSNORM] = host_rmsnorm, [DTQ_OP_ROTARY] = host_rotary,
         [DTQ_OP_MUL] = host_mul,         [DTQ_OP_AFFINE] = host_affine,
         [DTQ_OP_CODES] = host_codes,     [DTQ_OP_PROBE_CODES] = host_probe,
+        [DTQ_OP_FAR_CODES] = host_far,
     };
     if (in->op >= DTQ_OP_COUNT || table[in->op] == NULL) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %u is not the host's", in->op);

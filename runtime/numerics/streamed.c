@@ -22,9 +22,8 @@ void dtq_streamed_choose(const dtq_streaming *s, uint32_t b, const uint64_t *vot
                NULL);
 }
 
-float dtq_streamed_weight_levels(const dtq_layer *l, bool far) {
-    const unsigned own = far ? l->streaming.far_bits : l->streaming.near_bits;
-    const unsigned bits = l->prob_bits == DTQ_PROB_ROW ? own : l->prob_bits == DTQ_PROB_8 ? 8 : 4;
+float dtq_streamed_weight_levels(const dtq_layer *l) {
+    const unsigned bits = dtq_streamed_prob_bits(l->prob_bits, l->streaming.near_bits);
     return bits == 4 ? 15.0f : 255.0f;
 }
 
@@ -126,7 +125,7 @@ static void attend_row(work *w, uint32_t i, uint32_t head) {
         for (uint32_t n = 0; n < count; n++) {
             const unsigned zone = w->zones[n];
             const float shared = r[zone] == 0.0f ? 1.0f : r[zone];
-            weight = (int32_t)dtq_do_rne((w->x[n] / shared) * dtq_streamed_weight_levels(l, zone == FAR));
+            weight = (int32_t)dtq_do_rne((w->x[n] / shared) * dtq_streamed_weight_levels(l));
             acc[zone] += weight * w->v.codes[zone][((size_t)w->keys[n] * l->kv_heads + kv) * l->head_dim + c];
         }
         const float near = (float)acc[NEAR] * (r[NEAR] == 0.0f ? 1.0f : r[NEAR]);

@@ -24,8 +24,8 @@ bool dtq_streamed_ref(const dtq_streamed *a, dtq_error *e);
  *  to where they belong in the head's list. All tokens of the block are there. */
 void dtq_streamed_choose(const dtq_streaming *s, uint32_t b, const uint64_t *votes, uint32_t *list);
 
-/** Levels of what multiplies the values of near or far keys, 15 or 255. */
-float dtq_streamed_weight_levels(const dtq_layer *l, bool far);
+/** Levels of what multiplies the values, 15 or 255. */
+float dtq_streamed_weight_levels(const dtq_layer *l);
 
 /** A row of near keys and the far ones behind them: from base-2 logits x, minus infinity where the row does not see a
  *  key, to codes ê and to the weights of values, whose scales stand in the same order. `room`: 2 * (near + far) floats.
@@ -35,8 +35,7 @@ typedef struct {
     float near_scale, far_scale; /* of the weights */
 } dtq_streamed_sums;
 dtq_streamed_sums dtq_streamed_softmax(const float *x, const float *value_scales, uint32_t near, uint32_t far,
-                                       float near_levels, float far_levels, float *room, uint8_t *codes,
-                                       uint8_t *weights);
+                                       float levels, float *room, uint8_t *codes, uint8_t *weights);
 
 /** acc [head_dim] += the sum over `count` keys of weight times value [head_dim]. */
 void dtq_streamed_values(size_t head_dim, const uint8_t *weights, const int8_t *values, uint32_t count,

@@ -101,6 +101,56 @@ static uint64_t probe_accumulator_bytes(const dtq_layer *l, const dtq_instr *in)
     return sizeof(uint64_t) * (uint64_t)l->slots;
 }
 
+/* Of layers that stream: rows and what they see, as fields of the instruction say. */
+#define SEEN(l, in, op) dtq_seen_by(&(l)->streaming, (l)->slots, COUNT(in, op, row), COUNT(in, op, rows))
+static uint64_t load_seen_bytes(const dtq_layer *l, const dtq_instr *in) {
+    const dtq_seen b = SEEN(l, in, LOAD_SEEN);
+    return dtq_seen_load_bytes(&l->streaming, l->head_dim, &b, DTQ_GET(in, LOAD_SEEN, operand) == DTQ_Q);
+}
+static uint64_t qk_seen_q_bytes(const dtq_layer *l, const dtq_instr *in) {
+    const dtq_seen b = SEEN(l, in, QK_SEEN);
+    return dtq_seen_load_bytes(&l->streaming, l->head_dim, &b, true);
+}
+static uint64_t qk_seen_k_bytes(const dtq_layer *l, const dtq_instr *in) {
+    const dtq_seen b = SEEN(l, in, QK_SEEN);
+    return dtq_seen_load_bytes(&l->streaming, l->head_dim, &b, false);
+}
+static uint64_t qk_seen_s_bytes(const dtq_layer *l, const dtq_instr *in) {
+    const dtq_seen b = SEEN(l, in, QK_SEEN);
+    return dtq_seen_scores_bytes(&b);
+}
+static uint64_t softmax_seen_s_bytes(const dtq_layer *l, const dtq_instr *in) {
+    const dtq_seen b = SEEN(l, in, SOFTMAX_SEEN);
+    return dtq_seen_scores_bytes(&b);
+}
+static uint64_t softmax_seen_v_bytes(const dtq_layer *l, const dtq_instr *in) {
+    const dtq_seen b = SEEN(l, in, SOFTMAX_SEEN);
+    return dtq_seen_load_bytes(&l->streaming, l->head_dim, &b, false);
+}
+static uint64_t softmax_seen_p_bytes(const dtq_layer *l, const dtq_instr *in) {
+    const dtq_seen b = SEEN(l, in, SOFTMAX_SEEN);
+    return dtq_seen_probs_bytes(&b);
+}
+static uint64_t pv_seen_p_bytes(const dtq_layer *l, const dtq_instr *in) {
+    const dtq_seen b = SEEN(l, in, PV_SEEN);
+    return dtq_seen_probs_bytes(&b);
+}
+static uint64_t pv_seen_v_bytes(const dtq_layer *l, const dtq_instr *in) {
+    const dtq_seen b = SEEN(l, in, PV_SEEN);
+    return dtq_seen_load_bytes(&l->streaming, l->head_dim, &b, false);
+}
+static uint64_t pv_seen_o_bytes(const dtq_layer *l, const dtq_instr *in) {
+    return sizeof(float) * DTQ_GET(in, PV_SEEN, rows) * l->head_dim;
+}
+static uint64_t vote_seen_p_bytes(const dtq_layer *l, const dtq_instr *in) {
+    const dtq_seen b = SEEN(l, in, VOTE_SEEN);
+    return dtq_seen_probs_bytes(&b);
+}
+static uint64_t voted_bytes(const dtq_layer *l, const dtq_instr *in) {
+    (void)in;
+    return sizeof(uint64_t) * (uint64_t)l->streaming.window;
+}
+
 /** One BUF operand: where it points to and how many bytes from there the instruction may touch. */
 static const struct {
     uint8_t op, field;
@@ -135,6 +185,19 @@ static const struct {
     {DTQ_OP_VOTE, DTQ_F(VOTE, p), DTQ_SPACE_PROBS, probe_probs_bytes},
     {DTQ_OP_VOTE, DTQ_F(VOTE, acc), DTQ_SPACE_IMPORTANCE, probe_accumulator_bytes},
     {DTQ_OP_CHOOSE, DTQ_F(CHOOSE, acc), DTQ_SPACE_IMPORTANCE, probe_accumulator_bytes},
+    {DTQ_OP_LOAD_SEEN, DTQ_F(LOAD_SEEN, dst), DTQ_SPACE_Q, load_seen_bytes},
+    {DTQ_OP_QK_SEEN, DTQ_F(QK_SEEN, q), DTQ_SPACE_Q, qk_seen_q_bytes},
+    {DTQ_OP_QK_SEEN, DTQ_F(QK_SEEN, k), DTQ_SPACE_K, qk_seen_k_bytes},
+    {DTQ_OP_QK_SEEN, DTQ_F(QK_SEEN, s), DTQ_SPACE_SCORES, qk_seen_s_bytes},
+    {DTQ_OP_SOFTMAX_SEEN, DTQ_F(SOFTMAX_SEEN, s), DTQ_SPACE_SCORES, softmax_seen_s_bytes},
+    {DTQ_OP_SOFTMAX_SEEN, DTQ_F(SOFTMAX_SEEN, v), DTQ_SPACE_V, softmax_seen_v_bytes},
+    {DTQ_OP_SOFTMAX_SEEN, DTQ_F(SOFTMAX_SEEN, p), DTQ_SPACE_PROBS, softmax_seen_p_bytes},
+    {DTQ_OP_PV_SEEN, DTQ_F(PV_SEEN, p), DTQ_SPACE_PROBS, pv_seen_p_bytes},
+    {DTQ_OP_PV_SEEN, DTQ_F(PV_SEEN, v), DTQ_SPACE_V, pv_seen_v_bytes},
+    {DTQ_OP_PV_SEEN, DTQ_F(PV_SEEN, o), DTQ_SPACE_OUT, pv_seen_o_bytes},
+    {DTQ_OP_VOTE_SEEN, DTQ_F(VOTE_SEEN, p), DTQ_SPACE_PROBS, vote_seen_p_bytes},
+    {DTQ_OP_VOTE_SEEN, DTQ_F(VOTE_SEEN, acc), DTQ_SPACE_IMPORTANCE, voted_bytes},
+    {DTQ_OP_KEEP, DTQ_F(KEEP, acc), DTQ_SPACE_IMPORTANCE, voted_bytes},
 };
 
 /* ---- checks ---------------------------------------------------------------------------------------------------- */
@@ -176,7 +239,7 @@ static bool check_layer(const dtq_sim *sim, uint32_t index, dtq_error *e) {
         {l->k_scale, l->kv_heads * scales},
         {l->v_scale, v_scales},
         {l->out, l->heads * codes * sizeof(float)},
-        {l->importance_at, s->seq * sizeof(uint64_t)},
+        {l->importance_at, (uint64_t)dtq_importance_rows(l) * s->seq * sizeof(uint64_t)},
     };
     for (size_t i = 0; i < sizeof regions / sizeof regions[0]; i++) {
         if (regions[i].at > s->dram_bytes || regions[i].bytes > s->dram_bytes - regions[i].at) {
@@ -202,6 +265,37 @@ static bool probe_fits(const dtq_sim *sim, const dtq_instr *in, const dtq_layer 
     const uint64_t at = in->op == DTQ_OP_LOAD_PROBE ? DTQ_GET(in, LOAD_PROBE, codes) : 0;
     return dtq_probes(l) && l->slots == s->seq &&
            (in->op != DTQ_OP_LOAD_PROBE || (bytes <= s->dram_bytes && at <= s->dram_bytes - bytes));
+}
+
+static bool in_dram(const dtq_stream *s, uint64_t at, uint64_t bytes) {
+    return bytes <= s->dram_bytes && at <= s->dram_bytes - bytes;
+}
+
+/** Whether a layer, its rows and the DRAM of an instruction are those of a layer that streams; others are of none. */
+static bool streaming_fits(const dtq_sim *sim, const dtq_instr *in, const dtq_layer *l) {
+    const dtq_stream *s = sim->stream;
+    if (in->op < DTQ_OP_LOAD_SEEN || in->op > DTQ_OP_KEEP) {
+        return true;
+    }
+    if (!dtq_streams(l) || l->streaming.window == 0 || l->cached || l->slots != s->seq) {
+        return false;
+    }
+    const dtq_streaming *r = &l->streaming;
+    const unsigned row_field = in->op == DTQ_OP_LOAD_SEEN ? DTQ_F(LOAD_SEEN, row) : DTQ_F(QK_SEEN, row);
+    const uint32_t row = (uint32_t)in->f[row_field], rows = (uint32_t)in->f[row_field + 1];
+    const uint64_t list = sizeof(uint32_t) * (uint64_t)dtq_streamed_list(r, s->seq);
+    const bool whole =
+        in->op == DTQ_OP_KEEP || (in->op == DTQ_OP_LOAD_SEEN && DTQ_GET(in, LOAD_SEEN, operand) != DTQ_Q);
+    if (!(whole ? dtq_seen_is_block : dtq_seen_fits)(r, l->slots, row, rows)) {
+        return false;
+    }
+    if (in->op == DTQ_OP_LOAD_SEEN) {
+        const uint32_t heads = DTQ_GET(in, LOAD_SEEN, operand) == DTQ_Q ? l->heads : l->kv_heads;
+        return in_dram(s, DTQ_GET(in, LOAD_SEEN, codes), dtq_seen_codes_bytes(r, l->head_dim, heads, s->seq)) &&
+               in_dram(s, DTQ_GET(in, LOAD_SEEN, list), list);
+    }
+    const bool votes = in->op == DTQ_OP_VOTE_SEEN || in->op == DTQ_OP_KEEP;
+    return (!votes || row >= r->window) && (in->op != DTQ_OP_KEEP || in_dram(s, DTQ_GET(in, KEEP, list), list));
 }
 
 /** Whether rows of a linear, in codes or in floats, lie in DRAM, and the block inside the rows. */
@@ -240,6 +334,8 @@ static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **lay
     }
     const bool key_or_value =
         in->op == DTQ_OP_LOAD_PROBE || (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) != DTQ_Q);
+    const bool of_kv_head = key_or_value || in->op == DTQ_OP_KEEP ||
+                            (in->op == DTQ_OP_LOAD_SEEN && DTQ_GET(in, LOAD_SEEN, operand) != DTQ_Q);
     for (unsigned f = 0; *layer && f < op->field_count; f++) {
         const uint64_t value = in->f[f];
         const dtq_field_kind kind = op->fields[f].kind;
@@ -251,7 +347,7 @@ static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **lay
                 return bad_field(index, op, f, value, e);
             }
         }
-        if ((kind == DTQ_KIND_HEAD && value >= (key_or_value ? (*layer)->kv_heads : (*layer)->heads)) ||
+        if ((kind == DTQ_KIND_HEAD && value >= (of_kv_head ? (*layer)->kv_heads : (*layer)->heads)) ||
             (kind == DTQ_KIND_SLOT && value >= (*layer)->slots) ||
             (kind == DTQ_KIND_COUNT && (value == 0 || value > (*layer)->slots - in->f[f - 1]))) {
             return bad_field(index, op, f, value, e);
@@ -260,6 +356,13 @@ static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **lay
     if (*layer && !probe_fits(sim, in, *layer)) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: %s of a layer that does not probe, or it leaves DRAM",
                         index, op->mnemonic);
+    }
+    if (*layer && !streaming_fits(sim, in, *layer)) {
+        return dtq_fail(
+            e, DTQ_BAD_PROGRAM,
+            "instruction %zu: %s of a layer that does not stream, of rows that are no block's, or it leaves "
+            "DRAM",
+            index, op->mnemonic);
     }
     if (!rows_in_dram(sim, in)) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: %s leaves DRAM, or the linear's inputs or outputs", index,
@@ -294,8 +397,9 @@ static bool check_buffers(const dtq_sim *sim, size_t index, const dtq_layer *l, 
             return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: %s needs an address for %s", index,
                             dtq_ops[in->op].mnemonic, info->name);
         }
-        const dtq_space space =
-            in->op == DTQ_OP_LOAD ? (dtq_space)DTQ_GET(in, LOAD, operand) : buffer_operands[i].space;
+        const dtq_space space = in->op == DTQ_OP_LOAD        ? (dtq_space)DTQ_GET(in, LOAD, operand)
+                                : in->op == DTQ_OP_LOAD_SEEN ? (dtq_space)DTQ_GET(in, LOAD_SEEN, operand)
+                                                             : buffer_operands[i].space;
         const uint64_t bytes = buffer_operands[i].bytes(l, in), limit = space_limit(sim->machine, space);
         if (at > limit || bytes > limit - at) {
             return dtq_fail(e, DTQ_BAD_PROGRAM,

@@ -24,6 +24,12 @@ static bool (*const engines[DTQ_OP_COUNT])(dtq_sim *, const dtq_instr *, dtq_err
     [DTQ_OP_PROBE_SOFTMAX] = dtq_sim_probe_softmax,
     [DTQ_OP_VOTE] = dtq_sim_vote,
     [DTQ_OP_CHOOSE] = dtq_sim_choose,
+    [DTQ_OP_LOAD_SEEN] = dtq_sim_load_seen,
+    [DTQ_OP_QK_SEEN] = dtq_sim_qk_seen,
+    [DTQ_OP_SOFTMAX_SEEN] = dtq_sim_softmax_seen,
+    [DTQ_OP_PV_SEEN] = dtq_sim_pv_seen,
+    [DTQ_OP_VOTE_SEEN] = dtq_sim_vote_seen,
+    [DTQ_OP_KEEP] = dtq_sim_keep,
 };
 
 bool dtq_sim_no_memory(uint64_t bytes, dtq_error *e) {

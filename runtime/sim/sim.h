@@ -60,6 +60,12 @@ bool dtq_sim_probe(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_probe_softmax(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_vote(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_choose(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
+bool dtq_sim_load_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
+bool dtq_sim_qk_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
+bool dtq_sim_softmax_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
+bool dtq_sim_pv_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
+bool dtq_sim_vote_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
+bool dtq_sim_keep(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_topk(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_load_rows(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_load_weights(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
@@ -73,6 +79,12 @@ typedef struct {
     float r;    /* causal: largest weight; 0 before any */
     uint32_t zero;
 } dtq_prob_row;
+
+/** The same of a layer that streams. */
+typedef struct {
+    float near_scale, far_scale; /* of the weights */
+    uint32_t z, zero;
+} dtq_seen_row;
 
 /** Fails because scratch memory is used up, or because slots of a layer are used before they are selected. */
 bool dtq_sim_no_memory(uint64_t bytes, dtq_error *e);

@@ -340,6 +340,117 @@ static bool time_choose(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_
     return true;
 }
 
+/* ---- layers that stream ----------------------------------------------------------------------------------------- */
+
+#define SEEN(l, in, op)                                                                                                \
+    dtq_seen_by(&(l)->streaming, (l)->slots, (uint32_t)DTQ_GET(in, op, row), (uint32_t)DTQ_GET(in, op, rows))
+
+static bool time_load_seen(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)e;
+    const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, LOAD_SEEN, layer)];
+    const dtq_seen b = SEEN(l, in, LOAD_SEEN);
+    count_read(sim, dtq_seen_load_bytes(&l->streaming, l->head_dim, &b, DTQ_GET(in, LOAD_SEEN, operand) == DTQ_Q), d);
+    return true;
+}
+
+/** Near keys at their bits, then far ones at theirs: a wavefront each. Adds the second's time and counts to `sum`. */
+static bool add_part(dtq_sim *sim, place p, unsigned row_bits, unsigned col_bits, dtq_wavefront *sum, dtq_error *e) {
+    const size_t bytes = (size_t)p.rows + p.cols;
+    uint8_t *bits = malloc(bytes);
+    dtq_wavefront w = {0};
+    if (bits) {
+        memset(bits, (int)row_bits, p.rows);
+        memset(bits + p.rows, (int)col_bits, p.cols);
+    }
+    const bool ok = bits && matmul_by_signature(sim, &p, bits, bits + p.rows, &w);
+    free(bits);
+    if (!ok) {
+        return dtq_sim_no_memory(bytes, e);
+    }
+    sum->cycles += w.cycles;
+    sum->latency = w.latency;
+    sum->mac_cycles += w.mac_cycles;
+    sum->stall_cycles += w.stall_cycles;
+    return true;
+}
+
+static bool time_qk_seen(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, QK_SEEN, layer)];
+    const dtq_streaming *r = &l->streaming;
+    const dtq_seen b = SEEN(l, in, QK_SEEN);
+    place p = {.op = DTQ_OP_QK,
+               .rows = b.rows,
+               .cols = b.near,
+               .depth = l->head_dim,
+               .turned = DTQ_GET(in, QK_SEEN, turned) != 0};
+    dtq_wavefront w = {0};
+    uint64_t bytes = 0;
+    for (int far = 0; far < 2 && (far == 0 || b.far != 0); far++) {
+        const unsigned bits = far ? r->far_bits : r->near_bits;
+        const uint64_t row = sizeof(float) + dtq_row_bytes(l->head_dim, bits);
+        p.cols = far ? b.far : b.near;
+        if (!add_part(sim, p, bits, bits, &w, e)) {
+            return false;
+        }
+        bytes += p.rows * row * divide_up(p.cols, tile_width(sim, &p)) +
+                 p.cols * row * divide_up(p.rows, tile_height(sim, &p)) + sizeof(int32_t) * p.rows * p.cols;
+    }
+    count_matmul(sim, &w, bytes, d);
+    return true;
+}
+
+static bool time_pv_seen(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, PV_SEEN, layer)];
+    const dtq_streaming *r = &l->streaming;
+    const dtq_seen b = SEEN(l, in, PV_SEEN);
+    place p = {.op = DTQ_OP_PV,
+               .rows = b.rows,
+               .cols = b.near,
+               .depth = l->head_dim,
+               .turned = DTQ_GET(in, PV_SEEN, turned) != 0};
+    dtq_wavefront w = {0};
+    uint64_t bytes = sizeof(float) * b.rows * (uint64_t)l->head_dim;
+    for (int far = 0; far < 2 && (far == 0 || b.far != 0); far++) {
+        const unsigned bits = far ? r->far_bits : r->near_bits;
+        p.cols = far ? b.far : b.near;
+        if (!add_part(sim, p, dtq_streamed_prob_bits(l->prob_bits, r->near_bits), bits, &w, e)) {
+            return false;
+        }
+        bytes += (uint64_t)p.rows * p.cols * divide_up(l->head_dim, tile_width(sim, &p)) +
+                 p.cols * (sizeof(float) + dtq_row_bytes(l->head_dim, bits)) * divide_up(p.rows, tile_height(sim, &p));
+    }
+    count_matmul(sim, &w, bytes, d);
+    return true;
+}
+
+static bool time_softmax_seen(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)e;
+    const dtq_seen b = SEEN(&sim->stream->layers[DTQ_GET(in, SOFTMAX_SEEN, layer)], in, SOFTMAX_SEEN);
+    const uint64_t rows = b.rows, cols = (uint64_t)b.near + b.far;
+    sim->timing.stats.probabilities += rows * cols;
+    sim->timing.stats.buffer_bytes += (sizeof(int32_t) + 2) * rows * cols;
+    *d = (dtq_duration){rows * divide_up(cols, sim->machine->softmax_lanes), sim->machine->softmax_latency_cycles};
+    return true;
+}
+
+static bool time_vote_seen(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)e;
+    const uint64_t rows = DTQ_GET(in, VOTE_SEEN, rows),
+                   keys = sim->stream->layers[DTQ_GET(in, VOTE_SEEN, layer)].streaming.window;
+    sim->timing.stats.topk_elements += rows * keys;
+    sim->timing.stats.buffer_bytes += rows * keys;
+    *d = (dtq_duration){rows * divide_up(keys, sim->machine->topk_accumulate_lanes), 0};
+    return true;
+}
+
+static bool time_keep(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)e;
+    const dtq_streaming *r = &sim->stream->layers[DTQ_GET(in, KEEP, layer)].streaming;
+    d->latency = sim->machine->topk_latency_cycles;
+    time_selection(sim, r->window, r->kept, d);
+    return true;
+}
+
 /* ---- the other engines ----------------------------------------------------------------------------------------- */
 
 static bool time_softmax(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
@@ -394,6 +505,12 @@ static bool (*const durations[DTQ_OP_COUNT])(dtq_sim *, const dtq_instr *, dtq_d
     [DTQ_OP_PROBE_SOFTMAX] = time_probe_softmax,
     [DTQ_OP_VOTE] = time_vote,
     [DTQ_OP_CHOOSE] = time_choose,
+    [DTQ_OP_LOAD_SEEN] = time_load_seen,
+    [DTQ_OP_QK_SEEN] = time_qk_seen,
+    [DTQ_OP_SOFTMAX_SEEN] = time_softmax_seen,
+    [DTQ_OP_PV_SEEN] = time_pv_seen,
+    [DTQ_OP_VOTE_SEEN] = time_vote_seen,
+    [DTQ_OP_KEEP] = time_keep,
 };
 
 /* ---- clocks ---------------------------------------------------------------------------------------------------- */

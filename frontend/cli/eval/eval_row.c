@@ -180,8 +180,7 @@ bool eval_run_row(eval_job *j, eval_row *row) {
     source src = source_of(j, row);
     row->outputs = ARENA_ARRAY(s->arena, eval_vector, j->data.texts);
     if (on_host(j, row, &src))
-        return (row->unpriced || policy_streams(src.policy) || price(j, &src, &row->cost, NULL)) &&
-               run_host(j, row, &src);
+        return (row->unpriced || price(j, &src, &row->cost, NULL)) && run_host(j, row, &src);
     compiled *modules = ARENA_ARRAY(s->arena, compiled, j->data.length_count);
     const options *asked = s->options;
     options plain = *asked;

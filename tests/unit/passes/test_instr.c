@@ -44,17 +44,19 @@ END_TEST
 /* Reads and writes of every buffer operand, in order. */
 START_TEST(accesses_of_all_instructions) {
     static const char *const expected[DTQ_OP_COUNT] = {
-        [DTQ_OP_WAIT] = "",          [DTQ_OP_SIGNAL] = "",         [DTQ_OP_LOAD] = "w",
-        [DTQ_OP_QK] = "r r w",       [DTQ_OP_SOFTMAX] = "r r rw",  [DTQ_OP_PV] = "r r rw",
-        [DTQ_OP_STORE] = "r",        [DTQ_OP_IMPORTANCE] = "r rw", [DTQ_OP_TOPK] = "r",
-        [DTQ_OP_EMBED] = "w",        [DTQ_OP_LINEAR] = "w r",      [DTQ_OP_NORM] = "w r",
-        [DTQ_OP_ACT] = "w r",        [DTQ_OP_ADD] = "w r r",       [DTQ_OP_QUANT] = "r",
-        [DTQ_OP_POOL] = "w r",       [DTQ_OP_NORMALIZE] = "w r",   [DTQ_OP_RMSNORM] = "w r",
-        [DTQ_OP_ROTARY] = "w r",     [DTQ_OP_MUL] = "w r r",       [DTQ_OP_AFFINE] = "w r",
-        [DTQ_OP_CODES] = "w r w",    [DTQ_OP_LOAD_ROWS] = "r w",   [DTQ_OP_LOAD_WEIGHTS] = "w",
-        [DTQ_OP_MATMUL] = "r r rw",  [DTQ_OP_STORE_ROWS] = "r w",  [DTQ_OP_PROBE_CODES] = "r r w",
-        [DTQ_OP_LOAD_PROBE] = "r w", [DTQ_OP_PROBE] = "r w",       [DTQ_OP_PROBE_SOFTMAX] = "r w",
-        [DTQ_OP_VOTE] = "r rw",      [DTQ_OP_CHOOSE] = "r",
+        [DTQ_OP_WAIT] = "",           [DTQ_OP_SIGNAL] = "",         [DTQ_OP_LOAD] = "w",
+        [DTQ_OP_QK] = "r r w",        [DTQ_OP_SOFTMAX] = "r r rw",  [DTQ_OP_PV] = "r r rw",
+        [DTQ_OP_STORE] = "r",         [DTQ_OP_IMPORTANCE] = "r rw", [DTQ_OP_TOPK] = "r",
+        [DTQ_OP_EMBED] = "w",         [DTQ_OP_LINEAR] = "w r",      [DTQ_OP_NORM] = "w r",
+        [DTQ_OP_ACT] = "w r",         [DTQ_OP_ADD] = "w r r",       [DTQ_OP_QUANT] = "r",
+        [DTQ_OP_POOL] = "w r",        [DTQ_OP_NORMALIZE] = "w r",   [DTQ_OP_RMSNORM] = "w r",
+        [DTQ_OP_ROTARY] = "w r",      [DTQ_OP_MUL] = "w r r",       [DTQ_OP_AFFINE] = "w r",
+        [DTQ_OP_CODES] = "w r w",     [DTQ_OP_LOAD_ROWS] = "r w",   [DTQ_OP_LOAD_WEIGHTS] = "w",
+        [DTQ_OP_MATMUL] = "r r rw",   [DTQ_OP_STORE_ROWS] = "r w",  [DTQ_OP_PROBE_CODES] = "r r w",
+        [DTQ_OP_LOAD_PROBE] = "r w",  [DTQ_OP_PROBE] = "r w",       [DTQ_OP_PROBE_SOFTMAX] = "r w",
+        [DTQ_OP_VOTE] = "r rw",       [DTQ_OP_CHOOSE] = "r",        [DTQ_OP_FAR_CODES] = "r w",
+        [DTQ_OP_LOAD_SEEN] = "r r w", [DTQ_OP_QK_SEEN] = "r r w",   [DTQ_OP_SOFTMAX_SEEN] = "r r w",
+        [DTQ_OP_PV_SEEN] = "r r w",   [DTQ_OP_VOTE_SEEN] = "r rw",  [DTQ_OP_KEEP] = "r w",
     };
     arena *a = arena_new();
     for (int code = 0; code < DTQ_OP_COUNT; code++) {
