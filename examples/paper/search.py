@@ -124,9 +124,7 @@ def run(options, command):
 
 def layers_of(options, c):
     """Attention layers of the model, counted by dtqc."""
-    done = subprocess.run([options.dtqc, "analyze", str(place(options, c.model)), "--seq", "16", "--report=json"],
-                          capture_output=True, text=True, check=True)
-    return len(json.loads(done.stdout)["layers"])
+    return len(paper.run_dtqc(options, "analyze", place(options, c.model), "--seq", 16)["layers"])
 
 
 def short(c):
