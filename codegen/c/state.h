@@ -6,7 +6,7 @@
  * How values are held: integers in unsigned types of 8, 16, 32 or 64 bits, odd widths with zeros above; i1 in bool;
  * pointers in char *; vectors in types such as v16f32 and v16u32 with a power of two of lanes, the lanes beyond the
  * vector's own being anything. A vector of i1 is a vector of unsigned lanes that are all zeros or all ones, as wide as
- * what was compared (print_c_masks.c).
+ * what was compared (masks.c).
  */
 #ifndef DTQ_CODEGEN_LLVM_PRINT_C_STATE_H
 #define DTQ_CODEGEN_LLVM_PRINT_C_STATE_H
@@ -82,7 +82,7 @@ void c_cannot(c_printer *p, const char *format, ...) __attribute__((format(print
 /** printf into the printer's memory. */
 char *c_text(c_printer *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- names (print_c_names.c) ------------------------------------------------------------------------------------ */
+/* ---- names (names.c) ------------------------------------------------------------------------------------ */
 
 /** Gives names to all functions and variables. */
 void c_name_globals(c_printer *p);
@@ -93,7 +93,7 @@ const char *c_local_name(c_printer *p, const char *name, size_t length, unsigned
 /** Whether a declaration of this name comes with the headers that each file includes. */
 bool c_from_header(const char *name);
 
-/* ---- types (print_c_types.c) ------------------------------------------------------------------------------------ */
+/* ---- types (types.c) ------------------------------------------------------------------------------------ */
 
 bool c_is_vector(LLVMTypeRef t);
 /** Whether `t` is a vector of i1. */
@@ -114,7 +114,7 @@ const char *c_type_of(c_printer *p, LLVMValueRef v);
 const char *c_abi_type(c_printer *p, LLVMTypeRef t, bool is_signed);
 enum { C_MASK_BITS = 32 };
 
-/* ---- lanes (print_c_lanes.c) ------------------------------------------------------------------------------------ */
+/* ---- lanes (lanes.c) ------------------------------------------------------------------------------------ */
 
 /** Lanes of the type that holds `s`. */
 unsigned c_held_lanes(c_shape s);
@@ -123,7 +123,7 @@ const char *c_vector_type(c_printer *p, c_shape s);
 /** Type of a lane: "float", "uint32_t". */
 const char *c_lane_type(c_printer *p, c_shape s);
 
-/* An operation on scalars and, lane by lane, on vectors: a row of the table in print_c_ops.c. In the templates $x $y $z
+/* An operation on scalars and, lane by lane, on vectors: a row of the table in ops.c. In the templates $x $y $z
  * are operands, $X $Y the same as signed numbers, $r the result's type, $t the signed type like it, $w an unsigned type
  * of at least 32 bits, $u the unsigned type like the operands, $m the number of a lane's highest bit, $b of its bits,
  * $B of the bytes of the vector, $k and $K the sign bit and all bits but it as literals, $S the length of the vector
@@ -161,14 +161,14 @@ const char *c_masked(c_printer *p, c_shape s, bool stores);
 /** The call of a shuffle: result lane i is lane `mask[i]` of a and b one after the other; -1: any. */
 const char *c_shuffle(c_printer *p, c_shape to, c_shape from, const char *a, const char *b, const int *mask);
 
-/* ---- the prelude (print_c_prelude.c) ---------------------------------------------------------------------------- */
+/* ---- the prelude (prelude.c) ---------------------------------------------------------------------------- */
 
 void c_print_prelude(const c_printer *p, const char *banner, FILE *out);
-/** The headers of the compiler's intrinsics, if a piece uses them; the pieces (print_c_pieces.c). */
+/** The headers of the compiler's intrinsics, if a piece uses them; the pieces (pieces.c). */
 void c_print_intrinsics_header(const c_printer *p, FILE *out);
 void c_print_pieces(const c_printer *p, FILE *out);
 
-/* ---- values (print_c_values.c) ---------------------------------------------------------------------------------- */
+/* ---- values (values.c) ---------------------------------------------------------------------------------- */
 
 /** An operand as a C expression that needs no parentheses. */
 const char *c_value(c_printer *p, LLVMValueRef v);
@@ -183,7 +183,7 @@ uint64_t c_constant_bits(LLVMValueRef v);
 /** An address as a GEP, instruction or constant, says. */
 const char *c_address(c_printer *p, LLVMValueRef gep);
 
-/* ---- masks (print_c_masks.c) ------------------------------------------------------------------------------------ */
+/* ---- masks (masks.c) ------------------------------------------------------------------------------------ */
 
 /** Chooses the widths of all vectors of i1 of a function whose locals have been named. */
 void c_choose_masks(c_printer *p, LLVMValueRef function);
@@ -192,7 +192,7 @@ unsigned c_mask_bits(c_printer *p, LLVMValueRef v);
 /** `x`, in lanes of `from`, in lanes of `to`. */
 const char *c_mask_convert(c_printer *p, LLVMTypeRef t, unsigned from, unsigned to, const char *x);
 
-/* ---- functions (print_c_functions.c, print_c_instructions.c, print_c_calls.c) -------------------------------------
+/* ---- functions (functions.c, instructions.c, calls.c) -------------------------------------
  */
 
 /** Whether the function is the primitive dtq.dot4, whose body is the prelude's. */
@@ -211,7 +211,7 @@ bool c_is_pure(LLVMValueRef i);
 /** The start of a statement that defines `i`: "T name = ". */
 const char *c_definition(c_printer *p, LLVMValueRef i);
 
-/* ---- data (print_c_data.c) -------------------------------------------------------------------------------------- */
+/* ---- data (data.c) -------------------------------------------------------------------------------------- */
 
 /** Prints all variables that are needed, each before those that refer to it. */
 void c_print_data(c_printer *p, FILE *out);
