@@ -8,7 +8,7 @@ import sys
 
 ROOMS = ("frontend", "frontend/cli", "frontend/cli/eval", "frontend/cli/host", "frontend/cli/run", "frontend/explore", "frontend/files",
          "frontend/models", "frontend/onnx", "frontend/tokenizer", "ir", "ir/base", "passes", "codegen/stream", "codegen/host",
-         "codegen/llvm", "codegen/c", "codegen/report", "codegen/report/html", "codegen/systems", "runtime", "runtime/isa", "runtime/sim",
+         "codegen/llvm", "codegen/c", "codegen/report", "codegen/report/html", "codegen/systems", "runtime", "runtime/base", "runtime/isa", "runtime/sim",
          "runtime/numerics", "runtime/kernels", "runtime/weights", "runtime/schemes", "runtime/systems", "runtime/host")
 # Functions that tell an error of the input. What only a fault of ours can reach (diag_internal) is no such place.
 TELLS = re.compile(r"\b(dtq_fail|dtq_no_memory|diag_error|usage_error|dtq_asm_fail|dtq_asm_expected|runtime_error|runtime_error_at"

@@ -1,6 +1,7 @@
 /* Counts of a stream's instructions, as runtime/sim/TIMING.md defines the simulator's own; a test holds the two
  * together. */
 #include "codegen/report/counters.h"
+#include "runtime/base/whole.h"
 
 #include <string.h>
 
@@ -98,10 +99,6 @@ static double block_bytes(counter *c, uint32_t layer, dtq_operand operand, uint3
     return e->bytes;
 }
 
-static uint64_t ceil_div(uint64_t a, uint64_t b) {
-    return (a + b - 1) / b;
-}
-
 static uint64_t tile_height(const counter *c, const counted_block *b) {
     return b->walk & WALK_TURNED ? c->machine->vssa_cols : c->machine->vssa_rows;
 }
@@ -116,7 +113,8 @@ static void add_qk(counter *c, const counted_block *b, counters *sum) {
     bool fresh;
     memo *e = memo_find(c, MEMO_QK, b, &fresh);
     if (fresh) {
-        uint64_t row_strips = ceil_div(b->rows, tile_height(c, b)), col_tiles = ceil_div(b->cols, tile_width(c, b));
+        uint64_t row_strips = dtq_ceil_div(b->rows, tile_height(c, b)),
+                 col_tiles = dtq_ceil_div(b->cols, tile_width(c, b));
         e->bytes = q * (double)col_tiles + k * (double)row_strips + 4.0 * b->rows * b->cols;
         if (l->known) {
             cost_result r = cost_qk(c->cost, l->bits[DTQ_Q] + b->row, b->rows, l->bits[DTQ_K] + b->col, b->cols,
@@ -141,8 +139,8 @@ static void add_pv(counter *c, const counted_block *b, counters *sum) {
     bool fresh;
     memo *e = memo_find(c, MEMO_PV, b, &fresh);
     if (fresh) {
-        uint64_t row_strips = ceil_div(b->rows, tile_height(c, b));
-        uint64_t col_tiles = ceil_div(l->head_dim, tile_width(c, b));
+        uint64_t row_strips = dtq_ceil_div(b->rows, tile_height(c, b));
+        uint64_t col_tiles = dtq_ceil_div(l->head_dim, tile_width(c, b));
         e->bytes = (double)b->rows * b->cols * (double)col_tiles + v * (double)row_strips + 4.0 * b->rows * l->head_dim;
         if (l->known) {
             cost_result r = cost_pv(c->cost, l->bits[DTQ_P] + b->row, b->rows, l->bits[DTQ_V] + b->col, b->cols,
@@ -178,7 +176,7 @@ static double weights_bytes(const counted_block *b) {
 
 static void price_linear(counter *c, const counted_block *b, memo *e) {
     const layer_facts *l = &c->layers[b->layer];
-    uint64_t row_strips = ceil_div(b->rows, tile_height(c, b)), col_tiles = ceil_div(b->cols, tile_width(c, b));
+    uint64_t row_strips = dtq_ceil_div(b->rows, tile_height(c, b)), col_tiles = dtq_ceil_div(b->cols, tile_width(c, b));
     e->bytes = rows_bytes(c, b) * (double)col_tiles + weights_bytes(b) * (double)row_strips + 4.0 * b->rows * b->cols;
     if (l->known) {
         cost_result r = cost_linear(c->cost, l->bits[DTQ_Q] + b->row, b->rows, b->cols, b->depth, b->walk);
@@ -223,8 +221,8 @@ static void add_probe(counter *c, const counted_block *b, counters *sum) {
     const double k = (double)cost_block_bytes(c->all_low, keys, l->head_dim, false);
     sum->mac_cycles += (double)r.mac_cycles;
     sum->stall_cycles += (double)r.stall_cycles;
-    sum->buffer_bytes += q * (double)ceil_div(keys, tile_width(c, b)) +
-                         k * (double)ceil_div(queries, tile_height(c, b)) + 4.0 * queries * keys;
+    sum->buffer_bytes += q * (double)dtq_ceil_div(keys, tile_width(c, b)) +
+                         k * (double)dtq_ceil_div(queries, tile_height(c, b)) + 4.0 * queries * keys;
 }
 
 static void add_transfer(counters *sum, double bytes) {
@@ -243,10 +241,11 @@ static void add_seen_matmul(counter *c, bool qk, const counted_block *b, const d
     for (int far = 0; far < 2 && (far == 0 || seen->far); far++) {
         const double row = 4.0 + (double)dtq_seen_row_bytes(l->head_dim, far ? s->far_bits : s->near_bits);
         const uint32_t keys = far ? seen->far : seen->near;
-        const double strips = (double)ceil_div(seen->rows, tile_height(c, b));
+        const double strips = (double)dtq_ceil_div(seen->rows, tile_height(c, b));
         sum->buffer_bytes += keys * row * strips;
-        sum->buffer_bytes += qk ? seen->rows * row * (double)ceil_div(keys, tile_width(c, b)) + 4.0 * seen->rows * keys
-                                : (double)seen->rows * keys * (double)ceil_div(l->head_dim, tile_width(c, b));
+        sum->buffer_bytes +=
+            qk ? seen->rows * row * (double)dtq_ceil_div(keys, tile_width(c, b)) + 4.0 * seen->rows * keys
+               : (double)seen->rows * keys * (double)dtq_ceil_div(l->head_dim, tile_width(c, b));
     }
     sum->buffer_bytes += qk ? 0 : 4.0 * seen->rows * l->head_dim;
 }

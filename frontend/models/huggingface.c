@@ -12,6 +12,7 @@
 #include "frontend/models/huggingface.h"
 #include "frontend/tokenizer/vocabulary.h"
 #include "ir/base/path.h"
+#include "runtime/base/words.h"
 
 /** A directory's own name: it is what the user called the model. */
 static const char *directory_name(arena *a, const char *path) {
@@ -48,11 +49,6 @@ static bool read_pooling(arena *a, diag *d, const char *path, transformer *t) {
     return true;
 }
 
-static bool ends_with(const char *s, const char *tail) {
-    size_t n = strlen(s), m = strlen(tail);
-    return n >= m && strcmp(s + n - m, tail) == 0;
-}
-
 /** One entry of modules.json. */
 static bool read_module(arena *a, diag *d, const char *directory, const doc_node *entry, transformer *t) {
     const doc_node *type = doc_find(entry, "type"), *path = doc_find(entry, "path");
@@ -63,13 +59,13 @@ static bool read_module(arena *a, diag *d, const char *directory, const doc_node
         return false;
     if (path->kind == DOC_SCALAR)
         beside = path->text;
-    if (ends_with(kind, ".Transformer"))
+    if (dtq_ends_with(kind, ".Transformer"))
         return true;
-    if (ends_with(kind, ".Normalize")) {
+    if (dtq_ends_with(kind, ".Normalize")) {
         t->normalize = true;
         return true;
     }
-    if (ends_with(kind, ".Pooling"))
+    if (dtq_ends_with(kind, ".Pooling"))
         return read_pooling(a, d, path_join(a, path_join(a, directory, beside), "config.json"), t);
     return diag_error(d, type->loc,
                       "module '%.60s' is not supported; after the transformer there may be Pooling and "

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frontend/files/fields.h"
+#include "runtime/base/words.h"
 
 /** What config.json says, whatever the type. */
 typedef struct {
@@ -71,16 +72,11 @@ static const field llama_fields[] = {
     {"mlp_bias", FIELD_BOOL, offsetof(config, mlp_bias), 0, 0, NULL, false},
 };
 
-static bool ends_with(const char *s, const char *tail) {
-    size_t n = strlen(s), m = strlen(tail);
-    return n >= m && strcmp(s + n - m, tail) == 0;
-}
-
 /** Whether config.json names an architecture that ends so. */
 static bool is_architecture(const doc_node *root, const char *tail) {
     const doc_node *names = doc_find(root, "architectures");
     for (size_t i = 0; names && names->kind == DOC_SEQUENCE && i < names->count; i++)
-        if (names->items[i]->kind == DOC_SCALAR && ends_with(names->items[i]->text, tail))
+        if (names->items[i]->kind == DOC_SCALAR && dtq_ends_with(names->items[i]->text, tail))
             return true;
     return false;
 }

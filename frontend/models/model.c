@@ -1,16 +1,12 @@
 /* Models: which format a path holds, and from a model the graph for one length. */
 #include "frontend/models/model.h"
+#include "runtime/base/words.h"
 
 #include <string.h>
 #include <sys/stat.h>
 
-static bool ends_with(const char *path, const char *end) {
-    size_t n = strlen(path), m = strlen(end);
-    return n > m && strcmp(path + n - m, end) == 0;
-}
-
 bool model_is_onnx(const char *path) {
-    return ends_with(path, ".onnx");
+    return dtq_ends_with(path, ".onnx");
 }
 
 model *model_load(arena *a, diag *d, const char *path) {
@@ -19,9 +15,9 @@ model *model_load(arena *a, diag *d, const char *path) {
         return model_from_directory(a, d, path);
     if (model_is_onnx(path))
         return model_from_onnx(a, d, path);
-    if (ends_with(path, ".gguf"))
+    if (dtq_ends_with(path, ".gguf"))
         return model_from_gguf(a, d, path);
-    if (ends_with(path, ".bin"))
+    if (dtq_ends_with(path, ".bin"))
         return model_from_llama2c(a, d, path);
     return model_from_yaml(a, d, path);
 }

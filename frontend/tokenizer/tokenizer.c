@@ -9,6 +9,7 @@
 #include "frontend/tokenizer/json.h"
 #include "frontend/tokenizer/vocabulary.h"
 #include "ir/base/path.h"
+#include "runtime/base/words.h"
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 
@@ -195,11 +196,6 @@ static tokenizer *load_llama2c(arena *a, diag *d, const char *path) {
     return data ? llama2c_load(a, d, path, (const unsigned char *)data, bytes) : NULL;
 }
 
-static bool ends_with(const char *path, const char *end) {
-    size_t n = strlen(path), m = strlen(end);
-    return n >= m && strcmp(path + n - m, end) == 0;
-}
-
 /** The vocabulary that a directory holds; NULL if it has none. */
 static const char *file_of(arena *a, const char *directory) {
     static const char *const names[] = {"tokenizer.json", "vocab.txt", "vocab.json", "encoder.json", "tokenizer.bin"};
@@ -220,9 +216,9 @@ static const char *main_file(arena *a, const char *path) {
 size_t tokenizer_files(arena *a, const char *path, const char *files[TOKENIZER_FILES]) {
     size_t count = 0;
     const char *file = main_file(a, path);
-    bool json = file && ends_with(file, ".json");
+    bool json = file && dtq_ends_with(file, ".json");
     /* A tokenizer.json has its merges in it, or none. */
-    const char *merges = json && !ends_with(file, "tokenizer.json") ? merges_beside(a, file) : NULL;
+    const char *merges = json && !dtq_ends_with(file, "tokenizer.json") ? merges_beside(a, file) : NULL;
     const char *config = json ? path_beside(a, file, config_name) : NULL;
     if (file && path_is_file(file))
         files[count++] = file;
@@ -241,13 +237,13 @@ tokenizer *tokenizer_load(arena *a, diag *d, const char *path, const tokenizer_s
                    "has no tokenizer.json, vocab.txt, vocab.json with merges.txt, or tokenizer.bin");
         return NULL;
     }
-    if (ends_with(file, ".json")) {
+    if (dtq_ends_with(file, ".json")) {
         const doc_node *root = doc_load(a, d, file, VOCABULARY_BYTES);
         return root ? json_load(a, d, root, lower_case) : NULL;
     }
-    if (ends_with(file, ".bin"))
+    if (dtq_ends_with(file, ".bin"))
         return load_llama2c(a, d, file);
-    if (ends_with(file, ".gguf"))
+    if (dtq_ends_with(file, ".gguf"))
         return gguf_tokenizer_load(a, d, file);
     return of_words(a, wordpiece_load(a, d, file, lower_case));
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/words.h"
 #include "runtime/visible.h"
 
 typedef struct {
@@ -225,37 +226,9 @@ void diag_print(const diag *d, const diag_entry *e, FILE *out) {
 
 /* ---- did you mean ----------------------------------------------------------------------------------------------- */
 
-enum { LONGEST_WORD = 64 };
-
-/* Edit distance with neighbours swapped counting once (optimal string alignment). */
-static size_t distance(const char *a, size_t n, const char *b, size_t m) {
-    size_t rows[3][LONGEST_WORD + 1];
-    size_t *before = rows[0], *previous = rows[1], *current = rows[2];
-    for (size_t j = 0; j <= m; j++)
-        previous[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        current[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            size_t best = previous[j - 1] + (a[i - 1] != b[j - 1]);
-            if (previous[j] + 1 < best)
-                best = previous[j] + 1;
-            if (current[j - 1] + 1 < best)
-                best = current[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
-                best = before[j - 2] + 1;
-            current[j] = best;
-        }
-        size_t *swap = before;
-        before = previous;
-        previous = current;
-        current = swap;
-    }
-    return previous[m];
-}
-
 const char *diag_nearest(const char *word, const char *const *candidates, size_t count) {
     size_t n = strlen(word);
-    if (n == 0 || n > LONGEST_WORD)
+    if (n == 0 || n > DTQ_WORD_LONGEST)
         return NULL;
     size_t best = 2 + n / 3;
     if (best > n)
@@ -263,9 +236,9 @@ const char *diag_nearest(const char *word, const char *const *candidates, size_t
     const char *nearest = NULL;
     for (size_t i = 0; i < count; i++) {
         size_t m = candidates[i] ? strlen(candidates[i]) : 0;
-        if (m == 0 || m > LONGEST_WORD)
+        if (m == 0 || m > DTQ_WORD_LONGEST)
             continue;
-        size_t apart = distance(word, n, candidates[i], m);
+        size_t apart = dtq_edit_distance(word, n, candidates[i], m);
         if (apart < best) {
             best = apart;
             nearest = candidates[i];

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/base/whole.h"
 #include "runtime/float_mode.h"
 
 /* The word of state: helpers in the low bits, flags, generation. */
@@ -146,17 +147,13 @@ static void publish(dtq_host_pool *p, uint64_t flags) {
 
 /* ---- the caller ------------------------------------------------------------------------------------------------ */
 
-static uint64_t ceil_div(uint64_t a, uint64_t b) {
-    return a / b + (a % b != 0);
-}
-
 uint64_t dtq_host_chunk(unsigned threads, uint64_t items, uint64_t grain, uint64_t most) {
     const uint64_t fine = items / threads / FINE > FINE_ITEMS ? items / threads / FINE : FINE_ITEMS;
     const uint64_t limit = most > fine ? fine : most != 0 ? most : 1;
-    const uint64_t calls = ceil_div(ceil_div(items, limit), threads) * threads;
+    const uint64_t calls = dtq_ceil_div(dtq_ceil_div(items, limit), threads) * threads;
     grain = grain != 0 ? grain : 1;
     /* Nothing overflows: the result is at most a grain more than the items. */
-    return items == 0 ? grain : ceil_div(ceil_div(items, calls), grain) * grain;
+    return items == 0 ? grain : dtq_ceil_div(dtq_ceil_div(items, calls), grain) * grain;
 }
 
 /* Closes the generation and waits for the helpers that are still at it. */

@@ -2,10 +2,10 @@
 #ifndef DTQRT_ISA_ASM_H
 #define DTQRT_ISA_ASM_H
 
+#include "runtime/base/suggest.h"
 #include "runtime/isa/lexer.h"
 #include "runtime/isa/names.h"
 #include "runtime/isa/program_memory.h"
-#include "runtime/isa/suggest.h"
 #include "runtime/program.h"
 
 typedef struct {

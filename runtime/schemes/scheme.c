@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/isa/suggest.h"
+#include "runtime/base/suggest.h"
 
 /* clang-format off */
 #define SCHEME(name, word, undefined, doc) static const dtq_scheme_param params_##name[] = {

@@ -1,6 +1,6 @@
-/* "Did you mean": the candidate nearest to a misspelt word; private to runtime/isa/. */
-#ifndef DTQRT_ISA_SUGGEST_H
-#define DTQRT_ISA_SUGGEST_H
+/* "Did you mean": the candidate nearest to a misspelt word; private to runtime/. */
+#ifndef DTQRT_BASE_SUGGEST_H
+#define DTQRT_BASE_SUGGEST_H
 
 #include <stddef.h>
 
