@@ -259,7 +259,7 @@ static size_t times_of(const ir_fold *f, size_t item, size_t length, size_t peri
 ir_repeat ir_fold_repeat(const ir_fold *f, size_t item) {
     const unsigned head = (unsigned)ir_key_find("head", strlen("head"));
     ir_repeat best = {1, 1, 1};
-    size_t saved = 0;
+    size_t saved = 1; /* lines; one is not worth it */
     for (size_t n = 1; f->m->level >= IR_SCHEDULE && n <= LENGTH_MAX && item + 2 * n <= f->count; n++) {
         if (f->shapes[item] != f->shapes[item + n])
             continue;

@@ -148,6 +148,8 @@ bool check_importance(checker *c) {
     check_content b = check_block(c, HOLDS_SUMS), *sums = check_operand(c, 1);
     const layer_info *l = &c->layers[b.layer];
     bool first = strcmp(check_word(c, c->k.first), "yes") == 0;
+    if (l->by_probe)
+        return check_fail(c, "a layer that chooses by its own probe measures no importance");
     if (!reads_probs(c, &b, l->keys))
         return false;
     if (first != (sums->holds == HOLDS_NOTHING))
@@ -181,7 +183,7 @@ bool check_topk(checker *c) {
     const layer_info *l = &c->layers[check_int(c, c->k.layer)];
     check_progress *p = &c->progress[l->index];
     check_content *sums = check_operand(c, 0);
-    bool chooses = l->index + 1 < c->layer_count && !has_ids(c, l->index + 1);
+    bool chooses = l->index + 1 < c->layer_count && !has_ids(c, l->index + 1) && !c->layers[l->index + 1].by_probe;
     if (p->finished)
         return CHECK_FAIL("layer %u has had its `topk`", l->index);
     if (sums->holds != HOLDS_SUMS || sums->head != -1 || sums->layer != l->index)

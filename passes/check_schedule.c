@@ -102,6 +102,13 @@ static bool check_op(checker *c) {
         return check_matmul(c);
     case IR_I_STORE_ROWS:
         return check_store_rows(c);
+    case IR_I_PROBE_CODES:
+    case IR_I_LOAD_PROBE:
+    case IR_I_PROBE:
+    case IR_I_PROBE_SOFTMAX:
+    case IR_I_VOTE:
+    case IR_I_CHOOSE:
+        return check_probe(c);
     default:
         return check_host(c, (dtq_opcode)IR_ISA_OP(c->m->ops[c->op].code));
     }
@@ -118,7 +125,7 @@ static bool check_end(checker *c) {
                 return CHECK_FAIL("behind it a `host.quant` of %c in layer %u is missing", "qkv"[o], i);
         if (of_system)
             continue;
-        if (!p->finished)
+        if (!p->finished && !c->layers[i].by_probe)
             return CHECK_FAIL("behind it the `topk` of layer %u is missing", i);
         if (!check_all_rows(c, &c->layers[i], p->stored, "stored"))
             return false;

@@ -17,11 +17,12 @@ typedef enum {
     HOLDS_PROBS,
     HOLDS_SUMS,
     HOLDS_PRODUCTS,
-    HOLDS_MATRIX
+    HOLDS_MATRIX,
+    HOLDS_PROBE
 } check_holding;
 
 typedef struct {
-    uint8_t holds, operand; /* operand: of a block 0 q, 1 k, 2 v, 3 rows of a linear, 4 weights */
+    uint8_t holds, operand; /* of a block 0 q, 1 k, 2 v, 3 rows of a linear, 4 weights; of a probe PROBE_… */
     int64_t layer, head, row, rows, col, cols;
     int64_t passes[4]; /* of probabilities: keys seen so far by softmax in mode full, max, wmax, exp */
     int64_t keys;      /* of sums: keys added so far; of products: inputs */
@@ -32,7 +33,8 @@ typedef struct {
 } check_content;
 
 typedef struct {
-    bool quantised[3], finished;
+    bool quantised[3], finished, chosen;
+    uint32_t votes;            /* of key/value heads, in a probe */
     uint8_t *counted, *stored; /* [heads][slots] */
 } check_progress;
 
@@ -110,5 +112,9 @@ bool check_load_rows(checker *c);
 bool check_load_weights(checker *c);
 bool check_matmul(checker *c);
 bool check_store_rows(checker *c);
+bool check_probe(checker *c);
+
+/** Whether layer `l` chooses its own tokens: by a probe, where they are not known. (check_probe.c) */
+bool check_probes(const checker *c, const layer_info *l);
 
 #endif

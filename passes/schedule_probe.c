@@ -11,7 +11,7 @@ void schedule_probe(pass_context *ctx, ir_module *m, const instr_keys *keys, con
     const uint64_t upright = cost_probe(ctx->cost, queries, seq, l->head_dim, 0).cycles;
     const uint64_t turned = cost_probe(ctx->cost, queries, seq, l->head_dim, WALK_TURNED).cycles;
     ir_value codes = instr_buffer(m, "dram", block * l->kv_heads, NULL, loc);
-    ir_value importance = instr_buffer(m, "importance", 8ull * seq, NULL, loc);
+    ir_value importance = IR_NONE; /* each buffer stands in front of the op that names it first */
     ir_value host[3] = {q, k, codes};
     ir_set_int(m, instr_append(m, DTQ_OP_PROBE_CODES, DTQ_HOST, host, 3, source, loc), keys->layer, l->index);
     for (uint32_t head = 0; head < l->kv_heads; head++) {
@@ -31,6 +31,8 @@ void schedule_probe(pass_context *ctx, ir_module *m, const instr_keys *keys, con
         ir_value softmax[2] = {scores, probs};
         op = instr_append(m, DTQ_OP_PROBE_SOFTMAX, DTQ_SOFTMAX, softmax, 2, source, loc);
         ir_set_int(m, op, keys->layer, l->index);
+        if (head == 0)
+            importance = instr_buffer(m, "importance", 8ull * seq, NULL, loc);
         ir_value votes[2] = {probs, importance};
         op = instr_append(m, DTQ_OP_VOTE, DTQ_TOPK, votes, 2, source, loc);
         ir_set_int(m, op, keys->layer, l->index);

@@ -1,5 +1,6 @@
 """Between the marks `<!-- session -->` and `<!-- end -->` of a manual a line that begins with `    $ ` is a command, and the
 indented lines behind it are what it prints. Each is run, in one shell for a manual. DTQ_UPDATE=1 rewrites what they print."""
+import difflib
 import os
 import re
 import subprocess
@@ -76,7 +77,7 @@ def main():
             if update:
                 lines[first:end] = now
             elif lines[first:end] != now:
-                sys.exit(f"{manual}:{first}: $ {command}\nprints\n{''.join(now)}instead of\n{''.join(lines[first:end])}")
+                sys.exit(f"{manual}:{first}: $ {command}\n" + "".join(difflib.unified_diff(lines[first:end], now, manual, "now")))
         if update:
             with open(path, "w", encoding="utf-8") as file:
                 file.writelines(lines)
