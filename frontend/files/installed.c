@@ -4,12 +4,18 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 /* `name` as seen from the directory of the running program. */
 static const char *from_program(arena *a, const char *name) {
     char self[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self);
+    if (n < 0) { /* no /proc, as in a bare root: the name that the program was started by */
+        const char *started = (const char *)getauxval(AT_EXECFN);
+        n = started != NULL && realpath(started, self) != NULL ? (ssize_t)strlen(self) : 0;
+    }
     while (n > 0 && self[n - 1] != '/')
         n--;
     return arena_printf(a, "%.*s%s", (int)(n > 0 ? n : 0), self, name);
