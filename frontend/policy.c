@@ -133,29 +133,38 @@ static bool read_layer(arena *a, diag *d, const doc_node *n, const char *what, p
 }
 
 bool policy_probes(const policy *p) {
-    return p->importance_set && p->importance == DTQ_IMPORTANCE_PROBE;
+    return p->importance_set && (p->importance == DTQ_IMPORTANCE_PROBE || p->importance == DTQ_IMPORTANCE_PROBE_HEADS);
 }
 
-/** `word`, or {rule: word}. `previous` is what a policy means that says nothing; any other rule takes the place of the
- *  model's own. */
+/** `word`, or {rule: word, per: layer or head}. `previous` is what a policy means that says nothing; any other rule
+ *  takes the place of the model's own. */
 static bool read_importance(diag *d, const doc_node *n, policy *p) {
-    static const char *const keys[] = {"rule", "window", "near", "far"};
-    enum { OF_ALL_RULES = 1, OF_STREAMED = 4 };
-    const doc_node *rule = n;
-    int word = 0;
+    static const char *const keys[] = {"per", "rule", "window", "near", "far"};
+    enum { OF_ALL_RULES = 2, OF_STREAMED = 4 };
+    const doc_node *rule = n, *per = NULL;
+    int word = 0, by_head = 0;
     if (n->kind == DOC_MAPPING) {
+        per = doc_find(n, "per");
         rule = doc_find(n, "rule");
         if (!rule)
             return diag_error(d, n->loc, "importance must have a rule");
     }
-    if (!doc_word(d, rule, "importance", "previous|" DTQ_IMPORTANCE_WORDS, &word))
+    if (!doc_word(d, rule, "importance", "previous|" DTQ_IMPORTANCE_RULE_WORDS, &word) ||
+        (per && !doc_word(d, per, "per", "layer|head", &by_head)))
         return false;
     p->importance_set = word > 0;
     p->importance = word > 0 ? word - 1 : DTQ_IMPORTANCE_MEAN;
+    const bool streams = policy_streams(p);
+    if (by_head && p->importance != DTQ_IMPORTANCE_PROBE && !streams)
+        return diag_error(d, per->loc,
+                          "only `probe` chooses a set of keys for each key/value head; write `rule: probe`, or leave "
+                          "`per` out");
+    if (by_head && !streams)
+        p->importance = DTQ_IMPORTANCE_PROBE_HEADS;
     p->importance_loc = n->loc;
-    if (rule != n && !doc_keys(d, n, "importance", keys, policy_streams(p) ? OF_STREAMED : OF_ALL_RULES))
+    if (rule != n && !doc_keys(d, n, "importance", streams ? keys + 1 : keys, streams ? OF_STREAMED : OF_ALL_RULES))
         return false;
-    if (policy_streams(p))
+    if (streams)
         return policy_read_streamed(d, n, p);
     return !policy_probes(p) || p->prune_keys ||
            diag_error(d, n->loc,
@@ -459,11 +468,10 @@ static bool apply_layer(state *s, const policy_layer *l, size_t layer, size_t op
 }
 
 static const char *importance_word(arena *a, int rule) {
-    if (rule == DTQ_IMPORTANCE_PROBE)
-        return "probe";
-    if (rule >= DTQ_IMPORTANCE_RANDOM)
-        return arena_printf(a, "random%d", rule - DTQ_IMPORTANCE_RANDOM);
-    return rule == DTQ_IMPORTANCE_SUM ? "sum" : "mean";
+    const char *at = DTQ_IMPORTANCE_WORDS;
+    for (; rule > 0; rule--)
+        at = strchr(at, '|') + 1;
+    return arena_printf(a, "%.*s", (int)strcspn(at, "|"), at);
 }
 
 /** The token that a pooling of the first or last row takes, or -1. */

@@ -345,6 +345,19 @@ const char *ir_str(const ir_module *m, size_t op, unsigned key) {
     return attr ? attr->s : NULL;
 }
 
+bool ir_by_probe(const ir_module *m, size_t op) {
+    static const char probe[] = "probe";
+    const char *rule = ir_str(m, op, IR_KEY_importance_rule);
+    return rule && strncmp(rule, probe, sizeof probe - 1) == 0;
+}
+
+uint64_t ir_importance_rows(const ir_module *m, size_t op, bool is_static) {
+    const char *rule = ir_str(m, op, IR_KEY_importance_rule);
+    bool by_head = rule && (strcmp(rule, "streamed") == 0 || (strcmp(rule, "probe_heads") == 0 && !is_static));
+    int64_t heads = ir_int(m, op, IR_KEY_kv_heads, 1);
+    return by_head && heads > 0 ? (uint64_t)heads : 1;
+}
+
 /* ---- tensors, passes -------------------------------------------------------------------------------------------- */
 
 size_t ir_add_tensor(ir_module *m, const ir_tensor *t) {

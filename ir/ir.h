@@ -268,6 +268,11 @@ static inline int64_t ir_int(const ir_module *m, size_t op, unsigned key, int64_
 double ir_real(const ir_module *m, size_t op, unsigned key, double missing);
 /** Text of a STR or WORD, NULL if it is not there. */
 const char *ir_str(const ir_module *m, size_t op, unsigned key);
+/** Whether the attention layer that the op declares chooses its own keys: its rule is `probe` or `probe_heads`. */
+bool ir_by_probe(const ir_module *m, size_t op);
+/** Rows of importance of the layer that the op declares, [seq] each: one, or one for each key/value head where these
+ *  choose for themselves, which layers with static ids do not (`is_static`). */
+uint64_t ir_importance_rows(const ir_module *m, size_t op, bool is_static);
 
 /** Whether two attributes of one kind have the same value. */
 bool ir_attr_equal(const ir_attr *a, const ir_attr *b);

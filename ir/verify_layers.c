@@ -92,10 +92,14 @@ void verify_regions(verifier *v, size_t op) {
         const char *what;
         uint64_t bytes;
     } regions[] = {
-        {"codes of q", heads * seq * d}, {"codes of k", kv * seq * d},
-        {"codes of v", kv * seq * d},    {"scales of q", 4 * heads * seq},
-        {"scales of k", 4 * kv * seq},   {"scales of v", causal ? 4 * kv * seq : 8 * kv * d},
-        {"output", 4 * seq * heads * d}, {"importance", 8 * seq},
+        {"codes of q", heads * seq * d},
+        {"codes of k", kv * seq * d},
+        {"codes of v", kv * seq * d},
+        {"scales of q", 4 * heads * seq},
+        {"scales of k", 4 * kv * seq},
+        {"scales of v", causal ? 4 * kv * seq : 8 * kv * d},
+        {"output", 4 * seq * heads * d},
+        {"importance", 8 * seq * ir_importance_rows(m, op, ir_get(m, op, IR_KEY_ids) != NULL)},
     };
     for (size_t i = 0; i < sizeof regions / sizeof *regions; i++) {
         size_t buffer = m->defs[ir_operand(m, op, i)];

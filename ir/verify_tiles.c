@@ -57,11 +57,6 @@ static bool verify_rows(verifier *v, size_t op, uint8_t *taken) {
 }
 
 /* A layer that chooses its own keys measures no importance. */
-static bool measures(const ir_module *m, size_t tiles) {
-    const char *rule = ir_str(m, tiles, IR_KEY_importance_rule);
-    return !rule || strcmp(rule, "probe") != 0;
-}
-
 /* Ops from *at on are one strip, which *at is moved behind. */
 static bool verify_one_strip(verifier *v, size_t *at, bool measured, const verify_layer *l, uint8_t *taken) {
     const ir_module *m = v->m;
@@ -130,7 +125,7 @@ void verify_strips(verifier *v, size_t tiles) {
     }
     uint8_t *taken = arena_alloc(v->scratch, (size_t)l->slots);
     memset(taken, 0, (size_t)l->slots);
-    const bool measured = measures(m, tiles);
+    const bool measured = !ir_by_probe(m, tiles);
     size_t op = tiles + 1;
     while (op < m->op_count && is_part((ir_opcode)m->ops[op].code))
         if (!verify_one_strip(v, &op, measured, l, taken))
@@ -207,15 +202,16 @@ static void verify_same_choice(verifier *v, size_t op, size_t select) {
 static void verify_probe(verifier *v, size_t op) {
     const ir_module *m = v->m;
     size_t select = m->defs[ir_operand(m, op, 3)];
-    const char *rule = ir_str(m, op, IR_KEY_importance_rule);
-    bool probe = rule && strcmp(rule, "probe") == 0, by_own = m->ops[select].operand_count == 2;
+    bool probe = ir_by_probe(m, op), by_own = m->ops[select].operand_count == 2;
     if (by_own &&
         (ir_operand(m, select, 0) != ir_operand(m, op, 0) || ir_operand(m, select, 1) != ir_operand(m, op, 1)))
         verify_error(v, op, "its `tile.select` has operands other than its q and k");
     else if (by_own && !probe)
-        verify_error(v, op, "its `tile.select` chooses by q and k, which only `importance_rule = probe` does");
+        verify_error(v, op,
+                     "its `tile.select` chooses by q and k, which only `importance_rule = probe` and `probe_heads` do");
     else if (probe && m->ops[select].operand_count == 1)
-        verify_error(v, op, "`importance_rule = probe` chooses by q and k, not by the layer before");
+        verify_error(v, op, "`importance_rule = %s` chooses by q and k, not by the layer before",
+                     ir_str(m, op, IR_KEY_importance_rule));
 }
 
 void verify_tiles(verifier *v, size_t op) {

@@ -112,11 +112,6 @@ static void counts_of(const ir_module *m, size_t op, uint32_t seq, assignment *o
         out->high = out->kept; /* both ratios may round up at once */
 }
 
-static bool by_probe(const ir_module *m, size_t op) {
-    const char *rule = ir_str(m, op, IR_KEY_importance_rule);
-    return rule && strcmp(rule, "probe") == 0;
-}
-
 /** What a probe asks of a layer that has a choice to make: all tokens are rows, seen by all, and no linear has gone by
  *  their bits before. */
 static bool check_probe(pass_context *ctx, const ir_module *m, size_t op, const assignment *before,
@@ -214,7 +209,7 @@ bool pass_assign_precision(pass_context *ctx, ir_module **module) {
     for (size_t op = 0; op < m->op_count; op++) {
         if (m->ops[op].code != IR_ATTENTION)
             continue;
-        assignment now = {.by_probe = by_probe(m, op)};
+        assignment now = {.by_probe = ir_by_probe(m, op)};
         pin_queries(ctx, m, op);
         if (!assign(ctx, m, op, first ? NULL : &before, &now) ||
             !settle_rows(ctx, m, op, first ? NULL : &before, &now) ||

@@ -172,7 +172,7 @@ bool check_all_rows(checker *c, const layer_info *l, const uint8_t *done, const 
     return true;
 }
 
-static bool has_ids(const checker *c, uint32_t layer) {
+bool check_has_ids(const checker *c, uint32_t layer) {
     for (size_t op = 0; op < c->m->op_count; op++)
         if (c->m->ops[op].code == IR_LAYER && ir_int(c->m, op, IR_KEY_index, -1) == layer)
             return ir_get(c->m, op, IR_KEY_ids) != NULL;
@@ -183,7 +183,8 @@ bool check_topk(checker *c) {
     const layer_info *l = &c->layers[check_int(c, c->k.layer)];
     check_progress *p = &c->progress[l->index];
     check_content *sums = check_operand(c, 0);
-    bool chooses = l->index + 1 < c->layer_count && !has_ids(c, l->index + 1) && !c->layers[l->index + 1].by_probe;
+    bool chooses =
+        l->index + 1 < c->layer_count && !check_has_ids(c, l->index + 1) && !c->layers[l->index + 1].by_probe;
     if (p->finished)
         return CHECK_FAIL("layer %u has had its `topk`", l->index);
     if (sums->holds != HOLDS_SUMS || sums->head != -1 || sums->layer != l->index)

@@ -64,12 +64,12 @@ bool check_quant(checker *c) {
     const char letter = *check_word(c, c->k.operand);
     int which = letter == 'q' ? LAYER_Q : letter == 'k' ? LAYER_K : LAYER_V;
     check_progress *p = &c->progress[l->index];
+    if (!check_chosen(c, l))
+        return false;
     if (p->quantised[which])
         return CHECK_FAIL("codes of %c in layer %u are made twice", letter, l->index);
     if (l->index != c->next_layer)
         return CHECK_FAIL("`layer` is %u, but it is layer %u whose attention comes next", l->index, c->next_layer);
-    if (check_probes(c, l) && !p->chosen)
-        return CHECK_FAIL("no `choose` has chosen the tokens of layer %u before", l->index);
     p->quantised[which] = true;
     if (p->quantised[0] && p->quantised[1] && p->quantised[2])
         c->next_layer++;

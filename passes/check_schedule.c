@@ -57,8 +57,11 @@ bool check_same_rows(const check_content *b, const check_content *want) {
 static void check_layer(checker *c) {
     const layer_info *l = &c->layers[ir_int(c->m, c->op, IR_KEY_index, 0)];
     uint64_t seq = c->m->header.seq, q = l->heads * seq, kv = l->kv_heads * seq, d = l->head_dim;
-    const uint64_t bytes[] = {q * d,     kv * d, kv * d, 4 * q, 4 * kv, l->causal ? 4 * kv : 8ull * l->kv_heads * d,
-                              4 * q * d, 8 * seq};
+    const uint64_t bytes[] = {
+        q * d,     kv * d,
+        kv * d,    4 * q,
+        4 * kv,    l->causal ? 4 * kv : 8ull * l->kv_heads * d,
+        4 * q * d, 8 * seq * ir_importance_rows(c->m, c->op, ir_get(c->m, c->op, IR_KEY_ids) != NULL)};
     for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++)
         check_needs(check_operand(c, i), bytes[i]);
     check_operand(c, 6)->holds = HOLDS_MATRIX;
@@ -92,6 +95,14 @@ static bool check_op(checker *c) {
         return check_topk(c);
     case IR_I_QUANT:
         return check_quant(c);
+    case IR_I_PROBE_CODES:
+    case IR_I_LOAD_PROBE:
+    case IR_I_PROBE:
+    case IR_I_PROBE_SOFTMAX:
+    case IR_I_VOTE:
+    case IR_I_CHOOSE:
+    case IR_I_CHOOSE_HEAD:
+        return check_probe(c, (dtq_opcode)IR_ISA_OP(c->m->ops[c->op].code));
     case IR_I_CODES:
         return check_codes(c);
     case IR_I_LOAD_ROWS:
@@ -102,13 +113,6 @@ static bool check_op(checker *c) {
         return check_matmul(c);
     case IR_I_STORE_ROWS:
         return check_store_rows(c);
-    case IR_I_PROBE_CODES:
-    case IR_I_LOAD_PROBE:
-    case IR_I_PROBE:
-    case IR_I_PROBE_SOFTMAX:
-    case IR_I_VOTE:
-    case IR_I_CHOOSE:
-        return check_probe(c);
     default:
         return check_host(c, (dtq_opcode)IR_ISA_OP(c->m->ops[c->op].code));
     }

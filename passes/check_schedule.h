@@ -9,7 +9,8 @@
 #include "passes/linear.h"
 #include "runtime/isa/instruction.h"
 
-/** What a buffer holds: a block of an operand, of scores, probabilities, sums; of linears rows, weights, products. */
+/** What a buffer holds: a block of an operand, of scores, probabilities, sums; of linears rows, weights, products; of
+ * what a probe makes. */
 typedef enum {
     HOLDS_NOTHING,
     HOLDS_BLOCK,
@@ -22,7 +23,7 @@ typedef enum {
 } check_holding;
 
 typedef struct {
-    uint8_t holds, operand; /* of a block 0 q, 1 k, 2 v, 3 rows of a linear, 4 weights; of a probe PROBE_… */
+    uint8_t holds, operand; /* operand: of a block 0 q, 1 k, 2 v, 3 rows of a linear, 4 weights; of a probe its step */
     int64_t layer, head, row, rows, col, cols;
     int64_t passes[4]; /* of probabilities: keys seen so far by softmax in mode full, max, wmax, exp */
     int64_t keys;      /* of sums: keys added so far; of products: inputs */
@@ -33,9 +34,10 @@ typedef struct {
 } check_content;
 
 typedef struct {
-    bool quantised[3], finished, chosen;
-    uint32_t votes;            /* of key/value heads, in a probe */
-    uint8_t *counted, *stored; /* [heads][slots] */
+    bool quantised[3], finished;
+    bool chosen;               /* by its own probe */
+    uint32_t heads;            /* key/value heads that have chosen for themselves */
+    uint8_t *counted, *stored; /* [heads][slots]; counted: of a probe the first of each key/value head */
 } check_progress;
 
 /** A linear on the arrays: its codes, and what of its result has been stored. */
@@ -89,6 +91,10 @@ const ir_tensor *check_tensor(const checker *c, unsigned key);
 uint64_t check_outputs(const ir_tensor *t);
 uint64_t check_inputs(const ir_tensor *t);
 
+/** Whether the tokens of a layer's slots are given; whether they are, or its own probe has chosen them before. */
+bool check_has_ids(const checker *c, uint32_t layer);
+bool check_chosen(checker *c, const layer_info *l);
+
 /** Whether the linear under way, if there is one, has been stored whole. (check_linear.c) */
 bool check_linear_ends(checker *c);
 
@@ -107,14 +113,11 @@ bool check_importance(checker *c);
 bool check_topk(checker *c);
 bool check_quant(checker *c);
 bool check_host(checker *c, dtq_opcode code);
+bool check_probe(checker *c, dtq_opcode code);
 bool check_codes(checker *c);
 bool check_load_rows(checker *c);
 bool check_load_weights(checker *c);
 bool check_matmul(checker *c);
 bool check_store_rows(checker *c);
-bool check_probe(checker *c);
-
-/** Whether layer `l` chooses its own tokens: by a probe, where they are not known. (check_probe.c) */
-bool check_probes(const checker *c, const layer_info *l);
 
 #endif

@@ -107,6 +107,13 @@ static bool cluster(pass_context *ctx, ir_module *m, size_t op) {
             "layer %lld prunes keys alone, which needs clusters; leave out --no-cluster, or give `cluster` "
             "another word than none",
             index);
+    if (ir_importance_rows(m, op, false) > 1)
+        return diag_error(
+            ctx->diag, m->ops[op].loc,
+            "layer %lld chooses for each key/value head, so that a slot has another token, and precision, "
+            "in each, which needs clusters; leave out --no-cluster, or give `cluster` another word than "
+            "none",
+            index);
     const ir_run runs[2] = {{low, 4}, {high, 8}}; /* neither is empty: else bits would be static */
     ir_set_runs(m, op, IR_KEY_segments, runs, 2);
     diag_remark(ctx->diag, m->ops[op].loc, "cluster-precision",

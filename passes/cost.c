@@ -502,6 +502,16 @@ uint64_t cost_topk(const cost_model *c, uint32_t keys, uint32_t kept, bool selec
     return c->machine->topk_passes * (ceil_div(keys, lanes) + ceil_div(kept, lanes));
 }
 
+uint64_t cost_head_passes(const dtq_machine *machine) {
+    return ceil_div(machine->topk_passes, 2);
+}
+
+uint64_t cost_choose_head(const cost_model *c, uint32_t queries, uint32_t keys, uint32_t kept) {
+    const uint64_t lanes = c->machine->topk_lanes;
+    return cost_importance(c, queries, keys) +
+           cost_head_passes(c->machine) * (ceil_div(keys, lanes) + ceil_div(kept, lanes));
+}
+
 cost_result cost_probe(cost_model *c, uint32_t queries, uint32_t keys, uint32_t head_dim, unsigned walk) {
     uint8_t *rows = cost_reserve(c, &c->weights, (size_t)queries + keys, 1), *cols = rows + queries;
     memset(rows, DTQ_PROBE_QUERY_BITS, queries);

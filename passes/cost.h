@@ -69,13 +69,18 @@ uint64_t cost_dram(const cost_model *c, uint64_t bytes);
 uint64_t cost_softmax(const cost_model *c, uint32_t rows, uint32_t cols);
 uint64_t cost_importance(const cost_model *c, uint32_t rows, uint32_t keys);
 uint64_t cost_topk(const cost_model *c, uint32_t keys, uint32_t kept, bool select);
+/** The choice of a key/value head by the logits of its `queries`, and the passes of its selection: votes have half the
+ *  digits of importance. */
+uint64_t cost_choose_head(const cost_model *c, uint32_t queries, uint32_t keys, uint32_t kept);
+uint64_t cost_head_passes(const dtq_machine *machine);
 
 /** The probe of a layer (TIMING.md): the mean queries of a key/value head, at 8 bits, with all keys, at 4; and
  *  the bytes of what is loaded for them. */
 cost_result cost_probe(cost_model *c, uint32_t queries, uint32_t keys, uint32_t head_dim, unsigned walk);
 uint64_t cost_probe_bytes(uint32_t queries, uint32_t keys, uint32_t head_dim);
 
-/** Bytes of blocks, as runtime/sim/layout.h's dtq_*_bytes, from runs of bits. classes: V scales per class (not causal). */
+/** Bytes of blocks, as runtime/sim/layout.h's dtq_*_bytes, from runs of bits. classes: V scales per class (not causal).
+ */
 uint64_t cost_block_bytes(const uint8_t *bits, uint32_t rows, uint32_t head_dim, bool class_scales);
 uint64_t cost_scores_bytes(uint32_t rows, uint32_t cols);
 uint64_t cost_probs_bytes(uint32_t rows, uint32_t keys, bool causal);

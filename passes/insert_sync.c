@@ -275,7 +275,7 @@ static void access_operand_region(sync_state *s, size_t op, uint32_t layer, unsi
 /** Host work on all tokens of a layer that probes, and the probe, come before there are ids. */
 static bool reads_ids(const sync_state *s, dtq_opcode code, uint32_t layer) {
     bool of_slots = code == DTQ_OP_QUANT || dtq_ops[code].engine_class != DTQ_CLASS_HOST;
-    return code != DTQ_OP_LOAD_WEIGHTS && !(code >= DTQ_OP_PROBE_CODES && code <= DTQ_OP_CHOOSE) &&
+    return code != DTQ_OP_LOAD_WEIGHTS && !(code >= DTQ_OP_PROBE_CODES && code <= DTQ_OP_CHOOSE_HEAD) &&
            (of_slots || !s->probes[layer]);
 }
 
@@ -303,6 +303,7 @@ static void access_implicit(sync_state *s, size_t op, dtq_opcode code, uint32_t 
         access_region(s, op, layer, LAYER_REGION_IMPORTANCE, ACCESS_WRITE);
         break;
     case DTQ_OP_CHOOSE:
+    case DTQ_OP_CHOOSE_HEAD:
         access_region(s, op, layer, LAYER_REGION_IMPORTANCE, ACCESS_WRITE);
         access_range(s, op, SPACE_IDS, layer, 1, ACCESS_WRITE);
         break;

@@ -45,7 +45,8 @@ layer_info layer_read(arena *a, const ir_module *m, size_t op) {
     l.query_first = layer_first_query(l.slots, l.high, l.queries, l.order);
     const char *mask = ir_str(m, op, IR_KEY_mask), *is_static = ir_str(m, op, IR_KEY_static_bits);
     const char *rule = ir_str(m, op, IR_KEY_importance_rule);
-    l.by_probe = rule && strcmp(rule, "probe") == 0;
+    l.by_head = rule && strcmp(rule, "probe_heads") == 0;
+    l.by_probe = ir_by_probe(m, op);
     l.streaming = (dtq_streaming){.window = (uint32_t)ir_int(m, op, IR_KEY_window, 0),
                                   .kept = (uint32_t)ir_int(m, op, IR_KEY_kept, 0),
                                   .near_bits = (uint8_t)ir_int(m, op, IR_KEY_near_bits, 0),
@@ -90,7 +91,7 @@ bool layer_alike(const layer_info *a, const layer_info *b) {
     if (a->slots != b->slots || a->high != b->high || a->key_first != b->key_first || a->keys != b->keys ||
         a->query_first != b->query_first || a->queries != b->queries || a->cached != b->cached ||
         a->heads != b->heads || a->kv_heads != b->kv_heads || a->head_dim != b->head_dim || a->causal != b->causal ||
-        a->by_probe != b->by_probe || a->streaming.window != b->streaming.window ||
+        a->by_probe != b->by_probe || a->by_head != b->by_head || a->streaming.window != b->streaming.window ||
         a->streaming.kept != b->streaming.kept || a->streaming.near_bits != b->streaming.near_bits ||
         a->streaming.far_bits != b->streaming.far_bits || a->is_static != b->is_static ||
         a->serpentine != b->serpentine)

@@ -15,7 +15,8 @@ typedef struct {
     uint32_t query_first, queries; /* the query rows: all slots, but in a step of generation only the newest tokens */
     bool cached;                   /* keys and values of earlier tokens come from a cache */
     bool causal;
-    bool by_probe;                 /* its rule is `probe`: importance is of no use to the layer after it */
+    bool by_probe;                 /* its rule is a probe: importance is of no use to the layer after it */
+    bool by_head;                  /* each key/value head probes for itself */
     dtq_streaming streaming;       /* a window of 0: its rule is not `streamed` */
     bool is_static;                /* the precision of every slot is known */
     const char *order;             /* "low-first", "high-first", "original"; NULL before cluster-precision */
@@ -65,8 +66,8 @@ uint8_t layer_prob_bits(const dtq_machine *machine, uint8_t bits);
  * alone, so it is exact also where precision is known only at run time. */
 uint64_t layer_bit_sum(const layer_info *l, int operand, const dtq_machine *machine);
 
-/** Bytes that slots [row, row + rows) of an operand take in its line buffer (runtime/sim/layout.h, dtq_block_bytes): 8 bits
- * for every row where precision is not static. */
+/** Bytes that slots [row, row + rows) of an operand take in its line buffer (runtime/sim/layout.h, dtq_block_bytes): 8
+ * bits for every row where precision is not static. */
 uint64_t layer_block_bytes(const layer_info *l, int operand, uint32_t row, uint32_t rows);
 
 /** What Q.K^T (or P.V) of query slots [row, row + rows) and keys [col, col + cols) of one head costs on one array:

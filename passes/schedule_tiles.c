@@ -388,13 +388,13 @@ static void declare_layers(emitter *e, ir_opcode code) {
         ir_value *regions = e->regions + l.index * REGIONS;
         memcpy(regions, common, sizeof common);
         regions[REGION_OUT] = instr_buffer(e->m, "dram", 4 * seq * l.heads * l.head_dim, NULL, from->ops[op].loc);
-        regions[REGION_IMPORTANCE] =
-            instr_buffer(e->m, "dram", 8 * seq * (layer_streams(&l) ? l.kv_heads : 1), NULL, from->ops[op].loc);
+        size_t select = code == IR_TILES ? from->defs[ir_operand(from, op, 3)] : op;
+        const uint64_t tables = ir_importance_rows(from, op, ir_get(from, select, IR_KEY_ids) != NULL);
+        regions[REGION_IMPORTANCE] = instr_buffer(e->m, "dram", 8 * seq * tables, NULL, from->ops[op].loc);
         size_t layer = ir_append(e->m, IR_LAYER, regions, REGIONS, (ir_type){0}, from->ops[op].loc);
         layer_copy_attrs(e->m, layer, from, op, layer_keys, layer_key_count);
         ir_unset(e->m, layer, IR_KEY_source); /* its instructions have it */
         static const unsigned ids_key[] = {IR_KEY_ids};
-        size_t select = code == IR_TILES ? from->defs[ir_operand(from, op, 3)] : op;
         layer_copy_attrs(e->m, layer, from, select, ids_key, 1);
     }
 }

@@ -162,6 +162,9 @@ static duration duration_of(const clock_state *s, size_t op) {
         return (duration){cost_importance(s->ctx->cost, l->heads / l->kv_heads, s->m->header.seq), 0};
     case DTQ_OP_CHOOSE:
         return (duration){cost_topk(s->ctx->cost, s->m->header.seq, l->keys, true), machine->topk_latency_cycles};
+    case DTQ_OP_CHOOSE_HEAD:
+        return (duration){cost_choose_head(s->ctx->cost, l->heads / l->kv_heads, s->m->header.seq, l->keys),
+                          machine->topk_latency_cycles};
     case DTQ_OP_LOAD_SEEN:
     case DTQ_OP_QK_SEEN:
     case DTQ_OP_SOFTMAX_SEEN:

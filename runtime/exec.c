@@ -98,8 +98,9 @@ static bool init_slots(dtq_exec *x, uint32_t layer, dtq_error *e) {
     const dtq_layer *l = &x->stream->layers[layer];
     dtq_slots *t = &x->slots[layer];
     const uint32_t n = x->exact ? x->stream->seq : l->slots;
+    const uint32_t tables = x->exact ? 1 : dtq_tables(l);
     if (x->exact || l->ids == NULL) {
-        t->ids = calloc(n, sizeof *t->ids);
+        t->ids = calloc((size_t)n * tables, sizeof *t->ids);
     } else {
         t->ids = (uint32_t *)l->ids;
     }
@@ -110,7 +111,7 @@ static bool init_slots(dtq_exec *x, uint32_t layer, dtq_error *e) {
         complete = complete && t->bits[o] != NULL;
     }
     if (!complete) {
-        return dtq_no_memory(e, n * (sizeof *t->ids + DTQ_OPERANDS), "the slot tables of layer %u", layer);
+        return dtq_no_memory(e, n * (tables * sizeof *t->ids + DTQ_OPERANDS), "the slot tables of layer %u", layer);
     }
     if (x->exact) {
         for (uint32_t i = 0; i < n; i++) {
@@ -258,9 +259,10 @@ void dtq_exec_free(dtq_exec *x) {
     *x = (dtq_exec){0};
 }
 
-/* The slots of a layer from tokens [keys] with their importance, beside which there are muted ones [muted]. */
-static void choose_slots(dtq_exec *x, uint32_t layer, const uint64_t *importance, const uint32_t *ids, uint32_t keys,
-                         const uint32_t *muted_ids, uint32_t muted) {
+/* The slots of a layer, in one of its tables, from tokens [keys] with their importance, beside which there are muted
+ * ones [muted]. */
+static void choose_slots(dtq_exec *x, uint32_t layer, uint32_t table, uint64_t *importance, const uint32_t *ids,
+                         uint32_t keys, const uint32_t *muted_ids, uint32_t muted) {
     const dtq_layer *l = &x->stream->layers[layer];
     dtq_slots *t = &x->slots[layer];
     uint8_t *bits[DTQ_OPERANDS];
@@ -269,27 +271,38 @@ static void choose_slots(dtq_exec *x, uint32_t layer, const uint64_t *importance
     for (int o = 0; o < DTQ_OPERANDS && flags == NULL; o++) {
         flags = bits[o];
     }
-    dtq_select_slots(l, importance, ids, keys, muted_ids, muted, t->ids, flags);
+    if (x->input != NULL) {
+        dtq_replace_choice(&x->input->choice, layer, table, ids, keys, importance);
+    }
+    dtq_select_slots(l, importance, ids, keys, muted_ids, muted, t->ids + (size_t)table * l->slots, flags);
     if (flags != NULL) {
         dtq_bits_from_classes(l, flags, bits);
     }
-    t->ready = true;
+    t->chosen++;
+    t->ready = t->chosen == dtq_tables(l);
 }
 
-void dtq_exec_select(dtq_exec *x, uint32_t layer, const uint64_t *importance) {
+void dtq_exec_select(dtq_exec *x, uint32_t layer, uint64_t *importance) {
     if (layer + 1 >= x->stream->layer_count || x->slots[layer + 1].ready || dtq_probes(&x->stream->layers[layer + 1])) {
         return;
     }
     const dtq_layer *l = &x->stream->layers[layer];
     const uint32_t *ids = x->slots[layer].ids;
     const uint32_t first = dtq_first_key(l), keys = dtq_keys(l);
-    choose_slots(x, layer + 1, importance, ids + first, keys, ids + (first == 0 ? keys : 0), l->muted);
+    choose_slots(x, layer + 1, 0, importance, ids + first, keys, ids + (first == 0 ? keys : 0), l->muted);
 }
 
-void dtq_exec_choose(dtq_exec *x, uint32_t layer, const uint64_t *importance) {
+void dtq_exec_choose(dtq_exec *x, uint32_t layer, uint32_t table, uint64_t *importance) {
     const uint32_t seq = x->stream->seq;
-    memcpy(x->dram + x->stream->layers[layer].importance_at, importance, seq * sizeof *importance);
-    choose_slots(x, layer, importance, x->everyone, seq, NULL, 0);
+    const size_t bytes = seq * sizeof *importance;
+    memcpy(x->dram + x->stream->layers[layer].importance_at + table * bytes, importance, bytes);
+    choose_slots(x, layer, table, importance, x->everyone, seq, NULL, 0);
+}
+
+const uint32_t *dtq_slot_ids(const dtq_exec *x, uint32_t layer, uint32_t kv_head) {
+    const dtq_layer *l = &x->stream->layers[layer];
+    const bool own = !x->exact && dtq_tables(l) > 1;
+    return x->slots[layer].ids + (own ? (size_t)kv_head * l->slots : 0);
 }
 
 bool dtq_exec_leave(dtq_exec *x, uint32_t layer, const uint32_t *ids, uint32_t count, dtq_error *e) {
@@ -343,29 +356,41 @@ uint8_t dtq_chosen_bits(const dtq_layer *l, const uint8_t *const bits[DTQ_OPERAN
 }
 
 /* What DRAM holds of a token, over all rows of it. */
-static uint64_t importance_of(const dtq_exec *x, const dtq_layer *l, uint32_t id) {
+static uint64_t importance_of(const dtq_exec *x, const dtq_layer *l, uint32_t table, uint32_t id) {
+    const uint32_t rows = dtq_importance_rows(l) / dtq_tables(l);
     uint64_t sum = 0;
-    for (uint32_t row = 0; row < dtq_importance_rows(l); row++) {
+    for (uint32_t row = 0; row < rows; row++) {
         uint64_t part;
-        memcpy(&part, x->dram + l->importance_at + sizeof part * ((size_t)row * x->stream->seq + id), sizeof part);
+        memcpy(&part, x->dram + l->importance_at + sizeof part * ((size_t)(table + row) * x->stream->seq + id),
+               sizeof part);
         sum += part;
     }
     return sum;
 }
 
-static void output_tables(const dtq_exec *x, dtq_output *out) {
+/* What the slots of one table of a layer tell of their tokens; of several tables the most that one says. */
+static void output_table(const dtq_exec *x, uint32_t layer, uint32_t table, dtq_output *out) {
     const dtq_stream *s = x->stream;
-    for (uint32_t l = 0; l < s->layer_count; l++) {
-        const dtq_layer *layer = &s->layers[l];
-        const dtq_slots *t = &x->slots[l];
-        const uint8_t *const bits[] = {t->bits[DTQ_Q], t->bits[DTQ_K], t->bits[DTQ_V], t->bits[DTQ_P]};
-        const uint32_t n = t->left;
-        for (uint32_t i = 0; i < n; i++) {
-            const size_t at = (size_t)l * s->seq + t->ids[i];
-            out->bits[at] = x->exact ? 8 : x->gone != NULL && x->gone[at] != 0 ? 0 : dtq_chosen_bits(layer, bits, i);
-            if (!x->exact) {
-                out->importance[at] = importance_of(x, layer, t->ids[i]);
-            }
+    const dtq_layer *l = &s->layers[layer];
+    const dtq_slots *t = &x->slots[layer];
+    const uint8_t *const bits[] = {t->bits[DTQ_Q], t->bits[DTQ_K], t->bits[DTQ_V], t->bits[DTQ_P]};
+    const uint32_t *ids = dtq_slot_ids(x, layer, table);
+    for (uint32_t i = 0; i < t->left; i++) {
+        const size_t at = (size_t)layer * s->seq + ids[i];
+        const uint8_t chosen = x->exact ? 8 : x->gone != NULL && x->gone[at] != 0 ? 0 : dtq_chosen_bits(l, bits, i);
+        out->bits[at] = chosen > out->bits[at] ? chosen : out->bits[at];
+        if (!x->exact) {
+            const uint64_t importance = importance_of(x, l, table, ids[i]);
+            out->importance[at] = importance > out->importance[at] ? importance : out->importance[at];
+        }
+    }
+}
+
+static void output_tables(const dtq_exec *x, dtq_output *out) {
+    for (uint32_t l = 0; l < x->stream->layer_count; l++) {
+        const uint32_t tables = x->exact ? 1 : dtq_tables(&x->stream->layers[l]);
+        for (uint32_t table = 0; table < tables; table++) {
+            output_table(x, l, table, out);
         }
     }
 }

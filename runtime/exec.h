@@ -7,9 +7,10 @@
 
 /** Slot tables of one layer at run time: static ones point into the program, dynamic ones are owned by the exec. */
 typedef struct {
-    uint32_t *ids;               /* [slots] original ids; valid only once `ready` */
+    uint32_t *ids;               /* [dtq_tables][slots] original ids; valid only once `ready` */
     uint8_t *bits[DTQ_OPERANDS]; /* [slots] */
     uint32_t left;               /* of the slots, from the first on: all, or fewer where a scheme prunes as it runs */
+    uint32_t chosen;             /* of its tables, where its key/value heads choose for themselves */
     bool ready;
 } dtq_slots;
 
@@ -66,12 +67,16 @@ bool dtq_cache_fits(const dtq_cache *c, const dtq_stream *s, dtq_error *e);
 /** The tokens up to `length` are in it. */
 void dtq_cache_advance(dtq_cache *c, uint32_t length);
 
-/** Fills the slot tables of layer + 1 from the importance of `layer` ([keys] in slot order). */
-void dtq_exec_select(dtq_exec *x, uint32_t layer, const uint64_t *importance);
+/** Fills the slot tables of layer + 1 from the importance of `layer` ([keys] in slot order), which the run's choice may
+ *  replace. */
+void dtq_exec_select(dtq_exec *x, uint32_t layer, uint64_t *importance);
 
-/** Fills the slot tables of a layer that probes, of all tokens, from their importance [seq] by id, and keeps that in
- *  DRAM. */
-void dtq_exec_choose(dtq_exec *x, uint32_t layer, const uint64_t *importance);
+/** Fills table `table` (below dtq_tables) of a layer that probes, of all tokens, from their importance [seq] by id, and
+ *  keeps that in DRAM; the run's choice may then replace it. Each table is filled once. */
+void dtq_exec_choose(dtq_exec *x, uint32_t layer, uint32_t table, uint64_t *importance);
+
+/** The token ids of a layer's slots [slots] as key/value head `kv_head` has them. */
+const uint32_t *dtq_slot_ids(const dtq_exec *x, uint32_t layer, uint32_t kv_head);
 
 /** Of a layer whose slots stand in the original order: only these tokens [count], ascending, enter it. */
 bool dtq_exec_leave(dtq_exec *x, uint32_t layer, const uint32_t *ids, uint32_t count, dtq_error *e);

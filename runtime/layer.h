@@ -14,16 +14,33 @@ typedef enum { DTQ_ORDER_LOW_FIRST, DTQ_ORDER_HIGH_FIRST, DTQ_ORDER_ORIGINAL } d
 enum { DTQ_RANDOM_SEEDS = 8 };
 /** What a layer's importance is of. DTQ_IMPORTANCE_RANDOM + s, s below DTQ_RANDOM_SEEDS: no measure at all but
  *  dtq_random_importance of seed s. PROBE: the layer chooses its own keys, by a probe of its own queries and keys.
- *  STREAMED: each key/value head chooses, block by block, the keys that later blocks see (runtime/streamed.h). */
+ *  STREAMED: each key/value head chooses, block by block, the keys that later blocks see (runtime/streamed.h).
+ *  PROBE_HEADS: as PROBE, but each key/value head chooses for itself. */
 typedef enum {
     DTQ_IMPORTANCE_MEAN,
     DTQ_IMPORTANCE_SUM,
     DTQ_IMPORTANCE_RANDOM,
     DTQ_IMPORTANCE_PROBE = DTQ_IMPORTANCE_RANDOM + DTQ_RANDOM_SEEDS,
     DTQ_IMPORTANCE_STREAMED,
+    DTQ_IMPORTANCE_PROBE_HEADS,
     DTQ_IMPORTANCE_RULES
 } dtq_importance_rule;
-#define DTQ_IMPORTANCE_WORDS "mean|sum|random0|random1|random2|random3|random4|random5|random6|random7|probe|streamed"
+/** All rules; those that a policy names by a word alone come first. */
+#define DTQ_IMPORTANCE_RULE_WORDS                                                                                      \
+    "mean|sum|random0|random1|random2|random3|random4|random5|random6|random7|probe|streamed"
+#define DTQ_IMPORTANCE_WORDS DTQ_IMPORTANCE_RULE_WORDS "|probe_heads"
+
+/** What choices of tokens go by in a run. The others have as many tokens, at the same precisions, but look at none of
+ *  them: what importance is worth is what it is better than these. Pinned tokens come first in all of them. */
+typedef enum {
+    DTQ_CHOICE_IMPORTANCE, /* what the layer's rule says */
+    DTQ_CHOICE_RANDOM,     /* a draw by seed, layer, key/value head and token */
+    DTQ_CHOICE_WINDOW      /* the first token, then the newest ones */
+} dtq_choice_kind;
+typedef struct {
+    dtq_choice_kind kind;
+    uint64_t seed; /* of RANDOM: another for each text, for else all texts lose the same places */
+} dtq_choice;
 
 /** One attention layer of a stream: the facts about its slots that instructions refer to by number.
  *  Slot order: within a cluster ascending by original id; ORIGINAL: all slots ascending by id. Muted slots are in front
@@ -41,15 +58,15 @@ typedef struct {
     uint8_t order;      /* dtq_slot_order */
     uint8_t importance; /* dtq_importance_rule */
     uint8_t prob_bits;  /* dtq_prob_bits */
-    /** Of a layer whose importance is STREAMED: a causal one of all tokens in their order, whose precisions are those of
-     *  near keys. Else a window of 0. */
+    /** Of a layer whose importance is STREAMED: a causal one of all tokens in their order, whose precisions are those
+     * of near keys. Else a window of 0. */
     dtq_streaming streaming;
     /** Precision of each slot as an operand, 4 or 8, [slots] each (k and v: of no meaning where muted). NULL: known
      * only at run time (order ORIGINAL after a selection): then an operand runs at the precision its token was chosen
      * for, p as prob_bits says. */
     const uint8_t *bits[DTQ_OPERANDS];
-    /** Original token id of each slot [slots]; NULL: written by the topk of the layer before, or by the layer's probe.
-     */
+    /** Original token id of each slot [slots]; NULL: written by the topk of the layer before, or by the layer's probe,
+     * of each key/value head its own where these choose for themselves. */
     const uint32_t *ids;
     const uint32_t *pinned; /* token ids that take 8-bit places first, ascending [pinned_count] */
     uint32_t pinned_count;
@@ -77,23 +94,33 @@ static inline uint32_t dtq_first_query(const dtq_layer *l) {
 }
 /** Whether the layer chooses its own slots: all tokens are rows of it, in every layer before it, too, and their order
  * is not known before `choose`. Whatever works on its rows before works on all tokens. */
+static inline bool dtq_by_probe(const dtq_layer *l) {
+    return l->importance == DTQ_IMPORTANCE_PROBE || l->importance == DTQ_IMPORTANCE_PROBE_HEADS;
+}
 static inline bool dtq_probes(const dtq_layer *l) {
-    return l->importance == DTQ_IMPORTANCE_PROBE && l->ids == NULL;
+    return dtq_by_probe(l) && l->ids == NULL;
+}
+/** How many tables of token ids the layer has: one for all heads, or one for each key/value head, which slots of this
+ *  head alone go by. */
+static inline uint32_t dtq_tables(const dtq_layer *l) {
+    return dtq_probes(l) && l->importance == DTQ_IMPORTANCE_PROBE_HEADS ? l->kv_heads : 1;
+}
+/** Whether attention adds up the importance of its keys for the layer after it. */
+static inline bool dtq_measures(const dtq_layer *l) {
+    return l->importance < DTQ_IMPORTANCE_PROBE;
 }
 static inline bool dtq_streams(const dtq_layer *l) {
     return l->importance == DTQ_IMPORTANCE_STREAMED;
 }
-/** Rows of its importance, uint64 [rows][seq]: a row for each key/value head where it streams, as these choose each for
- *  itself. */
+/** Rows of its importance, uint64 [rows][seq]: a row for each key/value head where these choose each for itself. */
 static inline uint32_t dtq_importance_rows(const dtq_layer *l) {
-    return dtq_streams(l) ? l->kv_heads : 1;
+    return dtq_streams(l) ? l->kv_heads : dtq_tables(l);
 }
 /** Whether layer `next` can take its slots from the importance of `l`, the layer before it: it has no more keys, and
  *  muted slots only if all tokens stay; where there is a cache, as many queries. */
 static inline bool dtq_selects(const dtq_layer *l, const dtq_layer *next) {
-    return l->importance != DTQ_IMPORTANCE_PROBE && !dtq_streams(l) && dtq_keys(next) <= dtq_keys(l) &&
-           (next->muted == 0 || next->slots == l->slots) && next->cached == l->cached &&
-           (!l->cached || dtq_queries(next) == dtq_queries(l));
+    return dtq_measures(l) && dtq_keys(next) <= dtq_keys(l) && (next->muted == 0 || next->slots == l->slots) &&
+           next->cached == l->cached && (!l->cached || dtq_queries(next) == dtq_queries(l));
 }
 
 #endif

@@ -157,7 +157,8 @@ static bool report_out(const dtq_exec *sim, uint32_t layer, uint32_t slot, uint6
     return dtq_fail(e, DTQ_BAD_PROGRAM,
                     "layer %u, head %llu, slot %u (token %u), %s, element %llu: the simulator has %.9g (%a), the "
                     "reference %.9g (%a)",
-                    layer, (unsigned long long)head, slot, sim->slots[layer].ids[slot], tile,
+                    layer, (unsigned long long)head, slot,
+                    dtq_slot_ids(sim, layer, (uint32_t)head / (l->heads / l->kv_heads))[slot], tile,
                     (unsigned long long)channel, (double)got, (double)got, (double)want, (double)want);
 }
 
@@ -167,7 +168,8 @@ static bool overwritten(const dtq_stream *s, uint32_t layer, uint64_t at, uint64
         const dtq_layer *l = &s->layers[i];
         const uint64_t out_bytes = (uint64_t)s->seq * l->heads * l->head_dim * sizeof(float);
         if ((l->out < at + bytes && at < l->out + out_bytes) ||
-            (l->importance_at < at + bytes && at < l->importance_at + s->seq * sizeof(uint64_t))) {
+            (l->importance_at < at + bytes &&
+             at < l->importance_at + dtq_importance_rows(l) * s->seq * sizeof(uint64_t))) {
             return true;
         }
     }
@@ -180,12 +182,15 @@ static bool same_slots(const dtq_exec *sim, const dtq_exec *ref, uint32_t layer,
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: only the %s has selected its tokens", layer,
                         a->ready ? "simulator" : "reference");
     }
-    for (uint32_t i = 0; a->ready && i < sim->stream->layers[layer].slots; i++) {
+    const uint32_t slots = sim->stream->layers[layer].slots, tables = dtq_tables(&sim->stream->layers[layer]);
+    for (uint32_t i = 0; a->ready && i < slots * tables; i++) {
         if (a->ids[i] != b->ids[i]) {
             return dtq_fail(e, DTQ_BAD_PROGRAM,
-                            "layer %u, slot %u: the simulator holds token %u, the reference token %u", layer, i,
+                            "layer %u, slot %u: the simulator holds token %u, the reference token %u", layer, i % slots,
                             a->ids[i], b->ids[i]);
         }
+    }
+    for (uint32_t i = 0; a->ready && i < slots; i++) {
         for (int o = 0; o < DTQ_OPERANDS; o++) {
             if (a->bits[o][i] != b->bits[o][i]) {
                 return dtq_fail(e, DTQ_BAD_PROGRAM,
@@ -207,8 +212,9 @@ static bool same_layer(const dtq_exec *sim, const dtq_exec *ref, uint32_t layer,
     const bool ready = sim->slots[layer].ready;
     const bool out_kept = !overwritten(s, layer, l->out, s->seq * width * sizeof(float));
     for (uint32_t i = 0; ready && out_kept && i < l->slots; i++) {
-        const uint64_t at = l->out + sim->slots[layer].ids[i] * width * sizeof(float);
         for (uint64_t c = 0; c < width; c++) {
+            const uint32_t kv_head = (uint32_t)(c / l->head_dim) / (l->heads / l->kv_heads);
+            const uint64_t at = l->out + dtq_slot_ids(sim, layer, kv_head)[i] * width * sizeof(float);
             float got, want;
             memcpy(&got, sim->dram + at + c * sizeof got, sizeof got);
             memcpy(&want, ref->dram + at + c * sizeof want, sizeof want);
@@ -217,16 +223,18 @@ static bool same_layer(const dtq_exec *sim, const dtq_exec *ref, uint32_t layer,
             }
         }
     }
-    const bool importance_kept = !overwritten(s, layer, l->importance_at, s->seq * sizeof(uint64_t));
-    for (uint32_t i = 0; ready && importance_kept && i < l->slots; i++) {
-        const uint32_t id = sim->slots[layer].ids[i];
+    const uint32_t tables = dtq_tables(l);
+    const bool importance_kept = !overwritten(s, layer, l->importance_at, tables * s->seq * sizeof(uint64_t));
+    for (uint32_t i = 0; ready && importance_kept && i < l->slots * tables; i++) {
+        const uint32_t table = i / l->slots, id = sim->slots[layer].ids[i];
+        const uint64_t at = l->importance_at + ((uint64_t)table * s->seq + id) * sizeof(uint64_t);
         uint64_t got, want;
-        memcpy(&got, sim->dram + l->importance_at + id * sizeof got, sizeof got);
-        memcpy(&want, ref->dram + l->importance_at + id * sizeof want, sizeof want);
+        memcpy(&got, sim->dram + at, sizeof got);
+        memcpy(&want, ref->dram + at, sizeof want);
         if (got != want) {
             return dtq_fail(e, DTQ_BAD_PROGRAM,
                             "layer %u, slot %u (token %u): importance is %llu in the simulator, %llu in the reference",
-                            layer, i, id, (unsigned long long)got, (unsigned long long)want);
+                            layer, i % l->slots, id, (unsigned long long)got, (unsigned long long)want);
         }
     }
     return true;

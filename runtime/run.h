@@ -46,6 +46,7 @@ typedef struct {
     const uint32_t *tokens;   /* [seq] TOKENS */
     const uint32_t *segments; /* [seq] token types, or NULL for all 0 */
     const float *q, *k, *v;   /* QKV: [heads][seq][head_dim], [kv_heads][seq][head_dim] */
+    dtq_choice choice;        /* all zeros: by importance */
 } dtq_input;
 
 /** What a scheme did to a layer beyond computing it; shares are of 1, and 1 or 0 where it does nothing of the kind. */

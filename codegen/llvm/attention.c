@@ -86,6 +86,7 @@ typedef struct {
     const attention_shape *a;
     val frame, layer, slots, strip; /* slots: dtq_host_slots; strip: memory */
     val low_keys, keys, key_ids;
+    val slot_stride; /* of limits, from one key/value head to the next */
 } task;
 
 static void set_at(emitter *e, val strip, uint64_t offset, val x) {
@@ -165,14 +166,16 @@ static void strip_of(emitter *e, const task *t, const steps *s, val head, val sl
     val place = add(e, mul(e, slot, i64_of(e, row_stride((uint64_t)a->heads * a->head_dim))), column);
     SET(e, t->strip, rows, rows);
     SET(e, t->strip, out, at_index(e, buffer(e, t->frame, a->out), place, 4));
-    SET(e, t->strip, levels, load(e, e->vf, at_index(e, limits_of(e, t, DTQ_HOST_P), slot, 4)));
+    val kv_head = LLVMBuildUDiv(e->builder, head, i64_of(e, a->heads / a->kv_heads), "");
+    val limit = add(e, mul(e, kv_head, t->slot_stride), slot);
+    SET(e, t->strip, levels, load(e, e->vf, at_index(e, limits_of(e, t, DTQ_HOST_P), limit, 4)));
     if (a->causal)
         prepare_mask(e, t, slot, rows);
     val site = add(e, mul(e, t->layer, i64_of(e, 3)), i64_of(e, DTQ_HOST_Q));
     val quantise[] = {t->frame,
                       t->strip,
                       at_index(e, buffer(e, t->frame, a->q), place, 4),
-                      at_index(e, limits_of(e, t, DTQ_HOST_Q), slot, 4),
+                      at_index(e, limits_of(e, t, DTQ_HOST_Q), limit, 4),
                       site,
                       slot,
                       head};
@@ -207,6 +210,7 @@ val emit_attention_strips(emitter *e, const attention_shape *a) {
     t.low_keys = field(e, e->i64, t.slots, offsetof(dtq_host_slots, low_keys));
     t.keys = field(e, e->i64, t.slots, offsetof(dtq_host_slots, keys));
     t.key_ids = field(e, e->ptr, t.slots, offsetof(dtq_host_slots, key_ids));
+    t.slot_stride = field(e, e->i64, t.slots, offsetof(dtq_host_slots, slot_stride));
     prepare_strip(e, &t);
     val slots = round_up(e, field(e, e->i64, t.slots, offsetof(dtq_host_slots, slots)), STRIP_ROWS);
     val strips = LLVMBuildUDiv(e->builder, slots, i64_of(e, STRIP_ROWS), "");

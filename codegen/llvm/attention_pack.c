@@ -5,7 +5,8 @@
 typedef struct {
     const attention_shape *a;
     val frame, layer, slots, head;
-    val count, low, low_keys, keys, key_ids; /* of dtq_host_slots; count: key_slots */
+    val count, low, low_keys, keys, key_ids; /* of dtq_host_slots; count: key_slots; key_ids: the head's */
+    val first_slot;                          /* of the head's table of limits and key_rows */
     val rows, key_rows;                      /* of the operand: the head's first channel in row 0; rows of key slots */
     head_operands to;
     var rounded[GROUP];
@@ -45,9 +46,11 @@ static packing packing_begin(emitter *e, const attention_shape *a, uint32_t oper
     p.low = field(e, e->i64, p.slots, offsetof(dtq_host_slots, low));
     p.low_keys = field(e, e->i64, p.slots, offsetof(dtq_host_slots, low_keys));
     p.keys = field(e, e->i64, p.slots, offsetof(dtq_host_slots, keys));
-    p.key_ids = field(e, e->ptr, p.slots, offsetof(dtq_host_slots, key_ids));
+    val before = mul(e, p.head, field(e, e->i64, p.slots, offsetof(dtq_host_slots, key_stride)));
+    p.key_ids = at_index(e, field(e, e->ptr, p.slots, offsetof(dtq_host_slots, key_ids)), before, 4);
+    p.first_slot = mul(e, p.head, field(e, e->i64, p.slots, offsetof(dtq_host_slots, slot_stride)));
     val buffers = field(e, e->ptr, p.frame, offsetof(dtq_host_frame, buffers));
-    p.key_rows = field(e, e->ptr, p.slots, offsetof(dtq_host_slots, key_rows));
+    p.key_rows = at_index(e, field(e, e->ptr, p.slots, offsetof(dtq_host_slots, key_rows)), p.first_slot, 4);
     p.rows = at_index(e, element(e, e->ptr, buffers, i64_of(e, operand_buffer)), p.head, 4ull * a->head_dim);
     val cache = field(e, e->ptr, p.slots, cached), is_cached = LLVMBuildIsNotNull(e->builder, cache, "");
     val cache_rows = at_index(e, cache, p.head, 4ull * a->head_dim);
@@ -87,7 +90,7 @@ static val row_scale(emitter *e, const packing *p, unsigned operand, val slot, v
     val limits = field(e, e->ptr, p->slots, offsetof(dtq_host_slots, limits) + 8ull * operand);
     val largest = largest_magnitude(e, row, p->a->head_dim);
     report_unless_quantisable(e, largest, p->frame, site_of(e, p, operand), slot, p->head);
-    return quantisation_scale(e, largest, element(e, e->f32, limits, slot));
+    return quantisation_scale(e, largest, element(e, e->f32, limits, add(e, p->first_slot, slot)));
 }
 
 /* ---- keys ------------------------------------------------------------------------------------------------------- */

@@ -303,6 +303,10 @@ void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters
         sum->topk_elements += probed_scores(c, l);
         sum->buffer_bytes += probed_scores(c, l);
         break;
+    case DTQ_OP_CHOOSE_HEAD:
+        sum->topk_elements += probed_scores(c, l) + (double)cost_head_passes(c->machine) * ((double)c->seq + l->keys);
+        sum->buffer_bytes += 4.0 * probed_scores(c, l);
+        break;
     case DTQ_OP_CHOOSE:
         sum->topk_elements += (double)c->machine->topk_passes * ((double)c->seq + l->keys);
         break;

@@ -15,16 +15,17 @@ const uint32_t *layer_ids(arena *a, const ir_module *m, size_t op) {
     return ids ? to_ids(a, ids) : NULL;
 }
 
-/* mean, sum, probe, or random with its seed for the last digit: all that the IR's verifier lets through. */
+/* The rule of a word, which is one of DTQ_IMPORTANCE_WORDS: all that the IR's verifier lets through. */
 static uint8_t importance_rule(const char *word) {
-    static const char random[] = "random";
-    const size_t n = sizeof random - 1;
-    if (strncmp(word, random, n) == 0)
-        return (uint8_t)(DTQ_IMPORTANCE_RANDOM + (word[n] - '0'));
-    return strcmp(word, "sum") == 0        ? DTQ_IMPORTANCE_SUM
-           : strcmp(word, "probe") == 0    ? DTQ_IMPORTANCE_PROBE
-           : strcmp(word, "streamed") == 0 ? DTQ_IMPORTANCE_STREAMED
-                                           : DTQ_IMPORTANCE_MEAN;
+    size_t n = strlen(word);
+    uint8_t rule = DTQ_IMPORTANCE_MEAN;
+    for (const char *at = DTQ_IMPORTANCE_WORDS; *at; rule++) {
+        size_t length = strcspn(at, "|");
+        if (length == n && memcmp(at, word, n) == 0)
+            break;
+        at += length + (at[length] == '|');
+    }
+    return rule;
 }
 
 dtq_layer layer_facts(arena *a, const ir_module *m, size_t op) {

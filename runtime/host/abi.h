@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DTQ_HOST_ABI = 4, DTQ_HOST_LANES = 16, DTQ_HOST_PANEL = 64, DTQ_HOST_BLOCK_ROWS = 64 };
+enum { DTQ_HOST_ABI = 5, DTQ_HOST_LANES = 16, DTQ_HOST_PANEL = 64, DTQ_HOST_BLOCK_ROWS = 64 };
 
 /** Floats (slots, keys, codes) that `n` of them take when padded to whole vectors. */
 static inline uint64_t dtq_host_padded(uint64_t n) {
@@ -40,13 +40,16 @@ typedef enum {
 
 enum { DTQ_HOST_Q, DTQ_HOST_K, DTQ_HOST_V, DTQ_HOST_P, DTQ_HOST_OPERANDS };
 
-/** The active tokens of a layer, in host order. Arrays over slots have room for a multiple of 16 of them. */
+/** The active tokens of a layer, in host order. Arrays over slots have room for a multiple of 16 of them. Where each
+ * key/value head chooses its own keys, `limits`, `key_ids` and `key_rows` are tables of one head behind the other. */
 typedef struct {
-    uint64_t slots;      /* rows: active tokens that are queries */
-    uint64_t key_slots;  /* active tokens that are keys: those of slots [0, key_slots), but in a step */
-    uint64_t low;        /* of these with a 4-bit value operand: key slots [0, low) */
-    uint64_t low_keys;   /* low, rounded up to 16: the key index of slot `low` */
-    uint64_t keys;       /* key indices, a multiple of 16: low_keys + (key_slots - low) rounded up to 16 */
+    uint64_t slots;     /* rows: active tokens that are queries */
+    uint64_t key_slots; /* active tokens that are keys: those of slots [0, key_slots), but in a step */
+    uint64_t low;       /* of these with a 4-bit value operand: key slots [0, low) */
+    uint64_t low_keys;  /* low, rounded up to 16: the key index of slot `low` */
+    uint64_t keys;      /* key indices, a multiple of 16: low_keys + (key_slots - low) rounded up to 16 */
+    /* Elements from a key/value head's table to the next: of limits and key_rows, and of key_ids. 0: all share one */
+    uint64_t slot_stride, key_stride;
     const uint32_t *ids; /* [slots] original position */
     /* [slots] slot of the token in the layer before; NULL: the same slot (and in layer 0) */
     const uint32_t *from;

@@ -71,16 +71,19 @@ static void *take_buffer(layout *y, const dtq_host *h, const dtq_host_buffer *b)
 }
 
 static void lay_out_tables(layout *y, dtq_host *h, uint32_t layer) {
+    /* A model may be run by plans other than its own: of each key/value head there is room. */
+    const dtq_layer *l = &h->plan->streams[0].layers[layer];
+    const size_t heads = l->causal != 0 ? 1 : l->kv_heads;
     dtq_host_tables t = {.ids = take(y, h->slot_room, sizeof *t.ids),
                          .from = take(y, h->slot_room, sizeof *t.from),
-                         .key_ids = take(y, h->key_room, sizeof *t.key_ids),
+                         .key_ids = take(y, heads * h->key_room, sizeof *t.key_ids),
                          .rank = take(y, h->slot_room, sizeof *t.rank),
-                         .key_rows = take(y, h->slot_room, sizeof *t.key_rows),
-                         .key_slot_ids = take(y, h->slot_room, sizeof *t.key_slot_ids),
-                         .key_rank = take(y, h->slot_room, sizeof *t.key_rank)};
+                         .key_rows = take(y, heads * h->slot_room, sizeof *t.key_rows),
+                         .key_slot_ids = take(y, heads * h->slot_room, sizeof *t.key_slot_ids),
+                         .key_rank = take(y, heads * h->slot_room, sizeof *t.key_rank)};
     dtq_host_slots s = {.ids = t.ids, .from = t.from, .key_ids = t.key_ids, .key_rows = t.key_rows};
     for (int o = 0; o < DTQ_HOST_OPERANDS; o++) {
-        t.limits[o] = take(y, h->slot_room, sizeof *t.limits[o]);
+        t.limits[o] = take(y, heads * h->slot_room, sizeof *t.limits[o]);
         s.limits[o] = t.limits[o];
     }
     if (y->base != NULL) {

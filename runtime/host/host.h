@@ -59,18 +59,21 @@ bool dtq_host_check_stream(const dtq_program *plan, const dtq_stream *s, dtq_err
 
 /* ---- select.c: the tokens of the layers ------------------------------------------------------------------------ */
 
-/** What dtq_host_slots points to, to be written. */
+/** What dtq_host_slots points to, to be written. There is room for a table of each key/value head, slot_room or
+ * key_room elements behind the one before, of what differs where these choose for themselves. */
 typedef struct {
-    uint32_t *ids, *from, *key_ids;
-    float *limits[DTQ_HOST_OPERANDS];
+    uint32_t *ids, *from;
+    uint32_t *key_ids;                            /* by head */
+    float *limits[DTQ_HOST_OPERANDS];             /* by head */
     uint32_t *rank;                               /* [slots] place of a slot among those of the plan */
-    uint32_t *key_rows, *key_slot_ids, *key_rank; /* [key_slots] */
+    uint32_t *key_rows, *key_slot_ids, *key_rank; /* [key_slots], by head */
 } dtq_host_tables;
 
 /** Prepares the run of h->stream: layer 0, and whose importance is computed. */
 void dtq_host_begin(dtq_host *h);
-/** Chooses the slots of a layer that probes from h->values, the importance of all tokens by id. */
-void dtq_host_choose(dtq_host *h, uint64_t layer);
+/** Chooses the slots of a layer that probes, in table `table` of dtq_tables, from the importance of all tokens [seq] by
+ *  id, which the run's choice may replace. */
+void dtq_host_choose(dtq_host *h, uint64_t layer, uint32_t table, uint64_t *importance);
 
 /* ---- streamed.c: votes of the layers that stream ------------------------------------------------------------------
  */

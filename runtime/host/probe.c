@@ -14,8 +14,9 @@ typedef struct {
     const dtq_kernels *kernels;
     const float *q, *k;
     size_t q_stride, k_stride; /* floats of a row */
-    uint64_t *votes;           /* [threads][seq] */
-    uint8_t *rooms;            /* [threads][room] */
+    bool by_head;
+    uint64_t *votes; /* [threads][seq], or of each key/value head [kv_heads][seq] */
+    uint8_t *rooms;  /* [threads][room] */
     size_t room;
 } probing;
 
@@ -55,8 +56,13 @@ static void probe_heads(dtq_host_frame *f, uint64_t argument, uint64_t first, ui
         dtq_probe_codes(p->kernels, l, seq, (uint32_t)g, p->q, p->q_stride, p->k, p->k_stride, w.block, w.scratch);
         dtq_probe_scores(l, seq, w.block, w.codes, w.x);
         for (uint32_t i = 0; i < queries; i++) {
-            const uint32_t z = dtq_probe_softmax(w.x + (size_t)i * seq, seq, w.probs);
-            dtq_probe_vote(w.probs, z, seq, false, p->votes + worker * seq);
+            const float *x = w.x + (size_t)i * seq;
+            if (p->by_head) {
+                dtq_probe_vote_logits(x, seq, i == 0, p->votes + g * seq);
+            } else {
+                const uint32_t z = dtq_probe_softmax(x, seq, w.probs);
+                dtq_probe_vote(w.probs, z, seq, false, p->votes + worker * seq);
+            }
         }
     }
 }
@@ -102,6 +108,7 @@ void dtq_host_probe(dtq_host_frame *f, uint64_t layer, uint64_t q_buffer, uint64
     probing p = {.host = h,
                  .layer = l,
                  .kernels = dtq_kernels_choose(false),
+                 .by_head = l->importance == DTQ_IMPORTANCE_PROBE_HEADS,
                  .q = h->buffers[q_buffer],
                  .k = h->buffers[k_buffer],
                  .q_stride = dtq_host_padded((uint64_t)l->heads * l->head_dim),
@@ -111,7 +118,8 @@ void dtq_host_probe(dtq_host_frame *f, uint64_t layer, uint64_t q_buffer, uint64
         return;
     }
     size_t used = 0;
-    const size_t votes = dtq_host_reserve(&used, (size_t)threads * s->seq, sizeof *p.votes);
+    const size_t parts = p.by_head ? l->kv_heads : threads;
+    const size_t votes = dtq_host_reserve(&used, parts * s->seq, sizeof *p.votes);
     const size_t rooms = dtq_host_reserve(&used, threads, p.room);
     uint8_t *memory =
         used == SIZE_MAX ? NULL
@@ -122,9 +130,14 @@ void dtq_host_probe(dtq_host_frame *f, uint64_t layer, uint64_t q_buffer, uint64
     }
     p.votes = (uint64_t *)(void *)(memory + votes);
     p.rooms = memory + rooms;
-    memset(p.votes, 0, (size_t)threads * s->seq * sizeof *p.votes);
+    memset(p.votes, 0, parts * s->seq * sizeof *p.votes);
     dtq_host_parallel(f, l->kv_heads, 1, 1, probe_heads, (uint64_t)&p);
-    merge_votes(p.votes, threads, s->seq, h->values);
+    if (!p.by_head) {
+        merge_votes(p.votes, threads, s->seq, h->values);
+        dtq_host_choose(h, layer, 0, h->values);
+    }
+    for (uint32_t g = 0; p.by_head && g < l->kv_heads; g++) {
+        dtq_host_choose(h, layer, g, p.votes + (size_t)g * s->seq);
+    }
     free(memory);
-    dtq_host_choose(h, layer);
 }

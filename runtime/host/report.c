@@ -35,10 +35,13 @@ static bool is_of_key(const dtq_host_site *s) {
 }
 
 /* Rank of a slot: its place in the plan's order, in which the other engines go over the tokens. */
-static uint64_t rank_of(const dtq_host *h, const dtq_host_site *s, uint64_t slot) {
+static uint64_t rank_of(const dtq_host *h, const dtq_host_site *s, uint64_t slot, uint64_t head) {
     const dtq_host_tables *t = &h->tables[s->layer];
     if (is_of_key(s)) {
-        return slot < h->layers[s->layer].key_slots ? t->key_rank[slot] : slot;
+        const dtq_host_slots *l = &h->layers[s->layer];
+        /* heads that choose for themselves are gone over one by one */
+        const uint64_t before = l->slot_stride != 0 ? head * l->slots : 0;
+        return slot < l->key_slots ? before + t->key_rank[head * l->slot_stride + slot] : slot;
     }
     return slot < h->layers[s->layer].slots ? t->rank[slot] : slot;
 }
@@ -51,7 +54,7 @@ void dtq_host_bad(dtq_host_frame *f, uint64_t site, uint64_t slot, uint64_t head
     }
     const dtq_host_failure failure = {.any = true,
                                       .stage = site + 1,
-                                      .rank = rank_of(h, &h->model->sites[site], slot),
+                                      .rank = rank_of(h, &h->model->sites[site], slot, head),
                                       .part = head,
                                       .site = site,
                                       .slot = slot,
@@ -63,7 +66,7 @@ void dtq_host_bad(dtq_host_frame *f, uint64_t site, uint64_t slot, uint64_t head
 static void no_row(dtq_host *h, uint64_t site, uint64_t row, uint64_t slot) {
     const dtq_host_site *s = &h->model->sites[site];
     const dtq_host_failure failure = {
-        .any = true, .rank = rank_of(h, s, slot), .part = s->kind, .site = site, .slot = slot, .number = row};
+        .any = true, .rank = rank_of(h, s, slot, 0), .part = s->kind, .site = site, .slot = slot, .number = row};
     record(h, &failure);
 }
 
@@ -124,7 +127,7 @@ void dtq_host_report(const dtq_host *h, dtq_error *e) {
     const dtq_host_site *s = &h->model->sites[f->site];
     const dtq_host_slots *slots = &h->layers[s->layer];
     const unsigned layer = (unsigned)s->layer;
-    const uint32_t *ids = is_of_key(s) ? h->tables[s->layer].key_slot_ids : slots->ids;
+    const uint32_t *ids = is_of_key(s) ? h->tables[s->layer].key_slot_ids + f->number * slots->slot_stride : slots->ids;
     const unsigned token = f->slot < (is_of_key(s) ? slots->key_slots : slots->slots) ? ids[f->slot] : UINT32_MAX;
     if (s->kind <= DTQ_HOST_SITE_V) {
         (void)dtq_fail(e, DTQ_BAD_INPUT,

@@ -36,7 +36,7 @@ static bool is_ranked(const dtq_layer *l, const dtq_layer *next) {
 /* Whether attention of the layer adds up importance. */
 static bool is_asked(const dtq_host *h, uint64_t layer) {
     const dtq_stream *s = h->stream;
-    if (s->layers[layer].importance == DTQ_IMPORTANCE_PROBE || dtq_streams(&s->layers[layer])) {
+    if (!dtq_measures(&s->layers[layer])) {
         return false;
     }
     return h->want_importance || h->cache != NULL ||
@@ -132,11 +132,26 @@ static void fill_key_ids(const dtq_host_slots *t, const uint32_t *ids, uint32_t 
     }
 }
 
-/* Tokens and precisions, given in the plan's order, into the tables of a layer. */
-static void fill(dtq_host *h, uint64_t layer, const uint32_t *ids, const uint8_t *const bits[DTQ_OPERANDS]) {
+/* The tables of one key/value head, or of the only one. */
+static dtq_host_tables table_of(const dtq_host *h, uint64_t layer, uint32_t table) {
+    dtq_host_tables t = h->tables[layer];
+    const size_t slots = table * h->slot_room;
+    t.key_ids += table * h->key_room;
+    t.key_rows += slots;
+    t.key_slot_ids += slots;
+    t.key_rank += slots;
+    for (int o = 0; o < DTQ_HOST_OPERANDS; o++) {
+        t.limits[o] += slots;
+    }
+    return t;
+}
+
+/* Tokens and precisions, given in the plan's order, into a table of a layer. */
+static void fill(dtq_host *h, uint64_t layer, uint32_t table, const uint32_t *ids,
+                 const uint8_t *const bits[DTQ_OPERANDS]) {
     static const float largest[DTQ_HOST_OPERANDS][2] = {{7, 127}, {7, 127}, {7, 127}, {15, 255}};
     const dtq_layer *l = &h->stream->layers[layer];
-    const dtq_host_tables *to = &h->tables[layer];
+    const dtq_host_tables to = table_of(h, layer, table);
     dtq_host_slots *t = &h->layers[layer];
     const uint32_t first = dtq_first_key(l), keys = dtq_keys(l), n = dtq_queries(l), first_query = dtq_first_query(l);
     uint32_t low = 0;
@@ -147,6 +162,8 @@ static void fill(dtq_host *h, uint64_t layer, const uint32_t *ids, const uint8_t
     t->key_slots = keys;
     t->low = low;
     t->low_keys = round_lanes(low);
+    t->slot_stride = dtq_tables(l) > 1 ? h->slot_room : 0;
+    t->key_stride = dtq_tables(l) > 1 ? h->key_room : 0;
     const bool cached = h->cache != NULL, probes = dtq_probes(l);
     t->cached_keys = cached ? dtq_cache_layer(h->cache, (uint32_t)layer).k : NULL;
     t->cached_values = cached ? dtq_cache_layer(h->cache, (uint32_t)layer).v : NULL;
@@ -158,11 +175,11 @@ static void fill(dtq_host *h, uint64_t layer, const uint32_t *ids, const uint8_t
         const bool is_key = i >= first && i < first + keys;
         uint32_t slot = at[!is_key ? MUTED : bits[DTQ_V][i] == 4 ? LOW : HIGH]++;
         if (is_key) {
-            to->key_slot_ids[slot] = ids[i];
-            to->key_rows[slot] = cached || probes ? ids[i] : slot;
-            to->key_rank[slot] = i;
-            to->limits[DTQ_HOST_K][slot] = largest[DTQ_HOST_K][bits[DTQ_K][i] == 8];
-            to->limits[DTQ_HOST_V][slot] = largest[DTQ_HOST_V][bits[DTQ_V][i] == 8];
+            to.key_slot_ids[slot] = ids[i];
+            to.key_rows[slot] = cached || probes ? ids[i] : slot;
+            to.key_rank[slot] = i;
+            to.limits[DTQ_HOST_K][slot] = largest[DTQ_HOST_K][bits[DTQ_K][i] == 8];
+            to.limits[DTQ_HOST_V][slot] = largest[DTQ_HOST_V][bits[DTQ_V][i] == 8];
         }
         if (l->key_only != 0) { /* rows are those of the queries, in the plan's order */
             slot = i - first_query;
@@ -171,20 +188,21 @@ static void fill(dtq_host *h, uint64_t layer, const uint32_t *ids, const uint8_t
             slot = ids[i];
         }
         if (slot < n) {
-            to->ids[slot] = ids[i];
-            to->rank[slot] = i;
-            to->limits[DTQ_HOST_Q][slot] = largest[DTQ_HOST_Q][bits[DTQ_Q][i] == 8];
-            to->limits[DTQ_HOST_P][slot] = largest[DTQ_HOST_P][bits[DTQ_P][i] == 8];
+            to.ids[slot] = ids[i];
+            to.rank[slot] = i;
+            to.limits[DTQ_HOST_Q][slot] = largest[DTQ_HOST_Q][bits[DTQ_Q][i] == 8];
+            to.limits[DTQ_HOST_P][slot] = largest[DTQ_HOST_P][bits[DTQ_P][i] == 8];
         }
-        chosen[ids[i]] = dtq_chosen_bits(l, bits, i);
+        const uint8_t chosen_bits = dtq_chosen_bits(l, bits, i);
+        chosen[ids[i]] = chosen_bits > chosen[ids[i]] ? chosen_bits : chosen[ids[i]];
     }
     for (uint32_t i = n; i < round_lanes(n); i++) {
-        to->ids[i] = 0;
-        to->from[i] = 0;
-        to->limits[DTQ_HOST_Q][i] = largest[DTQ_HOST_Q][1];
-        to->limits[DTQ_HOST_P][i] = largest[DTQ_HOST_P][1];
+        to.ids[i] = 0;
+        to.from[i] = 0;
+        to.limits[DTQ_HOST_Q][i] = largest[DTQ_HOST_Q][1];
+        to.limits[DTQ_HOST_P][i] = largest[DTQ_HOST_P][1];
     }
-    fill_key_ids(t, to->key_slot_ids, to->key_ids);
+    fill_key_ids(t, to.key_slot_ids, to.key_ids);
 }
 
 /* The rows of a layer that probes: all tokens, in their order; until there are key slots, these are, too. */
@@ -193,6 +211,7 @@ static void fill_everyone(dtq_host *h, uint64_t layer) {
     dtq_host_slots *t = &h->layers[layer];
     const uint32_t n = h->stream->seq;
     t->slots = t->key_slots = n;
+    t->slot_stride = t->key_stride = 0;
     for (uint32_t i = 0; i < n; i++) {
         to->ids[i] = to->rank[i] = to->key_slot_ids[i] = to->key_rank[i] = i;
     }
@@ -221,8 +240,16 @@ static void enter(dtq_host *h, uint64_t layer) {
 
 /* ---- choice ---------------------------------------------------------------------------------------------------- */
 
-/* The tables of a layer whose tokens are given by the plan or by h->chosen_ids, with the classes of h->chosen_high. */
-static void fill_chosen(dtq_host *h, uint64_t layer) {
+/* What the run's choice goes by, in the place of importance [n] of tokens. */
+static void replace_choice(const dtq_host *h, uint64_t layer, uint32_t table, const uint32_t *ids, uint32_t n,
+                           uint64_t *importance) {
+    if (h->input != NULL) {
+        dtq_replace_choice(&h->input->choice, (uint32_t)layer, table, ids, n, importance);
+    }
+}
+
+/* A table of a layer whose tokens are given by the plan or by h->chosen_ids, with the classes of h->chosen_high. */
+static void fill_chosen(dtq_host *h, uint64_t layer, uint32_t table) {
     const dtq_layer *l = &h->stream->layers[layer];
     const uint8_t *bits[DTQ_OPERANDS];
     uint8_t *open[DTQ_OPERANDS]; /* tables that the classes decide */
@@ -235,7 +262,7 @@ static void fill_chosen(dtq_host *h, uint64_t layer) {
     if (!known) {
         dtq_bits_from_classes(l, h->chosen_high, open);
     }
-    fill(h, layer, l->ids != NULL ? l->ids : h->chosen_ids, bits);
+    fill(h, layer, table, l->ids != NULL ? l->ids : h->chosen_ids, bits);
 }
 
 /* The tokens of a layer from h->values, the importance of the layer before; of one that probes, its rows. */
@@ -250,22 +277,25 @@ static void choose(dtq_host *h, uint64_t layer) {
         const dtq_host_slots *last = &h->layers[layer - 1];
         const uint32_t keys = (uint32_t)last->key_slots, muted = h->stream->layers[layer - 1].muted;
         const uint32_t *key_ids = h->tables[layer - 1].key_slot_ids; /* muted ones are the slots behind the keys */
+        replace_choice(h, layer, 0, key_ids, keys, h->values);
         dtq_select_slots(l, h->values, key_ids, keys, last->ids + keys, muted, h->chosen_ids, h->chosen_high);
     } else {
         dtq_choose_without_importance(l, h->chosen_high);
     }
-    fill_chosen(h, layer);
+    fill_chosen(h, layer, 0);
     enter(h, layer);
 }
 
-void dtq_host_choose(dtq_host *h, uint64_t layer) {
+void dtq_host_choose(dtq_host *h, uint64_t layer, uint32_t table, uint64_t *importance) {
     const dtq_layer *l = &h->stream->layers[layer];
     const uint32_t seq = h->stream->seq;
-    if (h->want_importance) {
-        memcpy(h->output->importance + layer * seq, h->values, seq * sizeof *h->values);
+    uint64_t *kept = h->want_importance ? h->output->importance + layer * seq : NULL;
+    for (uint32_t j = 0; kept != NULL && j < seq; j++) { /* of several tables the most that one says */
+        kept[j] = importance[j] > kept[j] ? importance[j] : kept[j];
     }
-    dtq_select_slots(l, h->values, h->tables[layer].ids, seq, NULL, 0, h->chosen_ids, h->chosen_high);
-    fill_chosen(h, layer);
+    replace_choice(h, layer, table, h->tables[layer].ids, seq, importance);
+    dtq_select_slots(l, importance, h->tables[layer].ids, seq, NULL, 0, h->chosen_ids, h->chosen_high);
+    fill_chosen(h, layer, table);
 }
 
 void dtq_host_begin(dtq_host *h) {
@@ -300,7 +330,7 @@ void dtq_host_select(dtq_host_frame *f, uint64_t layer) {
         memset(h->values, 0, h->layers[layer].key_slots * sizeof *h->values);
     }
     const bool summed = h->cache == NULL || dtq_streams(&s->layers[layer]); /* else accumulate() has kept it */
-    if (h->want_importance && summed && s->layers[layer].importance != DTQ_IMPORTANCE_PROBE) {
+    if (h->want_importance && summed && !dtq_by_probe(&s->layers[layer])) {
         keep_importance(h, layer);
     }
     if (layer + 1 < s->layer_count) {

@@ -140,6 +140,11 @@ static void add_probe_op(list *l, const dtq_stream *s, const dtq_layer *layer, c
         add(l, DTQ_MEM_IMPORTANCE, GET(VOTE, first) ? DTQ_WRITES : DTQ_READS | DTQ_WRITES, GET(VOTE, acc),
             accumulators);
         break;
+    case DTQ_OP_CHOOSE_HEAD:
+        add(l, DTQ_MEM_SCORES, DTQ_READS, GET(CHOOSE_HEAD, s), scores);
+        add(l, DTQ_MEM_DRAM, DTQ_WRITES, layer->importance_at, layer->kv_heads * accumulators);
+        add(l, DTQ_MEM_IDS, DTQ_WRITES, GET(CHOOSE_HEAD, layer), 1);
+        break;
     default: /* CHOOSE */
         add(l, DTQ_MEM_IMPORTANCE, DTQ_READS, GET(CHOOSE, acc), accumulators);
         add(l, DTQ_MEM_DRAM, DTQ_WRITES, layer->importance_at, accumulators);
@@ -288,7 +293,7 @@ static void add_quant(list *l, const dtq_program *p, const dtq_stream *s, const 
  * of a layer that probes comes before they are chosen. */
 static bool reads_ids(const dtq_layer *layer, unsigned op) {
     const bool of_slots = op == DTQ_OP_QUANT || dtq_ops[op].engine_class != DTQ_CLASS_HOST;
-    return op != DTQ_OP_LOAD_WEIGHTS && !(op >= DTQ_OP_PROBE_CODES && op <= DTQ_OP_CHOOSE) &&
+    return op != DTQ_OP_LOAD_WEIGHTS && !(op >= DTQ_OP_PROBE_CODES && op <= DTQ_OP_CHOOSE_HEAD) &&
            (of_slots || !dtq_probes(layer));
 }
 
@@ -331,6 +336,7 @@ unsigned dtq_accesses(const dtq_program *p, const dtq_stream *s, const dtq_instr
     case DTQ_OP_PROBE_SOFTMAX:
     case DTQ_OP_VOTE:
     case DTQ_OP_CHOOSE:
+    case DTQ_OP_CHOOSE_HEAD:
         add_probe_op(&l, s, layer, in);
         break;
     case DTQ_OP_FAR_CODES:

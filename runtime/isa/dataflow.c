@@ -292,6 +292,11 @@ static const char *read_probe(dtq_dataflow *f, uint32_t at, const dtq_access *a,
         if (!same || w->op != DTQ_OP_PROBE_SOFTMAX || GET(w, PROBE_SOFTMAX, p) != GET(in, VOTE, p))
             return "the probabilities of a probe of its layer";
         break;
+    case DTQ_OP_CHOOSE_HEAD:
+        if (!same || w->op != DTQ_OP_PROBE || GET(w, PROBE, s) != GET(in, CHOOSE_HEAD, s) ||
+            f->probed[writer] != GET(in, CHOOSE_HEAD, head))
+            return "the logits of a probe of its layer and head";
+        break;
     default: /* CHOOSE */
         if (!same || w->op != DTQ_OP_VOTE || GET(w, VOTE, acc) != GET(in, CHOOSE, acc))
             return "the votes of its layer";
@@ -309,6 +314,21 @@ static const char *step_vote(dtq_dataflow *f, uint32_t at, uint64_t *missing) {
         return "it clears the votes of its layer, of which heads have been counted";
     *missing = dtq_cover_add(counted, (dtq_piece){f->probed[at], 1, 0, 1});
     return NULL;
+}
+
+static const char *step_choose_head(dtq_dataflow *f, uint32_t at, uint64_t *missing) {
+    const dtq_instr *in = instr(f, at);
+    *missing = dtq_cover_add(&f->counted[GET(in, CHOOSE_HEAD, layer)],
+                             (dtq_piece){(uint32_t)GET(in, CHOOSE_HEAD, head), 1, 0, 1});
+    return NULL;
+}
+
+/* Whether the ids of a layer are there: whole, or, where its heads choose for themselves, of each head once. */
+static const char *read_ids(const dtq_dataflow *f, uint64_t of) {
+    const dtq_layer *l = layer(f, of);
+    if (dtq_tables(l) == 1 || dtq_cover_whole(&f->counted[of], (dtq_piece){0, l->kv_heads, 0, 1}))
+        return NULL;
+    return "the ids of its layer, which each key/value head has chosen once";
 }
 
 /* ---- layers that stream -------------------------------------------------------------------------------------------
@@ -480,7 +500,8 @@ static const char *read_matrix(dtq_dataflow *f, uint64_t reader, const dtq_acces
     }
     const dtq_instr *w = instr(f, writer);
     if (!w || w->op == DTQ_OP_POOL || w->op == DTQ_OP_NORMALIZE || w->op == DTQ_OP_TOPK || w->op == DTQ_OP_CHOOSE ||
-        w->op == DTQ_OP_PROBE_CODES || w->op == DTQ_OP_FAR_CODES || w->op == DTQ_OP_KEEP || !wrote(f, w, a))
+        w->op == DTQ_OP_CHOOSE_HEAD || w->op == DTQ_OP_PROBE_CODES || w->op == DTQ_OP_FAR_CODES ||
+        w->op == DTQ_OP_KEEP || !wrote(f, w, a))
         return other;
     if (w->op == DTQ_OP_QUANT &&
         (!dtq_scheme_is_system(&f->program->scheme) || a->address != layer(f, GET(w, QUANT, layer))->out))
@@ -510,7 +531,7 @@ static const char *read_load(const dtq_instr *in, const dtq_instr *w) {
 const char *dtq_dataflow_read(dtq_dataflow *f, uint32_t at, const dtq_access *a, uint32_t writer) {
     const dtq_instr *in = instr(f, at), *w = instr(f, writer);
     if (a->memory == DTQ_MEM_IDS)
-        return NULL; /* a table is whole or not there */
+        return read_ids(f, a->address);
     switch (in->op) {
     case DTQ_OP_LOAD:
         return read_load(in, w);
@@ -547,6 +568,7 @@ const char *dtq_dataflow_read(dtq_dataflow *f, uint32_t at, const dtq_access *a,
     case DTQ_OP_PROBE_SOFTMAX:
     case DTQ_OP_VOTE:
     case DTQ_OP_CHOOSE:
+    case DTQ_OP_CHOOSE_HEAD:
         return read_probe(f, at, a, writer);
     case DTQ_OP_LOAD_SEEN:
     case DTQ_OP_QK_SEEN:
@@ -649,6 +671,8 @@ const char *dtq_dataflow_step(dtq_dataflow *f, uint32_t at, uint64_t *missing) {
         return step_importance(f, in, missing);
     case DTQ_OP_VOTE:
         return step_vote(f, at, missing);
+    case DTQ_OP_CHOOSE_HEAD:
+        return step_choose_head(f, at, missing);
     case DTQ_OP_VOTE_SEEN:
         return step_vote_seen(f, in);
     case DTQ_OP_CODES:
@@ -686,7 +710,7 @@ bool dtq_dataflow_init(dtq_dataflow *f, const dtq_program *p, const dtq_stream *
     bool linears = false, probes = false;
     for (size_t i = 0; i < s->count; i++) {
         linears = linears || (s->instrs[i].op >= DTQ_OP_CODES && s->instrs[i].op <= DTQ_OP_STORE_ROWS);
-        probes = probes || (s->instrs[i].op >= DTQ_OP_PROBE_CODES && s->instrs[i].op <= DTQ_OP_CHOOSE);
+        probes = probes || (s->instrs[i].op >= DTQ_OP_PROBE_CODES && s->instrs[i].op <= DTQ_OP_CHOOSE_HEAD);
     }
     f->probed = probes ? calloc(s->count, sizeof *f->probed) : NULL;
     const uint64_t layers = s->layer_count + 1u;

@@ -315,9 +315,17 @@ static bool walk(prover *v, uint32_t at, uint8_t queue, const dtq_access *a, dtq
     return true;
 }
 
+/* Whether ids are complete before the write: those of the heads of a layer that choose for themselves come one by one.
+ */
+static bool has_ids(const prover *v, uint32_t at, const dtq_access *a, uint32_t before) {
+    const bool continues = v->stream->instrs[at].op == DTQ_OP_CHOOSE_HEAD && before < v->stream->count &&
+                           v->stream->instrs[before].op == DTQ_OP_CHOOSE_HEAD;
+    return starts_written(v, a) || (before != DTQ_NOBODY && !continues);
+}
+
 static bool write(prover *v, uint32_t at, const dtq_access *a, uint32_t before) {
     dtq_error why;
-    if (a->memory == DTQ_MEM_IDS && (before != DTQ_NOBODY || starts_written(v, a)))
+    if (a->memory == DTQ_MEM_IDS && has_ids(v, at, a, before))
         return report_step(v, at, "the ids of this layer are there already");
     if (v->flow && !dtq_dataflow_write(v->flow, at, a, before, &why))
         return report_step(v, at, why.message);

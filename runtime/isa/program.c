@@ -93,6 +93,9 @@ const char *dtq_probe_wrong(const dtq_stream *s, uint32_t layer) {
         return "a probe is of all tokens, which a causal layer does not see";
     if (l->slots != s->seq || (layer > 0 && s->layers[layer - 1].slots != s->seq))
         return "it chooses among all tokens, and not all are rows of it and of the layer before";
+    for (unsigned o = 0; l->importance == DTQ_IMPORTANCE_PROBE_HEADS && o < DTQ_OPERANDS; o++)
+        if (!l->bits[o])
+            return "heads that choose for themselves share the precisions of their slots, which must be known";
     return NULL;
 }
 

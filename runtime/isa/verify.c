@@ -131,7 +131,7 @@ static bool check_tensor(const verifier *v, const dtq_field_info *f, uint64_t in
 
 /* Heads of the operand that the HEAD field counts. */
 static uint32_t heads_of(const dtq_instr *in, const dtq_layer *l) {
-    const bool of_keys = in->op == DTQ_OP_LOAD_PROBE || in->op == DTQ_OP_KEEP ||
+    const bool of_keys = in->op == DTQ_OP_LOAD_PROBE || in->op == DTQ_OP_CHOOSE_HEAD || in->op == DTQ_OP_KEEP ||
                          (in->op == DTQ_OP_LOAD_SEEN && DTQ_GET(in, LOAD_SEEN, operand) != DTQ_Q) ||
                          (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) != DTQ_Q);
     return of_keys ? l->kv_heads : l->heads;
@@ -318,7 +318,13 @@ static bool check_probe(const verifier *v, const dtq_instr *in) {
     const bool by_bits = in->op == DTQ_OP_LINEAR || in->op == DTQ_OP_CODES;
     if (by_bits)
         return !dtq_probes(l) || fail_instr(v, "the layer chooses its tokens by a probe, so the rows have no bits yet");
-    return dtq_probes(l) || fail_instr(v, "the layer does not choose its tokens by a probe");
+    if (!dtq_probes(l))
+        return fail_instr(v, "the layer does not choose its tokens by a probe");
+    bool by_head = l->importance == DTQ_IMPORTANCE_PROBE_HEADS;
+    if (in->op == DTQ_OP_CHOOSE_HEAD)
+        return by_head || fail_instr(v, "the layer's heads do not choose for themselves");
+    bool shared = in->op == DTQ_OP_PROBE_SOFTMAX || in->op == DTQ_OP_VOTE || in->op == DTQ_OP_CHOOSE;
+    return !(shared && by_head) || fail_instr(v, "each key/value head of the layer chooses for itself");
 }
 
 /* Instructions of a layer that streams are of rows of one block, and it has no others for its attention. */
@@ -369,6 +375,7 @@ static bool check_op(const verifier *v, const dtq_instr *in) {
     case DTQ_OP_PROBE_SOFTMAX:
     case DTQ_OP_VOTE:
     case DTQ_OP_CHOOSE:
+    case DTQ_OP_CHOOSE_HEAD:
         return check_probe(v, in);
     case DTQ_OP_SOFTMAX:
         return check_whole(v, in) && check_softmax(v, in);

@@ -240,7 +240,7 @@ bool dtq_attention_check(const dtq_attention *a, dtq_error *e) {
             if (used && !dtq_do_scale(in[o] + at * a->head_dim, a->head_dim, 1, 8, &scale)) {
                 return dtq_fail(e, DTQ_BAD_INPUT,
                                 "operand %c, head %zu, token %u: a value is not finite, or 2^50 or more", "qkv"[o],
-                                at % heads, a->ids[at / heads]);
+                                at % heads + (size_t)a->kv_head * (heads / a->kv_heads), a->ids[at / heads]);
             }
         }
     }

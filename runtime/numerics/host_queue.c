@@ -407,7 +407,9 @@ typedef struct {
     const dtq_kernels *kernels;
     const dtq_rows *rows;
     const uint8_t *bits; /* [slots] of the operand */
+    const uint32_t *ids; /* [slots], as heads [first_head, end_head) have them */
     uint32_t first, end; /* slots that have the operand */
+    uint32_t first_head, end_head;
     uint32_t seq, heads;
     const float *src; /* [seq][heads * head_dim] */
     uint8_t *codes;   /* [heads][seq][head_dim] */
@@ -425,8 +427,8 @@ static bool bad_operand(const quant *q, size_t head, uint32_t id, dtq_error *e) 
 static bool quant_rows(const quant *q, int8_t *scratch, dtq_error *e) {
     const size_t dim = q->rows->layer->head_dim;
     for (uint32_t i = q->first; i < q->end; i++) {
-        const uint32_t id = q->rows->slots->ids[i];
-        for (size_t h = 0; h < q->heads; h++) {
+        const uint32_t id = q->ids[i];
+        for (size_t h = q->first_head; h < q->end_head; h++) {
             const size_t at = h * q->seq + id;
             if (!q->kernels->quantise_row(q->src + ((size_t)id * q->heads + h) * dim, dim, q->bits[i], scratch,
                                           &q->scales[at])) {
@@ -441,24 +443,26 @@ static bool quant_rows(const quant *q, int8_t *scratch, dtq_error *e) {
 /* v without a mask: a scale for each precision class, head and channel. `largest` is float [2][heads * head_dim]. */
 static bool quant_classes(const quant *q, float *largest, int8_t *scratch, dtq_error *e) {
     const size_t dim = q->rows->layer->head_dim, width = q->heads * dim;
+    const size_t from = q->first_head * dim, end = q->end_head * dim;
     for (uint32_t i = q->first; i < q->end; i++) {
-        const float *row = q->src + q->rows->slots->ids[i] * width;
+        const float *row = q->src + q->ids[i] * width;
         float *m = largest + (q->bits[i] == 4 ? 0 : width);
-        for (size_t c = 0; c < width; c++) {
+        for (size_t c = from; c < end; c++) {
             const float a = fabsf(row[c]);
             if (!(a < 0x1p50f)) {
-                return bad_operand(q, c / dim, q->rows->slots->ids[i], e);
+                return bad_operand(q, c / dim, q->ids[i], e);
             }
             m[c] = a > m[c] ? a : m[c];
         }
     }
-    for (size_t c = 0; c < 2 * width; c++) {
-        (void)dtq_do_scale(&largest[c], 1, 1, c < width ? 4 : 8, &q->scales[c]);
+    for (size_t c = from; c < end; c++) {
+        (void)dtq_do_scale(&largest[c], 1, 1, 4, &q->scales[c]);
+        (void)dtq_do_scale(&largest[width + c], 1, 1, 8, &q->scales[width + c]);
     }
     for (uint32_t i = q->first; i < q->end; i++) {
-        const uint32_t id = q->rows->slots->ids[i];
+        const uint32_t id = q->ids[i];
         const float *scales = q->scales + (q->bits[i] == 4 ? 0 : width);
-        for (size_t h = 0; h < q->heads; h++) {
+        for (size_t h = q->first_head; h < q->end_head; h++) {
             q->kernels->quantise_by(q->src + id * width + h * dim, scales + h * dim, dim, q->bits[i], scratch);
             dtq_pack_row(scratch, (uint32_t)dim, q->bits[i], q->codes + (h * q->seq + id) * dim);
         }
@@ -499,20 +503,25 @@ static bool host_quant(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     bool ok = scratch != NULL && (!classes || largest != NULL);
     const bool is_query = operand == DTQ_Q;
     const uint32_t first = is_query ? dtq_first_query(l) : dtq_first_key(l);
-    const quant q = {.kernels = dtq_kernels_choose(x->scalar),
-                     .rows = &r,
-                     .bits = r.slots->bits[operand],
-                     .first = first,
-                     .end = first + (is_query ? dtq_queries(l) : dtq_keys(l)),
-                     .seq = seq,
-                     .heads = heads,
-                     .src = src,
-                     .codes = x->dram + codes_at[operand],
-                     .scales = scales,
-                     .letter = "qkv"[operand]};
+    quant q = {.kernels = dtq_kernels_choose(x->scalar),
+               .rows = &r,
+               .bits = r.slots->bits[operand],
+               .first = first,
+               .end = first + (is_query ? dtq_queries(l) : dtq_keys(l)),
+               .seq = seq,
+               .heads = heads,
+               .src = src,
+               .codes = x->dram + codes_at[operand],
+               .scales = scales,
+               .letter = "qkv"[operand]};
     if (!ok) {
         (void)dtq_no_memory(e, l->head_dim + 2 * width * sizeof *largest, "quantisation");
-    } else {
+    }
+    const uint32_t tables = x->exact ? 1 : dtq_tables(l);
+    for (uint32_t table = 0; ok && table < tables; table++) {
+        q.ids = dtq_slot_ids(x, r.index, table);
+        q.first_head = heads / tables * table;
+        q.end_head = heads / tables * (table + 1);
         ok = classes ? quant_classes(&q, largest, scratch, e) : quant_rows(&q, scratch, e);
     }
     free(largest);

@@ -27,6 +27,7 @@ int8_t dtq_quantise(float x, float scale, unsigned bits);
  * slots have no output, which is left alone. Non-finite or huge input fails with DTQ_BAD_INPUT. */
 typedef struct {
     uint32_t slots, heads, kv_heads, head_dim;
+    uint32_t kv_head; /* number of the first key/value head, for messages */
     bool causal;
     dtq_importance_rule importance_rule; /* mean or sum */
     const uint32_t *ids;
@@ -57,6 +58,10 @@ void dtq_select_slots(const dtq_layer *next, const uint64_t *importance, const u
 
 /** The importance of token `id` in `layer` by the rules `random`: numbers below 2^32 that depend on nothing else. */
 uint64_t dtq_random_importance(unsigned seed, uint32_t layer, uint32_t id);
+/** Replaces the importance [n] of tokens `ids`, in table `table` of dtq_tables of the layer that they are chosen for,
+ * by what the choice of a run goes by instead: nothing changes where that is importance. */
+void dtq_replace_choice(const dtq_choice *choice, uint32_t layer, uint32_t table, const uint32_t *ids, uint32_t n,
+                        uint64_t *importance);
 /** Replaces the importance [layer's keys] of tokens `ids` by what the layer's rule says if it is `random`. */
 void dtq_replace_importance(const dtq_layer *l, uint32_t layer, const uint32_t *ids, uint64_t *importance);
 

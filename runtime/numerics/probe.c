@@ -84,6 +84,20 @@ void dtq_probe_scores(const dtq_layer *l, uint32_t seq, const uint8_t *block, in
     }
 }
 
+void dtq_probe_vote_logits(const float *x, uint32_t seq, bool first, uint64_t *importance) {
+    float largest = x[0];
+    for (uint32_t j = 1; j < seq; j++) {
+        largest = x[j] > largest ? x[j] : largest;
+    }
+    for (uint32_t j = 0; j < seq; j++) {
+        const float below = largest - x[j]; /* +0 or more: such floats order as their bits do */
+        uint32_t bits;
+        memcpy(&bits, &below, sizeof bits);
+        const uint64_t vote = (UINT64_C(1) << 31) - bits;
+        importance[j] = first || vote > importance[j] ? vote : importance[j];
+    }
+}
+
 uint32_t dtq_probe_softmax(const float *x, uint32_t seq, uint8_t *codes) {
     enum { LEVELS = 255 };
     float largest = x[0];

@@ -23,6 +23,10 @@ void dtq_probe_scores(const dtq_layer *l, uint32_t seq, const uint8_t *block, in
 /** Probabilities of one row of x [seq] as 8-bit codes; returns their sum Z. */
 uint32_t dtq_probe_softmax(const float *x, uint32_t seq, uint8_t *codes);
 
+/** Raises importance [seq] to what a row of logits x [seq] gives each key, by how little it lies below the row's
+ * largest; `first`: from 0. */
+void dtq_probe_vote_logits(const float *x, uint32_t seq, bool first, uint64_t *importance);
+
 /** Raises importance [seq] to what a row of codes gives each key, in parts of 2^32; `first`: from 0. */
 void dtq_probe_vote(const uint8_t *codes, uint32_t z, uint32_t seq, bool first, uint64_t *importance);
 

@@ -18,21 +18,31 @@ typedef struct {
     uint64_t src[3];
 } pending;
 
-/* Operand o of the layer's slots, in slot order. */
-static void gather(const dtq_exec *x, uint64_t src, const uint32_t *ids, uint32_t rows, size_t width, float *out) {
+/* Heads of a layer that go by one table of token ids. */
+typedef struct {
+    const uint32_t *ids;   /* [slots] */
+    uint32_t first, count; /* key/value heads */
+} heads_of_table;
+
+/* Channels [from, from + width) of an operand, whose rows have `stride` of them, of the layer's slots in their order.
+ */
+static void gather(const dtq_exec *x, uint64_t src, const uint32_t *ids, uint32_t rows, size_t stride, size_t from,
+                   size_t width, float *out) {
     for (uint32_t i = 0; i < rows; i++) {
-        memcpy(out + i * width, x->dram + src + ids[i] * width * sizeof(float), width * sizeof(float));
+        memcpy(out + i * width, x->dram + src + (ids[i] * stride + from) * sizeof(float), width * sizeof(float));
     }
 }
 
-static void scatter(dtq_exec *x, const dtq_layer *l, const uint32_t *ids, const dtq_attention *a) {
-    const size_t bytes = (size_t)a->heads * a->head_dim * sizeof(float);
+static void scatter(dtq_exec *x, const dtq_layer *l, const heads_of_table *h, const dtq_attention *a) {
+    const size_t width = (size_t)a->heads * a->head_dim, bytes = width * sizeof(float);
+    const size_t stride = (size_t)l->heads * l->head_dim * sizeof(float);
+    const size_t from = (size_t)h->first * (l->heads / l->kv_heads) * l->head_dim * sizeof(float);
     for (uint32_t i = 0; i < a->slots; i++) {
         if (i >= a->first_query && i - a->first_query < a->queries) {
-            memcpy(x->dram + l->out + ids[i] * bytes, a->out + i * (bytes / sizeof(float)), bytes);
+            memcpy(x->dram + l->out + h->ids[i] * stride + from, a->out + i * width, bytes);
         }
         if (a->importance != NULL && !l->cached) {
-            memcpy(x->dram + l->importance_at + ids[i] * sizeof(uint64_t), &a->importance[i], sizeof(uint64_t));
+            memcpy(x->dram + l->importance_at + h->ids[i] * sizeof(uint64_t), &a->importance[i], sizeof(uint64_t));
         }
     }
 }
@@ -56,16 +66,15 @@ static bool attend_by_scheme(dtq_exec *x, const pending *p, const dtq_attention 
 
 static bool stream(dtq_exec *x, const pending *p, dtq_error *e);
 
-static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
+/* Attention of the heads of one table. */
+static bool attend_heads(dtq_exec *x, const pending *p, const heads_of_table *h, dtq_error *e) {
     const dtq_layer *l = &x->stream->layers[p->layer];
-    if (dtq_streams(l) && !x->exact) {
-        return stream(x, p, e);
-    }
     const dtq_slots *t = &x->slots[p->layer];
-    const uint32_t n = t->left;
+    const uint32_t n = t->left, group = l->heads / l->kv_heads, d = l->head_dim;
     const uint32_t all = x->exact && !l->cached ? n : dtq_queries(l); /* exact: the last slots */
     const uint32_t queries = all < n ? all : n;
-    const size_t q_width = (size_t)l->heads * l->head_dim, kv_width = (size_t)l->kv_heads * l->head_dim;
+    const size_t q_width = (size_t)h->count * group * d, kv_width = (size_t)h->count * d;
+    const size_t q_stride = (size_t)l->heads * d, kv_stride = (size_t)l->kv_heads * d;
     float *floats = malloc(n * (2 * q_width + 2 * kv_width) * sizeof *floats);
     uint64_t *importance = malloc(n * sizeof *importance);
     if (floats == NULL || importance == NULL) {
@@ -75,15 +84,16 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
                              "the attention of layer %u", p->layer);
     }
     float *q = floats, *k = q + n * q_width, *v = k + n * kv_width;
-    gather(x, p->src[DTQ_Q], t->ids, n, q_width, q);
-    gather(x, p->src[DTQ_K], t->ids, n, kv_width, k);
-    gather(x, p->src[DTQ_V], t->ids, n, kv_width, v);
-    const bool measured = !x->exact && l->importance != DTQ_IMPORTANCE_PROBE;
+    gather(x, p->src[DTQ_Q], h->ids, n, q_stride, (size_t)h->first * group * d, q_width, q);
+    gather(x, p->src[DTQ_K], h->ids, n, kv_stride, (size_t)h->first * d, kv_width, k);
+    gather(x, p->src[DTQ_V], h->ids, n, kv_stride, (size_t)h->first * d, kv_width, v);
+    const bool measured = !x->exact && dtq_measures(l);
     const dtq_attention a = {
         .slots = n,
-        .heads = l->heads,
-        .kv_heads = l->kv_heads,
-        .head_dim = l->head_dim,
+        .heads = h->count * group,
+        .kv_heads = h->count,
+        .head_dim = d,
+        .kv_head = h->first,
         .first_key = x->exact ? 0 : dtq_first_key(l),
         .keys = x->exact || n < l->slots ? n : dtq_keys(l),
         .first_query = x->exact ? n - queries : dtq_first_query(l),
@@ -91,7 +101,7 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
         .causal = l->causal != 0,
         .importance_rule =
             l->importance == DTQ_IMPORTANCE_MEAN && !l->cached ? DTQ_IMPORTANCE_MEAN : DTQ_IMPORTANCE_SUM,
-        .ids = t->ids,
+        .ids = h->ids,
         .bits = {t->bits[DTQ_Q], t->bits[DTQ_K], t->bits[DTQ_V], t->bits[DTQ_P]},
         .q = q,
         .k = k,
@@ -106,9 +116,9 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
             if (l->cached) {
                 dtq_exec_accumulate(x, p->layer, importance + a.first_key);
             }
-            dtq_replace_importance(l, p->layer, t->ids + a.first_key, importance + a.first_key);
+            dtq_replace_importance(l, p->layer, h->ids + a.first_key, importance + a.first_key);
         }
-        scatter(x, l, t->ids, &a);
+        scatter(x, l, h, &a);
     } else {
         char why[sizeof e->message];
         memcpy(why, e->message, sizeof why);
@@ -120,6 +130,21 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
     free(floats);
     free(importance);
     return ok;
+}
+
+static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
+    const dtq_layer *l = &x->stream->layers[p->layer];
+    if (dtq_streams(l) && !x->exact) {
+        return stream(x, p, e);
+    }
+    const uint32_t tables = x->exact ? 1 : dtq_tables(l), count = l->kv_heads / tables;
+    for (uint32_t table = 0; table < tables; table++) {
+        const heads_of_table h = {dtq_slot_ids(x, p->layer, table), table * count, count};
+        if (!attend_heads(x, p, &h, e)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* A layer that streams, straight from the host's matrices, whose rows are all tokens in their order. */
@@ -183,6 +208,16 @@ static bool note_operand(dtq_exec *x, const dtq_instr *in, pending *p, dtq_error
     return prepare == NULL || prepare(x, in, e);
 }
 
+/* What one mean query says of all keys. `probs`: seq bytes to work in. */
+static void vote(const dtq_layer *l, const float *x, uint32_t seq, bool first, uint8_t *probs, uint64_t *importance) {
+    if (l->importance == DTQ_IMPORTANCE_PROBE_HEADS) {
+        dtq_probe_vote_logits(x, seq, first, importance);
+    } else {
+        const uint32_t z = dtq_probe_softmax(x, seq, probs);
+        dtq_probe_vote(probs, z, seq, first, importance);
+    }
+}
+
 /* The whole probe that a host.probe begins, with the choice that ends it. */
 static bool probe(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     if (!dtq_host_exec(x, in, e) || x->exact) {
@@ -191,6 +226,7 @@ static bool probe(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     const uint32_t layer = (uint32_t)DTQ_GET(in, PROBE_CODES, layer), seq = x->stream->seq;
     const dtq_layer *l = &x->stream->layers[layer];
     const uint32_t queries = l->heads / l->kv_heads;
+    const bool by_head = l->importance == DTQ_IMPORTANCE_PROBE_HEADS;
     const uint64_t bytes = dtq_probe_bytes(l, seq);
     uint64_t *importance = malloc((size_t)seq * (sizeof *importance + queries * sizeof(float) + 1));
     int8_t *codes = malloc(2 * (size_t)l->head_dim);
@@ -200,12 +236,14 @@ static bool probe(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     for (uint32_t g = 0; ok && g < l->kv_heads; g++) {
         dtq_probe_scores(l, seq, x->dram + DTQ_GET(in, PROBE_CODES, codes) + g * bytes, codes, scores);
         for (uint32_t i = 0; i < queries; i++) {
-            const uint32_t z = dtq_probe_softmax(scores + (size_t)i * seq, seq, probs);
-            dtq_probe_vote(probs, z, seq, g == 0 && i == 0, importance);
+            vote(l, scores + (size_t)i * seq, seq, i == 0 && (g == 0 || by_head), probs, importance);
+        }
+        if (by_head) {
+            dtq_exec_choose(x, layer, g, importance);
         }
     }
-    if (ok) {
-        dtq_exec_choose(x, layer, importance);
+    if (ok && !by_head) {
+        dtq_exec_choose(x, layer, 0, importance);
     }
     free(importance);
     free(codes);

@@ -14,11 +14,27 @@ void dtq_do_counts(uint32_t n, double r0, double r8, uint32_t *kept, uint32_t *h
     *high = k1;
 }
 
-uint64_t dtq_random_importance(unsigned seed, uint32_t layer, uint32_t id) {
-    uint64_t z = ((uint64_t)seed << 48 | (uint64_t)layer << 32 | id) + UINT64_C(0x9E3779B97F4A7C15);
+/* The first number of splitmix64 from a state. */
+static uint64_t draw(uint64_t state) {
+    uint64_t z = state + UINT64_C(0x9E3779B97F4A7C15);
     z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
     z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
-    return (z ^ z >> 31) >> 32;
+    return z ^ z >> 31;
+}
+
+uint64_t dtq_random_importance(unsigned seed, uint32_t layer, uint32_t id) {
+    return draw((uint64_t)seed << 48 | (uint64_t)layer << 32 | id) >> 32;
+}
+
+void dtq_replace_choice(const dtq_choice *choice, uint32_t layer, uint32_t table, const uint32_t *ids, uint32_t n,
+                        uint64_t *importance) {
+    const uint64_t drawn = draw(draw(choice->seed) ^ ((uint64_t)layer << 32 | table));
+    for (uint32_t i = 0; choice->kind == DTQ_CHOICE_RANDOM && i < n; i++) {
+        importance[i] = draw(drawn ^ ids[i]) >> 32;
+    }
+    for (uint32_t i = 0; choice->kind == DTQ_CHOICE_WINDOW && i < n; i++) {
+        importance[i] = ids[i] == 0 ? UINT32_MAX : ids[i];
+    }
 }
 
 void dtq_replace_importance(const dtq_layer *l, uint32_t layer, const uint32_t *ids, uint64_t *importance) {

@@ -15,7 +15,8 @@ bool dtq_sim_load(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     }
     const uint64_t codes[] = {l->q, l->k, l->v}, scales[] = {l->q_scale, l->k_scale, l->v_scale};
     const uint64_t head = DTQ_GET(in, LOAD, head), rows = DTQ_GET(in, LOAD, rows), seq = sim->stream->seq;
-    const uint32_t *ids = slots->ids + DTQ_GET(in, LOAD, row);
+    const uint32_t kv_head = (uint32_t)(operand == DTQ_Q ? head / (l->heads / l->kv_heads) : head);
+    const uint32_t *ids = dtq_slot_ids(sim->x, layer, kv_head) + DTQ_GET(in, LOAD, row);
     bits += DTQ_GET(in, LOAD, row);
     uint8_t *dst = sim->space[operand] + DTQ_GET(in, LOAD, dst);
     if (operand == DTQ_V && !l->causal) {

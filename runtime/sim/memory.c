@@ -185,6 +185,7 @@ static const struct {
     {DTQ_OP_VOTE, DTQ_F(VOTE, p), DTQ_SPACE_PROBS, probe_probs_bytes},
     {DTQ_OP_VOTE, DTQ_F(VOTE, acc), DTQ_SPACE_IMPORTANCE, probe_accumulator_bytes},
     {DTQ_OP_CHOOSE, DTQ_F(CHOOSE, acc), DTQ_SPACE_IMPORTANCE, probe_accumulator_bytes},
+    {DTQ_OP_CHOOSE_HEAD, DTQ_F(CHOOSE_HEAD, s), DTQ_SPACE_SCORES, probe_scores_bytes},
     {DTQ_OP_LOAD_SEEN, DTQ_F(LOAD_SEEN, dst), DTQ_SPACE_Q, load_seen_bytes},
     {DTQ_OP_QK_SEEN, DTQ_F(QK_SEEN, q), DTQ_SPACE_Q, qk_seen_q_bytes},
     {DTQ_OP_QK_SEEN, DTQ_F(QK_SEEN, k), DTQ_SPACE_K, qk_seen_k_bytes},
@@ -258,12 +259,14 @@ static bool bad_field(size_t index, const dtq_op_info *op, unsigned field, uint6
 /** Whether a layer and the DRAM of an instruction are those of a probe. */
 static bool probe_fits(const dtq_sim *sim, const dtq_instr *in, const dtq_layer *l) {
     const dtq_stream *s = sim->stream;
-    if (in->op < DTQ_OP_LOAD_PROBE || in->op > DTQ_OP_CHOOSE) {
+    if (in->op < DTQ_OP_LOAD_PROBE || in->op > DTQ_OP_CHOOSE_HEAD) {
         return true;
     }
     const uint64_t bytes = l->kv_heads * dtq_probe_bytes(l, s->seq);
     const uint64_t at = in->op == DTQ_OP_LOAD_PROBE ? DTQ_GET(in, LOAD_PROBE, codes) : 0;
-    return dtq_probes(l) && l->slots == s->seq &&
+    const bool by_head = l->importance == DTQ_IMPORTANCE_PROBE_HEADS;
+    const bool shared = in->op == DTQ_OP_PROBE_SOFTMAX || in->op == DTQ_OP_VOTE || in->op == DTQ_OP_CHOOSE;
+    return dtq_probes(l) && l->slots == s->seq && !(by_head ? shared : in->op == DTQ_OP_CHOOSE_HEAD) &&
            (in->op != DTQ_OP_LOAD_PROBE || (bytes <= s->dram_bytes && at <= s->dram_bytes - bytes));
 }
 
@@ -332,8 +335,8 @@ static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **lay
             *layer = &sim->stream->layers[in->f[f]];
         }
     }
-    const bool key_or_value =
-        in->op == DTQ_OP_LOAD_PROBE || (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) != DTQ_Q);
+    const bool key_or_value = in->op == DTQ_OP_LOAD_PROBE || in->op == DTQ_OP_CHOOSE_HEAD ||
+                              (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) != DTQ_Q);
     const bool of_kv_head = key_or_value || in->op == DTQ_OP_KEEP ||
                             (in->op == DTQ_OP_LOAD_SEEN && DTQ_GET(in, LOAD_SEEN, operand) != DTQ_Q);
     for (unsigned f = 0; *layer && f < op->field_count; f++) {

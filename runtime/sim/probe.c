@@ -75,6 +75,25 @@ bool dtq_sim_choose(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
         return dtq_sim_no_memory(bytes, e);
     }
     memcpy(importance, sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, CHOOSE, acc), bytes);
-    dtq_exec_choose(sim->x, (uint32_t)DTQ_GET(in, CHOOSE, layer), importance);
+    dtq_exec_choose(sim->x, (uint32_t)DTQ_GET(in, CHOOSE, layer), 0, importance);
+    return true;
+}
+
+bool dtq_sim_choose_head(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
+    const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, CHOOSE_HEAD, layer)];
+    const uint32_t queries = l->heads / l->kv_heads, seq = sim->stream->seq;
+    const size_t bytes = seq * (sizeof(uint64_t) + sizeof(float));
+    uint64_t *importance = dtq_sim_scratch(sim, bytes);
+    if (!importance) {
+        return dtq_sim_no_memory(bytes, e);
+    }
+    float *x = (float *)(importance + seq);
+    const uint8_t *s = sim->space[DTQ_SPACE_SCORES] + DTQ_GET(in, CHOOSE_HEAD, s);
+    for (uint32_t i = 0; i < queries; i++) {
+        memcpy(x, s + (size_t)i * seq * sizeof *x, seq * sizeof *x);
+        dtq_probe_vote_logits(x, seq, i == 0, importance);
+    }
+    dtq_exec_choose(sim->x, (uint32_t)DTQ_GET(in, CHOOSE_HEAD, layer), (uint32_t)DTQ_GET(in, CHOOSE_HEAD, head),
+                    importance);
     return true;
 }

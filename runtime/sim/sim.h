@@ -60,6 +60,7 @@ bool dtq_sim_probe(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_probe_softmax(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_vote(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_choose(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
+bool dtq_sim_choose_head(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_load_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_qk_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_softmax_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e);

@@ -12,7 +12,8 @@ bool dtq_sim_store(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     }
     const uint64_t head = DTQ_GET(in, STORE, head), rows = DTQ_GET(in, STORE, rows);
     const uint64_t row_bytes = sizeof(float) * (uint64_t)l->head_dim;
-    const uint32_t *ids = slots->ids + DTQ_GET(in, STORE, row);
+    const uint32_t kv_head = (uint32_t)head / (l->heads / l->kv_heads);
+    const uint32_t *ids = dtq_slot_ids(sim->x, layer, kv_head) + DTQ_GET(in, STORE, row);
     const uint8_t *src = sim->space[DTQ_SPACE_OUT] + DTQ_GET(in, STORE, o);
     for (uint64_t i = 0; i < rows; i++) {
         memcpy(sim->x->dram + l->out + (ids[i] * (uint64_t)l->heads + head) * row_bytes, src + i * row_bytes,

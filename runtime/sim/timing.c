@@ -327,16 +327,30 @@ static bool time_vote(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_er
     return true;
 }
 
-static void time_selection(dtq_sim *sim, uint64_t keys, uint64_t kept, dtq_duration *d) {
+static void time_selection(dtq_sim *sim, uint64_t passes, uint64_t keys, uint64_t kept, dtq_duration *d) {
     const dtq_machine *m = sim->machine;
-    d->busy = m->topk_passes * (divide_up(keys, m->topk_lanes) + divide_up(kept, m->topk_lanes));
-    sim->timing.stats.topk_elements += m->topk_passes * (keys + kept);
+    d->busy = passes * (divide_up(keys, m->topk_lanes) + divide_up(kept, m->topk_lanes));
+    sim->timing.stats.topk_elements += passes * (keys + kept);
 }
 
 static bool time_choose(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
     (void)e;
     d->latency = sim->machine->topk_latency_cycles;
-    time_selection(sim, sim->stream->seq, dtq_keys(&sim->stream->layers[DTQ_GET(in, CHOOSE, layer)]), d);
+    time_selection(sim, sim->machine->topk_passes, sim->stream->seq,
+                   dtq_keys(&sim->stream->layers[DTQ_GET(in, CHOOSE, layer)]), d);
+    return true;
+}
+
+/** A vote of a head has half the digits of an importance. */
+static bool time_choose_head(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)e;
+    const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, CHOOSE_HEAD, layer)];
+    const uint64_t queries = l->heads / l->kv_heads, seq = sim->stream->seq;
+    d->latency = sim->machine->topk_latency_cycles;
+    time_selection(sim, divide_up(sim->machine->topk_passes, 2), seq, dtq_keys(l), d);
+    d->busy += queries * divide_up(seq, sim->machine->topk_accumulate_lanes);
+    sim->timing.stats.topk_elements += queries * seq;
+    sim->timing.stats.buffer_bytes += sizeof(float) * queries * seq;
     return true;
 }
 
@@ -447,7 +461,7 @@ static bool time_keep(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_er
     (void)e;
     const dtq_streaming *r = &sim->stream->layers[DTQ_GET(in, KEEP, layer)].streaming;
     d->latency = sim->machine->topk_latency_cycles;
-    time_selection(sim, r->window, r->kept, d);
+    time_selection(sim, sim->machine->topk_passes, r->window, r->kept, d);
     return true;
 }
 
@@ -480,7 +494,7 @@ static bool time_topk(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_er
     const uint64_t keys = dtq_keys(l);
     d->latency = m->topk_latency_cycles;
     if (DTQ_GET(in, TOPK, select)) {
-        time_selection(sim, keys, dtq_keys(&l[1]), d);
+        time_selection(sim, m->topk_passes, keys, dtq_keys(&l[1]), d);
     } else {
         d->busy = divide_up(keys, m->topk_lanes);
         sim->timing.stats.topk_elements += keys;
@@ -505,6 +519,7 @@ static bool (*const durations[DTQ_OP_COUNT])(dtq_sim *, const dtq_instr *, dtq_d
     [DTQ_OP_PROBE_SOFTMAX] = time_probe_softmax,
     [DTQ_OP_VOTE] = time_vote,
     [DTQ_OP_CHOOSE] = time_choose,
+    [DTQ_OP_CHOOSE_HEAD] = time_choose_head,
     [DTQ_OP_LOAD_SEEN] = time_load_seen,
     [DTQ_OP_QK_SEEN] = time_qk_seen,
     [DTQ_OP_SOFTMAX_SEEN] = time_softmax_seen,

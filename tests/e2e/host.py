@@ -70,6 +70,8 @@ KEYS = ("prune: keys\nlayers:\n  - ratios: {0: 0, 4: .5, 8: .5}\n  - ratios: {0:
 PROBE = "importance: probe\nprune: keys\nall: {ratios: {0: .28, 4: .414, 8: .306}}\n"
 PROBES = ("importance: {rule: probe}\nprune: keys\nlayers:\n  - {ratios: {0: .5, 4: .5}, pinned: [0]}\n"
           "  - ratios: {0: 0, 4: 0, 8: 1}\n  - ratios: {0: .2, 4: .4, 8: .4}\n")
+HEADS = PROBE.replace("importance: probe", "importance: {rule: probe, per: head}")
+HEADS_PINNED = PROBES.replace("{rule: probe}", "{rule: probe, per: head}")
 LINEARS = "kind: vssa\nvssa: {arrays: 3, rows: 6, cols: 4}\nlinear: vssa\nbuffers: {q: 2048, k: 2048, out: 2048}\n"
 LAYERS = "layers:\n  - ratios: {0: 0, 4: .5, 8: .5}\n  - ratios: {0: .5, 4: .25, 8: .25}\n  - ratios: {0: .7, 4: 0, 8: .3}\n"
 
@@ -102,6 +104,11 @@ def cases(rng):
         Case("encoder, probe, odd widths", encoder(layers=3, hidden=36, heads=4, kv_heads=2, ffn=50, pooling="none",
                                                    normalize="false"), PROBES, (3, 19, 40), ("-O0",)),
         Case("attention, probe", attention(37, 6, 9, False, 2), PROBE, (37,), fixed=True),
+        Case("encoder, probe by head", encoder(layers=3), HEADS, (1, 2, 7, 16, 33, 65), ("--linear=int8",)),
+        Case("encoder, probe by head, odd widths", encoder(layers=3, hidden=36, heads=4, kv_heads=2, ffn=50,
+                                                           pooling="none", normalize="false"), HEADS_PINNED,
+             (3, 19, 40), ("-O0",)),
+        Case("attention, probe by head", attention(37, 6, 9, False, 2), HEADS, (37,), fixed=True),
         Case("encoder, mixed", encoder(layers=3), BERT, (1, 7, 20, 65), ("--linear=mixed",)),
         Case("encoder, mixed, odd widths", encoder(layers=3, hidden=30, heads=5, ffn=50, pooling="none",
                                                    normalize="false"), LAYERS, (3, 33),

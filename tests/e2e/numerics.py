@@ -48,7 +48,8 @@ class Problem:
         if rng.random() < 0.5: # scores of a size that softmax is for
             size = np.abs(self.q).mean() * np.abs(self.k).mean() * np.sqrt(self.head_dim)
             self.k = (self.k / max(size, 1e-9) * rng.uniform(0.5, 4)).astype(np.float32)
-        self.probe = not self.causal and bool(rng.random() < 0.4)
+        self.probe = not self.causal and bool(rng.random() < 0.5)
+        self.by_head = self.probe and bool(rng.random() < 0.5)
         if self.probe:
             self.choose_by_probe(rng)
         self.drain = DRAINS[int(rng.integers(3))]
@@ -61,26 +62,35 @@ class Problem:
         kept = int(rng.integers(1, self.tokens + 1)) if rng.random() < 0.8 else self.tokens
         self.high = int(rng.integers(kept + 1))
         self.pinned = sorted({int(i) for i in rng.integers(self.tokens, size=rng.integers(3))})[:kept]
-        self.importance = oracle.probe(self.q, self.k)
+        group = self.heads // self.kv_heads
+        sets = [(slice(g * group, (g + 1) * group), slice(g, g + 1)) for g in range(self.kv_heads)] if self.by_head \
+            else [(slice(None), slice(None))]
+        importance = [oracle.probe(self.q[q], self.k[kv], self.by_head) for q, kv in sets]
         if kept == self.tokens and self.high in (0, kept): # nothing to choose
-            self.importance = np.zeros(self.tokens, np.uint64)
-        self.bits = oracle.choose(self.importance, kept, self.high, self.pinned)
+            importance = [np.zeros(self.tokens, np.uint64)] * len(sets)
+        self.sets = [(*heads, oracle.choose(i, kept, self.high, self.pinned)) for heads, i in zip(sets, importance)]
+        self.importance, self.bits = np.max(importance, axis=0), self.sets[0][2]
 
     def __str__(self):
         return (f"{self.tokens} tokens, {self.heads}/{self.kv_heads} heads of {self.head_dim}, causal {self.causal}, "
                 f"importance {self.rule}, prune {self.prune}, prob_bits {self.prob_bits}, {self.arrays} arrays {self.rows}x{self.cols}, "
-                f"buffers {self.buffers}, probe {self.probe}, bits {self.bits.tolist()}")
+                f"buffers {self.buffers}, probe {self.probe}, by head {self.by_head}, bits {self.bits.tolist()}")
 
     def expected(self):
+        if self.probe:
+            out = [oracle.attention(self.q[q], self.k[kv], self.v[kv], bits, False, self.prob_bits, self.rule, self.prune)[0]
+                   for q, kv, bits in self.sets]
+            return np.concatenate(out), self.importance
         out, importance = oracle.attention(self.q, self.k, self.v, self.bits, self.causal, self.prob_bits, self.rule,
                                            self.prune)
-        return out, self.importance if self.probe else importance
+        return out, importance
 
     def policy(self):
         if not self.probe:
             return write_policy(self.bits, self.prune)
         counts = ", ".join(f"{bits}: {np.count_nonzero(self.bits == bits)}" for bits in (0, 4, 8))
-        return write("policy.yaml", f"importance: probe\nprune: keys\nlayers:\n  - {{counts: {{{counts}}}, "
+        per = "head" if self.by_head else "layer"
+        return write("policy.yaml", f"importance: {{rule: probe, per: {per}}}\nprune: keys\nlayers:\n  - {{counts: {{{counts}}}, "
                                     f"pinned: {self.pinned}}}\n")
 
     def run(self, *options):

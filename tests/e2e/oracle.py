@@ -148,9 +148,10 @@ def choose(importance, kept, high, pinned=()):
     return bits
 
 
-def probe(q, k):
+def probe(q, k, by_logits=False):
     """Importance of all tokens [tokens] from a layer's own queries and keys: what the head that looks at a key most,
-    with the mean of its queries at 8 bits and all keys at 4, gives it, in parts of 2^32."""
+    with the mean of its queries at 8 bits and all keys at 4, gives it, in parts of 2^32; or by how little its logit lies
+    below that head's largest."""
     check_operands(q=q, k=k)
     heads, tokens, dim = q.shape
     c = F(math.log2(math.e) / math.sqrt(dim))
@@ -162,6 +163,14 @@ def probe(q, k):
         mean = (mean / F(tokens)).astype(F)
         keys = k[head * k.shape[0] // heads]
         everyone = np.ones((1, tokens), bool)
+        if by_logits:
+            q_codes, q_scale = quantise_tokens(mean[None], np.array([8]))
+            k_codes, k_scale = quantise_tokens(keys, np.full(tokens, 4))
+            sums = (q_codes @ k_codes.T).astype(np.int32).astype(F)[0]
+            x = (sums * ((q_scale[0] * c).astype(F) * k_scale).astype(F)).astype(F)
+            below = (x.max() - x).astype(F).view(np.uint32)
+            importance = [max(old, 2**31 - int(bits)) for old, bits in zip(importance, below)]
+            continue
         _, rounded, z, _ = head_probabilities(mean[None], keys, np.array([8]), np.full(tokens, 4), np.array([8]), everyone, c)
         for j, code in enumerate(rounded[0]):
             importance[j] = max(importance[j], int(code) * (2**32 // int(z[0])))

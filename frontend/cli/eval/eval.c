@@ -141,7 +141,9 @@ static bool check_scheme(eval_job *j, bool wanted[EVAL_ROWS]) {
                            source_is_system(&j->source) ? "target" : "policy", scheme);
     if ((given(s, OPT_rows) || given(s, OPT_seed)) && wanted[EVAL_RANDOM])
         return usage_error(s, "the row 'random' needs a policy that chooses tokens; %s runs all alike", scheme);
-    wanted[EVAL_RANDOM] = false;
+    if (given(s, OPT_rows) && wanted[EVAL_WINDOW])
+        return usage_error(s, "the row 'window' needs a policy that chooses tokens; %s runs all alike", scheme);
+    wanted[EVAL_RANDOM] = wanted[EVAL_WINDOW] = false;
     if (wanted[EVAL_POLICY] && !given(s, OPT_eval_engine)) { /* one engine for the whole table */
         options *own = ARENA_NEW(s->arena, options);
         *own = *s->options;
@@ -171,7 +173,7 @@ static void list_rows(eval_job *j, const bool wanted[EVAL_ROWS]) {
     static const uint32_t first[1] = {0};
     session *s = j->session;
     const option_value *seeds = value(s, OPT_seed);
-    for (int id = 0; id < EVAL_RANDOM; id++)
+    for (int id = 0; id < EVAL_RANDOM; id++) /* the rows before it */
         if (wanted[id] || (id == EVAL_FP32 && j->task->against))
             j->rows[j->count++] = (eval_row){.id = (eval_row_id)id, .name = eval_row_names[id]};
     for (size_t i = 0; wanted[EVAL_RANDOM] && i < (seeds->given ? seeds->count : 1); i++) {

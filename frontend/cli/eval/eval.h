@@ -28,7 +28,7 @@ typedef struct {
 enum { EVAL_HOST, EVAL_SIM, EVAL_REF };
 
 /** How a row computes. */
-typedef enum { EVAL_FP32, EVAL_UNIFORM8, EVAL_UNIFORM4, EVAL_POLICY, EVAL_RANDOM, EVAL_OTHER } eval_row_id;
+typedef enum { EVAL_FP32, EVAL_UNIFORM8, EVAL_UNIFORM4, EVAL_POLICY, EVAL_WINDOW, EVAL_RANDOM, EVAL_OTHER } eval_row_id;
 enum {
     EVAL_ROWS = EVAL_RANDOM + 1, /* that --rows names; EVAL_OTHER are of --compare */
     EVAL_OTHERS_MOST = 32,
@@ -94,6 +94,7 @@ typedef struct {
     const eval_task *task;
     const char *name;       /* of the row, for progress on a terminal */
     const dtq_noise *noise; /* its seed is another for each text; or NULL */
+    dtq_choice choice;      /* of a random one another seed for each text */
     eval_cost *costs;       /* [texts], of a system's program: filled by its cost model and each run; or NULL */
 } eval_engine;
 /** Fills outputs [texts] with what the task needs of them; their data is malloc'd. */

@@ -5,19 +5,11 @@
 #include "frontend/cli/host/host_code.h"
 #include "frontend/cli/host/host_model.h"
 
-const char *const eval_row_names[EVAL_ROWS] = {"fp32", "int8", "int4", "policy", "random"};
+const char *const eval_row_names[EVAL_ROWS] = {"fp32", "int8", "int4", "policy", "window", "random"};
 
 enum { LINEAR_FP32 = 1 }; /* among the words of --linear */
 
 /* ---- what a row is ----------------------------------------------------------------------------------------------- */
-
-static policy *random_policy(arena *a, const policy *from, unsigned seed) {
-    policy *p = ARENA_NEW(a, policy);
-    *p = *from;
-    p->importance_set = true;
-    p->importance = DTQ_IMPORTANCE_RANDOM + (int)seed;
-    return p;
-}
 
 /* Where only the last tokens of a window count they stay, and the one before them, from whose row the first of them is
  * read. */
@@ -43,8 +35,6 @@ static source source_of(const eval_job *j, const eval_row *row) {
     }
     if (given(j->session, OPT_score_last))
         src.policy = policy_pin_last(a, src.policy, last_rows(j->session));
-    if (row->id == EVAL_RANDOM)
-        src.policy = random_policy(a, src.policy, row->seed);
     return src;
 }
 
@@ -121,6 +111,13 @@ static bool check_rows(const eval_job *j, const dtq_program *p) {
                       "--score-last the last ones, which alone count then");
 }
 
+/* What choices of tokens go by in a row; of a random one the draws of its seed, which the texts continue. */
+static dtq_choice choice_of(const eval_row *row) {
+    return row->id == EVAL_RANDOM   ? (dtq_choice){DTQ_CHOICE_RANDOM, row->seed}
+           : row->id == EVAL_WINDOW ? (dtq_choice){.kind = DTQ_CHOICE_WINDOW}
+                                    : (dtq_choice){0};
+}
+
 /* ---- running ----------------------------------------------------------------------------------------------------- */
 
 /* The mean of what the runs of a system's program took. */
@@ -144,7 +141,12 @@ static bool run_program(eval_job *j, eval_row *row, const compiled *modules) {
                         : row->noise || dtq_scheme_is_system(&p->scheme)       ? DTQ_ENGINE_REF
                         : value(j->session, OPT_eval_engine)->word == EVAL_SIM ? DTQ_ENGINE_SIM
                                                                                : DTQ_ENGINE_REF;
-    eval_engine g = {.program = p, .engine = engine, .task = j->task, .name = row->name, .noise = row->noise};
+    eval_engine g = {.program = p,
+                     .engine = engine,
+                     .task = j->task,
+                     .name = row->name,
+                     .noise = row->noise,
+                     .choice = choice_of(row)};
     row->pooled = p->streams[0].output == DTQ_OUTPUT_POOLED;
     if (engine == DTQ_ENGINE_REF && dtq_scheme_is_system(&p->scheme))
         g.costs = row->run_costs ? row->run_costs : ARENA_ARRAY(j->session->arena, eval_cost, j->data.texts);
@@ -162,7 +164,8 @@ static bool run_host(eval_job *j, eval_row *row, const source *src) {
     if (!host_model_make(j->session, src, &lengths, &planned) || !check_rows(j, planned.plan) ||
         !host_code_load(j->session, planned.code, &code))
         return false;
-    eval_engine g = {.code = code.model, .plan = planned.plan, .task = j->task, .name = row->name};
+    eval_engine g = {
+        .code = code.model, .plan = planned.plan, .task = j->task, .name = row->name, .choice = choice_of(row)};
     row->pooled = planned.plan->streams[0].output == DTQ_OUTPUT_POOLED;
     bool ok = eval_run_all(j->session, &j->data, &g, row->outputs);
     host_code_unload(&code);
@@ -175,12 +178,23 @@ static bool on_host(const eval_job *j, const eval_row *row, const source *src) {
     return value(j->session, OPT_eval_engine)->word == EVAL_HOST && !other;
 }
 
+/* Rows of another choice are of the policy's program. */
+static void take_price(const eval_job *j, eval_row *row) {
+    for (const eval_row *before = j->rows; before < row; before++)
+        if (before->id == EVAL_POLICY && !before->unpriced && (row->id == EVAL_WINDOW || row->id == EVAL_RANDOM)) {
+            row->cost = before->cost;
+            row->unpriced = true;
+        }
+}
+
 bool eval_run_row(eval_job *j, eval_row *row) {
     session *s = j->session;
     source src = source_of(j, row);
     row->outputs = ARENA_ARRAY(s->arena, eval_vector, j->data.texts);
-    if (on_host(j, row, &src))
+    if (on_host(j, row, &src)) {
+        take_price(j, row);
         return (row->unpriced || price(j, &src, &row->cost, NULL)) && run_host(j, row, &src);
+    }
     compiled *modules = ARENA_ARRAY(s->arena, compiled, j->data.length_count);
     const options *asked = s->options;
     options plain = *asked;

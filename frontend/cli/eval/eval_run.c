@@ -38,7 +38,8 @@ typedef struct {
 static bool run_one(const crowd *c, dtq_host *host, dtq_weights *weights, size_t i, dtq_output *out, dtq_error *e) {
     const eval_engine *g = c->engine;
     const eval_input *t = &c->data->inputs[i];
-    dtq_input input = {.tokens = t->tokens, .segments = t->segments};
+    dtq_input input = {.tokens = t->tokens, .segments = t->segments, .choice = g->choice};
+    input.choice.seed = input.choice.seed << 32 | i;
     if (host)
         return dtq_host_run(host, t->seq, &input, false, out, e);
     dtq_run_options o = {.engine = g->engine, .threads = 1, .allow_nonfinite = c->allow_nonfinite};

@@ -169,6 +169,10 @@ START_TEST(unreadable) {
         {"all: {ratios: {8: 1}}\nimportance: {rule: max}\n", "importance must be previous, mean, sum"},
         {"all: {ratios: {8: 1}}\nimportance: {}\n", "importance must have a rule"},
         {"all: {ratios: {8: 1}}\nimportance: {rule: probe, by: 4}\n", "unknown key 'by' in importance"},
+        {"all: {ratios: {8: 1}}\nimportance: {rule: sum, per: head}\n",
+         "only `probe` chooses a set of keys for each key/value head"},
+        {"all: {ratios: {8: 1}}\nimportance: {rule: probe, per: token}\nprune: keys\n", "per must be layer or head"},
+        {"all: {ratios: {8: 1}}\nimportance: {rule: probe, per: head}\n", "write `prune: keys` beside it"},
         {"all: {ratios: {8: 1}}\nimportance: probe\n", "`probe` chooses among the keys of all tokens"},
         {"all: {ratios: {8: 1}}\nimportance: {rule: probe}\nprune: rows\n", "write `prune: keys` beside it"},
     };

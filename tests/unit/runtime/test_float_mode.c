@@ -357,6 +357,7 @@ static const char without_floats[] =
     "dtq_block_bytes dtq_block_bytes_at dtq_scores_bytes dtq_probs_bytes dtq_probe_bytes dtq_probe_probs_bytes "
     "dtq_probe_wrong dtq_rows_bytes dtq_rows_bytes_at "
     "dtq_weights_bytes dtq_codes_bytes dtq_out_bytes dtq_select dtq_select_slots dtq_random_importance "
+    "dtq_replace_choice "
     "dtq_replace_importance dtq_weights_close dtq_cache_open dtq_cache_close dtq_cache_length dtq_cache_clear "
     "dtq_stream_queries dtq_output_free dtq_stats_free dtq_host_detect dtq_host_chosen dtq_host_plan dtq_host_close "
     "dtq_machine_init dtq_machine_get dtq_machine_set dtq_param_get dtq_param_set dtq_machine_hash dtq_machine_pes "

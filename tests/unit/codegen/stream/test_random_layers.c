@@ -60,7 +60,7 @@ static layered_problem layered_problem_new(bool tight) {
 /** The same with layers that choose among all tokens by their own probes. */
 static void let_probe(layered_problem *p) {
     p->base.causal = false;
-    p->importance = "probe";
+    p->importance = random_in(&source, 0, 1) ? "probe" : "probe_heads";
     p->prune = "keys";
     p->cluster = random_in(&source, 0, 1) ? "low-first" : "high-first";
     for (uint32_t l = 0; l < p->layers; l++) {
@@ -164,7 +164,7 @@ static void expect_counts(const ir_module *m, const dtq_stats *stats, int number
 }
 
 START_TEST(programs_are_race_free_and_on_time) {
-    unsigned fixed = 0, several = 0, steps = 0, probes = 0;
+    unsigned fixed = 0, several = 0, steps = 0, probes = 0, by_head = 0;
     begin();
     for (int i = 0; i < CASES; i++, next_case()) {
         layered_problem p = layered_problem_new(i % 3 == 0);
@@ -196,6 +196,7 @@ START_TEST(programs_are_race_free_and_on_time) {
         expect_timeline(m, stats.events, i);
         expect_counts(m, &stats, i);
         probes += dtq_probes(&s->layers[p.layers - 1]);
+        by_head += dtq_tables(&s->layers[p.layers - 1]) > 1;
         ck_assert_uint_eq(stats.cycles, s->static_cycles);
         uint64_t bound = 0;
         for (size_t op = 0; op < m->op_count; op++)
@@ -210,6 +211,7 @@ START_TEST(programs_are_race_free_and_on_time) {
     ck_assert_uint_gt(several, CASES / 5);
     ck_assert_uint_gt(steps, 2);
     ck_assert_uint_gt(probes, 4);
+    ck_assert_uint_gt(by_head, 0);
     arena_free(memory);
 }
 END_TEST
