@@ -197,7 +197,7 @@ uint8_t *dtq_text_encode(const dtq_stream *t, size_t *bytes) {
         return s.data;
     }
     free(s.data);
-    *bytes = s.wanted ? s.wanted : t->count * sizeof(uint16_t);
+    *bytes = s.wanted ? s.wanted : dtq_repeats_bytes(t->count);
     return NULL;
 }
 

@@ -14,10 +14,15 @@ struct dtq_repeats {
     uint16_t shape[];                /* [count] opcode and queue */
 };
 
+size_t dtq_repeats_bytes(size_t count) {
+    const struct dtq_repeats *r = NULL;
+    return sizeof *r + (count + 1) * sizeof *r->shape;
+}
+
 dtq_repeats *dtq_repeats_begin(const dtq_instr *instrs, size_t count) {
     if (count >= UINT32_MAX)
         return NULL;
-    dtq_repeats *r = calloc(1, sizeof *r + (count + 1) * sizeof *r->shape);
+    dtq_repeats *r = calloc(1, dtq_repeats_bytes(count));
     if (!r)
         return NULL;
     r->count = count;

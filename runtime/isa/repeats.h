@@ -12,6 +12,8 @@ typedef struct {
 
 typedef struct dtq_repeats dtq_repeats;
 
+/** Bytes that a walk over `count` instructions needs. */
+size_t dtq_repeats_bytes(size_t count);
 /** Begins a walk over the instructions of a stream; NULL if there is no memory. Layers that are alike have the same
  * opcodes and queues in the same order, so a walk finds one body and its repetitions. It depends on opcodes and queues
  * alone. */
