@@ -40,17 +40,16 @@ START_TEST(ops_print_one_a_line) {
     ir_set_runs(m, q, IR_KEY_tiles, (ir_run[]){{4, 1}, {5, 2}}, 2);
     ir_set_ints(m, q, IR_KEY_ids, (int64_t[]){1, -5, INT64_MIN}, 3);
     ir_set_int(m, q, IR_KEY_queue, 8);
-    ck_assert_str_eq(
-        body(a, m),
-        "weights [\"w\" {dtype = F16, file = \"m.safetensors\", rows = 2, cols = 3, stride = 9, "
-        "offset = 18446744073709551615, file_bytes = 7, transposed = yes} @ \"m.safetensors\":1:1]\n"
-        "weights [\"s\" {dtype = synthetic, rows = 1, cols = 3, seed = 5, scale = 0.1}, "
-        "\"c\" {dtype = I8, file = \"m\", seed = 0, scales = 8, zeros = 4, by_rows = yes, scale = 0}]\n"
-        "\n"
-        "%0 = input : u32[9] @ \"model.yaml\":3:5\n"
-        "%1 = embed %0 {tensor = \"w\", epsilon = 1e-12} : ?\n"
-        "tile.qk {slot_range = 36..54, tiles = [4*1, 5*2], ids = [1, -5, -9223372036854775808], "
-        "queue = array3}\n");
+    ck_assert_str_eq(body(a, m),
+                     "weights [\"w\" {dtype = F16, file = \"m.safetensors\", rows = 2, cols = 3, stride = 9, "
+                     "offset = 18446744073709551615, file_bytes = 7, transposed = yes} @ \"m.safetensors\":1:1]\n"
+                     "weights [\"s\" {dtype = synthetic, rows = 1, cols = 3, seed = 5, scale = 0.1}, "
+                     "\"c\" {dtype = I8, file = \"m\", seed = 0, scales = 8, zeros = 4, by_rows = yes, scale = 0}]\n"
+                     "\n"
+                     "%0 = input : u32[9] @ \"model.yaml\":3:5\n"
+                     "%1 = embed %0 {tensor = \"w\", epsilon = 1e-12} : ?\n"
+                     "tile.qk {slot_range = 36..54, tiles = [4*1, 5*2], ids = [1, -5, -9223372036854775808], "
+                     "queue = array3}\n");
     static const char top[] = "dtir 1 tile\nmodel = \"a \\\"quoted\\\"\\n\\x01 name\"\nlower_case = no\nseq = 9\n"
                               "vocabulary = 0\npositions = 0\nqkv_input = no\nmachine \"default\" {\n";
     ck_assert_int_eq(strncmp(ir_text(a, m, NULL), top, sizeof top - 1), 0);
