@@ -161,7 +161,8 @@ bool policy_streams(const policy *p);
 policy *policy_load(arena *a, diag *d, const char *path);
 /** All tokens at `bits`; with 8 the policy that applies without a file. */
 policy *policy_uniform(arena *a, unsigned bits);
-/** A copy of the policy in which every layer pins the last `count` tokens, too; but not layers by token_bits. */
+/** A copy of the policy in which every layer pins the last `count` tokens, too; but not layers by token_bits,
+ *  nor any of `streamed`, where all tokens stay queries. */
 policy *policy_pin_last(arena *a, const policy *p, uint32_t count);
 /** Attaches the policy to the attention ops of a graph module (attributes ratios, counts, token_bits, pinned, prune,
  * queries). Layer 0 of a model with more than a bare attention runs all 8-bit unless it has explicit token_bits. */

@@ -262,6 +262,8 @@ static policy_layer pin_last(arena *a, policy_layer l, uint32_t count) {
 policy *policy_pin_last(arena *a, const policy *p, uint32_t count) {
     policy *copy = ARENA_NEW(a, policy);
     *copy = *p;
+    if (policy_streams(p)) /* all rows are there, and see the last tokens whole */
+        return copy;
     copy->layers = ARENA_ARRAY(a, policy_layer, p->layer_count + 1);
     copy->all = p->all ? ARENA_NEW(a, policy_layer) : NULL;
     for (size_t i = 0; i < p->layer_count; i++)

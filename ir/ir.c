@@ -351,9 +351,14 @@ bool ir_by_probe(const ir_module *m, size_t op) {
     return rule && strncmp(rule, probe, sizeof probe - 1) == 0;
 }
 
+bool ir_streams(const ir_module *m, size_t op) {
+    const char *rule = ir_str(m, op, IR_KEY_importance_rule);
+    return rule && strcmp(rule, "streamed") == 0;
+}
+
 uint64_t ir_importance_rows(const ir_module *m, size_t op, bool is_static) {
     const char *rule = ir_str(m, op, IR_KEY_importance_rule);
-    bool by_head = rule && (strcmp(rule, "streamed") == 0 || (strcmp(rule, "probe_heads") == 0 && !is_static));
+    bool by_head = ir_streams(m, op) || (rule && strcmp(rule, "probe_heads") == 0 && !is_static);
     int64_t heads = ir_int(m, op, IR_KEY_kv_heads, 1);
     return by_head && heads > 0 ? (uint64_t)heads : 1;
 }

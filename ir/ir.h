@@ -270,6 +270,8 @@ double ir_real(const ir_module *m, size_t op, unsigned key, double missing);
 const char *ir_str(const ir_module *m, size_t op, unsigned key);
 /** Whether the attention layer that the op declares chooses its own keys: its rule is `probe` or `probe_heads`. */
 bool ir_by_probe(const ir_module *m, size_t op);
+/** Whether its rule is `streamed`. */
+bool ir_streams(const ir_module *m, size_t op);
 /** Rows of importance of the layer that the op declares, [seq] each: one, or one for each key/value head where these
  *  choose for themselves, which layers with static ids do not (`is_static`). */
 uint64_t ir_importance_rows(const ir_module *m, size_t op, bool is_static);

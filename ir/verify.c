@@ -193,7 +193,7 @@ verify_code *verify_meet(verifier *v, ir_opcode code) {
 
 static bool is_strip(ir_opcode code) {
     return code == IR_TILE_QK || code == IR_TILE_SOFTMAX || code == IR_TILE_IMPORTANCE || code == IR_TILE_PV ||
-           code == IR_TILE_TOPK;
+           code == IR_TILE_TOPK || code == IR_TILE_BLOCK;
 }
 
 /* The module's scheme of arithmetic defines the op. Instructions say it when they run. */

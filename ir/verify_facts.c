@@ -37,8 +37,10 @@ void verify_facts(verifier *v, size_t op) {
         verify_ids(v, op, slots);
         verify_policy(v, op);
     }
-    if (verify_declares_layer(code))
+    if (verify_declares_layer(code)) {
         verify_shape(v, op);
+        verify_streaming(v, op);
+    }
     if (code == IR_LAYER)
         verify_regions(v, op);
     if (code == IR_SELECT)

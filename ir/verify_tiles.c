@@ -83,44 +83,14 @@ static bool verify_one_strip(verifier *v, size_t *at, bool measured, const verif
     return verify_rows(v, first, taken);
 }
 
-/* Blocks of a layer that streams: what its window and its counts say, all of them in their order. */
-static void verify_blocks(verifier *v, size_t tiles, const verify_layer *l, int64_t window) {
-    const ir_module *m = v->m;
-    const int64_t kept = ir_int(m, tiles, IR_KEY_kept, 0), blocks = (l->slots + window - 1) / window;
-    for (int64_t b = 0; b < blocks; b++) {
-        const size_t op = tiles + 1 + (size_t)b;
-        const ir_range *rows =
-            op < m->op_count && m->ops[op].code == IR_TILE_BLOCK ? range_of(m, op, IR_KEY_slot_range) : NULL;
-        if (!rows) {
-            verify_error(v, tiles,
-                         "it streams in %lld blocks of %lld tokens, and the `tile.block` of block %lld is missing",
-                         (long long)blocks, (long long)window, (long long)b);
-            return;
-        }
-        const ir_range *keys = range_of(m, op, IR_KEY_key_range);
-        const int64_t first = b * window, end = l->slots < first + window ? l->slots : first + window;
-        const int64_t near = b == 0 ? 0 : first - window, far = b < 2 || kept == 0 ? 0 : (b - 1) * kept - 1;
-        if (!keys || rows->lo != first || rows->hi != end || keys->lo != near || keys->hi != end ||
-            ir_int(m, op, IR_KEY_far_keys, -1) != far)
-            verify_error(v, op, "block %lld of its layer is slots %lld..%lld with keys %lld..%lld and %lld far ones",
-                         (long long)b, (long long)first, (long long)end, (long long)near, (long long)end,
-                         (long long)far);
-    }
-    const size_t behind = tiles + 1 + (size_t)blocks;
-    if (behind < m->op_count && (m->ops[behind].code == IR_TILE_BLOCK || is_part((ir_opcode)m->ops[behind].code) ||
-                                 m->ops[behind].code == IR_TILE_TOPK))
-        verify_error(v, behind, "it stands behind the last block of a layer that streams");
-}
-
 void verify_strips(verifier *v, size_t tiles) {
     const ir_module *m = v->m;
     const verify_layer *l = verify_find_layer(v, ir_int(m, tiles, IR_KEY_index, -1));
     if (!l || l->slots < 1 || l->slots > m->header.seq || l->query_first < 0 || l->queries < 1 ||
         l->query_first + l->queries > l->slots)
         return; /* verify_facts says so */
-    const int64_t window = ir_int(m, tiles, IR_KEY_window, 0);
-    if (window > 0) {
-        verify_blocks(v, tiles, l, window);
+    if (ir_streams(m, tiles)) {
+        verify_streamed_blocks(v, tiles, l);
         return;
     }
     uint8_t *taken = arena_alloc(v->scratch, (size_t)l->slots);
@@ -138,6 +108,8 @@ void verify_strips(verifier *v, size_t tiles) {
                          (long long)slot, (long long)end);
     }
     const bool ends = op < m->op_count && m->ops[op].code == IR_TILE_TOPK;
+    if (op + ends < m->op_count && m->ops[op + ends].code == IR_TILE_BLOCK)
+        verify_error(v, op + ends, "it stands in a layer whose `importance_rule` is not `streamed`");
     if (!measured && ends)
         verify_error(v, op, "a layer that chooses by its own probe measures nothing for a `tile.topk`");
     else if (measured && !ends)

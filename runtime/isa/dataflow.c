@@ -357,24 +357,31 @@ static bool loads_seen(const dtq_layer *l, const dtq_instr *w, unsigned operand,
            row_of(w) / l->streaming.window == row_of(in) / l->streaming.window && GET(w, LOAD_SEEN, dst) == at;
 }
 
+/* Whether a load reads there the codes or the scales that host.quant makes, whatever else lies there. */
+static bool is_near(const dtq_dataflow *f, const dtq_layer *l, const dtq_instr *in, uint64_t address) {
+    const uint64_t codes[] = {l->q, l->k, l->v}, scales[] = {l->q_scale, l->k_scale, l->v_scale};
+    const uint64_t operand = GET(in, LOAD_SEEN, operand), row = head_of(in) * f->stream->seq;
+    return address == codes[operand] + row * l->head_dim || address == scales[operand] + 4 * row;
+}
+
 static const char *read_load_seen(const dtq_dataflow *f, const dtq_instr *in, const dtq_access *a, const dtq_instr *w) {
     const dtq_layer *l = layer(f, layer_of(in));
-    if (w && w->op == DTQ_OP_KEEP)
-        return layer_of(w) == layer_of(in) && head_of(w) == head_of(in) && end_of(w) == row_of(in) &&
-                       GET(w, KEEP, list) == GET(in, LOAD_SEEN, list) && a->address == GET(w, KEEP, list)
+    if (is_near(f, l, in, a->address))
+        return w && w->op == DTQ_OP_QUANT && GET(w, QUANT, layer) == layer_of(in) &&
+                       GET(w, QUANT, operand) == GET(in, LOAD_SEEN, operand)
                    ? NULL
-                   : "the far keys of its head, up to the block before";
-    if (w && w->op == DTQ_OP_FAR_CODES)
+                   : "codes and scales that host.quant made of its layer and operand";
+    if (a->address == GET(in, LOAD_SEEN, codes) && w && w->op == DTQ_OP_FAR_CODES)
         return layer_of(w) == layer_of(in) && GET(w, FAR_CODES, operand) == GET(in, LOAD_SEEN, operand) &&
-                       GET(w, FAR_CODES, codes) == GET(in, LOAD_SEEN, codes) && a->address == GET(w, FAR_CODES, codes)
+                       GET(w, FAR_CODES, codes) == a->address
                    ? NULL
                    : "what host.far made of its layer and operand";
-    const bool near = a->address != GET(in, LOAD_SEEN, codes) && a->address != GET(in, LOAD_SEEN, list);
-    return near && l && w && w->op == DTQ_OP_QUANT && GET(w, QUANT, layer) == layer_of(in) &&
-                   GET(w, QUANT, operand) == GET(in, LOAD_SEEN, operand)
+    return a->address == GET(in, LOAD_SEEN, list) && w && w->op == DTQ_OP_KEEP && layer_of(w) == layer_of(in) &&
+                   head_of(w) == head_of(in) && end_of(w) == row_of(in) && GET(w, KEEP, list) == a->address
                ? NULL
-               : "codes and scales that host.quant and host.far made of its layer and operand, and a list that keep "
-                 "made";
+               : "codes and scales that host.far made of its layer and operand, and the far keys of its head, up to "
+                 "the "
+                 "block before, that keep chose";
 }
 
 /* Votes come row by row, head by head: each goes on where the one before has ended. */
@@ -528,11 +535,31 @@ static const char *read_load(const dtq_instr *in, const dtq_instr *w) {
                : "codes and scales that host.quant made of its layer and operand";
 }
 
+/* Both precisions of an operand are of the same floats. */
+static const char *read_quant(dtq_dataflow *f, const dtq_instr *in, const dtq_access *a, uint32_t writer) {
+    const uint64_t of = GET(in, QUANT, layer);
+    if (f->sources)
+        f->sources[3 * of + GET(in, QUANT, operand)] = (dtq_operand_source){a->address, writer};
+    return read_matrix(f, of, a, writer);
+}
+
+static const char *read_far(const dtq_dataflow *f, const dtq_instr *in, const dtq_access *a, uint32_t writer) {
+    const uint64_t of = layer_of(in), operand = GET(in, FAR_CODES, operand);
+    const dtq_operand_source *s = &f->sources[3 * of + operand];
+    return (f->quantised[of] >> operand & 1) && s->address == a->address && s->writer == writer
+               ? NULL
+               : "the matrix that host.quant of its layer and operand has read before";
+}
+
 const char *dtq_dataflow_read(dtq_dataflow *f, uint32_t at, const dtq_access *a, uint32_t writer) {
     const dtq_instr *in = instr(f, at), *w = instr(f, writer);
     if (a->memory == DTQ_MEM_IDS)
         return read_ids(f, a->address);
     switch (in->op) {
+    case DTQ_OP_QUANT:
+        return read_quant(f, in, a, writer);
+    case DTQ_OP_FAR_CODES:
+        return read_far(f, in, a, writer);
     case DTQ_OP_LOAD:
         return read_load(in, w);
     case DTQ_OP_QK:
@@ -654,6 +681,20 @@ static const char *step_matmul(const dtq_dataflow *f, uint32_t at) {
                : "flags: last and only are for the block that ends with the last input";
 }
 
+static void step_keep(dtq_dataflow *f, const dtq_instr *in, uint64_t *missing) {
+    const uint32_t block = (uint32_t)(row_of(in) / layer(f, layer_of(in))->streaming.window);
+    *missing = dtq_cover_add(&f->counted[layer_of(in)], (dtq_piece){(uint32_t)head_of(in), 1, block, 1});
+}
+
+/* The importance of a layer that streams comes of each head's votes in each block but the first. */
+static bool all_kept(dtq_dataflow *f, uint32_t of) {
+    const dtq_layer *l = layer(f, of);
+    if (!dtq_streams(l) || !f->quantised[of] || dtq_streamed_blocks(&l->streaming, l->slots) < 2)
+        return true;
+    const dtq_piece whole = {0, l->kv_heads, 1, dtq_streamed_blocks(&l->streaming, l->slots) - 1};
+    return dtq_cover_whole(&f->counted[of], whole);
+}
+
 const char *dtq_dataflow_step(dtq_dataflow *f, uint32_t at, uint64_t *missing) {
     const dtq_instr *in = instr(f, at);
     *missing = 0;
@@ -675,6 +716,9 @@ const char *dtq_dataflow_step(dtq_dataflow *f, uint32_t at, uint64_t *missing) {
         return step_choose_head(f, at, missing);
     case DTQ_OP_VOTE_SEEN:
         return step_vote_seen(f, in);
+    case DTQ_OP_KEEP:
+        step_keep(f, in, missing);
+        return NULL;
     case DTQ_OP_CODES:
         *missing = begin_linear(f, at);
         return NULL;
@@ -691,10 +735,17 @@ const char *dtq_dataflow_step(dtq_dataflow *f, uint32_t at, uint64_t *missing) {
     }
 }
 
-bool dtq_dataflow_end(const dtq_dataflow *f, dtq_error *e) {
+bool dtq_dataflow_end(dtq_dataflow *f, dtq_error *e) {
     if (f->open_layer != UINT32_MAX)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "the stream ends before all three operands of layer %u are quantised",
                         f->open_layer);
+    for (uint32_t i = 0; i < f->stream->layer_count; i++)
+        if (!all_kept(f, i))
+            return dtq_fail(
+                e, DTQ_BAD_PROGRAM,
+                "the importance of layer %u is not whole: it has one `keep` for each key/value head and each "
+                "block but the first",
+                i);
     return dtq_lasting_end(&f->lasting, f->quantised, e);
 }
 
@@ -707,7 +758,9 @@ const char *dtq_dataflow_output(dtq_dataflow *f, const dtq_access *output, uint3
 
 bool dtq_dataflow_init(dtq_dataflow *f, const dtq_program *p, const dtq_stream *s, dtq_error *e) {
     *f = (dtq_dataflow){.program = p, .stream = s, .open_layer = UINT32_MAX};
-    bool linears = false, probes = false;
+    bool linears = false, probes = false, streams = false;
+    for (uint32_t i = 0; i < s->layer_count; i++)
+        streams = streams || dtq_streams(&s->layers[i]);
     for (size_t i = 0; i < s->count; i++) {
         linears = linears || (s->instrs[i].op >= DTQ_OP_CODES && s->instrs[i].op <= DTQ_OP_STORE_ROWS);
         probes = probes || (s->instrs[i].op >= DTQ_OP_PROBE_CODES && s->instrs[i].op <= DTQ_OP_CHOOSE_HEAD);
@@ -717,12 +770,13 @@ bool dtq_dataflow_init(dtq_dataflow *f, const dtq_program *p, const dtq_stream *
     f->stored = calloc(layers, sizeof *f->stored);
     f->counted = calloc(layers, sizeof *f->counted);
     f->quantised = calloc(layers, 1);
+    f->sources = streams ? calloc(3 * layers, sizeof *f->sources) : NULL;
     if (linears) {
         f->products = calloc(s->count, sizeof *f->products);
         f->linear_of = calloc(s->count, sizeof *f->linear_of);
     }
     bool memory = dtq_tokens_init(&f->tokens, s) && f->stored && f->counted && f->quantised && (!probes || f->probed) &&
-                  (!linears || (f->products && f->linear_of));
+                  (!streams || f->sources) && (!linears || (f->products && f->linear_of));
     return memory ? dtq_lasting_init(&f->lasting, s, e)
                   : dtq_no_memory(e, layers * (2 * sizeof(dtq_cover) + 9) + s->seq / 8 + (linears ? 16 * s->count : 0),
                                   "the proof of a stream");
@@ -740,6 +794,7 @@ void dtq_dataflow_free(dtq_dataflow *f) {
     free(f->stored);
     free(f->counted);
     free(f->quantised);
+    free(f->sources);
     free(f->products);
     free(f->linear_of);
     free(f->probed);

@@ -15,14 +15,21 @@ typedef struct {
     uint32_t codes, rows, weights; /* instructions */
 } dtq_product;
 
+/** The matrix that host.quant took an operand from. */
+typedef struct {
+    uint64_t address;
+    uint32_t writer;
+} dtq_operand_source;
+
 /** The state of the proof while the stream is gone through. */
 typedef struct {
     const dtq_program *program;
     const dtq_stream *stream;
     dtq_tokens tokens;
     dtq_lasting_list lasting;    /* what is read when the run is over */
-    dtq_cover *stored, *counted; /* [layer_count] rows of heads: of the output, and of the importance */
+    dtq_cover *stored, *counted; /* [layer_count] rows of heads: of the output, and of the importance (or blocks) */
     uint8_t *quantised;          /* [layer_count] bit o: operand o */
+    dtq_operand_source *sources; /* [layer_count][q, k, v] where layers stream; or NULL */
     dtq_product *products;       /* [count], or NULL as long as there is no matmul */
     dtq_cover *linears;          /* [linear_count] parts of linears that stand in DRAM */
     uint32_t *linear_of;         /* [count] number among `linears` of a host.codes; or NULL */
@@ -48,7 +55,7 @@ bool dtq_dataflow_write(dtq_dataflow *f, uint32_t at, const dtq_access *a, uint3
 const char *dtq_dataflow_step(dtq_dataflow *f, uint32_t at, uint64_t *missing);
 
 /** After the last instruction: fails if what lasts has not been written, or operands are left over. */
-bool dtq_dataflow_end(const dtq_dataflow *f, dtq_error *e);
+bool dtq_dataflow_end(dtq_dataflow *f, dtq_error *e);
 
 /** Then the output, all of which `writer` wrote last. NULL, or what should have been there. */
 const char *dtq_dataflow_output(dtq_dataflow *f, const dtq_access *output, uint32_t writer);

@@ -159,7 +159,7 @@ bool dtq_lasting_write(dtq_lasting_list *l, const dtq_stream *s, uint32_t at, co
     const dtq_instr *in = &s->instrs[at];
     if (in->op == DTQ_OP_KEEP && r->kind == DTQ_LASTS_IMPORTANCE && DTQ_GET(in, KEEP, layer) == r->layer &&
         a->address >= r->start && a->address - r->start + a->bytes <= r->bytes)
-        return true; /* a block of one head: which, and once, the votes say that it reads */
+        return true; /* a block of one head: that all are there, each once, dataflow.c says */
     char name[64];
     if (r->start != a->address || r->bytes != a->bytes || !makes(r, &s->instrs[at]))
         return dtq_fail(e, DTQ_BAD_PROGRAM,

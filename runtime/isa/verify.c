@@ -328,6 +328,24 @@ static bool check_probe(const verifier *v, const dtq_instr *in) {
 }
 
 /* Instructions of a layer that streams are of rows of one block, and it has no others for its attention. */
+/* Codes and list of all tokens lie in DRAM, as far as the instruction names them, even where it has no use for them. */
+static bool check_far(const verifier *v, const dtq_layer *l, const dtq_instr *in) {
+    const dtq_stream *s = v->stream;
+    const bool load = in->op == DTQ_OP_LOAD_SEEN;
+    if (!load && in->op != DTQ_OP_KEEP)
+        return true;
+    const uint32_t heads = load && DTQ_GET(in, LOAD_SEEN, operand) == DTQ_Q ? l->heads : l->kv_heads;
+    const uint64_t places[2][2] = {{load ? DTQ_GET(in, LOAD_SEEN, list) : DTQ_GET(in, KEEP, list),
+                                    4 * (uint64_t)dtq_streamed_list(&l->streaming, s->seq)},
+                                   {load ? DTQ_GET(in, LOAD_SEEN, codes) : 0,
+                                    load ? dtq_seen_codes_bytes(&l->streaming, l->head_dim, heads, s->seq) : 0}};
+    for (unsigned i = 0; i < 2; i++)
+        if (places[i][0] > s->dram_bytes || places[i][1] > s->dram_bytes - places[i][0])
+            return fail_instr(v, "%s at 0x%" PRIx64 " leaves DRAM, which has %" PRIu64 " bytes",
+                              i == 0 ? "list" : "codes", places[i][0], s->dram_bytes);
+    return true;
+}
+
 static bool check_seen(const verifier *v, const dtq_instr *in) {
     const dtq_layer *l = &v->stream->layers[in->f[dtq_layer_field(in->op)]];
     const dtq_streaming *r = &l->streaming;
@@ -345,8 +363,9 @@ static bool check_seen(const verifier *v, const dtq_instr *in) {
         return fail_instr(v, "its rows are not those of one block of %" PRIu32, r->window);
     if (whole && !dtq_seen_is_block(r, l->slots, row, rows))
         return fail_instr(v, "its rows are not a whole block of %" PRIu32, r->window);
-    return (in->op != DTQ_OP_VOTE_SEEN && in->op != DTQ_OP_KEEP) || row >= r->window ||
-           fail_instr(v, "no block stands before the first");
+    if ((in->op == DTQ_OP_VOTE_SEEN || in->op == DTQ_OP_KEEP) && row < r->window)
+        return fail_instr(v, "no block stands before the first");
+    return check_far(v, l, in);
 }
 
 static bool check_whole(const verifier *v, const dtq_instr *in) {

@@ -130,6 +130,25 @@ static bool check_form(eval_job *j) {
     return true;
 }
 
+/* Rows that choose tokens by something else than the policy: none, or refused where they were asked for. */
+static bool drop_choices(session *s, bool wanted[EVAL_ROWS], const char *need) {
+    if ((given(s, OPT_rows) || (given(s, OPT_seed) && !given(s, OPT_noise))) && wanted[EVAL_RANDOM])
+        return usage_error(s, "the row 'random' needs %s", need);
+    if (given(s, OPT_rows) && wanted[EVAL_WINDOW])
+        return usage_error(s, "the row 'window' needs %s", need);
+    wanted[EVAL_RANDOM] = wanted[EVAL_WINDOW] = false;
+    return true;
+}
+
+/* Keys of a layer that streams are chosen by votes alone. */
+static bool check_streamed(eval_job *j, bool wanted[EVAL_ROWS]) {
+    const policy *p = j->source.policy;
+    return !p || !policy_streams(p) ||
+           drop_choices(j->session, wanted,
+                        "a policy whose layers select tokens; with `importance: streamed` the rows of each block vote "
+                        "on the keys of the one before");
+}
+
 /* A policy of a scheme runs on the reference, and leaves nothing to choose at random. */
 static bool check_scheme(eval_job *j, bool wanted[EVAL_ROWS]) {
     session *s = j->session;
@@ -139,11 +158,8 @@ static bool check_scheme(eval_job *j, bool wanted[EVAL_ROWS]) {
     if (given(s, OPT_eval_engine) && value(s, OPT_eval_engine)->word == EVAL_HOST && wanted[EVAL_POLICY])
         return usage_error(s, "host code is of mixed precision alone, and the %s is %s, which --engine=ref computes",
                            source_is_system(&j->source) ? "target" : "policy", scheme);
-    if ((given(s, OPT_rows) || given(s, OPT_seed)) && wanted[EVAL_RANDOM])
-        return usage_error(s, "the row 'random' needs a policy that chooses tokens; %s runs all alike", scheme);
-    if (given(s, OPT_rows) && wanted[EVAL_WINDOW])
-        return usage_error(s, "the row 'window' needs a policy that chooses tokens; %s runs all alike", scheme);
-    wanted[EVAL_RANDOM] = wanted[EVAL_WINDOW] = false;
+    if (!drop_choices(s, wanted, arena_printf(s->arena, "a policy that chooses tokens; %s runs all alike", scheme)))
+        return false;
     if (wanted[EVAL_POLICY] && !given(s, OPT_eval_engine)) { /* one engine for the whole table */
         options *own = ARENA_NEW(s->arena, options);
         *own = *s->options;
@@ -245,7 +261,8 @@ bool command_eval(session *s) {
         return usage_error(s, "there is nothing to measure on: --data names a file");
     if (!choose_task(&j) || !check_noise_options(s, j.task) ||
         !host_code_check(s, value(s, OPT_eval_engine)->word == EVAL_HOST) || !choose_rows(s, wanted) ||
-        !open_encoder(&j) || !check_scheme(&j, wanted) || !check_noise_target(&j) || !eval_read(&j))
+        !open_encoder(&j) || !check_scheme(&j, wanted) || !check_streamed(&j, wanted) || !check_noise_target(&j) ||
+        !eval_read(&j))
         return false;
     return given(s, OPT_noise) ? eval_noise(&j) : run_table(&j, wanted);
 }

@@ -22,6 +22,70 @@ static void check_changes(const char *good, const change *changes, size_t count)
 
 #define CHECK_CHANGES(good, changes) check_changes(good, changes, sizeof(changes) / sizeof(changes)[0])
 
+#define STREAMS "window = 3, kept = 2, near_bits = 8, far_bits = 4"
+#define WRONG_NUMBERS(op, window, kept, near, far)                                                                     \
+    "`" op "`: it streams with `window` " window ", `kept` " kept ", `near_bits` " near " and `far_bits` " far         \
+    "; a window has 1 to 65536 tokens and keeps no more than it has, and bits are 4 or 8"
+
+START_TEST(streamed_facts) {
+    static const char good[] =
+        "dtir 1 graph\nseq = 9\n%x = input {name = \"x\"} : f32[9, 8]\n"
+        "%y = attention %x, %x, %x {index = 0, query_heads = 2, kv_heads = 2, head_dim = 4, mask = causal, "
+        "importance_rule = streamed, " STREAMS ", token_bits = [9*8], cluster = none, promote = none} : f32[9, 8]\n";
+    static const change changes[] = {
+        {"window = 3, ", "", "`attention`: `importance_rule = streamed` needs `window`, which is missing"},
+        {", far_bits = 4", "", "`attention`: `importance_rule = streamed` needs `far_bits`, which is missing"},
+        {"window = 3", "window = 0", WRONG_NUMBERS("attention", "0", "2", "8", "4")},
+        {"window = 3", "window = 4294967299", WRONG_NUMBERS("attention", "4294967299", "2", "8", "4")},
+        {"kept = 2", "kept = 4", WRONG_NUMBERS("attention", "3", "4", "8", "4")},
+        {"near_bits = 8", "near_bits = 264", WRONG_NUMBERS("attention", "3", "2", "264", "4")},
+        {"far_bits = 4", "far_bits = 3", WRONG_NUMBERS("attention", "3", "2", "8", "3")},
+        {"near_bits = 8", "near_bits = 4", "`attention`: `token_bits` has a run of 8 bits, but its `near_bits` are 4"},
+        {"rule = streamed", "rule = mean",
+         "`attention`: `window` is of `importance_rule = streamed`, but its rule is `mean`; remove it"},
+        {"mask = causal", "mask = none", "`attention`: `mask` is `none`, but a layer that streams has `causal`"},
+        {"cluster = none", "cluster = low-first",
+         "`attention`: `cluster` is `low-first`, but a layer that streams has `none`"},
+        {"cluster = none", "cluster = none, pinned = [3]",
+         "`attention`: it streams, and `window` and `kept` say which keys stay; remove `pinned`"},
+        {"cluster = none", "cluster = none, ratios = [0, 0, 1000000000]",
+         "`attention`: it streams, and `window` and `kept` say which keys stay; remove `ratios`"},
+        {"cluster = none", "cluster = none, slots = 8",
+         "`attention`: `slots` is 8, but in a layer that streams all 9 tokens are active"},
+        {"cluster = none", "cluster = none, slots = 9, ids = [1, 0, 2, 3, 4, 5, 6, 7, 8]",
+         "`attention`: token 1 is in slot 0, but a layer that streams has tokens in their order"}};
+    CHECK_CHANGES(good, changes);
+}
+END_TEST
+
+START_TEST(streamed_blocks) {
+    static const char good[] =
+        "dtir 1 tile\nseq = 5\n%x = input {name = \"x\"} : f32[5, 4]\n"
+        "%i = tile.select {index = 0, slots = 5, high = 5, order = original, ids = [0, 1, 2, 3, 4]} : ids[5]\n"
+        "%y = tile.attention %x, %x, %x, %i {index = 0, query_heads = 1, kv_heads = 1, head_dim = 4, mask = causal, "
+        "importance_rule = streamed, slots = 5, high = 5, order = original, static_bits = yes, segments = [5*8], "
+        "q_bits = [5*8], k_bits = [5*8], v_bits = [5*8], p_bits = [5*8], window = 2, kept = 1, near_bits = 8, "
+        "far_bits = 4} : f32[5, 4]\n"
+        "tile.block {slot_range = 0..2, key_range = 0..2, far_keys = 0}\n"
+        "tile.block {slot_range = 2..4, key_range = 0..4, far_keys = 0}\n"
+        "tile.block {slot_range = 4..5, key_range = 2..5, far_keys = 0}\n";
+    static const change changes[] = {
+        {"window = 2", "window = 0", WRONG_NUMBERS("tile.attention", "0", "1", "8", "4")},
+        {"kept = 1", "kept = 9223372036854775807",
+         WRONG_NUMBERS("tile.attention", "2", "9223372036854775807", "8", "4")},
+        {"kept = 1", "kept = 2", "`tile.block`: block 2 of its layer is slots 4..5 with keys 2..5 and 1 far ones"},
+        {"window = 2", "window = 5",
+         "`tile.block`: block 0 of its layer is slots 0..5 with keys 0..5 and 0 far ones\n"
+         "`tile.block`: it stands behind the last block of a layer that streams"},
+        {"importance_rule = streamed", "importance_rule = streamed, queries = 5",
+         "`tile.attention`: it has `queries`, but the arrays do not stream from a cache; host code does"},
+        {"tile.block {slot_range = 4..5, key_range = 2..5, far_keys = 0}\n", "",
+         "`tile.attention`: it streams in 3 blocks of 2 tokens, and the `tile.block` of block 2 is missing"},
+    };
+    CHECK_CHANGES(good, changes);
+}
+END_TEST
+
 START_TEST(attention_facts) {
     static const char good[] =
         "dtir 1 graph\nseq = 9\n%x = input {name = \"x\"} : f32[9, 8]\n"
@@ -105,6 +169,8 @@ START_TEST(strip_facts) {
         "tile.pv {slot_range = 0..5, key_range = 0..5, steps = 5}\n"
         "tile.topk\n";
     static const change changes[] = {
+        {"tile.topk\n%j", "tile.topk\ntile.block {slot_range = 0..9, key_range = 0..9, far_keys = 0}\n%j",
+         "`tile.block`: it stands in a layer whose `importance_rule` is not `streamed`"},
         {"slot_range = 0..9", "slot_range = 0..10",
          "`tile.qk`: `slot_range` is 0..10, but the queries of its layer are slots 0..9"},
         {"tile.qk {slot_range = 0..5, key_range = 0..5", "tile.qk {slot_range = 0..5, key_range = 0..6",
@@ -241,4 +307,4 @@ START_TEST(instruction_facts) {
 }
 END_TEST
 
-IR_MAIN("verify_facts", attention_facts, strip_facts, cut_facts, instruction_facts)
+IR_MAIN("verify_facts", attention_facts, streamed_facts, streamed_blocks, strip_facts, cut_facts, instruction_facts)
