@@ -66,7 +66,7 @@ static bool from_token_bits(pass_context *ctx, const ir_module *m, size_t op, co
                               "token %u was pruned in an earlier layer and cannot run at %u "
                               "bits; give it 0",
                               id, out->bits[id]);
-        if (out->bits[id] != 8 && id >= seq - step_queries(m, op))
+        if (out->bits[id] != 8 && id >= seq - step_queries(m, op) && !ir_streams(m, op))
             return diag_error(ctx->diag, m->ops[op].loc, "token %u is a query of a step and runs at 8 bits, not at %u",
                               id, out->bits[id]);
         out->kept += out->bits[id] != 0;

@@ -117,6 +117,15 @@ static val constant(emitter *e, const char *name, val value) {
     return g;
 }
 
+/* What is local gives way to the model's symbol, of whatever name: else that would get another. */
+static void make_room(const emitter *e, const char *symbol) {
+    static const char other[] = "local";
+    val global = LLVMGetNamedGlobal(e->module, symbol), function = LLVMGetNamedFunction(e->module, symbol);
+    val taken = global ? global : function;
+    if (taken && LLVMGetLinkage(taken) != LLVMExternalLinkage)
+        LLVMSetValueName2(taken, other, sizeof other - 1);
+}
+
 /* Where rows lie; null if there are none. */
 static val table(emitter *e, const char *name, val *rows, unsigned count) {
     return count ? constant(e, name, LLVMConstArray2(LLVMTypeOf(rows[0]), rows, count)) : LLVMConstNull(e->ptr);
@@ -233,6 +242,7 @@ static void describe(emitter *e, const host_program *p, const host_options *o, v
                     names,
                     i64_of(e, names_bytes)};
     val model = structure(e, fields, sizeof fields / sizeof *fields);
+    make_room(e, o->name);
     LLVMSetLinkage(constant(e, o->name, model), LLVMExternalLinkage);
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Generation with a key/value cache: see generate_main.c. Decoders of two families, prompts at once or not at all, steps of one token or of five, with and
-# without pruning, by the reference, the simulator, an emitted object and emitted C.
+# without pruning, by the reference, the simulator, an emitted object and emitted C; layers that stream by generate_streamed.c.
 set -euo pipefail
 TMP=$(mktemp -d)
 trap 'rm -rf "$TMP"' EXIT
@@ -57,3 +57,25 @@ for model in learned rotary; do
     done
 done
 "$DTQC" analyze rotary.yaml --queries 1 --policy pruned.yaml --seq 40 --check | grep '^check'
+
+# Layers that stream: lengths around one and two windows, pairs of precisions, heads that share keys.
+streamed() { # model, bits of near and far keys
+    echo "{importance: {rule: streamed, window: 4, near: $2, far: $3}, prune: keys, all: {counts: {0: 2, $3: 2}}}" >streamed.yaml
+    compile() { "$DTQC" compile "$1.yaml" --seq 1..24 --policy streamed.yaml "${@:2}" >/dev/null; }
+    compile "$1" -o whole.dtq
+    compile "$1" --host-cpu=native --queries 65536 --emit=obj --name=fill -o fill.o
+    for step in 1 5; do
+        compile "$1" --host-cpu=native --queries $step --emit=obj --name=steps -o steps.o # steps: a local name, too
+        "${CC:-cc}" -std=c17 -D_GNU_SOURCE -O1 -I "$ROOT" "${sanitized[@]}" "$ROOT/tests/e2e/generate_streamed.c" \
+            fill.o steps.o "$runtime" -lm -lpthread -o generate_streamed
+        for prompt in 0 3 4 5 8 9; do
+            ./generate_streamed whole.dtq $prompt $step "${tokens[@]}"
+        done
+    done
+}
+streamed learned 8 4
+for bits in '8 8' '8 4' '4 4'; do
+    # shellcheck disable=SC2086 # two words
+    streamed rotary $bits
+done
+echo "streamed: the same bits"
