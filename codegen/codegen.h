@@ -4,6 +4,7 @@
 
 #include "ir/ir.h"
 #include "runtime/run.h"
+#include "runtime/streamed.h"
 
 /** A program with one stream for each module (all of the same model and machine, ascending by seq). Everything lives in
  *  `a`; NULL after an error. Modules must have passed insert-sync and timeline. */
@@ -60,7 +61,8 @@ typedef struct {
     uint64_t array_busy, softmax_busy, dma_busy, topk_busy; /* cycles: busiest array, and the engines */
     double busy_share[LIMIT_ENGINES];                       /* of its cycles that each is busy */
     report_limit limit;
-    uint32_t key_blocks; /* in which its keys come; 1: they fit on chip */
+    uint32_t key_blocks;     /* in which its keys come; 1: they fit on chip */
+    dtq_streaming streaming; /* a window of 0: it does not stream */
     uint64_t dram_bytes;
     uint64_t bops;
 } report_layer;

@@ -240,6 +240,7 @@ static void describe_layer(builder *b, uint32_t index) {
                           .muted = l->slots - l->keys,
                           .low = l->keys - l->high,
                           .high = l->high,
+                          .streaming = l->streaming,
                           .expected = !l->known};
     const ir_attr *segments = ir_get(m, l->op, IR_KEY_segments);
     if (segments && segments->count) {
