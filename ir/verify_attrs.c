@@ -289,6 +289,13 @@ static void verify_pooled(verifier *v, size_t op) {
     }
 }
 
+/* Columns of as many heads as `key` says; the most that there are if the product is beyond them. */
+static int64_t heads_columns(const ir_module *m, size_t op, unsigned key) {
+    int64_t columns;
+    return __builtin_mul_overflow(ir_int(m, op, key, 0), ir_int(m, op, IR_KEY_head_dim, 0), &columns) ? INT64_MAX
+                                                                                                      : columns;
+}
+
 void verify_types(verifier *v, size_t op) {
     const ir_module *m = v->m;
     const ir_op *o = &m->ops[op];
@@ -323,8 +330,8 @@ void verify_types(verifier *v, size_t op) {
         expect_same(v, op, x, t);
         break;
     case IR_SHAPE_ATTENTION: {
-        int64_t d = ir_int(m, op, IR_KEY_head_dim, 0);
-        int64_t columns = ir_int(m, op, IR_KEY_query_heads, 0) * d, shared = ir_int(m, op, IR_KEY_kv_heads, 0) * d;
+        const int64_t columns = heads_columns(m, op, IR_KEY_query_heads),
+                      shared = heads_columns(m, op, IR_KEY_kv_heads);
         expect_columns(v, op, "q", x, columns);
         expect_columns(v, op, "k", operand_type(m, op, 1), shared);
         expect_columns(v, op, "v", operand_type(m, op, 2), shared);

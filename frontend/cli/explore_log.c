@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "frontend/cli/cache_directory.h"
 #include "frontend/cli/explore.h"
 #include "frontend/files/fields.h"
 #include "ir/base/number.h"
@@ -41,7 +42,8 @@ static void put_real(double x, FILE *out) {
 }
 
 /* Which files the weights are, by all their bytes, and the seeds of synthetic ones. */
-static uint64_t hash_weights(const session *s, const source *src) {
+static uint64_t hash_weights(session *s, const source *src) {
+    known_files(s); /* kept by s, not by its copy */
     session t = *s;
     uint64_t hash = DTQ_FNV1A_START;
     t.arena = arena_new();
@@ -76,7 +78,7 @@ static uint64_t hash_lengths(const exploration *e) {
 
 /* All that decides what a design's measurement is, but the design. */
 static const char *identity(const exploration *e) {
-    const session *s = e->session;
+    session *s = e->session;
     const eval_data *d = &e->eval.data;
     const char *balance = given(s, OPT_balance) ? value(s, OPT_balance)->text : "none";
     return arena_printf(s->arena,

@@ -178,10 +178,12 @@ static bool on_host(const eval_job *j, const eval_row *row, const source *src) {
     return value(j->session, OPT_eval_engine)->word == EVAL_HOST && !other;
 }
 
-/* Rows of another choice are of the policy's program. */
+/* Rows of another choice are of the policy's program. Only they are sure to be the job's own. */
 static void take_price(const eval_job *j, eval_row *row) {
+    if (row->id != EVAL_WINDOW && row->id != EVAL_RANDOM)
+        return;
     for (const eval_row *before = j->rows; before < row; before++)
-        if (before->id == EVAL_POLICY && !before->unpriced && (row->id == EVAL_WINDOW || row->id == EVAL_RANDOM)) {
+        if (before->id == EVAL_POLICY && !before->unpriced) {
             row->cost = before->cost;
             row->unpriced = true;
         }
