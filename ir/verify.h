@@ -139,8 +139,8 @@ void verify_cut(verifier *v, size_t op);
 const verify_layer *verify_find_layer(const verifier *v, int64_t index);
 /** The strips that follow a tile.attention: each of four ops, each query in one of them, none higher than an array. */
 void verify_strips(verifier *v, size_t tiles);
-/** What a layer says of its blocks if it streams, and only then; at the tile level, with its declaration `l`, the blocks
- *  (verify_streamed.c). */
+/** What a layer says of its blocks if it streams, and only then; at the tile level, with its declaration `l`, the
+ * blocks (verify_streamed.c). */
 void verify_streaming(verifier *v, size_t op);
 void verify_streamed_blocks(verifier *v, size_t tiles, const verify_layer *l);
 /** That a strip's op, or tile.topk, stands with a tile.attention. */
