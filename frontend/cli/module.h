@@ -7,7 +7,7 @@
 #include "ir/base/arena.h"
 
 /** A hash of every declaration that dtqc and its modules share. Each of them carries the one it was built with
- *  (codegen/interface.cmake), so that no module of another build is ever called. */
+ *  (frontend/cli/interface.cmake), so that no module of another build is ever called. */
 extern const char dtq_interface[];
 #define DTQ_INTERFACE_SYMBOL "dtq_interface"
 
