@@ -171,9 +171,11 @@ static bool attend_rows(dtq_host_frame *f, const streaming *s, const workspace *
 /* Block b has run: keys of the one before it are chosen, and stand in the list at the precision of far ones. */
 static bool choose(dtq_host_frame *f, const streaming *s, const workspace *w, uint32_t kv, uint32_t b) {
     const dtq_streaming *rule = &s->layer->streaming;
-    const uint32_t at = dtq_streamed_list_at(rule, b - 1), stay = dtq_streamed_stay(rule, b - 1);
-    dtq_streamed_choose(rule, b - 1, s->votes + (size_t)kv * s->tokens, w->list);
-    for (uint32_t i = at; i < at + stay; i++) {
+    const uint32_t end = dtq_streamed_list_at(rule, b - 1) + dtq_streamed_stay(rule, b - 1);
+    const dtq_host *h = f->host;
+    const dtq_streamed_head head = {rule, h->input != NULL ? &h->input->choice : NULL, (uint32_t)s->number, kv};
+    uint32_t i = dtq_streamed_choose(&head, b - 1, s->votes + (size_t)kv * s->tokens, w->list);
+    for (; i < end; i++) {
         if (!add_key(f, s, w, kv, w->list[i], rule->far_bits, &w->far, i)) {
             return false;
         }

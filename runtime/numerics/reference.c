@@ -169,6 +169,8 @@ static bool stream(dtq_exec *x, const pending *p, dtq_error *e) {
         .v = (const float *)(const void *)(x->dram + p->src[DTQ_V]),
         .out = (float *)(void *)(x->dram + l->out),
         .votes = (uint64_t *)(void *)(x->dram + l->importance_at),
+        .choice = x->input != NULL ? &x->input->choice : NULL,
+        .number = p->layer,
     };
     if (dtq_streamed_ref(&a, e)) {
         return true;

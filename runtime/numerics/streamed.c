@@ -9,17 +9,44 @@
 
 /* ---- the choice ------------------------------------------------------------------------------------------------ */
 
-void dtq_streamed_choose(const dtq_streaming *s, uint32_t b, const uint64_t *votes, uint32_t *list) {
-    enum { MOST = 65536 };
+enum { MOST = 65536 }; /* tokens of a block */
+
+/* As many keys as by votes, the newest ones up to the end of block b. */
+static void choose_newest(const dtq_streaming *s, uint32_t b, uint32_t *list) {
+    const uint32_t count = dtq_streamed_list_at(s, b) + dtq_streamed_stay(s, b);
+    const uint32_t first = dtq_streamed_first(s, b) + s->window - count;
+    for (uint32_t i = 0; i < count; i++) {
+        list[i] = first + i;
+    }
+}
+
+static void choose_drawn(const dtq_streamed_head *h, const uint32_t *ids, uint32_t count, uint32_t stay,
+                         uint32_t *list) {
+    uint64_t drawn[MOST];
+    dtq_replace_choice(h->choice, h->layer, h->kv, ids, count, drawn);
+    dtq_select(drawn, ids, count, NULL, 0, stay, stay, DTQ_ORDER_LOW_FIRST, list, NULL);
+}
+
+uint32_t dtq_streamed_choose(const dtq_streamed_head *h, uint32_t b, const uint64_t *votes, uint32_t *list) {
+    const dtq_streaming *s = h->rule;
+    const dtq_choice_kind kind = h->choice != NULL ? h->choice->kind : DTQ_CHOICE_IMPORTANCE;
+    if (kind == DTQ_CHOICE_WINDOW) {
+        choose_newest(s, b, list);
+        return 0;
+    }
     uint32_t ids[MOST];
     const uint32_t first = b == 0 ? 1 : dtq_streamed_first(s, b); /* token 0 stays without a choice */
     const uint32_t end = dtq_streamed_first(s, b) + s->window, count = end - first;
-    const uint32_t stay = dtq_streamed_stay(s, b);
+    const uint32_t stay = dtq_streamed_stay(s, b), at = dtq_streamed_list_at(s, b);
     for (uint32_t i = 0; i < count; i++) {
         ids[i] = first + i;
     }
-    dtq_select(votes + first, ids, count, NULL, 0, stay, stay, DTQ_ORDER_LOW_FIRST, list + dtq_streamed_list_at(s, b),
-               NULL);
+    if (kind == DTQ_CHOICE_RANDOM) {
+        choose_drawn(h, ids, count, stay, list + at);
+    } else {
+        dtq_select(votes + first, ids, count, NULL, 0, stay, stay, DTQ_ORDER_LOW_FIRST, list + at, NULL);
+    }
+    return at;
 }
 
 float dtq_streamed_weight_levels(const dtq_layer *l) {
@@ -144,7 +171,8 @@ static void attend_row(work *w, uint32_t i, uint32_t head) {
 static void choose(work *w, uint32_t b) {
     const dtq_streaming *s = &w->a->layer->streaming;
     for (size_t g = 0; b > 0 && g < w->a->layer->kv_heads; g++) {
-        dtq_streamed_choose(s, b - 1, w->a->votes + g * w->a->tokens, w->lists + g * w->a->tokens);
+        const dtq_streamed_head head = {s, w->a->choice, w->a->number, (uint32_t)g};
+        (void)dtq_streamed_choose(&head, b - 1, w->a->votes + g * w->a->tokens, w->lists + g * w->a->tokens);
     }
 }
 

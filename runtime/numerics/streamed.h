@@ -12,17 +12,28 @@ enum { DTQ_STREAMED_LEVELS = 255 };
 typedef struct {
     const dtq_layer *layer;
     uint32_t tokens, first_query;
-    const float *q, *k, *v; /* [tokens][heads * head_dim], [tokens][kv_heads * head_dim] */
-    float *out;             /* [tokens][heads * head_dim]: rows of queries are written */
-    uint64_t *votes;        /* [kv_heads][tokens]: of rows before the queries on entry, of all rows on return */
+    const float *q, *k, *v;   /* [tokens][heads * head_dim], [tokens][kv_heads * head_dim] */
+    float *out;               /* [tokens][heads * head_dim]: rows of queries are written */
+    uint64_t *votes;          /* [kv_heads][tokens]: of rows before the queries on entry, of all rows on return */
+    const dtq_choice *choice; /* what choices go by, or NULL: by votes */
+    uint32_t number;          /* of the layer: random choices differ by it */
 } dtq_streamed;
 
 /** The definition. Fails on numbers that cannot be quantised. */
 bool dtq_streamed_ref(const dtq_streamed *a, dtq_error *e);
 
-/** The keys of block b that stay when it is far, by the votes [tokens] of one key/value head: writes them, ascending,
- *  to where they belong in the head's list. All tokens of the block are there. */
-void dtq_streamed_choose(const dtq_streaming *s, uint32_t b, const uint64_t *votes, uint32_t *list);
+/** Whose keys are chosen: a key/value head of a layer of a run, which may go by another choice than votes (NULL: it
+ * does not). */
+typedef struct {
+    const dtq_streaming *rule;
+    const dtq_choice *choice;
+    uint32_t layer, kv;
+} dtq_streamed_head;
+
+/** The keys that stay when block b is far, by the votes [tokens] of the head: writes them, ascending, to where they
+ *  belong in its list, and returns from which place on the list is another. That is where those of block b begin, but
+ * of a window the beginning, as its newest keys are others for every block. All tokens of the block are there. */
+uint32_t dtq_streamed_choose(const dtq_streamed_head *h, uint32_t b, const uint64_t *votes, uint32_t *list);
 
 /** Levels of what multiplies the values, 15 or 255. */
 float dtq_streamed_weight_levels(const dtq_layer *l);

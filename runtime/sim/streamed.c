@@ -257,15 +257,17 @@ bool dtq_sim_keep(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     if (DTQ_GET(in, KEEP, row) + DTQ_GET(in, KEEP, rows) == l->slots) { /* nothing comes behind the last block */
         return true;
     }
-    const size_t at = dtq_streamed_list_at(r, b - 1), stay = dtq_streamed_stay(r, b - 1);
-    const size_t bytes = (first + r->window) * sizeof(uint64_t) + (at + stay) * sizeof(uint32_t);
+    const size_t end = (size_t)dtq_streamed_list_at(r, b - 1) + dtq_streamed_stay(r, b - 1);
+    const size_t bytes = (first + r->window) * sizeof(uint64_t) + end * sizeof(uint32_t);
     uint64_t *votes = dtq_sim_scratch(sim, bytes);
     if (!votes) {
         return dtq_sim_no_memory(bytes, e);
     }
     uint32_t *list = (uint32_t *)(votes + first + r->window);
     memcpy(votes + first, acc, r->window * sizeof *votes);
-    dtq_streamed_choose(r, b - 1, votes, list);
-    memcpy(sim->x->dram + DTQ_GET(in, KEEP, list) + at * sizeof *list, list + at, stay * sizeof *list);
+    const dtq_streamed_head h = {r, sim->x->input != NULL ? &sim->x->input->choice : NULL,
+                                 (uint32_t)DTQ_GET(in, KEEP, layer), (uint32_t)head};
+    const size_t at = dtq_streamed_choose(&h, b - 1, votes, list);
+    memcpy(sim->x->dram + DTQ_GET(in, KEEP, list) + at * sizeof *list, list + at, (end - at) * sizeof *list);
     return true;
 }

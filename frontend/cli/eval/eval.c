@@ -140,15 +140,6 @@ static bool drop_choices(session *s, bool wanted[EVAL_ROWS], const char *need) {
     return true;
 }
 
-/* Keys of a layer that streams are chosen by votes alone. */
-static bool check_streamed(eval_job *j, bool wanted[EVAL_ROWS]) {
-    const policy *p = j->source.policy;
-    return !p || !policy_streams(p) ||
-           drop_choices(j->session, wanted,
-                        "a policy whose layers select tokens; with `importance: streamed` the rows of each block vote "
-                        "on the keys of the one before");
-}
-
 /* A policy of a scheme runs on the reference, and leaves nothing to choose at random. */
 static bool check_scheme(eval_job *j, bool wanted[EVAL_ROWS]) {
     session *s = j->session;
@@ -261,8 +252,7 @@ bool command_eval(session *s) {
         return usage_error(s, "there is nothing to measure on: --data names a file");
     if (!choose_task(&j) || !check_noise_options(s, j.task) ||
         !host_code_check(s, value(s, OPT_eval_engine)->word == EVAL_HOST) || !choose_rows(s, wanted) ||
-        !open_encoder(&j) || !check_scheme(&j, wanted) || !check_streamed(&j, wanted) || !check_noise_target(&j) ||
-        !eval_read(&j))
+        !open_encoder(&j) || !check_scheme(&j, wanted) || !check_noise_target(&j) || !eval_read(&j))
         return false;
     return given(s, OPT_noise) ? eval_noise(&j) : run_table(&j, wanted);
 }

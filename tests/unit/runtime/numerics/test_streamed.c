@@ -12,6 +12,7 @@ typedef struct {
     uint32_t ids[TOKENS_MOST];
     uint8_t bits[TOKENS_MOST];
     float *q, *k, *v;
+    dtq_choice choice;
 } problem;
 
 static void draw(rng *r, problem *p, uint32_t tokens) {
@@ -26,6 +27,7 @@ static void draw(rng *r, problem *p, uint32_t tokens) {
                     .order = DTQ_ORDER_ORIGINAL,
                     .importance = DTQ_IMPORTANCE_STREAMED,
                     .streaming = {window, rng_below(r, window + 1), rng_below(r, 2) ? 8 : 4, rng_below(r, 2) ? 8 : 4}};
+    p->choice = (dtq_choice){(dtq_choice_kind)rng_below(r, 3), rng_below(r, 100)};
     p->q = random_floats(r, (size_t)tokens * p->layer.heads * p->layer.head_dim, 3.0f);
     p->k = random_floats(r, (size_t)tokens * kv_heads * p->layer.head_dim, 3.0f);
     p->v = random_floats(r, (size_t)tokens * kv_heads * p->layer.head_dim, 1.0f);
@@ -42,7 +44,7 @@ static void run(const problem *p, uint32_t first_query, uint32_t tokens, uint64_
     dtq_layer l = p->layer;
     dtq_error e = {0};
     l.slots = tokens;
-    const dtq_streamed a = {&l, tokens, first_query, p->q, p->k, p->v, out, votes};
+    const dtq_streamed a = {&l, tokens, first_query, p->q, p->k, p->v, out, votes, &p->choice, 3};
     ck_assert_msg(dtq_streamed_ref(&a, &e), "%s", e.message);
 }
 
@@ -168,9 +170,50 @@ START_TEST(votes_choose_and_token_0_stays) {
     const dtq_streaming s = {.window = 4, .kept = 2, .near_bits = 8, .far_bits = 4};
     const uint64_t votes[8] = {0, 5, 9, 9, 1, 1, 1, 2};
     uint32_t list[3];
-    dtq_streamed_choose(&s, 0, votes, list);
-    dtq_streamed_choose(&s, 1, votes, list);
+    const dtq_streamed_head h = {.rule = &s};
+    ck_assert_uint_eq(dtq_streamed_choose(&h, 0, votes, list), 0);
+    ck_assert_uint_eq(dtq_streamed_choose(&h, 1, votes, list), 1);
     ck_assert_mem_eq(list, ((uint32_t[]){2, 4, 7}), sizeof list);
+}
+END_TEST
+
+START_TEST(a_window_keeps_as_many_of_the_newest) {
+    const dtq_streaming s = {.window = 4, .kept = 2, .near_bits = 8, .far_bits = 4};
+    const dtq_choice window = {.kind = DTQ_CHOICE_WINDOW};
+    const dtq_streamed_head h = {.rule = &s, .choice = &window};
+    uint32_t list[5];
+    ck_assert_uint_eq(dtq_streamed_choose(&h, 0, NULL, list), 0);
+    ck_assert_uint_eq(list[0], 3);
+    ck_assert_uint_eq(dtq_streamed_choose(&h, 1, NULL, list), 0);
+    ck_assert_mem_eq(list, ((uint32_t[]){5, 6, 7}), 3 * sizeof *list);
+    ck_assert_uint_eq(dtq_streamed_choose(&h, 2, NULL, list), 0);
+    ck_assert_mem_eq(list, ((uint32_t[]){7, 8, 9, 10, 11}), sizeof list);
+}
+END_TEST
+
+/* Of 32 draws all keys of a block but token 0 come up; another seed, layer or head draws others. */
+START_TEST(draws_are_by_seed_layer_and_head) {
+    const dtq_streaming s = {.window = 64, .kept = 16, .near_bits = 8, .far_bits = 4};
+    const uint64_t votes[64] = {0};
+    uint32_t lists[4][16], kept[64] = {0};
+    for (unsigned i = 0; i < 32; i++) {
+        const dtq_choice drawn = {DTQ_CHOICE_RANDOM, i};
+        const dtq_streamed_head h = {.rule = &s, .choice = &drawn};
+        ck_assert_uint_eq(dtq_streamed_choose(&h, 0, votes, lists[0]), 0);
+        for (unsigned k = 0; k < 15; k++) {
+            ck_assert(lists[0][k] > (k == 0 ? 0 : lists[0][k - 1]) && lists[0][k] < 64);
+            kept[lists[0][k]]++;
+        }
+    }
+    for (unsigned j = 1; j < 64; j++) {
+        ck_assert_uint_gt(kept[j], 0);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        const dtq_choice drawn = {DTQ_CHOICE_RANDOM, i == 3};
+        const dtq_streamed_head h = {&s, &drawn, i == 1, i == 2};
+        (void)dtq_streamed_choose(&h, 0, votes, lists[i]);
+        ck_assert(i == 0 || memcmp(lists[i], lists[0], 15 * sizeof **lists) != 0);
+    }
 }
 END_TEST
 
@@ -182,6 +225,8 @@ int main(void) {
     tcase_add_test(t, where_nothing_is_far_it_is_causal_attention);
     tcase_add_test(t, counts_are_those_of_the_pairs);
     tcase_add_test(t, votes_choose_and_token_0_stays);
+    tcase_add_test(t, a_window_keeps_as_many_of_the_newest);
+    tcase_add_test(t, draws_are_by_seed_layer_and_head);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
