@@ -5,6 +5,7 @@
 
 #include "ir/ir.h"
 #include "runtime/file.h"
+#include "runtime/machine_members.h"
 #include "runtime/streamed.h"
 #include "runtime/systems/systems.h"
 

@@ -7,6 +7,7 @@
 #include "frontend/files/fields.h"
 #include "frontend/frontend.h"
 #include "ir/base/path.h"
+#include "runtime/machine_members.h"
 
 enum { MAX_SECTIONS = 16, MAX_KEYS = 64 };
 

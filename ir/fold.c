@@ -6,6 +6,7 @@
 
 #include "ir/tables.h"
 #include "runtime/dtqrt.h"
+#include "runtime/machine_members.h"
 
 enum { LENGTH_MAX = 64, PERIOD_MAX = 8 }; /* ops of a repeat */
 
@@ -126,7 +127,7 @@ static bool counts_up(const quartet *q, int64_t first, int64_t second, int64_t l
 
 /** The same of arrays, of which the first comes after the last. */
 static bool arrays_count_up(const ir_module *m, const quartet *q, const int64_t at[4]) {
-    const int64_t arrays = (int64_t)m->machine.vssa_arrays;
+    const int64_t arrays = (int64_t)m->machine->vssa_arrays;
     int64_t number[4];
     if (at[0] == at[1] && at[0] == at[2])
         return at[3] == at[0];

@@ -4,11 +4,14 @@
 #include <assert.h>
 #include <string.h>
 
+#include "runtime/machine_members.h"
+
 ir_module *ir_module_new(arena *a, ir_level level) {
     ir_module *m = ARENA_NEW(a, ir_module);
     m->level = level;
     m->arena = a;
-    dtq_machine_init(&m->machine);
+    m->machine = ARENA_NEW(a, dtq_machine);
+    dtq_machine_init(m->machine);
     return m;
 }
 

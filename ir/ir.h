@@ -136,8 +136,8 @@ typedef struct {
 typedef struct {
     ir_level level;
     ir_header header;
-    dtq_machine machine;
-    arena *arena; /* owns everything below */
+    dtq_machine *machine; /* its own; runtime/machine_members.h has the members */
+    arena *arena;         /* owns everything below */
     ir_op *ops;
     size_t op_count, op_capacity;
     ir_value *operands;

@@ -3,6 +3,8 @@
 
 #include "ir/parse.h"
 
+#include "runtime/machine_members.h"
+
 /* ---- parts that several statements share ------------------------------------------------------------------------- */
 
 bool parse_location(parser *p, src_loc *loc) {
@@ -207,7 +209,7 @@ static bool parse_machine_value(parser *p, const dtq_machine_param *param) {
     if (!(real >= param->lo && real <= param->hi))
         return scan_error(s, loc, "`%s.%s` must be between %.15g and %.15g %s", param->section, param->name, param->lo,
                           param->hi, param->unit ? param->unit : "");
-    dtq_machine_set(&p->m->machine, param, real);
+    dtq_machine_set(p->m->machine, param, real);
     return true;
 }
 
@@ -244,7 +246,7 @@ bool parse_machine(parser *p, src_loc loc) {
                           "queues have been counted up before; the machine, which says how many arrays there are, "
                           "stands in front of them");
     p->machine_seen = true;
-    dtq_machine *machine = &p->m->machine;
+    dtq_machine *machine = p->m->machine;
     const char *name = NULL;
     scan_peek(s);
     src_loc name_loc = scan_here(s);

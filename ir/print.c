@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/isa/instruction.h"
+#include "runtime/machine_members.h"
 #include "runtime/visible.h"
 
 /* ---- output ----------------------------------------------------------------------------------------------------- */
@@ -429,7 +430,7 @@ static void put_operand(writer *w, const ir_fold *f, const printed *p, unsigned 
 /* "array0..array12", on past the last array. */
 static void put_queues(writer *w, const ir_module *m, const ir_repeat *by, const ir_attr *first, const ir_attr *second,
                        const ir_attr *leap) {
-    const int64_t arrays = (int64_t)m->machine.vssa_arrays, way = (leap->i - first->i + arrays) % arrays;
+    const int64_t arrays = (int64_t)m->machine->vssa_arrays, way = (leap->i - first->i + arrays) % arrays;
     int64_t step = (second->i - first->i + arrays) % arrays;
     const counting c = count_of(by, first->i - DTQ_ARRAY0, step, way);
     put_before(w, &c);
@@ -515,7 +516,7 @@ void ir_print_view(const ir_module *m, const ir_view *v, FILE *out) {
     w->file = out;
     if (ir_view_is_whole(v)) {
         put_header(w, m);
-        put_machine(w, &m->machine);
+        put_machine(w, m->machine);
         put_tensors(w, m);
         if (m->op_count)
             put(w, "\n");

@@ -111,7 +111,7 @@ void verify_header(verifier *v) {
         verify_error_at(v, whole, "`seq` is %u; the input has 1 to %d tokens", m->header.seq, SEQ_MAX);
     for (size_t i = 0; i < dtq_machine_param_count; i++) {
         const dtq_machine_param *p = &dtq_machine_params[i];
-        double value = dtq_machine_get(&m->machine, p);
+        double value = dtq_machine_get(m->machine, p);
         if (!(value >= p->lo && value <= p->hi))
             verify_error_at(v, whole, "the machine's `%s.%s` is %.15g; it must be between %.15g and %.15g", p->section,
                             p->name, value, p->lo, p->hi);

@@ -4,6 +4,8 @@
 
 #include "ir/verify.h"
 
+#include "runtime/machine_members.h"
+
 /* ---- attributes -------------------------------------------------------------------------------------------------- */
 
 /* Where it is noted that a word is good. */
@@ -51,12 +53,12 @@ static bool verify_int(verifier *v, size_t op, const ir_attr *attr, const char *
 }
 
 static uint64_t last_queue(const ir_module *m) {
-    const uint64_t last = DTQ_ARRAY0 + m->machine.vssa_arrays - 1;
+    const uint64_t last = DTQ_ARRAY0 + m->machine->vssa_arrays - 1;
     return last < DTQ_QUEUE_MAX ? last : DTQ_QUEUE_MAX;
 }
 
 static bool verify_queue(verifier *v, size_t op, const ir_attr *attr) {
-    const uint64_t arrays = v->m->machine.vssa_arrays;
+    const uint64_t arrays = v->m->machine->vssa_arrays;
     if (attr->i >= 0 && (uint64_t)attr->i <= last_queue(v->m))
         return true;
     return verify_error(v, op,

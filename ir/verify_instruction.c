@@ -10,7 +10,7 @@ enum { DRAM_BITS = 40 }; /* of a DRAM address field */
 static uint64_t find_space_bytes(const ir_module *m, const char *space) {
     for (size_t i = 0; i < dtq_machine_param_count; i++)
         if (strcmp(dtq_machine_params[i].section, "buffers") == 0 && strcmp(dtq_machine_params[i].name, space) == 0)
-            return (uint64_t)dtq_machine_get(&m->machine, &dtq_machine_params[i]);
+            return (uint64_t)dtq_machine_get(m->machine, &dtq_machine_params[i]);
     return ((uint64_t)1 << DRAM_BITS) - 1;
 }
 

@@ -4,6 +4,8 @@
 
 #include "ir/verify.h"
 
+#include "runtime/machine_members.h"
+
 static const ir_opcode parts[] = {IR_TILE_QK, IR_TILE_SOFTMAX, IR_TILE_IMPORTANCE, IR_TILE_PV};
 enum { PARTS = sizeof parts / sizeof *parts };
 
@@ -41,7 +43,7 @@ static bool verify_ranges(verifier *v, size_t op, const verify_layer *l) {
 
 /* Height, and that no slot is in a strip already. */
 static bool verify_rows(verifier *v, size_t op, uint8_t *taken) {
-    const dtq_machine *machine = &v->m->machine;
+    const dtq_machine *machine = v->m->machine;
     const ir_range *rows = range_of(v->m, op, IR_KEY_slot_range);
     bool turned = is_turned(v->m, op);
     uint64_t height = turned ? machine->vssa_cols : machine->vssa_rows;

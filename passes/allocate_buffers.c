@@ -69,7 +69,7 @@ typedef struct {
 static bool enter_section(pass_context *ctx, const ir_module *m, slot_ring *ring, int space, const uint64_t *largest,
                           const live_range *r) {
     uint64_t end = ring->started ? ring->next * ring->stride : 0; /* first byte after the last slot handed out */
-    uint64_t capacity = space_capacity(&m->machine, space);
+    uint64_t capacity = space_capacity(m->machine, space);
     ring->bytes = largest[r->section];
     ring->stride = buffer_stride(largest[r->section], capacity);
     ring->count = buffer_fit(largest[r->section], capacity);
@@ -103,7 +103,7 @@ static bool take_slot(pass_context *ctx, const ir_module *m, slot_ring *ring, li
     return diag_error(ctx->diag, m->ops[r->def].loc,
                       "layer %u needs more than %llu blocks of %llu bytes at once in buffers.%s, which has %llu bytes",
                       r->layer, (unsigned long long)ring->count, (unsigned long long)ring->bytes, space_name(r->space),
-                      (unsigned long long)space_capacity(&m->machine, r->space));
+                      (unsigned long long)space_capacity(m->machine, r->space));
 }
 
 static bool allocate_on_chip(pass_context *ctx, const ir_module *m, live_range *ranges, size_t count,

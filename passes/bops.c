@@ -3,6 +3,7 @@
 #include "passes/cost_streamed.h"
 #include "passes/layer.h"
 #include "passes/pass_list.h"
+#include "runtime/machine_members.h"
 
 bool pass_bops(pass_context *ctx, ir_module **module) {
     ir_module *m = *module;
@@ -10,10 +11,10 @@ bool pass_bops(pass_context *ctx, ir_module **module) {
         if (!layer_declares((ir_opcode)m->ops[op].code))
             continue;
         layer_info l = layer_read(ctx->arena, m, op);
-        uint64_t bits = layer_bit_sum(&l, LAYER_Q, &m->machine) * layer_bit_sum(&l, LAYER_K, &m->machine) +
-                        layer_bit_sum(&l, LAYER_P, &m->machine) * layer_bit_sum(&l, LAYER_V, &m->machine);
+        uint64_t bits = layer_bit_sum(&l, LAYER_Q, m->machine) * layer_bit_sum(&l, LAYER_K, m->machine) +
+                        layer_bit_sum(&l, LAYER_P, m->machine) * layer_bit_sum(&l, LAYER_V, m->machine);
         if (layer_streams(&l)) /* a PE-cycle is 16 of them */
-            bits = 16 * cost_streamed_work(&l.streaming, l.slots, 1, (unsigned)m->machine.top_prob_bits);
+            bits = 16 * cost_streamed_work(&l.streaming, l.slots, 1, (unsigned)m->machine->top_prob_bits);
         ir_set_int(m, op, IR_KEY_bops, (int64_t)(bits * l.head_dim * l.heads));
     }
     return true;

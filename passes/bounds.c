@@ -6,22 +6,23 @@
 #include "passes/cost_streamed.h"
 #include "passes/layer.h"
 #include "passes/pass_list.h"
+#include "runtime/machine_members.h"
 
 bool pass_bounds(pass_context *ctx, ir_module **module) {
     ir_module *m = *module;
-    uint64_t pes = dtq_machine_pes(&m->machine);
+    uint64_t pes = dtq_machine_pes(m->machine);
     for (size_t op = 0; op < m->op_count; op++) {
         if (!layer_declares((ir_opcode)m->ops[op].code))
             continue;
         layer_info l = layer_read(ctx->arena, m, op);
         uint64_t key = 4ull * l.keys + 4ull * l.high; /* bits, as chosen; queries of a step have 8 */
         uint64_t query = l.queries < l.slots ? 8ull * l.queries : 4ull * l.slots + 4ull * l.high;
-        bool by_token = m->machine.top_prob_bits == DTQ_PROB_ROW;
-        uint64_t row = by_token ? query : (uint64_t)l.queries * layer_prob_bits(&m->machine, 0);
+        bool by_token = m->machine->top_prob_bits == DTQ_PROB_ROW;
+        uint64_t row = by_token ? query : (uint64_t)l.queries * layer_prob_bits(m->machine, 0);
         uint64_t work = (query + row) * key;
         work = work / 16 * l.head_dim * l.heads; /* PE-cycles: 16 bit products each */
         if (layer_streams(&l))
-            work = l.heads * cost_streamed_work(&l.streaming, l.slots, l.head_dim, (unsigned)m->machine.top_prob_bits);
+            work = l.heads * cost_streamed_work(&l.streaming, l.slots, l.head_dim, (unsigned)m->machine->top_prob_bits);
         uint64_t cycles = (work + pes - 1) / pes;
         ir_set_int(m, op, IR_KEY_bound_cycles, (int64_t)cycles);
         if (layer_streams(&l)) {
@@ -36,11 +37,11 @@ bool pass_bounds(pass_context *ctx, ir_module **module) {
                               .keys = l.keys,
                               .high_keys = l.high,
                               .head_dim = l.head_dim};
-        uint64_t tiles = l.heads * (cost_qk_tiles(&m->machine, &counts) + cost_pv_tiles(&m->machine, &counts));
+        uint64_t tiles = l.heads * (cost_qk_tiles(m->machine, &counts) + cost_pv_tiles(m->machine, &counts));
         diag_remark(ctx->diag, m->ops[op].loc, "bounds",
                     "layer %u: no schedule on %llu PEs takes less than %llu cycles, none of whole tiles less than %llu",
                     l.index, (unsigned long long)pes, (unsigned long long)cycles,
-                    (unsigned long long)((tiles + m->machine.vssa_arrays - 1) / m->machine.vssa_arrays));
+                    (unsigned long long)((tiles + m->machine->vssa_arrays - 1) / m->machine->vssa_arrays));
     }
     return true;
 }

@@ -28,7 +28,7 @@ static uint8_t *active_bits(arena *a, const ir_attr *token_bits, uint32_t slots,
 static void set_operand_bits(pass_context *ctx, ir_module *m, size_t op, const uint8_t *bits, uint32_t slots) {
     uint8_t *p = arena_alloc(ctx->arena, slots);
     for (uint32_t i = 0; i < slots; i++)
-        p[i] = layer_prob_bits(&m->machine, bits[i]);
+        p[i] = layer_prob_bits(m->machine, bits[i]);
     uint8_t *copy = arena_alloc(ctx->arena, slots);
     memcpy(copy, bits, slots);
     uint8_t *const operands[LAYER_OPERANDS] = {copy, copy, copy, p};
@@ -52,7 +52,7 @@ static matmul_cycles price(pass_context *ctx, const ir_module *m, size_t op, con
     uint32_t first = layer_first_key(muted, order_names[order]), keys = slots - muted;
     uint8_t *p = arena_alloc(ctx->arena, slots);
     for (uint32_t i = 0; i < slots; i++)
-        p[i] = layer_prob_bits(&m->machine, bits[i]);
+        p[i] = layer_prob_bits(m->machine, bits[i]);
     uint32_t queries = (uint32_t)ir_int(m, op, IR_KEY_queries, slots);
     uint32_t row = layer_first_query(slots, (uint32_t)ir_int(m, op, IR_KEY_high, 0), queries, order_names[order]);
     return (matmul_cycles){cost_qk(ctx->cost, bits + row, queries, bits + first, keys, dim, 0).cycles,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "passes/cost_model.h"
+#include "runtime/machine_members.h"
 #include "runtime/sim/layout.h"
 
 /** What one tile sees of an operand that is cut into equal slices; `count` neighbours look the same. */

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "passes/cost_model.h"
+#include "runtime/machine_members.h"
 
 /** Tokens [from, to). */
 typedef struct {

@@ -9,6 +9,7 @@
 
 #include "passes/cost.h"
 #include "passes/cost_model.h"
+#include "runtime/machine_members.h"
 
 cost_result cost_linear(cost_model *c, const uint8_t *row_bits, uint32_t rows, uint32_t cols, uint32_t depth,
                         unsigned walk) {

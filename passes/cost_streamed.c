@@ -1,6 +1,8 @@
 /* Costs of layers that stream, from those of uniform matmuls. */
 #include "passes/cost_streamed.h"
 
+#include "runtime/machine_members.h"
+
 #include <string.h>
 
 enum { MOST = 65536 };

@@ -4,6 +4,8 @@
  * height do; where precisions lie, and what is promoted, can only add to it. */
 #include "passes/cost.h"
 
+#include "runtime/machine_members.h"
+
 /** Strips of one orientation: rows in each, and cycles if all of them have 4 bits. */
 typedef struct {
     uint64_t height, cycles;

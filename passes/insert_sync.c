@@ -12,6 +12,7 @@
 #include "passes/layer.h"
 #include "passes/pass_list.h"
 #include "passes/spaces.h"
+#include "runtime/machine_members.h"
 
 enum { SPACE_IDS = SPACE_DRAM + 1, SYNC_SPACES, LAYER_REGION_OUT = 6, LAYER_REGION_IMPORTANCE = 7 };
 
@@ -71,8 +72,8 @@ typedef struct {
  * where a layer's own queries and keys choose its tokens: they are of the output of the layer before. */
 static bool is_untimed(const sync_state *s, uint32_t from, uint32_t to) {
     const ir_module *m = s->m;
-    return !s->any_probes && m->machine.top_prefetch == DTQ_PREFETCH_IDS && m->machine.top_linear == DTQ_LINEAR_HOST &&
-           to == DTQ_HOST && from != DTQ_TOPK;
+    return !s->any_probes && m->machine->top_prefetch == DTQ_PREFETCH_IDS &&
+           m->machine->top_linear == DTQ_LINEAR_HOST && to == DTQ_HOST && from != DTQ_TOPK;
 }
 
 static uint32_t queue_of(const sync_state *s, size_t op) {
@@ -393,7 +394,7 @@ bool pass_insert_sync(pass_context *ctx, ir_module **module) {
     arena *a = arena_new();
     const size_t ops = m->op_count;
     sync_state s = {
-        .scratch = a, .m = m, .keys = instr_keys_find(), .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays};
+        .scratch = a, .m = m, .keys = instr_keys_find(), .queues = DTQ_ARRAY0 + (uint32_t)m->machine->vssa_arrays};
     s.known = ARENA_ARRAY(a, uint32_t, (size_t)s.queues *s.queues);
     s.direct = ARENA_ARRAY(a, uint32_t, (size_t)s.queues *s.queues);
     s.snapshot = ARENA_ARRAY(a, uint32_t *, ops + 1);

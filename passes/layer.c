@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "passes/cost.h"
+#include "runtime/machine_members.h"
 
 static const unsigned bit_keys[LAYER_OPERANDS] = {IR_KEY_q_bits, IR_KEY_k_bits, IR_KEY_v_bits, IR_KEY_p_bits};
 

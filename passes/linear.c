@@ -1,6 +1,8 @@
 /* Reading a linear on the arrays. */
 #include "passes/linear.h"
 
+#include "runtime/machine_members.h"
+
 #include <string.h>
 
 layer_info *linear_layers(arena *a, const ir_module *m) {
@@ -18,7 +20,7 @@ layer_info *linear_layers(arena *a, const ir_module *m) {
 }
 
 bool linear_on_arrays(const ir_module *m, size_t op) {
-    return m->machine.top_linear == DTQ_LINEAR_VSSA && m->ops[op].code == IR_LINEAR &&
+    return m->machine->top_linear == DTQ_LINEAR_VSSA && m->ops[op].code == IR_LINEAR &&
            strcmp(ir_str(m, op, IR_KEY_arithmetic), "mixed") == 0;
 }
 

@@ -122,7 +122,7 @@ bool lower_linear(host_lowering *h, const layer_info *layers, size_t op) {
     if (!ir_get(from, op, IR_KEY_row_edges))
         return diag_error(h->ctx->diag, w.loc, "a linear on the arrays has not been cut; run tile-linears before");
     linear_cut cut = linear_read_cut(a, from, op);
-    if (!plan_linear_cut(h->ctx, &from->machine, &w.shape, &cut, &w.plan))
+    if (!plan_linear_cut(h->ctx, from->machine, &w.shape, &cut, &w.plan))
         return diag_error(h->ctx->diag, w.loc,
                           "blocks of %u outputs and %u inputs do not fit the machine's buffers; make output_block or "
                           "input_block smaller",

@@ -201,7 +201,7 @@ static void mark_ran(ir_module *m, const pass_info *p) {
 }
 
 bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size_t count, const pass_options *o) {
-    pass_context ctx = {.arena = a, .diag = d, .cost = cost_new(a, &(*m)->machine), .optimise = o->optimise};
+    pass_context ctx = {.arena = a, .diag = d, .cost = cost_new(a, (*m)->machine), .optimise = o->optimise};
     bool print_all = o->print_after && strcmp(o->print_after, "all") == 0;
     bool dumped = false;
     const pass_info *unverified = NULL; /* the last pass after which nobody has looked */

@@ -11,6 +11,7 @@
 #include "passes/layer.h"
 #include "passes/pass_list.h"
 #include "passes/plan.h"
+#include "runtime/machine_members.h"
 
 enum { UPRIGHT, TURNED, ORIENTATIONS };
 
@@ -83,8 +84,8 @@ static uint8_t *choose_strips(arena *a, const dtq_machine *m, const layer_info *
 }
 
 static uint64_t exact_cost(pass_context *ctx, const ir_module *m, const layer_info *l) {
-    return layer_price(ctx->cost, &m->machine, l, true, l->query_first, l->queries, l->key_first, l->keys).cycles +
-           layer_price(ctx->cost, &m->machine, l, false, l->query_first, l->queries, l->key_first, l->keys).cycles;
+    return layer_price(ctx->cost, m->machine, l, true, l->query_first, l->queries, l->key_first, l->keys).cycles +
+           layer_price(ctx->cost, m->machine, l, false, l->query_first, l->queries, l->key_first, l->keys).cycles;
 }
 
 /** The same layer with its clusters the other way round. */
@@ -124,14 +125,14 @@ static void consider(pass_context *ctx, const ir_module *m, outcome *o, layer_in
 static void decide(pass_context *ctx, const ir_module *m, outcome *o, bool may_reverse) {
     o->chosen = o->found;
     o->before = o->after = exact_cost(ctx, m, &o->found);
-    bool turns = m->machine.vssa_rows != m->machine.vssa_cols && plan_holds_keys(ctx->arena, &m->machine, &o->found);
+    bool turns = m->machine->vssa_rows != m->machine->vssa_cols && plan_holds_keys(ctx->arena, m->machine, &o->found);
     layer_info orders[2] = {o->found, may_reverse ? reversed(ctx->arena, &o->found) : o->found};
     for (int i = 0; i < (may_reverse ? 2 : 1); i++) {
         consider(ctx, m, o, orders[i]);
         if (!turns)
             continue;
         layer_info turned = orders[i];
-        turned.turned = choose_strips(ctx->arena, &m->machine, &orders[i]);
+        turned.turned = choose_strips(ctx->arena, m->machine, &orders[i]);
         consider(ctx, m, o, turned);
     }
 }

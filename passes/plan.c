@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "passes/instr.h"
+#include "runtime/machine_members.h"
 
 /* Cuts with this many units cost more time to plan and run than they can win. */
 enum { UNITS_WORTH_TRYING = 20000 };

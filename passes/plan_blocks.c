@@ -4,6 +4,7 @@
  * them. */
 #include "passes/instr.h"
 #include "passes/plan.h"
+#include "runtime/machine_members.h"
 
 static uint32_t ceil_div(uint32_t a, uint32_t b) {
     return (a + b - 1) / b;

@@ -11,6 +11,7 @@
 
 #include "passes/instr.h"
 #include "passes/plan.h"
+#include "runtime/machine_members.h"
 
 /* Of the cuts within this of the shortest the one that moves least is taken. */
 static const double worthwhile = 0.02;

@@ -5,6 +5,7 @@
 #include "passes/schedule_streamed.h"
 
 #include "passes/cost_streamed.h"
+#include "runtime/machine_members.h"
 
 enum { BEHIND_MOST = 4 };
 
@@ -64,7 +65,7 @@ static ir_value load(work *w, int operand, uint32_t head, uint32_t kv, const dtq
 }
 
 static unsigned next_array(work *w) {
-    return DTQ_ARRAY0 + w->array++ % (uint32_t)w->m->machine.vssa_arrays;
+    return DTQ_ARRAY0 + w->array++ % (uint32_t)w->m->machine->vssa_arrays;
 }
 
 static void emit_scores(work *w, unit *u) {
@@ -119,7 +120,7 @@ static uint64_t least(uint64_t a, uint64_t b) {
 
 /** Units whose outputs may be behind: what they keep on chip must fit beside what the next one needs. */
 static uint32_t behind_of(const work *w) {
-    const dtq_machine *m = &w->m->machine;
+    const dtq_machine *m = w->m->machine;
     const dtq_seen b = block_of(w, dtq_streamed_blocks(&w->l->streaming, w->l->slots) - 1);
     const dtq_seen most = {b.block, b.row, w->l->streaming.window < w->l->slots ? w->l->streaming.window : w->l->slots,
                            2 * w->l->streaming.window + 1, b.far};
@@ -150,7 +151,7 @@ bool schedule_streamed(pass_context *ctx, ir_module *m, const instr_keys *keys, 
                        const ir_value operands[3], const char *source, src_loc loc) {
     const uint32_t blocks = dtq_streamed_blocks(&l->streaming, l->slots), units = blocks * l->kv_heads;
     work w = {.ctx = ctx, .m = m, .keys = keys, .l = l, .source = source, .loc = loc};
-    w.cut = cost_streamed_cut(ctx->cost, &m->machine, &l->streaming, l->slots, l->head_dim);
+    w.cut = cost_streamed_cut(ctx->cost, m->machine, &l->streaming, l->slots, l->head_dim);
     w.lists = ARENA_ARRAY(ctx->arena, ir_value, l->kv_heads);
     emit_far_codes(&w, operands);
     for (uint32_t g = 0; g < l->kv_heads; g++)

@@ -10,6 +10,7 @@
 #include "passes/plan.h"
 #include "passes/schedule_probe.h"
 #include "passes/schedule_streamed.h"
+#include "runtime/machine_members.h"
 
 typedef struct {
     pass_context *ctx;
@@ -322,18 +323,18 @@ static bool emit_layer(emitter *e, size_t op) {
     const strip_list strips = strips_read(e->ctx->arena, from, op, &w.l);
     const bool is_new = !e->plan.step_count || !layer_alike(&e->planned, &w.l) || !strips_alike(&e->strips, &strips);
     if (is_new) {
-        if (!plan_layer(e->ctx, &from->machine, &w.l, &strips, w.loc, &e->plan))
+        if (!plan_layer(e->ctx, from->machine, &w.l, &strips, w.loc, &e->plan))
             return false;
         e->planned = w.l;
         e->strips = strips;
     }
     const layer_plan plan = e->plan;
     const uint32_t measured = w.l.by_probe ? w.l.slots : w.l.keys;
-    if ((uint64_t)measured * 8 > from->machine.buffers_importance)
+    if ((uint64_t)measured * 8 > from->machine->buffers_importance)
         return diag_error(
             e->ctx->diag, w.loc,
             "layer %u does not fit: importance of %u tokens takes %llu bytes, buffers.importance has %llu", w.l.index,
-            measured, 8ull * measured, (unsigned long long)from->machine.buffers_importance);
+            measured, 8ull * measured, (unsigned long long)from->machine->buffers_importance);
     w.plan = &e->plan;
     if (from->ops[from->defs[ir_operand(from, op, 3)]].operand_count == 2)
         schedule_probe(e->ctx, e->m, &e->keys, &w.l, rebuild_operand(e->r, op, 0), rebuild_operand(e->r, op, 1),
@@ -356,7 +357,7 @@ static bool emit_layer(emitter *e, size_t op) {
     else
         diag_remark(e->ctx->diag, w.loc, "schedule-tiles",
                     "layer %u: %u heads in %u row chunk%s each over %llu arrays, about %llu cycles", w.l.index,
-                    w.l.heads, plan.chunks, plan.chunks == 1 ? "" : "s", (unsigned long long)from->machine.vssa_arrays,
+                    w.l.heads, plan.chunks, plan.chunks == 1 ? "" : "s", (unsigned long long)from->machine->vssa_arrays,
                     (unsigned long long)plan.estimate);
     return true;
 }

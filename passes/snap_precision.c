@@ -7,6 +7,7 @@
 #include "passes/cost.h"
 #include "passes/layer.h"
 #include "passes/pass_list.h"
+#include "runtime/machine_members.h"
 
 typedef struct {
     uint64_t qk, pv; /* cycles of one head */
@@ -16,14 +17,14 @@ typedef struct {
 
 static price price_of(pass_context *ctx, const ir_module *m, const layer_info *l) {
     price p;
-    p.qk = layer_price(ctx->cost, &m->machine, l, true, l->query_first, l->queries, l->key_first, l->keys).cycles;
-    p.pv = layer_price(ctx->cost, &m->machine, l, false, l->query_first, l->queries, l->key_first, l->keys).cycles;
+    p.qk = layer_price(ctx->cost, m->machine, l, true, l->query_first, l->queries, l->key_first, l->keys).cycles;
+    p.pv = layer_price(ctx->cost, m->machine, l, false, l->query_first, l->queries, l->key_first, l->keys).cycles;
     uint64_t bytes =
         l->heads * cost_block_bytes(l->bits[LAYER_Q] + l->query_first, l->queries, l->head_dim, false) +
         l->kv_heads * (cost_block_bytes(l->bits[LAYER_K] + l->key_first, l->keys, l->head_dim, false) +
                        cost_block_bytes(l->bits[LAYER_V] + l->key_first, l->keys, l->head_dim, !l->causal));
     p.load = cost_dram(ctx->cost, bytes);
-    p.arrays = l->heads * (p.qk + p.pv) / m->machine.vssa_arrays;
+    p.arrays = l->heads * (p.qk + p.pv) / m->machine->vssa_arrays;
     return p;
 }
 
@@ -89,9 +90,9 @@ typedef struct {
 static void try_all(pass_context *ctx, const ir_module *m, outcome *o) {
     static const int rows[] = {LAYER_Q, LAYER_P}, query[] = {LAYER_Q}, cols[] = {LAYER_K};
     const layer_info *l = &o->snapped;
-    neighbours strip = in_strip(&m->machine, l);
-    neighbours narrow = in_tile(l, (uint32_t)m->machine.vssa_cols), wide = in_tile(l, (uint32_t)m->machine.vssa_rows);
-    bool row_probs = m->machine.top_prob_bits == DTQ_PROB_ROW;
+    neighbours strip = in_strip(m->machine, l);
+    neighbours narrow = in_tile(l, (uint32_t)m->machine->vssa_cols), wide = in_tile(l, (uint32_t)m->machine->vssa_rows);
+    bool row_probs = m->machine->top_prob_bits == DTQ_PROB_ROW;
     o->any = true;
     o->p = row_probs ? try_promotion(ctx, m, l, strip, rows, 2) : 0;
     o->q = o->p ? o->p : try_promotion(ctx, m, l, strip, query, 1);

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "runtime/machine_members.h"
+
 static const struct {
     const char *name;
     size_t capacity; /* member of dtq_machine */

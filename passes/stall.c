@@ -10,6 +10,7 @@
 #include "passes/linear.h"
 #include "passes/pass_list.h"
 #include "passes/strips.h"
+#include "runtime/machine_members.h"
 
 static uint8_t highest(const uint8_t *bits, size_t lo, size_t hi) {
     for (size_t i = lo; i < hi; i++)
@@ -21,11 +22,11 @@ static uint8_t highest(const uint8_t *bits, size_t lo, size_t hi) {
 /** Runs count*cost over the column tiles of a strip: for Q.K^T the cost of the slowest PE, for P.V the mean over the
  *  steps in thousandths. */
 static void set_tiles(pass_context *ctx, ir_module *m, size_t op, const layer_info *l, bool qk, size_t lo, size_t hi) {
-    size_t width = layer_turned(l, (uint32_t)lo) ? m->machine.vssa_rows : m->machine.vssa_cols;
+    size_t width = layer_turned(l, (uint32_t)lo) ? m->machine->vssa_rows : m->machine->vssa_cols;
     size_t columns = qk ? l->keys : l->head_dim;
     uint64_t row = highest(l->bits[qk ? LAYER_Q : LAYER_P], lo, hi) / 4u, mean = 0;
     if (!qk) {
-        uint64_t sum = layer_bit_sum(l, LAYER_V, &m->machine) / 4;
+        uint64_t sum = layer_bit_sum(l, LAYER_V, m->machine) / 4;
         mean = (1000 * row * sum + l->keys / 2) / l->keys;
     }
     ir_run *runs = ARENA_ARRAY(ctx->arena, ir_run, (columns + width - 1) / width);
@@ -47,7 +48,7 @@ typedef struct {
 } strip_cost;
 
 static strip_cost price(pass_context *ctx, const ir_module *m, const layer_info *l, bool qk, uint32_t lo, uint32_t hi) {
-    matmul_price p = layer_price(ctx->cost, &m->machine, l, qk, lo, hi - lo, l->key_first, l->keys);
+    matmul_price p = layer_price(ctx->cost, m->machine, l, qk, lo, hi - lo, l->key_first, l->keys);
     return (strip_cost){(int64_t)p.cycles, llround(1e6 * p.stall_ratio_mean)};
 }
 
@@ -58,12 +59,12 @@ static strip_cost price_all(pass_context *ctx, const ir_module *m, const layer_i
     double ratios = 0, tiles = 0;
     for (uint32_t i = 0, next; i < list->count; i = next) {
         uint32_t row = list->strips[i].row, rows = list->strips[i].rows, strips = 1;
-        for (next = i + 1; next < list->count && strips_join(&m->machine, list, next); next++, strips++)
+        for (next = i + 1; next < list->count && strips_join(m->machine, list, next); next++, strips++)
             rows += list->strips[next].rows;
-        uint64_t width = list->strips[i].turned ? m->machine.vssa_rows : m->machine.vssa_cols;
+        uint64_t width = list->strips[i].turned ? m->machine->vssa_rows : m->machine->vssa_cols;
         uint64_t across = ((qk ? l->keys : l->head_dim) + width - 1) / width;
         double count = (double)strips * (double)across;
-        matmul_price p = layer_price(ctx->cost, &m->machine, l, qk, row, rows, l->key_first, l->keys);
+        matmul_price p = layer_price(ctx->cost, m->machine, l, qk, row, rows, l->key_first, l->keys);
         sum.cycles += (int64_t)p.cycles;
         ratios += p.stall_ratio_mean * count;
         tiles += count;
@@ -104,7 +105,7 @@ static void analyse_linear(pass_context *ctx, ir_module *m, size_t op, const lin
     uint64_t cycles = 0;
     for (uint32_t c = 0; c < cut.chunks; c++) {
         uint32_t row = cut.edge[c], rows = cut.edge[c + 1] - row;
-        uint64_t width = cut.turned[c] ? m->machine.vssa_rows : m->machine.vssa_cols;
+        uint64_t width = cut.turned[c] ? m->machine->vssa_rows : m->machine->vssa_cols;
         for (uint32_t block = 0, from = 0, cols; from < s->outputs; block++, from += cols) {
             cols = linear_outputs(&cut, s->outputs, c, block, &from);
             for (uint32_t part = 0, input = 0, depth; input < s->inputs; part++, input += depth) {
@@ -120,7 +121,7 @@ static void analyse_linear(pass_context *ctx, ir_module *m, size_t op, const lin
     }
     ir_set_int(m, op, IR_KEY_linear_cycles, (int64_t)cycles);
     ir_set_int(m, op, IR_KEY_stall_ppm, llround(1e6 * ratio / tiles));
-    ir_set_int(m, op, IR_KEY_bound_cycles, (int64_t)linear_bound(&m->machine, s));
+    ir_set_int(m, op, IR_KEY_bound_cycles, (int64_t)linear_bound(m->machine, s));
 }
 
 bool pass_stall(pass_context *ctx, ir_module **module) {

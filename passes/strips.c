@@ -1,6 +1,8 @@
 /* Making strips and reading them from tile ops. */
 #include "passes/strips.h"
 
+#include "runtime/machine_members.h"
+
 #include <string.h>
 
 static uint32_t full_height(const dtq_machine *machine, bool turned) {

@@ -8,6 +8,7 @@
 #include "passes/pass_list.h"
 #include "passes/plan.h"
 #include "passes/rebuild.h"
+#include "runtime/machine_members.h"
 
 static const unsigned select_keys[] = {IR_KEY_index, IR_KEY_slots,  IR_KEY_high, IR_KEY_muted,
                                        IR_KEY_order, IR_KEY_pinned, IR_KEY_ids};
@@ -74,7 +75,7 @@ static bool lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *
         append_blocks(ctx, m, &l, loc);
         return true;
     }
-    const strip_list list = plan_strips(ctx->arena, &m->machine, &l);
+    const strip_list list = plan_strips(ctx->arena, m->machine, &l);
     const unsigned turned_key = (unsigned)ir_key_find("turned", 6);
     uint32_t turned = 0, strips = list.count;
     for (uint32_t i = 0; i < strips; i++) {
@@ -88,7 +89,7 @@ static bool lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *
     }
     if (!l.by_probe)
         ir_append(m, IR_TILE_TOPK, NULL, 0, (ir_type){0}, loc);
-    uint32_t width = (uint32_t)m->machine.vssa_cols, height = (uint32_t)m->machine.vssa_rows;
+    uint32_t width = (uint32_t)m->machine->vssa_cols, height = (uint32_t)m->machine->vssa_rows;
     uint32_t rows = strips && list.strips[0].rows < height ? list.strips[0].rows : height;
     diag_remark(ctx->diag, loc, "tile-attention",
                 "layer %u: %u strips of %u rows, %u column tiles of %u in Q.K^T and %u in P.V, for each of %u heads",

@@ -5,6 +5,7 @@
 
 #include "passes/linear.h"
 #include "passes/pass_list.h"
+#include "runtime/machine_members.h"
 
 typedef struct {
     linear_shape shape;
@@ -44,7 +45,7 @@ static void set_cut(pass_context *ctx, ir_module *m, size_t op, const linear_cut
 
 bool pass_tile_linears(pass_context *ctx, ir_module **module) {
     ir_module *m = *module;
-    if (m->machine.top_linear != DTQ_LINEAR_VSSA) {
+    if (m->machine->top_linear != DTQ_LINEAR_VSSA) {
         ctx->idle = true;
         return true;
     }
@@ -59,7 +60,7 @@ bool pass_tile_linears(pass_context *ctx, ir_module **module) {
             return diag_error(ctx->diag, m->ops[op].loc,
                               "a linear of mixed precision without any attention, whose tokens' precisions its rows "
                               "would have; give it `arithmetic = int8`");
-        const linear_plan *p = plan_for(ctx, &m->machine, &s, m->ops[op].loc, all, &count);
+        const linear_plan *p = plan_for(ctx, m->machine, &s, m->ops[op].loc, all, &count);
         if (!p)
             return false;
         set_cut(ctx, m, op, &p->cut);
@@ -69,7 +70,7 @@ bool pass_tile_linears(pass_context *ctx, ir_module **module) {
             "least %llu",
             ir_str(m, op, IR_KEY_source) ? ir_str(m, op, IR_KEY_source) : "a linear", s.layer->queries, p->cut.chunks,
             s.outputs, p->cut.output_block[0], p->cut.output_block[1], s.inputs, p->cut.input_block,
-            (unsigned long long)p->estimate, (unsigned long long)linear_bound(&m->machine, &s));
+            (unsigned long long)p->estimate, (unsigned long long)linear_bound(m->machine, &s));
     }
     return true;
 }

@@ -11,6 +11,7 @@
 #include "passes/instr.h"
 #include "passes/layer.h"
 #include "passes/pass_list.h"
+#include "runtime/machine_members.h"
 
 enum { MEMO_BITS = 11, MEMO_VALUES = 10 };
 
@@ -61,7 +62,7 @@ static duration array_duration(const clock_state *s, size_t op, bool qk, const l
     uint32_t col = (uint32_t)ir_int(s->m, op, s->keys.col, 0), cols = (uint32_t)ir_int(s->m, op, s->keys.cols, 0);
     unsigned walk =
         (is_set(s, op, s->keys.turned) ? WALK_TURNED : 0) | (is_set(s, op, s->keys.serpentine) ? WALK_SERPENTINE : 0);
-    matmul_price p = layer_block_price(s->ctx->cost, &s->m->machine, l, qk, row, rows, col, cols, walk);
+    matmul_price p = layer_block_price(s->ctx->cost, s->m->machine, l, qk, row, rows, col, cols, walk);
     return (duration){p.cycles, p.latency};
 }
 
@@ -99,7 +100,7 @@ static duration matmul_duration(const clock_state *s, size_t op, const layer_inf
 
 /** Of a layer that streams. */
 static duration seen_duration(const clock_state *s, size_t op, const layer_info *l) {
-    const dtq_machine *machine = &s->m->machine;
+    const dtq_machine *machine = s->m->machine;
     const dtq_streaming *r = &l->streaming;
     const dtq_seen b = dtq_seen_by(r, l->slots, (uint32_t)ir_int(s->m, op, s->keys.row, 0),
                                    (uint32_t)ir_int(s->m, op, s->keys.rows, 0));
@@ -124,7 +125,7 @@ static duration seen_duration(const clock_state *s, size_t op, const layer_info 
 }
 
 static duration duration_of(const clock_state *s, size_t op) {
-    const dtq_machine *machine = &s->m->machine;
+    const dtq_machine *machine = s->m->machine;
     const layer_info *l = &s->layers[ir_int(s->m, op, s->keys.layer, 0)];
     uint32_t rows = (uint32_t)ir_int(s->m, op, s->keys.rows, 0);
     switch ((dtq_opcode)IR_ISA_OP(s->m->ops[op].code)) {
@@ -297,7 +298,7 @@ bool pass_timeline(pass_context *ctx, ir_module **module) {
                      .scratch = scratch,
                      .m = m,
                      .keys = instr_keys_find(),
-                     .queues = DTQ_ARRAY0 + (uint32_t)m->machine.vssa_arrays};
+                     .queues = DTQ_ARRAY0 + (uint32_t)m->machine->vssa_arrays};
     for (size_t op = 0; op < m->op_count; op++)
         s.layer_count += m->ops[op].code == IR_LAYER;
     s.layers = ARENA_ARRAY(scratch, layer_info, s.layer_count + 2);

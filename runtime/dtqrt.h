@@ -19,6 +19,7 @@
 #include "runtime/isa/instruction.h"
 #include "runtime/layer.h"
 #include "runtime/machine.h"
+#include "runtime/machine_members.h"
 #include "runtime/numerics/numerics.h"
 #include "runtime/open_weights.h"
 #include "runtime/program.h"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/hash.h"
+#include "runtime/machine_members.h"
 
 /* The last word of each MACHINE_ENUM: the words of machine.def are these enumerations in order. */
 enum {

@@ -1,17 +1,12 @@
-/* The machine a program is compiled for: plain numbers, one member for each row of machine.def. */
+/* The machine a program is compiled for, and the table of its parameters. */
 #ifndef DTQRT_MACHINE_H
 #define DTQRT_MACHINE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct {
-    char name[64];
-#define MACHINE_INT(section, name, def, lo, hi, unit, doc)  uint64_t section##_##name;
-#define MACHINE_REAL(section, name, def, lo, hi, unit, doc) double section##_##name;
-#define MACHINE_ENUM(section, name, def, words, doc)        uint64_t section##_##name;
-#include "runtime/machine.def"
-} dtq_machine;
+/** Its members are in runtime/machine_members.h. */
+typedef struct dtq_machine dtq_machine;
 
 typedef enum { DTQ_DRAIN_IDEAL, DTQ_DRAIN_SERIAL, DTQ_DRAIN_OVERLAPPED } dtq_drain;
 typedef enum { DTQ_PROB_ROW, DTQ_PROB_8, DTQ_PROB_4 } dtq_prob_bits;

@@ -48,8 +48,8 @@ typedef struct {
     const char *tokenizer; /* path of vocab.txt or tokenizer.json, or "" */
     uint8_t lower_case;    /* tokenizer option */
     dtq_scheme scheme;     /* the arithmetic of its results */
-    dtq_machine machine;
-    uint64_t target_hash; /* dtq_machine_hash(&machine) */
+    dtq_machine *machine;  /* runtime/machine_members.h */
+    uint64_t target_hash;  /* dtq_machine_hash(machine) */
     uint32_t vocabulary, positions;
     size_t string_count;
     const char **strings;

@@ -5,6 +5,7 @@
 #include "runtime/entry.h"
 #include "runtime/exec.h"
 #include "runtime/finite.h"
+#include "runtime/machine_members.h"
 #include "runtime/turn.h"
 
 void dtq_output_free(dtq_output *o) {
@@ -144,7 +145,7 @@ static bool report_out(const dtq_exec *sim, uint32_t layer, uint32_t slot, uint6
                        dtq_error *e) {
     const dtq_stream *s = sim->stream;
     const dtq_layer *l = &s->layers[layer];
-    const dtq_machine *m = &sim->program->machine;
+    const dtq_machine *m = sim->program->machine;
     const uint64_t head = element / l->head_dim, channel = element % l->head_dim;
     const size_t at = find_pv(s, layer, head, slot);
     char tile[160] = "computed by no instruction";

@@ -7,6 +7,7 @@
 #include "codegen/report/counters.h"
 #include "codegen/report/format.h"
 #include "codegen/report/occupancy.h"
+#include "runtime/machine_members.h"
 
 const char *report_limit_name(report_limit l) {
     static const char *const names[] = {
@@ -562,16 +563,16 @@ report *report_build_run(arena *a, diag *d, const ir_module *m, const dtq_event 
         return NULL;
     }
     builder b = {
-        .arena = a, .diag = d, .module = m, .machine = &m->machine, .cost = cost_new(a, &m->machine), .events = events};
+        .arena = a, .diag = d, .module = m, .machine = m->machine, .cost = cost_new(a, m->machine), .events = events};
     if (!facts_read(a, d, m, &b.facts, &b.layer_count)) {
         return NULL;
     }
     map_keys(&b);
     report *r = b.report = ARENA_NEW(a, report);
     r->model = m->header.model ? m->header.model : "";
-    r->target = m->machine.name;
+    r->target = m->machine->name;
     r->scheme = m->header.scheme.kind != DTQ_SCHEME_MIXED ? dtq_schemes[m->header.scheme.kind].word : NULL;
-    r->machine = &m->machine;
+    r->machine = m->machine;
     r->module = m;
     r->seq = m->header.seq;
     r->clustered = b.layer_count > 0;
@@ -579,9 +580,9 @@ report *report_build_run(arena *a, diag *d, const ir_module *m, const dtq_event 
     r->layer_count = b.layer_count;
     r->layers = ARENA_ARRAY(a, report_layer, b.layer_count);
 
-    b.work = occupancy_new(a, &m->machine);
+    b.work = occupancy_new(a, m->machine);
     b.sums = ARENA_ARRAY(a, layer_sums, b.layer_count);
-    const size_t arrays = (size_t)m->machine.vssa_arrays;
+    const size_t arrays = (size_t)m->machine->vssa_arrays;
     for (uint32_t i = 0; i < b.layer_count; i++) {
         b.sums[i].array_busy = ARENA_ARRAY(a, uint64_t, 4 * arrays);
         b.sums[i].qk_busy = b.sums[i].array_busy + arrays;

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "codegen/report/format.h"
+#include "runtime/machine_members.h"
 
 static void finish_row(comparison_row *row, double dense_ops) {
     row->time_us = row->clock_ghz > 0 ? row->cycles / (row->clock_ghz * 1000) : 0;

@@ -2,6 +2,7 @@
  * together. */
 #include "codegen/report/counters.h"
 #include "runtime/base/whole.h"
+#include "runtime/machine_members.h"
 
 #include <string.h>
 

@@ -3,6 +3,7 @@
 
 #include "codegen/report/counters.h"
 #include "passes/layer.h"
+#include "runtime/machine_members.h"
 
 static bool word_is(const ir_module *m, size_t op, unsigned key, const char *word) {
     const char *found = ir_str(m, op, key);
@@ -32,7 +33,7 @@ static uint8_t *read_bits(arena *a, const ir_module *m, size_t op, const layer_i
     size_t count;
     uint8_t *bits = ir_runs_expand(a, runs, &count);
     for (size_t i = 0; operand == LAYER_P && i < count; i++) {
-        bits[i] = layer_prob_bits(&m->machine, bits[i]);
+        bits[i] = layer_prob_bits(m->machine, bits[i]);
     }
     return bits;
 }

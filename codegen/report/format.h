@@ -3,6 +3,7 @@
 #define DTQ_REPORT_FORMAT_H
 
 #include "codegen/codegen.h"
+#include "runtime/machine_members.h"
 
 /** What the cycles of a report cover. */
 static inline const char *report_covers(const report *r) {

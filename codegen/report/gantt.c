@@ -6,6 +6,7 @@
 #include "codegen/report/format.h"
 #include "ir/base/diag.h"
 #include "ir/base/number.h"
+#include "runtime/machine_members.h"
 
 enum { NAME_WIDTH = 9, SHARE_WIDTH = 7, EMPTIEST = 16 /* characters of a line, whatever the width */ };
 
@@ -222,7 +223,7 @@ static void put_title(FILE *out, const dtq_program *p, const dtq_stream *s, cons
     char a[NUMBER_MAX], b[NUMBER_MAX], text[320];
     diag_text(out, p->model && *p->model ? p->model : "(unnamed model)");
     fprintf(out, ", %" PRIu32 " token%s, on ", s->seq, s->seq == 1 ? "" : "s");
-    diag_text(out, *p->machine.name ? p->machine.name : "(unnamed target)");
+    diag_text(out, *p->machine->name ? p->machine->name : "(unnamed target)");
     fputc('\n', out);
     if (o->layer_count > 0) {
         snprintf(text, sizeof text, o->layer_count == 1 ? "layer %" PRIu32 "; " : "layers %" PRIu32 " to %" PRIu32 "; ",
@@ -282,7 +283,7 @@ bool report_gantt(const dtq_program *p, const dtq_stream *s, const dtq_event *ev
                   FILE *out) {
     const size_t around = 2 + NAME_WIDTH + SHARE_WIDTH;
     const size_t columns = o->width > around + EMPTIEST ? o->width - around : EMPTIEST;
-    const size_t queues = DTQ_ARRAY0 + (size_t)p->machine.vssa_arrays;
+    const size_t queues = DTQ_ARRAY0 + (size_t)p->machine->vssa_arrays;
     arena *a = arena_new();
     const chart c = choose_chart(s, events, o, columns);
     const lane *lanes = fill_lanes(a, s, events, o, &c, queues);

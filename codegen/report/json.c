@@ -5,6 +5,7 @@
 
 #include "codegen/report/format.h"
 #include "codegen/report/members.h"
+#include "runtime/machine_members.h"
 
 static void put_target(json_writer *w, const report *r) {
     const dtq_machine *m = r->machine;

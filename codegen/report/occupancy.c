@@ -1,6 +1,8 @@
 /* Engines and layers: who is busy, and in whose time. */
 #include "codegen/report/occupancy.h"
 
+#include "runtime/machine_members.h"
+
 #include <stdlib.h>
 #include <string.h>
 

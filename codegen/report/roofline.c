@@ -6,6 +6,8 @@
 
 #include "codegen/report/html/html.h"
 
+#include "runtime/machine_members.h"
+
 enum { WORK_BOPS = 16 /* of a PE-cycle */, COLUMNS = 64, ROWS = 16 };
 
 typedef struct {

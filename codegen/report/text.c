@@ -6,6 +6,7 @@
 #include "codegen/report/format.h"
 #include "ir/base/number.h"
 #include "ir/base/table.h"
+#include "runtime/machine_members.h"
 
 /* ---- cells ------------------------------------------------------------------------------------------------------- */
 

@@ -1,6 +1,8 @@
 /* Every tile of a matmul, priced by the cost model; and orders of slots to price. */
 #include "codegen/report/tile_grid.h"
 
+#include "runtime/machine_members.h"
+
 #include <string.h>
 
 /* ---- grids ------------------------------------------------------------------------------------------------------- */
@@ -202,7 +204,7 @@ slot_order original_order(arena *a, const ir_module *m, const layer_facts *l, co
         bits = example(a, l->keys, l->high);
         *origin = ORIGIN_EXAMPLE;
     }
-    slot_order o = unpromoted(a, &m->machine, l, bits, l->slots - l->keys);
+    slot_order o = unpromoted(a, m->machine, l, bits, l->slots - l->keys);
     o.turned = compiled ? l->turned : NULL;
     return with_queries_of_step(o, l);
 }
@@ -219,5 +221,5 @@ slot_order clustered_order(arena *a, const ir_module *m, const layer_facts *l) {
     for (uint32_t i = 0; i < l->keys; i++) {
         bits[i] = i < l->keys - l->high ? 4 : 8;
     }
-    return with_queries_of_step(unpromoted(a, &m->machine, l, bits, l->slots - l->keys), l);
+    return with_queries_of_step(unpromoted(a, m->machine, l, bits, l->slots - l->keys), l);
 }

@@ -10,6 +10,8 @@
 
 #include "codegen/report/format.h"
 
+#include "runtime/machine_members.h"
+
 enum { TRACE_PROCESS = 1, FIRST_THREAD = 2 };
 
 /** Threads are shown in the order in which data flow: in, through the arrays and softmax, out; the host last. */
@@ -65,7 +67,7 @@ static bool takes_no_turn(const dtq_instr *in) {
 /** Nanoseconds, if every slice has a length in whole ones; else picoseconds, of which a cycle of the fastest clock
  *  (machine.def) has 50. */
 static trace_clock choose_clock(const dtq_program *p, const dtq_stream *s, const dtq_event *events) {
-    trace_clock c = {.clock_ghz = p->machine.top_clock_ghz, .scale = 1};
+    trace_clock c = {.clock_ghz = p->machine->top_clock_ghz, .scale = 1};
     for (size_t i = 0; i < s->count; i++) {
         const dtq_event *e = &events[i];
         if (!takes_no_turn(&s->instrs[i]) && e->busy > 0 && edge(&c, e->start + e->busy) == edge(&c, e->start)) {
@@ -81,7 +83,7 @@ static trace_clock choose_clock(const dtq_program *p, const dtq_stream *s, const
 static void put_process(json_writer *w, const dtq_program *p, const dtq_stream *s, const trace_clock *c) {
     char name[512];
     snprintf(name, sizeof name, "%.200s, %" PRIu32 " tokens, on %.200s%s", p->model ? p->model : "", s->seq,
-             p->machine.name, c->scale > 1 ? "; 1 ns shown is 1 ps" : "");
+             p->machine->name, c->scale > 1 ? "; 1 ns shown is 1 ps" : "");
     begin_event(w, "process_name", "M", 0);
     json_open(w, "args", '{');
     json_str(w, "name", name);

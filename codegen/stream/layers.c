@@ -1,6 +1,8 @@
 /* The layer table of a program, and what its header says. */
 #include "codegen/stream/layers.h"
 
+#include "runtime/machine_members.h"
+
 #include <string.h>
 
 static uint32_t *to_ids(arena *a, const ir_attr *ints) {
@@ -42,7 +44,7 @@ dtq_layer layer_facts(arena *a, const ir_module *m, size_t op) {
                             : strcmp(order, "high-first") == 0 ? DTQ_ORDER_HIGH_FIRST
                                                                : DTQ_ORDER_LOW_FIRST,
                    .importance = importance_rule(ir_str(m, op, IR_KEY_importance_rule)),
-                   .prob_bits = (uint8_t)m->machine.top_prob_bits,
+                   .prob_bits = (uint8_t)m->machine->top_prob_bits,
                    .streaming = {.window = (uint32_t)ir_int(m, op, IR_KEY_window, 0),
                                  .kept = (uint32_t)ir_int(m, op, IR_KEY_kept, 0),
                                  .near_bits = (uint8_t)ir_int(m, op, IR_KEY_near_bits, 0),
@@ -69,7 +71,7 @@ void program_describe(const ir_module *m, dtq_program *p) {
     p->lower_case = h->lower_case;
     p->scheme = h->scheme;
     p->machine = m->machine;
-    p->target_hash = dtq_machine_hash(&p->machine);
+    p->target_hash = dtq_machine_hash(p->machine);
     p->vocabulary = h->vocabulary;
     p->positions = h->positions;
 }

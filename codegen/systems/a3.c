@@ -3,6 +3,8 @@
 
 #include "codegen/systems/systems.h"
 
+#include "runtime/machine_members.h"
+
 void price_a3(const dtq_system_a3 *p, const attention_workload *w, system_cost *c) {
     const double n = w->seq;
     const bool approximate = p->top_approximate == 1;

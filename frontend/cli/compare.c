@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frontend/cli/shipped.h"
+#include "runtime/machine_members.h"
 
 const char **comma_list(session *s, const option_value *v, size_t *count) {
     size_t most = 0;
@@ -64,7 +65,7 @@ static comparison_row own_row(session *s, const source *src, const compiled *own
     dtq_system_kind kind;
     dtq_system_params params;
     if (dtq_scheme_system(&own->module->header.scheme, &kind, &params))
-        return comparison_of_system(own->module->machine.name, kind, &params, w);
+        return comparison_of_system(own->module->machine->name, kind, &params, w);
     return comparison_of_report(r, given(s, OPT_no_cluster) || !src->target.cluster ? "systolic" : "vssa");
 }
 
@@ -75,14 +76,14 @@ static bool has_linears(const any_target *t) {
 
 /** Cycles are compared of systems that do the same work. */
 static bool check_work(session *s, const ir_module *own, const any_target *targets, size_t count) {
-    const bool linears = own->machine.top_linear == DTQ_LINEAR_VSSA;
+    const bool linears = own->machine->top_linear == DTQ_LINEAR_VSSA;
     for (size_t i = 0; i < count; i++)
         if (has_linears(&targets[i]) != linears)
             return usage_error(
                 s,
                 "--compare: %s computes projections and FFN, too (`linear: vssa`), and %s attention alone; "
                 "compare what does the same work",
-                linears ? own->machine.name : targets[i].name, linears ? targets[i].name : own->machine.name);
+                linears ? own->machine->name : targets[i].name, linears ? targets[i].name : own->machine->name);
     return true;
 }
 

@@ -13,6 +13,7 @@
 const cost_info cost_table[COSTS] = {
 #define COST(id, key, word, title, digits, high, doc) {key, word, title, doc, digits, high},
 #include "frontend/explore/costs.def"
+#include "runtime/machine_members.h"
 };
 
 cost_id cost_named(const char *name) {

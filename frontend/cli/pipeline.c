@@ -13,6 +13,7 @@
 #include "frontend/cli/sets.h"
 #include "frontend/cli/shipped.h"
 #include "ir/base/path.h"
+#include "runtime/machine_members.h"
 
 enum { IR_FILE_BYTES = 1 << 30, PROGRESS_FROM = 8, HTML_REPORTS = 16 };
 
@@ -235,7 +236,7 @@ static ir_module *build_plain(session *s, const source *src, uint32_t seq, bool 
                        .last_row = src->last_row};
     ir_module *m = model_build(src->model, s->arena, s->diag, &o);
     if (m)
-        m->machine = src->target.machine;
+        *m->machine = src->target.machine;
     return m;
 }
 

@@ -3,6 +3,7 @@
 
 #include "runtime/isa/isa.h"
 #include "runtime/isa/shapes.h"
+#include "runtime/machine_members.h"
 #include "runtime/sim/layout.h"
 #include "runtime/systems/systems.h"
 
@@ -10,7 +11,7 @@ const char *const dtq_memory_names[DTQ_MEMORIES] = {"q",   "k",          "v",   
                                                     "out", "importance", "DRAM", "token-id tables"};
 
 uint64_t dtq_memory_bytes(const dtq_program *p, const dtq_stream *s, dtq_memory memory) {
-    const dtq_machine *m = &p->machine;
+    const dtq_machine *m = p->machine;
     const uint64_t bytes[DTQ_MEMORIES] = {m->buffers_q,          m->buffers_k,     m->buffers_v,
                                           m->buffers_scores,     m->buffers_probs, m->buffers_out,
                                           m->buffers_importance, s->dram_bytes,    s->layer_count};

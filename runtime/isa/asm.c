@@ -218,7 +218,7 @@ static bool take_all(assembler *a) {
         return dtq_asm_fail(a, &a->token, "a program begins with .version %d", DTQ_CONTAINER_VERSION);
     if (!a->described)
         return dtq_asm_fail(a, &a->token, "the program has no .program");
-    a->program->target_hash = dtq_machine_hash(&a->program->machine);
+    a->program->target_hash = dtq_machine_hash(a->program->machine);
     dtq_error why;
     return dtq_program_check(a->program, &why) ||
            dtq_fail(a->error, DTQ_BAD_PROGRAM, "%.200s: error: %.800s", a->name, why.message);
@@ -231,7 +231,7 @@ bool dtq_do_assemble(const char *name, const char *text, size_t bytes, dtq_progr
     if (!a.program)
         return false;
     a.program->model = a.program->tokenizer = "";
-    dtq_machine_init(&a.program->machine);
+    dtq_machine_init(a.program->machine);
     dtq_lexer_init(&a.lexer, text, bytes);
     /* Numbers have a decimal point whatever the caller's language; only this thread is touched. */
     locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);

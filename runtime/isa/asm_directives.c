@@ -7,6 +7,7 @@
 #include "runtime/isa/directives.h"
 #include "runtime/isa/isa.h"
 #include "runtime/isa/program.h"
+#include "runtime/machine_members.h"
 
 /* ["title"] key=value … into `object`. */
 static bool take_attrs(assembler *a, const dtq_directive *d, void *object) {
@@ -79,7 +80,7 @@ static bool take_version(assembler *a) {
 /* .machine "name", or .machine section.key = value */
 static bool take_machine(assembler *a) {
     const dtq_token t = a->token;
-    dtq_machine *m = &a->program->machine;
+    dtq_machine *m = a->program->machine;
     if (t.kind == DTQ_TOKEN_STRING) {
         const char *name;
         size_t length;

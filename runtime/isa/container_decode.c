@@ -8,6 +8,7 @@
 #include "runtime/isa/container.h"
 #include "runtime/isa/container_text.h"
 #include "runtime/isa/program.h"
+#include "runtime/machine_members.h"
 
 static const char *const section_names[SECTION_KINDS] = {"PROGRAM", "MACHINE", "STRINGS", "FILES",
                                                          "TENSORS", "STREAM",  "LAYERS",  "TEXT"};
@@ -237,7 +238,7 @@ static bool get_section(cursor *c, dtq_pool *pool, dtq_program *p, dtq_stream *t
         p->positions = get32(c);
         return left(c) == 0 || get_scheme(c, pool, &p->scheme, e);
     case MACHINE:
-        return get_machine(c, &p->machine, e);
+        return get_machine(c, p->machine, e);
     case STRINGS:
         p->string_count = get_count(c, 4);
         p->strings = get_array(c, pool, p->string_count, sizeof *p->strings);

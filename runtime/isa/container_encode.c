@@ -8,6 +8,7 @@
 #include "runtime/isa/container_text.h"
 #include "runtime/isa/isa.h"
 #include "runtime/isa/program.h"
+#include "runtime/machine_members.h"
 
 typedef struct {
     uint8_t *data;
@@ -167,7 +168,7 @@ static void put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsi
             put_string(s, dtq_scheme_text(&p->scheme, (char[DTQ_SCHEME_TEXT_MOST]){0}));
         return;
     case MACHINE:
-        put_machine(s, &p->machine);
+        put_machine(s, p->machine);
         return;
     case STRINGS:
         put(s, p->string_count, 4);

@@ -13,6 +13,7 @@
 #include "runtime/isa/part.h"
 #include "runtime/isa/program.h"
 #include "runtime/isa/sources.h"
+#include "runtime/machine_members.h"
 #include "runtime/visible.h"
 
 /* ---- writing ---- */
@@ -370,7 +371,7 @@ static void put_program(writer *w, const dictionary *d) {
         put(w, "\n");
     }
     put(w, "\n");
-    put_machine(w, &p->machine);
+    put_machine(w, p->machine);
     if (p->string_count)
         put(w, "\n");
     for (size_t i = 0; i < p->string_count; i++) {

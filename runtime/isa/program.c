@@ -6,11 +6,14 @@
 #include <string.h>
 
 #include "runtime/isa/isa.h"
+#include "runtime/machine_members.h"
 
 dtq_program *dtq_program_new(dtq_pool **pool, dtq_error *e) {
     *pool = dtq_pool_new();
     dtq_program *p = *pool ? dtq_pool_alloc(*pool, 1, sizeof *p) : NULL;
-    if (!p) {
+    if (p)
+        p->machine = dtq_pool_alloc(*pool, 1, sizeof *p->machine);
+    if (!p || !p->machine) {
         dtq_no_memory(e, *pool ? dtq_pool_wanted(*pool) : sizeof *p, "a program");
         dtq_pool_free(*pool);
         return NULL;
@@ -39,16 +42,18 @@ const dtq_stream *dtq_program_stream(const dtq_program *p, uint32_t seq) {
 }
 
 static bool machine_check(const dtq_program *p, dtq_error *e) {
-    if (!memchr(p->machine.name, 0, sizeof p->machine.name))
+    if (!p->machine)
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "machine: there is none");
+    if (!memchr(p->machine->name, 0, sizeof p->machine->name))
         return dtq_fail(e, DTQ_BAD_PROGRAM, "machine: the name has no end");
     for (size_t i = 0; i < dtq_machine_param_count; i++) {
         const dtq_machine_param *m = &dtq_machine_params[i];
-        double value = dtq_machine_get(&p->machine, m);
+        double value = dtq_machine_get(p->machine, m);
         if (!(value >= m->lo && value <= m->hi))
             return dtq_fail(e, DTQ_BAD_PROGRAM, "machine: %s.%s is %g, outside %g..%g", m->section, m->name, value,
                             m->lo, m->hi);
     }
-    uint64_t hash = dtq_machine_hash(&p->machine);
+    uint64_t hash = dtq_machine_hash(p->machine);
     if (hash != p->target_hash)
         return dtq_fail(e, DTQ_BAD_PROGRAM,
                         "compiled for another target: the program says hash %016" PRIx64

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/machine_members.h"
 #include "runtime/sim/layout.h"
 #include "runtime/sim/sim.h"
 

@@ -1,6 +1,8 @@
 /* Simulator: takes instructions from the queues one by one, executes them on the buffers and puts them on the clock. */
 #include "runtime/sim/sim.h"
 
+#include "runtime/machine_members.h"
+
 #include <stdlib.h>
 
 static bool execute_host(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
@@ -89,7 +91,7 @@ bool dtq_run_sim(dtq_exec *x, const dtq_run_options *o, dtq_stats *stats, bool w
     }
     sim->x = x;
     sim->stream = x->stream;
-    sim->machine = &x->program->machine;
+    sim->machine = x->program->machine;
     sim->functional = !o->timing_only;
     sim->seed = o->seed;
     dtq_queues queues = {0};

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/exec.h"
+#include "runtime/machine_members.h"
 
 typedef struct {
     uint64_t state;
@@ -47,6 +48,7 @@ typedef struct {
 /** A program with all it points to. */
 typedef struct {
     sim_shape shape;
+    dtq_machine machine;
     dtq_program program;
     dtq_stream stream;
     dtq_layer layers[SIM_LAYERS];
@@ -212,8 +214,9 @@ static inline void sim_layer(sim_program *p, uint32_t layer) {
 static inline void sim_build(sim_program *p, const sim_shape *shape, sim_random *r) {
     *p = (sim_program){.shape = *shape};
     const sim_shape *s = &p->shape;
-    dtq_machine_init(&p->program.machine);
-    p->program.machine.vssa_arrays = 2;
+    dtq_machine_init(&p->machine);
+    p->machine.vssa_arrays = 2;
+    p->program.machine = &p->machine;
     p->ids = malloc(s->seq * sizeof *p->ids);
     for (uint32_t i = 0; i < s->seq; i++) {
         const uint32_t j = sim_range(r, 0, i);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ir/base/number.h"
+#include "runtime/machine_members.h"
 
 enum { MOST_BARS = 24000 /* of all timelines, which keeps the document below a few MB */ };
 
@@ -297,7 +298,7 @@ bool report_html(const report *const *reports, size_t count, FILE *out) {
         if (m && facts_read(p.arena, diag_new(p.arena, NULL), m, &facts, &layers) && layers > 0 &&
             layers == reports[i]->layer_count) {
             p.facts = facts;
-            p.cost = cost_new(p.arena, &m->machine);
+            p.cost = cost_new(p.arena, m->machine);
         }
         put_report(&p);
         arena_free(p.arena);

@@ -6,6 +6,8 @@
 
 #include "codegen/report/html/html.h"
 
+#include "runtime/machine_members.h"
+
 enum { NARROWEST = 65536, MIXED_FROM = 4096 /* parts of the whole timeline */ };
 
 typedef struct {

@@ -6,6 +6,7 @@
 #include "frontend/cli/host/emit_host.h"
 #include "frontend/cli/lengths.h"
 #include "frontend/cli/version.h"
+#include "runtime/machine_members.h"
 
 /* ---- facts ------------------------------------------------------------------------------------------------------- */
 
@@ -62,7 +63,7 @@ static void print_facts(arena *a, const host_facts *f, FILE *out) {
     print_output(p, out);
     fprintf(out, "Precision:  policy %s; %s%s%starget %s\n", diag_visible(a, f->policy),
             p->tensor_count ? "linears in " : "", p->tensor_count ? f->arithmetic : "", p->tensor_count ? "; " : "",
-            diag_visible(a, p->machine.name));
+            diag_visible(a, p->machine->name));
     print_weights(a, p, out);
     if (c)
         fputs("Processor:  any with 64 bits, little-endian\n", out);

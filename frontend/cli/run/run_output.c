@@ -5,6 +5,8 @@
 
 #include "frontend/cli/run/run.h"
 
+#include "runtime/machine_members.h"
+
 enum { TEXT_SHOWN = 56, VALUES_SHOWN = 4 };
 
 static const char *const engine_names[] = {"sim", "ref", "fp32", "host"};
@@ -92,7 +94,7 @@ static void print_case(const run_state *r, size_t i, bool with_fp32, FILE *out) 
     fprintf(out, "%4zu  %6u  %8u", i + 1, c->seq, survivors(c));
     if (is_simulated(r))
         fprintf(out, "  %12" PRIu64 "  %9.3f", c->stats.cycles,
-                (double)c->stats.cycles / (1e3 * r->program->machine.top_clock_ghz));
+                (double)c->stats.cycles / (1e3 * r->program->machine->top_clock_ghz));
     if (is_priced(r))
         fprintf(out, "  %12.0f  %9.3f  %9.3f", c->price.cycles, c->price.us, c->price.energy_pj / 1e6);
     if (with_fp32)
@@ -184,7 +186,7 @@ static void print_text(const run_state *r, FILE *out) {
     const char *engine = engine_names[r->engine];
     arena *a = r->session->arena;
     fprintf(out, "%s on %s, engine %s\n\n", diag_visible(a, r->program->model),
-            diag_visible(a, r->program->machine.name), engine);
+            diag_visible(a, r->program->machine->name), engine);
     print_cases(r, out);
     for (size_t i = 0; i < r->count; i++)
         if (r->cases[i].out.effects)
@@ -279,7 +281,7 @@ static void print_json(const run_state *r, FILE *out) {
     json_open(&w, NULL, '{');
     json_str(&w, "schema", "dtqc-run/1");
     json_str(&w, "model", r->program->model);
-    json_str(&w, "target", r->program->machine.name);
+    json_str(&w, "target", r->program->machine->name);
     json_str(&w, "engine", engine_names[r->engine]);
     if (given(r->session, OPT_shuffle))
         json_int(&w, "seed", (int64_t)r->seed);

@@ -7,6 +7,7 @@
 
 #include "codegen/codegen.h"
 #include "passes/passes.h"
+#include "runtime/machine_members.h"
 
 typedef struct {
     uint64_t state;
@@ -83,7 +84,7 @@ static inline random_problem random_problem_new(arena *a, random_source *r, bool
 /** The problem as a graph: inputs q, k, v, one attention with explicit token_bits, an output. */
 static inline ir_module *random_problem_graph(arena *a, const random_problem *p) {
     ir_module *m = ir_module_new(a, IR_GRAPH);
-    m->machine = p->machine;
+    *m->machine = p->machine;
     m->header.model = "random";
     m->header.seq = m->header.positions = p->tokens;
     m->header.qkv_input = true;

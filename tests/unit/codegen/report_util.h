@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "codegen/codegen.h"
+#include "runtime/machine_members.h"
 
 /** What print(context, file) writes; malloc'd, zero-terminated. */
 typedef struct {
@@ -152,10 +153,10 @@ static inline ir_module *fig5_module(arena *a, bool clustered) {
     ir_module *m = ir_module_new(a, IR_STREAM);
     m->header.model = "fig5";
     m->header.seq = 9;
-    m->machine.vssa_arrays = 1;
-    m->machine.vssa_rows = m->machine.vssa_cols = 3;
-    m->machine.top_drain = DTQ_DRAIN_IDEAL;
-    strcpy(m->machine.name, "array3x3");
+    m->machine->vssa_arrays = 1;
+    m->machine->vssa_rows = m->machine->vssa_cols = 3;
+    m->machine->top_drain = DTQ_DRAIN_IDEAL;
+    strcpy(m->machine->name, "array3x3");
     report_test_layer l = {.slots = 9,
                            .high = 2,
                            .heads = 1,

@@ -1,6 +1,8 @@
 /* Target files. */
 #include "frontend_util.h"
 
+#include "runtime/machine_members.h"
+
 static bool load_file(const char *path, dtq_machine *m) {
     any_target t;
     bool ok = target_load(A, D, path, &t);

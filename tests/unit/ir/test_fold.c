@@ -3,6 +3,7 @@
 
 #include "ir/tables.h"
 #include "ir_util.h"
+#include "runtime/machine_members.h"
 
 static uint64_t next_random(uint64_t *state) {
     uint64_t z = (*state += 0x9e3779b97f4a7c15ull);
@@ -209,7 +210,7 @@ static void add_body(arena *a, ir_module *m, uint64_t *state) {
                     ir_set_int(m, op, key, now);
                     break;
                 case IR_KIND_QUEUE:
-                    ir_set_int(m, op, key, c->step ? 5 + now % (int64_t)m->machine.vssa_arrays : c->first);
+                    ir_set_int(m, op, key, c->step ? 5 + now % (int64_t)m->machine->vssa_arrays : c->first);
                     break;
                 case IR_KIND_WORD:
                     count = ir_words(body[o], key, words);
@@ -238,7 +239,7 @@ START_TEST(any_ops_read_back) {
     for (int round = 0; round < 60; round++) {
         arena *a = arena_new();
         ir_module *m = ir_module_new(a, below(&state, 2) ? IR_SCHEDULE : IR_STREAM);
-        m->machine.vssa_arrays = 1 + below(&state, 5);
+        m->machine->vssa_arrays = 1 + below(&state, 5);
         for (unsigned bodies = 1 + below(&state, 4); bodies > 0; bodies--)
             add_body(a, m, &state);
         ir_module *back = read_back(a, m);

@@ -1,5 +1,7 @@
 #include "ir_util.h"
 
+#include "runtime/machine_members.h"
+
 static const ir_type float_type = {IR_ELEM_F32, 2, {9, 4, 0}};
 
 START_TEST(ops_values_and_operands) {
@@ -167,7 +169,7 @@ START_TEST(tensors_and_passes) {
     ck_assert(!ir_pass_ran(m, "stall"));
     ir_mark_pass(m, "stall");
     ck_assert(ir_pass_ran(m, "stall"));
-    ck_assert_uint_eq(m->machine.vssa_rows, 18); /* a new module has the default machine */
+    ck_assert_uint_eq(m->machine->vssa_rows, 18); /* a new module has the default machine */
     arena_free(a);
 }
 END_TEST

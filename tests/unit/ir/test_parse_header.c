@@ -1,5 +1,7 @@
 #include "ir_util.h"
 
+#include "runtime/machine_members.h"
+
 static const char *first_error(arena *a, const char *text) {
     diag *d = diag_new(a, NULL);
     ck_assert_msg(ir_parse(a, d, "t", text, strlen(text)) == NULL, "%s", text);
@@ -45,17 +47,17 @@ END_TEST
 START_TEST(every_machine_parameter_survives) {
     arena *a = arena_new();
     ir_module *m = ir_module_new(a, IR_GRAPH);
-    strcpy(m->machine.name, "a \"machine\"");
+    strcpy(m->machine->name, "a \"machine\"");
     for (size_t i = 0; i < dtq_machine_param_count; i++) {
         const dtq_machine_param *p = &dtq_machine_params[i];
         double value = p->kind == DTQ_PARAM_REAL ? p->lo + (p->hi - p->lo) / 3 : i % 2 ? p->lo : p->hi;
-        dtq_machine_set(&m->machine, p, value);
+        dtq_machine_set(m->machine, p, value);
     }
     ir_module *back = ir_parse_text(a, NULL, ir_text(a, m, NULL));
-    ck_assert_str_eq(back->machine.name, "a \"machine\"");
+    ck_assert_str_eq(back->machine->name, "a \"machine\"");
     for (size_t i = 0; i < dtq_machine_param_count; i++)
-        ck_assert_double_eq(dtq_machine_get(&back->machine, &dtq_machine_params[i]),
-                            dtq_machine_get(&m->machine, &dtq_machine_params[i]));
+        ck_assert_double_eq(dtq_machine_get(back->machine, &dtq_machine_params[i]),
+                            dtq_machine_get(m->machine, &dtq_machine_params[i]));
     arena_free(a);
 }
 END_TEST

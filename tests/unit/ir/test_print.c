@@ -3,6 +3,8 @@
 
 #include "ir_util.h"
 
+#include "runtime/machine_members.h"
+
 static const src_loc nowhere = {0};
 
 /* The text after the machine's block. */
@@ -101,9 +103,9 @@ START_TEST(equal_means_the_same_text) {
     arena *a = arena_new();
     ir_module *m = ir_module_new(a, IR_GRAPH), *n = ir_module_new(a, IR_GRAPH);
     ck_assert(ir_equal(m, n));
-    n->machine.vssa_cols++;
+    n->machine->vssa_cols++;
     ck_assert(!ir_equal(m, n));
-    n->machine.vssa_cols--;
+    n->machine->vssa_cols--;
     ir_append(n, IR_INPUT, NULL, 0, (ir_type){0}, nowhere);
     ck_assert(!ir_equal(m, n));
     arena_free(a);

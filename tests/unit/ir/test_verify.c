@@ -2,6 +2,8 @@
  */
 #include "ir_util.h"
 
+#include "runtime/machine_members.h"
+
 static const src_loc nowhere = {0};
 static const ir_type buffer_type = {.elem = IR_ELEM_BUFFER};
 
@@ -99,7 +101,7 @@ START_TEST(header_and_machine) {
     m->header.seq = 65537;
     expect(a, m, "`seq` is 65537; the input has 1 to 65536 tokens");
     m = good_module(a);
-    m->machine.vssa_rows = 0;
+    m->machine->vssa_rows = 0;
     expect(a, m, "the machine's `vssa.rows` is 0; it must be between 1 and 1024");
     arena_free(a);
 }

@@ -2,6 +2,8 @@
 
 #include "ir_util.h"
 
+#include "runtime/machine_members.h"
+
 static const src_loc nowhere = {0};
 
 static ir_module *graph(arena *a, const char *ops) {
@@ -96,7 +98,7 @@ START_TEST(numbers_in_their_bounds) {
     expect(a, m, "");
     ir_set_int(m, op, IR_KEY_queue, 6);
     expect(a, m, "`wait`: `queue` is queue 6, but the machine has 5 engines and, numbered after them, 1 array");
-    m->machine.vssa_arrays = 2;
+    m->machine->vssa_arrays = 2;
     expect(a, m, "");
     ir_set_int(m, op, IR_KEY_queue, -1);
     ck_assert(!ir_verify(m, diag_new(a, NULL)));

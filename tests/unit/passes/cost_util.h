@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "passes/cost.h"
+#include "runtime/machine_members.h"
 
 static inline uint64_t cost_random(uint64_t *state) {
     uint64_t z = *state += 0x9e3779b97f4a7c15u;

@@ -45,7 +45,7 @@ static void check_places(const pass_case *c, int i) {
         ck_assert_msg(ir_get(c->m, c->m->defs[v], IR_KEY_address) != NULL, "case %d: %%%zu has no address", i, v);
         if (p[v].space == SPACE_DRAM)
             ck_assert_uint_eq(p[v].lo % 64, 0);
-        else if (p[v].hi > space_capacity(&c->m->machine, p[v].space))
+        else if (p[v].hi > space_capacity(c->m->machine, p[v].space))
             ck_abort_msg("case %d: %%%zu ends at %llu of %s", i, v, (unsigned long long)p[v].hi,
                          space_name(p[v].space));
         for (size_t w = 0; w < v; w++) {

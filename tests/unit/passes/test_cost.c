@@ -9,6 +9,7 @@
 
 #include "passes/cost_util.h"
 #include "runtime/dtqrt.h"
+#include "runtime/machine_members.h"
 
 enum { QK, PV };
 enum { SLOTS = 48 };

@@ -8,6 +8,7 @@
 
 #include "passes/cost.h"
 #include "passes/cost_util.h"
+#include "runtime/machine_members.h"
 
 enum { QK, PV };
 

@@ -9,6 +9,7 @@
 
 #include "passes/cost.h"
 #include "passes/cost_util.h"
+#include "runtime/machine_members.h"
 #include "runtime/sim/wavefront.h"
 
 enum { SLOTS = 64 };

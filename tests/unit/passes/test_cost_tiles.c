@@ -7,6 +7,7 @@
 
 #include "passes/cost.h"
 #include "passes/cost_util.h"
+#include "runtime/machine_members.h"
 
 enum { MOST = 14 };
 

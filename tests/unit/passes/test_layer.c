@@ -1,6 +1,8 @@
 /* Reading layers from attributes and writing them back. */
 #include "passes/pass_util.h"
 
+#include "runtime/machine_members.h"
+
 START_TEST(a_layer_is_read_at_every_level) {
     static const char *const passes[] = {TO_ORDERED, TO_TILES, TO_SCHEDULE};
     for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
@@ -37,7 +39,7 @@ START_TEST(unknown_precision_has_no_bits) {
     ck_assert(!l.is_static && !l.causal);
     for (int i = 0; i < LAYER_OPERANDS; i++)
         ck_assert_ptr_null(l.bits[i]);
-    ck_assert_uint_eq(layer_bit_sum(&l, LAYER_K, &c.m->machine), 44);
+    ck_assert_uint_eq(layer_bit_sum(&l, LAYER_K, c.m->machine), 44);
     pass_end(&c);
     c = pass_attention((attention_problem){.policy = {""}}, "infer-shapes", false);
     l = first_layer(&c);

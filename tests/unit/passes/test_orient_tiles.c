@@ -1,6 +1,7 @@
 /* orient-tiles: by hand, and against the best of all ways to lay strips. DTQ_SEED repeats a random run. */
 #include "codegen/random_problem.h"
 #include "passes/pass_util.h"
+#include "runtime/machine_members.h"
 
 #define TO_ORIENTED   TO_CLUSTERED " orient-tiles"
 #define MACHINE_18x11 "vssa.rows = 18\nvssa.cols = 11\n"
@@ -24,10 +25,9 @@ START_TEST(by_hand) {
     for (uint32_t i = 0; i < 92; i++)
         turned += l.turned[i];
     ck_assert_uint_eq(turned, 22);
-    cost_model *cost = cost_new(c.memory, &c.m->machine);
-    ck_assert_uint_eq(layer_price(cost, &c.m->machine, &l, true, 0, 92, 0, 92).cycles, 64 * (62 + 39));
-    ck_assert_uint_eq(layer_price(cost, &c.m->machine, &l, false, 0, 92, 0, 92).cycles,
-                      131 * (2 * (6 + 4 + 4) + 3 * 6));
+    cost_model *cost = cost_new(c.memory, c.m->machine);
+    ck_assert_uint_eq(layer_price(cost, c.m->machine, &l, true, 0, 92, 0, 92).cycles, 64 * (62 + 39));
+    ck_assert_uint_eq(layer_price(cost, c.m->machine, &l, false, 0, 92, 0, 92).cycles, 131 * (2 * (6 + 4 + 4) + 3 * 6));
     ck_assert(remarked(&c, "layer 0: 8-bit cluster first, 22 of 92 query rows along the array's columns"));
     pass_end(&c);
 }
@@ -132,7 +132,7 @@ START_TEST(near_the_best_of_all) {
         uint32_t dim = 8u << random_in(&source, 0, 2);
         pass_case c = pass_attention(
             (attention_problem){.seq = n, .head_dim = dim, .machine = machine, .policy = {policy}}, TO_ORIENTED, true);
-        search s = {.memory = a, .machine = &c.m->machine, .cost = cost_new(a, &c.m->machine)};
+        search s = {.memory = a, .machine = c.m->machine, .cost = cost_new(a, c.m->machine)};
         s.l = layer_read(a, c.m, find_op(c.m, IR_ATTENTION, 0));
         uint64_t got = both(&s), best = best_of_all(&s, high);
         ck_assert_uint_ge(got, best);

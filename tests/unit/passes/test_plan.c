@@ -2,6 +2,7 @@
 #include "codegen/random_problem.h"
 #include "passes/pass_util.h"
 #include "passes/plan.h"
+#include "runtime/machine_members.h"
 
 typedef struct {
     pass_case c;
@@ -12,11 +13,10 @@ typedef struct {
 
 static planned_layer plan_module(pass_case c, bool optimise) {
     planned_layer p = {.c = c, .l = first_layer(&c)};
-    pass_context ctx = {
-        .arena = c.memory, .diag = c.d, .cost = cost_new(c.memory, &c.m->machine), .optimise = optimise};
+    pass_context ctx = {.arena = c.memory, .diag = c.d, .cost = cost_new(c.memory, c.m->machine), .optimise = optimise};
     src_loc loc = {.file = "t.dtir", .line = 12, .col = 1};
-    strip_list strips = plan_strips(c.memory, &c.m->machine, &p.l);
-    p.planned = plan_layer(&ctx, &c.m->machine, &p.l, &strips, loc, &p.plan);
+    strip_list strips = plan_strips(c.memory, c.m->machine, &p.l);
+    p.planned = plan_layer(&ctx, c.m->machine, &p.l, &strips, loc, &p.plan);
     return p;
 }
 
@@ -33,7 +33,7 @@ static uint64_t bytes_of(const layer_info *l, int operand, uint32_t row, uint32_
 
 /** Every buffer that a unit needs fits by itself. */
 static void check_buffers(const planned_layer *p, int i) {
-    const dtq_machine *m = &p->c.m->machine;
+    const dtq_machine *m = p->c.m->machine;
     const layer_info *l = &p->l;
     for (uint32_t chunk = 0; chunk < p->plan.chunks; chunk++) {
         uint32_t row = p->plan.chunk[chunk].row, rows = p->plan.chunk[chunk].rows;
@@ -68,7 +68,7 @@ static void check_cover(const planned_layer *p, int i) {
         const plan_step *step = &plan->steps[s];
         ck_assert_uint_lt(step->head, p->l.heads);
         ck_assert_uint_lt(step->chunk, plan->chunks);
-        ck_assert_uint_lt(step->array, p->c.m->machine.vssa_arrays);
+        ck_assert_uint_lt(step->array, p->c.m->machine->vssa_arrays);
         uint8_t *unit = &state[(size_t)step->head * plan->chunks + step->chunk];
         ck_assert_msg(*unit == (step->kind == PLAN_PV ? 1 : 0), "case %d: step %zu", i, s);
         *unit = step->kind == PLAN_QK ? 1 : 2;
@@ -84,7 +84,7 @@ static void check_under_way(const planned_layer *p) {
     uint32_t rows = 0;
     for (uint32_t c = 0; c < p->plan.chunks; c++)
         rows = p->plan.chunk[c].rows > rows ? p->plan.chunk[c].rows : rows;
-    uint64_t most = buffer_fit(cost_probs_bytes(rows, p->l.slots, p->l.causal), p->c.m->machine.buffers_probs);
+    uint64_t most = buffer_fit(cost_probs_bytes(rows, p->l.slots, p->l.causal), p->c.m->machine->buffers_probs);
     uint64_t under_way = 0;
     for (size_t s = 0; s < p->plan.step_count; s++) {
         under_way += p->plan.steps[s].kind == PLAN_QK;

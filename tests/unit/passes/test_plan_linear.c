@@ -3,6 +3,7 @@
 #include "codegen/random_problem.h"
 #include "passes/linear.h"
 #include "passes/pass_util.h"
+#include "runtime/machine_members.h"
 
 static random_source begin(const char *test) {
     const char *seed = getenv("DTQ_SEED");
@@ -315,7 +316,7 @@ START_TEST(the_estimate_is_the_timeline) {
             tokens, kv * dim, kv * group * dim, kv * dim, tokens, kv * group * dim, kv * group, kv, dim, tokens - high,
             high);
         pass_case c = pass_begin(text);
-        c.m->machine = p->machine;
+        *c.m->machine = p->machine;
         bool fits = pass_run(&c, TO_TILES " tile-linears", true);
         if (fits) {
             layer_info *layers = linear_layers(a, c.m);

@@ -4,6 +4,7 @@
 #include "codegen/random_problem.h"
 #include "passes/pass_util.h"
 #include "passes/plan.h"
+#include "runtime/machine_members.h"
 
 enum { UNITS_MOST = 5, ARRAYS_MOST = 3, STRIPS_MOST = 6 };
 
@@ -173,7 +174,7 @@ START_TEST(near_the_optimum_of_all_schedules) {
                                      .machine = machine,
                                      .policy = {arena_printf(a, "counts = [0, %u, %u]", n - high, high)}};
         pass_case whole = pass_attention(problem, TO_ORDERED, true);
-        search s = {.machine = &whole.m->machine, .cost = cost_new(a, &whole.m->machine), .best = UINT64_MAX};
+        search s = {.machine = whole.m->machine, .cost = cost_new(a, whole.m->machine), .best = UINT64_MAX};
         ck_assert(pass_run(&whole, "bounds", true));
         s.l = layer_read(a, whole.m, find_op(whole.m, IR_ATTENTION, 0));
         bool all = search_cuts(&s);

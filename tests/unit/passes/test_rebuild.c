@@ -1,6 +1,7 @@
 /* Rebuilding a module op by op. */
 #include "passes/pass_util.h"
 #include "passes/rebuild.h"
+#include "runtime/machine_members.h"
 
 static const char text[] =
     "dtir 1 graph\nmodel = \"m\"\nseq = 9\nqkv_input = yes\nmachine \"toy\" {\nvssa.rows = 3\n}\n"
@@ -30,7 +31,7 @@ START_TEST(operands_follow_the_map) {
     rebuild r = rebuild_begin(c.m, IR_TILE);
     r.spare = 2;
     ck_assert_int_eq(r.to->level, IR_TILE);
-    ck_assert_uint_eq(r.to->machine.vssa_rows, 3);
+    ck_assert_uint_eq(r.to->machine->vssa_rows, 3);
     ck_assert_uint_eq(r.to->header.seq, 9);
     ck_assert_int_eq(ir_tensor_find(r.to, "w"), 0);
     for (size_t v = 0; v < c.m->value_count; v++)

@@ -58,8 +58,8 @@ START_TEST(a_promotion_that_makes_loads_the_limit_is_taken_back) {
 END_TEST
 
 static uint64_t cycles(pass_case *c, const layer_info *l, bool qk) {
-    cost_model *cost = cost_new(c->memory, &c->m->machine);
-    return layer_price(cost, &c->m->machine, l, qk, 0, l->slots, 0, l->slots).cycles;
+    cost_model *cost = cost_new(c->memory, c->m->machine);
+    return layer_price(cost, c->m->machine, l, qk, 0, l->slots, 0, l->slots).cycles;
 }
 
 START_TEST(random_layers_never_take_a_cycle_more) {

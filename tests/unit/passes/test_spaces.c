@@ -1,6 +1,7 @@
 /* Names and sizes of the memories. */
 #include "passes/pass_util.h"
 #include "passes/spaces.h"
+#include "runtime/machine_members.h"
 
 START_TEST(names_are_found) {
     static const char *const names[] = {"q", "k", "v", "scores", "probs", "out", "importance", "dram"};

@@ -67,7 +67,7 @@ END_TEST
 START_TEST(equal_strips_are_equal) {
     pass_case c =
         pass_attention((attention_problem){.seq = 30, .policy = {"counts = [0, 19, 11]"}}, TO_TILES " stall", false);
-    cost_model *cost = cost_new(c.memory, &c.m->machine);
+    cost_model *cost = cost_new(c.memory, c.m->machine);
     layer_info l = first_layer(&c);
     for (size_t strip = 0; strip < 10; strip++) {
         size_t op = find_op(c.m, IR_TILE_QK, strip);

@@ -302,7 +302,7 @@ static void case_file(findings *f) {
 }
 
 static void case_machine(findings *f) {
-    dtq_machine m = program->machine;
+    dtq_machine m = *program->machine;
     FIND(f, dtq_machine_area(&m));
     for (uint64_t bytes = 1; bytes < 10000; bytes *= 3) {
         FIND(f, dtq_machine_dram_cycles(&m, bytes));

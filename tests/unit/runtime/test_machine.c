@@ -2,6 +2,8 @@
 
 #include "isa_util.h"
 
+#include "runtime/machine_members.h"
+
 START_TEST(defaults_are_the_tables) {
     dtq_machine m;
     dtq_machine_init(&m);

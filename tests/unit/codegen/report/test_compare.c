@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "codegen/report/compare.h"
+#include "runtime/machine_members.h"
 
 static const attention_layer fig5_layer[] = {{.heads = 1, .head_dim = 9}};
 static const attention_workload fig5 = {.seq = 9, .layer_count = 1, .layers = fig5_layer};
@@ -14,9 +15,9 @@ static void expect_near(double value, double wanted) {
 
 static report *fig5_report(arena *a, bool clustered) {
     ir_module *m = fig5_module(a, clustered);
-    m->machine.energy_idle_pj = 2;
-    m->machine.area_pe_um2 = 1e6;
-    m->machine.area_softmax_lane_um2 = 1e4;
+    m->machine->energy_idle_pj = 2;
+    m->machine->area_pe_um2 = 1e6;
+    m->machine->area_softmax_lane_um2 = 1e4;
     return report_build(a, diag_new(a, NULL), m);
 }
 

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "passes/cost.h"
+#include "runtime/machine_members.h"
 
 static arena *memory;
 static diag *messages;
@@ -80,7 +81,7 @@ START_TEST(counts_work_bytes_and_energy) {
     ck_assert_uint_eq(r->layers[0].dram_bytes, (uint64_t)dram);
     ck_assert_uint_eq(r->mac_cycles, (uint64_t)mac);
     ck_assert_uint_eq(r->stall_cycles, (uint64_t)stall);
-    const dtq_machine *e = &m->machine;
+    const dtq_machine *e = m->machine;
     expect_near(r->energy_pj, e->energy_mac_pj * mac + e->energy_stall_pj * stall +
                                   e->energy_buffer_pj_per_byte * buffer + e->energy_dram_pj_per_byte * dram +
                                   e->energy_softmax_pj * 81 + e->energy_topk_pj * (81 + 9));
@@ -125,9 +126,9 @@ static ir_module *two_layers(report_test_layer layers[2]) {
     ir_module *m = ir_module_new(memory, IR_STREAM);
     m->header.model = "two";
     m->header.seq = 24;
-    m->machine.vssa_arrays = 2;
-    m->machine.vssa_rows = 4;
-    m->machine.vssa_cols = 5;
+    m->machine->vssa_arrays = 2;
+    m->machine->vssa_rows = 4;
+    m->machine->vssa_cols = 5;
     layers[0] = (report_test_layer){.index = 0, .slots = 24, .high = 24, .heads = 3, .head_dim = 8};
     layers[1] = (report_test_layer){.index = 1, .slots = 12, .high = 5, .heads = 3, .head_dim = 8};
     add_layer(m, &layers[0]);
@@ -162,7 +163,7 @@ START_TEST(spreads_over_arrays) {
     expect_near(r->layers[0].qk.bound_cycles, 3 * 48.0 * 48 * 8 / 40);
     expect_near(r->layers[1].pv.bound_cycles, 3 * 17.0 * 17 * 8 / 40);
 
-    cost_model *c = cost_new(memory, &m->machine);
+    cost_model *c = cost_new(memory, m->machine);
     uint8_t bits[12];
     memset(bits, 4, 7);
     memset(bits + 7, 8, 5);
@@ -210,15 +211,15 @@ START_TEST(expects_what_it_cannot_know) {
     setup_test();
     ir_module *m = ir_module_new(memory, IR_STREAM);
     m->header.seq = 20;
-    m->machine.vssa_rows = 4;
-    m->machine.vssa_cols = 3;
+    m->machine->vssa_rows = 4;
+    m->machine->vssa_cols = 3;
     report_test_layer l = {
         .slots = 20, .high = 6, .heads = 2, .head_dim = 10, .order = "original", .static_bits = "no"};
     add_layer(m, &l);
     for (int head = 0; head < 2; head++)
         add_head(m, &l, 0, 100 * head, 40, 40);
     report *r = build(m);
-    cost_model *c = cost_new(memory, &m->machine);
+    cost_model *c = cost_new(memory, m->machine);
     cost_expectation qk = cost_qk_expected(c, 20, 6, 0, 20, 0, 20, 10);
     cost_expectation pv = cost_pv_expected(c, 20, 6, -1, 0, 20, 0, 20, 10);
     const report_layer *out = &r->layers[0];
@@ -245,7 +246,7 @@ START_TEST(counts_promotions) {
     for (int fixed = 0; fixed < 2; fixed++) {
         ir_module *m = ir_module_new(memory, IR_STREAM);
         m->header.seq = 4;
-        m->machine.top_prob_bits = fixed ? DTQ_PROB_8 : DTQ_PROB_ROW;
+        m->machine->top_prob_bits = fixed ? DTQ_PROB_8 : DTQ_PROB_ROW;
         report_test_layer l = {
             .slots = 4, .high = 1, .heads = 1, .head_dim = 4, .bits = {q, k, chosen, eight}, .chosen = chosen};
         add_layer(m, &l);
@@ -255,7 +256,7 @@ START_TEST(counts_promotions) {
         ck_assert_uint_eq(r->layers[0].promoted[DTQ_V], 0);
         ck_assert_uint_eq(r->layers[0].promoted[DTQ_P], fixed ? 0 : 3);
         /* of what the policy asked for: three tokens at 4 bits, one at 8 */
-        expect_near(r->layers[0].qk.bound_cycles, 5 * 5 * 4 / (double)dtq_machine_pes(&m->machine));
+        expect_near(r->layers[0].qk.bound_cycles, 5 * 5 * 4 / (double)dtq_machine_pes(m->machine));
     }
     finish_test();
 }
@@ -267,7 +268,7 @@ START_TEST(counts_a_selection) {
     ir_module *m = two_layers(layers);
     add_topk(m, 0, "yes", 0);
     report *r = build(m);
-    expect_near(r->energy_pj, m->machine.energy_topk_pj * (double)m->machine.topk_passes * (24 + 12));
+    expect_near(r->energy_pj, m->machine->energy_topk_pj * (double)m->machine->topk_passes * (24 + 12));
     ck_assert_int_eq(r->layers[0].limit, LIMIT_TOPK);
     finish_test();
 }
@@ -290,7 +291,7 @@ START_TEST(counts_buffer_traffic) {
     setup_test();
     report_test_layer layers[2];
     ir_module *m = two_layers(layers); /* arrays of 4 x 5 */
-    dtq_machine *e = &m->machine;
+    dtq_machine *e = m->machine;
     e->energy_mac_pj = e->energy_stall_pj = e->energy_dram_pj_per_byte = e->energy_softmax_pj = e->energy_topk_pj = 0;
     e->energy_buffer_pj_per_byte = 1;
     /* all of layer 0 is 8-bit: a row is a scale of 4 bytes and 8 codes; v has 2 x 8 class scales instead */
@@ -382,7 +383,7 @@ START_TEST(tells_layers_apart) {
     for (int i = 0; i < 4; i++)
         ck_assert_uint_eq(r->layers[i].dram_bytes, i % 2 ? 4 * 8 : 4 * 4 + 3 * 2 + 4);
     for (int i = 2; i < 4; i++) /* promotions do not raise the bound */
-        expect_near(r->layers[i].qk.bound_cycles * (double)dtq_machine_pes(&m->machine), 5 * 5 * 4);
+        expect_near(r->layers[i].qk.bound_cycles * (double)dtq_machine_pes(m->machine), 5 * 5 * 4);
     ck_assert_uint_eq(r->layers[3].promoted[DTQ_K], 3);
     finish_test();
 }
@@ -408,13 +409,13 @@ START_TEST(falls_back_on_segments) {
     for (unsigned prob = DTQ_PROB_ROW; prob <= DTQ_PROB_4; prob++) {
         ir_module *m = ir_module_new(memory, IR_STREAM);
         m->header.seq = 10;
-        m->machine.top_prob_bits = prob;
+        m->machine->top_prob_bits = prob;
         report_test_layer l = {.slots = 10, .high = 3, .heads = 1, .head_dim = 4};
         add_layer(m, &l);
         report *r = build(m);
         const double p = prob == DTQ_PROB_8 ? 20 : prob == DTQ_PROB_4 ? 10 : 13;
-        expect_near(r->layers[0].pv.bound_cycles * (double)dtq_machine_pes(&m->machine), p * 13 * 4);
-        expect_near(r->layers[0].qk.bound_cycles * (double)dtq_machine_pes(&m->machine), 13 * 13 * 4);
+        expect_near(r->layers[0].pv.bound_cycles * (double)dtq_machine_pes(m->machine), p * 13 * 4);
+        expect_near(r->layers[0].qk.bound_cycles * (double)dtq_machine_pes(m->machine), 13 * 13 * 4);
         ck_assert_uint_eq(r->layers[0].promoted[DTQ_P], 0);
     }
     finish_test();

@@ -1,6 +1,8 @@
 /* The CSV report: a heading for every cell, a row for every layer. */
 #include "codegen/report_util.h"
 
+#include "runtime/machine_members.h"
+
 static size_t count_of(const char *text, size_t length, char c) {
     size_t n = 0;
     for (size_t i = 0; i < length; i++)

@@ -3,6 +3,7 @@
 
 #include "codegen/report/html/html.h"
 #include "ir/base/number.h"
+#include "runtime/machine_members.h"
 
 static char *print(const report *const *reports, size_t count) {
     memory_file f;
@@ -186,7 +187,7 @@ START_TEST(strings_are_escaped) {
     arena *a = arena_new();
     ir_module *m = fig5_module(a, true);
     m->header.model = "<img onerror=\"x\">&'\xFF";
-    strcpy(m->machine.name, "a<b");
+    strcpy(m->machine->name, "a<b");
     report *r = report_build(a, diag_new(a, NULL), m);
     const diag_entry remark = {.loc = {.file = "x<y.yaml", .line = 3}, .message = "\"</li><script>\x01"};
     const diag_entry *remarks[] = {&remark};

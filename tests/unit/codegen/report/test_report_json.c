@@ -1,6 +1,8 @@
 /* The JSON report: valid, complete, and with the numbers of the report it prints. */
 #include "codegen/report_util.h"
 
+#include "runtime/machine_members.h"
+
 #include <math.h>
 
 static char *print(const report *r) {

@@ -1,6 +1,8 @@
 /* The report for people: what it says, how it lines up, what it leaves out. */
 #include "codegen/report_util.h"
 
+#include "runtime/machine_members.h"
+
 static dtq_machine machine;
 static report_layer layers[40];
 

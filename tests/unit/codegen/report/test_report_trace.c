@@ -3,6 +3,8 @@
 
 #include "codegen/report_util.h"
 
+#include "runtime/machine_members.h"
+
 static const char *strings[] = {"", "layer.0.attention \"x\""};
 
 static char *trace(const dtq_program *p, const dtq_stream *s, const dtq_event *events) {
@@ -37,9 +39,10 @@ START_TEST(slices_and_tracks) {
     const dtq_event events[] = {{0, 30, 130},  {130, 0, 130}, {130, 0, 130}, {130, 64, 212},
                                 {300, 5, 313}, {313, 0, 313}, {313, 0, 313}, {315, 0, 315}};
     dtq_stream s = {.seq = 36, .count = 8, .instrs = instrs, .sources = sources};
-    dtq_program p = {.model = "tiny", .string_count = 2, .strings = strings};
-    dtq_machine_init(&p.machine);
-    p.machine.top_clock_ghz = 2;
+    dtq_machine machine;
+    dtq_program p = {.model = "tiny", .string_count = 2, .strings = strings, .machine = &machine};
+    dtq_machine_init(&machine);
+    machine.top_clock_ghz = 2;
     char *text = trace(&p, &s, events);
 
     expect(text, "\"displayTimeUnit\": \"ns\"");
@@ -139,10 +142,11 @@ START_TEST(slices_never_cross) {
             free_at[queue] = start + busy;
         }
         dtq_stream s = {.seq = 36, .count = EVENTS, .instrs = instrs, .sources = sources};
-        dtq_program p = {.model = "tiny", .string_count = 2, .strings = strings};
-        dtq_machine_init(&p.machine);
+        dtq_machine machine;
+        dtq_program p = {.model = "tiny", .string_count = 2, .strings = strings, .machine = &machine};
+        dtq_machine_init(&machine);
         for (size_t c = 0; c < sizeof clocks / sizeof *clocks; c++) {
-            p.machine.top_clock_ghz = clocks[c];
+            machine.top_clock_ghz = clocks[c];
             char *text = trace(&p, &s, events);
             const size_t count = check_slices(text);
             ck_assert_msg(count == EVENTS, "seed %llu, %g GHz: %zu of %d instructions", (unsigned long long)seed,
@@ -154,8 +158,9 @@ START_TEST(slices_never_cross) {
 END_TEST
 
 START_TEST(empty) {
-    dtq_program p = {.model = NULL};
-    dtq_machine_init(&p.machine);
+    dtq_machine machine;
+    dtq_program p = {.model = NULL, .machine = &machine};
+    dtq_machine_init(&machine);
     char *text = trace(&p, &(dtq_stream){.seq = 1}, NULL);
     expect(text, "\"traceEvents\": [");
     free(text);
@@ -163,8 +168,9 @@ START_TEST(empty) {
 END_TEST
 
 START_TEST(a_full_disk_is_noticed) {
-    dtq_program p = {.model = "x"};
-    dtq_machine_init(&p.machine);
+    dtq_machine machine;
+    dtq_program p = {.model = "x", .machine = &machine};
+    dtq_machine_init(&machine);
     FILE *full = fopen("/dev/full", "w");
     if (!full)
         return;

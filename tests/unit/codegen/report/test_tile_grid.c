@@ -2,6 +2,7 @@
 #include "codegen/report_util.h"
 
 #include "codegen/report/tile_grid.h"
+#include "runtime/machine_members.h"
 
 static const uint8_t original[] = {4, 8, 4, 4, 8, 4, 4, 4, 4}, clustered[] = {4, 4, 4, 4, 4, 4, 4, 8, 8};
 
@@ -25,10 +26,10 @@ static slot_order order_of(const uint8_t *rows, const uint8_t *cols) {
 START_TEST(fig5) {
     arena *a = arena_new();
     ir_module *m = fig5_module(a, true);
-    cost_model *cost = cost_new(a, &m->machine);
+    cost_model *cost = cost_new(a, m->machine);
     const slot_order orders[] = {order_of(original, original), order_of(clustered, clustered)};
-    tile_grid before = tile_grid_qk(a, cost, &m->machine, &orders[0], 9, 9, 9);
-    tile_grid after = tile_grid_qk(a, cost, &m->machine, &orders[1], 9, 9, 9);
+    tile_grid before = tile_grid_qk(a, cost, m->machine, &orders[0], 9, 9, 9);
+    tile_grid after = tile_grid_qk(a, cost, m->machine, &orders[1], 9, 9, 9);
     ck_assert_uint_eq(before.band_count, 1);
     ck_assert_uint_eq(after.band_count, 1);
     check_side(&before.bands[0].rows, 9, 2);
@@ -179,7 +180,7 @@ START_TEST(order_of_a_run) {
     check_bits(&o, DTQ_Q, original);
     original_order(a, m, facts_of(a, m), too_few, &origin);
     ck_assert_int_eq(origin, ORIGIN_EXAMPLE);
-    m->machine.top_prob_bits = DTQ_PROB_8;
+    m->machine->top_prob_bits = DTQ_PROB_8;
     o = original_order(a, m, facts_of(a, m), chosen, &origin);
     for (int i = 0; i < 9; i++)
         ck_assert_uint_eq(o.bits[DTQ_P][i], 8);

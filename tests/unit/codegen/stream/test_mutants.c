@@ -8,6 +8,7 @@
 #include "ir/tables.h"
 #include "passes/pass_util.h"
 #include "runtime/exec.h"
+#include "runtime/machine_members.h"
 
 enum { FAILURES_TOLD = 30 };
 
@@ -237,7 +238,7 @@ static bool alter(arena *a, const ir_module *m, size_t op, ir_attr *attr, unsign
     }
     case IR_KIND_QUEUE:
         attr->i += way == 0 ? 1 : -1;
-        return way < 2 && attr->i >= 0 && attr->i < DTQ_ARRAY0 + (int64_t)m->machine.vssa_arrays;
+        return way < 2 && attr->i >= 0 && attr->i < DTQ_ARRAY0 + (int64_t)m->machine->vssa_arrays;
     }
     return false;
 }
@@ -286,14 +287,14 @@ static void mutate_settings(tally *t, const ir_module *m) {
     (c = copy_of(a, m))->header.qkv_input ^= true;
     try_mutant(t, c, "qkv_input altered");
     c = copy_of(a, m);
-    c->machine.name[0] = 'x';
+    c->machine->name[0] = 'x';
     try_mutant(t, c, "machine renamed");
     for (size_t i = 0; i < dtq_machine_param_count; i++) {
         const dtq_machine_param *p = &dtq_machine_params[i];
-        double value = dtq_machine_get(&m->machine, p);
+        double value = dtq_machine_get(m->machine, p);
         double other = p->kind == DTQ_PARAM_REAL ? (value == 0 ? 1 : value * 1.5) : value + 1;
         c = copy_of(a, m);
-        dtq_machine_set(&c->machine, p, other <= p->hi ? other : p->kind == DTQ_PARAM_REAL ? value / 2 : value - 1);
+        dtq_machine_set(c->machine, p, other <= p->hi ? other : p->kind == DTQ_PARAM_REAL ? value / 2 : value - 1);
         try_mutant(t, c, arena_printf(a, "machine %s.%s altered", p->section, p->name));
     }
     arena_free(a);

@@ -102,7 +102,7 @@ START_TEST(header_tensors_and_ends_are_copied) {
     ck_assert_str_eq(p->model, "m");
     ck_assert_str_eq(p->tokenizer, "vocab.txt");
     ck_assert(p->lower_case == 1 && p->vocabulary == 100 && p->positions == 16);
-    ck_assert_uint_eq(p->target_hash, dtq_machine_hash(&c.m->machine));
+    ck_assert_uint_eq(p->target_hash, dtq_machine_hash(c.m->machine));
     ck_assert_uint_eq(p->tensor_count, 2);
     ck_assert_uint_eq(p->file_count, 0);
     const dtq_tensor *w = &p->tensors[0];

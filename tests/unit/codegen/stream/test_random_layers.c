@@ -2,6 +2,7 @@
  * time, on random machines. DTQ_SEED repeats a run. */
 #include "codegen/random_problem.h"
 #include "ir_util.h"
+#include "runtime/machine_members.h"
 #include "runtime/numerics/numerics.h"
 
 enum { CASES = 40, LAYERS_MAX = 3 };
@@ -98,7 +99,7 @@ static const char *text_of(const layered_problem *p) {
 static ir_module *compile(const layered_problem *p) {
     ir_module *m = ir_parse_text(memory, d, text_of(p));
     ck_assert_msg(m != NULL, "%s", ir_diag_text(memory, d));
-    m->machine = p->base.machine;
+    *m->machine = p->base.machine;
     size_t count;
     const char *const *names = passes_pipeline(p->base.optimise, &count);
     pass_options o = {.optimise = p->base.optimise, .dump_level = -1};

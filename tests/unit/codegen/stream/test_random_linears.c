@@ -2,6 +2,7 @@
  * and steps of generation on random machines. DTQ_SEED repeats a run. */
 #include "codegen/random_problem.h"
 #include "ir_util.h"
+#include "runtime/machine_members.h"
 
 enum { CASES = 60, LAYERS_MAX = 3, VOCABULARY = 20, POSITIONS = 64 };
 
@@ -140,7 +141,7 @@ static const char *text_of(const encoder *p) {
 static ir_module *compile_text(const encoder *p, const char *text) {
     ir_module *m = ir_parse_text(memory, d, text);
     ck_assert_msg(m != NULL, "%s", ir_diag_text(memory, d));
-    m->machine = p->base.machine;
+    *m->machine = p->base.machine;
     size_t count;
     const char *const *names = passes_pipeline(p->base.optimise, &count);
     pass_options o = {.optimise = p->base.optimise, .dump_level = -1};

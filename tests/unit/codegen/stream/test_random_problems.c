@@ -3,6 +3,8 @@
 
 #include "codegen/random_problem.h"
 
+#include "runtime/machine_members.h"
+
 enum { CASES = 120 };
 
 static arena *memory;

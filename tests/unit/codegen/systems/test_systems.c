@@ -5,6 +5,7 @@
 
 #include "codegen/systems/systems.h"
 #include "runtime/dtqrt.h"
+#include "runtime/machine_members.h"
 
 static void expect_near(double value, double wanted) {
     ck_assert_msg(fabs(value - wanted) <= 1e-6 * fmax(1, fabs(wanted)), "%.17g is not %.17g", value, wanted);

@@ -12,6 +12,7 @@ typedef struct {
     dtq_tensor tensors[TENSORS];
     dtq_layer layers[2];
     dtq_stream streams[2];
+    dtq_machine machine;
     dtq_program program;
     dtq_host_buffer buffers[3];
     dtq_host_variant variants[DTQ_HOST_LEVELS];
@@ -178,11 +179,12 @@ END_TEST
 START_TEST(a_model_may_carry_its_plan) {
     world w;
     world_init(&w, only_select);
-    dtq_machine_init(&w.program.machine);
+    dtq_machine_init(&w.machine);
+    w.program.machine = &w.machine;
     dtq_error e;
     uint8_t *data = NULL;
     size_t bytes = 0;
-    w.program.target_hash = dtq_machine_hash(&w.program.machine);
+    w.program.target_hash = dtq_machine_hash(&w.machine);
     ck_assert_msg(dtq_program_encode(&w.program, &data, &bytes, &e), "%s", e.message);
     w.model.plan = data;
     w.model.plan_bytes = bytes;

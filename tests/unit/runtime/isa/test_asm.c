@@ -1,5 +1,7 @@
 #include "isa_util.h"
 
+#include "runtime/machine_members.h"
+
 static void check_error(const char *path) {
     char *text = read_text(path, NULL), golden[520];
     dtq_program *p;
@@ -53,7 +55,7 @@ START_TEST(machine_starts_at_its_defaults) {
     dtq_machine m;
     dtq_machine_init(&m);
     m.buffers_q = 77;
-    ck_assert_mem_eq(&p->machine, &m, sizeof m);
+    ck_assert_mem_eq(p->machine, &m, sizeof m);
     ck_assert_uint_eq(p->target_hash, dtq_machine_hash(&m));
     dtq_program_free(p);
 }

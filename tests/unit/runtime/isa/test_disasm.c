@@ -1,6 +1,8 @@
 
 #include "isa_util.h"
 
+#include "runtime/machine_members.h"
+
 /* The goldens are canonical: text to program to text, and program to text to program. */
 static void check_round_trip(const char *path) {
     dtq_program *p = assemble_file(path);
@@ -40,8 +42,8 @@ START_TEST(any_program_comes_back) {
             memcpy(&s->sources[i], words, sizeof words);
         }
         uint64_t bits = next_random(&seed);
-        memcpy(&p->machine.top_clock_ghz, &(double){0.001 + (double)(bits >> 11) * 0x1p-53 * 19}, sizeof(double));
-        p->target_hash = dtq_machine_hash(&p->machine);
+        memcpy(&p->machine->top_clock_ghz, &(double){0.001 + (double)(bits >> 11) * 0x1p-53 * 19}, sizeof(double));
+        p->target_hash = dtq_machine_hash(p->machine);
         p->tensors[0].scale = (float)(bits & 0xffff) * 1.1e-7f;
         size_t bytes, first_bytes, second_bytes;
         char *text = disassemble(p, &bytes);

@@ -1,6 +1,7 @@
 
 #include "isa_util.h"
 #include "runtime/isa/hazards.h"
+#include "runtime/machine_members.h"
 
 #define GOOD DTQC_SOURCE_DIR "/tests/isa/good/"
 
@@ -507,8 +508,8 @@ static size_t big_stream(dtq_instr *in, size_t strips, unsigned arrays) {
 
 START_TEST(big_streams_are_proved) {
     dtq_program *p = assemble_file(GOOD "attention.dtasm");
-    p->machine.vssa_arrays = 16;
-    p->target_hash = dtq_machine_hash(&p->machine);
+    p->machine->vssa_arrays = 16;
+    p->target_hash = dtq_machine_hash(p->machine);
     dtq_stream s = p->streams[0];
     const size_t sizes[] = {800, 8000};
     for (int i = 0; i < 2; i++) {

@@ -22,6 +22,7 @@ typedef struct {
     dtq_layer layers[2];
     dtq_instr instrs[7];
     dtq_stream stream;
+    dtq_machine machine;
     dtq_program program;
     float *q, *k, *v;
     dtq_input input;
@@ -91,7 +92,8 @@ static void bare_init(bare *b, uint64_t seed, dtq_slot_order order) {
                              .output_at = b->layers[1].out,
                              .output_width = Q_WIDTH};
     b->program = (dtq_program){.stream_count = 1, .streams = &b->stream};
-    dtq_machine_init(&b->program.machine);
+    dtq_machine_init(&b->machine);
+    b->program.machine = &b->machine;
 }
 
 static void bare_free(bare *b) {

@@ -14,6 +14,7 @@ typedef struct {
     dtq_layer layer;
     dtq_instr instrs[3];
     dtq_stream stream;
+    dtq_machine machine;
     dtq_program program;
     float *q, *k, *v;
     dtq_input input;
@@ -63,7 +64,8 @@ static void bare_init(bare *b, dtq_scheme_kind scheme, bool causal) {
                              .output_at = LAYER + 1536,
                              .output_width = Q_WIDTH};
     b->program = (dtq_program){.stream_count = 1, .streams = &b->stream, .scheme = dtq_scheme_of(scheme)};
-    dtq_machine_init(&b->program.machine);
+    dtq_machine_init(&b->machine);
+    b->program.machine = &b->machine;
 }
 
 static void bare_free(bare *b) {

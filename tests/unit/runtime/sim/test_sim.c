@@ -1,5 +1,6 @@
 #include <check.h>
 
+#include "runtime/machine_members.h"
 #include "runtime/numerics/numerics.h"
 #include "sim_util.h"
 
@@ -197,7 +198,7 @@ START_TEST(timing_only_draws_precisions_that_nobody_knows) {
     sim_random r = {22};
     sim_program p;
     two_layers(&p, &r, DTQ_ORDER_ORIGINAL);
-    p.program.machine.vssa_rows = p.program.machine.vssa_cols = 3;
+    p.machine.vssa_rows = p.machine.vssa_cols = 3;
     dtq_stats a, b, c;
     dtq_exec x;
     run(&p, &(dtq_run_options){.timing_only = true, .seed = 1}, &x, NULL, &a);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "runtime/exec.h"
+#include "runtime/machine_members.h"
 #include "runtime/sim/layout.h"
 #include "runtime/sim/timing.h"
 #include "sim_util.h"
@@ -11,6 +12,7 @@ enum { SEQ_MAX = 24, INSTRS_MAX = 40000, VOCABULARY = 7, WORDS = 0, WEIGHT, BIAS
 
 /** A linear of the rows of one layer, as a program of its own: rows of a table of words in, its products out. */
 typedef struct {
+    dtq_machine machine;
     dtq_program program;
     dtq_stream stream;
     dtq_layer layer;
@@ -54,8 +56,9 @@ static dtq_tensor tensor(const char *name, uint32_t rows, uint32_t cols, bool tr
 static void linear_begin(linear *p, sim_random *r, uint32_t seq, uint32_t inputs, uint32_t outputs, bool biased) {
     *p = (linear){.inputs = inputs, .outputs = outputs};
     p->instrs = calloc(INSTRS_MAX, sizeof *p->instrs);
-    dtq_machine_init(&p->program.machine);
-    p->program.machine.vssa_arrays = 2;
+    dtq_machine_init(&p->machine);
+    p->program.machine = &p->machine;
+    p->machine.vssa_arrays = 2;
     dtq_layer *l = &p->layer;
     *l =
         (dtq_layer){.slots = seq, .heads = 1, .kv_heads = 1, .head_dim = 1, .order = DTQ_ORDER_ORIGINAL, .ids = p->ids};
@@ -90,7 +93,7 @@ static void linear_begin(linear *p, sim_random *r, uint32_t seq, uint32_t inputs
     p->stream.output = DTQ_OUTPUT_HIDDEN;
     p->stream.output_at = allot(p, 4 * (uint64_t)seq * outputs);
     p->stream.output_width = outputs;
-    p->program.target_hash = dtq_machine_hash(&p->program.machine);
+    p->program.target_hash = dtq_machine_hash(&p->machine);
     EMIT(p, EMBED, DTQ_HOST, 0, p->src, WORDS, 0xffff, 0xffff);
     EMIT(p, CODES, DTQ_HOST, 0, p->stream.output_at, p->src, p->codes, WEIGHT, biased ? BIAS : 0xffff);
 }
@@ -262,7 +265,7 @@ static dtq_stats timed(linear *p, uint64_t turned) {
     static const uint8_t bits[] = {4, 8, 4};
     memcpy(p->bits, bits, sizeof bits);
     p->layer.high = 1;
-    dtq_machine *m = &p->program.machine;
+    dtq_machine *m = &p->machine;
     m->vssa_arrays = 1;
     m->vssa_rows = 2;
     m->vssa_cols = 3;

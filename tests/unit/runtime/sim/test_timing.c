@@ -1,10 +1,12 @@
 #include <check.h>
 
+#include "runtime/machine_members.h"
 #include "runtime/sim/timing.h"
 #include "sim_util.h"
 
 /* Four tokens of four channels on one array of 2x2, every number small enough to follow by hand. */
 typedef struct {
+    dtq_machine machine;
     dtq_program program;
     dtq_stream stream;
     dtq_layer layers[2];
@@ -16,7 +18,7 @@ static const uint32_t ids[4] = {0, 1, 2, 3};
 
 static void tiny_init(tiny *t) {
     *t = (tiny){0};
-    dtq_machine *m = &t->program.machine;
+    dtq_machine *m = t->program.machine = &t->machine;
     dtq_machine_init(m);
     m->vssa_rows = m->vssa_cols = 2;
     m->dram_gb_per_s = 8; /* 8 bytes a cycle */
@@ -157,12 +159,12 @@ START_TEST(fidelities) {
     tiny t;
     tiny_init(&t);
     add_attention(&t);
-    t.program.machine.top_drain = DTQ_DRAIN_IDEAL;
+    t.machine.top_drain = DTQ_DRAIN_IDEAL;
     dtq_stats s = time_of(&t);
     EVENT(&s, 6, 18, 4 + 8 + 8 + 16, 18 + 36);
     EVENT(&s, 17, 63, 2 * 6 + 2 * 12, 63 + 36);
     dtq_stats_free(&s);
-    t.program.machine.top_drain = DTQ_DRAIN_SERIAL;
+    t.machine.top_drain = DTQ_DRAIN_SERIAL;
     s = time_of(&t);
     EVENT(&s, 6, 18, 6 + 12 + 12 + 24, 18 + 54 + 2);
     /* a tile's six steps: 1 2 2 2 2 2, doubled in the second strip */
@@ -188,7 +190,7 @@ START_TEST(matmuls_of_equal_shape_are_told_apart) {
     static const uint8_t one[5] = {8, 4, 4, 4, 4}, two[5] = {8, 4, 4, 4, 8};
     tiny t;
     tiny_init(&t);
-    t.program.machine.top_drain = DTQ_DRAIN_IDEAL;
+    t.machine.top_drain = DTQ_DRAIN_IDEAL;
     t.stream.layer_count = 2;
     t.stream.seq = 5;
     for (unsigned i = 0; i < 2; i++) {
