@@ -3,9 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/files/document.h"
 #include "frontend/files/edit.h"
 #include "frontend/files/fields.h"
-#include "frontend/frontend.h"
+#include "frontend/policy.h"
 #include "frontend/policy_scheme.h"
 #include "frontend/policy_streamed.h"
 #include "ir/base/path.h"

@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#include "frontend/files/document.h"
+#include "frontend/policy.h"
+#include "runtime/systems/systems.h"
+
 /** `word`, or {name: word, parameter: number, ...}. */
 static bool read_scheme(arena *a, diag *d, const doc_node *n, dtq_scheme *out) {
     char why[256];

@@ -2,7 +2,8 @@
 #ifndef DTQ_FRONTEND_POLICY_SCHEME_H
 #define DTQ_FRONTEND_POLICY_SCHEME_H
 
-#include "frontend/frontend.h"
+#include "frontend/files/document.h"
+#include "frontend/policy.h"
 
 /** Reads `scheme` of the policy file `root` into p: all tokens at 8 bits, by that arithmetic. A scheme says what runs
  * at how many bits, so that the keys which say it otherwise are errors beside it. */

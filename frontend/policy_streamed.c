@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "frontend/files/document.h"
+#include "frontend/policy.h"
 #include "runtime/layer.h"
 
 enum { MOST_WINDOW = 65536 };

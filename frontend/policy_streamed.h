@@ -2,7 +2,8 @@
 #ifndef DTQ_FRONTEND_POLICY_STREAMED_H
 #define DTQ_FRONTEND_POLICY_STREAMED_H
 
-#include "frontend/frontend.h"
+#include "frontend/files/document.h"
+#include "frontend/policy.h"
 
 /** Reads window, near and far beside the rule. */
 bool policy_read_streamed(diag *d, const doc_node *n, policy *p);

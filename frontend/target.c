@@ -3,9 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/files/document.h"
 #include "frontend/files/edit.h"
 #include "frontend/files/fields.h"
-#include "frontend/frontend.h"
+#include "frontend/target.h"
 #include "ir/base/path.h"
 #include "runtime/machine_members.h"
 

@@ -1,5 +1,6 @@
 /* dtqc asm: the text of a program to the program. */
 #include "frontend/cli/pipeline.h"
+#include "ir/base/file.h"
 
 enum { ASSEMBLY_BYTES = 1 << 30 };
 

@@ -9,6 +9,7 @@
 
 #include "frontend/cli/cache_directory.h"
 #include "frontend/cli/session.h"
+#include "frontend/files/document.h"
 #include "frontend/files/edit.h"
 #include "ir/base/number.h"
 

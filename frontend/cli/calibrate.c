@@ -5,6 +5,9 @@
 
 #include "frontend/cli/cache_directory.h"
 #include "frontend/cli/pipeline.h"
+#include "frontend/models/models.h"
+#include "frontend/tokenizer/tokenizers.h"
+#include "ir/base/file.h"
 
 enum { DATA_BYTES = 1 << 30, LEAST_TOKENS = 2 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frontend/cli/shipped.h"
+#include "frontend/target.h"
 #include "runtime/machine_members.h"
 
 const char **comma_list(session *s, const option_value *v, size_t *count) {

@@ -13,6 +13,9 @@
 const cost_info cost_table[COSTS] = {
 #define COST(id, key, word, title, digits, high, doc) {key, word, title, doc, digits, high},
 #include "frontend/explore/costs.def"
+#include "frontend/files/document.h"
+#include "frontend/models/models.h"
+#include "frontend/target.h"
 #include "runtime/machine_members.h"
 };
 

@@ -4,6 +4,8 @@
 
 #include "frontend/cli/pipeline.h"
 #include "frontend/explore/space.h"
+#include "frontend/files/document.h"
+#include "frontend/target.h"
 
 typedef enum {
 #define COST(id, key, word, title, digits, high, doc) COST_##id,

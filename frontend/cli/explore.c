@@ -12,7 +12,9 @@
 #include "frontend/cli/host/backend.h"
 #include "frontend/cli/module.h"
 #include "frontend/cli/spread.h"
+#include "frontend/files/document.h"
 #include "frontend/files/installed.h"
+#include "frontend/target.h"
 
 enum {
     KNOWN = (int)VALUES + (int)COSTS, /* names of every task */

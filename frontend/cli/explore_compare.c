@@ -5,7 +5,9 @@
 #include "frontend/cli/compare.h"
 #include "frontend/cli/explore.h"
 #include "frontend/cli/shipped.h"
+#include "frontend/files/document.h"
 #include "frontend/files/edit.h"
+#include "frontend/policy.h"
 
 enum { COMPARED_MOST = 64 };
 

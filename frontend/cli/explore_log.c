@@ -10,7 +10,9 @@
 
 #include "frontend/cli/cache_directory.h"
 #include "frontend/cli/explore.h"
+#include "frontend/files/document.h"
 #include "frontend/files/fields.h"
+#include "ir/base/file.h"
 #include "ir/base/number.h"
 #include "runtime/hash.h"
 

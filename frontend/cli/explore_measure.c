@@ -8,6 +8,7 @@
 #include "frontend/cli/explore.h"
 #include "frontend/cli/spread.h"
 #include "frontend/explore/random.h"
+#include "frontend/policy.h"
 
 enum { FIRST_LEAST = 32, GROWTH = 3, FOR_ORDER = 51 };
 

@@ -5,6 +5,7 @@
 #include "codegen/report/html/html.h"
 #include "frontend/cli/explore.h"
 #include "frontend/cli/page.h"
+#include "frontend/models/models.h"
 
 static void put_row(const exploration *e, const trial *t, FILE *out) {
     if (t->name) {

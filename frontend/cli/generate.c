@@ -7,6 +7,9 @@
 #include "frontend/cli/host/host_cache.h"
 #include "frontend/cli/host/host_code.h"
 #include "frontend/cli/host/host_model.h"
+#include "frontend/models/models.h"
+#include "frontend/policy.h"
+#include "frontend/tokenizer/tokenizers.h"
 #include "runtime/host/model.h"
 
 /** Words of --engine. */

@@ -12,6 +12,11 @@
 #include "frontend/cli/cache_directory.h"
 #include "frontend/cli/sets.h"
 #include "frontend/cli/shipped.h"
+#include "frontend/models/models.h"
+#include "frontend/policy.h"
+#include "frontend/target.h"
+#include "frontend/tokenizer/tokenizers.h"
+#include "ir/base/file.h"
 #include "ir/base/path.h"
 #include "runtime/machine_members.h"
 

@@ -3,6 +3,9 @@
 #define DTQ_CLI_PIPELINE_H
 
 #include "frontend/cli/session.h"
+#include "frontend/models/models.h"
+#include "frontend/policy.h"
+#include "frontend/target.h"
 #include "passes/passes.h"
 
 /** What MODEL, --target and --policy say. */

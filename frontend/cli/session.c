@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ir/base/file.h"
+
 bool given(const session *s, option_id id) {
     return s->options->values[id].given;
 }

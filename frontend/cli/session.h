@@ -6,7 +6,7 @@
 #include "frontend/cli/options.h"
 #include "frontend/cli/phases.h"
 #include "frontend/cli/ranks.h"
-#include "frontend/frontend.h"
+#include "ir/base/file.h"
 
 typedef struct {
     arena *arena;

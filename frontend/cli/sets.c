@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "frontend/files/document.h"
+
 static const char place[] = "option --set";
 
 static bool among(const char *key, size_t n, const char *const *keys, size_t count) {

@@ -8,6 +8,7 @@
 #include "frontend/cli/shipped.h"
 #include "frontend/cli/spread.h"
 #include "frontend/explore/pareto.h"
+#include "frontend/models/models.h"
 
 enum { ROWS_MOST = 1 << 24, ROWS_OF_PAGE_MOST = 20000 };
 

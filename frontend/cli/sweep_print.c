@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frontend/cli/sweep.h"
+#include "frontend/models/models.h"
 #include "ir/base/number.h"
 
 uint32_t sweep_tokens_of(const sweep *w, sweep_place at) {

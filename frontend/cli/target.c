@@ -6,6 +6,7 @@
 #include "frontend/cli/sets.h"
 #include "frontend/cli/shipped.h"
 #include "frontend/files/installed.h"
+#include "frontend/target.h"
 #include "runtime/machine_members.h"
 
 /* The word for the machine's drain, and its length. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/files/document.h"
 #include "frontend/files/fields.h"
 
 typedef enum {

@@ -11,6 +11,7 @@
 #ifndef DTQ_EXPLORE_SPACE_H
 #define DTQ_EXPLORE_SPACE_H
 
+#include "frontend/files/document.h"
 #include "frontend/files/edit.h"
 
 enum { AXES_MOST = 256, CONSTRAINTS_MOST = 32, AXIS_VALUES_MOST = 100000 };

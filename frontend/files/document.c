@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/files/document.h"
 #include "frontend/files/fields.h"
-#include "frontend/frontend.h"
+#include "ir/base/file.h"
 #include "runtime/hash.h"
 #include "runtime/visible.h"
 

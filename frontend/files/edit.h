@@ -2,7 +2,9 @@
 #ifndef DTQ_FRONTEND_EDIT_H
 #define DTQ_FRONTEND_EDIT_H
 
-#include "frontend/frontend.h"
+#include "frontend/files/document.h"
+#include "frontend/policy.h"
+#include "frontend/target.h"
 
 /** One change. `path`: keys with dots between, an index or A-B for items of a list, * for all that are there. */
 typedef struct {

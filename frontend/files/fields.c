@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "frontend/files/document.h"
+
 static bool read_one(diag *d, const doc_node *n, const char *what, const field *f, char *out) {
     int64_t number = 0;
     int word = 0;

@@ -2,7 +2,7 @@
 #ifndef DTQ_FRONTEND_FIELDS_H
 #define DTQ_FRONTEND_FIELDS_H
 
-#include "frontend/frontend.h"
+#include "frontend/files/document.h"
 
 typedef enum {
     FIELD_U32,    /* uint32_t */

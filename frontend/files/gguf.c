@@ -1,9 +1,12 @@
 /* GGUF files: header, metadata and the table of tensors. Numbers are read as they stand: little-endian, unaligned. */
 #include "frontend/files/gguf.h"
-#include "runtime/weights/tensor.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "frontend/tokenizer/tokenizers.h"
+#include "ir/base/file.h"
+#include "runtime/weights/tensor.h"
 
 enum {
     VALUE_LEAST = 8 + 4 + 1,          /* bytes of a value: key, type, a byte */

@@ -4,6 +4,8 @@
 #define DTQ_FRONTEND_GGUF_H
 
 #include "frontend/files/tensor_store.h"
+#include "frontend/models/models.h"
+#include "frontend/tokenizer/tokenizers.h"
 
 /** Types of metadata, numbered as in files. */
 typedef enum {

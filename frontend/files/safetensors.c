@@ -12,8 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "frontend/files/document.h"
 #include "frontend/files/fields.h"
-#include "frontend/frontend.h"
+#include "frontend/files/safetensors.h"
+#include "ir/base/file.h"
 
 enum { PREFIX = 8, MAX_HEADER = 100000000, MAX_RANK = 8 };
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/files/safetensors.h"
+
 static int by_name(const void *a, const void *b) {
     const stored_tensor *x = a, *y = b;
     return strcmp(x->name, y->name);

@@ -3,7 +3,12 @@
 #ifndef DTQ_FRONTEND_TENSOR_STORE_H
 #define DTQ_FRONTEND_TENSOR_STORE_H
 
-#include "frontend/frontend.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ir/base/arena.h"
+#include "ir/base/diag.h"
 
 typedef struct {
     const char *name, *dtype; /* as the format calls it: "F32", "I64", "Q4_1" … */

@@ -3,7 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "frontend/files/safetensors.h"
 #include "frontend/models/model.h"
+#include "frontend/models/models.h"
 
 static const char *const parts[] = {"query", "key", "shift"};
 enum { QUERY, KEY, SHIFT, PARTS };

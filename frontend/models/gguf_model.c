@@ -4,6 +4,7 @@
 
 #include "frontend/files/gguf.h"
 #include "frontend/models/model.h"
+#include "frontend/models/models.h"
 #include "ir/base/path.h"
 
 /** An architecture: what its keys begin with, and how its heads are turned. llama.cpp's converter permutes the rows of

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/files/document.h"
 #include "frontend/files/fields.h"
 #include "frontend/models/huggingface.h"
+#include "frontend/models/models.h"
 #include "frontend/tokenizer/vocabulary.h"
 #include "ir/base/path.h"
 #include "runtime/base/words.h"

@@ -2,6 +2,7 @@
 #ifndef DTQ_FRONTEND_HUGGINGFACE_H
 #define DTQ_FRONTEND_HUGGINGFACE_H
 
+#include "frontend/files/document.h"
 #include "frontend/models/model.h"
 
 /** Reads a config.json of the model type bert, gpt2, llama, mistral or qwen2: the transformer, and whose names its

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "frontend/files/document.h"
 #include "frontend/files/fields.h"
 #include "runtime/base/words.h"
 

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "frontend/models/model.h"
+#include "frontend/models/models.h"
+#include "ir/base/file.h"
 #include "ir/base/path.h"
 
 /** In the order of the file. */

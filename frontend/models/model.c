@@ -1,9 +1,12 @@
 /* Models: which format a path holds, and from a model the graph for one length. */
 #include "frontend/models/model.h"
-#include "runtime/base/words.h"
 
 #include <string.h>
 #include <sys/stat.h>
+
+#include "frontend/models/models.h"
+#include "frontend/tokenizer/tokenizers.h"
+#include "runtime/base/words.h"
 
 bool model_is_onnx(const char *path) {
     return dtq_ends_with(path, ".onnx");

@@ -3,7 +3,7 @@
 #define DTQ_FRONTEND_MODEL_H
 
 #include "frontend/files/tensor_store.h"
-#include "frontend/frontend.h"
+#include "frontend/models/models.h"
 
 enum {
     MODEL_MAX_TOKENS = 65536,

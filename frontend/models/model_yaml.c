@@ -1,8 +1,10 @@
 /* Model descriptions in YAML: a transformer by its dimensions, or a bare attention problem. */
 #include <string.h>
 
+#include "frontend/files/document.h"
 #include "frontend/files/fields.h"
 #include "frontend/models/model.h"
+#include "frontend/models/models.h"
 #include "ir/base/path.h"
 
 /** `transformer:`. What is missing is as transformer_defaults and transformer_check say. */

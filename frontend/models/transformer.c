@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "frontend/models/model.h"
+#include "frontend/models/models.h"
 
 transformer transformer_defaults(void) {
     return (transformer){.norm_epsilon = 1e-12,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "frontend/models/model.h"
+#include "frontend/models/models.h"
 #include "runtime/hash.h"
 #include "runtime/weights/tensor.h"
 

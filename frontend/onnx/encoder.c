@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "frontend/models/model.h"
+#include "frontend/models/models.h"
 #include "frontend/onnx/explain.h"
 
 /** What a weight's place in the model holds, and whether it is stored [inputs][outputs]. */

@@ -2,8 +2,8 @@
 #ifndef DTQ_FRONTEND_ONNX_GRAPH_H
 #define DTQ_FRONTEND_ONNX_GRAPH_H
 
-#include "frontend/frontend.h"
 #include "frontend/onnx/wire.h"
+#include "ir/ir.h"
 
 enum { ONNX_MAX_RANK = 8, ONNX_MAX_INTS = 1 << 16 };
 

@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "frontend/models/model.h"
+#include "frontend/models/models.h"
 #include "frontend/onnx/bindings.h"
 #include "frontend/onnx/explain.h"
 #include "frontend/onnx/import.h"
+#include "ir/base/file.h"
 #include "ir/base/path.h"
 
 static bool bind(importer *im, const bindings *b, const char *name, const term *value, size_t node) {

@@ -2,7 +2,7 @@
 #ifndef DTQ_FRONTEND_ONNX_IMPORT_H
 #define DTQ_FRONTEND_ONNX_IMPORT_H
 
-#include "frontend/frontend.h"
+#include "frontend/models/models.h"
 
 /** The model in these bytes, which are a file's: weights are named by their places in it, not copied. Nothing around
  * the file is looked at but files of weights. NULL after an error. */

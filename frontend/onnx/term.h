@@ -5,6 +5,7 @@
 #ifndef DTQ_FRONTEND_ONNX_TERM_H
 #define DTQ_FRONTEND_ONNX_TERM_H
 
+#include "frontend/models/models.h"
 #include "frontend/onnx/graph.h"
 
 typedef enum {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frontend/tokenizer/normal.h"
+#include "frontend/tokenizer/tokenizers.h"
 #include "frontend/tokenizer/unicode.h"
 
 typedef struct {

@@ -2,7 +2,7 @@
 #ifndef DTQ_TOKENIZER_DECODE_H
 #define DTQ_TOKENIZER_DECODE_H
 
-#include "frontend/frontend.h"
+#include "frontend/tokenizer/tokenizers.h"
 
 typedef enum {
     DECODE_BYTES,     /* characters that spell bytes become these; a token with any other character is text */

@@ -1,6 +1,8 @@
 /* Frames around texts, truncation and padding. */
 #include "frontend/tokenizer/frame.h"
 
+#include "frontend/tokenizer/tokenizers.h"
+
 frames frames_bare(void) {
     return (frames){{1, {{FRAME_FIRST, 0, 0}}}, {2, {{FRAME_FIRST, 0, 0}, {FRAME_SECOND, 0, 1}}}, TOKEN_NONE};
 }

@@ -2,8 +2,8 @@
 #ifndef DTQ_TOKENIZER_FRAME_H
 #define DTQ_TOKENIZER_FRAME_H
 
-#include "frontend/frontend.h"
 #include "frontend/tokenizer/id_list.h"
+#include "frontend/tokenizer/tokenizers.h"
 
 typedef enum { FRAME_ID, FRAME_FIRST, FRAME_SECOND } frame_kind;
 

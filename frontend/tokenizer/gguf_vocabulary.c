@@ -3,6 +3,7 @@
 
 #include "frontend/files/gguf.h"
 #include "frontend/tokenizer/tokenizer.h"
+#include "frontend/tokenizer/tokenizers.h"
 
 static bool read_ids(const gguf *g, diag *d, token_vocabulary *v) {
     const struct {

@@ -1,9 +1,11 @@
 /* GPT-2's own files: vocab.json, ids by text, and merges.txt, one merge a line, best first. */
 #include <string.h>
 
+#include "frontend/files/document.h"
 #include "frontend/files/fields.h"
 #include "frontend/tokenizer/basic.h"
 #include "frontend/tokenizer/json.h"
+#include "frontend/tokenizer/tokenizers.h"
 
 static const char end_of_text[] = "<|endoftext|>";
 

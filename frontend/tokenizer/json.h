@@ -2,7 +2,9 @@
 #ifndef DTQ_TOKENIZER_JSON_H
 #define DTQ_TOKENIZER_JSON_H
 
+#include "frontend/files/document.h"
 #include "frontend/tokenizer/tokenizer.h"
+#include "frontend/tokenizer/tokenizers.h"
 
 typedef struct {
     bool lower_case;

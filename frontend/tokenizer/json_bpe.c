@@ -2,8 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/files/document.h"
 #include "frontend/files/fields.h"
 #include "frontend/tokenizer/json.h"
+#include "frontend/tokenizer/tokenizers.h"
 
 /** Options of the model; a key that is not among them changes nothing that is done here. */
 typedef struct {

@@ -2,6 +2,7 @@
  * its type, or is a Sequence of such; a table of types says who reads which. */
 #include <string.h>
 
+#include "frontend/files/document.h"
 #include "frontend/files/fields.h"
 #include "frontend/tokenizer/json.h"
 #include "frontend/tokenizer/unicode.h"

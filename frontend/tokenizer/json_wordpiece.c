@@ -2,6 +2,7 @@
  * only the one kind that BERT uses is read, and every other is refused where it stands. */
 #include <string.h>
 
+#include "frontend/files/document.h"
 #include "frontend/files/fields.h"
 #include "frontend/tokenizer/basic.h"
 #include "frontend/tokenizer/json.h"

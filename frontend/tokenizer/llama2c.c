@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "frontend/tokenizer/tokenizer.h"
+#include "frontend/tokenizer/tokenizers.h"
 
 enum { UNKNOWN, BEGIN, END, FIRST_BYTE, FIRST_PIECE = FIRST_BYTE + 256 };
 

@@ -2,7 +2,12 @@
 #ifndef DTQ_TOKENIZER_TOKEN_TABLE_H
 #define DTQ_TOKENIZER_TOKEN_TABLE_H
 
-#include "frontend/frontend.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ir/base/arena.h"
+#include "ir/base/diag.h"
 
 /** A place that no token has. */
 enum { NO_PLACE = UINT32_MAX };

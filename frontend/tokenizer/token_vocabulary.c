@@ -5,6 +5,7 @@
 
 #include "frontend/tokenizer/basic.h"
 #include "frontend/tokenizer/tokenizer.h"
+#include "frontend/tokenizer/tokenizers.h"
 
 enum { MOST_TOKENS = 1 << 24 };
 

@@ -4,10 +4,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "frontend/files/document.h"
 #include "frontend/files/fields.h"
 #include "frontend/tokenizer/basic.h"
 #include "frontend/tokenizer/json.h"
+#include "frontend/tokenizer/tokenizers.h"
 #include "frontend/tokenizer/vocabulary.h"
+#include "ir/base/file.h"
 #include "ir/base/path.h"
 #include "runtime/base/words.h"
 

@@ -2,7 +2,7 @@
 #ifndef DTQ_TOKENIZER_TOKENIZER_H
 #define DTQ_TOKENIZER_TOKENIZER_H
 
-#include "frontend/frontend.h"
+#include "frontend/files/document.h"
 #include "frontend/tokenizer/added.h"
 #include "frontend/tokenizer/bpe.h"
 #include "frontend/tokenizer/decode.h"
@@ -10,6 +10,7 @@
 #include "frontend/tokenizer/normal.h"
 #include "frontend/tokenizer/split.h"
 #include "frontend/tokenizer/token_table.h"
+#include "frontend/tokenizer/tokenizers.h"
 
 enum { MOST_STEPS = 16 };
 

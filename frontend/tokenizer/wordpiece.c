@@ -2,10 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/files/document.h"
 #include "frontend/files/fields.h"
 #include "frontend/tokenizer/basic.h"
 #include "frontend/tokenizer/json.h"
+#include "frontend/tokenizer/tokenizers.h"
 #include "frontend/tokenizer/vocabulary.h"
+#include "ir/base/file.h"
 
 static const char *const special_names[SPECIALS] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
 

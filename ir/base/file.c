@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "frontend/frontend.h"
+#include "ir/base/file.h"
 #include "runtime/identity.h"
 
 char *file_read(arena *a, diag *d, const char *path, size_t limit, size_t *bytes) {

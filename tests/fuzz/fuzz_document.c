@@ -1,5 +1,5 @@
 /* Any bytes as YAML and as JSON: read or refused. The first byte chooses. */
-#include "frontend/frontend.h"
+#include "frontend/files/document.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {

@@ -2,6 +2,8 @@
  * graph that verifies, a vocabulary that is read encodes. */
 #include "frontend/files/gguf.h"
 #include "frontend/models/model.h"
+#include "frontend/models/models.h"
+#include "frontend/tokenizer/tokenizers.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {

@@ -1,6 +1,7 @@
 /* Any bytes as a checkpoint of llama2.c: read or refused with an error; a model that is read makes a graph that
  * verifies. */
 #include "frontend/models/model.h"
+#include "frontend/models/models.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {

@@ -1,5 +1,6 @@
 /* Any text as a model YAML: read or refused with an error; what is read makes graphs that verify. */
 #include "frontend/models/model.h"
+#include "frontend/models/models.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Graphs grow with the layers; what a thousand would say a few do. */

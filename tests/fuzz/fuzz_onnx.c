@@ -1,5 +1,5 @@
 /* Any bytes as an ONNX model: read or refused with an error; constants lie inside the file. */
-#include "frontend/frontend.h"
+#include "frontend/models/models.h"
 #include "frontend/onnx/graph.h"
 #include "frontend/onnx/import.h"
 #include "tests/fuzz/fuzz.h"

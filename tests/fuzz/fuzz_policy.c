@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "frontend/models/model.h"
+#include "frontend/models/models.h"
+#include "frontend/policy.h"
 #include "tests/fuzz/fuzz.h"
 
 static const char small[] = "transformer: {layers: 3, hidden: 8, heads: 2, ffn: 8, positions: 16, vocabulary: 9}\n";

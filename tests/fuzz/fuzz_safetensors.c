@@ -1,5 +1,5 @@
 /* Any bytes as a safetensors file: read or refused with an error; tensors lie inside the file. */
-#include "frontend/frontend.h"
+#include "frontend/files/safetensors.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {

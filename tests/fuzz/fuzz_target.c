@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frontend/frontend.h"
+#include "frontend/target.h"
 #include "tests/fuzz/fuzz.h"
 
 static char *printed(const any_target *t, size_t *bytes) {

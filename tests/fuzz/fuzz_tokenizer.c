@@ -2,8 +2,10 @@
  * ids. The first byte chooses the kind of file, the second says how many bytes of text follow it. */
 #include <string.h>
 
+#include "frontend/files/document.h"
 #include "frontend/tokenizer/basic.h"
 #include "frontend/tokenizer/tokenizer.h"
+#include "frontend/tokenizer/tokenizers.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { MOST_TOKENS = 4096 };

@@ -8,7 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "frontend/frontend.h"
+#include "frontend/files/document.h"
+#include "frontend/files/safetensors.h"
+#include "frontend/models/models.h"
+#include "frontend/policy.h"
+#include "frontend/target.h"
+#include "frontend/tokenizer/tokenizers.h"
+#include "ir/base/file.h"
+#include "ir/ir.h"
 
 static arena *A;
 static diag *D;

@@ -6,6 +6,7 @@
 
 #include "frontend/cli/host/host_code.h"
 #include "frontend/cli/host/host_model.h"
+#include "frontend/models/models.h"
 
 /* ---- the command line -------------------------------------------------------------------------------------------- */
 

@@ -4,6 +4,9 @@
 
 #include "frontend/cli/eval/task.h"
 #include "frontend/cli/pipeline.h"
+#include "frontend/policy.h"
+#include "frontend/target.h"
+#include "frontend/tokenizer/tokenizers.h"
 #include "runtime/host/abi.h"
 
 /** The data, tokenised. */

@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "frontend/cli/eval/eval.h"
+#include "frontend/models/models.h"
+#include "frontend/tokenizer/tokenizers.h"
+#include "ir/base/file.h"
 
 enum { DATA_BYTES = 1 << 30 };
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "frontend/cli/eval/eval.h"
+#include "frontend/policy.h"
 
 /* The paper's segments of a layer's tokens by importance; the last it also prunes. */
 static const struct {

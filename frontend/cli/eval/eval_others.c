@@ -5,7 +5,10 @@
 #include "frontend/cli/compare.h"
 #include "frontend/cli/eval/eval.h"
 #include "frontend/cli/shipped.h"
+#include "frontend/files/document.h"
 #include "frontend/files/edit.h"
+#include "frontend/policy.h"
+#include "frontend/target.h"
 #include "ir/base/path.h"
 
 static bool exists(const char *path) {

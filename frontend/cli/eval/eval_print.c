@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "frontend/cli/eval/eval.h"
+#include "frontend/models/models.h"
 
 static const char *base_name(const char *path) {
     const char *slash = strrchr(path, '/');

@@ -4,6 +4,7 @@
 #include "frontend/cli/eval/eval.h"
 #include "frontend/cli/host/host_code.h"
 #include "frontend/cli/host/host_model.h"
+#include "frontend/policy.h"
 
 const char *const eval_row_names[EVAL_ROWS] = {"fp32", "int8", "int4", "policy", "window", "random"};
 

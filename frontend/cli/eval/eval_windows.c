@@ -3,6 +3,8 @@
 
 #include "frontend/cli/eval/eval.h"
 #include "frontend/cli/eval/windows.h"
+#include "frontend/models/models.h"
+#include "frontend/tokenizer/tokenizers.h"
 
 /** Words of --documents. */
 enum { ONE, LINES, STORIES };

@@ -10,6 +10,7 @@
 #include "frontend/cli/host/emit_host.h"
 #include "frontend/cli/signals.h"
 #include "frontend/files/installed.h"
+#include "ir/base/file.h"
 
 enum { MESSAGE_BYTES = 16384 };
 

@@ -3,6 +3,8 @@
 
 #include "codegen/host/plan.h"
 #include "frontend/cli/cache_directory.h"
+#include "frontend/models/models.h"
+#include "frontend/policy.h"
 
 static const src_loc nowhere = {0};
 

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "frontend/models/models.h"
+#include "frontend/target.h"
 #include "ir/base/path.h"
 
 /* ---- the command line -------------------------------------------------------------------------------------------- */

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "frontend/cli/run/run.h"
+#include "frontend/files/safetensors.h"
+#include "frontend/tokenizer/tokenizers.h"
 #include "ir/base/path.h"
 
 enum { MOST_TOKENS = 65536 };

@@ -5,6 +5,7 @@
 
 #include "frontend/cli/run/run.h"
 
+#include "frontend/files/safetensors.h"
 #include "runtime/machine_members.h"
 
 enum { TEXT_SHOWN = 56, VALUES_SHOWN = 4 };

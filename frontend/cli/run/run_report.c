@@ -1,5 +1,6 @@
 /* Reports of dtqc run: what the compiler says, with what the simulator measured. */
 #include "frontend/cli/run/run_job.h"
+#include "frontend/tokenizer/tokenizers.h"
 
 /* Puts what the simulator counted in place of what was counted or expected; times are the run's already. */
 static void measure(report *rep, const run_case *c) {

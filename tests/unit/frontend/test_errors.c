@@ -5,7 +5,12 @@
  */
 #include <dirent.h>
 
+#include "frontend/files/safetensors.h"
+#include "frontend/models/models.h"
+#include "frontend/policy.h"
+#include "frontend/target.h"
 #include "frontend_util.h"
+#include "ir/base/file.h"
 
 static const char *const root = "tests/err";
 

@@ -1,4 +1,6 @@
 /* Policies, read and attached. */
+#include "frontend/models/models.h"
+#include "frontend/policy.h"
 #include "frontend_util.h"
 
 static policy *load(const char *text) {

@@ -1,4 +1,6 @@
 /* Policies that name a scheme of arithmetic. */
+#include "frontend/models/models.h"
+#include "frontend/policy.h"
 #include "frontend_util.h"
 
 static policy *load(const char *text) {

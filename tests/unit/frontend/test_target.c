@@ -1,6 +1,7 @@
 /* Target files. */
 #include "frontend_util.h"
 
+#include "frontend/target.h"
 #include "runtime/machine_members.h"
 
 static bool load_file(const char *path, dtq_machine *m) {

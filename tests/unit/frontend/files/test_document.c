@@ -1,6 +1,7 @@
 /* YAML and JSON as located trees. */
 #include <stdio.h>
 
+#include "frontend/files/document.h"
 #include "frontend_util.h"
 
 static doc_node *yaml(const char *text) {

@@ -1,6 +1,7 @@
 /* Changes to documents: paths, what excludes what, sizes, and text that reads back. */
 #include "frontend/files/edit.h"
 
+#include "frontend/files/document.h"
 #include "frontend_util.h"
 
 static doc_node *parse(const char *text) {

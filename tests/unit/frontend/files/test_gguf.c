@@ -1,4 +1,6 @@
 /* GGUF files: the container, and models in it. */
+#include "frontend/models/models.h"
+#include "frontend/tokenizer/tokenizers.h"
 #include "gguf_builder.h"
 
 static gguf *parse(builder *b) {

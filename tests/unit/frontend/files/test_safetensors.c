@@ -1,5 +1,7 @@
 /* Safetensors: what is written reads back, and nothing hostile gets through. */
+#include "frontend/files/safetensors.h"
 #include "frontend_util.h"
+#include "ir/base/file.h"
 
 #define SAME ((size_t)-1)
 

@@ -1,6 +1,8 @@
 /* Balancing constants: from ranges to a file, and from the file to a model. */
 #include <math.h>
 
+#include "frontend/files/safetensors.h"
+#include "frontend/models/models.h"
 #include "frontend_util.h"
 
 static const float *numbers(const safetensors *s, const char *name, size_t count) {

@@ -1,4 +1,6 @@
 /* Hugging Face directories of the BERT family. */
+#include "frontend/files/safetensors.h"
+#include "frontend/models/models.h"
 #include "frontend_util.h"
 
 enum { HIDDEN = 4, FFN = 8, VOCABULARY = 10, POSITIONS = 6, TYPES = 2 };

@@ -1,4 +1,5 @@
 /* Checkpoints of llama2.c. */
+#include "frontend/models/models.h"
 #include "frontend_util.h"
 
 /* dim, hidden, layers, heads, kv_heads, vocabulary, positions */

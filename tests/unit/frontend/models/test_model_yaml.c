@@ -1,4 +1,6 @@
 /* Model descriptions in YAML. */
+#include "frontend/files/safetensors.h"
+#include "frontend/models/models.h"
 #include "frontend_util.h"
 
 static model *load(const char *text) {

@@ -1,4 +1,6 @@
 /* The graph of a transformer and its weights. */
+#include "frontend/models/models.h"
+#include "frontend/policy.h"
 #include "frontend_util.h"
 
 static ir_module *build(const char *more, const model_options *o) {

@@ -3,6 +3,7 @@
 #define DTQ_TEST_ONNX_UTIL_H
 
 #include "frontend/models/model.h"
+#include "frontend/models/models.h"
 #include "frontend/onnx/import.h"
 #include "frontend_util.h"
 

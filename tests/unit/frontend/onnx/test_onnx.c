@@ -1,5 +1,7 @@
 /* ONNX: a small encoder, its bytes written here, reads as the model it is; what is malformed, contradicts or has no
  * place is refused with the node's name. */
+#include "frontend/models/models.h"
+#include "ir/base/file.h"
 #include "onnx_util.h"
 
 /* ---- tests --------------------------------------------------------------------------------------------------------

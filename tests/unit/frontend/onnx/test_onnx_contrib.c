@@ -1,4 +1,5 @@
 /* ONNX: the encoder by ONNX Runtime's own operators alone, in floats and in codes. */
+#include "frontend/models/models.h"
 #include "onnx_util.h"
 
 static const char *const OWN = "com.microsoft";

@@ -1,5 +1,6 @@
 /* ONNX: what is one product in the graph is three in the model, each a part of the weight; operators of com.microsoft;
  * codes with scales; and what --explain says of them. */
+#include "frontend/models/models.h"
 #include "onnx_util.h"
 
 enum { THREE = 3 * WIDTH, FLOAT = sizeof(float) };

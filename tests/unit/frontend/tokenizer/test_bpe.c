@@ -2,7 +2,9 @@
  * follows the definition, what may stand around a model, and files that are refused. */
 #include <stdio.h>
 
+#include "frontend/tokenizer/tokenizers.h"
 #include "frontend_util.h"
+#include "ir/base/file.h"
 
 /* Bytes as characters: U+0120 is the space, U+010A the line feed, U+00C3 U+00A9 the two bytes of an e with an accent.
  * Pieces: U+2581 for spaces, bytes to fall back to for a and for the e with an accent. */

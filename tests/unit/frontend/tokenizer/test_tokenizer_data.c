@@ -2,7 +2,9 @@
  * llama2.c's loop, by a hash; every line and file back from its ids. Needs $DTQ_DATA. */
 #include <stdio.h>
 
+#include "frontend/tokenizer/tokenizers.h"
 #include "frontend_util.h"
+#include "ir/base/file.h"
 #include "runtime/hash.h"
 
 static const char *data;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "frontend/tokenizer/tokenizers.h"
 #include "frontend_util.h"
 
 static const char *list_of(const uint32_t *ids, size_t count) {

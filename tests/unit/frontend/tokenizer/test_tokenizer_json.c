@@ -2,6 +2,7 @@
  * ids, and the files that are refused. wordpiece_tokenizer.json has the tokens of wordpiece_vocab.txt, shuffled. */
 #include <stdio.h>
 
+#include "frontend/tokenizer/tokenizers.h"
 #include "frontend_util.h"
 
 static const char shuffled[] = DTQC_SOURCE_DIR "/tests/unit/frontend/tokenizer/wordpiece_tokenizer.json";

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "frontend/frontend.h"
+#include "frontend/tokenizer/tokenizers.h"
 
 static const char vocabulary[] = DTQC_SOURCE_DIR "/tests/unit/frontend/tokenizer/wordpiece_vocab.txt";
 static arena *memory;

@@ -2,6 +2,7 @@
 #include <dirent.h>
 
 #include "frontend_util.h"
+#include "ir/base/file.h"
 
 static size_t files_in(const char *directory) {
     size_t count = 0;
