@@ -170,12 +170,19 @@ static bool verify_structure(verifier *v, size_t op) {
     return good;
 }
 
-static void find_field_keys(verify_code *c, const dtq_op_info *info) {
-    for (unsigned f = 0; f < info->field_count; f++) {
-        const dtq_field_info *field = &info->fields[f];
-        bool operand = field->kind == DTQ_KIND_BUF || field->kind == DTQ_KIND_DRAM;
-        c->field_keys[f] = operand ? -1 : ir_key_find(field->name, strlen(field->name));
-        c->is_column[f] = strcmp(field->name, "col") == 0;
+/* Which fields verify_instruction looks at, and under which keys. */
+static void find_checked(verify_code *c, const dtq_op_info *info) {
+    for (uint8_t f = 0; f < info->field_count; f++) {
+        const dtq_field_info *field = &info->fields[f], *next = f + 1 < info->field_count ? field + 1 : NULL;
+        const bool slots = field->kind == DTQ_KIND_SLOT && next && next->kind == DTQ_KIND_COUNT;
+        if (!slots && field->kind != DTQ_KIND_ENGINE && field->kind != DTQ_KIND_LAYER && field->kind != DTQ_KIND_HEAD)
+            continue;
+        c->checked[c->checked_count++] =
+            (verify_field){.kind = field->kind,
+                           .field = f,
+                           .of_keys = strcmp(field->name, "col") == 0,
+                           .key = (unsigned)ir_key_find(field->name, strlen(field->name)),
+                           .count = slots ? (unsigned)ir_key_find(next->name, strlen(next->name)) : 0};
     }
 }
 
@@ -183,11 +190,12 @@ verify_code *verify_meet(verifier *v, ir_opcode code) {
     verify_code *c = v->met[code] = ARENA_NEW(v->scratch, verify_code);
     c->needs = ir_needs_row(code);
     c->fields = ir_fields_row(code);
+    c->legal = ir_info(code)->levels >> v->m->level & 1;
     for (size_t key = 0; key < v->key_count; key++)
         if (c->needs[key] == IR_MUST)
             c->must[key / 64] |= (uint64_t)1 << key % 64;
     if (ir_is_instr(code))
-        find_field_keys(c, &dtq_ops[IR_ISA_OP(code)]);
+        find_checked(c, &dtq_ops[IR_ISA_OP(code)]);
     return c;
 }
 
@@ -199,6 +207,8 @@ static bool is_strip(ir_opcode code) {
 /* The module's scheme of arithmetic defines the op. Instructions say it when they run. */
 static void verify_scheme(verifier *v, size_t op) {
     const ir_module *m = v->m;
+    if (v->defines_all)
+        return;
     const char *function = m->ops[op].code == IR_ACTIVATION ? ir_str(m, op, IR_KEY_function) : NULL;
     const char *word = function ? function : ir_info((ir_opcode)m->ops[op].code)->spelling;
     if (dtq_scheme_lacks(&m->header.scheme, word))
@@ -213,11 +223,51 @@ static verify_shared_met *shared_token(verifier *v, const ir_op *o) {
     if (!token || o->operand_count || o->attr_count <= o->attr_capacity || o->result != IR_NONE ||
         v->m->level != IR_STREAM)
         return NULL;
-    return &v->shared[(o->attrs / 3 ^ (o->code == IR_I_WAIT ? 1u : 0u)) % VERIFY_SHARED];
+    return &v->shared[o->attrs / 3 % VERIFY_SHARED]; /* lists of different tokens lie apart by the length of one */
 }
 
 static bool is_known(const verify_shared_met *met, const ir_op *o) {
     return met->code == o->code && met->attrs == o->attrs && met->count == o->attr_count;
+}
+
+/* Whether all operands of an instruction are buffers that were found good, each in the space where this operand of this
+ * opcode was found before, or that it says. After verify_like_last. */
+static bool good_operands(const verifier *v, size_t op, const verify_code *met) {
+    const ir_module *m = v->m;
+    const ir_op *o = &m->ops[op];
+    for (size_t i = 0; i < o->operand_count; i++) {
+        const ir_value value = m->operands[o->operands + i];
+        const char *want =
+            met->good_space[i] == verify_space_of_operand ? verify_text(v, v->operand) : met->good_space[i];
+        if (value >= m->value_count || !v->space_of[value] || v->space_of[value] != want)
+            return false;
+    }
+    return true;
+}
+
+/* The short way for nearly all ops of a program: a buffer, or an instruction, that is like one of its opcode that went
+ * the long way and was good. What it has in common with that one holds of it, too; what it may differ in is looked at:
+ * that its operands are good buffers in front of it (space_of is filled as they are passed), values of attributes, and
+ * what depends on its layer. False: nothing is known, and it goes the long way. */
+static bool verify_shortly(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    const ir_op *o = &m->ops[op];
+    const verify_code *met = o->code < IR_OPCODES ? v->met[o->code] : NULL;
+    if (!met || !met->legal || !met->last_count || !v->defines_all || m->level < IR_SCHEDULE)
+        return false;
+    if (o->code == IR_BUFFER) {
+        const ir_type *t = o->result < m->value_count && m->defs[o->result] == op ? &m->types[o->result] : NULL;
+        if (!t || t->elem != IR_ELEM_BUFFER || t->rank != 0 || o->operand_count || !verify_like_last(v, o, met))
+            return false;
+        verify_buffer(v, op);
+        return true;
+    }
+    if (!ir_is_instr((ir_opcode)o->code) || o->result != IR_NONE || o->operand_count > DTQ_FIELDS_MAX ||
+        o->operand_count != ir_info((ir_opcode)o->code)->operands || !verify_like_last(v, o, met) ||
+        !good_operands(v, op, met))
+        return false;
+    verify_instruction(v, op);
+    return true;
 }
 
 bool ir_verify(const ir_module *m, diag *d) {
@@ -232,6 +282,9 @@ bool ir_verify(const ir_module *m, diag *d) {
                     .select = (unsigned)ir_key_find("select", 6),
                     .layer = (unsigned)ir_key_find("layer", 5)};
     v->keys = ir_all_keys(&v->key_count);
+    v->defines_all = !*dtq_schemes[m->header.scheme.kind].undefined;
+    if (m->level >= IR_SCHEDULE)
+        v->space_of = ARENA_ARRAY(scratch, const char *, m->value_count + 1);
     verify_header(v);
     verify_layers(v);
     for (size_t op = 0; op < m->op_count && v->errors < VERIFY_ERRORS_MAX; op++) {
@@ -240,6 +293,8 @@ bool ir_verify(const ir_module *m, diag *d) {
         if (shared && is_known(shared, &m->ops[op]))
             continue;
         const unsigned errors = v->errors;
+        if (!shared && verify_shortly(v, op))
+            continue;
         if (!is_strip(code))
             v->scope = code == IR_TILES ? op : SIZE_MAX;
         if (!verify_structure(v, op) || !verify_attributes(v, op))

@@ -25,18 +25,31 @@ typedef struct {
     const char *text; /* of others: this alone */
 } verify_attr_met;
 
+/** What an instruction's field is checked for, beyond its own range. */
+typedef struct {
+    dtq_field_kind kind; /* ENGINE, LAYER, HEAD, or SLOT with the COUNT behind it; others are not noted */
+    uint8_t field;
+    bool of_keys;        /* of SLOT: counts keys, whatever the operand */
+    unsigned key, count; /* attributes: the field's own, and of SLOT the one behind it */
+} verify_field;
+
 /** What is looked up once for all ops of an opcode. */
 typedef struct {
     verify_attr_met last[16]; /* attributes of the last op that was good, in their order */
     unsigned last_count;      /* 0: none yet, or more than these */
     uint64_t last_seen[VERIFY_KEY_WORDS];
-    const uint8_t *needs;                   /* ir_needs_row */
-    const dtq_field_info *const *fields;    /* ir_fields_row */
-    uint64_t must[VERIFY_KEY_WORDS];        /* keys that it must have */
-    int field_keys[DTQ_FIELDS_MAX];         /* of an instruction: key of a field, -1 if it is an operand */
-    bool is_column[DTQ_FIELDS_MAX];         /* of an instruction: the field counts keys of every operand */
-    const char *good_space[DTQ_FIELDS_MAX]; /* where an operand was last found in the space that it must be in */
+    const uint8_t *needs;                 /* ir_needs_row */
+    const dtq_field_info *const *fields;  /* ir_fields_row */
+    uint64_t must[VERIFY_KEY_WORDS];      /* keys that it must have */
+    verify_field checked[DTQ_FIELDS_MAX]; /* of an instruction, in the order of its fields */
+    unsigned checked_count;
+    bool legal; /* at the module's level */
+    /* Where an operand was last found in the space that it must be in; or verify_space_of_operand. */
+    const char *good_space[DTQ_FIELDS_MAX];
 } verify_code;
+
+/** In good_space: it is what the attribute `operand` says. */
+extern const char verify_space_of_operand[];
 
 /** A word found good. Ops share the text of their words, so that where it stands says which it is. */
 typedef struct {
@@ -79,6 +92,9 @@ typedef struct {
     verify_word_met words[VERIFY_WORDS];
     verify_space_met spaces[VERIFY_SPACES];
     verify_shared_met shared[VERIFY_SHARED];
+    const char *
+        *space_of;    /* [value_count] the space of a buffer that was found good, or NULL; at the schedule level on */
+    bool defines_all; /* the module's scheme of arithmetic has a definition of every op */
     unsigned operand, select, layer;             /* keys of fields that facts are about */
     uint64_t seen[VERIFY_KEY_WORDS];             /* keys that the op under way has */
     const ir_attr *attrs[64 * VERIFY_KEY_WORDS]; /* their attributes; of keys not seen: of some op before */
@@ -118,10 +134,15 @@ void verify_layers(verifier *v);
 /** Kinds, values and presence of an op's attributes, for verify_get. False if the other checks of the op would make no
  * sense. */
 bool verify_attributes(verifier *v, size_t op);
+/** True if attributes are those of an op of this opcode that was good, with values that are as good; notes them for
+ *  verify_get, then. */
+bool verify_like_last(verifier *v, const ir_op *o, const verify_code *code);
 /** What attributes say of each other: slots, bits, ids, heads, policy. */
 void verify_facts(verifier *v, size_t op);
 /** Parts of it: a layer's heads and channels, its regions at the stream level (verify_layers.c); */
-bool verify_declares_layer(ir_opcode code);
+static inline bool verify_declares_layer(ir_opcode code) {
+    return code == IR_ATTENTION || code == IR_TILES || code == IR_LAYER;
+}
 void verify_shape(verifier *v, size_t op);
 void verify_regions(verifier *v, size_t op);
 /** lists that describe each slot or token, `slots` the attribute or NULL (verify_precision.c); */

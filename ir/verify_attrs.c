@@ -136,7 +136,7 @@ static inline bool good_int(const ir_attr *attr, ir_need need, const ir_key_info
 
 /* Whether the op has the keys of the last good op of its opcode in the same order, with values that are good, too: most
  * ops of a program are like the one before. */
-static bool like_last(verifier *v, const ir_op *o, const verify_code *code) {
+bool verify_like_last(verifier *v, const ir_op *o, const verify_code *code) {
     if (o->attr_count != code->last_count || !o->attr_count)
         return false;
     const ir_attr *attr = &v->m->attrs[o->attrs];
@@ -154,7 +154,7 @@ static bool like_last(verifier *v, const ir_op *o, const verify_code *code) {
     return true;
 }
 
-/* Notes a good op for like_last. */
+/* Notes a good op for verify_like_last. */
 static void note_last(verifier *v, const ir_op *o, verify_code *code) {
     code->last_count = 0;
     if (o->attr_count > sizeof code->last / sizeof *code->last)
@@ -185,7 +185,7 @@ bool verify_attributes(verifier *v, size_t op) {
     bool good = true;
     uint64_t *seen = v->seen;
     verify_code *code = verify_met(v, (ir_opcode)o->code);
-    if (like_last(v, o, code))
+    if (verify_like_last(v, o, code))
         return true;
     const ir_key_info *keys = v->keys;
     const uint8_t *needs = code->needs;

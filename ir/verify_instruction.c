@@ -31,7 +31,11 @@ void verify_buffer(verifier *v, size_t op) {
     else if (verify_get(v, IR_KEY_address) && (address > capacity || bytes > capacity - address))
         verify_error(v, op, "it ends at byte %llu of `%s`, which has %llu bytes", (unsigned long long)(address + bytes),
                      space, (unsigned long long)capacity);
+    else if (v->space_of)
+        v->space_of[v->m->ops[op].result] = space;
 }
+
+const char verify_space_of_operand[] = "operand";
 
 /* The space that an operand must be in: the first word of its field's doc. */
 static void verify_space(verifier *v, size_t op, size_t index) {
@@ -57,8 +61,8 @@ static void verify_space(verifier *v, size_t op, size_t index) {
         by_operand = true;
     }
     bool fits = !space || (strlen(space) == n && memcmp(space, want, n) == 0);
-    if (fits && good && !by_operand)
-        *good = space;
+    if (fits && good)
+        *good = by_operand ? verify_space_of_operand : space;
     else if (!fits)
         verify_error(v, op, "operand %zu%s%s is a buffer in `%s`; it must be in `%.*s`", index + 1, field ? ", " : "",
                      field ? field->name : "", space, (int)n, want);
@@ -69,53 +73,55 @@ void verify_spaces(verifier *v, size_t op) {
         verify_space(v, op, i);
 }
 
-/* Whether a field that counts slots counts keys: `col` does, and the rows of keys and values that a load gathers. */
-static bool counts_keys(const verify_code *code, unsigned field, const char *operand) {
-    return code->is_column[field] || (operand && strcmp(operand, "q") != 0);
+/* The slots [first, first + count) that a field and the one behind it name. Those of keys and of queries lie apart
+ * where a layer has muted slots, or rows of a step alone. */
+static void verify_slots(verifier *v, size_t op, const verify_field *f, const verify_layer *layer, bool of_keys) {
+    const dtq_field_info *fields = &dtq_ops[IR_ISA_OP(v->m->ops[op].code)].fields[f->field];
+    const int64_t number = verify_number(v, v->layer, 0);
+    const int64_t first = verify_number(v, f->key, 0), count = verify_number(v, f->count, 0), end = first + count;
+    if (count < 1 || end > layer->slots) {
+        verify_error(v, op, "slots %lld..%lld (`%s`, `%s`) are not in the %lld slots of layer %lld", (long long)first,
+                     (long long)end, fields[0].name, fields[1].name, (long long)layer->slots, (long long)number);
+        return;
+    }
+    const int64_t least = of_keys ? layer->key_first : layer->query_first;
+    const int64_t most = least + (of_keys ? layer->keys : layer->queries);
+    if (first < least || end > most)
+        verify_error(v, op, "slots %lld..%lld (`%s`, `%s`) are not all %s; those of layer %lld are %lld..%lld",
+                     (long long)first, (long long)end, fields[0].name, fields[1].name, of_keys ? "keys" : "queries",
+                     (long long)number, (long long)least, (long long)most);
 }
 
-static void verify_layer_fields(verifier *v, size_t op, const dtq_op_info *info, const verify_code *code) {
-    const int *keys = code->field_keys;
-    const char *operand = verify_text(v, v->operand);
+static void verify_field_facts(verifier *v, size_t op, const verify_code *met, int64_t queue) {
     const verify_layer *layer = NULL;
-    int64_t number = -1;
-    for (unsigned f = 0; f < info->field_count; f++) {
-        if (keys[f] < 0)
-            continue;
-        dtq_field_kind kind = info->fields[f].kind;
-        if (kind == DTQ_KIND_LAYER) {
-            number = verify_number(v, (unsigned)keys[f], -1);
-            layer = verify_find_layer(v, number);
+    const char *operand = verify_text(v, v->operand);
+    const bool loads_keys = operand && strcmp(operand, "q") != 0; /* `col` counts keys, and so do rows of such a load */
+    for (const verify_field *f = met->checked, *end = f + met->checked_count; f < end; f++) {
+        const int64_t value = verify_number(v, f->key, f->kind == DTQ_KIND_HEAD ? 0 : -1);
+        switch (f->kind) {
+        case DTQ_KIND_ENGINE:
+            if (value == queue) {
+                char name[16];
+                verify_error(v, op, "queue %s would wait for itself; tokens go from one queue to another",
+                             dtq_queue_name((unsigned)queue, name));
+            }
+            break;
+        case DTQ_KIND_LAYER:
+            layer = verify_find_layer(v, value);
             if (!layer)
                 verify_error(v, op, "layer %lld is not declared; add a `layer` op with `index = %lld`",
-                             (long long)number, (long long)number);
-        } else if (layer && kind == DTQ_KIND_HEAD) {
-            int64_t heads = operand && strcmp(operand, "q") != 0 ? layer->kv_heads : layer->query_heads;
-            int64_t head = verify_number(v, (unsigned)keys[f], 0);
-            if (head >= heads)
+                             (long long)value, (long long)value);
+            break;
+        case DTQ_KIND_HEAD:
+            if (layer && value >= (loads_keys ? layer->kv_heads : layer->query_heads))
                 verify_error(v, op, "`%s` is %lld, but layer %lld has %lld of them, numbered from 0",
-                             info->fields[f].name, (long long)head, (long long)number, (long long)heads);
-        } else if (layer && kind == DTQ_KIND_SLOT && f + 1 < info->field_count &&
-                   info->fields[f + 1].kind == DTQ_KIND_COUNT) {
-            int64_t first = verify_number(v, (unsigned)keys[f], 0);
-            int64_t count = verify_number(v, (unsigned)keys[f + 1], 0);
-            bool of_keys = counts_keys(code, f, operand);
-            if (of_keys && count >= 1 && first + count <= layer->slots &&
-                (first < layer->key_first || first + count > layer->key_first + layer->keys))
-                verify_error(
-                    v, op, "slots %lld..%lld (`%s`, `%s`) are not all keys; those of layer %lld are %lld..%lld",
-                    (long long)first, (long long)(first + count), info->fields[f].name, info->fields[f + 1].name,
-                    (long long)number, (long long)layer->key_first, (long long)(layer->key_first + layer->keys));
-            if (!of_keys && count >= 1 && first + count <= layer->slots &&
-                (first < layer->query_first || first + count > layer->query_first + layer->queries))
-                verify_error(
-                    v, op, "slots %lld..%lld (`%s`, `%s`) are not all queries; those of layer %lld are %lld..%lld",
-                    (long long)first, (long long)(first + count), info->fields[f].name, info->fields[f + 1].name,
-                    (long long)number, (long long)layer->query_first, (long long)(layer->query_first + layer->queries));
-            if (count < 1 || first + count > layer->slots)
-                verify_error(v, op, "slots %lld..%lld (`%s`, `%s`) are not in the %lld slots of layer %lld",
-                             (long long)first, (long long)(first + count), info->fields[f].name,
-                             info->fields[f + 1].name, (long long)layer->slots, (long long)number);
+                             dtq_ops[IR_ISA_OP(v->m->ops[op].code)].fields[f->field].name, (long long)value,
+                             (long long)verify_number(v, v->layer, 0),
+                             (long long)(loads_keys ? layer->kv_heads : layer->query_heads));
+            break;
+        default:
+            if (layer)
+                verify_slots(v, op, f, layer, f->of_keys || loads_keys);
         }
     }
 }
@@ -137,11 +143,7 @@ void verify_instruction(verifier *v, size_t op) {
         verify_error(v, op, "queue %s cannot execute it; it belongs to %s", dtq_queue_name((unsigned)queue, name),
                      info->engine_class == DTQ_CLASS_ARRAY ? "an array"
                                                            : dtq_queue_name(info->engine_class, (char[16]){0}));
-    for (unsigned f = 0; f < info->field_count; f++)
-        if (info->fields[f].kind == DTQ_KIND_ENGINE && verify_number(v, (unsigned)met->field_keys[f], -1) == queue)
-            verify_error(v, op, "queue %s would wait for itself; tokens go from one queue to another",
-                         dtq_queue_name((unsigned)queue, name));
-    verify_layer_fields(v, op, info, met);
+    verify_field_facts(v, op, met, queue);
     if (code == IR_I_TOPK && strcmp(verify_text(v, v->select), "yes") == 0 &&
         !verify_find_layer(v, verify_number(v, v->layer, 0) + 1))
         verify_error(v, op, "it selects for the layer after its own, which is not declared; set `select = no`");

@@ -5,10 +5,6 @@
 
 enum { HEADS_MAX = 4096, HEAD_DIM_MAX = 65536 };
 
-bool verify_declares_layer(ir_opcode code) {
-    return code == IR_ATTENTION || code == IR_TILES || code == IR_LAYER;
-}
-
 static void declare_layer(verifier *v, size_t op) {
     const ir_module *m = v->m;
     const ir_attr *index = ir_get(m, op, IR_KEY_index);

@@ -34,12 +34,9 @@ occupancy *occupancy_new(arena *a, const dtq_machine *machine) {
 
 void occupancy_add(occupancy *o, unsigned queue, uint64_t start, uint64_t busy) {
     if (o->count == o->capacity) {
-        o->capacity = o->capacity ? 2 * o->capacity : 1024;
-        work_bar *more = ARENA_ARRAY(o->arena, work_bar, o->capacity);
-        if (o->count > 0) {
-            memcpy(more, o->bars, o->count * sizeof *more);
-        }
-        o->bars = more;
+        const size_t capacity = o->capacity ? 2 * o->capacity : 1024;
+        o->bars = arena_resize(o->arena, o->bars, o->capacity * sizeof *o->bars, capacity * sizeof *o->bars);
+        o->capacity = capacity;
     }
     o->bars[o->count++] = (work_bar){.start = start, .end = start + busy, .queue = queue};
 }
@@ -114,7 +111,8 @@ static void by_engine(const occupancy *o, const uint64_t *queues, uint64_t out[L
     out[LIMIT_TOPK] = queues[DTQ_TOPK];
 }
 
-static void finish_layer(const occupancy *o, report_layer *l, const window *w) {
+/** Shares of the engines; true if one of them works for half of the time or more, and so is what limits the layer. */
+static bool finish_engines(const occupancy *o, report_layer *l, const window *w) {
     const uint64_t cycles = w->to - w->from;
     uint64_t busy[LIMIT_ENGINES];
     by_engine(o, w->busy, busy);
@@ -123,15 +121,14 @@ static void finish_layer(const occupancy *o, report_layer *l, const window *w) {
         l->busy_share[i] = cycles > 0 ? (double)busy[i] / (double)cycles : 0;
         busiest = busy[i] > busy[busiest] ? i : busiest;
     }
-    /* With no engine at work for half of the time, none of them is what limits it. */
-    l->limit = 2 * busy[busiest] >= cycles ? (report_limit)busiest
-               : 2 * w->idle >= cycles     ? LIMIT_LATENCY
-                                           : LIMIT_DEPENDENCIES;
+    l->limit = (report_limit)busiest;
+    return 2 * busy[busiest] >= cycles;
 }
 
 void occupancy_finish(occupancy *o, report *r) {
     const size_t count = r->layer_count;
     window *windows = ARENA_ARRAY(o->arena, window, count + 1);
+    bool *limited = ARENA_ARRAY(o->arena, bool, count + 1), all = true;
     uint64_t *busy = ARENA_ARRAY(o->arena, uint64_t, count * o->queues + 1), before = 0;
     for (size_t i = 0; i < count; i++) {
         const uint64_t end = larger(before, r->layers[i].end);
@@ -139,8 +136,18 @@ void occupancy_finish(occupancy *o, report *r) {
         before = end;
     }
     fill_busy(o, windows, count);
+    for (size_t i = 0; i < count; i++) {
+        limited[i] = finish_engines(o, &r->layers[i], &windows[i]);
+        all = all && limited[i];
+    }
+    if (all) {
+        return; /* nobody asks when all engines stand still, for which the bars would have to be sorted */
+    }
     fill_idle(o, windows, count);
     for (size_t i = 0; i < count; i++) {
-        finish_layer(o, &r->layers[i], &windows[i]);
+        if (!limited[i]) {
+            r->layers[i].limit =
+                2 * windows[i].idle >= windows[i].to - windows[i].from ? LIMIT_LATENCY : LIMIT_DEPENDENCIES;
+        }
     }
 }
