@@ -10,9 +10,17 @@
  *  `a`; NULL after an error. Modules must have passed insert-sync and timeline. */
 dtq_program *codegen_program(arena *a, diag *d, const ir_module *const *modules, size_t count);
 
-/** The same for modules that nobody needs any more: their ops are given back while instructions are made of them, so
- * that the two never take memory at once. Modules are left empty. */
-dtq_program *codegen_program_last(arena *a, diag *d, ir_module *const *modules, size_t count);
+/** A program that grows by one module after the other, none of which need live longer than program_add. Begins with
+ *  what all modules say alike (`m`: any of them), in `a`; NULL after an error. */
+typedef struct program_maker program_maker;
+program_maker *program_begin(arena *a, diag *d, const ir_module *m);
+/** Adds the stream of a module; false after an error. */
+bool program_add(program_maker *k, const ir_module *m);
+/** The same of a module that nobody needs behind this: its ops are given back while instructions are made of them, so
+ *  that the two never take memory at once, and it is left empty. */
+bool program_add_last(program_maker *k, ir_module *m);
+/** The program, its streams ascending by seq; the maker is used up. */
+dtq_program *program_end(program_maker *k);
 
 /** Finds out which files the tensors of a module lie in (ir_tensor.file_hash), on all cores, reading each whole unless
  *  `known` (or NULL) has it. False after an error: one cannot be read, has changed since the model was read from it, or
@@ -100,6 +108,9 @@ typedef struct {
 
 /** What limits most of a report's cycles, and these cycles' share of all of them. */
 report_limit report_main_limit(const report *r, double *share);
+
+/** A copy in `a` that needs nothing of the report, nor of its module, of which it knows nothing (`module`). */
+report *report_copy(arena *a, const report *r);
 
 /** The static report of a module at stream level after `timeline`. NULL after an error. */
 report *report_build(arena *a, diag *d, const ir_module *m);

@@ -47,7 +47,7 @@ static bool plan_stream(arena *a, diag *d, const ir_module *m, dtq_stream *s) {
 
 dtq_program *host_plan_begin(arena *a, diag *d, const ir_module *graph, size_t most) {
     dtq_program *p = ARENA_NEW(a, dtq_program);
-    program_describe(graph, p);
+    program_describe(a, graph, p);
     if (!weights_describe(a, d, graph, p))
         return NULL;
     p->streams = ARENA_ARRAY(a, dtq_stream, most);

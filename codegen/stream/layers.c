@@ -64,13 +64,14 @@ dtq_layer layer_facts(arena *a, const ir_module *m, size_t op) {
     return l;
 }
 
-void program_describe(const ir_module *m, dtq_program *p) {
+void program_describe(arena *a, const ir_module *m, dtq_program *p) {
     const ir_header *h = &m->header;
-    p->model = h->model ? h->model : "";
-    p->tokenizer = h->tokenizer ? h->tokenizer : "";
+    p->model = arena_strdup(a, h->model ? h->model : "");
+    p->tokenizer = arena_strdup(a, h->tokenizer ? h->tokenizer : "");
     p->lower_case = h->lower_case;
     p->scheme = h->scheme;
-    p->machine = m->machine;
+    p->machine = ARENA_NEW(a, dtq_machine);
+    *p->machine = *m->machine;
     p->target_hash = dtq_machine_hash(p->machine);
     p->vocabulary = h->vocabulary;
     p->positions = h->positions;

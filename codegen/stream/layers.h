@@ -12,11 +12,11 @@ dtq_layer layer_facts(arena *a, const ir_module *m, size_t op);
 /** The `ids` of an op, or NULL. */
 const uint32_t *layer_ids(arena *a, const ir_module *m, size_t op);
 
-/** Files and tensors of a module's weights, in `a`: each file once, by its absolute path. False after an error: a file
- *  cannot be read, or there are more tensors than a program holds. */
+/** Files and tensors of a module's weights, in `a`, which needs the module no more: each file once, by its absolute
+ *  path. False after an error: a file cannot be read, or there are more tensors than a program holds. */
 bool weights_describe(arena *a, diag *d, const ir_module *m, dtq_program *p);
 
-/** Model, tokenizer, machine and sizes, from the header of a module, whose strings are shared. */
-void program_describe(const ir_module *m, dtq_program *p);
+/** Model, tokenizer, machine and sizes, from the header of a module, of which nothing is needed behind this. */
+void program_describe(arena *a, const ir_module *m, dtq_program *p);
 
 #endif

@@ -291,40 +291,65 @@ static int by_seq(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-/** `given_up`: the modules once more, or NULL. */
-static dtq_program *generate(arena *a, arena *scratch, diag *d, const ir_module *const *modules,
-                             ir_module *const *given_up, size_t count) {
-    generator g = {.a = a, .scratch = scratch, .d = d, .strings = string_table_new(a)};
-    dtq_program *p = ARENA_NEW(a, dtq_program);
-    program_describe(modules[0], p);
-    find_field_keys(&g);
-    if (!weights_describe(a, d, modules[0], p))
-        return NULL;
-    p->streams = ARENA_ARRAY(a, dtq_stream, count);
-    p->stream_count = count;
-    for (size_t i = 0; i < count; i++) {
-        if (!ir_pass_ran(modules[i], "timeline")) {
-            diag_error(d, (src_loc){0}, "the module is not finished: its passes end before timeline");
-            return NULL;
-        }
-        if (!generate_stream(&g, modules[i], given_up ? given_up[i] : NULL, &p->streams[i]))
-            return NULL;
+/* ---- programs -------------------------------------------------------------------------------------------------- */
+
+struct program_maker {
+    generator g;
+    dtq_program *p;
+    size_t capacity; /* of its streams */
+};
+
+program_maker *program_begin(arena *a, diag *d, const ir_module *m) {
+    program_maker *k = ARENA_NEW(a, program_maker);
+    k->g = (generator){.a = a, .d = d, .strings = string_table_new(a)};
+    k->p = ARENA_NEW(a, dtq_program);
+    program_describe(a, m, k->p);
+    find_field_keys(&k->g);
+    return weights_describe(a, d, m, k->p) ? k : NULL;
+}
+
+static bool add_stream(program_maker *k, const ir_module *m, ir_module *given_up) {
+    generator *g = &k->g;
+    dtq_program *p = k->p;
+    if (!ir_pass_ran(m, "timeline"))
+        return diag_error(g->d, (src_loc){0}, "the module is not finished: its passes end before timeline");
+    if (p->stream_count == k->capacity) {
+        k->capacity = 2 * k->capacity + 1;
+        dtq_stream *streams = ARENA_ARRAY(g->a, dtq_stream, k->capacity);
+        if (p->stream_count)
+            memcpy(streams, p->streams, p->stream_count * sizeof *streams);
+        p->streams = streams;
     }
-    qsort(p->streams, count, sizeof *p->streams, by_seq);
-    p->strings = string_list(g.strings, &p->string_count);
+    /* Another module may have other words where this one's are. */
+    g->last_op = g->last_file = (shared_string){0};
+    memset(g->last_word, 0, sizeof g->last_word);
+    g->next_tensor = 0;
+    g->scratch = arena_new();
+    const bool ok = generate_stream(g, m, given_up, &p->streams[p->stream_count]);
+    arena_free(g->scratch);
+    p->stream_count += ok;
+    return ok;
+}
+
+bool program_add(program_maker *k, const ir_module *m) {
+    return add_stream(k, m, NULL);
+}
+
+bool program_add_last(program_maker *k, ir_module *m) {
+    return add_stream(k, m, m);
+}
+
+dtq_program *program_end(program_maker *k) {
+    dtq_program *p = k->p;
+    qsort(p->streams, p->stream_count, sizeof *p->streams, by_seq);
+    p->strings = string_list(k->g.strings, &p->string_count);
     return p;
 }
 
 dtq_program *codegen_program(arena *a, diag *d, const ir_module *const *modules, size_t count) {
-    arena *scratch = arena_new();
-    dtq_program *p = generate(a, scratch, d, modules, NULL, count);
-    arena_free(scratch);
-    return p;
-}
-
-dtq_program *codegen_program_last(arena *a, diag *d, ir_module *const *modules, size_t count) {
-    arena *scratch = arena_new();
-    dtq_program *p = generate(a, scratch, d, (const ir_module *const *)modules, modules, count);
-    arena_free(scratch);
-    return p;
+    program_maker *k = program_begin(a, d, modules[0]);
+    for (size_t i = 0; k && i < count; i++)
+        if (!program_add(k, modules[i]))
+            return NULL;
+    return k ? program_end(k) : NULL;
 }

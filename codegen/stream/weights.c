@@ -96,7 +96,7 @@ bool weights_describe(arena *a, diag *d, const ir_module *m, dtq_program *p) {
     for (size_t i = 0; i < m->tensor_count; i++) {
         const ir_tensor *t = &m->tensors[i];
         dtq_tensor *out = &p->tensors[i];
-        *out = (dtq_tensor){.name = t->name,
+        *out = (dtq_tensor){.name = arena_strdup(a, t->name),
                             .file = UINT32_MAX,
                             .offset = t->offset,
                             .shape = {t->rows, t->cols},

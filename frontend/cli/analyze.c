@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "frontend/cli/compare.h"
-#include "frontend/cli/pipeline.h"
+#include "frontend/cli/each_length.h"
 #include "frontend/cli/timeline.h"
 
 /* Cycles of the same model without clustering; of its own if that is what was asked for. */
@@ -88,6 +88,34 @@ static bool analyze_system(session *s, const source *src, FILE *out) {
                                  : print_system(s, src, all, count, out);
 }
 
+/** What is reported of the lengths of --seq. */
+typedef struct {
+    session *session;
+    const source *source;
+    compiled *all; /* for those who look at modules; NULL: nobody does */
+    report **reports;
+} length_reports;
+
+static bool report_length(void *context, session *own, const compiled *c, size_t i, void **result) {
+    const length_reports *r = context;
+    report *made = make_report(own, c, NULL);
+    *result = made;
+    if (!made || (given(own, OPT_compare_unclustered) && !compare_unclustered(own, r->source, made)))
+        return false;
+    if (i > 0 && given(own, OPT_timeline))
+        fputc('\n', own->words);
+    const bool runs = given(own, OPT_check_cycles) || given(own, OPT_trace) || given(own, OPT_timeline);
+    return !runs || simulate(own, c, made);
+}
+
+static bool keep_report(void *context, session *own, const compiled *c, size_t i, void *result) {
+    length_reports *r = context;
+    r->reports[i] = own == r->session ? result : report_copy(r->session->arena, result);
+    if (r->all)
+        r->all[i] = *c;
+    return true;
+}
+
 bool command_analyze(session *s) {
     if (!check_options(s) || !timeline_check(s))
         return false;
@@ -96,33 +124,27 @@ bool command_analyze(session *s) {
     bool taken = given(s, OPT_trace) && is_stdout(value(s, OPT_trace)->text);
     choose_words(s, taken);
     source src;
-    compiled *all;
     size_t count;
     if (!source_open(s, s->options->operands[0], &src))
         return false;
     if (source_is_system(&src))
         return analyze_system(s, &src, stdout);
-    if (!compile_lengths(s, &src, &all, &count))
-        return false;
+    lengths_wanted(s, &count);
     report **reports = ARENA_ARRAY(s->arena, report *, count);
-    for (size_t i = 0; i < count; i++) {
-        if (!(reports[i] = make_report(s, &all[i], NULL)))
-            return false;
-        if (given(s, OPT_compare_unclustered) && !compare_unclustered(s, &src, reports[i]))
-            return false;
-        if (i > 0 && given(s, OPT_timeline))
-            fputc('\n', s->words);
-        if ((given(s, OPT_check_cycles) || given(s, OPT_trace) || given(s, OPT_timeline)) &&
-            !simulate(s, &all[i], reports[i]))
-            return false;
-    }
+    const report_format format = (report_format)value(s, OPT_report)->word;
+    const bool whole = format == REPORT_HTML || given(s, OPT_compare);
+    compiled *all = whole ? ARENA_ARRAY(s->arena, compiled, count) : NULL;
+    length_reports wanted = {s, &src, all, reports};
+    const length_steps steps = {report_length, keep_report, &wanted};
+    if (!each_length(s, &src, &steps, whole))
+        return false;
     if (given(s, OPT_timeline))
         return true;
     if (given(s, OPT_roofline))
-        return report_roofline(s->arena, (const report *const *)reports, count,
-                               value(s, OPT_report)->word == REPORT_HTML, taken ? stderr : stdout) ||
+        return report_roofline(s->arena, (const report *const *)reports, count, format == REPORT_HTML,
+                               taken ? stderr : stdout) ||
                !taken; /* main checks stdout */
     if (given(s, OPT_compare))
         return compare_systems(s, &src, all, reports, count, taken ? stderr : stdout);
-    return print_reports(s, reports, count, (report_format)value(s, OPT_report)->word, taken ? stderr : stdout);
+    return print_reports(s, reports, count, format, taken ? stderr : stdout);
 }

@@ -1,6 +1,7 @@
 /* dtqc compile: a model to a program, its text or its IR; emit_host.c has the forms of host code. */
 #include "frontend/cli/cache_directory.h"
 #include "frontend/cli/compare.h"
+#include "frontend/cli/each_length.h"
 #include "frontend/cli/host/emit_host.h"
 
 /* Where the output goes: a file, "-", or NULL for nowhere (a program without --output). */
@@ -10,29 +11,25 @@ static const char *output_path(const session *s) {
     return emit_is_text((emit_form)value(s, OPT_emit)->word) ? "-" : NULL;
 }
 
-/* `last`: nobody needs the modules behind this. */
-static bool write_output(session *s, const compiled *c, size_t count, const char *path, bool last) {
-    emit_form form = (emit_form)value(s, OPT_emit)->word;
-    dtq_program *p = NULL;
-    if (form != EMIT_IR) {
-        p = last ? make_last_program(s, c, count) : make_program(s, c, count);
-        if (!p || !program_relocate(s, p, is_stdout(path) ? "." : directory_of(s->arena, path)))
-            return false;
-    }
-    if (form == EMIT_IR && !identify_weights(s, c[0].module))
-        return false;
-    if (form == EMIT_STREAM)
-        return write_program(s, p, path, true);
+static bool write_form(session *s, dtq_program *p, const char *path) {
     output o;
+    dtq_error e;
+    if (!program_relocate(s, p, is_stdout(path) ? "." : directory_of(s->arena, path)))
+        return false;
+    if ((emit_form)value(s, OPT_emit)->word == EMIT_STREAM)
+        return write_program(s, p, path, true);
     if (!output_begin(s, &o, path))
         return false;
-    bool ok = true;
-    dtq_error e;
-    if (form == EMIT_IR)
-        ir_print(c[0].module, o.out);
-    else if (!dtq_disassemble(p, o.out, &e))
-        ok = runtime_error(s, &e, true);
+    const bool ok = dtq_disassemble(p, o.out, &e) || runtime_error(s, &e, true);
     return output_end(s, &o, ok);
+}
+
+static bool write_ir(session *s, ir_module *m, const char *path) {
+    output o;
+    if (!identify_weights(s, m) || !output_begin(s, &o, path))
+        return false;
+    ir_print(m, o.out);
+    return output_end(s, &o, true);
 }
 
 static bool check_options(session *s) {
@@ -72,8 +69,48 @@ static bool compile_for_system(session *s, const source *src, const char *path, 
         return false;
     if (!src->resumed && !dtq_system_computes(src->target.system, &src->target.params, &e))
         return diag_error(s->diag, (src_loc){src->target.name, 0, 0}, "%s", e.message);
-    return compile_lengths(s, src, &all, &count) && (!path || write_output(s, all, count, path, false)) &&
-           print_system(s, src, all, count, out);
+    if (!compile_lengths(s, src, &all, &count))
+        return false;
+    if (path && (emit_form)value(s, OPT_emit)->word == EMIT_IR) {
+        if (!write_ir(s, all[0].module, path))
+            return false;
+    } else if (path) {
+        dtq_program *p = make_program(s, all, count);
+        if (!p || !write_form(s, p, path))
+            return false;
+    }
+    return print_system(s, src, all, count, out);
+}
+
+/** What is made of the lengths of --seq. */
+typedef struct {
+    session *session;
+    const char *path; /* where the output goes, or NULL */
+    report **reports;
+    compiled *all;          /* for those who look at modules; NULL: nobody does, behind the program */
+    program_maker *program; /* begun with the first length */
+} length_outputs;
+
+static bool report_length(void *context, session *own, const compiled *c, size_t i, void **result) {
+    (void)context;
+    (void)i;
+    *result = make_report(own, c, NULL);
+    return *result != NULL;
+}
+
+static bool keep_length(void *context, session *own, const compiled *c, size_t i, void *result) {
+    length_outputs *l = context;
+    session *s = l->session;
+    l->reports[i] = own == s ? result : report_copy(s->arena, result);
+    if (l->all)
+        l->all[i] = *c;
+    if (!l->path)
+        return true;
+    if ((emit_form)value(s, OPT_emit)->word == EMIT_IR)
+        return write_ir(s, c->module, l->path);
+    if (i == 0 && (!identify_weights(s, c->module) || !(l->program = program_begin(s->arena, s->diag, c->module))))
+        return false;
+    return l->all ? program_add(l->program, c->module) : program_add_last(l->program, c->module);
 }
 
 bool command_compile(session *s) {
@@ -86,23 +123,20 @@ bool command_compile(session *s) {
     bool taken = (path && is_stdout(path)) || (given(s, OPT_trace) && is_stdout(value(s, OPT_trace)->text));
     choose_words(s, taken);
     source src;
-    compiled *all;
     size_t count;
     if (!source_open(s, s->options->operands[0], &src))
         return false;
     if (source_is_system(&src))
         return compile_for_system(s, &src, path, s->words);
-    if (!compile_lengths(s, &src, &all, &count))
-        return false;
+    lengths_wanted(s, &count);
     report **reports = ARENA_ARRAY(s->arena, report *, count);
-    for (size_t i = 0; i < count; i++)
-        if (!(reports[i] = make_report(s, &all[i], NULL)))
-            return false;
     /* Documents for a browser draw tiles and timeline of the module itself. */
-    const bool last = !given(s, OPT_trace) && value(s, OPT_report)->word != REPORT_HTML;
-    if (path && !write_output(s, all, count, path, last))
+    const bool whole = given(s, OPT_trace) || value(s, OPT_report)->word == REPORT_HTML;
+    length_outputs wanted = {s, path, reports, whole ? ARENA_ARRAY(s->arena, compiled, count) : NULL, NULL};
+    const length_steps steps = {report_length, keep_length, &wanted};
+    if (!each_length(s, &src, &steps, whole) || (wanted.program && !write_form(s, program_end(wanted.program), path)))
         return false;
-    if (given(s, OPT_trace) && !trace(s, &all[0]))
+    if (given(s, OPT_trace) && !trace(s, &wanted.all[0]))
         return false;
     /* a dump that is redirected must parse back, so the summary steps aside for it */
     report_format format = (report_format)value(s, OPT_report)->word;

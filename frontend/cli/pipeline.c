@@ -323,24 +323,34 @@ bool run_graph_passes(arena *a, diag *d, ir_module **m, const pass_options *o) {
     return passes_run(a, d, m, names, count, o);
 }
 
-bool compile_lengths(session *s, const source *src, compiled **out, size_t *count) {
-    static uint32_t own_length[1] = {0};
+const uint32_t *lengths_wanted(const session *s, size_t *count) {
+    static const uint32_t own_length[1] = {0};
     const option_value *seq = value(s, OPT_seq);
-    const uint32_t *lengths = seq->given ? seq->lengths : own_length;
     *count = seq->given ? seq->count : 1;
+    return seq->given ? seq->lengths : own_length;
+}
+
+void lengths_progress(uint32_t length, size_t i, size_t count) {
+    if (count < PROGRESS_FROM || !isatty(STDERR_FILENO))
+        return;
+    if (i < count)
+        fprintf(stderr, "\rlength %u (%zu of %zu)", length, i + 1, count);
+    else
+        fputs("\r\033[K", stderr);
+}
+
+bool compile_lengths(session *s, const source *src, compiled **out, size_t *count) {
+    const uint32_t *lengths = lengths_wanted(s, count);
     *out = ARENA_ARRAY(s->arena, compiled, *count);
     pass_options o;
     if (!pass_options_read(s, &o))
         return false;
-    bool progress = *count >= PROGRESS_FROM && isatty(STDERR_FILENO);
     bool ok = true;
     for (size_t i = 0; i < *count && ok; i++) {
-        if (progress)
-            fprintf(stderr, "\rlength %u (%zu of %zu)", lengths[i], i + 1, *count);
+        lengths_progress(lengths[i], i, *count);
         ok = compile_length(s, src, lengths[i], !given(s, OPT_no_cluster), &o, &(*out)[i]);
     }
-    if (progress)
-        fputs("\r\033[K", stderr);
+    lengths_progress(0, *count, *count);
     return ok;
 }
 
@@ -357,12 +367,6 @@ dtq_program *make_program(session *s, const compiled *c, size_t count) {
     if (count && !identify_weights(s, c[0].module))
         return NULL;
     return codegen_program(s->arena, s->diag, (const ir_module *const *)modules_of(s, c, count), count);
-}
-
-dtq_program *make_last_program(session *s, const compiled *c, size_t count) {
-    if (count && !identify_weights(s, c[0].module))
-        return NULL;
-    return codegen_program_last(s->arena, s->diag, modules_of(s, c, count), count);
 }
 
 bool write_program(session *s, const dtq_program *p, const char *path, bool made_here) {

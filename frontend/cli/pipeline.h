@@ -70,15 +70,17 @@ bool compile_graph(session *s, const source *src, uint32_t seq, bool cluster, co
 bool run_graph_passes(arena *a, diag *d, ir_module **m, const pass_options *o);
 /** Builds the model without its policy, and infers types; NULL after an error. */
 ir_module *build_typed(session *s, const source *src, uint32_t seq, bool cluster);
-/** compile_length for every length of --seq (one of 0 without it), with progress on a terminal. */
+/** The lengths of --seq; one of 0 without it. */
+const uint32_t *lengths_wanted(const session *s, size_t *count);
+/** compile_length for every one of these, with progress on a terminal; all modules stay. each_length.h is for many. */
 bool compile_lengths(session *s, const source *src, compiled **out, size_t *count);
+/** Says on a terminal which of many lengths is under way. */
+void lengths_progress(uint32_t length, size_t i, size_t count);
 
 /** weights_identify, with the identities that the session knows. */
 bool identify_weights(session *s, ir_module *m);
 /** The program of these modules, its streams ascending by length; NULL after an error. */
 dtq_program *make_program(session *s, const compiled *c, size_t count);
-/** The same of modules that nobody needs behind it: their memory becomes the program's. */
-dtq_program *make_last_program(session *s, const compiled *c, size_t count);
 /** Adds the files of its vocabulary to a program, and writes their names and those of weights so that they hold from
  * `directory`: relative below it, else absolute. */
 bool program_relocate(session *s, dtq_program *p, const char *directory);

@@ -95,6 +95,10 @@ void diag_remark(diag *d, src_loc loc, const char *pass, const char *format, ...
     va_end(args);
 }
 
+void diag_repeat(diag *d, const diag_entry *e) {
+    record(d, e->severity, e->loc, arena_strdup(d->arena, e->message));
+}
+
 size_t diag_count(const diag *d, diag_severity severity) {
     return d->counts[severity];
 }

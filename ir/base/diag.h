@@ -43,6 +43,9 @@ void diag_warning(diag *d, src_loc loc, const char *format, ...) __attribute__((
 /** Remarks say in words what a pass decided; they are kept and printed only by --remarks. */
 void diag_remark(diag *d, src_loc loc, const char *pass, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/** Records an entry of another collector as one of this, its text copied. */
+void diag_repeat(diag *d, const diag_entry *e);
+
 size_t diag_count(const diag *d, diag_severity severity);
 size_t diag_total(const diag *d);
 const diag_entry *diag_at(const diag *d, size_t index);

@@ -37,10 +37,8 @@ host_lengths host_lengths_read(session *s, const source *src) {
 static void repeat_errors(session *s, const diag *d) {
     for (size_t i = 0; i < diag_total(d); i++) {
         const diag_entry *e = diag_at(d, i);
-        if (e->severity == DIAG_INTERNAL)
-            diag_internal(s->diag, e->loc, "%s", e->message);
-        else if (e->severity == DIAG_ERROR)
-            diag_error(s->diag, e->loc, "%s", e->message);
+        if (e->severity >= DIAG_ERROR)
+            diag_repeat(s->diag, e);
     }
 }
 

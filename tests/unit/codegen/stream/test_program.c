@@ -213,8 +213,9 @@ START_TEST(given_up_modules_become_the_same_program) {
     pass_case c = pass_attention((attention_problem){.seq = 40, .heads = 4000, .policy = {""}}, TO_TIMELINE, false);
     ck_assert_uint_gt(c.m->op_count, 90000); /* more than what is given back together */
     dtq_program *kept = codegen_program(c.memory, c.d, (const ir_module *const *)&c.m, 1);
-    dtq_program *last = codegen_program_last(c.memory, c.d, (ir_module *const *)&c.m, 1);
-    ck_assert(kept && last);
+    program_maker *maker = program_begin(c.memory, c.d, c.m);
+    ck_assert(kept && maker && program_add_last(maker, c.m));
+    dtq_program *last = program_end(maker);
     ck_assert_uint_eq(c.m->op_count, 0);
     uint8_t *data[2];
     size_t bytes[2];
@@ -227,6 +228,42 @@ START_TEST(given_up_modules_become_the_same_program) {
     free(data[0]);
     free(data[1]);
     pass_end(&c);
+}
+END_TEST
+
+/* A program needs nothing of modules that have gone, and says in order of length what they said in any other. */
+START_TEST(modules_may_go_before_the_program_ends) {
+    enum { LENGTHS = 3 };
+    static const unsigned lengths[LENGTHS] = {14, 11, 9};
+    arena *memory = arena_new();
+    diag *d = diag_new(memory, NULL);
+    pass_case all[LENGTHS];
+    const ir_module *modules[LENGTHS];
+    program_maker *maker = NULL;
+    for (int i = 0; i < LENGTHS; i++) {
+        attention_problem p = {.seq = lengths[i], .heads = 2, .policy = {""}};
+        all[i] = pass_attention(p, TO_TIMELINE, false);
+        modules[i] = all[i].m;
+        pass_case gone = pass_attention(p, TO_TIMELINE, false);
+        if (i == 0)
+            maker = program_begin(memory, d, gone.m);
+        ck_assert(maker && program_add_last(maker, gone.m));
+        pass_end(&gone);
+    }
+    const dtq_program *grown = program_end(maker), *whole = codegen_program(memory, d, modules, LENGTHS);
+    uint8_t *data[2];
+    size_t bytes[2];
+    dtq_error e;
+    ck_assert_msg(dtq_program_encode(grown, &data[0], &bytes[0], &e), "%s", e.message);
+    ck_assert_msg(dtq_program_encode(whole, &data[1], &bytes[1], &e), "%s", e.message);
+    ck_assert_uint_eq(bytes[0], bytes[1]);
+    ck_assert_mem_eq(data[0], data[1], bytes[0]);
+    ck_assert_uint_eq(grown->streams[0].seq, 9);
+    free(data[0]);
+    free(data[1]);
+    for (int i = 0; i < LENGTHS; i++)
+        pass_end(&all[i]);
+    arena_free(memory);
 }
 END_TEST
 
@@ -348,5 +385,6 @@ END_TEST
 
 IR_MAIN("program", fields_are_copied_one_to_one, layers_are_copied, header_tensors_and_ends_are_copied,
         the_source_map_says_where_from, tokens_have_the_rows_of_their_instructions, static_cycles_are_the_timelines,
-        inputs_and_streams_are_in_their_places, given_up_modules_become_the_same_program, weight_files_are_described,
-        modules_know_their_files, unfinished_modules_are_refused)
+        inputs_and_streams_are_in_their_places, given_up_modules_become_the_same_program,
+        modules_may_go_before_the_program_ends, weight_files_are_described, modules_know_their_files,
+        unfinished_modules_are_refused)
