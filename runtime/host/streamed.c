@@ -185,7 +185,8 @@ static bool choose(dtq_host_frame *f, const streaming *s, const workspace *w, ui
 
 static bool run_head(dtq_host_frame *f, const streaming *s, const workspace *w, uint32_t kv) {
     const dtq_streaming *rule = &s->layer->streaming;
-    for (uint32_t j = 0; j < s->tokens; j++) {
+    const uint32_t near = dtq_streamed_near(rule, s->first_query / rule->window); /* of the first row */
+    for (uint32_t j = 0; j < s->tokens; j = j == 0 && near > 1 ? near : j + 1) {
         if (!add_key(f, s, w, kv, j, rule->near_bits, &w->near, j)) {
             return false;
         }

@@ -5,12 +5,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/kernels/levels.h"
 #include "runtime/numerics/polynomials.h"
 
 enum { LANES = 8 };
 
-void dtq_dots(const int16_t *restrict a, size_t rows, const int16_t *restrict b, size_t cols, size_t depth,
-              int32_t *restrict out) {
+BODY void dots_body(const int16_t *restrict a, size_t rows, const int16_t *restrict b, size_t cols, size_t depth,
+                    int32_t *restrict out) {
     const size_t n = depth / DTQ_DOTS_PAD * DTQ_DOTS_PAD;
     for (size_t i = 0; i < rows; i++) {
         const int16_t *x = a + i * depth;
@@ -25,14 +26,23 @@ void dtq_dots(const int16_t *restrict a, size_t rows, const int16_t *restrict b,
     }
 }
 
-void dtq_logits(const int32_t *restrict scores, const float *restrict col_scale, float row_scale, size_t n,
-                float *restrict x) {
+LEVELS(void, dots,
+       (const int16_t *restrict a, size_t rows, const int16_t *restrict b, size_t cols, size_t depth,
+        int32_t *restrict out),
+       (a, rows, b, cols, depth, out))
+
+BODY void logits_body(const int32_t *restrict scores, const float *restrict col_scale, float row_scale, size_t n,
+                      float *restrict x) {
     for (size_t j = 0; j < n; j++) {
         x[j] = (float)scores[j] * (row_scale * col_scale[j]);
     }
 }
 
-float dtq_largest(const float *x, size_t n) {
+LEVELS(void, logits,
+       (const int32_t *restrict scores, const float *restrict col_scale, float row_scale, size_t n, float *restrict x),
+       (scores, col_scale, row_scale, n, x))
+
+BODY float largest_body(const float *x, size_t n) {
     float lane[LANES];
     for (size_t l = 0; l < LANES; l++) {
         lane[l] = -INFINITY;
@@ -52,6 +62,8 @@ float dtq_largest(const float *x, size_t n) {
     return lane[0];
 }
 
+LEVELS(float, largest, (const float *x, size_t n), (x, n))
+
 /* Adding and taking away 3 2^22 rounds half to even for |x| < 2^22, as dtq_rne does. */
 static inline float round_even(float x) {
     const float magic = 0x1.8p23f;
@@ -66,7 +78,7 @@ static inline float and_mask(float x, uint32_t mask) {
     return x;
 }
 
-void dtq_powers(const float *restrict x, float max, size_t n, float *restrict e) {
+BODY void powers_body(const float *restrict x, float max, size_t n, float *restrict e) {
     for (size_t j = 0; j < n; j++) {
         const float t = x[j] - max;
         const uint32_t seen = -(uint32_t)(t > -9.0f); /* all ones or zero: a mask, not a branch */
@@ -76,7 +88,9 @@ void dtq_powers(const float *restrict x, float max, size_t n, float *restrict e)
     }
 }
 
-uint32_t dtq_prob_codes(const float *restrict e, float limit, size_t n, uint8_t *restrict codes) {
+LEVELS(void, powers, (const float *restrict x, float max, size_t n, float *restrict e), (x, max, n, e))
+
+BODY uint32_t prob_codes_body(const float *restrict e, float limit, size_t n, uint8_t *restrict codes) {
     uint32_t sum = 0;
     for (size_t j = 0; j < n; j++) {
         const int32_t code = (int32_t)round_even(e[j] * limit);
@@ -86,21 +100,33 @@ uint32_t dtq_prob_codes(const float *restrict e, float limit, size_t n, uint8_t 
     return sum;
 }
 
-float dtq_weights_of(const float *restrict e, const float *restrict scale, size_t n, float *restrict w) {
+LEVELS(uint32_t, prob_codes, (const float *restrict e, float limit, size_t n, uint8_t *restrict codes),
+       (e, limit, n, codes))
+
+BODY float weights_of_body(const float *restrict e, const float *restrict scale, size_t n, float *restrict w) {
     for (size_t j = 0; j < n; j++) {
         w[j] = e[j] * scale[j];
     }
-    return n ? dtq_largest(w, n) : 0.0f;
+    return n ? largest_body(w, n) : 0.0f;
 }
 
-void dtq_weight_codes(const float *restrict w, float r, float limit, size_t n, uint8_t *restrict codes) {
+LEVELS(float, weights_of, (const float *restrict e, const float *restrict scale, size_t n, float *restrict w),
+       (e, scale, n, w))
+
+BODY void weight_codes_body(const float *restrict w, float r, float limit, size_t n, uint8_t *restrict codes) {
     for (size_t j = 0; j < n; j++) {
         codes[j] = (uint8_t)(int32_t)round_even(w[j] / r * limit);
     }
 }
 
-void dtq_importance_row(const uint8_t *restrict codes, uint64_t reciprocal, size_t n, uint64_t *restrict acc) {
+LEVELS(void, weight_codes, (const float *restrict w, float r, float limit, size_t n, uint8_t *restrict codes),
+       (w, r, limit, n, codes))
+
+BODY void importance_row_body(const uint8_t *restrict codes, uint64_t reciprocal, size_t n, uint64_t *restrict acc) {
     for (size_t j = 0; j < n; j++) {
         acc[j] += codes[j] * reciprocal;
     }
 }
+
+LEVELS(void, importance_row, (const uint8_t *restrict codes, uint64_t reciprocal, size_t n, uint64_t *restrict acc),
+       (codes, reciprocal, n, acc))

@@ -1,5 +1,6 @@
 /* A row of softmax over near and far keys, by the kernels that give the bits of the scalar reference. */
 #include "runtime/kernels/kernels_attention.h"
+#include "runtime/kernels/levels.h"
 #include "runtime/numerics/streamed.h"
 
 static float weigh(const float *e, const float *scales, uint32_t n, float levels, float *w, uint8_t *weights) {
@@ -19,13 +20,28 @@ dtq_streamed_sums dtq_streamed_softmax(const float *x, const float *value_scales
     return s;
 }
 
-void dtq_streamed_values(size_t head_dim, const uint8_t *weights, const int8_t *values, uint32_t count,
-                         int32_t *restrict acc) {
-    for (uint32_t n = 0; n < count; n++) {
+/* ---- values ----------------------------------------------------------------------------------------------------- */
+
+enum { KEYS = 4 };
+
+/* Several keys at a time, as what is summed up lies in memory. */
+BODY void streamed_values_body(size_t head_dim, const uint8_t *weights, const int8_t *values, uint32_t count,
+                               int32_t *restrict acc) {
+    uint32_t n = 0;
+    for (; n + KEYS <= count; n += KEYS) {
         const int8_t *row = values + n * head_dim;
-        const int32_t weight = weights[n];
-        for (size_t c = 0; c < head_dim && weight != 0; c++) {
-            acc[c] += weight * row[c];
+        const int32_t w0 = weights[n], w1 = weights[n + 1], w2 = weights[n + 2], w3 = weights[n + 3];
+        for (size_t c = 0; c < head_dim && (w0 | w1 | w2 | w3) != 0; c++) {
+            acc[c] += w0 * row[c] + w1 * row[head_dim + c] + w2 * row[2 * head_dim + c] + w3 * row[3 * head_dim + c];
+        }
+    }
+    for (; n < count; n++) {
+        for (size_t c = 0; c < head_dim; c++) {
+            acc[c] += (int32_t)weights[n] * values[n * head_dim + c];
         }
     }
 }
+
+LEVELS(void, streamed_values,
+       (size_t head_dim, const uint8_t *weights, const int8_t *values, uint32_t count, int32_t *restrict acc),
+       (head_dim, weights, values, count, acc))
