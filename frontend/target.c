@@ -189,7 +189,7 @@ enum { MACHINE_KINDS = 2 /* vssa, systolic */, KINDS = MACHINE_KINDS + DTQ_SYSTE
 /** The kind of a target with that kind's table and place in `t`. */
 static target_kind kind_at(any_target *t, size_t i, dtq_system_params *place) {
     if (i < MACHINE_KINDS)
-        return (target_kind){i == 0 ? "vssa" : "systolic", dtq_machine_params, dtq_machine_param_count, &t->machine};
+        return (target_kind){i == 0 ? "vssa" : "systolic", dtq_machine_params, dtq_machine_param_count, t->machine};
     const dtq_system_info *info = &dtq_system_table[i - MACHINE_KINDS];
     return (target_kind){info->name, info->params, info->param_count, place};
 }
@@ -198,7 +198,8 @@ bool target_of(arena *a, diag *d, const char *path, const doc_node *root, any_ta
     target_kind kinds[KINDS];
     dtq_system_params params[DTQ_SYSTEM_KINDS];
     memset(out, 0, sizeof *out);
-    dtq_machine_init(&out->machine);
+    out->machine = ARENA_NEW(a, dtq_machine);
+    dtq_machine_init(out->machine);
     for (size_t i = 0; i < KINDS; i++) {
         dtq_system_params *place = i < MACHINE_KINDS ? NULL : &params[i - MACHINE_KINDS];
         if (place)
@@ -216,11 +217,11 @@ bool target_of(arena *a, diag *d, const char *path, const doc_node *root, any_ta
     out->kind = kinds[kind].name;
     out->is_machine = kind < MACHINE_KINDS;
     out->cluster = kind == 0;
-    snprintf(out->machine.name, sizeof out->machine.name, "%s", out->name);
+    snprintf(out->machine->name, sizeof out->machine->name, "%s", out->name);
     if (!out->is_machine) {
         out->system = (dtq_system_kind)(kind - MACHINE_KINDS);
         out->params = params[out->system];
-        out->machine.top_clock_ghz = out->params.common.top_clock_ghz;
+        out->machine->top_clock_ghz = out->params.common.top_clock_ghz;
     }
     return true;
 }
@@ -237,7 +238,7 @@ static bool kind_named(const doc_node *root, any_target *t, dtq_system_params *p
 }
 
 bool target_apply(arena *a, diag *d, doc_node *root, const doc_edits *edits) {
-    any_target t;
+    any_target t = {0};
     dtq_system_params place;
     target_kind k;
     bool ok = true;
@@ -276,7 +277,7 @@ bool target_load(arena *a, diag *d, const char *path, any_target *out) {
 
 const char **target_keys(arena *a, size_t *count) {
     const char **keys = ARENA_ARRAY(a, const char *, KINDS *MAX_KEYS);
-    any_target t;
+    any_target t = {0};
     dtq_system_params place;
     *count = 0;
     for (size_t i = 0; i < KINDS; i++) {

@@ -8,7 +8,7 @@
 
 #include "ir/base/arena.h"
 #include "ir/base/diag.h"
-#include "runtime/machine_members.h"
+#include "runtime/machine.h"
 #include "runtime/systems/systems.h"
 
 /** A kind of target: the word behind `kind:`, its parameters, and where they are read to: a struct at its defaults. */
@@ -30,7 +30,7 @@ typedef struct {
     const char *name, *kind; /* kind: "vssa", "systolic", or a row of runtime/systems/systems.def */
     bool is_machine;         /* vssa or systolic: `machine` holds, else `params` of `system` */
     bool cluster;            /* vssa alone: tokens of one precision stand together */
-    dtq_machine machine;     /* of a system: the default one, with the system's name and clock */
+    dtq_machine *machine;    /* in the arena; of a system: the default one, with the system's name and clock */
     dtq_system_kind system;
     dtq_system_params params;
 } any_target;

@@ -5,8 +5,11 @@
 #include <string.h>
 
 #include "ir/tables.h"
-#include "runtime/dtqrt.h"
-#include "runtime/machine_members.h"
+#include "runtime/isa/instruction.h"
+#include "runtime/layer.h"
+#include "runtime/machine.h"
+#include "runtime/program.h"
+#include "runtime/sim/layout.h"
 
 enum { LENGTH_MAX = 64, PERIOD_MAX = 8 }; /* ops of a repeat */
 
@@ -127,7 +130,7 @@ static bool counts_up(const quartet *q, int64_t first, int64_t second, int64_t l
 
 /** The same of arrays, of which the first comes after the last. */
 static bool arrays_count_up(const ir_module *m, const quartet *q, const int64_t at[4]) {
-    const int64_t arrays = (int64_t)m->machine->vssa_arrays;
+    const int64_t arrays = (int64_t)dtq_machine_arrays(m->machine);
     int64_t number[4];
     if (at[0] == at[1] && at[0] == at[2])
         return at[3] == at[0];

@@ -15,6 +15,13 @@ ir_module *ir_module_new(arena *a, ir_level level) {
     return m;
 }
 
+ir_module *ir_module_like(arena *a, const ir_module *from, ir_level level) {
+    ir_module *m = ir_module_new(a, level);
+    m->header = from->header;
+    *m->machine = *from->machine;
+    return m;
+}
+
 /* `items` grown to hold `wanted`; pools double, so that appending stays linear. */
 static void *grow(arena *a, void *items, size_t *capacity, size_t wanted, size_t size) {
     if (wanted <= *capacity)

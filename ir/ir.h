@@ -204,6 +204,8 @@ const char *ir_elem_name(ir_elem elem);    /* "?", "f32", "u32", "ids", "buffer"
 
 /** An empty module at `level`; owns nothing, lives in `a`. */
 ir_module *ir_module_new(arena *a, ir_level level);
+/** The same, with header and machine as of `from`. */
+ir_module *ir_module_like(arena *a, const ir_module *from, ir_level level);
 
 /** Empties a module that another has replaced and gives its big pools back. Attributes copied from it stay valid. */
 void ir_module_release(ir_module *m);

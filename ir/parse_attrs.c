@@ -3,7 +3,7 @@
 
 #include "ir/parse.h"
 #include "ir/tables.h"
-#include "runtime/machine_members.h"
+#include "runtime/machine.h"
 
 enum { LIST_MAX = 1 << 24 }; /* elements of a list, or of runs written out */
 
@@ -165,7 +165,7 @@ bool parse_word_value(parser *p, ir_opcode code, ir_attr *attr) {
 static bool count_arrays(parser *p, src_loc loc, parse_counting *c, const char *text, size_t n, int64_t *queue) {
     static const char array[] = "array";
     const size_t letters = sizeof array - 1;
-    const int64_t arrays = (int64_t)p->m->machine->vssa_arrays, first = *queue - DTQ_ARRAY0;
+    const int64_t arrays = (int64_t)dtq_machine_arrays(p->m->machine), first = *queue - DTQ_ARRAY0;
     int64_t end = 0;
     bool good = first >= 0 && n > letters && n <= letters + 6 && memcmp(text, array, letters) == 0;
     for (size_t i = letters; good && i < n; i++) {

@@ -430,7 +430,7 @@ static void put_operand(writer *w, const ir_fold *f, const printed *p, unsigned 
 /* "array0..array12", on past the last array. */
 static void put_queues(writer *w, const ir_module *m, const ir_repeat *by, const ir_attr *first, const ir_attr *second,
                        const ir_attr *leap) {
-    const int64_t arrays = (int64_t)m->machine->vssa_arrays, way = (leap->i - first->i + arrays) % arrays;
+    const int64_t arrays = (int64_t)dtq_machine_arrays(m->machine), way = (leap->i - first->i + arrays) % arrays;
     int64_t step = (second->i - first->i + arrays) % arrays;
     const counting c = count_of(by, first->i - DTQ_ARRAY0, step, way);
     put_before(w, &c);

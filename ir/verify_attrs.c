@@ -4,7 +4,7 @@
 
 #include "ir/verify.h"
 
-#include "runtime/machine_members.h"
+#include "runtime/machine.h"
 
 /* ---- attributes -------------------------------------------------------------------------------------------------- */
 
@@ -53,12 +53,12 @@ static bool verify_int(verifier *v, size_t op, const ir_attr *attr, const char *
 }
 
 static uint64_t last_queue(const ir_module *m) {
-    const uint64_t last = DTQ_ARRAY0 + m->machine->vssa_arrays - 1;
+    const uint64_t last = DTQ_ARRAY0 + dtq_machine_arrays(m->machine) - 1;
     return last < DTQ_QUEUE_MAX ? last : DTQ_QUEUE_MAX;
 }
 
 static bool verify_queue(verifier *v, size_t op, const ir_attr *attr) {
-    const uint64_t arrays = v->m->machine->vssa_arrays;
+    const uint64_t arrays = dtq_machine_arrays(v->m->machine);
     if (attr->i >= 0 && (uint64_t)attr->i <= last_queue(v->m))
         return true;
     return verify_error(v, op,

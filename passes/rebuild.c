@@ -1,12 +1,8 @@
 /* Building a new module from an old one op by op. */
 #include "passes/rebuild.h"
 
-#include "runtime/machine_members.h"
-
 rebuild rebuild_begin(const ir_module *from, ir_level level) {
-    rebuild r = {.from = from, .to = ir_module_new(from->arena, level)};
-    r.to->header = from->header;
-    *r.to->machine = *from->machine;
+    rebuild r = {.from = from, .to = ir_module_like(from->arena, from, level)};
     r.to->text_file = from->text_file;
     r.to->tensors = from->tensors; /* both live in one arena, and no pass changes the table */
     r.to->tensor_count = from->tensor_count;

@@ -3,7 +3,7 @@
 #include "passes/schedule_probe.h"
 
 #include "passes/cost.h"
-#include "runtime/machine_members.h"
+#include "runtime/machine.h"
 
 /** A layer that probes while it is emitted. */
 typedef struct {
@@ -51,7 +51,7 @@ void schedule_probe(pass_context *ctx, ir_module *m, const instr_keys *keys, con
         ir_set_int(m, op, keys->head, head);
         ir_value scores = instr_buffer(m, "scores", 4ull * queries * seq, NULL, loc);
         ir_value row[2] = {keys_block, scores};
-        op = append(&w, DTQ_OP_PROBE, DTQ_ARRAY0 + head % (unsigned)m->machine->vssa_arrays, row, 2);
+        op = append(&w, DTQ_OP_PROBE, DTQ_ARRAY0 + head % (unsigned)dtq_machine_arrays(m->machine), row, 2);
         if (turned < upright)
             instr_set_text(m, op, keys->turned, "yes");
         if (l->by_head) {

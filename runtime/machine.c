@@ -87,6 +87,10 @@ uint64_t dtq_machine_hash(const dtq_machine *m) {
     return hash;
 }
 
+uint64_t dtq_machine_arrays(const dtq_machine *m) {
+    return m->vssa_arrays;
+}
+
 uint64_t dtq_machine_pes(const dtq_machine *m) {
     return m->vssa_arrays * m->vssa_rows * m->vssa_cols;
 }

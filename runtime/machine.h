@@ -43,6 +43,9 @@ void dtq_param_set(void *of, const dtq_machine_param *p, double value);
 /** FNV-1a over all parameters (not the name): programs carry it and are refused by another machine. */
 uint64_t dtq_machine_hash(const dtq_machine *m);
 
+/** Systolic arrays. */
+uint64_t dtq_machine_arrays(const dtq_machine *m);
+
 /** 4-bit processing elements of all arrays. */
 uint64_t dtq_machine_pes(const dtq_machine *m);
 

@@ -1,8 +1,6 @@
 /* The outline of a graph: what a policy and the passes that follow it look at, for another length. */
 #include "codegen/host/plan.h"
 
-#include "runtime/machine_members.h"
-
 enum { SPARE = 16 /* attributes that policy and passes add to an attention */ };
 
 /** Stands for a value that the outline does not compute; each is made when it is first asked for. */
@@ -28,10 +26,8 @@ static bool is_row(ir_opcode code) {
 }
 
 ir_module *host_plan_outline(arena *a, const ir_module *graph, uint32_t seq) {
-    ir_module *to = ir_module_new(a, IR_GRAPH);
-    to->header = graph->header;
+    ir_module *to = ir_module_like(a, graph, IR_GRAPH);
     to->header.seq = seq;
-    *to->machine = *graph->machine;
     stand_in rows[] = {{.name = "q"}, {.name = "k"}, {.name = "v"}};
     ir_value row = IR_NONE; /* the last result of one row */
     for (size_t op = 0; op < graph->op_count; op++) {

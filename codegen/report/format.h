@@ -3,7 +3,7 @@
 #define DTQ_REPORT_FORMAT_H
 
 #include "codegen/codegen.h"
-#include "runtime/machine_members.h"
+#include "runtime/machine.h"
 
 /** What the cycles of a report cover. */
 static inline const char *report_covers(const report *r) {
@@ -46,14 +46,10 @@ void report_csv(const report *r, FILE *out);
 void report_html_one(const report *r, FILE *out);
 
 /** Cycles in microseconds of the machine's clock. */
-static inline double report_us(const dtq_machine *machine, double cycles) {
-    return cycles / (machine->top_clock_ghz * 1000.0);
-}
+double report_us(const dtq_machine *machine, double cycles);
 
 /** Dense-equivalent operations in 10^9 a second; 0 if no cycle passed. */
-static inline double report_dense_gops(const report *r) {
-    return r->cycles > 0 ? r->dense_ops * r->machine->top_clock_ghz / r->cycles : 0;
-}
+double report_dense_gops(const report *r);
 
 /** True if a number of the report rests on precision that only the data decide. */
 static inline bool report_expected(const report *r) {

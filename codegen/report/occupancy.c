@@ -1,7 +1,7 @@
 /* Engines and layers: who is busy, and in whose time. */
 #include "codegen/report/occupancy.h"
 
-#include "runtime/machine_members.h"
+#include "runtime/machine.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ typedef struct {
 occupancy *occupancy_new(arena *a, const dtq_machine *machine) {
     occupancy *o = ARENA_NEW(a, occupancy);
     o->arena = a;
-    o->queues = DTQ_ARRAY0 + (size_t)machine->vssa_arrays;
+    o->queues = DTQ_ARRAY0 + (size_t)dtq_machine_arrays(machine);
     return o;
 }
 

@@ -72,7 +72,7 @@ static comparison_row own_row(session *s, const source *src, const compiled *own
 
 /** Whether a target computes projections and FFN, too. */
 static bool has_linears(const any_target *t) {
-    return t->is_machine && t->machine.top_linear == DTQ_LINEAR_VSSA;
+    return t->is_machine && t->machine->top_linear == DTQ_LINEAR_VSSA;
 }
 
 /** Cycles are compared of systems that do the same work. */

@@ -8,15 +8,15 @@
 #include "codegen/report/compare.h"
 #include "frontend/cli/sets.h"
 #include "frontend/cli/shipped.h"
+#include "frontend/files/document.h"
+#include "frontend/models/models.h"
+#include "frontend/target.h"
 #include "runtime/hash.h"
+#include "runtime/machine_members.h"
 
 const cost_info cost_table[COSTS] = {
 #define COST(id, key, word, title, digits, high, doc) {key, word, title, doc, digits, high},
 #include "frontend/explore/costs.def"
-#include "frontend/files/document.h"
-#include "frontend/models/models.h"
-#include "frontend/target.h"
-#include "runtime/machine_members.h"
 };
 
 cost_id cost_named(const char *name) {
@@ -128,7 +128,8 @@ size_t design_layers(session *s, const source *src) {
     size_t layers = 0;
     source plain = *src;
     t.arena = arena_new();
-    dtq_machine_init(&plain.target.machine); /* any machine has the model's layers */
+    plain.target.machine = ARENA_NEW(t.arena, dtq_machine);
+    dtq_machine_init(plain.target.machine); /* any machine has the model's layers */
     const ir_module *m = build_typed(&t, &plain, model_is_attention(src->model) ? 0 : 1, true);
     for (size_t i = 0; m && i < m->op_count; i++)
         layers += m->ops[i].code == IR_ATTENTION;
@@ -157,7 +158,7 @@ uint64_t design_hash(session *s, const source *src, const doc_node *policy_doc) 
 /* ---- cost -------------------------------------------------------------------------------------------------------- */
 
 double design_area(const any_target *t) {
-    const double area = t->is_machine ? dtq_machine_area(&t->machine).total_mm2 : system_area(t->system, &t->params);
+    const double area = t->is_machine ? dtq_machine_area(t->machine).total_mm2 : system_area(t->system, &t->params);
     return area > 0 ? area : (double)NAN;
 }
 

@@ -125,7 +125,7 @@ bool source_open(session *s, const char *path, source *out) {
     if (out->model && given(s, OPT_balance) &&
         !model_balance(out->model, s->arena, s->diag, value(s, OPT_balance)->text))
         return false;
-    if (machine_ok && given(s, OPT_linear) && out->target.machine.top_linear == DTQ_LINEAR_VSSA)
+    if (machine_ok && given(s, OPT_linear) && out->target.machine->top_linear == DTQ_LINEAR_VSSA)
         return usage_error(s, "--linear changes nothing on a target whose arrays compute the linears (`linear: vssa`), "
                               "each row at its token's precision");
     out->entries = diag_total(s->diag);
@@ -231,7 +231,7 @@ static const char *const *remaining_passes(arena *a, ir_module *m, bool optimise
 
 const char *linear_arithmetic(const session *s, const source *src) {
     static const char *const words[] = {"int8", "fp32", "mixed"};
-    return src->target.machine.top_linear == DTQ_LINEAR_VSSA ? "mixed" : words[value(s, OPT_linear)->word];
+    return src->target.machine->top_linear == DTQ_LINEAR_VSSA ? "mixed" : words[value(s, OPT_linear)->word];
 }
 
 static ir_module *build_plain(session *s, const source *src, uint32_t seq, bool cluster) {
@@ -241,7 +241,7 @@ static ir_module *build_plain(session *s, const source *src, uint32_t seq, bool 
                        .last_row = src->last_row};
     ir_module *m = model_build(src->model, s->arena, s->diag, &o);
     if (m)
-        *m->machine = src->target.machine;
+        *m->machine = *src->target.machine;
     return m;
 }
 

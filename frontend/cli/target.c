@@ -40,7 +40,7 @@ static bool list(session *s) {
     }
     printf("%-16s %-8s %6s  %9s  %6s  %5s  %s\n", "target", "kind", "arrays", "PEs each", "GHz", "GB/s", "drain");
     for (size_t i = 0; i < count; i++) {
-        const dtq_machine *m = &targets[i].machine;
+        const dtq_machine *m = targets[i].machine;
         if (!targets[i].is_machine)
             continue;
         char shape[48];
@@ -66,7 +66,7 @@ static void print_area(const any_target *t, FILE *out) {
             fprintf(out, "# area: %.3f mm2\n", area);
         return;
     }
-    const dtq_area a = dtq_machine_area(&t->machine);
+    const dtq_area a = dtq_machine_area(t->machine);
     if (a.total_mm2 > 0)
         fprintf(out, "# area: %.3f mm2: PEs %.3f, buffers %.3f, softmax %.3f, top-k %.3f, other %.3f\n", a.total_mm2,
                 a.pes, a.buffers, a.softmax, a.topk, a.other);

@@ -19,7 +19,7 @@
 #include "runtime/isa/disasm.h"
 #include "runtime/isa/isa.h"
 #include "runtime/isa/segments.h"
-#include "runtime/machine_members.h"
+#include "runtime/machine.h"
 
 enum { NONE = UINT32_MAX, SEVERAL = DTQ_NOBODY - 5 /* below DTQ_FROM_INPUT */ };
 
@@ -416,7 +416,7 @@ static bool prove(prover *v) {
 
 bool dtq_hazards_check(const dtq_program *p, const dtq_stream *s, dtq_dataflow *flow, dtq_error *e) {
     prover v = {.program = p, .stream = s, .error = e, .spare = NONE, .flow = flow};
-    v.queues = DTQ_ARRAY0 + (unsigned)p->machine->vssa_arrays;
+    v.queues = DTQ_ARRAY0 + (unsigned)dtq_machine_arrays(p->machine);
     size_t pairs = (size_t)v.queues * v.queues;
     v.clock = calloc(pairs, sizeof *v.clock);
     v.channels = malloc(pairs * sizeof *v.channels);

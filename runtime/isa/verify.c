@@ -11,7 +11,7 @@
 #include "runtime/isa/program.h"
 #include "runtime/isa/shapes.h"
 #include "runtime/isa/tokens.h"
-#include "runtime/machine_members.h"
+#include "runtime/machine.h"
 
 enum { INSTRUCTIONS_MAX = UINT32_MAX - 8 }; /* numbers above stand for writers that are no instructions */
 
@@ -168,11 +168,11 @@ static bool check_queries(const verifier *v, const dtq_field_info *f, uint64_t f
 
 static bool check_fields(const verifier *v, const dtq_instr *in) {
     const dtq_op_info *op = &dtq_ops[in->op];
-    unsigned queues = DTQ_ARRAY0 + (unsigned)v->program->machine->vssa_arrays;
+    unsigned queues = DTQ_ARRAY0 + (unsigned)dtq_machine_arrays(v->program->machine);
     int layer_field = dtq_layer_field(in->op);
     const dtq_layer *l = NULL;
     if (in->queue >= queues)
-        return fail_instr(v, "the machine has %" PRIu64 " arrays", v->program->machine->vssa_arrays);
+        return fail_instr(v, "the machine has %" PRIu64 " arrays", dtq_machine_arrays(v->program->machine));
     if (layer_field >= 0) {
         if (in->f[layer_field] >= v->stream->layer_count)
             return fail_instr(v, "layer %" PRIu64 " of %" PRIu32, in->f[layer_field], v->stream->layer_count);
@@ -184,7 +184,7 @@ static bool check_fields(const verifier *v, const dtq_instr *in) {
         switch (f->kind) {
         case DTQ_KIND_ENGINE:
             ok = in->f[i] < queues ||
-                 fail_instr(v, "the machine has %" PRIu64 " arrays", v->program->machine->vssa_arrays);
+                 fail_instr(v, "the machine has %" PRIu64 " arrays", dtq_machine_arrays(v->program->machine));
             break;
         case DTQ_KIND_HEAD:
             ok = in->f[i] < heads_of(in, l) || fail_instr(v, "head %" PRIu64 " of %" PRIu32, in->f[i], heads_of(in, l));

@@ -3,7 +3,11 @@
 #ifndef DTQRT_NUMERICS_STREAMED_H
 #define DTQRT_NUMERICS_STREAMED_H
 
-#include "runtime/dtqrt.h"
+#include "runtime/error.h"
+#include "runtime/layer.h"
+#include "runtime/numerics/numerics.h"
+#include "runtime/program.h"
+#include "runtime/run.h"
 
 /** Of codes ê, whatever the precision of what is multiplied. */
 enum { DTQ_STREAMED_LEVELS = 255 };

@@ -1,7 +1,7 @@
 /* Simulator: takes instructions from the queues one by one, executes them on the buffers and puts them on the clock. */
 #include "runtime/sim/sim.h"
 
-#include "runtime/machine_members.h"
+#include "runtime/machine.h"
 
 #include <stdlib.h>
 
@@ -95,7 +95,7 @@ bool dtq_run_sim(dtq_exec *x, const dtq_run_options *o, dtq_stats *stats, bool w
     sim->functional = !o->timing_only;
     sim->seed = o->seed;
     dtq_queues queues = {0};
-    const bool ok = dtq_queues_init(&queues, x->stream, sim->machine->vssa_arrays, o->shuffle, o->seed, e) &&
+    const bool ok = dtq_queues_init(&queues, x->stream, dtq_machine_arrays(sim->machine), o->shuffle, o->seed, e) &&
                     dtq_memory_init(sim, e) && run(sim, &queues, events, e);
     if (ok && stats) {
         dtq_timing_finish(&sim->timing, sim->machine);

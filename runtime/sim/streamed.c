@@ -4,6 +4,7 @@
 
 #include "runtime/kernels/kernels_attention.h"
 #include "runtime/numerics/streamed.h"
+#include "runtime/sim/layout.h"
 #include "runtime/sim/sim.h"
 
 static const dtq_layer *layer_of(const dtq_sim *sim, uint64_t index) {

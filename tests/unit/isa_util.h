@@ -7,7 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/dtqrt.h"
+#include "runtime/error.h"
+#include "runtime/isa/instruction.h"
+#include "runtime/layer.h"
+#include "runtime/machine.h"
+#include "runtime/program.h"
+#include "runtime/run.h"
 
 /* The whole file as a NUL-terminated malloc'd text, NULL if it cannot be read. */
 static inline char *read_text(const char *path, size_t *bytes) {

@@ -11,7 +11,13 @@
 #include "codegen/llvm/jit.h"
 #include "codegen/llvm/kernels.h"
 #include "codegen/llvm/machine.h"
-#include "runtime/dtqrt.h"
+#include "runtime/error.h"
+#include "runtime/host/abi.h"
+#include "runtime/host/model.h"
+#include "runtime/layer.h"
+#include "runtime/numerics/numerics.h"
+#include "runtime/program.h"
+#include "runtime/run.h"
 
 enum { KERNELS_MOST = 16 };
 

@@ -8,7 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/dtqrt.h"
+#include "runtime/error.h"
+#include "runtime/host/abi.h"
+#include "runtime/host/model.h"
+#include "runtime/layer.h"
+#include "runtime/numerics/numerics.h"
+#include "runtime/program.h"
+#include "runtime/run.h"
+#include "runtime/weights/tensor.h"
 
 typedef struct {
     uint64_t state;

@@ -7,7 +7,8 @@
 static bool load_file(const char *path, dtq_machine *m) {
     any_target t;
     bool ok = target_load(A, D, path, &t);
-    *m = t.machine;
+    if (ok)
+        *m = *t.machine;
     return ok && t.is_machine;
 }
 
@@ -58,7 +59,7 @@ START_TEST(printed_reads_back) {
         char *text = NULL;
         size_t bytes;
         FILE *f = open_memstream(&text, &bytes);
-        any_target t = {.name = m.name, .kind = "vssa", .is_machine = true, .cluster = true, .machine = m};
+        any_target t = {.name = m.name, .kind = "vssa", .is_machine = true, .cluster = true, .machine = &m};
         target_print(&t, f);
         fclose(f);
         bool ok = load(text, &back);
@@ -164,8 +165,8 @@ START_TEST(systems) {
     ck_assert(!t.is_machine && !t.cluster);
     ck_assert_int_eq(t.system, DTQ_SYSTEM_a3);
     ck_assert_str_eq(t.kind, "a3");
-    ck_assert_str_eq(t.machine.name, "mine");
-    ck_assert_double_eq(t.machine.top_clock_ghz, 0.5);
+    ck_assert_str_eq(t.machine->name, "mine");
+    ck_assert_double_eq(t.machine->top_clock_ghz, 0.5);
     ck_assert_double_eq(t.params.a3.search_iterations, 0.25);
     ck_assert_double_eq(t.params.a3.search_threshold, 0.05);
     char *text = NULL;

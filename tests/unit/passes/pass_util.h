@@ -11,7 +11,12 @@
 #include "passes/instr.h"
 #include "passes/layer.h"
 #include "passes/passes.h"
-#include "runtime/dtqrt.h"
+#include "runtime/error.h"
+#include "runtime/isa/instruction.h"
+#include "runtime/layer.h"
+#include "runtime/machine.h"
+#include "runtime/program.h"
+#include "runtime/run.h"
 
 /* The pipeline up to a pass, without analyses. */
 #define TO_ASSIGNED   "infer-shapes assign-precision"

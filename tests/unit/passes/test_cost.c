@@ -8,8 +8,12 @@
 #include <time.h>
 
 #include "passes/cost_util.h"
-#include "runtime/dtqrt.h"
+#include "runtime/isa/instruction.h"
+#include "runtime/layer.h"
+#include "runtime/machine.h"
 #include "runtime/machine_members.h"
+#include "runtime/program.h"
+#include "runtime/sim/layout.h"
 
 enum { QK, PV };
 enum { SLOTS = 48 };

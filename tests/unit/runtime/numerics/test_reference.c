@@ -1,5 +1,6 @@
 #include "numerics_util.h"
 #include "runtime/exec.h"
+#include "runtime/machine_members.h"
 
 /* Two attention layers without host work between them: the second attends over what the first selected, from the same
  * q, k and v. */

@@ -1,6 +1,7 @@
 #include <math.h>
 
 #include "numerics_util.h"
+#include "runtime/machine_members.h"
 #include "runtime/schemes/scheme_ops.h"
 #include "runtime/systems/systems.h"
 

@@ -1,6 +1,10 @@
 #include <check.h>
 
-#include "runtime/dtqrt.h"
+#include "runtime/isa/instruction.h"
+#include "runtime/layer.h"
+#include "runtime/machine.h"
+#include "runtime/program.h"
+#include "runtime/sim/layout.h"
 
 START_TEST(row_bytes) {
     ck_assert_uint_eq(dtq_row_bytes(64, 8), 64);
