@@ -104,7 +104,7 @@ static bool run_lines(session *s, const source *src, const tokenizer *words, cha
     const char *path = value(s, OPT_data)->text;
     uint64_t most = given(s, OPT_limit) ? (uint64_t)value(s, OPT_limit)->number : UINT64_MAX, done = 0;
     bool progress = isatty(STDERR_FILENO), ok = true;
-    encode_options o = {.limit = model_positions(src->model)};
+    encode_options o = {.limit = tokenizer_limit(words, model_positions(src->model))};
     uint32_t line = 0;
     for (char *at = text; at && *at && ok && done < most;) {
         char *end = strchr(at, '\n');

@@ -51,6 +51,8 @@ static int run_command(arena *a, command_id command, int argc, char **argv) {
         return EXIT_OK;
     }
     session s = {.arena = a, .diag = diag_new(a, stderr), .options = o, .program = program, .words = stdout};
+    if (given(&s, OPT_ignore_unknown))
+        diag_ignore_unknown(s.diag);
     struct ranks together;
     if (command_shares(command) && ranks_wanted() && !join_ranks(&s, &together))
         return diag_exit_code(s.diag);

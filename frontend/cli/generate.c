@@ -19,6 +19,7 @@ typedef struct {
     session *session;
     source source;
     const tokenizer *words;
+    token_ends ends;  /* of a text */
     uint32_t *tokens; /* [longest] prompt, then what was written */
     uint32_t prompt, count, longest;
     /* what runs: streams of every length, by the simulator or a reference, or generated code */
@@ -66,7 +67,7 @@ static bool check_model(generation *g) {
         return diag_error(s->diag, loc, "cannot write text: that takes a causal model with scores of all tokens");
     if (!model_vocabulary(m))
         return diag_error(s->diag, loc, "has no vocabulary to read and write text with");
-    return true;
+    return model_ends(m, s->arena, s->diag, &g->ends);
 }
 
 /* ---- programs ---------------------------------------------------------------------------------------------------- */
@@ -202,9 +203,17 @@ static bool weights_unchanged(generation *g) {
            runtime_error(g->session, &e, false);
 }
 
+/* Without a list a text ends with its tokeniser's token for that, or where a new one begins. */
+static bool ends_text(const generation *g, uint32_t token) {
+    for (size_t i = 0; i < g->ends.count; i++)
+        if (token == g->ends.ids[i])
+            return true;
+    return !g->ends.count &&
+           (token == tokenizer_role(g->words, TOKEN_EOS) || token == tokenizer_role(g->words, TOKEN_BOS));
+}
+
 static bool write_tokens(generation *g) {
     session *s = g->session;
-    uint32_t end = tokenizer_role(g->words, TOKEN_EOS), begin = tokenizer_role(g->words, TOKEN_BOS);
     bool live = !given(s, OPT_json);
     while (g->count < g->longest && !g->ended) {
         bool prompt = g->count == g->prompt;
@@ -215,7 +224,7 @@ static bool write_tokens(generation *g) {
         if (!run(g, prompt ? &g->prompt_cycles : &g->step_cycles, &next))
             return false;
         *(prompt ? &g->prompt_ms : &g->steps_ms) += phases_now() - start;
-        g->ended = next == end || next == begin; /* a new text begins where this one ends */
+        g->ended = ends_text(g, next);
         if (!g->ended)
             g->tokens[g->count++] = next;
     }

@@ -101,7 +101,8 @@ static bool read_model(const gguf *g, arena *a, diag *d, model *m) {
     t->position_kind = POSITION_ROTARY;
     t->pairing = kind->pairing;
     t->qkv_bias = tensor_store_find(&g->tensors, "blk.0.attn_q.bias");
-    t->linear_bias = tensor_store_find(&g->tensors, "blk.0.attn_output.bias");
+    t->output_bias = tensor_store_find(&g->tensors, "blk.0.attn_output.bias");
+    t->linear_bias = tensor_store_find(&g->tensors, "blk.0.ffn_down.bias");
     t->head = tensor_store_find(&g->tensors, "output.weight") ? HEAD_OWN : HEAD_TIED;
     if (gguf_find(g, "tokenizer.ggml.tokens"))
         m->vocabulary = m->path;

@@ -1,10 +1,5 @@
-/* Hugging Face directories: config.json, weights in one safetensors file or several, a tokeniser, and of encoders what
- * sentence-transformers adds about pooling.
- *
- * Pooling: modules.json lists the modules behind the transformer; its Pooling module's config.json says mean, [CLS] or
- * last token, and a Normalize module that the row is divided by its length. Without modules.json, 1_Pooling/config.json
- * is taken if it is there; else the rows are averaged and not normalised.
- */
+/* Hugging Face directories: config.json, weights in one safetensors file or several, a tokeniser, and what
+ * sentence-transformers adds (sentence_modules.c). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,78 +17,6 @@ static const char *directory_name(arena *a, const char *path) {
     const char *name = path_stem(a, real ? real : path);
     free(real);
     return name;
-}
-
-/* ---- pooling ----------------------------------------------------------------------------------------------------- */
-
-typedef struct {
-    bool first, mean, max, mean_sqrt, weighted, last;
-} pooling_config;
-
-static bool read_pooling(arena *a, diag *d, const char *path, transformer *t) {
-    static const field fields[] = {
-        {"pooling_mode_cls_token", FIELD_BOOL, offsetof(pooling_config, first), 0, 0, NULL, false},
-        {"pooling_mode_mean_tokens", FIELD_BOOL, offsetof(pooling_config, mean), 0, 0, NULL, false},
-        {"pooling_mode_max_tokens", FIELD_BOOL, offsetof(pooling_config, max), 0, 0, NULL, false},
-        {"pooling_mode_mean_sqrt_len_tokens", FIELD_BOOL, offsetof(pooling_config, mean_sqrt), 0, 0, NULL, false},
-        {"pooling_mode_weightedmean_tokens", FIELD_BOOL, offsetof(pooling_config, weighted), 0, 0, NULL, false},
-        {"pooling_mode_lasttoken", FIELD_BOOL, offsetof(pooling_config, last), 0, 0, NULL, false},
-    };
-    pooling_config c = {0};
-    const doc_node *root = doc_load(a, d, path, 0);
-    if (!root || !fields_read(d, root, "", fields, FIELD_COUNT(fields), FIELDS_NULLS, &c))
-        return false;
-    if (c.max || c.mean_sqrt || c.weighted || c.first + c.mean + c.last != 1)
-        return diag_error(d, root->loc,
-                          "pooling must be exactly one of pooling_mode_mean_tokens, pooling_mode_cls_token "
-                          "and pooling_mode_lasttoken");
-    t->pooling = c.first ? POOLING_FIRST : c.last ? POOLING_LAST : POOLING_MEAN;
-    return true;
-}
-
-/** One entry of modules.json. */
-static bool read_module(arena *a, diag *d, const char *directory, const doc_node *entry, transformer *t) {
-    const doc_node *type = doc_find(entry, "type"), *path = doc_find(entry, "path");
-    const char *kind, *beside = "";
-    if (!type || !path)
-        return diag_error(d, entry->loc, "a module must have a type and a path");
-    if (!doc_string(d, type, "type", &kind))
-        return false;
-    if (path->kind == DOC_SCALAR)
-        beside = path->text;
-    if (dtq_ends_with(kind, ".Transformer"))
-        return true;
-    if (dtq_ends_with(kind, ".Normalize")) {
-        t->normalize = true;
-        return true;
-    }
-    if (dtq_ends_with(kind, ".Pooling"))
-        return read_pooling(a, d, path_join(a, path_join(a, directory, beside), "config.json"), t);
-    return diag_error(d, type->loc,
-                      "module '%.60s' is not supported; after the transformer there may be Pooling and "
-                      "Normalize",
-                      kind);
-}
-
-static bool read_modules(arena *a, diag *d, const char *directory, src_loc loc, transformer *t) {
-    const char *modules = path_join(a, directory, "modules.json");
-    const char *pooling = path_join(a, directory, "1_Pooling/config.json");
-    t->pooling = POOLING_MEAN;
-    t->normalize = false;
-    if (!path_is_file(modules)) {
-        if (path_is_file(pooling))
-            return read_pooling(a, d, pooling, t);
-        diag_remark(d, loc, "huggingface", "nothing in '%s' says how to pool: rows are averaged and not normalised",
-                    directory);
-        return true;
-    }
-    const doc_node *root = doc_load(a, d, modules, 0);
-    if (!root || !doc_kind_is(d, root, "modules.json", DOC_SEQUENCE))
-        return false;
-    for (size_t i = 0; i < root->count; i++)
-        if (!read_module(a, d, directory, root->items[i], t))
-            return false;
-    return true;
 }
 
 /* ---- the rest of the directory ----------------------------------------------------------------------------------- */
@@ -132,7 +55,7 @@ static bool read_tokenizer(arena *a, diag *d, const char *directory, model *m) {
 }
 
 bool model_read_surroundings(arena *a, diag *d, const char *directory, model *m) {
-    return read_modules(a, d, directory, m->loc, &m->transformer) && read_tokenizer(a, d, directory, m);
+    return sentence_modules_read(a, d, directory, m->loc, &m->transformer) && read_tokenizer(a, d, directory, m);
 }
 
 /** The tokeniser of a decoder, which has its own rules of case. */
@@ -193,11 +116,18 @@ static bool read_weights(arena *a, diag *d, const char *directory, model *m, wei
 
 /** What the directory says beside config.json and weights. */
 static bool read_rest(arena *a, diag *d, const char *directory, model *m, weight_family family) {
+    transformer *t = &m->transformer;
+    bool embeds = path_is_file(path_join(a, directory, "modules.json"));
+    if (embeds) { /* rows are wanted: sentence-transformers leaves a head alone */
+        t->head = HEAD_NONE;
+        t->classes = 0;
+        t->pooler = false;
+    }
     if (family != FAMILY_BERT) {
         find_tokenizer(a, d, directory, m);
-        return true;
+        return !embeds || sentence_modules_read(a, d, directory, m->loc, t);
     }
-    return (m->transformer.classes || read_modules(a, d, directory, m->loc, &m->transformer)) &&
+    return (t->classes || t->head != HEAD_NONE || sentence_modules_read(a, d, directory, m->loc, t)) &&
            read_tokenizer(a, d, directory, m);
 }
 

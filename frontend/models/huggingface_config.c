@@ -5,6 +5,7 @@
 
 #include "frontend/files/document.h"
 #include "frontend/files/fields.h"
+#include "frontend/files/settings.h"
 #include "runtime/base/words.h"
 
 /** What config.json says, whatever the type. */
@@ -41,6 +42,7 @@ static const field bert_fields[] = {
 };
 
 static const field gpt2_fields[] = {
+    {"num_labels", FIELD_U32, offsetof(config, labels), 1, MODEL_MAX_FFN, NULL, false},
     {"n_layer", FIELD_U32, offsetof(config, t.layers), 1, MODEL_MAX_LAYERS, NULL, true},
     {"n_embd", FIELD_U32, offsetof(config, t.hidden), 1, MODEL_MAX_WIDTH, NULL, true},
     {"n_head", FIELD_U32, offsetof(config, t.heads), 1, MODEL_MAX_HEADS, NULL, true},
@@ -55,6 +57,7 @@ static const field gpt2_fields[] = {
 };
 
 static const field llama_fields[] = {
+    {"num_labels", FIELD_U32, offsetof(config, labels), 1, MODEL_MAX_FFN, NULL, false},
     {"num_hidden_layers", FIELD_U32, offsetof(config, t.layers), 1, MODEL_MAX_LAYERS, NULL, true},
     {"hidden_size", FIELD_U32, offsetof(config, t.hidden), 1, MODEL_MAX_WIDTH, NULL, true},
     {"num_attention_heads", FIELD_U32, offsetof(config, t.heads), 1, MODEL_MAX_HEADS, NULL, true},
@@ -73,31 +76,92 @@ static const field llama_fields[] = {
     {"mlp_bias", FIELD_BOOL, offsetof(config, mlp_bias), 0, 0, NULL, false},
 };
 
-/** Whether config.json names an architecture that ends so. */
-static bool is_architecture(const doc_node *root, const char *tail) {
-    const doc_node *names = doc_find(root, "architectures");
-    for (size_t i = 0; names && names->kind == DOC_SEQUENCE && i < names->count; i++)
-        if (names->items[i]->kind == DOC_SCALAR && dtq_ends_with(names->items[i]->text, tail))
+/* ---- heads ------------------------------------------------------------------------------------------------------- */
+
+/** Bits of models whose config.json are read alike, with their heads. */
+enum { BERT = MODELS_BERT, GPT2 = MODELS_GPT2, ROTARY = MODELS_ROTARY };
+
+/** What stands behind the blocks, by the end of the architecture's name. `labels`: rows of the classifier; LABELS: as
+ * many as config.json has. */
+enum { NO_CLASSES, LABELS = -1 };
+static const struct {
+    const char *architecture;
+    unsigned models;
+    int labels;
+    pooling_kind pooling; /* of a classifier: NONE for one row of labels for each token */
+    head_kind head;
+    classifier_name name;
+    bool pooler, classifier_bias;
+} heads[] = {
+    {"Model", BERT | GPT2 | ROTARY, NO_CLASSES, POOLING_NONE, HEAD_NONE, CLASSIFIER_PLAIN, false, false},
+    {"ForSequenceClassification", BERT, LABELS, POOLING_FIRST, HEAD_NONE, CLASSIFIER_PLAIN, true, true},
+    {"ForTokenClassification", BERT, LABELS, POOLING_NONE, HEAD_NONE, CLASSIFIER_PLAIN, false, true},
+    {"ForMultipleChoice", BERT, 1, POOLING_FIRST, HEAD_NONE, CLASSIFIER_PLAIN, true, true},
+    {"ForQuestionAnswering", BERT, 2, POOLING_NONE, HEAD_NONE, CLASSIFIER_SPANS, false, true},
+    {"ForNextSentencePrediction", BERT, 2, POOLING_FIRST, HEAD_NONE, CLASSIFIER_NEXT, true, true},
+    {"ForMaskedLM", BERT, NO_CLASSES, POOLING_NONE, HEAD_MASKED, CLASSIFIER_PLAIN, false, false},
+    {"LMHeadModel", GPT2, NO_CLASSES, POOLING_NONE, HEAD_TIED, CLASSIFIER_PLAIN, false, false},
+    {"ForCausalLM", ROTARY, NO_CLASSES, POOLING_NONE, HEAD_TIED, CLASSIFIER_PLAIN, false, false},
+    {"ForSequenceClassification", GPT2 | ROTARY, LABELS, POOLING_LAST, HEAD_NONE, CLASSIFIER_SCORE, false, false},
+    {"ForTokenClassification", ROTARY, LABELS, POOLING_NONE, HEAD_NONE, CLASSIFIER_SCORE, false, true},
+    {"ForTokenClassification", GPT2, LABELS, POOLING_NONE, HEAD_NONE, CLASSIFIER_PLAIN, false, true},
+};
+
+/** Whether `name` is one of the words with which a model's architectures begin, and then `tail`. */
+static bool is_architecture(const char *name, const char *tail) {
+    static const char *const kinds[] = {"Bert", "GPT2", "Llama", "Mistral", "Qwen2"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strncmp(name, kinds[i], strlen(kinds[i])) == 0 && strcmp(name + strlen(kinds[i]), tail) == 0)
             return true;
     return false;
 }
 
+/** How many labels there are: those that have names, or num_labels, or as many as transformers takes then. */
+static uint32_t count_labels(const doc_node *root, const config *c) {
+    const doc_node *labels = doc_find(root, "id2label");
+    bool named = labels && labels->kind == DOC_MAPPING && labels->count;
+    return c->labels ? c->labels : named ? (uint32_t)labels->count : 2;
+}
+
+/** Sets what `architectures` says; without it a decoder has the head of its kind, and an encoder none. */
+static bool read_head(diag *d, const doc_node *root, unsigned models, config *c) {
+    const doc_node *names = doc_find(root, "architectures"), *n = NULL;
+    const char *name;
+    transformer *t = &c->t;
+    t->head = models == BERT ? HEAD_NONE : c->tied ? HEAD_TIED : HEAD_OWN;
+    if (names && names->kind == DOC_SEQUENCE && names->count)
+        n = names->items[0];
+    if (!n)
+        return true;
+    if (!doc_string(d, n, "architectures", &name))
+        return false;
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        if (!(heads[i].models & models) || !is_architecture(name, heads[i].architecture))
+            continue;
+        t->pooling = heads[i].pooling;
+        t->pooler = heads[i].pooler;
+        t->head = heads[i].head == HEAD_TIED && !c->tied ? HEAD_OWN : heads[i].head;
+        t->classes = heads[i].labels == LABELS ? count_labels(root, c) : (uint32_t)heads[i].labels;
+        t->classifier_bias = heads[i].classifier_bias;
+        t->classifier_name = heads[i].name;
+        return true;
+    }
+    t->head = HEAD_NONE;
+    return diag_unknown(d, n->loc, "the architecture '%.80s' is not known here; its head would be lost", name);
+}
+
+/* ---- models ------------------------------------------------------------------------------------------------------ */
+
 static bool read_bert(diag *d, const doc_node *root, config *c) {
-    const doc_node *position = doc_find(root, "position_embedding_type"), *labels = doc_find(root, "id2label");
+    const doc_node *position = doc_find(root, "position_embedding_type");
     c->position_type = "absolute";
-    c->labels = labels && labels->kind == DOC_MAPPING && labels->count ? (uint32_t)labels->count : 2;
     c->t.types = 2;
     if (!fields_read(d, root, "", bert_fields, FIELD_COUNT(bert_fields), FIELDS_NULLS, c))
         return false;
     if (strcmp(c->position_type, "absolute") != 0)
         return diag_error(d, position->loc, "position_embedding_type is '%.40s'; it must be 'absolute'",
                           c->position_type);
-    if (is_architecture(root, "ForSequenceClassification")) {
-        c->t.pooling = POOLING_FIRST;
-        c->t.pooler = true;
-        c->t.classes = c->labels;
-    }
-    return true;
+    return read_head(d, root, BERT, c);
 }
 
 static bool read_gpt2(diag *d, const doc_node *root, config *c) {
@@ -112,8 +176,7 @@ static bool read_gpt2(diag *d, const doc_node *root, config *c) {
         return diag_error(d, root->loc,
                           "scores must be divided by the square root of the head's channels and nothing else: "
                           "scale_attn_weights true, scale_attn_by_inverse_layer_idx false");
-    c->t.head = is_architecture(root, "GPT2Model") ? HEAD_NONE : c->tied ? HEAD_TIED : HEAD_OWN;
-    return true;
+    return read_head(d, root, GPT2, c);
 }
 
 /** rope_scaling, or rope_parameters of later versions: plain frequencies only. */
@@ -156,27 +219,22 @@ static bool read_rotary_decoder(diag *d, const doc_node *root, config *c) {
         c->t.positions = c->window; /* up to which every token still sees the first */
     if (c->t.positions > MODEL_MAX_TOKENS)
         c->t.positions = MODEL_MAX_TOKENS;
-    bool headless = is_architecture(root, "LlamaModel") || is_architecture(root, "MistralModel") ||
-                    is_architecture(root, "Qwen2Model");
-    c->t.head = headless ? HEAD_NONE : c->tied ? HEAD_TIED : HEAD_OWN;
-    return true;
+    return read_head(d, root, ROTARY, c);
 }
 
 static bool read_llama(diag *d, const doc_node *root, config *c) {
     c->use_window = true;
     if (!read_rotary_decoder(d, root, c))
         return false;
-    if (c->attention_bias != c->mlp_bias)
-        return diag_error(d, root->loc,
-                          "attention_bias and mlp_bias must be the same: biases in all linears or in none");
-    c->t.qkv_bias = c->t.linear_bias = c->mlp_bias;
+    c->t.qkv_bias = c->t.output_bias = c->attention_bias;
+    c->t.linear_bias = c->mlp_bias;
     return true;
 }
 
 /** Its queries, keys and values have biases, whatever config.json says. */
 static bool read_qwen2(diag *d, const doc_node *root, config *c) {
     c->t.qkv_bias = true;
-    c->t.linear_bias = false;
+    c->t.output_bias = c->t.linear_bias = false;
     return read_rotary_decoder(d, root, c);
 }
 
@@ -185,9 +243,11 @@ bool huggingface_config(diag *d, const doc_node *root, transformer *out, weight_
         const char *type;
         bool (*read)(diag *d, const doc_node *root, config *c);
         weight_family family;
+        unsigned models;
     } types[] = {
-        {"bert", read_bert, FAMILY_BERT},      {"gpt2", read_gpt2, FAMILY_GPT2},    {"llama", read_llama, FAMILY_LLAMA},
-        {"mistral", read_llama, FAMILY_LLAMA}, {"qwen2", read_qwen2, FAMILY_LLAMA},
+        {"bert", read_bert, FAMILY_BERT, BERT},      {"gpt2", read_gpt2, FAMILY_GPT2, GPT2},
+        {"llama", read_llama, FAMILY_LLAMA, ROTARY}, {"mistral", read_llama, FAMILY_LLAMA, ROTARY},
+        {"qwen2", read_qwen2, FAMILY_LLAMA, ROTARY},
     };
     config c = {.t = transformer_defaults()};
     const doc_node *type = doc_find(root, "model_type");
@@ -198,7 +258,7 @@ bool huggingface_config(diag *d, const doc_node *root, transformer *out, weight_
         if (strcmp(name, types[i].type) != 0)
             continue;
         *family = types[i].family;
-        if (!types[i].read(d, root, &c))
+        if (!settings_check(d, root, SETTINGS_CONFIG, types[i].models) || !types[i].read(d, root, &c))
             return false;
         c.t.activation = activation_of[c.activation];
         *out = c.t;

@@ -132,7 +132,7 @@ model *model_from_llama2c_bytes(arena *a, diag *d, const char *path, const uint8
     t->norm_epsilon = 1e-5;
     t->position_kind = POSITION_ROTARY;
     t->pairing = PAIRING_ADJACENT;
-    t->qkv_bias = t->linear_bias = false;
+    t->qkv_bias = t->output_bias = t->linear_bias = false;
     t->head = h.vocabulary < 0 ? HEAD_OWN : HEAD_TIED;
     find_tokenizer(a, d, m);
     return transformer_check(d, m->loc, t) && read_weights(a, d, m, &h, bytes) ? m : NULL;

@@ -20,7 +20,7 @@ enum {
 #define NORM_KIND_WORDS  "layer|rms"
 #define POSITION_WORDS   "learned|rotary"
 #define PAIRING_WORDS    "halves|adjacent"
-#define HEAD_WORDS       "none|tied|own"
+#define HEAD_WORDS       "none|tied|own|masked"
 #define POOLING_WORDS    "none|mean|first|last"
 #define IMPORTANCE_WORDS "mean|sum"
 typedef enum {
@@ -34,7 +34,9 @@ typedef enum { NORM_POST, NORM_PRE } norm_placement;
 typedef enum { NORM_LAYER, NORM_RMS } norm_kind;
 typedef enum { POSITION_LEARNED, POSITION_ROTARY } position_kind;
 typedef enum { PAIRING_HALVES, PAIRING_ADJACENT } rotary_pairing;
-typedef enum { HEAD_NONE, HEAD_TIED, HEAD_OWN } head_kind;
+typedef enum { HEAD_NONE, HEAD_TIED, HEAD_OWN, HEAD_MASKED } head_kind; /* MASKED: tied, behind a block of its own */
+/** How checkpoints call the classifier: classifier, score, qa_outputs, or cls.seq_relationship. */
+typedef enum { CLASSIFIER_PLAIN, CLASSIFIER_SCORE, CLASSIFIER_SPANS, CLASSIFIER_NEXT } classifier_name;
 typedef enum { POOLING_NONE, POOLING_MEAN, POOLING_FIRST, POOLING_LAST } pooling_kind;
 
 /** A stack of equal transformer blocks behind embeddings. BERT is post-norm: the sum of a block's input and output is
@@ -46,11 +48,14 @@ typedef struct {
     uint32_t activation, norm, norm_kind, pooling, importance; /* words above */
     uint32_t position_kind, pairing, head;                     /* words above */
     double norm_epsilon, rotary_base;
-    bool causal, normalize, qkv_bias, linear_bias;
-    bool gated;                            /* FFN: down(activation(gate(x)) * up(x)) */
-    bool pooler;                           /* a linear and tanh of the pooled row */
-    uint32_t positions, vocabulary, types; /* rows of the embedding tables; types 0: there is none */
-    uint32_t classes;                      /* of a classifier of the pooled row; 0: none */
+    bool causal, normalize;
+    bool qkv_bias, output_bias, linear_bias; /* of projections, of attention's output, of the FFN */
+    bool gated;                              /* FFN: down(activation(gate(x)) * up(x)) */
+    bool pooler;                             /* a linear and tanh of the pooled row */
+    uint32_t positions, vocabulary, types;   /* rows of the embedding tables; types 0: there is none */
+    uint32_t classes; /* of a classifier of the pooled row, or without pooling of every row; 0: none */
+    bool classifier_bias;
+    classifier_name classifier_name;
 } transformer;
 
 /** An attention layer alone, between q, k, v and the output. */

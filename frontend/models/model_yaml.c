@@ -33,6 +33,7 @@ static const field transformer_fields[] = {
     {"classes", FIELD_U32, offsetof(transformer, classes), 0, MODEL_MAX_FFN, NULL, false},
     {"head", FIELD_WORD, offsetof(transformer, head), 0, 0, HEAD_WORDS, false},
     {"qkv_bias", FIELD_BOOL, offsetof(transformer, qkv_bias), 0, 0, NULL, false},
+    {"output_bias", FIELD_BOOL, offsetof(transformer, output_bias), 0, 0, NULL, false},
     {"linear_bias", FIELD_BOOL, offsetof(transformer, linear_bias), 0, 0, NULL, false},
     {"importance", FIELD_WORD, offsetof(transformer, importance), 0, 0, IMPORTANCE_WORDS, false},
 };
@@ -141,6 +142,8 @@ static bool read_transformer(arena *a, diag *d, const doc_node *root, const doc_
     if (!fields_read(d, n, "transformer", transformer_fields, FIELD_COUNT(transformer_fields), FIELDS_STRICT, t) ||
         !transformer_check(d, n->loc, t))
         return false;
+    if (!doc_find(n, "output_bias"))
+        t->output_bias = t->linear_bias;
     if (tokens && m->tokens > t->positions)
         return diag_error(d, tokens->loc, "tokens is %u, but the model has positions for %u", m->tokens, t->positions);
     return (!text || read_tokenizer(a, d, text, m)) && read_weights(a, d, doc_find(root, "weights"), m);

@@ -27,8 +27,16 @@ model *model_load(arena *a, diag *d, const char *path);
  *  ONNX file's. Of a file that is malformed it writes nothing: model_load has the errors. */
 bool model_explain(arena *a, const char *path, FILE *out);
 const char *model_name(const model *m);
-uint32_t model_positions(const model *m);     /* longest sequence; for a bare attention its tokens */
-bool model_generates(const model *m);         /* causal, with a score for every token of the vocabulary in each row */
+uint32_t model_positions(const model *m); /* longest sequence; for a bare attention its tokens */
+bool model_generates(const model *m);     /* causal, with a score for every token of the vocabulary in each row */
+/** Tokens that end a text. */
+typedef struct {
+    size_t count;
+    const uint32_t *ids;
+} token_ends;
+/** Those that generation_config.json or config.json of a directory names; none where neither does, and the tokeniser's
+ * holds. False after an error, also if the directory asks for a choice of tokens that `generate` does not make. */
+bool model_ends(const model *m, arena *a, diag *d, token_ends *out);
 bool model_is_attention(const model *m);      /* bare attention problem: input q, k, v */
 const char *model_vocabulary(const model *m); /* path that tokenizer_load reads, or NULL */
 bool model_lower_case(const model *m);

@@ -11,7 +11,9 @@ transformer transformer_defaults(void) {
                          .vocabulary = 30522,
                          .pooling = POOLING_NONE,
                          .qkv_bias = true,
-                         .linear_bias = true};
+                         .output_bias = true,
+                         .linear_bias = true,
+                         .classifier_bias = true};
 }
 
 bool transformer_check(diag *d, src_loc loc, transformer *t) {
@@ -35,11 +37,14 @@ bool transformer_check(diag *d, src_loc loc, transformer *t) {
                           t->head_dim, t->rotary_base);
     if (t->normalize && t->pooling == POOLING_NONE)
         return diag_error(d, loc, "normalize needs one row to normalise: pooling must be mean, first or last");
-    if ((t->pooler || t->classes) && t->pooling != POOLING_FIRST && t->pooling != POOLING_LAST)
+    if ((t->pooler || (t->classes && t->pooling != POOLING_NONE)) && t->pooling != POOLING_FIRST &&
+        t->pooling != POOLING_LAST)
         return diag_error(d, loc, "%s works on one token's row: pooling must be first or last",
                           t->pooler ? "pooler" : "a classifier");
     if (t->pooling != POOLING_NONE && t->head != HEAD_NONE)
         return diag_error(d, loc, "a head of tokens works on every row: pooling must be none");
+    if (t->classes && t->head != HEAD_NONE)
+        return diag_error(d, loc, "a classifier and a head of tokens: one of classes 0 and head none must hold");
     return true;
 }
 
@@ -178,9 +183,15 @@ static ir_value block_pre_norm(builder *b, ir_value x) {
 
 /** For each row the score of each token of the vocabulary. */
 static ir_value vocabulary_scores(builder *b, ir_value x) {
-    weight_role weight = b->t->head == HEAD_TIED ? WEIGHT_WORDS : WEIGHT_HEAD;
+    weight_role weight = b->t->head == HEAD_OWN ? WEIGHT_HEAD : WEIGHT_WORDS;
+    if (b->t->head == HEAD_MASKED) {
+        x = linear(b, x, b->t->hidden, WEIGHT_MASKED, WEIGHT_MASKED_BIAS, "masked");
+        x = activation(b, x, b->t->activation, "masked.activation");
+        x = norm(b, x, WEIGHT_MASKED_GAMMA, WEIGHT_MASKED_BETA, "masked.norm");
+    }
     size_t op = append(b, IR_LINEAR, &x, 1, "logits");
     refer(b, op, IR_KEY_tensor, weight);
+    refer(b, op, IR_KEY_bias_tensor, WEIGHT_HEAD_BIAS);
     ir_set_int(b->m, op, IR_KEY_outputs, b->t->vocabulary);
     set_arithmetic(b, op);
     return ir_result(b->m, op);
@@ -192,8 +203,8 @@ static ir_value one_row(builder *b, ir_value x, uint32_t pooling) {
     return ir_result(b->m, pool);
 }
 
-/** One row of all. What a classifier computes of the row that is pooled, it computes of every row before: choosing a
- * row commutes with what works on rows, and rows are what every engine works on. */
+/** One row of all, or all rows with their labels. What a classifier computes of the row that is pooled, it computes of
+ * every row before: choosing a row commutes with what works on rows, and rows are what every engine works on. */
 static ir_value pooled(builder *b, ir_value x) {
     const transformer *t = b->t;
     if (t->pooler)
@@ -201,7 +212,8 @@ static ir_value pooled(builder *b, ir_value x) {
                        "pooler.activation");
     if (t->classes)
         x = linear(b, x, t->classes, WEIGHT_CLASSIFIER, WEIGHT_CLASSIFIER_BIAS, "logits");
-    x = one_row(b, x, t->pooling);
+    if (t->pooling != POOLING_NONE)
+        x = one_row(b, x, t->pooling);
     return t->normalize ? ir_result(b->m, append(b, IR_NORMALIZE, &x, 1, "normalize")) : x;
 }
 
@@ -234,7 +246,7 @@ void transformer_build(const model *from, ir_module *m, const model_options *o) 
 
     if (t->norm == NORM_PRE)
         x = norm(&b, x, WEIGHT_FINAL_GAMMA, WEIGHT_FINAL_BETA, "final.norm");
-    x = t->head != HEAD_NONE ? vocabulary_scores(&b, x) : t->pooling != POOLING_NONE ? pooled(&b, x) : x;
+    x = t->head != HEAD_NONE ? vocabulary_scores(&b, x) : pooled(&b, x);
     if (t->head != HEAD_NONE && o->last_row)
         x = one_row(&b, x, POOLING_LAST);
     ir_append(m, IR_OUTPUT, &x, 1, (ir_type){0}, from->loc);

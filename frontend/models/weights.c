@@ -40,7 +40,13 @@ static void weight_table(const transformer *t, weight_info out[WEIGHT_ROLES]) {
 #define AS(name)       {name, false, 0, 1}
 #define TURNED(name)   {name, true, 0, 1}
 #define THIRD(k, name) {name, true, k, 3}
-#define NONE           {NULL, false, 0, 1}
+#define CLASSIFIER(name)                                                                                               \
+    {t->classifier_name == CLASSIFIER_SCORE   ? "score." name                                                          \
+     : t->classifier_name == CLASSIFIER_SPANS ? "qa_outputs." name                                                     \
+     : t->classifier_name == CLASSIFIER_NEXT  ? "cls.seq_relationship." name                                           \
+                                              : "classifier." name,                                                     \
+     false, 0, 1}
+#define NONE {NULL, false, 0, 1}
     const weight_info table[] = {
 #define WEIGHT(role, place, fill, rows, cols, needed, name, ...)                                                       \
     {PLACE_##place, FILL_##fill, rows, cols, needed, name, {AS(name), __VA_ARGS__}},
@@ -49,6 +55,7 @@ static void weight_table(const transformer *t, weight_info out[WEIGHT_ROLES]) {
 #undef AS
 #undef TURNED
 #undef THIRD
+#undef CLASSIFIER
 #undef NONE
     memcpy(out, table, sizeof table);
 }
@@ -294,6 +301,16 @@ static void find_out(search *s, bool any_family, bool any_prefix) {
     }
 }
 
+/** A head that the file has is the one that counts, whatever the description says of tying it to the embeddings. */
+static void find_own_head(search *s) {
+    transformer *t = &s->m->transformer;
+    weight_info table[WEIGHT_ROLES];
+    weight_table(t, table);
+    const char *name = table[WEIGHT_HEAD].as[s->family].name;
+    if (t->head == HEAD_TIED && s->family != FAMILY_OWN && name && tensor_store_find(s->store, name))
+        t->head = HEAD_OWN;
+}
+
 bool weights_find(arena *a, diag *d, model *m, const tensor_store *from, weight_family family, const char *prefix) {
     search s = {.a = a, .d = d, .m = m, .store = from, .family = family, .prefix = prefix};
     if (family == FAMILIES)
@@ -301,5 +318,6 @@ bool weights_find(arena *a, diag *d, model *m, const tensor_store *from, weight_
     if (!prefix)
         s.prefix = families[s.family].prefixes[0];
     find_out(&s, family == FAMILIES, prefix == NULL);
+    find_own_head(&s);
     return weights_each(&m->transformer, look_up, &s);
 }

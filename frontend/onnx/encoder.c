@@ -298,6 +298,7 @@ bool encoder_read(importer *im, const term *out, model *m) {
         return false;
     e.t.layers = (uint32_t)e.count;
     e.t.qkv_bias = e.layers[0].tensor[WEIGHT_QUERY_BIAS] != NULL;
+    e.t.output_bias = e.layers[0].tensor[WEIGHT_OUTPUT_BIAS] != NULL;
     e.t.linear_bias = e.layers[0].tensor[WEIGHT_UP_BIAS] != NULL;
     if (!transformer_check(im->d, m->loc, &e.t))
         return false;

@@ -108,6 +108,25 @@ static const char *normal_form(normal_kind kind, arena *a, const char *text, siz
     return out;
 }
 
+/* ---- case ---------------------------------------------------------------------------------------------------------
+ */
+
+static const char *lower_case(arena *a, const char *text, size_t *bytes) {
+    enum { CAPITAL_I_WITH_DOT = 0x130, COMBINING_DOT = 0x307, MOST_BYTES = 4 }; /* the one letter that becomes two */
+    char *out = arena_alloc(a, MOST_BYTES * *bytes + 1);
+    size_t n = 0;
+    for (const char *p = text, *end = text + *bytes; p < end;) {
+        int32_t c;
+        p = next_char(p, &c);
+        n += (size_t)utf8proc_encode_char(c == CAPITAL_I_WITH_DOT ? 'i' : utf8proc_tolower(c),
+                                          (utf8proc_uint8_t *)out + n);
+        if (c == CAPITAL_I_WITH_DOT)
+            n += (size_t)utf8proc_encode_char(COMBINING_DOT, (utf8proc_uint8_t *)out + n);
+    }
+    *bytes = n;
+    return out;
+}
+
 const char *normalize(const normal_step *steps, size_t count, arena *a, const char *text, size_t *bytes) {
     for (size_t i = 0; i < count; i++) {
         const normal_step *s = &steps[i];
@@ -115,6 +134,8 @@ const char *normalize(const normal_step *steps, size_t count, arena *a, const ch
             text = prepend(s->to, a, text, bytes);
         else if (s->kind == NORMAL_REPLACE)
             text = replace_all(s->from, s->to, a, text, bytes);
+        else if (s->kind == NORMAL_LOWER)
+            text = lower_case(a, text, bytes);
         else
             text = normal_form(s->kind, a, text, bytes);
     }

@@ -7,7 +7,15 @@
 
 #include "ir/base/arena.h"
 
-typedef enum { NORMAL_NFC, NORMAL_NFD, NORMAL_NFKC, NORMAL_NFKD, NORMAL_PREPEND, NORMAL_REPLACE } normal_kind;
+typedef enum {
+    NORMAL_NFC,
+    NORMAL_NFD,
+    NORMAL_NFKC,
+    NORMAL_NFKD,
+    NORMAL_LOWER,
+    NORMAL_PREPEND,
+    NORMAL_REPLACE
+} normal_kind;
 
 typedef struct {
     normal_kind kind;

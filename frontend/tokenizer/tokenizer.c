@@ -8,6 +8,7 @@
 #include "frontend/files/fields.h"
 #include "frontend/tokenizer/basic.h"
 #include "frontend/tokenizer/json.h"
+#include "frontend/tokenizer/sentence.h"
 #include "frontend/tokenizer/tokenizers.h"
 #include "frontend/tokenizer/vocabulary.h"
 #include "ir/base/file.h"
@@ -106,7 +107,7 @@ static bool read_role(tokenizer *t, diag *d, const doc_node *config, const char 
     return true;
 }
 
-static const char config_name[] = "tokenizer_config.json";
+#define config_name "tokenizer_config.json"
 
 bool tokenizer_read_config(tokenizer *t, arena *a, diag *d, const char *path, const doc_node **config) {
     static const struct {
@@ -128,7 +129,7 @@ bool tokenizer_read_config(tokenizer *t, arena *a, diag *d, const char *path, co
 }
 
 /** WordPiece behind the common interface. */
-static tokenizer *of_words(arena *a, const wordpiece *w) {
+static tokenizer *of_words(arena *a, wordpiece *w) {
     static const decode_step steps[] = {
         {DECODE_WORDS, CONTINUATION, NULL, 0, 0},    {DECODE_REPLACE, " .", ".", 0, 0},
         {DECODE_REPLACE, " ?", "?", 0, 0},           {DECODE_REPLACE, " !", "!", 0, 0},
@@ -216,20 +217,55 @@ static const char *main_file(arena *a, const char *path) {
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? file_of(a, path) : arena_strdup(a, path);
 }
 
+static const char *const files_beside[] = {config_name, "added_tokens.json", NULL};
+
 size_t tokenizer_files(arena *a, const char *path, const char *files[TOKENIZER_FILES]) {
     size_t count = 0;
     const char *file = main_file(a, path);
     bool json = file && dtq_ends_with(file, ".json");
     /* A tokenizer.json has its merges in it, or none. */
     const char *merges = json && !dtq_ends_with(file, "tokenizer.json") ? merges_beside(a, file) : NULL;
-    const char *config = json ? path_beside(a, file, config_name) : NULL;
     if (file && path_is_file(file))
         files[count++] = file;
     if (merges)
         files[count++] = merges;
-    if (config && path_is_file(config))
-        files[count++] = config;
+    if (!json && !(file && dtq_ends_with(file, ".txt")))
+        return count; /* others say all of themselves */
+    for (size_t i = 0; files_beside[i]; i++) {
+        const char *beside = path_beside(a, file, files_beside[i]);
+        if (path_is_file(beside))
+            files[count++] = beside;
+    }
+    for (size_t i = 0; sentence_files[i]; i++) {
+        const char *beside = path_beside(a, file, sentence_files[i]);
+        if (path_is_file(beside))
+            files[count++] = beside;
+    }
     return count;
+}
+
+void tokenizer_lower_case(tokenizer *t) {
+    text_rules *r = &t->rules;
+    if (t->words)
+        wordpiece_lower_case(t->words);
+    else if (!r->normal_count || r->normal[0].kind != NORMAL_LOWER) {
+        size_t kept = r->normal_count < MOST_STEPS - 1 ? r->normal_count : MOST_STEPS - 1;
+        memmove(r->normal + 1, r->normal, kept * sizeof *r->normal);
+        r->normal[0] = (normal_step){.kind = NORMAL_LOWER};
+        r->normal_count = kept + 1;
+    }
+}
+
+/** What sentence-transformers says beside the vocabulary. */
+static tokenizer *with_sentence(tokenizer *t, arena *a, diag *d, const char *file) {
+    sentence_settings s;
+    if (!t || !sentence_read(a, d, file, &s))
+        return NULL;
+    t->limit = s.max_length;
+    t->prompt = *s.prompt ? s.prompt : NULL;
+    if (s.lower_case)
+        tokenizer_lower_case(t);
+    return t;
 }
 
 tokenizer *tokenizer_load(arena *a, diag *d, const char *path, const tokenizer_settings *o) {
@@ -242,13 +278,17 @@ tokenizer *tokenizer_load(arena *a, diag *d, const char *path, const tokenizer_s
     }
     if (dtq_ends_with(file, ".json")) {
         const doc_node *root = doc_load(a, d, file, VOCABULARY_BYTES);
-        return root ? json_load(a, d, root, lower_case) : NULL;
+        return root ? with_sentence(json_load(a, d, root, lower_case), a, d, file) : NULL;
     }
     if (dtq_ends_with(file, ".bin"))
         return load_llama2c(a, d, file);
     if (dtq_ends_with(file, ".gguf"))
         return gguf_tokenizer_load(a, d, file);
-    return of_words(a, wordpiece_load(a, d, file, lower_case));
+    return with_sentence(of_words(a, wordpiece_load(a, d, file, lower_case)), a, d, file);
+}
+
+size_t tokenizer_limit(const tokenizer *t, size_t positions) {
+    return t->limit && t->limit < positions ? t->limit : positions;
 }
 
 /* ---- texts to ids ------------------------------------------------------------------------------------------------ */
@@ -312,6 +352,16 @@ static void read_text(const tokenizer *t, const char *text, size_t bytes, bool l
     arena_free(r.coder.scratch);
 }
 
+static const char *with_prompt(const char *prompt, arena *a, const char *text, size_t *bytes) {
+    size_t n = strlen(prompt);
+    char *joined = arena_alloc(a, n + *bytes);
+    memcpy(joined, prompt, n);
+    if (*bytes)
+        memcpy(joined + n, text, *bytes);
+    *bytes += n;
+    return joined;
+}
+
 bool tokenizer_encode(const tokenizer *t, arena *a, diag *d, const char *text, size_t bytes, const encode_options *o,
                       token_list *out) {
     static const encode_options plain = {.limit = 0};
@@ -323,6 +373,8 @@ bool tokenizer_encode(const tokenizer *t, arena *a, diag *d, const char *text, s
         return false;
     arena *scratch = arena_new();
     id_list first = {.arena = scratch}, second = first;
+    if (t->prompt && !o->bare)
+        text = with_prompt(t->prompt, scratch, text, &bytes);
     read_text(t, text, bytes, o->literal, &first);
     if (pair)
         read_text(t, pair, o->pair.bytes, o->literal, &second);

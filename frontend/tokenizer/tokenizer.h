@@ -30,11 +30,13 @@ struct tokenizer {
     bool *special; /* [tokens->count] by place: control tokens, which stand for no text */
     uint32_t roles[TOKEN_ROLES];
     text_rules rules;
-    const wordpiece *words; /* or NULL: byte pairs */
+    wordpiece *words; /* or NULL: byte pairs */
     bpe bpe;
     added_token *added;
     size_t added_count;
     added_set raw, normalized; /* of added tokens, by the text that they are found in */
+    uint32_t limit;            /* most ids that texts are cut to, as the model's files say; 0: nothing is said */
+    const char *prompt;        /* put before every text, or NULL */
 };
 
 /** A tokeniser of byte pairs without tokens; to be filled in. */
@@ -49,6 +51,9 @@ bool tokenizer_read_merge(const tokenizer *t, diag *d, src_loc loc, token_string
                           bpe_merge *out);
 /** The rules of sentencepiece's decoders: U+2581 is a space, tokens <0xXX> are bytes, the first space goes. */
 void tokenizer_decode_pieces(text_rules *r);
+
+/** Texts are lower-cased first of all, character by character, if the rules do not do so anyway. */
+void tokenizer_lower_case(tokenizer *t);
 
 /* Readers of files: NULL after an error. */
 /** A tokenizer.json, or a vocab.json with the merges beside it; parsed. */
@@ -66,6 +71,7 @@ bool tokenizer_read_config(tokenizer *t, arena *a, diag *d, const char *path, co
 /* WordPiece as one model among others (wordpiece.c). */
 wordpiece *wordpiece_from_json(arena *a, diag *d, const doc_node *root, bool lower_case);
 const token_table *wordpiece_tokens(const wordpiece *w);
+void wordpiece_lower_case(wordpiece *w);
 const frames *wordpiece_frames(const wordpiece *w);
 /** Ids of the special tokens, and whether a place is one. */
 uint32_t wordpiece_special(const wordpiece *w, token_role role);

@@ -39,8 +39,11 @@ typedef struct {
  *  threads at once. NULL after an error. */
 tokenizer *tokenizer_load(arena *a, diag *d, const char *path, const tokenizer_settings *o);
 /** The files that decide what tokenizer_load makes of `path`: those that it reads, as far as they are there. */
-enum { TOKENIZER_FILES = 3 };
+enum { TOKENIZER_FILES = 16 };
 size_t tokenizer_files(arena *a, const char *path, const char *files[TOKENIZER_FILES]);
+/** The most ids that texts for a model of so many positions are cut to: fewer where the files say so (max_seq_length).
+ */
+size_t tokenizer_limit(const tokenizer *t, size_t positions);
 
 /** Kinds of tokens, numbered as sentencepiece and GGUF do. */
 typedef enum {
@@ -84,7 +87,7 @@ typedef struct {
     token_string pair; /* second text, if its `text` is not NULL; an error if the model has no pairs */
     size_t limit;      /* most ids, the frame's included: the longer text is cut first; 0: no limit */
     size_t pad_to;     /* at least so many ids, the last ones [PAD] */
-    bool bare;         /* without the frame that the model puts around texts ([CLS] and [SEP], <s>) */
+    bool bare;         /* without the frame that the model puts around texts ([CLS] and [SEP], <s>), and its prompt */
     bool literal;      /* control tokens written in the text are text */
 } encode_options;
 

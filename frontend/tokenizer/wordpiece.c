@@ -114,6 +114,10 @@ const token_table *wordpiece_tokens(const wordpiece *w) {
     return &w->tokens;
 }
 
+void wordpiece_lower_case(wordpiece *w) {
+    w->rules.lower_case = true;
+}
+
 const frames *wordpiece_frames(const wordpiece *w) {
     return &w->frames;
 }

@@ -21,6 +21,7 @@ struct diag {
     size_t counts[DIAG_INTERNAL + 1];
     source_text *sources;
     size_t source_count, source_capacity;
+    bool ignore_unknown;
 };
 
 static const char *const severity_names[] = {
@@ -79,6 +80,23 @@ bool diag_internal(diag *d, src_loc loc, const char *format, ...) {
     record(d, DIAG_INTERNAL, loc, arena_vprintf(d->arena, format, args));
     va_end(args);
     return false;
+}
+
+bool diag_unknown(diag *d, src_loc loc, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    const char *message = arena_vprintf(d->arena, format, args);
+    va_end(args);
+    if (d->ignore_unknown)
+        diag_remark(d, loc, "ignored", "%s", message);
+    else
+        record(d, DIAG_ERROR, loc,
+               arena_printf(d->arena, "%s; --ignore-unknown does without it, at the price of another result", message));
+    return d->ignore_unknown;
+}
+
+void diag_ignore_unknown(diag *d) {
+    d->ignore_unknown = true;
 }
 
 void diag_warning(diag *d, src_loc loc, const char *format, ...) {

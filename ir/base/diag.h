@@ -39,6 +39,9 @@ void diag_source(diag *d, const char *file, const char *text, size_t bytes);
 /** Records an error; always returns false, so that `return diag_error(...)` reads well. */
 bool diag_error(diag *d, src_loc loc, const char *format, ...) __attribute__((format(printf, 3, 4)));
 bool diag_internal(diag *d, src_loc loc, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/** An error about a setting that is not understood; after diag_ignore_unknown(d) a remark, and true. */
+bool diag_unknown(diag *d, src_loc loc, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void diag_ignore_unknown(diag *d);
 void diag_warning(diag *d, src_loc loc, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /** Remarks say in words what a pass decided; they are kept and printed only by --remarks. */
 void diag_remark(diag *d, src_loc loc, const char *pass, const char *format, ...) __attribute__((format(printf, 4, 5)));

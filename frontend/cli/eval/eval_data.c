@@ -66,7 +66,8 @@ static bool long_enough(const session *s, const eval_input *inputs, size_t count
 static bool encode(eval_job *j, const tokenizer *words, const eval_sample *from, size_t k, token_list *out) {
     session *s = j->session;
     const char *text = from->texts[k], *pair = j->task->pairs ? from->texts[1] : NULL;
-    encode_options o = {.pair = {pair, pair ? strlen(pair) : 0}, .limit = model_positions(j->source.model)};
+    encode_options o = {.pair = {pair, pair ? strlen(pair) : 0},
+                        .limit = tokenizer_limit(words, model_positions(j->source.model))};
     return tokenizer_encode(words, s->arena, s->diag, text, strlen(text), &o, out);
 }
 
@@ -93,8 +94,8 @@ static bool tokenise(eval_job *j, const tokenizer *words, const samples *from) {
         d->texts += each;
     }
     if (cut)
-        diag_warning(s->diag, s->place, "%zu text%s cut to the model's %u positions", cut, cut == 1 ? " is" : "s are",
-                     model_positions(j->source.model));
+        diag_warning(s->diag, s->place, "%zu text%s cut to the model's %zu positions", cut, cut == 1 ? " is" : "s are",
+                     tokenizer_limit(words, model_positions(j->source.model)));
     if (!d->samples)
         return diag_error(s->diag, (src_loc){d->path, 0, 0},
                           from->count ? "has no sample of --min-tokens or more" : "has no samples");

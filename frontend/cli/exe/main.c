@@ -77,6 +77,7 @@ static int run_command(arena *a, int argc, char **argv) {
                  .place = {program, 0, 0},
                  .words = o->values[OPT_json].given ? stderr : stdout,
                  .times = o->values[OPT_time].given ? &times : NULL};
+    diag_ignore_unknown(s.diag); /* what its files ask for was looked at when it was compiled */
     phases_begin(&times);
     bool ok = run_model(&s);
     if (ok && s.times)

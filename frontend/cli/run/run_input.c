@@ -78,7 +78,8 @@ static bool read_texts(run_state *r) {
         c->text = texts->texts[i];
         c->pair = pair_of(s, i);
         token_list list;
-        encode_options o = {.pair = {c->pair, c->pair ? strlen(c->pair) : 0}, .limit = r->positions};
+        encode_options o = {.pair = {c->pair, c->pair ? strlen(c->pair) : 0},
+                            .limit = tokenizer_limit(t, r->positions)};
         if (!tokenizer_encode(t, s->arena, s->diag, c->text, strlen(c->text), &o, &list)) {
             ok = false;
             continue;
@@ -92,7 +93,8 @@ static bool read_texts(run_state *r) {
         c->segments = list.segments;
         c->truncated = list.truncated;
         if (list.truncated)
-            diag_warning(s->diag, s->place, "text %zu is cut to the model's %u positions", i + 1, r->positions);
+            diag_warning(s->diag, s->place, "text %zu is cut to the model's %zu %s", i + 1, list.count,
+                         list.count < r->positions ? "tokens (max_seq_length)" : "positions");
     }
     return ok;
 }

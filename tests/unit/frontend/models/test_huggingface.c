@@ -132,15 +132,124 @@ START_TEST(poolings) {
     put("2_P/config.json", "{\"pooling_mode_lasttoken\": true}");
     ck_assert_str_eq(pooling_of(load(), &normalize), "last");
     ck_assert(normalize);
-    put("2_P/config.json", "{\"pooling_mode_max_tokens\": true}");
+    /* The word of later versions goes before the flags, and nothing said is the mean. */
+    static const char *const said[][2] = {
+        {"{\"pooling_mode\": \"cls\", \"embedding_dimension\": 4, \"include_prompt\": true}", "first"},
+        {"{\"pooling_mode\": [\"lasttoken\"], \"pooling_mode_cls_token\": true}", "last"},
+        {"{\"pooling_mode_cls_token\": false, \"pooling_mode_mean_tokens\": false}", "mean"},
+        {"{\"pooling_mode_mean_sqrt_len_tokens\": true}", "mean"}, /* Normalize makes them one */
+        {"{}", "mean"},
+    };
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        put("2_P/config.json", said[i][0]);
+        model *m = load();
+        EXPECT_NO_ERROR();
+        ck_assert_str_eq(pooling_of(m, &normalize), said[i][1]);
+    }
+}
+END_TEST
+
+#define MODULE(type, path) "{\"type\": \"sentence_transformers." type "\", \"path\": \"" path "\"}"
+
+/** What sentence-transformers would compute and no engine does is refused, where it stands. */
+START_TEST(modules_refused) {
+    static const struct {
+        const char *modules, *pooling, *says;
+    } cases[] = {
+        {NULL, "{\"pooling_mode_max_tokens\": true}", "pooling 'max' cannot be computed"},
+        {NULL, "{\"pooling_mode\": \"weightedmean\"}", "pooling 'weightedmean' cannot be computed"},
+        {NULL, "{\"pooling_mode\": \"median\"}", "pooling_mode must be"},
+        {NULL, "{\"pooling_mode_mean_tokens\": true, \"pooling_mode_cls_token\": true}", "more than one way to pool"},
+        {NULL, "{\"pooling_mode\": [\"mean\", \"cls\"]}", "more than one way to pool"},
+        {NULL, "{\"pooling_mode_mean_sqrt_len_tokens\": true}", "only where Normalize follows"},
+        {NULL, "{\"pooling_mode_cls\": true}", "'pooling_mode_cls' is not known here"},
+        {"[" MODULE("models.Transformer", "") "]", "{}", "no module pools"},
+        {"[" MODULE("models.Transformer", "0_T") "]", "{}", "the transformer must lie in the directory itself"},
+        {"[" MODULE("models.Dense", "2_Dense") "]", "{}", "Dense' is not supported"},
+        {"[" MODULE("models.LayerNorm", "2_L") "]", "{}", "LayerNorm' is not supported"},
+        {"[" MODULE("models.Normalize", "2_N") "," MODULE("models.Pooling", "1_Pooling") "]", "{}",
+         "Normalize' is not supported"},
+        {"[{\"type\": \"custom.Transformer\", \"path\": \"\"}]", "{}", "custom.Transformer' is not supported"},
+        {"[{\"type\": \"x\", \"path\": \"\", \"kwargs\": [\"task\"]}]", "{}", "'kwargs' must be null"},
+    };
+    checkpoint c = bert("", "weight", "bias");
+    write_weights(&c);
+    put("config.json", CONFIG(""));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put("modules.json", cases[i].modules
+                                ? cases[i].modules
+                                : "[" MODULE("models.Transformer", "") "," MODULE("models.Pooling", "1_Pooling") "]");
+        put("1_Pooling/config.json", cases[i].pooling);
+        ck_assert_msg(!load(), "taken, where \"%s\" was expected", cases[i].says);
+        EXPECT_ERROR(cases[i].says);
+    }
+}
+END_TEST
+
+/** What is said of texts reaches their tokeniser; what is said of the embedding is refused if it cannot be had. */
+START_TEST(texts_of_sentence_transformers) {
+    token_list l;
+    checkpoint c = bert("", "weight", "bias");
+    write_weights(&c);
+    put("config.json", CONFIG(""));
+    put("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nq\nA\na\nB\nb\n");
+    put("tokenizer_config.json", "{\"do_lower_case\": false, \"model_max_length\": 1000000000000000019884624838656}");
+    put("1_Pooling/config.json", "{}");
+    put("modules.json", "[" MODULE("models.Transformer", "") "," MODULE("models.Pooling", "1_Pooling") "]");
+    const char *config = "config_sentence_transformers.json";
+    put(config, "{\"prompts\": {\"x\": \"q \"}, \"default_prompt_name\": \"x\", \"truncate_dim\": 4}");
+    put("sentence_bert_config.json", "{\"max_seq_length\": 5, \"do_lower_case\": true}");
+    model *m = load();
+    EXPECT_NO_ERROR();
+    tokenizer *t = model_tokenizer(m, A, D);
+    ck_assert_uint_eq(tokenizer_limit(t, 512), 5);
+    ck_assert_uint_eq(tokenizer_limit(t, 3), 3);
+    encode_options o = {.limit = tokenizer_limit(t, 512)};
+    ck_assert(tokenizer_encode(t, A, D, "A B A B", 7, &o, &l));
+    static const uint32_t ids[] = {2, 4, 6, 8, 3};
+    ck_assert(l.count == 5 && l.truncated && memcmp(l.ids, ids, sizeof ids) == 0);
+    put("sentence_bert_config.json", "{\"max_seq_length\": null}");
+    put("tokenizer_config.json", "{\"model_max_length\": 7}");
+    ck_assert_uint_eq(tokenizer_limit(model_tokenizer(load(), A, D), 512), 7);
+    put(config, "{\"truncate_dim\": 3}");
     ck_assert_ptr_null(load());
-    EXPECT_ERROR("pooling must be exactly one of");
-    put("2_P/config.json", "{\"pooling_mode_mean_tokens\": true, \"pooling_mode_cls_token\": true}");
+    EXPECT_ERROR("truncate_dim is 3");
+    put(config, "{\"prompts\": {}, \"default_prompt_name\": \"x\"}");
     ck_assert_ptr_null(load());
-    EXPECT_ERROR("pooling must be exactly one of");
-    put("modules.json", "[{\"type\": \"sentence_transformers.models.Dense\", \"path\": \"2_Dense\"}]");
+    EXPECT_ERROR("prompts has none of that name");
+    put(config, "{\"prompts\": {\"x\": \"q\"}, \"default_prompt_name\": \"x\"}");
+    put("1_Pooling/config.json", "{\"include_prompt\": false}");
     ck_assert_ptr_null(load());
-    EXPECT_ERROR("Dense' is not supported");
+    EXPECT_ERROR("include_prompt is false");
+}
+END_TEST
+
+/** Keys that no table knows, and values that would make it another model; --ignore-unknown does without. */
+START_TEST(unknown_settings) {
+    static const char *const cases[][2] = {
+        {CONFIG(", \"alibi\": true"), "'alibi' is not known here"},
+        {CONFIG(", \"quantization_config\": {\"bits\": 4}"), "'quantization_config' is not known here"},
+        {CONFIG(", \"add_cross_attention\": true"), "'add_cross_attention' must be null or one of false"},
+        {CONFIG(", \"pruned_heads\": {\"0\": [1]}"), "'pruned_heads' must be null"},
+        {"{\"architectures\": [\"BertForPreTraining\"], \"hidden_size\": 4, \"num_hidden_layers\": 1,"
+         "\"num_attention_heads\": 2, \"intermediate_size\": 8, \"max_position_embeddings\": 6, \"vocab_size\": 10}",
+         "architecture 'BertForPreTraining' is not known here"},
+    };
+    checkpoint c = bert("", "weight", "bias");
+    write_weights(&c);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put("config.json", cases[i][0]);
+        ck_assert_msg(!load(), "accepted %s", cases[i][0]);
+        EXPECT_ERROR(cases[i][1]);
+        diag_ignore_unknown(D);
+        ck_assert_ptr_nonnull(load());
+        EXPECT_NO_ERROR();
+        ck_assert(strstr(diag_at(D, 0)->message, cases[i][1]) && diag_at(D, 0)->severity == DIAG_REMARK);
+        D = diag_new(A, NULL);
+    }
+    put("config.json", CONFIG(", \"pruned_heads\": {}, \"_name_or_path\": \"x\", \"add_cross_attention\": false"));
+    ck_assert_ptr_nonnull(load());
+    EXPECT_NO_ERROR();
 }
 END_TEST
 
@@ -329,7 +438,8 @@ START_TEST(decoders_that_would_be_others) {
         {LLAMA(", \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}"), "rope_scaling of the type 'linear'"},
         {LLAMA(", \"rope_parameters\": {\"rope_type\": \"yarn\"}"), "rope_parameters of the type 'yarn'"},
         {LLAMA(", \"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 0}"), "rope_theta must be"},
-        {LLAMA(", \"attention_bias\": true"), "attention_bias and mlp_bias must be the same"},
+        {LLAMA(", \"layer_types\": [\"full_attention\", \"sliding_attention\"]"), "'layer_types' must be null"},
+        {LLAMA(", \"architectures\": [\"LlamaForQuestionAnswering\"]"), "'LlamaForQuestionAnswering' is not known"},
         {LLAMA(", \"head_dim\": 3"), "an even number of channels"},
         {LLAMA(", \"num_key_value_heads\": 3"), "heads must be a multiple of kv_heads"},
     };
@@ -378,6 +488,90 @@ START_TEST(classifiers_of_the_bert_family) {
 }
 END_TEST
 
+/** Heads of tasks, under the names that transformers gives their weights. */
+START_TEST(heads_of_tasks) {
+    static const struct {
+        const char *architecture, *classifier;
+        uint64_t classes;
+        const char *last; /* the op before the output */
+    } cases[] = {
+        {"BertForTokenClassification", "classifier", 3, "logits"},
+        {"BertForQuestionAnswering", "qa_outputs", 2, "logits"},
+        {"BertForMultipleChoice", "classifier", 1, "pool"},
+        {"BertForNextSentencePrediction", "cls.seq_relationship", 2, "pool"},
+        {"BertForMaskedLM", NULL, VOCABULARY, "logits"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        checkpoint c = bert("bert.", "weight", "bias");
+        tensor(&c, "bert.pooler.dense.weight", HIDDEN, HIDDEN);
+        tensor(&c, "bert.pooler.dense.bias", 0, HIDDEN);
+        tensor(&c, "cls.predictions.transform.dense.weight", HIDDEN, HIDDEN);
+        tensor(&c, "cls.predictions.transform.dense.bias", 0, HIDDEN);
+        tensor(&c, "cls.predictions.transform.LayerNorm.weight", 0, HIDDEN);
+        tensor(&c, "cls.predictions.transform.LayerNorm.bias", 0, HIDDEN);
+        if (cases[i].classifier) {
+            tensor(&c, arena_printf(A, "%s.weight", cases[i].classifier), cases[i].classes, HIDDEN);
+            tensor(&c, arena_printf(A, "%s.bias", cases[i].classifier), 0, cases[i].classes);
+        }
+        write_weights(&c);
+        put("config.json", arena_printf(A,
+                                        "{\"architectures\": [\"%s\"], \"hidden_size\": 4, \"num_labels\": 3,"
+                                        "\"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"vocab_size\": 10,"
+                                        "\"intermediate_size\": 8, \"max_position_embeddings\": 6}",
+                                        cases[i].architecture));
+        model *m = load();
+        EXPECT_NO_ERROR();
+        model_options o = {.seq = 0, .arithmetic = "fp32", .cluster = true};
+        ir_module *g = model_build(m, A, D, &o);
+        ck_assert_str_eq(ir_str(g, g->op_count - 2, IR_KEY_source), cases[i].last);
+        const char *weight = cases[i].classifier ? "classifier.weight" : "embeddings.word";
+        ck_assert_uint_eq(g->tensors[ir_tensor_find(g, weight)].rows, cases[i].classes);
+        ck_assert(cases[i].classifier || ir_str(g, g->op_count - 2, IR_KEY_bias_tensor));
+    }
+}
+END_TEST
+
+/** A decoder's classifier scores the last token; a head in the file goes before the embeddings that it may be tied to.
+ */
+START_TEST(heads_of_decoders) {
+    model_options o = {.seq = 0, .arithmetic = "fp32", .cluster = true};
+    checkpoint c = gpt2("transformer.");
+    tensor(&c, "score.weight", 3, 4);
+    tensor(&c, "lm_head.weight", 10, 4);
+    write_weights(&c);
+    put("config.json", GPT2(", \"architectures\": [\"GPT2ForSequenceClassification\"], \"num_labels\": 3"));
+    model *m = load();
+    EXPECT_NO_ERROR();
+    ir_module *g = model_build(m, A, D, &o);
+    ck_assert_str_eq(ir_str(g, g->op_count - 2, IR_KEY_function), "last");
+    ck_assert_str_eq(ir_str(g, g->op_count - 3, IR_KEY_tensor), "classifier.weight");
+    ck_assert_ptr_null(ir_str(g, g->op_count - 3, IR_KEY_bias_tensor));
+    put("config.json", GPT2(", \"architectures\": [\"GPT2LMHeadModel\"], \"tie_word_embeddings\": true"));
+    g = model_build(load(), A, D, &o);
+    ck_assert_str_eq(ir_str(g, g->op_count - 2, IR_KEY_tensor), "head.weight");
+}
+END_TEST
+
+START_TEST(ends_of_texts) {
+    token_ends ends;
+    checkpoint c = gpt2("");
+    write_weights(&c);
+    put("config.json", GPT2(", \"eos_token_id\": 7"));
+    model *m = load();
+    ck_assert(model_ends(m, A, D, &ends) && ends.count == 1 && ends.ids[0] == 7);
+    put("generation_config.json", "{\"eos_token_id\": [2, 3], \"do_sample\": true, \"repetition_penalty\": 1.0}");
+    ck_assert(model_ends(m, A, D, &ends) && ends.count == 2 && ends.ids[0] == 2 && ends.ids[1] == 3);
+    put("generation_config.json", "{}"); /* it is there, and config.json is not asked */
+    ck_assert(model_ends(m, A, D, &ends) && ends.count == 0);
+    put("generation_config.json", "{\"repetition_penalty\": 1.1}");
+    ck_assert(!model_ends(m, A, D, &ends));
+    EXPECT_ERROR("'repetition_penalty' must be null or one of");
+    put("generation_config.json", "{\"eos_token_id\": [2, -1]}");
+    ck_assert(!model_ends(m, A, D, &ends));
+    EXPECT_ERROR("eos_token_id");
+}
+END_TEST
+
 /** Shards: each tensor from the file that holds it. */
 START_TEST(weights_in_several_files) {
     checkpoint c = bert("", "weight", "bias"), half = c;
@@ -406,6 +600,7 @@ START_TEST(no_model_there) {
 }
 END_TEST
 
-TEST_MAIN("huggingface", tensors_under_their_names, poolings, tokenizer_options, tokenizer_sources, refused_configs,
-          refused_weights, parts_of_fused_matrices, decoders_that_would_be_others, classifiers_of_the_bert_family,
-          weights_in_several_files, no_model_there)
+TEST_MAIN("huggingface", tensors_under_their_names, poolings, modules_refused, texts_of_sentence_transformers,
+          unknown_settings, heads_of_tasks, heads_of_decoders, ends_of_texts, tokenizer_options, tokenizer_sources,
+          refused_configs, refused_weights, parts_of_fused_matrices, decoders_that_would_be_others,
+          classifiers_of_the_bert_family, weights_in_several_files, no_model_there)

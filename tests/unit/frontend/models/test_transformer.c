@@ -150,6 +150,7 @@ START_TEST(what_does_not_go_together) {
         {"hidden: 8, heads: 4, pooling: mean, classes: 2", "a classifier works on one token's row"},
         {"hidden: 8, heads: 4, pooler: true", "pooler works on one token's row"},
         {"hidden: 8, heads: 4, pooling: first, head: tied", "pooling must be none"},
+        {"hidden: 8, heads: 4, classes: 2, head: tied", "classes 0"},
         {"hidden: 8, heads: 4, head_dim: 60000", "4 heads of 60000 channels"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
