@@ -137,6 +137,11 @@ bool policy_probes(const policy *p) {
     return p->importance_set && (p->importance == DTQ_IMPORTANCE_PROBE || p->importance == DTQ_IMPORTANCE_PROBE_HEADS);
 }
 
+bool policy_chooses(const policy *p) {
+    return policy_probes(p) ||
+           (p->importance_set && (p->importance == DTQ_IMPORTANCE_LATE || p->importance == DTQ_IMPORTANCE_LATE_HEADS));
+}
+
 /** `word`, or {rule: word, per: layer or head}. `previous` is what a policy means that says nothing; any other rule
  *  takes the place of the model's own. */
 static bool read_importance(diag *d, const doc_node *n, policy *p) {
@@ -156,21 +161,23 @@ static bool read_importance(diag *d, const doc_node *n, policy *p) {
     p->importance_set = word > 0;
     p->importance = word > 0 ? word - 1 : DTQ_IMPORTANCE_MEAN;
     const bool streams = policy_streams(p);
-    if (by_head && p->importance != DTQ_IMPORTANCE_PROBE && !streams)
-        return diag_error(d, per->loc,
-                          "only `probe` chooses a set of keys for each key/value head; write `rule: probe`, or leave "
-                          "`per` out");
+    if (by_head && !policy_chooses(p) && !streams)
+        return diag_error(
+            d, per->loc,
+            "only `probe` and `late` choose a set of keys for each key/value head; write `rule: probe` or "
+            "`rule: late`, or leave `per` out");
     if (by_head && !streams)
-        p->importance = DTQ_IMPORTANCE_PROBE_HEADS;
+        p->importance = policy_probes(p) ? DTQ_IMPORTANCE_PROBE_HEADS : DTQ_IMPORTANCE_LATE_HEADS;
     p->importance_loc = n->loc;
     if (rule != n && !doc_keys(d, n, "importance", streams ? keys + 1 : keys, streams ? OF_STREAMED : OF_ALL_RULES))
         return false;
     if (streams)
         return policy_read_streamed(d, n, p);
-    return !policy_probes(p) || p->prune_keys ||
+    return !policy_chooses(p) || p->prune_keys ||
            diag_error(d, n->loc,
-                      "`probe` chooses among the keys of all tokens anew in each layer, so that no token may leave; "
-                      "write `prune: keys` beside it");
+                      "`%s` chooses among the keys of all tokens anew in each layer, so that no token may leave; "
+                      "write `prune: keys` beside it",
+                      policy_probes(p) ? "probe" : "late");
 }
 
 static const char *const root_keys[] = {"name", "layers", "all", "importance", "prune", "scheme"};
@@ -292,7 +299,7 @@ typedef struct {
     uint32_t seq, queries;
     int64_t pooled;       /* the token whose row the model is pooled from, or -1 */
     bool pool_pinned;     /* said so already */
-    bool probes;          /* layers choose by their own probe */
+    bool chooses;         /* layers choose for themselves */
     uint32_t kept;        /* active tokens of the layer before; seq at first */
     const uint8_t *known; /* their bits by id where explicit, or NULL: all tokens (or unknown if `dynamic`) */
     bool dynamic;         /* importance has chosen among the tokens: which are active is known at run time only */
@@ -465,7 +472,7 @@ static bool apply_layer(state *s, const policy_layer *l, size_t layer, size_t op
         ir_unset(s->m, op, replaced[i]);
     if (l->kind == POLICY_BITS)
         return apply_bits(s, l, layer, op);
-    if (layer == 0 && !s->m->header.qkv_input && !s->probes)
+    if (layer == 0 && !s->m->header.qkv_input && !s->chooses)
         return apply_first(s, l, op);
     return l->kind == POLICY_COUNTS ? apply_counts(s, l, layer, op) : apply_ratios(s, l, layer, op);
 }
@@ -507,7 +514,7 @@ bool policy_apply(const policy *p, ir_module *m, diag *d) {
                .queries = p->queries,
                .kept = m->header.seq,
                .pooled = pooled_token(m),
-               .probes = policy_probes(p)};
+               .chooses = policy_chooses(p)};
     for (size_t i = 0; i < m->op_count; i++) {
         if (m->ops[i].code != IR_ATTENTION)
             continue;
@@ -519,6 +526,11 @@ bool policy_apply(const policy *p, ir_module *m, diag *d) {
             return diag_error(d, p->importance_loc,
                               "`probe` takes the mean of all queries, which a causal model does not see; it is for "
                               "encoders");
+        if (p->queries && policy_chooses(p))
+            return diag_error(
+                d, p->importance_loc,
+                "`late` counts the votes of all rows, which a model that generates does not have yet; use "
+                "`streamed` or `previous` there");
         if (p->queries && (!mask || strcmp(mask, "causal") != 0))
             return diag_error(d, m->ops[i].loc,
                               "generation is of causal models; here each token sees those after it, too, so that keys "
@@ -529,7 +541,7 @@ bool policy_apply(const policy *p, ir_module *m, diag *d) {
             ir_set_str(m, i, IR_KEY_prune, "keys");
         else
             ir_unset(m, i, IR_KEY_prune);
-        if (policy_probes(p)) { /* every layer chooses among all tokens */
+        if (policy_chooses(p)) { /* every layer chooses among all tokens */
             s.kept = s.seq;
             s.known = NULL;
             s.dynamic = false;

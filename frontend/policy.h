@@ -37,8 +37,9 @@ typedef struct {
     src_loc scheme_loc;
 } policy;
 
-/** Whether each layer chooses its keys by its own probe (dtq_probes). */
+/** Whether each layer chooses its keys by its own probe (dtq_probes); whether it does, or late (dtq_chooses). */
 bool policy_probes(const policy *p);
+bool policy_chooses(const policy *p);
 /** Whether its layers choose block by block (dtq_streams). */
 bool policy_streams(const policy *p);
 policy *policy_load(arena *a, diag *d, const char *path);

@@ -361,6 +361,21 @@ bool ir_by_probe(const ir_module *m, size_t op) {
     return rule && strncmp(rule, probe, sizeof probe - 1) == 0;
 }
 
+bool ir_by_late(const ir_module *m, size_t op) {
+    static const char late[] = "late";
+    const char *rule = ir_str(m, op, IR_KEY_importance_rule);
+    return rule && strncmp(rule, late, sizeof late - 1) == 0;
+}
+
+bool ir_chooses_late(const ir_module *m, size_t op) {
+    const size_t table = m->ops[op].code == IR_TILES ? m->defs[ir_operand(m, op, 3)] : op;
+    return ir_by_late(m, op) && !ir_get(m, table, IR_KEY_ids) && !ir_get(m, op, IR_KEY_token_bits);
+}
+
+bool ir_by_own(const ir_module *m, size_t op) {
+    return ir_by_probe(m, op) || ir_by_late(m, op);
+}
+
 bool ir_streams(const ir_module *m, size_t op) {
     const char *rule = ir_str(m, op, IR_KEY_importance_rule);
     return rule && strcmp(rule, "streamed") == 0;
@@ -368,7 +383,7 @@ bool ir_streams(const ir_module *m, size_t op) {
 
 uint64_t ir_importance_rows(const ir_module *m, size_t op, bool is_static) {
     const char *rule = ir_str(m, op, IR_KEY_importance_rule);
-    bool by_head = ir_streams(m, op) || (rule && strcmp(rule, "probe_heads") == 0 && !is_static);
+    bool by_head = ir_streams(m, op) || (rule && strstr(rule, "_heads") && !is_static);
     int64_t heads = ir_int(m, op, IR_KEY_kv_heads, 1);
     return by_head && heads > 0 ? (uint64_t)heads : 1;
 }

@@ -270,8 +270,14 @@ static inline int64_t ir_int(const ir_module *m, size_t op, unsigned key, int64_
 double ir_real(const ir_module *m, size_t op, unsigned key, double missing);
 /** Text of a STR or WORD, NULL if it is not there. */
 const char *ir_str(const ir_module *m, size_t op, unsigned key);
-/** Whether the attention layer that the op declares chooses its own keys: its rule is `probe` or `probe_heads`. */
+/** Whether the attention layer that the op declares chooses its own keys by a probe: its rule is `probe` or
+ *  `probe_heads`. */
 bool ir_by_probe(const ir_module *m, size_t op);
+/** Whether its rule is `late` or `late_heads`; whether it then has a choice to make; whether its rule is one of these
+ * or of a probe, so that it measures nothing for the layer after it. */
+bool ir_by_late(const ir_module *m, size_t op);
+bool ir_chooses_late(const ir_module *m, size_t op);
+bool ir_by_own(const ir_module *m, size_t op);
 /** Whether its rule is `streamed`. */
 bool ir_streams(const ir_module *m, size_t op);
 /** Rows of importance of the layer that the op declares, [seq] each: one, or one for each key/value head where these

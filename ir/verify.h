@@ -13,7 +13,8 @@ enum { VERIFY_KEY_WORDS = (IR_KEYS_FIXED + DTQ_FIELD_TOTAL + 63) / 64 };
 /** What instructions and strips need to know of the attention layer they name. */
 typedef struct {
     bool declared;
-    int64_t slots, key_first, keys, query_first, queries, query_heads, kv_heads, head_dim;
+    int64_t slots, key_first, keys, col_first, cols /* of Q.K^T */, query_first, queries, query_heads, kv_heads,
+        head_dim;
 } verify_layer;
 
 /** What an attribute of the last good op of an opcode was, and what it may be in the next to be as good. */

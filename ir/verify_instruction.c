@@ -84,8 +84,10 @@ static void verify_slots(verifier *v, size_t op, const verify_field *f, const ve
                      (long long)end, fields[0].name, fields[1].name, (long long)layer->slots, (long long)number);
         return;
     }
-    const int64_t least = of_keys ? layer->key_first : layer->query_first;
-    const int64_t most = least + (of_keys ? layer->keys : layer->queries);
+    const char *operand = verify_text(v, v->operand);
+    const bool values = v->m->ops[op].code == IR_I_PV || (operand && strcmp(operand, "v") == 0);
+    const int64_t least = !of_keys ? layer->query_first : values ? layer->key_first : layer->col_first;
+    const int64_t most = least + (!of_keys ? layer->queries : values ? layer->keys : layer->cols);
     if (first < least || end > most)
         verify_error(v, op, "slots %lld..%lld (`%s`, `%s`) are not all %s; those of layer %lld are %lld..%lld",
                      (long long)first, (long long)end, fields[0].name, fields[1].name, of_keys ? "keys" : "queries",

@@ -31,11 +31,14 @@ static void declare_layer(verifier *v, size_t op) {
     bool high_first = order && strcmp(order, "high-first") == 0;
     int64_t slots = ir_int(m, op, IR_KEY_slots, 0), muted = ir_int(m, op, IR_KEY_muted, 0);
     int64_t queries = ir_int(m, op, IR_KEY_queries, 0), key_only = queries ? slots - queries : 0;
+    const bool late = ir_chooses_late(m, op);
     *layer =
         (verify_layer){.declared = true,
                        .slots = slots,
                        .key_first = high_first ? 0 : muted,
                        .keys = slots - muted,
+                       .col_first = late || high_first ? 0 : muted,
+                       .cols = late ? slots : slots - muted,
                        .query_first = key_only ? (high_first ? ir_int(m, op, IR_KEY_high, 0) : slots) - queries : 0,
                        .queries = slots - key_only,
                        .query_heads = ir_int(m, op, IR_KEY_query_heads, 0),
@@ -81,7 +84,7 @@ void verify_regions(verifier *v, size_t op) {
     const char *mask = ir_str(m, op, IR_KEY_mask);
     uint64_t seq = m->header.seq, heads = (uint64_t)ir_int(m, op, IR_KEY_query_heads, 0);
     uint64_t kv = (uint64_t)ir_int(m, op, IR_KEY_kv_heads, 0), d = (uint64_t)ir_int(m, op, IR_KEY_head_dim, 0);
-    bool causal = mask && strcmp(mask, "causal") == 0;
+    bool causal = mask && strcmp(mask, "causal") == 0, late = ir_chooses_late(m, op);
     if (heads < 1 || heads > HEADS_MAX || kv < 1 || kv > heads || d < 1 || d > HEAD_DIM_MAX)
         return; /* verify_shape says so */
     const struct {
@@ -90,10 +93,10 @@ void verify_regions(verifier *v, size_t op) {
     } regions[] = {
         {"codes of q", heads * seq * d},
         {"codes of k", kv * seq * d},
-        {"codes of v", kv * seq * d},
+        {"codes of v", (late ? 2 : 1) * kv * seq * d},
         {"scales of q", 4 * heads * seq},
         {"scales of k", 4 * kv * seq},
-        {"scales of v", causal ? 4 * kv * seq : 8 * kv * d},
+        {"scales of v", causal && !late ? 4 * kv * seq : 8 * kv * d},
         {"output", 4 * seq * heads * d},
         {"importance", 8 * seq * ir_importance_rows(m, op, ir_get(m, op, IR_KEY_ids) != NULL)},
     };

@@ -51,11 +51,12 @@ void verify_turned(verifier *v, size_t op, const ir_attr *slots) {
                      slots ? (long long)slots->i : 0LL);
 }
 
-/* The precision a slot was chosen for, where its clusters do not say: the least that any operand has. */
+/* The precision a slot was chosen for, where its clusters do not say: the least that any operand has; where the layer
+ * chooses late that of its value. */
 static uint8_t *least_bits(verifier *v, size_t op, int64_t slots) {
     static const ir_key operands[] = {IR_KEY_q_bits, IR_KEY_k_bits, IR_KEY_v_bits};
     uint8_t *least = NULL;
-    for (size_t i = 0; i < sizeof operands / sizeof *operands; i++) {
+    for (size_t i = ir_chooses_late(v->m, op) ? 2 : 0; i < sizeof operands / sizeof *operands; i++) {
         const ir_attr *runs = ir_get(v->m, op, operands[i]);
         size_t count = 0;
         uint8_t *bits = runs ? ir_runs_expand(v->scratch, runs, &count) : NULL;

@@ -34,10 +34,12 @@ static bool verify_ranges(verifier *v, size_t op, const verify_layer *l) {
         return verify_error(v, op, "`slot_range` is %lld..%lld, but the queries of its layer are slots %lld..%lld",
                             (long long)rows->lo, (long long)rows->hi, (long long)l->query_first,
                             (long long)(l->query_first + l->queries));
-    if (keys->lo != l->key_first || keys->hi != l->key_first + l->keys)
-        return verify_error(
-            v, op, "`key_range` is %lld..%lld, but a strip meets all keys of its layer, slots %lld..%lld",
-            (long long)keys->lo, (long long)keys->hi, (long long)l->key_first, (long long)(l->key_first + l->keys));
+    const bool values = v->m->ops[op].code == IR_TILE_PV;
+    const int64_t first = values ? l->key_first : l->col_first, end = first + (values ? l->keys : l->cols);
+    if (keys->lo != first || keys->hi != end)
+        return verify_error(v, op,
+                            "`key_range` is %lld..%lld, but a strip meets all keys of its layer, slots %lld..%lld",
+                            (long long)keys->lo, (long long)keys->hi, (long long)first, (long long)end);
     return true;
 }
 
@@ -58,8 +60,7 @@ static bool verify_rows(verifier *v, size_t op, uint8_t *taken) {
     return true;
 }
 
-/* A layer that chooses its own keys measures no importance. */
-/* Ops from *at on are one strip, which *at is moved behind. */
+/* Ops from *at on are one strip, which *at is moved behind. Who chooses before the scores measures no importance. */
 static bool verify_one_strip(verifier *v, size_t *at, bool measured, const verify_layer *l, uint8_t *taken) {
     const ir_module *m = v->m;
     const size_t first = *at;
@@ -97,7 +98,7 @@ void verify_strips(verifier *v, size_t tiles) {
     }
     uint8_t *taken = arena_alloc(v->scratch, (size_t)l->slots);
     memset(taken, 0, (size_t)l->slots);
-    const bool measured = !ir_by_probe(m, tiles);
+    const bool leaves = !ir_by_own(m, tiles), measured = leaves || ir_chooses_late(m, tiles);
     size_t op = tiles + 1;
     while (op < m->op_count && is_part((ir_opcode)m->ops[op].code))
         if (!verify_one_strip(v, &op, measured, l, taken))
@@ -112,9 +113,9 @@ void verify_strips(verifier *v, size_t tiles) {
     const bool ends = op < m->op_count && m->ops[op].code == IR_TILE_TOPK;
     if (op + ends < m->op_count && m->ops[op + ends].code == IR_TILE_BLOCK)
         verify_error(v, op + ends, "it stands in a layer whose `importance_rule` is not `streamed`");
-    if (!measured && ends)
-        verify_error(v, op, "a layer that chooses by its own probe measures nothing for a `tile.topk`");
-    else if (measured && !ends)
+    if (!leaves && ends)
+        verify_error(v, op, "a layer that chooses its own tokens measures nothing for a `tile.topk`");
+    else if (leaves && !ends)
         verify_error(v, tiles, "its strips must end with a `tile.topk`");
     else if (ends && op + 1 < m->op_count &&
              (is_part((ir_opcode)m->ops[op + 1].code) || m->ops[op + 1].code == IR_TILE_TOPK))
@@ -172,17 +173,18 @@ static void verify_same_choice(verifier *v, size_t op, size_t select) {
     }
 }
 
-/* A layer that probes chooses by its own q and k; nobody else does. */
+/* A layer that probes, or is late, chooses by its own q and k; nobody else does. */
 static void verify_probe(verifier *v, size_t op) {
     const ir_module *m = v->m;
     size_t select = m->defs[ir_operand(m, op, 3)];
-    bool probe = ir_by_probe(m, op), by_own = m->ops[select].operand_count == 2;
+    bool probe = ir_by_own(m, op), by_own = m->ops[select].operand_count == 2;
     if (by_own &&
         (ir_operand(m, select, 0) != ir_operand(m, op, 0) || ir_operand(m, select, 1) != ir_operand(m, op, 1)))
         verify_error(v, op, "its `tile.select` has operands other than its q and k");
     else if (by_own && !probe)
-        verify_error(v, op,
-                     "its `tile.select` chooses by q and k, which only `importance_rule = probe` and `probe_heads` do");
+        verify_error(
+            v, op,
+            "its `tile.select` chooses by q and k, which only the rules `probe` and `late` do, and each with `_heads`");
     else if (probe && m->ops[select].operand_count == 1)
         verify_error(v, op, "`importance_rule = %s` chooses by q and k, not by the layer before",
                      ir_str(m, op, IR_KEY_importance_rule));

@@ -11,7 +11,8 @@
 
 typedef struct {
     uint32_t kept, high; /* kept: with their keys */
-    bool by_probe;       /* the layer chooses by its own probe, where there is a choice */
+    bool by_own;         /* the layer chooses its own keys, where there is a choice */
+    const char *rule;    /* as its importance_rule begins */
     bool rows_left;      /* pruned tokens are not active any more, in this layer or one before */
     uint8_t *bits;       /* of each original token, NULL if chosen at run time */
 } assignment;
@@ -112,32 +113,36 @@ static void counts_of(const ir_module *m, size_t op, uint32_t seq, assignment *o
         out->high = out->kept; /* both ratios may round up at once */
 }
 
-/** What a probe asks of a layer that has a choice to make: all tokens are rows, seen by all, and no linear has gone by
- *  their bits before. */
-static bool check_probe(pass_context *ctx, const ir_module *m, size_t op, const assignment *before,
-                        const assignment *now) {
+/** What a choice of its own asks of a layer that has one to make: all tokens are rows, seen by all, and no linear has
+ * gone by their bits before. */
+static bool check_own(pass_context *ctx, const ir_module *m, size_t op, const assignment *before,
+                      const assignment *now) {
     long long index = (long long)ir_int(m, op, IR_KEY_index, 0);
     src_loc loc = m->ops[op].loc;
     const char *mask = ir_str(m, op, IR_KEY_mask);
-    if (!now->by_probe || now->bits)
+    if (!now->by_own || now->bits)
         return true;
-    if (mask && strcmp(mask, "causal") == 0)
+    if (ir_by_late(m, op) && ir_get(m, op, IR_KEY_queries))
+        return diag_error(ctx->diag, loc,
+                          "layer %lld: `late` counts the votes of all rows, which a model that generates does not have "
+                          "yet; use `streamed` or `previous` there",
+                          index);
+    if (ir_by_probe(m, op) && mask && strcmp(mask, "causal") == 0)
         return diag_error(ctx->diag, loc,
                           "layer %lld: `probe` takes the mean of all queries, which a causal layer does not see; use "
                           "`mean` for decoders",
                           index);
     if (now->rows_left || (before && before->rows_left))
         return diag_error(ctx->diag, loc,
-                          "layer %lld: `probe` chooses among all tokens anew, so none may leave; prune keys, not rows",
-                          index);
+                          "layer %lld: `%s` chooses among all tokens anew, so none may leave; prune keys, not rows",
+                          index, now->rule);
     for (size_t i = 0; i < m->op_count; i++) {
         const char *path = m->ops[i].code == IR_LINEAR ? ir_str(m, i, IR_KEY_arithmetic) : NULL;
         if (path && strcmp(path, "mixed") == 0)
-            return diag_error(
-                ctx->diag, loc,
-                "layer %lld: `probe` chooses after the layer's linears, so these cannot go by the bits of "
-                "its tokens; use linears in fp32 or int8",
-                index);
+            return diag_error(ctx->diag, loc,
+                              "layer %lld: `%s` chooses after the layer's linears, so these cannot go by the bits of "
+                              "its tokens; use linears in fp32 or int8",
+                              index, now->rule);
     }
     return true;
 }
@@ -146,9 +151,9 @@ static bool assign(pass_context *ctx, const ir_module *m, size_t op, const assig
     uint32_t seq = m->header.seq;
     src_loc loc = m->ops[op].loc;
     int64_t index = ir_int(m, op, IR_KEY_index, 0);
-    if (out->by_probe) /* among all tokens, whatever the layer before has kept */
+    if (out->by_own) /* among all tokens, whatever the layer before has kept */
         before = NULL;
-    if (out->by_probe && !ir_get(m, op, IR_KEY_token_bits)) {
+    if (out->by_own && !ir_get(m, op, IR_KEY_token_bits)) {
         counts_of(m, op, seq, out);
         if (out->kept == seq && (out->high == 0 || out->high == seq)) /* nothing to choose */
             out->bits = choose_by_id(ctx->arena, m, op, seq, seq, out->high, NULL);
@@ -165,11 +170,11 @@ static bool assign(pass_context *ctx, const ir_module *m, size_t op, const assig
         bool all_alike = out->high == 0 || out->high == out->kept;
         bool nothing_leaves = !before || out->kept == before->kept;
         bool is_static = !before || (before->bits && all_alike && nothing_leaves);
-        if (!is_static && before->by_probe)
+        if (!is_static && before->by_own)
             return diag_error(ctx->diag, loc,
-                              "layer %lld chooses by the importance of the layer before, whose rule `probe` measures "
+                              "layer %lld chooses by the importance of the layer before, whose rule `%s` measures "
                               "none; give both the same rule",
-                              (long long)index);
+                              (long long)index, before->rule);
         if (is_static)
             out->bits = choose_by_id(ctx->arena, m, op, seq, out->kept, out->high, before ? before->bits : NULL);
     }
@@ -209,11 +214,11 @@ bool pass_assign_precision(pass_context *ctx, ir_module **module) {
     for (size_t op = 0; op < m->op_count; op++) {
         if (m->ops[op].code != IR_ATTENTION)
             continue;
-        assignment now = {.by_probe = ir_by_probe(m, op)};
+        assignment now = {.by_own = ir_by_own(m, op), .rule = ir_by_late(m, op) ? "late" : "probe"};
         pin_queries(ctx, m, op);
         if (!assign(ctx, m, op, first ? NULL : &before, &now) ||
             !settle_rows(ctx, m, op, first ? NULL : &before, &now) ||
-            !check_probe(ctx, m, op, first ? NULL : &before, &now))
+            !check_own(ctx, m, op, first ? NULL : &before, &now))
             return false;
         uint32_t muted = prunes_keys(m, op) ? m->header.seq - now.kept : 0;
         ir_set_int(m, op, IR_KEY_slots, now.kept + muted);
@@ -229,9 +234,10 @@ bool pass_assign_precision(pass_context *ctx, ir_module **module) {
                     "layer %lld: %u %s pruned, %u at 4 bits, %u at 8 bits; which ones is %s",
                     (long long)ir_int(m, op, IR_KEY_index, 0), m->header.seq - now.kept,
                     prunes_keys(m, op) ? "keys" : "tokens", now.kept - now.high, now.high,
-                    now.bits       ? "known now"
-                    : now.by_probe ? "chosen at run time by the layer's own probe"
-                                   : "chosen at run time by the importance of the layer before");
+                    now.bits     ? "known now"
+                    : now.by_own ? (ir_by_late(m, op) ? "chosen at run time by the layer's own probabilities"
+                                                      : "chosen at run time by the layer's own probe")
+                                 : "chosen at run time by the importance of the layer before");
         before = now;
         first = false;
     }

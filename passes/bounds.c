@@ -19,7 +19,12 @@ bool pass_bounds(pass_context *ctx, ir_module **module) {
         uint64_t query = l.queries < l.slots ? 8ull * l.queries : 4ull * l.slots + 4ull * l.high;
         bool by_token = m->machine->top_prob_bits == DTQ_PROB_ROW;
         uint64_t row = by_token ? query : (uint64_t)l.queries * layer_prob_bits(m->machine, 0);
-        uint64_t work = (query + row) * key;
+        if (l.late) { /* queries, keys and rows of P are of one precision each */
+            query = layer_bit_sum(&l, LAYER_Q, m->machine);
+            row = layer_bit_sum(&l, LAYER_P, m->machine);
+        }
+        uint64_t column = l.late ? layer_bit_sum(&l, LAYER_K, m->machine) : key;
+        uint64_t work = query * column + row * key;
         work = work / 16 * l.head_dim * l.heads; /* PE-cycles: 16 bit products each */
         if (layer_streams(&l))
             work = l.heads * cost_streamed_work(&l.streaming, l.slots, l.head_dim, (unsigned)m->machine->top_prob_bits);
@@ -37,7 +42,10 @@ bool pass_bounds(pass_context *ctx, ir_module **module) {
                               .keys = l.keys,
                               .high_keys = l.high,
                               .head_dim = l.head_dim};
-        uint64_t tiles = l.heads * (cost_qk_tiles(m->machine, &counts) + cost_pv_tiles(m->machine, &counts));
+        cost_counts columns = counts;
+        columns.keys = l.cols;
+        columns.high_keys = column / 4 - l.cols;
+        uint64_t tiles = l.heads * (cost_qk_tiles(m->machine, &columns) + cost_pv_tiles(m->machine, &counts));
         diag_remark(ctx->diag, m->ops[op].loc, "bounds",
                     "layer %u: no schedule on %llu PEs takes less than %llu cycles, none of whole tiles less than %llu",
                     l.index, (unsigned long long)pes, (unsigned long long)cycles,

@@ -54,7 +54,7 @@ static bool check_layers(pass_context *ctx, const ir_module *m) {
         if (m->ops[op].code != IR_ATTENTION || !ir_pass_ran(m, "reorder-tokens"))
             continue;
         const layer_info l = layer_read(ctx->arena, m, op);
-        if (l.index == 0 && !l.by_probe && !ir_get(m, op, IR_KEY_ids))
+        if (l.index == 0 && !l.by_own && !ir_get(m, op, IR_KEY_ids))
             return diag_error(ctx->diag, m->ops[op].loc,
                               "`attention`: it has no `ids`, and no layer before it whose importance selects");
         for (uint32_t i = 0; l.turned && i < l.slots; i++)

@@ -57,11 +57,14 @@ bool check_same_rows(const check_content *b, const check_content *want) {
 static void check_layer(checker *c) {
     const layer_info *l = &c->layers[ir_int(c->m, c->op, IR_KEY_index, 0)];
     uint64_t seq = c->m->header.seq, q = l->heads * seq, kv = l->kv_heads * seq, d = l->head_dim;
-    const uint64_t bytes[] = {
-        q * d,     kv * d,
-        kv * d,    4 * q,
-        4 * kv,    l->causal ? 4 * kv : 8ull * l->kv_heads * d,
-        4 * q * d, 8 * seq * ir_importance_rows(c->m, c->op, ir_get(c->m, c->op, IR_KEY_ids) != NULL)};
+    const uint64_t bytes[] = {q * d,
+                              kv * d,
+                              (l->late ? 2 : 1) * kv * d,
+                              4 * q,
+                              4 * kv,
+                              l->folds ? 4 * kv : 8ull * l->kv_heads * d,
+                              4 * q * d,
+                              8 * seq * ir_importance_rows(c->m, c->op, ir_get(c->m, c->op, IR_KEY_ids) != NULL)};
     for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++)
         check_needs(check_operand(c, i), bytes[i]);
     check_operand(c, 6)->holds = HOLDS_MATRIX;
@@ -93,6 +96,8 @@ static bool check_op(checker *c) {
         return check_importance(c);
     case IR_I_TOPK:
         return check_topk(c);
+    case IR_I_CHOOSE_LATE:
+        return check_choose_late(c);
     case IR_I_QUANT:
         return check_quant(c);
     case IR_I_PROBE_CODES:
@@ -129,7 +134,9 @@ static bool check_end(checker *c) {
                 return CHECK_FAIL("behind it a `host.quant` of %c in layer %u is missing", "qkv"[o], i);
         if (of_system)
             continue;
-        if (!p->finished && !c->layers[i].by_probe)
+        if (c->layers[i].late && !p->chosen)
+            return CHECK_FAIL("behind it a `choose.late` of layer %u is missing", i);
+        if (!p->finished && !c->layers[i].by_own)
             return CHECK_FAIL("behind it the `topk` of layer %u is missing", i);
         if (!check_all_rows(c, &c->layers[i], p->stored, "stored"))
             return false;

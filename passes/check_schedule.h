@@ -35,7 +35,7 @@ typedef struct {
 
 typedef struct {
     bool quantised[3], finished;
-    bool chosen;               /* by its own probe */
+    bool chosen;               /* by itself */
     uint32_t heads;            /* key/value heads that have chosen for themselves */
     uint8_t *counted, *stored; /* [heads][slots]; counted: of a probe the first of each key/value head */
 } check_progress;
@@ -105,6 +105,7 @@ bool check_bytes(checker *c);
 
 /** One rule for each op of a schedule. */
 bool check_load(checker *c);
+bool check_choose_late(checker *c);
 bool check_qk(checker *c);
 bool check_softmax(checker *c);
 bool check_pv(checker *c);

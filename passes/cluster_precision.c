@@ -29,9 +29,14 @@ static void set_operand_bits(pass_context *ctx, ir_module *m, size_t op, const u
     uint8_t *p = arena_alloc(ctx->arena, slots);
     for (uint32_t i = 0; i < slots; i++)
         p[i] = layer_prob_bits(m->machine, bits[i]);
-    uint8_t *copy = arena_alloc(ctx->arena, slots);
+    uint8_t *copy = arena_alloc(ctx->arena, slots), *same = copy;
     memcpy(copy, bits, slots);
-    uint8_t *const operands[LAYER_OPERANDS] = {copy, copy, copy, p};
+    if (ir_chooses_late(m, op)) { /* nobody knows yet which query or key is which */
+        same = arena_alloc(ctx->arena, slots);
+        memset(same, 4, slots);
+        memset(p, layer_prob_bits(m->machine, 4), slots);
+    }
+    uint8_t *const operands[LAYER_OPERANDS] = {same, same, copy, p};
     layer_set_bits(m, op, operands, slots);
 }
 
@@ -101,7 +106,7 @@ static bool cluster(pass_context *ctx, ir_module *m, size_t op) {
                     order_words[order], count, count == 1 ? "" : "s");
         return true;
     }
-    if (muted || ir_get(m, op, IR_KEY_queries))
+    if (muted || ir_get(m, op, IR_KEY_queries) || ir_by_late(m, op))
         return diag_error(
             ctx->diag, m->ops[op].loc,
             "layer %lld prunes keys alone, which needs clusters; leave out --no-cluster, or give `cluster` "

@@ -41,6 +41,12 @@ typedef struct {
     uint8_t from, to;
 } token;
 
+/** How a layer chooses its tokens. */
+typedef struct {
+    bool at_all, late, by_head; /* by itself; between softmax and P.V; each key/value head */
+    uint32_t group;             /* query heads that share one of these */
+} layer_choice;
+
 typedef struct {
     arena *scratch; /* of everything here; it goes before the next pass needs memory */
     const ir_module *m;
@@ -62,7 +68,7 @@ typedef struct {
     memory *memories;                              /* by value */
     unsigned access[DTQ_OP_COUNT][DTQ_FIELDS_MAX]; /* of each buffer operand, as instr_access says */
     const uint32_t *layer_ops;                     /* op index of each layer */
-    const bool *probes;                            /* by layer: chooses its own tokens */
+    const layer_choice *chooses;                   /* by layer */
     bool any_probes;
     uint32_t layer_count;
 } sync_state;
@@ -273,17 +279,27 @@ static void access_operand_region(sync_state *s, size_t op, uint32_t layer, unsi
     access_region(s, op, layer, index + 3, access);
 }
 
-/** Host work on all tokens of a layer that probes, and the probe, come before there are ids. */
-static bool reads_ids(const sync_state *s, dtq_opcode code, uint32_t layer) {
+/** Host work on all tokens of a layer that chooses its own, and a probe, come before there are ids; where it chooses
+ * late all but what works on values does. */
+static bool reads_ids(const sync_state *s, size_t op, dtq_opcode code, uint32_t layer) {
+    if (s->chooses[layer].late)
+        return code == DTQ_OP_PV || (code == DTQ_OP_LOAD && *ir_str(s->m, op, s->keys.operand) == 'v');
     bool of_slots = code == DTQ_OP_QUANT || dtq_ops[code].engine_class != DTQ_CLASS_HOST;
     return code != DTQ_OP_LOAD_WEIGHTS && !(code >= DTQ_OP_PROBE_CODES && code <= DTQ_OP_CHOOSE_HEAD) &&
-           (of_slots || !s->probes[layer]);
+           (of_slots || !s->chooses[layer].at_all);
+}
+
+/** Where the ids stand that an instruction goes by, or makes: heads that choose late have each its own. */
+static uint64_t ids_of(const sync_state *s, size_t op, dtq_opcode code, uint32_t layer) {
+    const layer_choice *c = &s->chooses[layer];
+    const uint64_t head = c->late && c->by_head ? (uint64_t)ir_int(s->m, op, s->keys.head, 0) : 0;
+    return layer + s->layer_count * (code == DTQ_OP_PV ? head / c->group : head);
 }
 
 /** What the instruction touches beside its buffer operands: regions of its layer and token-id tables. */
 static void access_implicit(sync_state *s, size_t op, dtq_opcode code, uint32_t layer) {
-    if (reads_ids(s, code, layer))
-        access_range(s, op, SPACE_IDS, layer, 1, ACCESS_READ);
+    if (reads_ids(s, op, code, layer))
+        access_range(s, op, SPACE_IDS, ids_of(s, op, code, layer), 1, ACCESS_READ);
     switch (code) {
     case DTQ_OP_QUANT:
         access_operand_region(s, op, layer, ACCESS_WRITE);
@@ -305,8 +321,9 @@ static void access_implicit(sync_state *s, size_t op, dtq_opcode code, uint32_t 
         break;
     case DTQ_OP_CHOOSE:
     case DTQ_OP_CHOOSE_HEAD:
+    case DTQ_OP_CHOOSE_LATE:
         access_region(s, op, layer, LAYER_REGION_IMPORTANCE, ACCESS_WRITE);
-        access_range(s, op, SPACE_IDS, layer, 1, ACCESS_WRITE);
+        access_range(s, op, SPACE_IDS, ids_of(s, op, code, layer), 1, ACCESS_WRITE);
         break;
     default:
         break;
@@ -404,17 +421,18 @@ bool pass_insert_sync(pass_context *ctx, ir_module **module) {
     s.waits = ARENA_ARRAY(a, uint32_t, ops + 1);
     s.signals = ARENA_ARRAY(a, uint32_t, ops + 1);
     uint32_t *layer_ops = ARENA_ARRAY(a, uint32_t, m->op_count + 1);
-    bool *probes = ARENA_ARRAY(a, bool, m->op_count + 1);
+    layer_choice *chooses = ARENA_ARRAY(a, layer_choice, m->op_count + 1);
     for (size_t op = 0; op < m->op_count; op++)
         if (m->ops[op].code == IR_LAYER) {
             layer_info l = layer_read(a, m, op);
             layer_ops[l.index] = (uint32_t)op;
-            probes[l.index] = l.by_probe && !ir_get(m, op, IR_KEY_ids);
-            s.any_probes |= probes[l.index];
+            chooses[l.index] =
+                (layer_choice){l.by_own && !ir_get(m, op, IR_KEY_ids), l.late, l.by_head, l.heads / l.kv_heads};
+            s.any_probes |= chooses[l.index].at_all;
             s.layer_count++;
         }
     s.layer_ops = layer_ops;
-    s.probes = probes;
+    s.chooses = chooses;
     for (int code = 0; code < DTQ_OP_COUNT; code++)
         for (size_t i = 0; i < DTQ_FIELDS_MAX; i++)
             s.access[code][i] = instr_access((dtq_opcode)code, i);

@@ -46,8 +46,12 @@ layer_info layer_read(arena *a, const ir_module *m, size_t op) {
     l.query_first = layer_first_query(l.slots, l.high, l.queries, l.order);
     const char *mask = ir_str(m, op, IR_KEY_mask), *is_static = ir_str(m, op, IR_KEY_static_bits);
     const char *rule = ir_str(m, op, IR_KEY_importance_rule);
-    l.by_head = rule && strcmp(rule, "probe_heads") == 0;
+    l.by_head = rule && strstr(rule, "_heads");
+    l.by_own = ir_by_own(m, op);
     l.by_probe = ir_by_probe(m, op);
+    l.late = ir_chooses_late(m, op);
+    l.col_first = l.late ? 0 : l.key_first;
+    l.cols = l.late ? l.slots : l.keys;
     l.streaming = (dtq_streaming){.window = (uint32_t)ir_int(m, op, IR_KEY_window, 0),
                                   .kept = (uint32_t)ir_int(m, op, IR_KEY_kept, 0),
                                   .near_bits = (uint8_t)ir_int(m, op, IR_KEY_near_bits, 0),
@@ -55,6 +59,7 @@ layer_info layer_read(arena *a, const ir_module *m, size_t op) {
     const char *walk = ir_str(m, op, IR_KEY_tile_order);
     l.serpentine = walk && strcmp(walk, "serpentine") == 0;
     l.causal = mask && strcmp(mask, "causal") == 0;
+    l.folds = l.causal && !l.late;
     l.is_static = is_static && strcmp(is_static, "yes") == 0;
     const ir_attr *turned = ir_get(m, op, IR_KEY_turned_rows);
     size_t rows = 0;
@@ -92,10 +97,10 @@ bool layer_alike(const layer_info *a, const layer_info *b) {
     if (a->slots != b->slots || a->high != b->high || a->key_first != b->key_first || a->keys != b->keys ||
         a->query_first != b->query_first || a->queries != b->queries || a->cached != b->cached ||
         a->heads != b->heads || a->kv_heads != b->kv_heads || a->head_dim != b->head_dim || a->causal != b->causal ||
-        a->by_probe != b->by_probe || a->by_head != b->by_head || a->streaming.window != b->streaming.window ||
-        a->streaming.kept != b->streaming.kept || a->streaming.near_bits != b->streaming.near_bits ||
-        a->streaming.far_bits != b->streaming.far_bits || a->is_static != b->is_static ||
-        a->serpentine != b->serpentine)
+        a->by_own != b->by_own || a->by_probe != b->by_probe || a->late != b->late || a->by_head != b->by_head ||
+        a->streaming.window != b->streaming.window || a->streaming.kept != b->streaming.kept ||
+        a->streaming.near_bits != b->streaming.near_bits || a->streaming.far_bits != b->streaming.far_bits ||
+        a->is_static != b->is_static || a->serpentine != b->serpentine)
         return false;
     for (int i = 0; i < LAYER_OPERANDS && a->is_static; i++)
         if (memcmp(a->bits[i], b->bits[i], a->slots) != 0)
@@ -132,8 +137,8 @@ void layer_set_bits(ir_module *m, size_t op, uint8_t *const bits[LAYER_OPERANDS]
 }
 
 uint64_t layer_bit_sum(const layer_info *l, int operand, const dtq_machine *machine) {
-    bool of_keys = operand == LAYER_K || operand == LAYER_V;
-    uint32_t first = of_keys ? l->key_first : l->query_first, count = of_keys ? l->keys : l->queries;
+    uint32_t first = operand == LAYER_K ? l->col_first : operand == LAYER_V ? l->key_first : l->query_first;
+    uint32_t count = operand == LAYER_K ? l->cols : operand == LAYER_V ? l->keys : l->queries;
     uint64_t sum = 0;
     if (operand == LAYER_P && machine->top_prob_bits != DTQ_PROB_ROW)
         return (uint64_t)l->queries * layer_prob_bits(machine, 0);
@@ -145,7 +150,7 @@ uint64_t layer_bit_sum(const layer_info *l, int operand, const dtq_machine *mach
 }
 
 uint64_t layer_block_bytes(const layer_info *l, int operand, uint32_t row, uint32_t rows) {
-    bool classes = operand == LAYER_V && !l->causal;
+    bool classes = operand == LAYER_V && !l->folds;
     if (l->is_static)
         return cost_block_bytes(l->bits[operand] + row, rows, l->head_dim, classes);
     return (uint64_t)rows * l->head_dim + (classes ? 8ull * l->head_dim : 4ull * rows);

@@ -15,8 +15,12 @@ typedef struct {
     uint32_t query_first, queries; /* the query rows: all slots, but in a step of generation only the newest tokens */
     bool cached;                   /* keys and values of earlier tokens come from a cache */
     bool causal;
-    bool by_probe;                 /* its rule is a probe: importance is of no use to the layer after it */
-    bool by_head;                  /* each key/value head probes for itself */
+    uint32_t col_first, cols;      /* columns of Q.K^T: the keys; where the layer chooses late all slots */
+    bool by_own;                   /* its rule is a probe, or late: it measures nothing for the layer after it */
+    bool by_probe;                 /* its rule is a probe */
+    bool late;                     /* it chooses between softmax and P.V; slots are then of values alone */
+    bool folds;                    /* value scales are of rows, and folded into P */
+    bool by_head;                  /* each key/value head chooses for itself */
     dtq_streaming streaming;       /* a window of 0: its rule is not `streamed` */
     bool is_static;                /* the precision of every slot is known */
     const char *order;             /* "low-first", "high-first", "original"; NULL before cluster-precision */

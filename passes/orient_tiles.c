@@ -42,7 +42,7 @@ static void price_strips(const dtq_machine *m, const layer_info *l, strip_price 
     for (int o = 0; o < ORIENTATIONS; o++) {
         uint32_t height = (uint32_t)(o == TURNED ? m->vssa_cols : m->vssa_rows);
         uint32_t width = (uint32_t)(o == TURNED ? m->vssa_rows : m->vssa_cols);
-        out[o] = (strip_price){height, l->head_dim * tiles_cost(l->bits[LAYER_K] + l->key_first, l->keys, width),
+        out[o] = (strip_price){height, l->head_dim * tiles_cost(l->bits[LAYER_K] + l->col_first, l->cols, width),
                                ceil_div(l->head_dim, width) * values};
     }
 }
@@ -84,7 +84,7 @@ static uint8_t *choose_strips(arena *a, const dtq_machine *m, const layer_info *
 }
 
 static uint64_t exact_cost(pass_context *ctx, const ir_module *m, const layer_info *l) {
-    return layer_price(ctx->cost, m->machine, l, true, l->query_first, l->queries, l->key_first, l->keys).cycles +
+    return layer_price(ctx->cost, m->machine, l, true, l->query_first, l->queries, l->col_first, l->cols).cycles +
            layer_price(ctx->cost, m->machine, l, false, l->query_first, l->queries, l->key_first, l->keys).cycles;
 }
 
@@ -100,6 +100,7 @@ static layer_info reversed(arena *a, const layer_info *l) {
     }
     r.order = low_first ? "high-first" : "low-first";
     r.key_first = layer_first_key(l->muted, r.order);
+    r.col_first = l->late ? 0 : r.key_first;
     r.query_first = layer_first_query(l->slots, l->high, l->queries, r.order);
     return r;
 }

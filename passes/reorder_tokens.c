@@ -35,7 +35,7 @@ bool pass_reorder_tokens(pass_context *ctx, ir_module **module) {
         const ir_attr policy = forget_policy(m, op), *token_bits = policy.count ? &policy : NULL;
         long long index = (long long)ir_int(m, op, IR_KEY_index, 0);
         if (!token_bits) {
-            if (layer_read(ctx->arena, m, op).by_probe)
+            if (layer_read(ctx->arena, m, op).by_own)
                 diag_remark(ctx->diag, m->ops[op].loc, "reorder-tokens",
                             "layer %lld: the token-id table is written by the layer's own probe", index);
             else

@@ -8,6 +8,7 @@
 #include "passes/lower_linear.h"
 #include "passes/pass_list.h"
 #include "passes/plan.h"
+#include "passes/schedule_late.h"
 #include "passes/schedule_probe.h"
 #include "passes/schedule_streamed.h"
 #include "runtime/machine_members.h"
@@ -86,7 +87,7 @@ static void emit_softmax(emitter *e, layer_work *w, const plan_step *s, const ch
 }
 
 static void emit_importance(emitter *e, layer_work *w, const plan_step *s, ir_value p, uint32_t row, uint32_t rows) {
-    if (w->l.by_probe)
+    if (w->l.by_own)
         return;
     if (w->first_importance)
         w->importance = instr_buffer(e->m, "importance", 8ull * w->l.keys, NULL, w->loc);
@@ -290,7 +291,7 @@ static void repeat_steps(emitter *e, layer_work *w) {
                 attr->s = w->source;
         }
     }
-    if (!w->l.by_probe)
+    if (!w->l.by_own)
         w->importance = m->ops[copy + (m->defs[e->importance] - e->first)].result;
 }
 
@@ -304,6 +305,15 @@ static void emit_plan(emitter *e, layer_work *w, bool is_new) {
     e->first = first;
     e->end = e->m->op_count;
     e->importance = w->importance;
+}
+
+static bool importance_fits(const emitter *e, const layer_work *w) {
+    const uint32_t measured = w->l.by_own ? w->l.slots : w->l.keys;
+    const uint64_t have = e->r->from->machine->buffers_importance;
+    return (uint64_t)measured * 8 <= have ||
+           diag_error(e->ctx->diag, w->loc,
+                      "layer %u does not fit: importance of %u tokens takes %llu bytes, buffers.importance has %llu",
+                      w->l.index, measured, 8ull * measured, (unsigned long long)have);
 }
 
 static bool emit_layer(emitter *e, size_t op) {
@@ -321,6 +331,14 @@ static bool emit_layer(emitter *e, size_t op) {
         return ok;
     }
     const strip_list strips = strips_read(e->ctx->arena, from, op, &w.l);
+    if (w.l.late) {
+        if (!importance_fits(e, &w))
+            return false;
+        emit_quants(e, &w.l, op);
+        const bool ok = schedule_late(e->ctx, e->m, &e->keys, &w.l, &strips, w.source, w.loc);
+        leave_layer(e, &w.l, op);
+        return ok;
+    }
     const bool is_new = !e->plan.step_count || !layer_alike(&e->planned, &w.l) || !strips_alike(&e->strips, &strips);
     if (is_new) {
         if (!plan_layer(e->ctx, from->machine, &w.l, &strips, w.loc, &e->plan))
@@ -329,19 +347,15 @@ static bool emit_layer(emitter *e, size_t op) {
         e->strips = strips;
     }
     const layer_plan plan = e->plan;
-    const uint32_t measured = w.l.by_probe ? w.l.slots : w.l.keys;
-    if ((uint64_t)measured * 8 > from->machine->buffers_importance)
-        return diag_error(
-            e->ctx->diag, w.loc,
-            "layer %u does not fit: importance of %u tokens takes %llu bytes, buffers.importance has %llu", w.l.index,
-            measured, 8ull * measured, (unsigned long long)from->machine->buffers_importance);
+    if (!importance_fits(e, &w))
+        return false;
     w.plan = &e->plan;
     if (from->ops[from->defs[ir_operand(from, op, 3)]].operand_count == 2)
         schedule_probe(e->ctx, e->m, &e->keys, &w.l, rebuild_operand(e->r, op, 0), rebuild_operand(e->r, op, 1),
                        w.source, w.loc);
     emit_quants(e, &w.l, op);
     emit_plan(e, &w, is_new);
-    if (!w.l.by_probe) {
+    if (!w.l.by_own) {
         size_t topk = instr_append(e->m, DTQ_OP_TOPK, DTQ_TOPK, &w.importance, 1, w.source, w.loc);
         ir_set_int(e->m, topk, e->keys.layer, w.l.index);
         instr_set_text(e->m, topk, e->keys.select, next_selects(from, w.l.index) ? "yes" : "no");
@@ -372,8 +386,8 @@ static void declare_layers(emitter *e, ir_opcode code) {
             continue;
         layer_info l = layer_read(e->ctx->arena, from, op);
         uint64_t kv = l.kv_heads, d = l.head_dim;
-        uint64_t bytes[REGION_OUT] = {l.heads * seq * d, kv * seq * d, kv * seq * d,
-                                      l.heads * seq * 4, kv * seq * 4, l.causal ? kv * seq * 4 : kv * d * 8};
+        uint64_t bytes[REGION_OUT] = {l.heads * seq * d, kv * seq * d, (l.late ? 2 : 1) * kv * seq * d,
+                                      l.heads * seq * 4, kv * seq * 4, l.folds ? kv * seq * 4 : kv * d * 8};
         for (int i = 0; i < REGION_OUT; i++)
             shared[i] = bytes[i] > shared[i] ? bytes[i] : shared[i];
         e->layer_count++;
@@ -447,9 +461,9 @@ bool pass_lower_layers(pass_context *ctx, ir_module **module) {
     for (size_t op = 0; op < r.from->op_count; op++) {
         if (r.from->ops[op].code == IR_ATTENTION) {
             layer_info l = layer_read(ctx->arena, r.from, op);
-            if (l.by_probe && !ir_get(r.from, op, IR_KEY_ids))
+            if (l.by_own && !ir_get(r.from, op, IR_KEY_ids))
                 return diag_error(ctx->diag, r.from->ops[op].loc,
-                                  "layer %u chooses its tokens by a probe, which the compared systems do not", l.index);
+                                  "layer %u chooses its own tokens, which the compared systems do not", l.index);
             emit_quants(&e, &l, op);
             leave_layer(&e, &l, op);
         } else if (!lower_host_op(&e.host, op)) {

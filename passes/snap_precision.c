@@ -17,7 +17,7 @@ typedef struct {
 
 static price price_of(pass_context *ctx, const ir_module *m, const layer_info *l) {
     price p;
-    p.qk = layer_price(ctx->cost, m->machine, l, true, l->query_first, l->queries, l->key_first, l->keys).cycles;
+    p.qk = layer_price(ctx->cost, m->machine, l, true, l->query_first, l->queries, l->col_first, l->cols).cycles;
     p.pv = layer_price(ctx->cost, m->machine, l, false, l->query_first, l->queries, l->key_first, l->keys).cycles;
     uint64_t bytes =
         l->heads * cost_block_bytes(l->bits[LAYER_Q] + l->query_first, l->queries, l->head_dim, false) +
@@ -106,10 +106,11 @@ static void snap(pass_context *ctx, ir_module *m, size_t op, outcome *last) {
     layer_info l = layer_read(ctx->arena, m, op);
     const char *allowed = ir_str(m, op, IR_KEY_promote);
     long long index = l.index;
-    if (!l.is_static || strcmp(l.order, "original") == 0 || (allowed && strcmp(allowed, "none") == 0)) {
+    if (!l.is_static || l.late || strcmp(l.order, "original") == 0 || (allowed && strcmp(allowed, "none") == 0)) {
         diag_remark(ctx->diag, m->ops[op].loc, "snap-precision", "layer %lld: nothing promoted: %s", index,
-                    !l.is_static || strcmp(l.order, "original") == 0 ? "slots are not clustered"
-                                                                     : "the policy names every token's bits");
+                    l.late                                             ? "its rows and columns are all alike"
+                    : !l.is_static || strcmp(l.order, "original") == 0 ? "slots are not clustered"
+                                                                       : "the policy names every token's bits");
         return;
     }
     if (!last->any || !layer_alike(&last->found, &l) || strcmp(last->found.order, l.order) != 0) {

@@ -23,7 +23,7 @@ static uint8_t highest(const uint8_t *bits, size_t lo, size_t hi) {
  *  steps in thousandths. */
 static void set_tiles(pass_context *ctx, ir_module *m, size_t op, const layer_info *l, bool qk, size_t lo, size_t hi) {
     size_t width = layer_turned(l, (uint32_t)lo) ? m->machine->vssa_rows : m->machine->vssa_cols;
-    size_t columns = qk ? l->keys : l->head_dim;
+    size_t columns = qk ? l->cols : l->head_dim;
     uint64_t row = highest(l->bits[qk ? LAYER_Q : LAYER_P], lo, hi) / 4u, mean = 0;
     if (!qk) {
         uint64_t sum = layer_bit_sum(l, LAYER_V, m->machine) / 4;
@@ -33,7 +33,7 @@ static void set_tiles(pass_context *ctx, ir_module *m, size_t op, const layer_in
     size_t count = 0;
     for (size_t c = 0; c < columns; c += width) {
         size_t end = c + width < columns ? c + width : columns;
-        int64_t cost = (int64_t)(qk ? row * (highest(l->bits[LAYER_K] + l->key_first, c, end) / 4u) : mean);
+        int64_t cost = (int64_t)(qk ? row * (highest(l->bits[LAYER_K] + l->col_first, c, end) / 4u) : mean);
         if (count && runs[count - 1].value == cost)
             runs[count - 1].count++;
         else
@@ -48,7 +48,8 @@ typedef struct {
 } strip_cost;
 
 static strip_cost price(pass_context *ctx, const ir_module *m, const layer_info *l, bool qk, uint32_t lo, uint32_t hi) {
-    matmul_price p = layer_price(ctx->cost, m->machine, l, qk, lo, hi - lo, l->key_first, l->keys);
+    matmul_price p = layer_price(ctx->cost, m->machine, l, qk, lo, hi - lo, qk ? l->col_first : l->key_first,
+                                 qk ? l->cols : l->keys);
     return (strip_cost){(int64_t)p.cycles, llround(1e6 * p.stall_ratio_mean)};
 }
 
@@ -62,9 +63,10 @@ static strip_cost price_all(pass_context *ctx, const ir_module *m, const layer_i
         for (next = i + 1; next < list->count && strips_join(m->machine, list, next); next++, strips++)
             rows += list->strips[next].rows;
         uint64_t width = list->strips[i].turned ? m->machine->vssa_rows : m->machine->vssa_cols;
-        uint64_t across = ((qk ? l->keys : l->head_dim) + width - 1) / width;
+        uint64_t across = ((qk ? l->cols : l->head_dim) + width - 1) / width;
         double count = (double)strips * (double)across;
-        matmul_price p = layer_price(ctx->cost, m->machine, l, qk, row, rows, l->key_first, l->keys);
+        matmul_price p = layer_price(ctx->cost, m->machine, l, qk, row, rows, qk ? l->col_first : l->key_first,
+                                     qk ? l->cols : l->keys);
         sum.cycles += (int64_t)p.cycles;
         ratios += p.stall_ratio_mean * count;
         tiles += count;

@@ -16,7 +16,8 @@ static const unsigned select_keys[] = {IR_KEY_index, IR_KEY_slots,  IR_KEY_high,
 static size_t append_strip_op(ir_module *m, ir_opcode code, const layer_info *l, const strip *s, src_loc loc) {
     size_t op = ir_append(m, code, NULL, 0, (ir_type){0}, loc);
     ir_set_range(m, op, IR_KEY_slot_range, s->row, s->row + s->rows);
-    ir_set_range(m, op, IR_KEY_key_range, l->key_first, l->key_first + l->keys);
+    const uint32_t first = code == IR_TILE_PV ? l->key_first : l->col_first;
+    ir_set_range(m, op, IR_KEY_key_range, first, first + (code == IR_TILE_PV ? l->keys : l->cols));
     return op;
 }
 
@@ -59,8 +60,8 @@ static bool lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *
     ir_value operands[4];
     for (size_t i = 0; i < 3; i++)
         operands[i] = rebuild_operand(r, op, i);
-    size_t select = l.by_probe && !is_static ? ir_append(m, IR_SELECT, operands, 2, ids_type, loc)
-                                             : ir_append(m, IR_SELECT, previous, is_static ? 0 : 1, ids_type, loc);
+    size_t select = l.by_own && !is_static ? ir_append(m, IR_SELECT, operands, 2, ids_type, loc)
+                                           : ir_append(m, IR_SELECT, previous, is_static ? 0 : 1, ids_type, loc);
     layer_copy_attrs(m, select, r->from, op, select_keys, sizeof select_keys / sizeof *select_keys);
     operands[3] = ir_result(m, select);
     size_t tiles = ir_append(m, IR_TILES, operands, 4, r->from->types[r->from->ops[op].result], loc);
@@ -83,24 +84,24 @@ static bool lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *
         turned += s->turned;
         append_matmul(m, IR_TILE_QK, &l, s, turned_key, loc);
         append_strip_op(m, IR_TILE_SOFTMAX, &l, s, loc);
-        if (!l.by_probe)
+        if (!l.by_own || l.late)
             append_strip_op(m, IR_TILE_IMPORTANCE, &l, s, loc);
         append_matmul(m, IR_TILE_PV, &l, s, turned_key, loc);
     }
-    if (!l.by_probe)
+    if (!l.by_own)
         ir_append(m, IR_TILE_TOPK, NULL, 0, (ir_type){0}, loc);
     uint32_t width = (uint32_t)m->machine->vssa_cols, height = (uint32_t)m->machine->vssa_rows;
     uint32_t rows = strips && list.strips[0].rows < height ? list.strips[0].rows : height;
     diag_remark(ctx->diag, loc, "tile-attention",
                 "layer %u: %u strips of %u rows, %u column tiles of %u in Q.K^T and %u in P.V, for each of %u heads",
-                l.index, strips - turned, rows, (l.keys + width - 1) / width, width, (l.head_dim + width - 1) / width,
+                l.index, strips - turned, rows, (l.cols + width - 1) / width, width, (l.head_dim + width - 1) / width,
                 l.heads);
     if (turned)
         diag_remark(
             ctx->diag, loc, "tile-attention",
             "layer %u: %u more strips lie the other way, of %u rows with %u column tiles of %u in Q.K^T and %u in "
             "P.V",
-            l.index, turned, width, (l.keys + height - 1) / height, height, (l.head_dim + height - 1) / height);
+            l.index, turned, width, (l.cols + height - 1) / height, height, (l.head_dim + height - 1) / height);
     return true;
 }
 

@@ -71,7 +71,7 @@ static uint64_t load_bytes(const clock_state *s, size_t op, const layer_info *l)
     uint32_t row = (uint32_t)ir_int(s->m, op, s->keys.row, 0), rows = (uint32_t)ir_int(s->m, op, s->keys.rows, 0);
     char operand = ir_str(s->m, op, s->keys.operand)[0];
     int index = operand == 'q' ? LAYER_Q : operand == 'k' ? LAYER_K : LAYER_V;
-    bool classes = index == LAYER_V && !l->causal;
+    bool classes = index == LAYER_V && !l->folds;
     if (l->is_static)
         return cost_block_bytes(l->bits[index] + row, rows, l->head_dim, classes);
     uint32_t low_bytes = (l->head_dim + 1) / 2;
@@ -141,7 +141,7 @@ static duration duration_of(const clock_state *s, size_t op) {
         return (duration){cost_softmax(s->ctx->cost, rows, (uint32_t)ir_int(s->m, op, s->keys.cols, 0)),
                           machine->softmax_latency_cycles};
     case DTQ_OP_IMPORTANCE:
-        return (duration){cost_importance(s->ctx->cost, rows, l->keys), 0};
+        return (duration){cost_importance(s->ctx->cost, rows, l->cols), 0};
     case DTQ_OP_TOPK: {
         bool select = strcmp(ir_str(s->m, op, s->keys.select), "yes") == 0;
         return (duration){cost_topk(s->ctx->cost, l->keys, select ? l[1].keys : 0, select),
@@ -166,6 +166,8 @@ static duration duration_of(const clock_state *s, size_t op) {
     case DTQ_OP_CHOOSE_HEAD:
         return (duration){cost_choose_head(s->ctx->cost, l->heads / l->kv_heads, s->m->header.seq, l->keys),
                           machine->topk_latency_cycles};
+    case DTQ_OP_CHOOSE_LATE:
+        return (duration){cost_choose_head(s->ctx->cost, 0, s->m->header.seq, l->keys), machine->topk_latency_cycles};
     case DTQ_OP_LOAD_SEEN:
     case DTQ_OP_QK_SEEN:
     case DTQ_OP_SOFTMAX_SEEN:

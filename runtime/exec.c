@@ -53,10 +53,10 @@ static bool check_layer(const dtq_exec *x, uint32_t layer, dtq_error *e) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %u of its %u slots cannot be keys only", layer, l->key_only,
                         l->slots);
     }
-    if (dtq_probes(l) && dtq_probe_wrong(s, layer) != NULL) {
-        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %s", layer, dtq_probe_wrong(s, layer));
+    if (dtq_chooses(l) && dtq_choice_wrong(s, layer) != NULL) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %s", layer, dtq_choice_wrong(s, layer));
     }
-    if (layer > 0 && l->ids == NULL && !dtq_probes(l) && !dtq_selects(&s->layers[layer - 1], l)) {
+    if (layer > 0 && l->ids == NULL && !dtq_chooses(l) && !dtq_selects(&s->layers[layer - 1], l)) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u cannot have more slots than the layer that selects them", layer);
     }
     if (dtq_streams(l) && dtq_layer_wrong(l, s->seq) != NULL) {
@@ -283,7 +283,8 @@ static void choose_slots(dtq_exec *x, uint32_t layer, uint32_t table, uint64_t *
 }
 
 void dtq_exec_select(dtq_exec *x, uint32_t layer, uint64_t *importance) {
-    if (layer + 1 >= x->stream->layer_count || x->slots[layer + 1].ready || dtq_probes(&x->stream->layers[layer + 1])) {
+    if (layer + 1 >= x->stream->layer_count || x->slots[layer + 1].ready ||
+        dtq_chooses(&x->stream->layers[layer + 1])) {
         return;
     }
     const dtq_layer *l = &x->stream->layers[layer];
@@ -297,6 +298,11 @@ void dtq_exec_choose(dtq_exec *x, uint32_t layer, uint32_t table, uint64_t *impo
     const size_t bytes = seq * sizeof *importance;
     memcpy(x->dram + x->stream->layers[layer].importance_at + table * bytes, importance, bytes);
     choose_slots(x, layer, table, importance, x->everyone, seq, NULL, 0);
+}
+
+bool dtq_slots_ready(const dtq_exec *x, uint32_t layer, uint32_t kv_head) {
+    const dtq_slots *t = &x->slots[layer];
+    return t->ready || (dtq_lates(&x->stream->layers[layer]) && kv_head < t->chosen);
 }
 
 const uint32_t *dtq_slot_ids(const dtq_exec *x, uint32_t layer, uint32_t kv_head) {
@@ -351,6 +357,9 @@ uint8_t dtq_chosen_bits(const dtq_layer *l, const uint8_t *const bits[DTQ_OPERAN
     }
     if (l->order == DTQ_ORDER_HIGH_FIRST) {
         return slot < l->high ? 8 : 4;
+    }
+    if (dtq_lates(l)) { /* of its operands values alone have slots */
+        return bits[DTQ_V][slot];
     }
     return bits[DTQ_Q][slot] == 8 && bits[DTQ_K][slot] == 8 && bits[DTQ_V][slot] == 8 ? 8 : 4;
 }

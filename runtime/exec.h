@@ -10,7 +10,7 @@ typedef struct {
     uint32_t *ids;               /* [dtq_tables][slots] original ids; valid only once `ready` */
     uint8_t *bits[DTQ_OPERANDS]; /* [slots] */
     uint32_t left;               /* of the slots, from the first on: all, or fewer where a scheme prunes as it runs */
-    uint32_t chosen;             /* of its tables, where its key/value heads choose for themselves */
+    uint32_t chosen;             /* of its tables, one after the other where its heads choose for themselves */
     bool ready;
 } dtq_slots;
 
@@ -74,6 +74,9 @@ void dtq_exec_select(dtq_exec *x, uint32_t layer, uint64_t *importance);
 /** Fills table `table` (below dtq_tables) of a layer that probes, of all tokens, from their importance [seq] by id, and
  *  keeps that in DRAM; the run's choice may then replace it. Each table is filled once. */
 void dtq_exec_choose(dtq_exec *x, uint32_t layer, uint32_t table, uint64_t *importance);
+
+/** Whether these have been chosen. */
+bool dtq_slots_ready(const dtq_exec *x, uint32_t layer, uint32_t kv_head);
 
 /** The token ids of a layer's slots [slots] as key/value head `kv_head` has them. */
 const uint32_t *dtq_slot_ids(const dtq_exec *x, uint32_t layer, uint32_t kv_head);

@@ -15,20 +15,23 @@ enum { DTQ_RANDOM_SEEDS = 8 };
 /** What a layer's importance is of. DTQ_IMPORTANCE_RANDOM + s, s below DTQ_RANDOM_SEEDS: no measure at all but
  *  dtq_random_importance of seed s. PROBE: the layer chooses its own keys, by a probe of its own queries and keys.
  *  STREAMED: each key/value head chooses, block by block, the keys that later blocks see (runtime/streamed.h).
- *  PROBE_HEADS: as PROBE, but each key/value head chooses for itself. */
+ *  LATE: the layer chooses its own keys by its own probabilities, of all queries and keys, before P.V.
+ *  PROBE_HEADS, LATE_HEADS: the same, but each key/value head chooses for itself. */
 typedef enum {
     DTQ_IMPORTANCE_MEAN,
     DTQ_IMPORTANCE_SUM,
     DTQ_IMPORTANCE_RANDOM,
     DTQ_IMPORTANCE_PROBE = DTQ_IMPORTANCE_RANDOM + DTQ_RANDOM_SEEDS,
     DTQ_IMPORTANCE_STREAMED,
+    DTQ_IMPORTANCE_LATE,
     DTQ_IMPORTANCE_PROBE_HEADS,
+    DTQ_IMPORTANCE_LATE_HEADS,
     DTQ_IMPORTANCE_RULES
 } dtq_importance_rule;
 /** All rules; those that a policy names by a word alone come first. */
 #define DTQ_IMPORTANCE_RULE_WORDS                                                                                      \
-    "mean|sum|random0|random1|random2|random3|random4|random5|random6|random7|probe|streamed"
-#define DTQ_IMPORTANCE_WORDS DTQ_IMPORTANCE_RULE_WORDS "|probe_heads"
+    "mean|sum|random0|random1|random2|random3|random4|random5|random6|random7|probe|streamed|late"
+#define DTQ_IMPORTANCE_WORDS DTQ_IMPORTANCE_RULE_WORDS "|probe_heads|late_heads"
 
 /** What choices of tokens go by in a run. The others have as many tokens, at the same precisions, but look at none of
  *  them: what importance is worth is what it is better than these. Pinned tokens come first in all of them. */
@@ -65,15 +68,16 @@ typedef struct {
      * only at run time (order ORIGINAL after a selection): then an operand runs at the precision its token was chosen
      * for, p as prob_bits says. */
     const uint8_t *bits[DTQ_OPERANDS];
-    /** Original token id of each slot [slots]; NULL: written by the topk of the layer before, or by the layer's probe,
-     * of each key/value head its own where these choose for themselves. */
+    /** Original token id of each slot [slots]; NULL: written by the topk of the layer before, or where the layer
+     * chooses for itself, of each key/value head its own if these do. */
     const uint32_t *ids;
     const uint32_t *pinned; /* token ids that take 8-bit places first, ascending [pinned_count] */
     uint32_t pinned_count;
     /* DRAM byte addresses. q, k, v: codes [heads or kv_heads][seq][head_dim bytes], a row packed at its precision at
      * the start of its head_dim bytes (4-bit: two codes a byte, even channel in the low nibble, two's complement).
      * *_scale: float [heads or kv_heads][seq] for q and k; for v float [2][kv_heads][head_dim] (4-bit class, 8-bit
-     * class) or, if causal, float [kv_heads][seq]. out: float [seq][heads * head_dim]. importance: uint64
+     * class) or, if causal, float [kv_heads][seq]; dtq_lates: v is [2][kv_heads][seq][head_dim bytes], all tokens at 4
+     * bits and then at 8, and v_scale by class. out: float [seq][heads * head_dim]. importance: uint64
      * [dtq_importance_rows][seq]. */
     uint64_t q, k, v, q_scale, k_scale, v_scale, out, importance_at;
 } dtq_layer;
@@ -92,18 +96,46 @@ static inline uint32_t dtq_queries(const dtq_layer *l) {
 static inline uint32_t dtq_first_query(const dtq_layer *l) {
     return l->key_only == 0 ? 0 : (l->order == DTQ_ORDER_HIGH_FIRST ? l->high : l->slots) - dtq_queries(l);
 }
-/** Whether the layer chooses its own slots: all tokens are rows of it, in every layer before it, too, and their order
- * is not known before `choose`. Whatever works on its rows before works on all tokens. */
+/** Whether the layer's rule is a probe, whether it is late, and whether it is one by which a layer chooses for itself.
+ */
 static inline bool dtq_by_probe(const dtq_layer *l) {
     return l->importance == DTQ_IMPORTANCE_PROBE || l->importance == DTQ_IMPORTANCE_PROBE_HEADS;
+}
+static inline bool dtq_by_late(const dtq_layer *l) {
+    return l->importance == DTQ_IMPORTANCE_LATE || l->importance == DTQ_IMPORTANCE_LATE_HEADS;
+}
+static inline bool dtq_by_own(const dtq_layer *l) {
+    return dtq_by_probe(l) || dtq_by_late(l);
+}
+/** Whether the layer chooses its own slots: all tokens are rows of it, in every layer before it, too, and their order
+ * is not known before `choose`. Whatever works on its rows before works on all tokens. */
+static inline bool dtq_chooses(const dtq_layer *l) {
+    return dtq_by_own(l) && l->ids == NULL;
 }
 static inline bool dtq_probes(const dtq_layer *l) {
     return dtq_by_probe(l) && l->ids == NULL;
 }
+/** Whether it does so between softmax and P.V: rows of Q, K, P and the output are then all tokens by id, and slots are
+ *  of V alone: which columns of P, and rows of V, are left. */
+static inline bool dtq_lates(const dtq_layer *l) {
+    return dtq_by_late(l) && l->ids == NULL;
+}
+/** The columns of Q.K^T, and rows of K, are [dtq_first_col, dtq_first_col + dtq_cols). */
+static inline uint32_t dtq_first_col(const dtq_layer *l) {
+    return dtq_lates(l) ? 0 : dtq_first_key(l);
+}
+static inline uint32_t dtq_cols(const dtq_layer *l) {
+    return dtq_lates(l) ? l->slots : dtq_keys(l);
+}
+/** Whether V has a scale for each row, which is folded into P; else one for each class of precision and channel. */
+static inline bool dtq_folds(const dtq_layer *l) {
+    return l->causal != 0 && !dtq_lates(l);
+}
 /** How many tables of token ids the layer has: one for all heads, or one for each key/value head, which slots of this
  *  head alone go by. */
 static inline uint32_t dtq_tables(const dtq_layer *l) {
-    return dtq_probes(l) && l->importance == DTQ_IMPORTANCE_PROBE_HEADS ? l->kv_heads : 1;
+    const bool by_head = l->importance == DTQ_IMPORTANCE_PROBE_HEADS || l->importance == DTQ_IMPORTANCE_LATE_HEADS;
+    return by_head && l->ids == NULL ? l->kv_heads : 1;
 }
 /** Whether attention adds up the importance of its keys for the layer after it. */
 static inline bool dtq_measures(const dtq_layer *l) {

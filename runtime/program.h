@@ -63,14 +63,14 @@ typedef struct {
 } dtq_program;
 
 /** Of container and text form: the one place that says it. Messages, `dtqc verify --help` and ISA.md follow. */
-#define DTQ_CONTAINER_VERSION 7
+#define DTQ_CONTAINER_VERSION 8
 
 /** Whether a tensor lies in file `file` of the program. Others are those that its vocabulary is read from: they are not
  *  opened with the weights, but whoever turns text to tokens compares them with what is described. */
 bool dtq_program_file_has_weights(const dtq_program *p, size_t file);
 
 /** What keeps layer `layer` of `s` from choosing its own slots, or NULL. */
-const char *dtq_probe_wrong(const dtq_stream *s, uint32_t layer);
+const char *dtq_choice_wrong(const dtq_stream *s, uint32_t layer);
 
 /** The stream for exactly `seq` tokens, or NULL. */
 const dtq_stream *dtq_program_stream(const dtq_program *p, uint32_t seq);

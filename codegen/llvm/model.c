@@ -55,17 +55,14 @@ static void run_region(emitter *e, const host_program *p, uint32_t r) {
 
 static void run_attention(emitter *e, const host_program *p, uint32_t layer) {
     attention_shape a = shape_of(p, layer);
-    branch whole = {0};
-    if (a.causal) { /* nor does it know whether it streams */
-        type types[] = {e->ptr, e->i64, e->i64, e->i64, e->i64, e->i64};
-        val streamed = external(e, "dtq_host_streamed", e->i64, types, 6);
-        val places[] = {arg(e, FRAME),  i64_of(e, layer), i64_of(e, a.q),
-                        i64_of(e, a.k), i64_of(e, a.v),   i64_of(e, a.out)};
-        val done = call(e, streamed, places, 6);
-        check(e);
-        whole = if_begin(e, LLVMBuildICmp(e->builder, LLVMIntEQ, done, i64_of(e, 0), ""));
-    }
-    if (!a.causal) { /* whether it probes is for the plan to say */
+    type whole_types[] = {e->ptr, e->i64, e->i64, e->i64, e->i64, e->i64};
+    val f = external(e, "dtq_host_whole", e->i64, whole_types, 6);
+    val whole_places[] = {arg(e, FRAME),  i64_of(e, layer), i64_of(e, a.q),
+                          i64_of(e, a.k), i64_of(e, a.v),   i64_of(e, a.out)};
+    val done = call(e, f, whole_places, 6); /* the layer's rule is for the plan to say */
+    check(e);
+    branch whole = if_begin(e, LLVMBuildICmp(e->builder, LLVMIntEQ, done, i64_of(e, 0), ""));
+    if (!a.causal) {
         type types[] = {e->ptr, e->i64, e->i64, e->i64};
         val probe = external(e, "dtq_host_probe", e->none, types, 4);
         val places[] = {arg(e, FRAME), i64_of(e, layer), i64_of(e, a.q), i64_of(e, a.k)};
@@ -79,8 +76,7 @@ static void run_attention(emitter *e, const host_program *p, uint32_t layer) {
     val items = mul(e, strips, i64_of(e, a.heads));
     parallel(e, items, 1, UINT64_MAX, emit_attention_strips(e, &a), layer);
     check(e);
-    if (a.causal)
-        if_end(e, &whole);
+    if_end(e, &whole);
     type params[] = {e->ptr, e->i64};
     val select = external(e, "dtq_host_select", e->none, params, 2), args[] = {arg(e, FRAME), i64_of(e, layer)};
     call(e, select, args, 2);

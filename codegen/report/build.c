@@ -157,8 +157,8 @@ static cost_expectation price_blocks(const builder *b, const layer_facts *l, boo
         unsigned walk = (turned ? WALK_TURNED : 0) | (l->serpentine ? WALK_SERPENTINE : 0);
         cost_result r = is_pv ? cost_pv(b->cost, l->bits[DTQ_P] + row, end - row, l->bits[DTQ_V] + l->first_key,
                                         l->keys, l->head_dim, walk)
-                              : cost_qk(b->cost, l->bits[DTQ_Q] + row, end - row, l->bits[DTQ_K] + l->first_key,
-                                        l->keys, l->head_dim, walk);
+                              : cost_qk(b->cost, l->bits[DTQ_Q] + row, end - row, l->bits[DTQ_K] + l->first_col,
+                                        l->cols, l->head_dim, walk);
         sum.tiles += (double)r.tiles;
         sum.stalled_tiles += (double)r.stalled_tiles;
         sum.stall_ratio_sum += r.stall_ratio_sum;
@@ -209,16 +209,18 @@ static report_matmul price(const builder *b, const layer_facts *l, bool is_pv) {
     }
     /* The bound is of the work that the policy asks for: promotions do not raise it. */
     layer_facts chosen = *l;
-    memset(chosen.bits, 0, sizeof chosen.bits);
-    chosen.known = false;
+    if (!l->late) { /* who chooses late promotes nothing */
+        memset(chosen.bits, 0, sizeof chosen.bits);
+        chosen.known = false;
+    }
     const uint64_t rows = facts_cost_sum(&chosen, is_pv ? DTQ_P : DTQ_Q, b->machine);
     const uint64_t columns = facts_cost_sum(&chosen, is_pv ? DTQ_V : DTQ_K, b->machine);
     const double work = (double)rows * (double)columns * l->head_dim * l->heads;
     const cost_counts counts = {.queries = l->queries,
                                 .high_queries = rows - l->queries,
                                 .high_probs = rows - l->queries,
-                                .keys = l->keys,
-                                .high_keys = columns - l->keys,
+                                .keys = is_pv ? l->keys : l->cols,
+                                .high_keys = columns - (is_pv ? l->keys : l->cols),
                                 .head_dim = l->head_dim};
     const uint64_t tiles = is_pv ? cost_pv_tiles(b->machine, &counts) : cost_qk_tiles(b->machine, &counts);
     return (report_matmul){.iterations = one.tiles * l->heads,

@@ -88,7 +88,7 @@ static double block_bytes(counter *c, uint32_t layer, dtq_operand operand, uint3
     bool fresh;
     memo *e = memo_find(c, MEMO_BLOCK + operand, &(counted_block){.layer = layer, .row = row, .rows = rows}, &fresh);
     if (fresh) {
-        bool class_scales = operand == DTQ_V && !l->causal;
+        bool class_scales = operand == DTQ_V && !l->folds;
         if (l->known) {
             e->bytes = (double)cost_block_bytes(l->bits[operand] + row, rows, l->head_dim, class_scales);
         } else {
@@ -308,6 +308,9 @@ void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters
         sum->topk_elements += probed_scores(c, l) + (double)cost_head_passes(c->machine) * ((double)c->seq + l->keys);
         sum->buffer_bytes += 4.0 * probed_scores(c, l);
         break;
+    case DTQ_OP_CHOOSE_LATE:
+        sum->topk_elements += (double)cost_head_passes(c->machine) * ((double)c->seq + l->keys);
+        break;
     case DTQ_OP_CHOOSE:
         sum->topk_elements += (double)c->machine->topk_passes * ((double)c->seq + l->keys);
         break;
@@ -339,14 +342,14 @@ void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters
         break;
     case DTQ_OP_SOFTMAX:
         sum->probabilities += elements;
-        sum->buffer_bytes += (l->causal ? 6.0 : 5.0) * elements; /* int32 scores in, one or two bytes out */
+        sum->buffer_bytes += (l->folds ? 6.0 : 5.0) * elements; /* int32 scores in, one or two bytes out */
         break;
     case DTQ_OP_STORE:
         add_transfer(sum, 4.0 * b->rows * l->head_dim);
         break;
     case DTQ_OP_IMPORTANCE:
-        sum->topk_elements += (double)b->rows * l->keys;
-        sum->buffer_bytes += (double)b->rows * l->keys;
+        sum->topk_elements += (double)b->rows * l->cols;
+        sum->buffer_bytes += (double)b->rows * l->cols;
         break;
     case DTQ_OP_TOPK:
         sum->topk_elements += b->select ? (double)c->machine->topk_passes * ((double)l->keys + l->next_keys) : l->keys;

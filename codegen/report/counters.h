@@ -11,11 +11,13 @@
 typedef struct {
     size_t op; /* of the module */
     uint32_t slots, high, heads, kv_heads, head_dim;
-    uint32_t first_key, keys;      /* slots [first_key, first_key + keys) are the keys */
-    uint32_t first_query, queries; /* the query rows */
-    uint32_t next_keys;            /* of the layer after it, 0 for the last */
-    dtq_streaming streaming;       /* a window of 0: it does not stream */
-    bool causal;
+    uint32_t first_key, keys;          /* slots [first_key, first_key + keys) are the keys */
+    uint32_t first_col, cols;          /* columns of Q.K^T: the keys; all slots where the layer chooses late */
+    uint32_t first_query, queries;     /* the query rows */
+    uint32_t next_keys;                /* of the layer after it, 0 for the last */
+    dtq_streaming streaming;           /* a window of 0: it does not stream */
+    bool causal, folds;                /* folds: value scales into P */
+    bool late;                         /* it chooses between softmax and P.V: slots are of values alone */
     bool known;                        /* the precision of every slot is known at compile time */
     const uint8_t *bits[DTQ_OPERANDS]; /* [slots]; NULL if not known */
     uint8_t *turned;                   /* [slots] of query rows; NULL: none is */

@@ -43,7 +43,8 @@ static bool alike(const layer_facts *a, const layer_facts *b) {
         a->first_query != b->first_query || a->queries != b->queries || a->head_dim != b->head_dim ||
         a->streaming.window != b->streaming.window || a->streaming.kept != b->streaming.kept ||
         a->streaming.near_bits != b->streaming.near_bits || a->streaming.far_bits != b->streaming.far_bits ||
-        a->causal != b->causal || a->known != b->known || a->serpentine != b->serpentine) {
+        a->causal != b->causal || a->folds != b->folds || a->late != b->late || a->cols != b->cols ||
+        a->known != b->known || a->serpentine != b->serpentine) {
         return false;
     }
     for (int i = 0; a->known && i < DTQ_OPERANDS; i++) {
@@ -100,6 +101,10 @@ bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t
                            .head_dim = info.head_dim,
                            .first_key = info.key_first,
                            .keys = info.keys,
+                           .first_col = info.col_first,
+                           .cols = info.cols,
+                           .folds = info.folds,
+                           .late = info.late,
                            .first_query = info.query_first,
                            .queries = info.queries,
                            .causal = info.causal,
@@ -135,8 +140,8 @@ bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t
 }
 
 uint64_t facts_cost_sum(const layer_facts *l, dtq_operand operand, const dtq_machine *machine) {
-    bool of_keys = operand == DTQ_K || operand == DTQ_V;
-    uint32_t first = of_keys ? l->first_key : l->first_query, slots = of_keys ? l->keys : l->queries;
+    uint32_t first = operand == DTQ_K ? l->first_col : operand == DTQ_V ? l->first_key : l->first_query;
+    uint32_t slots = operand == DTQ_K ? l->cols : operand == DTQ_V ? l->keys : l->queries;
     uint64_t sum = slots;
     if (!l->known) {
         int prob8 = operand == DTQ_P ? facts_prob8(machine) : -1;

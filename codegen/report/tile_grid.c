@@ -117,6 +117,10 @@ static slot_order unpromoted(arena *a, const dtq_machine *machine, const layer_f
         q[i] = i >= first_key && i < first_key + l->keys ? key_bits[i - first_key] : 4;
         p[i] = prob8 < 0 ? q[i] : prob8 ? 8 : 4;
     }
+    if (l->late) { /* rows and columns are all tokens, at one precision each */
+        return (slot_order){
+            .bits = {[DTQ_Q] = l->bits[DTQ_Q], [DTQ_K] = l->bits[DTQ_K], [DTQ_V] = key_bits, [DTQ_P] = l->bits[DTQ_P]}};
+    }
     return (slot_order){.bits = {[DTQ_Q] = q, [DTQ_K] = key_bits, [DTQ_V] = key_bits, [DTQ_P] = p}};
 }
 
@@ -213,7 +217,7 @@ slot_order clustered_order(arena *a, const ir_module *m, const layer_facts *l) {
     if (l->known && !is_original(m, l)) {
         slot_order o = {.turned = l->turned ? l->turned + l->first_query : NULL};
         for (int i = 0; i < DTQ_OPERANDS; i++) {
-            o.bits[i] = l->bits[i] + (i == DTQ_K || i == DTQ_V ? l->first_key : l->first_query);
+            o.bits[i] = l->bits[i] + (i == DTQ_K ? l->first_col : i == DTQ_V ? l->first_key : l->first_query);
         }
         return o;
     }

@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DTQ_HOST_ABI = 5, DTQ_HOST_LANES = 16, DTQ_HOST_PANEL = 64, DTQ_HOST_BLOCK_ROWS = 64 };
+enum { DTQ_HOST_ABI = 6, DTQ_HOST_LANES = 16, DTQ_HOST_PANEL = 64, DTQ_HOST_BLOCK_ROWS = 64 };
 
 /** Floats (slots, keys, codes) that `n` of them take when padded to whole vectors. */
 static inline uint64_t dtq_host_padded(uint64_t n) {
@@ -93,10 +93,10 @@ void dtq_host_parallel(dtq_host_frame *f, uint64_t items, uint64_t grain, uint64
  * queries and keys, and fills the rest of its dtq_host_slots. */
 void dtq_host_probe(dtq_host_frame *f, uint64_t layer, uint64_t q_buffer, uint64_t k_buffer);
 
-/** The whole attention of `layer` if it streams, from rows of queries, keys and values to rows of the output. 0: it
- * does not, and nothing has been done. */
-uint64_t dtq_host_streamed(dtq_host_frame *f, uint64_t layer, uint64_t q_buffer, uint64_t k_buffer, uint64_t v_buffer,
-                           uint64_t out_buffer);
+/** The whole attention of `layer` if it streams or chooses late, from rows of queries, keys and values to rows of the
+ * output. 0: it does neither, and nothing has been done. */
+uint64_t dtq_host_whole(dtq_host_frame *f, uint64_t layer, uint64_t q_buffer, uint64_t k_buffer, uint64_t v_buffer,
+                        uint64_t out_buffer);
 
 /** After the attention of `layer`: adds up and finishes its importance, keeps it for the output, chooses the tokens of
  *  layer + 1 and fills its dtq_host_slots. After the last layer: fills frame->ascending. */

@@ -15,11 +15,11 @@ static bool check_stream(const dtq_stream *s, bool known, dtq_error *e) {
         if (wrong != NULL) {
             return dtq_fail(e, DTQ_BAD_PROGRAM, "the plan for %u tokens, layer %u: %s", s->seq, i, wrong);
         }
-        if (dtq_probes(l) && dtq_probe_wrong(s, i) != NULL) {
+        if (dtq_chooses(l) && dtq_choice_wrong(s, i) != NULL) {
             return dtq_fail(e, DTQ_BAD_PROGRAM, "the plan for %u tokens, layer %u: %s", s->seq, i,
-                            dtq_probe_wrong(s, i));
+                            dtq_choice_wrong(s, i));
         }
-        if (l->ids == NULL && !dtq_probes(l) && (i == 0 || !dtq_selects(&s->layers[i - 1], l))) {
+        if (l->ids == NULL && !dtq_chooses(l) && (i == 0 || !dtq_selects(&s->layers[i - 1], l))) {
             return dtq_fail(e, DTQ_BAD_PROGRAM, "the plan for %u tokens, layer %u: no layer selects its %u tokens",
                             s->seq, i, l->slots);
         }

@@ -75,6 +75,13 @@ void dtq_host_begin(dtq_host *h);
  *  id, which the run's choice may replace. */
 void dtq_host_choose(dtq_host *h, uint64_t layer, uint32_t table, uint64_t *importance);
 
+/** Chooses the keys of a layer that chooses late, in table `table` of dtq_tables, from the importance of all tokens
+ * [seq], which it may replace: ids [slots]; what is told of tokens goes to the output. */
+void dtq_host_choose_late(dtq_host *h, uint64_t layer, uint32_t table, uint64_t *importance, uint32_t *ids);
+
+/** late.c: the whole attention of such a layer, rows by token. */
+void dtq_host_run_late(dtq_host_frame *f, uint64_t layer, const float *q, const float *k, const float *v, float *out);
+
 /* ---- streamed.c: votes of the layers that stream ------------------------------------------------------------------
  */
 

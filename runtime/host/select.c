@@ -17,7 +17,7 @@ static uint32_t round_lanes(uint64_t n) {
 /* Whether the importance of `l` can change what `next` is. Where all tokens stay and none is told from another, the
  * slots are the same for every ranking. */
 static bool is_ranked(const dtq_layer *l, const dtq_layer *next) {
-    if (next->ids != NULL || dtq_probes(next)) {
+    if (next->ids != NULL || dtq_chooses(next)) {
         return false;
     }
     if (dtq_keys(next) != dtq_keys(l)) {
@@ -205,7 +205,8 @@ static void fill(dtq_host *h, uint64_t layer, uint32_t table, const uint32_t *id
     fill_key_ids(t, to.key_slot_ids, to.key_ids);
 }
 
-/* The rows of a layer that probes: all tokens, in their order; until there are key slots, these are, too. */
+/* The rows of a layer that chooses for itself: all tokens, in their order; until there are key slots, these are, too.
+ */
 static void fill_everyone(dtq_host *h, uint64_t layer) {
     const dtq_host_tables *to = &h->tables[layer];
     dtq_host_slots *t = &h->layers[layer];
@@ -265,10 +266,10 @@ static void fill_chosen(dtq_host *h, uint64_t layer, uint32_t table) {
     fill(h, layer, table, l->ids != NULL ? l->ids : h->chosen_ids, bits);
 }
 
-/* The tokens of a layer from h->values, the importance of the layer before; of one that probes, its rows. */
+/* The tokens of a layer from h->values, the importance of the layer before; of one that chooses its own, its rows. */
 static void choose(dtq_host *h, uint64_t layer) {
     const dtq_layer *l = &h->stream->layers[layer];
-    if (dtq_probes(l)) {
+    if (dtq_chooses(l)) {
         fill_everyone(h, layer);
         enter(h, layer);
         return;
@@ -286,16 +287,32 @@ static void choose(dtq_host *h, uint64_t layer) {
     enter(h, layer);
 }
 
-void dtq_host_choose(dtq_host *h, uint64_t layer, uint32_t table, uint64_t *importance) {
-    const dtq_layer *l = &h->stream->layers[layer];
+/* The slots of a layer, in one of its tables, to h->chosen_ids and h->chosen_high. */
+static void choose_among_all(dtq_host *h, uint64_t layer, uint32_t table, uint64_t *importance) {
     const uint32_t seq = h->stream->seq;
     uint64_t *kept = h->want_importance ? h->output->importance + layer * seq : NULL;
     for (uint32_t j = 0; kept != NULL && j < seq; j++) { /* of several tables the most that one says */
         kept[j] = importance[j] > kept[j] ? importance[j] : kept[j];
     }
     replace_choice(h, layer, table, h->tables[layer].ids, seq, importance);
-    dtq_select_slots(l, importance, h->tables[layer].ids, seq, NULL, 0, h->chosen_ids, h->chosen_high);
+    dtq_select_slots(&h->stream->layers[layer], importance, h->tables[layer].ids, seq, NULL, 0, h->chosen_ids,
+                     h->chosen_high);
+}
+
+void dtq_host_choose(dtq_host *h, uint64_t layer, uint32_t table, uint64_t *importance) {
+    choose_among_all(h, layer, table, importance);
     fill_chosen(h, layer, table);
+}
+
+void dtq_host_choose_late(dtq_host *h, uint64_t layer, uint32_t table, uint64_t *importance, uint32_t *ids) {
+    const dtq_layer *l = &h->stream->layers[layer];
+    choose_among_all(h, layer, table, importance);
+    memcpy(ids, h->chosen_ids, l->slots * sizeof *ids);
+    uint8_t *chosen = h->output->bits + layer * h->stream->seq;
+    for (uint32_t i = 0; i < l->slots; i++) {
+        const uint8_t bits = dtq_chosen_bits(l, l->bits, i);
+        chosen[ids[i]] = bits > chosen[ids[i]] ? bits : chosen[ids[i]];
+    }
 }
 
 void dtq_host_begin(dtq_host *h) {
@@ -330,7 +347,7 @@ void dtq_host_select(dtq_host_frame *f, uint64_t layer) {
         memset(h->values, 0, h->layers[layer].key_slots * sizeof *h->values);
     }
     const bool summed = h->cache == NULL || dtq_streams(&s->layers[layer]); /* else accumulate() has kept it */
-    if (h->want_importance && summed && !dtq_by_probe(&s->layers[layer])) {
+    if (h->want_importance && summed && !dtq_by_own(&s->layers[layer])) {
         keep_importance(h, layer);
     }
     if (layer + 1 < s->layer_count) {

@@ -243,14 +243,18 @@ static bool run_layer(dtq_host_frame *f, streaming *s) {
     return true;
 }
 
-uint64_t dtq_host_streamed(dtq_host_frame *f, uint64_t layer, uint64_t q, uint64_t k, uint64_t v, uint64_t out) {
+uint64_t dtq_host_whole(dtq_host_frame *f, uint64_t layer, uint64_t q, uint64_t k, uint64_t v, uint64_t out) {
     dtq_host *h = f->host;
     const uint64_t buffers = h->model->buffer_count;
     if (layer >= h->stream->layer_count || q >= buffers || k >= buffers || v >= buffers || out >= buffers) {
-        dtq_host_broken(h, DTQ_BAD_PROGRAM, "generated code streams a layer or a buffer that is not there");
+        dtq_host_broken(h, DTQ_BAD_PROGRAM, "generated code attends in a layer or a buffer that is not there");
         return 1;
     }
     const dtq_layer *l = &h->stream->layers[layer];
+    if (dtq_lates(l)) {
+        dtq_host_run_late(f, layer, h->buffers[q], h->buffers[k], h->buffers[v], h->buffers[out]);
+        return 1;
+    }
     if (!dtq_streams(l)) {
         return 0;
     }

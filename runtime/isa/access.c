@@ -2,6 +2,7 @@
 #include "runtime/isa/access.h"
 
 #include "runtime/isa/isa.h"
+#include "runtime/isa/program.h"
 #include "runtime/isa/shapes.h"
 #include "runtime/machine_members.h"
 #include "runtime/sim/layout.h"
@@ -12,9 +13,10 @@ const char *const dtq_memory_names[DTQ_MEMORIES] = {"q",   "k",          "v",   
 
 uint64_t dtq_memory_bytes(const dtq_program *p, const dtq_stream *s, dtq_memory memory) {
     const dtq_machine *m = p->machine;
-    const uint64_t bytes[DTQ_MEMORIES] = {m->buffers_q,          m->buffers_k,     m->buffers_v,
-                                          m->buffers_scores,     m->buffers_probs, m->buffers_out,
-                                          m->buffers_importance, s->dram_bytes,    s->layer_count};
+    const uint64_t bytes[DTQ_MEMORIES] = {
+        m->buffers_q,          m->buffers_k,     m->buffers_v,
+        m->buffers_scores,     m->buffers_probs, m->buffers_out,
+        m->buffers_importance, s->dram_bytes,    (uint64_t)s->layer_count * DTQ_HEADS_MAX};
     return bytes[memory];
 }
 
@@ -52,7 +54,9 @@ static void add_operand(list *l, const dtq_stream *s, const dtq_layer *layer, dt
     uint64_t first = head == ALL_HEADS ? 0 : (uint64_t)head, some = head == ALL_HEADS ? heads : 1;
     uint64_t codes = (uint64_t)s->seq * layer->head_dim;
     add(l, DTQ_MEM_DRAM, mode, codes_at[operand] + first * codes, some * codes);
-    bool classes = operand == DTQ_V && !layer->causal; /* float [2][kv_heads][head_dim] */
+    if (operand == DTQ_V && dtq_lates(layer)) /* at 4 bits, and behind these at 8 */
+        add(l, DTQ_MEM_DRAM, mode, codes_at[operand] + (heads + first) * codes, some * codes);
+    bool classes = operand == DTQ_V && !dtq_folds(layer); /* float [2][kv_heads][head_dim] */
     uint64_t scales = 4 * (uint64_t)(classes ? layer->head_dim : s->seq);
     add(l, DTQ_MEM_DRAM, mode, scales_at[operand] + first * scales, some * scales);
     if (classes)
@@ -99,12 +103,24 @@ static void add_softmax(list *l, const dtq_layer *layer, const dtq_instr *in) {
     add(l, DTQ_MEM_PROBS, starts ? DTQ_WRITES : DTQ_READS | DTQ_WRITES, GET(SOFTMAX, p), dtq_probs_bytes(layer, rows));
 }
 
+/* Where the token ids of a layer stand: those of key/value heads that choose late, each for itself, behind each other.
+ */
+static uint64_t ids_of(const dtq_stream *s, uint64_t layer, uint64_t kv_head) {
+    return layer + (dtq_tables(&s->layers[layer]) > 1 ? kv_head * s->layer_count : 0);
+}
+
 static void add_topk_op(list *l, const dtq_stream *s, const dtq_layer *layer, const dtq_instr *in) {
-    uint64_t accumulators = 8 * (uint64_t)dtq_keys(layer);
+    uint64_t accumulators = 8 * (uint64_t)dtq_cols(layer);
     if (in->op == DTQ_OP_IMPORTANCE) {
         add(l, DTQ_MEM_PROBS, DTQ_READS, GET(IMPORTANCE, p), dtq_probs_bytes(layer, (uint32_t)GET(IMPORTANCE, rows)));
         add(l, DTQ_MEM_IMPORTANCE, GET(IMPORTANCE, first) ? DTQ_WRITES : DTQ_READS | DTQ_WRITES, GET(IMPORTANCE, acc),
             accumulators);
+        return;
+    }
+    if (in->op == DTQ_OP_CHOOSE_LATE) {
+        add(l, DTQ_MEM_IMPORTANCE, DTQ_READS, GET(CHOOSE_LATE, acc), accumulators);
+        add(l, DTQ_MEM_DRAM, DTQ_WRITES, layer->importance_at, dtq_tables(layer) * accumulators);
+        add(l, DTQ_MEM_IDS, DTQ_WRITES, ids_of(s, GET(CHOOSE_LATE, layer), GET(CHOOSE_LATE, head)), 1);
         return;
     }
     add(l, DTQ_MEM_IMPORTANCE, DTQ_READS, GET(TOPK, acc), accumulators);
@@ -295,7 +311,15 @@ static void add_quant(list *l, const dtq_program *p, const dtq_stream *s, const 
 static bool reads_ids(const dtq_layer *layer, unsigned op) {
     const bool of_slots = op == DTQ_OP_QUANT || dtq_ops[op].engine_class != DTQ_CLASS_HOST;
     return op != DTQ_OP_LOAD_WEIGHTS && !(op >= DTQ_OP_PROBE_CODES && op <= DTQ_OP_CHOOSE_HEAD) &&
-           (of_slots || !dtq_probes(layer));
+           (of_slots || !dtq_chooses(layer));
+}
+
+/* Where a layer chooses late values alone go by its choice. */
+static void add_late_ids(list *l, const dtq_stream *s, const dtq_layer *layer, const dtq_instr *in) {
+    if (in->op == DTQ_OP_LOAD && GET(LOAD, operand) == DTQ_V)
+        add(l, DTQ_MEM_IDS, DTQ_READS, ids_of(s, GET(LOAD, layer), GET(LOAD, head)), 1);
+    if (in->op == DTQ_OP_PV)
+        add(l, DTQ_MEM_IDS, DTQ_READS, ids_of(s, GET(PV, layer), GET(PV, head) / (layer->heads / layer->kv_heads)), 1);
 }
 
 unsigned dtq_accesses(const dtq_program *p, const dtq_stream *s, const dtq_instr *in, dtq_access out[DTQ_ACCESS_MAX]) {
@@ -304,7 +328,9 @@ unsigned dtq_accesses(const dtq_program *p, const dtq_stream *s, const dtq_instr
     int of = dtq_layer_field(in->op);
     if (of >= 0) {
         layer = &s->layers[in->f[of]];
-        if (reads_ids(layer, in->op))
+        if (dtq_lates(layer))
+            add_late_ids(&l, s, layer, in);
+        else if (reads_ids(layer, in->op))
             add(&l, DTQ_MEM_IDS, DTQ_READS, in->f[of], 1);
     }
     switch (in->op) {
@@ -329,6 +355,7 @@ unsigned dtq_accesses(const dtq_program *p, const dtq_stream *s, const dtq_instr
         break;
     case DTQ_OP_IMPORTANCE:
     case DTQ_OP_TOPK:
+    case DTQ_OP_CHOOSE_LATE:
         add_topk_op(&l, s, layer, in);
         break;
     case DTQ_OP_PROBE_CODES:

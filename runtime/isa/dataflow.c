@@ -27,6 +27,11 @@ static uint64_t keys_end(const dtq_layer *l) {
     return (uint64_t)dtq_first_key(l) + dtq_keys(l);
 }
 
+/* The end of the columns of its scores. */
+static uint64_t columns_end(const dtq_layer *l) {
+    return (uint64_t)dtq_first_col(l) + dtq_cols(l);
+}
+
 /* ---- blocks in line buffers -------------------------------------------------------------------------------------- */
 
 static bool is_load(const dtq_instr *w, unsigned operand, uint64_t of, uint64_t head, uint64_t row, uint64_t rows,
@@ -75,7 +80,7 @@ static const char *continue_pass(const dtq_layer *l, const dtq_instr *in, const 
     uint64_t mode = GET(in, SOFTMAX, mode), before = mode;
     uint64_t col = GET(in, SOFTMAX, col), end = col;
     if (col == dtq_first_key(l)) {
-        before = mode == DTQ_SOFTMAX_EXP && l->causal ? DTQ_SOFTMAX_WMAX : DTQ_SOFTMAX_MAX;
+        before = mode == DTQ_SOFTMAX_EXP && dtq_folds(l) ? DTQ_SOFTMAX_WMAX : DTQ_SOFTMAX_MAX;
         end = keys_end(l);
     }
     bool good = same_strip(w, GET(in, SOFTMAX, layer), GET(in, SOFTMAX, head), GET(in, SOFTMAX, row),
@@ -109,7 +114,7 @@ static const char *read_pv(const dtq_dataflow *f, const dtq_instr *in, const dtq
     uint64_t col = GET(in, PV, col), cols = GET(in, PV, cols);
     const dtq_layer *l = layer(f, of);
     if (a->memory == DTQ_MEM_PROBS) {
-        uint64_t end = sums_on(GET(in, PV, flags)) ? col + cols : keys_end(l);
+        uint64_t end = sums_on(GET(in, PV, flags)) ? col + cols : columns_end(l);
         return same_strip(w, of, head, row, rows, GET(in, PV, p)) && has_codes(w, end)
                    ? NULL
                    : "the probabilities of its layer, head and rows, for its keys, and for all where it divides";
@@ -150,7 +155,7 @@ static const char *read_importance(const dtq_dataflow *f, const dtq_instr *in, c
     if (a->memory == DTQ_MEM_PROBS)
         return same_strip(w, of, GET(in, IMPORTANCE, head), GET(in, IMPORTANCE, row), GET(in, IMPORTANCE, rows),
                           GET(in, IMPORTANCE, p)) &&
-                       has_codes(w, keys_end(layer(f, of)))
+                       has_codes(w, columns_end(layer(f, of)))
                    ? NULL
                    : "the probabilities of its layer, head and rows, for all keys";
     return w && w->op == DTQ_OP_IMPORTANCE && GET(w, IMPORTANCE, layer) == of &&
@@ -170,6 +175,21 @@ static const char *read_topk(dtq_dataflow *f, const dtq_instr *in, const dtq_acc
     return dtq_cover_whole(&f->counted[of], rows_of_heads(layer(f, of)))
                ? NULL
                : "the importance of its layer with every row of every head counted once";
+}
+
+/* Key/value heads that choose together, of which `head` is one: their query heads and all rows. */
+static dtq_piece rows_of_table(const dtq_layer *l, uint64_t head) {
+    const uint32_t of_table = l->heads / dtq_tables(l);
+    return (dtq_piece){dtq_tables(l) > 1 ? (uint32_t)head * of_table : 0, of_table, 0, l->slots};
+}
+
+static const char *read_choose_late(dtq_dataflow *f, const dtq_instr *in, const dtq_instr *w) {
+    uint64_t of = GET(in, CHOOSE_LATE, layer);
+    return w && w->op == DTQ_OP_IMPORTANCE && GET(w, IMPORTANCE, layer) == of &&
+                   GET(w, IMPORTANCE, acc) == GET(in, CHOOSE_LATE, acc) &&
+                   dtq_cover_whole(&f->counted[of], rows_of_table(layer(f, of), GET(in, CHOOSE_LATE, head)))
+               ? NULL
+               : "the importance of its layer and key/value head, with every row counted once since the choice before";
 }
 
 /* ---- linears on the arrays --------------------------------------------------------------------------------------- */
@@ -326,7 +346,7 @@ static const char *step_choose_head(dtq_dataflow *f, uint32_t at, uint64_t *miss
 /* Whether the ids of a layer are there: whole, or, where its heads choose for themselves, of each head once. */
 static const char *read_ids(const dtq_dataflow *f, uint64_t of) {
     const dtq_layer *l = layer(f, of);
-    if (dtq_tables(l) == 1 || dtq_cover_whole(&f->counted[of], (dtq_piece){0, l->kv_heads, 0, 1}))
+    if (dtq_tables(l) == 1 || dtq_lates(l) || dtq_cover_whole(&f->counted[of], (dtq_piece){0, l->kv_heads, 0, 1}))
         return NULL;
     return "the ids of its layer, which each key/value head has chosen once";
 }
@@ -507,8 +527,8 @@ static const char *read_matrix(dtq_dataflow *f, uint64_t reader, const dtq_acces
     }
     const dtq_instr *w = instr(f, writer);
     if (!w || w->op == DTQ_OP_POOL || w->op == DTQ_OP_NORMALIZE || w->op == DTQ_OP_TOPK || w->op == DTQ_OP_CHOOSE ||
-        w->op == DTQ_OP_CHOOSE_HEAD || w->op == DTQ_OP_PROBE_CODES || w->op == DTQ_OP_FAR_CODES ||
-        w->op == DTQ_OP_KEEP || !wrote(f, w, a))
+        w->op == DTQ_OP_CHOOSE_HEAD || w->op == DTQ_OP_CHOOSE_LATE || w->op == DTQ_OP_PROBE_CODES ||
+        w->op == DTQ_OP_FAR_CODES || w->op == DTQ_OP_KEEP || !wrote(f, w, a))
         return other;
     if (w->op == DTQ_OP_QUANT &&
         (!dtq_scheme_is_system(&f->program->scheme) || a->address != layer(f, GET(w, QUANT, layer))->out))
@@ -554,7 +574,7 @@ static const char *read_far(const dtq_dataflow *f, const dtq_instr *in, const dt
 const char *dtq_dataflow_read(dtq_dataflow *f, uint32_t at, const dtq_access *a, uint32_t writer) {
     const dtq_instr *in = instr(f, at), *w = instr(f, writer);
     if (a->memory == DTQ_MEM_IDS)
-        return read_ids(f, a->address);
+        return read_ids(f, a->address % f->stream->layer_count);
     switch (in->op) {
     case DTQ_OP_QUANT:
         return read_quant(f, in, a, writer);
@@ -574,6 +594,8 @@ const char *dtq_dataflow_read(dtq_dataflow *f, uint32_t at, const dtq_access *a,
         return read_importance(f, in, a, w);
     case DTQ_OP_TOPK:
         return read_topk(f, in, a, writer);
+    case DTQ_OP_CHOOSE_LATE:
+        return read_choose_late(f, in, w);
     case DTQ_OP_LOAD_ROWS: {
         const char *wrong = read_load_rows(f, in, w);
         if (!wrong)
@@ -664,6 +686,8 @@ static const char *step_importance(dtq_dataflow *f, const dtq_instr *in, uint64_
     dtq_cover *counted = &f->counted[GET(in, IMPORTANCE, layer)];
     if (GET(in, IMPORTANCE, first) && counted->count)
         return "it clears the importance of its layer, of which rows have been counted";
+    if (dtq_lates(layer(f, GET(in, IMPORTANCE, layer))) && !GET(in, IMPORTANCE, first) && !counted->count)
+        return "it goes on with importance that has been chosen by";
     *missing =
         dtq_cover_add(counted, (dtq_piece){(uint32_t)GET(in, IMPORTANCE, head), 1, (uint32_t)GET(in, IMPORTANCE, row),
                                            (uint32_t)GET(in, IMPORTANCE, rows)});
@@ -679,6 +703,15 @@ static const char *step_matmul(const dtq_dataflow *f, uint32_t at) {
     return (flags == DTQ_PV_LAST || flags == DTQ_PV_ONLY) == (first + depth == GET(rows, LOAD_ROWS, width))
                ? NULL
                : "flags: last and only are for the block that ends with the last input";
+}
+
+/* Heads that choose for themselves do so one after the other. */
+static const char *step_choose_late(dtq_dataflow *f, const dtq_instr *in) {
+    if (GET(in, CHOOSE_LATE, head) != f->chosen[GET(in, CHOOSE_LATE, layer)])
+        return "key/value heads choose in their order, each once";
+    dtq_cover_clear(&f->counted[GET(in, CHOOSE_LATE, layer)]);
+    f->chosen[GET(in, CHOOSE_LATE, layer)]++;
+    return NULL;
 }
 
 static void step_keep(dtq_dataflow *f, const dtq_instr *in, uint64_t *missing) {
@@ -714,6 +747,8 @@ const char *dtq_dataflow_step(dtq_dataflow *f, uint32_t at, uint64_t *missing) {
         return step_vote(f, at, missing);
     case DTQ_OP_CHOOSE_HEAD:
         return step_choose_head(f, at, missing);
+    case DTQ_OP_CHOOSE_LATE:
+        return step_choose_late(f, in);
     case DTQ_OP_VOTE_SEEN:
         return step_vote_seen(f, in);
     case DTQ_OP_KEEP:
@@ -739,13 +774,19 @@ bool dtq_dataflow_end(dtq_dataflow *f, dtq_error *e) {
     if (f->open_layer != UINT32_MAX)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "the stream ends before all three operands of layer %u are quantised",
                         f->open_layer);
-    for (uint32_t i = 0; i < f->stream->layer_count; i++)
+    for (uint32_t i = 0; i < f->stream->layer_count; i++) {
+        const dtq_layer *l = layer(f, i);
+        if (dtq_lates(l) && f->quantised[i] && f->chosen[i] != dtq_tables(l))
+            return dtq_fail(e, DTQ_BAD_PROGRAM,
+                            "the importance of layer %u is not whole: %u of its %u choices are there", i, f->chosen[i],
+                            dtq_tables(l));
         if (!all_kept(f, i))
             return dtq_fail(
                 e, DTQ_BAD_PROGRAM,
                 "the importance of layer %u is not whole: it has one `keep` for each key/value head and each "
                 "block but the first",
                 i);
+    }
     return dtq_lasting_end(&f->lasting, f->quantised, e);
 }
 
@@ -770,15 +811,16 @@ bool dtq_dataflow_init(dtq_dataflow *f, const dtq_program *p, const dtq_stream *
     f->stored = calloc(layers, sizeof *f->stored);
     f->counted = calloc(layers, sizeof *f->counted);
     f->quantised = calloc(layers, 1);
+    f->chosen = calloc(layers, sizeof *f->chosen);
     f->sources = streams ? calloc(3 * layers, sizeof *f->sources) : NULL;
     if (linears) {
         f->products = calloc(s->count, sizeof *f->products);
         f->linear_of = calloc(s->count, sizeof *f->linear_of);
     }
-    bool memory = dtq_tokens_init(&f->tokens, s) && f->stored && f->counted && f->quantised && (!probes || f->probed) &&
-                  (!streams || f->sources) && (!linears || (f->products && f->linear_of));
+    bool memory = dtq_tokens_init(&f->tokens, s) && f->stored && f->counted && f->quantised && f->chosen &&
+                  (!probes || f->probed) && (!streams || f->sources) && (!linears || (f->products && f->linear_of));
     return memory ? dtq_lasting_init(&f->lasting, s, e)
-                  : dtq_no_memory(e, layers * (2 * sizeof(dtq_cover) + 9) + s->seq / 8 + (linears ? 16 * s->count : 0),
+                  : dtq_no_memory(e, layers * (2 * sizeof(dtq_cover) + 13) + s->seq / 8 + (linears ? 16 * s->count : 0),
                                   "the proof of a stream");
 }
 
@@ -794,6 +836,7 @@ void dtq_dataflow_free(dtq_dataflow *f) {
     free(f->stored);
     free(f->counted);
     free(f->quantised);
+    free(f->chosen);
     free(f->sources);
     free(f->products);
     free(f->linear_of);

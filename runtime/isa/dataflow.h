@@ -29,6 +29,7 @@ typedef struct {
     dtq_lasting_list lasting;    /* what is read when the run is over */
     dtq_cover *stored, *counted; /* [layer_count] rows of heads: of the output, and of the importance (or blocks) */
     uint8_t *quantised;          /* [layer_count] bit o: operand o */
+    uint32_t *chosen;            /* [layer_count] tables that layers have chosen late */
     dtq_operand_source *sources; /* [layer_count][q, k, v] where layers stream; or NULL */
     dtq_product *products;       /* [count], or NULL as long as there is no matmul */
     dtq_cover *linears;          /* [linear_count] parts of linears that stand in DRAM */

@@ -293,7 +293,8 @@ static bool report_step(prover *v, uint32_t at, const char *wrong) {
 
 /* Ids of a static table are there from the start; what is in DRAM is a question of dataflow. */
 static bool starts_written(const prover *v, const dtq_access *a) {
-    return a->memory == DTQ_MEM_IDS ? v->stream->layers[a->address].ids != NULL : a->memory == DTQ_MEM_DRAM && !v->flow;
+    return a->memory == DTQ_MEM_IDS ? v->stream->layers[a->address % v->stream->layer_count].ids != NULL
+                                    : a->memory == DTQ_MEM_DRAM && !v->flow;
 }
 
 /* Walks the segments of an access, which begin at `g`: their order, and who wrote them all. */

@@ -44,7 +44,7 @@ static void collect(dtq_lasting_list *l, const dtq_stream *s) {
                                                DTQ_NOBODY,
                                                false,
                                                dtq_streams(&s->layers[i]) || /* of few tokens nobody votes */
-                                                   (dtq_by_probe(&s->layers[i]) && !dtq_probes(&s->layers[i]))};
+                                                   (dtq_by_own(&s->layers[i]) && !dtq_chooses(&s->layers[i]))};
     for (size_t i = 0; i < s->count; i++) {
         const dtq_instr *in = &s->instrs[i];
         if (!is_cached_source(s, in))
@@ -132,11 +132,12 @@ static size_t find(const dtq_lasting_list *l, uint64_t at) {
 /* Whether an instruction is of the kind that makes the region. */
 static bool makes(const dtq_lasting *r, const dtq_instr *in) {
     bool rows = in->op != DTQ_OP_TOPK && in->op != DTQ_OP_CHOOSE && in->op != DTQ_OP_CHOOSE_HEAD &&
-                in->op != DTQ_OP_PROBE_CODES;
+                in->op != DTQ_OP_CHOOSE_LATE && in->op != DTQ_OP_PROBE_CODES;
     if (r->kind == DTQ_LASTS_IMPORTANCE)
         return (in->op == DTQ_OP_TOPK && DTQ_GET(in, TOPK, layer) == r->layer) ||
                (in->op == DTQ_OP_CHOOSE && DTQ_GET(in, CHOOSE, layer) == r->layer) ||
                (in->op == DTQ_OP_CHOOSE_HEAD && DTQ_GET(in, CHOOSE_HEAD, layer) == r->layer) ||
+               (in->op == DTQ_OP_CHOOSE_LATE && DTQ_GET(in, CHOOSE_LATE, layer) == r->layer) ||
                (in->op == DTQ_OP_QUANT && DTQ_GET(in, QUANT, layer) == r->layer);
     return r->kind == DTQ_LASTS_OUTPUT ? rows : rows && in->op != DTQ_OP_POOL && in->op != DTQ_OP_NORMALIZE;
 }
@@ -146,8 +147,8 @@ static bool makes(const dtq_lasting *r, const dtq_instr *in) {
 static bool continues(const dtq_instr *first, const dtq_instr *in) {
     if (in->op == DTQ_OP_STORE)
         return first->op == DTQ_OP_STORE && DTQ_GET(first, STORE, layer) == DTQ_GET(in, STORE, layer);
-    if (in->op == DTQ_OP_CHOOSE_HEAD) /* of another layer it would be another region */
-        return first->op == DTQ_OP_CHOOSE_HEAD;
+    if (in->op == DTQ_OP_CHOOSE_HEAD || in->op == DTQ_OP_CHOOSE_LATE) /* of another layer it would be another region */
+        return first->op == in->op;
     return in->op == DTQ_OP_STORE_ROWS && first->op == DTQ_OP_CODES;
 }
 

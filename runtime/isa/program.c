@@ -92,15 +92,33 @@ static const char *ids_wrong(const uint32_t *ids, uint32_t n, uint32_t seq) {
     return NULL;
 }
 
-const char *dtq_probe_wrong(const dtq_stream *s, uint32_t layer) {
+/* Before a layer chooses late nobody knows which token is which: all rows are alike, and all columns. */
+static const char *late_wrong(const dtq_layer *l) {
+    if (!dtq_by_late(l))
+        return NULL;
+    if (l->cached)
+        return "`late` counts the votes of all rows, which a step does not have";
+    for (unsigned o = 0; o < DTQ_OPERANDS; o++)
+        for (uint32_t i = 1; o != DTQ_V && l->bits[o] && i < l->slots; i++)
+            if (l->bits[o][i] != l->bits[o][0])
+                return "a layer that chooses late has queries, keys or rows of probabilities of two precisions";
+    return NULL;
+}
+
+const char *dtq_choice_wrong(const dtq_stream *s, uint32_t layer) {
     const dtq_layer *l = &s->layers[layer];
-    if (l->causal || l->cached)
+    const char *late = late_wrong(l);
+    if (late)
+        return late;
+    if (dtq_by_probe(l) && (l->causal || l->cached))
         return "a probe is of all tokens, which a causal layer does not see";
     if (l->slots != s->seq || (layer > 0 && s->layers[layer - 1].slots != s->seq))
         return "it chooses among all tokens, and not all are rows of it and of the layer before";
-    for (unsigned o = 0; l->importance == DTQ_IMPORTANCE_PROBE_HEADS && o < DTQ_OPERANDS; o++)
+    for (unsigned o = 0; l->importance != DTQ_IMPORTANCE_PROBE && o < DTQ_OPERANDS; o++)
         if (!l->bits[o])
-            return "heads that choose for themselves share the precisions of their slots, which must be known";
+            return dtq_by_late(l) ? "precisions of a layer that chooses late must be known before it does"
+                                  : "heads that choose for themselves share the precisions of their slots, which must "
+                                    "be known";
     return NULL;
 }
 

@@ -64,10 +64,10 @@ static bool check_layer(const verifier *v, uint32_t index) {
     } regions[] = {
         {"q", l->q, l->heads * row, 1},
         {"k", l->k, l->kv_heads * row, 1},
-        {"v", l->v, l->kv_heads * row, 1},
+        {"v", l->v, (dtq_lates(l) ? 2 : 1) * l->kv_heads * row, 1},
         {"q_scale", l->q_scale, l->heads * scales, 4},
         {"k_scale", l->k_scale, l->kv_heads * scales, 4},
-        {"v_scale", l->v_scale, l->kv_heads * (l->causal ? scales : 8 * (uint64_t)l->head_dim), 4},
+        {"v_scale", l->v_scale, l->kv_heads * (dtq_folds(l) ? scales : 8 * (uint64_t)l->head_dim), 4},
         {"out", l->out, 4 * l->heads * row, 4},
         {"importance_at", l->importance_at, 8 * (uint64_t)dtq_importance_rows(l) * s->seq, 8},
     };
@@ -77,9 +77,9 @@ static bool check_layer(const verifier *v, uint32_t index) {
         if (!in_dram(v, what, regions[i].address, regions[i].bytes, regions[i].align))
             return false;
     }
-    if (dtq_probes(l) && dtq_probe_wrong(s, index))
-        return dtq_fail(v->error, DTQ_BAD_PROGRAM, "layer %" PRIu32 ": %s", index, dtq_probe_wrong(s, index));
-    if (!l->ids && !dtq_probes(l) && (index == 0 || !dtq_selects(&s->layers[index - 1], l)))
+    if (dtq_chooses(l) && dtq_choice_wrong(s, index))
+        return dtq_fail(v->error, DTQ_BAD_PROGRAM, "layer %" PRIu32 ": %s", index, dtq_choice_wrong(s, index));
+    if (!l->ids && !dtq_chooses(l) && (index == 0 || !dtq_selects(&s->layers[index - 1], l)))
         return dtq_fail(v->error, DTQ_BAD_PROGRAM,
                         "layer %" PRIu32 ": its %" PRIu32 " tokens have no ids and no layer before it has as many",
                         index, l->slots);
@@ -132,7 +132,8 @@ static bool check_tensor(const verifier *v, const dtq_field_info *f, uint64_t in
 
 /* Heads of the operand that the HEAD field counts. */
 static uint32_t heads_of(const dtq_instr *in, const dtq_layer *l) {
-    const bool of_keys = in->op == DTQ_OP_LOAD_PROBE || in->op == DTQ_OP_CHOOSE_HEAD || in->op == DTQ_OP_KEEP ||
+    const bool of_keys = in->op == DTQ_OP_LOAD_PROBE || in->op == DTQ_OP_CHOOSE_HEAD || in->op == DTQ_OP_CHOOSE_LATE ||
+                         in->op == DTQ_OP_KEEP ||
                          (in->op == DTQ_OP_LOAD_SEEN && DTQ_GET(in, LOAD_SEEN, operand) != DTQ_Q) ||
                          (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) != DTQ_Q);
     return of_keys ? l->kv_heads : l->heads;
@@ -151,8 +152,11 @@ static bool counts_keys(const dtq_instr *in, const dtq_field_info *f) {
     return strcmp(f->name, "col") == 0 || (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) != DTQ_Q);
 }
 
-static bool check_keys(const verifier *v, const dtq_field_info *f, uint64_t first, uint64_t count, const dtq_layer *l) {
-    uint32_t keys = dtq_first_key(l), end = keys + dtq_keys(l);
+static bool check_keys(const verifier *v, const dtq_instr *in, const dtq_field_info *f, uint64_t first, uint64_t count,
+                       const dtq_layer *l) {
+    const bool values = in->op == DTQ_OP_PV || (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) == DTQ_V);
+    uint32_t keys = values ? dtq_first_key(l) : dtq_first_col(l);
+    uint32_t end = keys + (values ? dtq_keys(l) : dtq_cols(l));
     return (first >= keys && first + count <= end) ||
            fail_instr(v, "%s + %s leaves the layer's keys, slots %" PRIu32 " to %" PRIu32, f[0].name, f[1].name, keys,
                       end - 1);
@@ -191,7 +195,7 @@ static bool check_fields(const verifier *v, const dtq_instr *in) {
             break;
         case DTQ_KIND_SLOT:
             ok = check_slots(v, f, in->f[i], in->f[i + 1], l->slots) &&
-                 (counts_keys(in, f) ? check_keys(v, f, in->f[i], in->f[i + 1], l)
+                 (counts_keys(in, f) ? check_keys(v, in, f, in->f[i], in->f[i + 1], l)
                                      : check_queries(v, f, in->f[i], in->f[i + 1], l));
             break;
         case DTQ_KIND_TENSOR:
@@ -252,11 +256,13 @@ static bool check_table(const verifier *v, const char *what, const dtq_tensor *t
 static bool check_softmax(const verifier *v, const dtq_instr *in) {
     const dtq_layer *l = &v->stream->layers[DTQ_GET(in, SOFTMAX, layer)];
     bool none = DTQ_GET(in, SOFTMAX, v) == dtq_field_none(&dtq_ops[DTQ_OP_SOFTMAX].fields[DTQ_F(SOFTMAX, v)]);
-    if (DTQ_GET(in, SOFTMAX, mode) == DTQ_SOFTMAX_FULL && DTQ_GET(in, SOFTMAX, cols) != dtq_keys(l))
-        return fail_instr(v, "mode=full takes all %" PRIu32 " key slots", dtq_keys(l));
-    if (none && l->causal && DTQ_GET(in, SOFTMAX, mode) != DTQ_SOFTMAX_MAX)
+    if (DTQ_GET(in, SOFTMAX, mode) == DTQ_SOFTMAX_FULL && DTQ_GET(in, SOFTMAX, cols) != dtq_cols(l))
+        return fail_instr(v, "mode=full takes all %" PRIu32 " key slots", dtq_cols(l));
+    if (dtq_lates(l) && (DTQ_GET(in, SOFTMAX, mode) != DTQ_SOFTMAX_FULL || !none))
+        return fail_instr(v, "the layer chooses late: all keys vote at once, and no values are there yet");
+    if (none && dtq_folds(l) && DTQ_GET(in, SOFTMAX, mode) != DTQ_SOFTMAX_MAX)
         return fail_instr(v, "a causal layer folds the scales of v into p: v cannot be none");
-    return DTQ_GET(in, SOFTMAX, mode) != DTQ_SOFTMAX_WMAX || l->causal ||
+    return DTQ_GET(in, SOFTMAX, mode) != DTQ_SOFTMAX_WMAX || dtq_folds(l) ||
            fail_instr(v, "mode=wmax is for causal layers");
 }
 
@@ -265,6 +271,8 @@ static bool check_pv(const verifier *v, const dtq_instr *in) {
     const dtq_layer *l = &v->stream->layers[DTQ_GET(in, PV, layer)];
     uint64_t flags = DTQ_GET(in, PV, flags), first = DTQ_GET(in, PV, col), end = first + DTQ_GET(in, PV, cols);
     bool begins = flags == DTQ_PV_FIRST || flags == DTQ_PV_ONLY, ends = flags == DTQ_PV_LAST || flags == DTQ_PV_ONLY;
+    if (dtq_lates(l) && flags != DTQ_PV_ONLY)
+        return fail_instr(v, "the layer chooses late: its sums are of all keys at once");
     if (flags == DTQ_PV_ONLY && DTQ_GET(in, PV, cols) != dtq_keys(l))
         return fail_instr(v, "flags=only takes all key slots");
     if (begins != (first == dtq_first_key(l)))
@@ -279,8 +287,8 @@ static bool check_select(const verifier *v, const dtq_instr *in) {
         return true;
     if (next >= v->stream->layer_count)
         return fail_instr(v, "there is no layer to select for");
-    if (dtq_probes(&v->stream->layers[next]))
-        return fail_instr(v, "layer %" PRIu64 " chooses by its own probe", next);
+    if (dtq_chooses(&v->stream->layers[next]))
+        return fail_instr(v, "layer %" PRIu64 " chooses its own tokens", next);
     return !v->stream->layers[next].ids || fail_instr(v, "the ids of layer %" PRIu64 " are fixed", next);
 }
 
@@ -318,7 +326,7 @@ static bool check_probe(const verifier *v, const dtq_instr *in) {
     const dtq_layer *l = &v->stream->layers[in->f[dtq_layer_field(in->op)]];
     const bool by_bits = in->op == DTQ_OP_LINEAR || in->op == DTQ_OP_CODES;
     if (by_bits)
-        return !dtq_probes(l) || fail_instr(v, "the layer chooses its tokens by a probe, so the rows have no bits yet");
+        return !dtq_chooses(l) || fail_instr(v, "the layer chooses its own tokens, so the rows have no bits yet");
     if (!dtq_probes(l))
         return fail_instr(v, "the layer does not choose its tokens by a probe");
     bool by_head = l->importance == DTQ_IMPORTANCE_PROBE_HEADS;
@@ -326,6 +334,14 @@ static bool check_probe(const verifier *v, const dtq_instr *in) {
         return by_head || fail_instr(v, "the layer's heads do not choose for themselves");
     bool shared = in->op == DTQ_OP_PROBE_SOFTMAX || in->op == DTQ_OP_VOTE || in->op == DTQ_OP_CHOOSE;
     return !(shared && by_head) || fail_instr(v, "each key/value head of the layer chooses for itself");
+}
+
+static bool check_choose_late(const verifier *v, const dtq_instr *in) {
+    const dtq_layer *l = &v->stream->layers[DTQ_GET(in, CHOOSE_LATE, layer)];
+    if (!dtq_lates(l))
+        return fail_instr(v, "the layer does not choose late");
+    return DTQ_GET(in, CHOOSE_LATE, head) < dtq_tables(l) ||
+           fail_instr(v, "the layer's heads do not choose for themselves");
 }
 
 /* Instructions of a layer that streams are of rows of one block, and it has no others for its attention. */
@@ -374,6 +390,12 @@ static bool check_whole(const verifier *v, const dtq_instr *in) {
            fail_instr(v, "the layer streams, and this is of layers whose rows see all keys");
 }
 
+/* What a layer's choice went by is not chosen by once more. */
+static bool check_measured(const verifier *v, const dtq_instr *in) {
+    return !dtq_lates(&v->stream->layers[DTQ_GET(in, TOPK, layer)]) ||
+           fail_instr(v, "the layer chooses late, and measures nothing for the next");
+}
+
 static bool check_op(const verifier *v, const dtq_instr *in) {
     const dtq_tensor *t;
     switch (in->op) {
@@ -397,12 +419,14 @@ static bool check_op(const verifier *v, const dtq_instr *in) {
     case DTQ_OP_CHOOSE:
     case DTQ_OP_CHOOSE_HEAD:
         return check_probe(v, in);
+    case DTQ_OP_CHOOSE_LATE:
+        return check_choose_late(v, in);
     case DTQ_OP_SOFTMAX:
         return check_whole(v, in) && check_softmax(v, in);
     case DTQ_OP_PV:
         return check_whole(v, in) && check_pv(v, in);
     case DTQ_OP_TOPK:
-        return check_whole(v, in) && check_select(v, in);
+        return check_whole(v, in) && check_measured(v, in) && check_select(v, in);
     case DTQ_OP_EMBED:
         t = TENSOR(EMBED, word);
         return check_table(v, "word", t, v->program->vocabulary, t->shape[1]) &&

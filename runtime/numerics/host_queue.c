@@ -101,8 +101,8 @@ static void run_linear(const dtq_exec *x, linear_job *j) {
 /* Precision of row i of a linear whose rows have their queries': [slots] from the first query on. False where the layer
  * has not chosen them yet. */
 static bool query_bits(const dtq_exec *x, const dtq_rows *r, const uint8_t **bits, dtq_error *e) {
-    if (!x->exact && dtq_probes(r->layer)) {
-        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u chooses its tokens by a probe: a linear cannot go by their bits",
+    if (!x->exact && dtq_chooses(r->layer)) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u chooses its own tokens: a linear cannot go by their bits",
                         r->index);
     }
     *bits = r->slots->bits[DTQ_Q] + (r->ids - r->slots->ids);
@@ -470,6 +470,21 @@ static bool quant_classes(const quant *q, float *largest, int8_t *scratch, dtq_e
     return true;
 }
 
+/* v of a layer that chooses late: all tokens at 4 bits, and behind these all at 8, each by scales of all of them. */
+static bool quant_both(quant *q, float *largest, int8_t *scratch, dtq_error *e) {
+    static const uint8_t precisions[2] = {4, 8};
+    uint8_t *bits = malloc(q->end);
+    bool ok = bits != NULL || dtq_no_memory(e, q->end, "quantisation");
+    q->bits = bits;
+    for (int class = 0; ok && class < 2; class ++) {
+        memset(bits, precisions[class], q->end);
+        ok = quant_classes(q, largest, scratch, e);
+        q->codes += (uint64_t)q->heads * q->seq * q->rows->layer->head_dim;
+    }
+    free(bits);
+    return ok;
+}
+
 static bool host_quant(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     dtq_rows r;
     const uint64_t operand = DTQ_GET(in, QUANT, operand);
@@ -479,14 +494,16 @@ static bool host_quant(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     if (operand > DTQ_V) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "operand %llu is not quantised by the host", (unsigned long long)operand);
     }
-    if (!r.slots->ready) {
+    const bool late = !x->exact && dtq_lates(r.layer);
+    if (!r.slots->ready && !late) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "host.quant of layer %u before its tokens are chosen", r.index);
     }
     const dtq_layer *l = r.layer;
     const uint64_t codes_at[] = {l->q, l->k, l->v}, scales_at[] = {l->q_scale, l->k_scale, l->v_scale};
     const uint32_t heads = operand == DTQ_Q ? l->heads : l->kv_heads, seq = x->stream->seq;
     const size_t width = (size_t)heads * l->head_dim;
-    const bool classes = operand == DTQ_V && !l->causal;
+    const bool classes = operand == DTQ_V && (late || !dtq_folds(l));
+    const size_t parts = late && operand == DTQ_V ? 2 : 1;
     const float *src = dtq_matrix(x, DTQ_GET(in, QUANT, src), seq, width, e);
     float *scales = src == NULL ? NULL
                     : classes   ? dtq_matrix(x, scales_at[operand], 2, width, e)
@@ -494,7 +511,8 @@ static bool host_quant(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     if (scales == NULL) {
         return false;
     }
-    if (seq * width > x->stream->dram_bytes || codes_at[operand] > x->stream->dram_bytes - seq * width) {
+    if (parts * seq * width > x->stream->dram_bytes ||
+        codes_at[operand] > x->stream->dram_bytes - parts * seq * width) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: the codes of operand %c lie outside of DRAM", r.index,
                         "qkv"[operand]);
     }
@@ -502,12 +520,12 @@ static bool host_quant(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     int8_t *scratch = malloc(l->head_dim);
     bool ok = scratch != NULL && (!classes || largest != NULL);
     const bool is_query = operand == DTQ_Q;
-    const uint32_t first = is_query ? dtq_first_query(l) : dtq_first_key(l);
+    const uint32_t first = is_query ? dtq_first_query(l) : dtq_first_col(l);
     quant q = {.kernels = dtq_kernels_choose(x->scalar),
                .rows = &r,
                .bits = r.slots->bits[operand],
                .first = first,
-               .end = first + (is_query ? dtq_queries(l) : dtq_keys(l)),
+               .end = first + (is_query ? dtq_queries(l) : dtq_cols(l)),
                .seq = seq,
                .heads = heads,
                .src = src,
@@ -517,12 +535,14 @@ static bool host_quant(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     if (!ok) {
         (void)dtq_no_memory(e, l->head_dim + 2 * width * sizeof *largest, "quantisation");
     }
-    const uint32_t tables = x->exact ? 1 : dtq_tables(l);
+    const uint32_t tables = x->exact || late ? 1 : dtq_tables(l);
     for (uint32_t table = 0; ok && table < tables; table++) {
-        q.ids = dtq_slot_ids(x, r.index, table);
+        q.ids = late ? x->everyone : dtq_slot_ids(x, r.index, table);
         q.first_head = heads / tables * table;
         q.end_head = heads / tables * (table + 1);
-        ok = classes ? quant_classes(&q, largest, scratch, e) : quant_rows(&q, scratch, e);
+        ok = parts > 1 ? quant_both(&q, largest, scratch, e)
+             : classes ? quant_classes(&q, largest, scratch, e)
+                       : quant_rows(&q, scratch, e);
     }
     free(largest);
     free(scratch);

@@ -9,7 +9,7 @@ bool dtq_rows_of_layer(const dtq_exec *x, uint64_t layer, dtq_rows *r, dtq_error
                         x->stream->layer_count);
     }
     const dtq_slots *slots = &x->slots[layer];
-    const bool all = !x->exact && dtq_probes(&x->stream->layers[layer]);
+    const bool all = !x->exact && dtq_chooses(&x->stream->layers[layer]);
     if (all) {
         *r = (dtq_rows){&x->stream->layers[layer], slots, (uint32_t)layer, x->everyone, x->stream->seq};
         return true;

@@ -5,6 +5,7 @@
 
 #include "runtime/exec.h"
 #include "runtime/finite.h"
+#include "runtime/numerics/late.h"
 #include "runtime/numerics/noise.h"
 #include "runtime/numerics/probe.h"
 #include "runtime/numerics/streamed.h"
@@ -65,6 +66,7 @@ static bool attend_by_scheme(dtq_exec *x, const pending *p, const dtq_attention 
 }
 
 static bool stream(dtq_exec *x, const pending *p, dtq_error *e);
+static bool attend_late(dtq_exec *x, const pending *p, dtq_error *e);
 
 /* Attention of the heads of one table. */
 static bool attend_heads(dtq_exec *x, const pending *p, const heads_of_table *h, dtq_error *e) {
@@ -137,6 +139,9 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
     if (dtq_streams(l) && !x->exact) {
         return stream(x, p, e);
     }
+    if (dtq_lates(l) && !x->exact) {
+        return attend_late(x, p, e);
+    }
     const uint32_t tables = x->exact ? 1 : dtq_tables(l), count = l->kv_heads / tables;
     for (uint32_t table = 0; table < tables; table++) {
         const heads_of_table h = {dtq_slot_ids(x, p->layer, table), table * count, count};
@@ -147,18 +152,71 @@ static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
     return true;
 }
 
+/* Whether nothing is asked of a layer of a rule of its own that this rule does not define. */
+static bool is_plain(const dtq_exec *x, uint32_t layer, const char *does, dtq_error *e) {
+    if (dtq_scheme_ops_of(x)->attend != NULL) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %s has no definition of attention that %s", layer,
+                        dtq_schemes[x->program->scheme.kind].word, does);
+    }
+    return x->noise == NULL || dtq_fail(e, DTQ_BAD_PROGRAM,
+                                        "layer %u: noise falls on tokens by the importance of a layer, which one that "
+                                        "%s does not measure",
+                                        layer, does);
+}
+
+/* A layer that chooses late, straight from the host's matrices. */
+static bool attend_late(dtq_exec *x, const pending *p, dtq_error *e) {
+    const dtq_layer *l = &x->stream->layers[p->layer];
+    const size_t q_width = (size_t)l->heads * l->head_dim, kv_width = (size_t)l->kv_heads * l->head_dim, n = l->slots;
+    const dtq_late a = {.layer = l,
+                        .q = (const float *)(const void *)(x->dram + p->src[DTQ_Q]),
+                        .k = (const float *)(const void *)(x->dram + p->src[DTQ_K]),
+                        .v = (const float *)(const void *)(x->dram + p->src[DTQ_V]),
+                        .out = (float *)(void *)(x->dram + l->out),
+                        .q_stride = q_width,
+                        .kv_stride = kv_width,
+                        .out_stride = q_width};
+    dtq_operand operand;
+    uint32_t token, head;
+    if (!is_plain(x, p->layer, "chooses late", e)) {
+        return false;
+    }
+    if (dtq_late_bad(&a, &operand, &token, &head)) {
+        return dtq_fail(e, DTQ_BAD_INPUT,
+                        "layer %u, operand %c, head %u, token %u: a value is not finite, or 2^50 or more", p->layer,
+                        "qkv"[operand], head, token);
+    }
+    const uint32_t tables = dtq_tables(l), of_table = l->kv_heads / tables;
+    const size_t group = l->heads / l->kv_heads, head_codes = group * n * n;
+    const size_t bytes = of_table * head_codes + n * sizeof(uint64_t);
+    uint64_t *votes = malloc(bytes);
+    if (votes == NULL) {
+        return dtq_no_memory(e, bytes, "the attention of layer %u", p->layer);
+    }
+    uint8_t *codes = (uint8_t *)(votes + n);
+    bool ok = true;
+    for (uint32_t table = 0; ok && table < tables; table++) {
+        memset(votes, 0, n * sizeof *votes);
+        for (uint32_t g = 0; ok && g < of_table; g++) {
+            ok = dtq_late_votes(&a, table * of_table + g, codes + g * head_codes, votes, e);
+        }
+        if (ok) {
+            dtq_late_mean(l, votes);
+            dtq_exec_choose(x, p->layer, table, votes);
+        }
+        for (uint32_t g = 0; ok && g < of_table; g++) {
+            ok = dtq_late_output(&a, table * of_table + g, codes + g * head_codes, dtq_slot_ids(x, p->layer, table), e);
+        }
+    }
+    free(votes);
+    return ok;
+}
+
 /* A layer that streams, straight from the host's matrices, whose rows are all tokens in their order. */
 static bool stream(dtq_exec *x, const pending *p, dtq_error *e) {
     const dtq_layer *l = &x->stream->layers[p->layer];
-    if (dtq_scheme_ops_of(x)->attend != NULL) {
-        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %s has no definition of streamed attention", p->layer,
-                        dtq_schemes[x->program->scheme.kind].word);
-    }
-    if (x->noise != NULL) {
-        return dtq_fail(e, DTQ_BAD_PROGRAM,
-                        "layer %u: noise falls on tokens by the importance of a layer, which one "
-                        "that streams does not measure",
-                        p->layer);
+    if (!is_plain(x, p->layer, "streams", e)) {
+        return false;
     }
     const dtq_streamed a = {
         .layer = l,
@@ -184,7 +242,8 @@ static bool stream(dtq_exec *x, const pending *p, dtq_error *e) {
 static bool note_operand(dtq_exec *x, const dtq_instr *in, pending *p, dtq_error *e) {
     const uint64_t layer = DTQ_GET(in, QUANT, layer), operand = DTQ_GET(in, QUANT, operand);
     const uint64_t src = DTQ_GET(in, QUANT, src);
-    if (layer >= x->stream->layer_count || operand > DTQ_V || !x->slots[layer].ready) {
+    if (layer >= x->stream->layer_count || operand > DTQ_V ||
+        !(x->slots[layer].ready || dtq_lates(&x->stream->layers[layer]))) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "host.quant of operand %llu of layer %llu has nothing to work on",
                         (unsigned long long)operand, (unsigned long long)layer);
     }

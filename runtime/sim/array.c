@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/kernels/kernels_attention.h"
+#include "runtime/numerics/late.h"
 #include "runtime/sim/layout.h"
 #include "runtime/sim/sim.h"
 
@@ -79,6 +80,16 @@ static void gather_values(const uint8_t *packed, const uint8_t *bits, uint64_t k
     }
 }
 
+/** What a row of P has at a slot's column, whatever slots its columns are of; all of it is added to *z. */
+static void pick_probs(const uint8_t *codes, const uint32_t *ids, unsigned p_bits, uint64_t keys, uint8_t *row,
+                       uint32_t *z) {
+    *z = 0;
+    for (uint64_t j = 0; j < keys; j++) {
+        row[j] = dtq_late_code(codes[ids[j]], p_bits);
+        *z += row[j];
+    }
+}
+
 static void gather_probs(const uint8_t *row, const uint8_t *bits, uint64_t keys, uint64_t i,
                          class_operands operands[CLASSES]) {
     int16_t *at[CLASSES];
@@ -106,7 +117,7 @@ static float finish_channel(const dtq_layer *l, int32_t low, int32_t high, const
     if (p->z == 0) {
         return 0.0f;
     }
-    if (l->causal) {
+    if (dtq_folds(l)) {
         const float r = p->r == 0.0f ? 1.0f : p->r;
         const int32_t sum = (int32_t)((uint32_t)low + (uint32_t)high);
         return ((float)sum * r) / (float)p->z;
@@ -119,12 +130,14 @@ static float finish_channel(const dtq_layer *l, int32_t low, int32_t high, const
     return o / (float)p->z;
 }
 
+/** `z`: sums of the rows of P, or NULL: those that softmax left. */
 static void finish(const dtq_layer *l, const int32_t *sums, uint64_t rows, const uint8_t *v_scales,
-                   const uint8_t *p_block, uint8_t *o) {
+                   const uint8_t *p_block, const uint32_t *z, uint8_t *o) {
     const int32_t *low = sums, *high = sums + rows * l->head_dim;
     for (uint64_t i = 0; i < rows; i++) {
         dtq_prob_row head;
         memcpy(&head, p_block + i * sizeof head, sizeof head);
+        head.z = z != NULL ? z[i] : head.z;
         for (uint32_t c = 0; c < l->head_dim; c++, o += sizeof(float)) {
             const float out = finish_channel(l, *low++, *high++, v_scales, c, &head);
             memcpy(o, &out, sizeof out);
@@ -132,12 +145,12 @@ static void finish(const dtq_layer *l, const int32_t *sums, uint64_t rows, const
     }
 }
 
-/** Cuts the instruction's scratch memory: sums [CLASSES][rows][head_dim], then operands by class. NULL after an error.
- */
+/** Cuts the instruction's scratch memory: sums [CLASSES][rows][head_dim], operands by class, and behind `codes` a row
+ *  of P. NULL after an error. */
 static int32_t *cut_scratch(dtq_sim *sim, uint64_t rows, uint64_t head_dim, class_operands operands[CLASSES],
                             int8_t **codes, dtq_error *e) {
     const uint64_t sums = CLASSES * rows * head_dim;
-    uint64_t bytes = sums * sizeof(int32_t) + head_dim;
+    uint64_t bytes = sums * sizeof(int32_t) + head_dim + rows * sizeof(uint32_t) + operands[0].keys + operands[1].keys;
     for (unsigned precision = 0; precision < CLASSES; precision++) {
         operands[precision].depth = padded(operands[precision].keys);
         bytes += (rows + head_dim) * operands[precision].depth * sizeof(int16_t);
@@ -147,7 +160,7 @@ static int32_t *cut_scratch(dtq_sim *sim, uint64_t rows, uint64_t head_dim, clas
         (void)dtq_sim_no_memory(bytes, e);
         return NULL;
     }
-    int16_t *at = (int16_t *)(scratch + sums);
+    int16_t *at = (int16_t *)(scratch + sums + rows); /* behind sums of the rows of P */
     for (unsigned precision = 0; precision < CLASSES; precision++) {
         const uint64_t codes_of_class = (rows + head_dim) * operands[precision].depth;
         memset(at, 0, codes_of_class * sizeof *at);
@@ -164,9 +177,11 @@ bool dtq_sim_pv(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const dtq_layer *l = &sim->stream->layers[layer];
     const uint64_t rows = DTQ_GET(in, PV, rows), col = DTQ_GET(in, PV, col), keys = DTQ_GET(in, PV, cols);
     const uint64_t flags = DTQ_GET(in, PV, flags), dim = l->head_dim, sums_bytes = 2 * rows * dim * sizeof(int32_t);
-    const uint64_t all = dtq_keys(l); /* keys of the layer */
-    const uint8_t *bits = dtq_sim_bits(sim, layer, DTQ_V);
-    if (!bits) {
+    const uint64_t all = dtq_cols(l); /* of P */
+    const bool late = dtq_lates(l);
+    const uint32_t kv_head = (uint32_t)DTQ_GET(in, PV, head) / (l->heads / l->kv_heads);
+    const uint8_t *bits = dtq_sim_bits(sim, layer, DTQ_V), *p_bits = dtq_sim_bits(sim, layer, DTQ_P);
+    if (!bits || !p_bits || (late && !dtq_slots_ready(sim->x, layer, kv_head))) {
         return dtq_sim_not_ready(layer, e);
     }
     bits += col;
@@ -179,15 +194,23 @@ bool dtq_sim_pv(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     if (!sums) {
         return false;
     }
+    uint32_t *z = (uint32_t *)sums + CLASSES * rows * dim;
     const uint8_t *p_block = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, PV, p);
     const uint8_t *v_block = sim->space[DTQ_SPACE_V] + DTQ_GET(in, PV, v);
     uint8_t *o = sim->space[DTQ_SPACE_OUT] + DTQ_GET(in, PV, o);
-    const uint64_t scale_bytes = sizeof(float) * (l->causal ? keys : 2 * dim);
+    const uint64_t scale_bytes = sizeof(float) * (dtq_folds(l) ? keys : 2 * dim);
     const uint8_t *probs =
-        p_block + rows * sizeof(dtq_prob_row) + (l->causal ? rows * all : 0) + col - dtq_first_key(l);
+        p_block + rows * sizeof(dtq_prob_row) + (dtq_folds(l) ? rows * all : 0) + (late ? 0 : col - dtq_first_key(l));
     gather_values(v_block + scale_bytes, bits, keys, l->head_dim, codes, operands);
+    uint8_t *picked = (uint8_t *)codes + dim;
     for (uint64_t i = 0; i < rows; i++) {
-        gather_probs(probs + i * all, bits, keys, i, operands);
+        const uint8_t *row = probs + i * all;
+        if (late) {
+            pick_probs(row, dtq_slot_ids(sim->x, layer, kv_head) + col, p_bits[DTQ_GET(in, PV, row) + i], keys, picked,
+                       &z[i]);
+            row = picked;
+        }
+        gather_probs(row, bits, keys, i, operands);
     }
     for (unsigned precision = 0; precision < CLASSES; precision++) {
         const class_operands *c = &operands[precision];
@@ -201,7 +224,7 @@ bool dtq_sim_pv(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
         }
     }
     if (flags == DTQ_PV_LAST || flags == DTQ_PV_ONLY) {
-        finish(l, sums, rows, v_block, p_block, o);
+        finish(l, sums, rows, v_block, p_block, late ? z : NULL, o);
     } else {
         memcpy(o, sums, sums_bytes);
     }

@@ -10,7 +10,7 @@ uint64_t dtq_row_bytes(uint32_t head_dim, unsigned bits) {
 /** Scales in front of a block's rows: one a row, but for values of a layer without causal mask one a class and channel.
  */
 static uint64_t scale_bytes(const dtq_layer *l, dtq_operand operand, uint32_t rows) {
-    bool class_scales = operand == DTQ_V && !l->causal;
+    bool class_scales = operand == DTQ_V && !dtq_folds(l);
     return class_scales ? (uint64_t)CLASSES * SCALE_BYTES * l->head_dim : (uint64_t)SCALE_BYTES * rows;
 }
 
@@ -58,8 +58,8 @@ uint64_t dtq_scores_bytes(uint32_t rows, uint32_t cols) {
 }
 
 uint64_t dtq_probs_bytes(const dtq_layer *l, uint32_t rows) {
-    uint64_t copies = l->causal ? 2 : 1;
-    return (uint64_t)rows * PROBS_HEADER_BYTES + copies * rows * dtq_keys(l);
+    uint64_t copies = dtq_folds(l) ? 2 : 1;
+    return (uint64_t)rows * PROBS_HEADER_BYTES + copies * rows * dtq_cols(l);
 }
 
 uint64_t dtq_out_bytes(const dtq_layer *l, uint32_t rows, bool only) {

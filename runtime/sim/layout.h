@@ -11,15 +11,15 @@
 /** Bytes of one row of `head_dim` codes at `bits` (4 or 8): ceil(head_dim * bits / 8). */
 uint64_t dtq_row_bytes(uint32_t head_dim, unsigned bits);
 /** Bytes that a block of slots [row, row + rows) of operand q, k or v takes in its line buffer. Layout: for q, k and
- *  causal v a float scale for each row; for other v float [2][head_dim] class scales; then the packed rows.
+ *  v that is folded a float scale for each row; for other v float [2][head_dim] class scales; then the packed rows.
  *  Precision known only at run time counts 8 bits for every row. */
 uint64_t dtq_block_bytes(const dtq_layer *l, dtq_operand operand, uint32_t row, uint32_t rows);
 /** As dtq_block_bytes with the precisions `bits` [slots] of the operand: what a load moves. */
 uint64_t dtq_block_bytes_at(const dtq_layer *l, dtq_operand operand, const uint8_t *bits, uint32_t row, uint32_t rows);
 /** int32 [rows][cols], then float row scales [rows], then float column scales [cols]. */
 uint64_t dtq_scores_bytes(uint32_t rows, uint32_t cols);
-/** Per row 16 bytes (float max, uint32 Z, float r, uint32 0), then uint8 e [rows][keys], causal: then uint8 w
- * [rows][keys]. */
+/** Per row 16 bytes (float max, uint32 Z, float r, uint32 0), then uint8 e [rows][columns], where v is folded then
+ * uint8 w [rows][keys]. */
 uint64_t dtq_probs_bytes(const dtq_layer *l, uint32_t rows);
 /** What load.rows makes of query slots [row, row + rows) and `depth` inputs: float scales [rows], then the rows, packed
  * at their precisions as queries; those known only at run time count 8 bits. */

@@ -58,7 +58,7 @@ static uint64_t importance_p_bytes(const dtq_layer *l, const dtq_instr *in) {
 }
 static uint64_t accumulator_bytes(const dtq_layer *l, const dtq_instr *in) {
     (void)in;
-    return sizeof(uint64_t) * (uint64_t)dtq_keys(l);
+    return sizeof(uint64_t) * (uint64_t)dtq_cols(l);
 }
 
 static uint64_t load_rows_bytes(const dtq_layer *l, const dtq_instr *in) {
@@ -187,6 +187,7 @@ static const struct {
     {DTQ_OP_VOTE, DTQ_F(VOTE, acc), DTQ_SPACE_IMPORTANCE, probe_accumulator_bytes},
     {DTQ_OP_CHOOSE, DTQ_F(CHOOSE, acc), DTQ_SPACE_IMPORTANCE, probe_accumulator_bytes},
     {DTQ_OP_CHOOSE_HEAD, DTQ_F(CHOOSE_HEAD, s), DTQ_SPACE_SCORES, probe_scores_bytes},
+    {DTQ_OP_CHOOSE_LATE, DTQ_F(CHOOSE_LATE, acc), DTQ_SPACE_IMPORTANCE, accumulator_bytes},
     {DTQ_OP_LOAD_SEEN, DTQ_F(LOAD_SEEN, dst), DTQ_SPACE_Q, load_seen_bytes},
     {DTQ_OP_QK_SEEN, DTQ_F(QK_SEEN, q), DTQ_SPACE_Q, qk_seen_q_bytes},
     {DTQ_OP_QK_SEEN, DTQ_F(QK_SEEN, k), DTQ_SPACE_K, qk_seen_k_bytes},
@@ -230,13 +231,13 @@ static bool check_layer(const dtq_sim *sim, uint32_t index, dtq_error *e) {
     }
     const uint64_t codes = (uint64_t)s->seq * l->head_dim, scales = (uint64_t)s->seq * sizeof(float);
     const uint64_t v_scales =
-        l->causal ? l->kv_heads * scales : 2 * sizeof(float) * l->kv_heads * (uint64_t)l->head_dim;
+        dtq_folds(l) ? l->kv_heads * scales : 2 * sizeof(float) * l->kv_heads * (uint64_t)l->head_dim;
     const struct {
         uint64_t at, bytes;
     } regions[] = {
         {l->q, l->heads * codes},
         {l->k, l->kv_heads * codes},
-        {l->v, l->kv_heads * codes},
+        {l->v, (dtq_lates(l) ? 2 : 1) * l->kv_heads * codes},
         {l->q_scale, l->heads * scales},
         {l->k_scale, l->kv_heads * scales},
         {l->v_scale, v_scales},
@@ -269,6 +270,23 @@ static bool probe_fits(const dtq_sim *sim, const dtq_instr *in, const dtq_layer 
     const bool shared = in->op == DTQ_OP_PROBE_SOFTMAX || in->op == DTQ_OP_VOTE || in->op == DTQ_OP_CHOOSE;
     return dtq_probes(l) && l->slots == s->seq && !(by_head ? shared : in->op == DTQ_OP_CHOOSE_HEAD) &&
            (in->op != DTQ_OP_LOAD_PROBE || (bytes <= s->dram_bytes && at <= s->dram_bytes - bytes));
+}
+
+/** Whether an instruction is one that a layer that chooses late has, or that others have. */
+static bool late_fits(const dtq_instr *in, const dtq_layer *l) {
+    switch (in->op) {
+    case DTQ_OP_CHOOSE_LATE:
+        return dtq_lates(l) && DTQ_GET(in, CHOOSE_LATE, head) < dtq_tables(l);
+    case DTQ_OP_SOFTMAX:
+        return !dtq_lates(l) ||
+               (DTQ_GET(in, SOFTMAX, mode) == DTQ_SOFTMAX_FULL && DTQ_GET(in, SOFTMAX, cols) == dtq_cols(l));
+    case DTQ_OP_PV:
+        return !dtq_lates(l) || (DTQ_GET(in, PV, flags) == DTQ_PV_ONLY && DTQ_GET(in, PV, cols) == dtq_keys(l));
+    case DTQ_OP_TOPK:
+        return !dtq_lates(l);
+    default:
+        return true;
+    }
 }
 
 static bool in_dram(const dtq_stream *s, uint64_t at, uint64_t bytes) {
@@ -337,6 +355,7 @@ static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **lay
         }
     }
     const bool key_or_value = in->op == DTQ_OP_LOAD_PROBE || in->op == DTQ_OP_CHOOSE_HEAD ||
+                              in->op == DTQ_OP_CHOOSE_LATE ||
                               (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) != DTQ_Q);
     const bool of_kv_head = key_or_value || in->op == DTQ_OP_KEEP ||
                             (in->op == DTQ_OP_LOAD_SEEN && DTQ_GET(in, LOAD_SEEN, operand) != DTQ_Q);
@@ -345,8 +364,14 @@ static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **lay
         const dtq_field_kind kind = op->fields[f].kind;
         if (kind == DTQ_KIND_SLOT) {
             const bool of_keys = key_or_value || strcmp(op->fields[f].name, "col") == 0;
-            const uint64_t first = of_keys ? dtq_first_key(*layer) : dtq_first_query(*layer);
-            const uint64_t end = first + (of_keys ? dtq_keys(*layer) : dtq_queries(*layer));
+            const bool of_values =
+                in->op == DTQ_OP_PV || (of_keys && in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) == DTQ_V);
+            const uint64_t first = !of_keys    ? dtq_first_query(*layer)
+                                   : of_values ? dtq_first_key(*layer)
+                                               : dtq_first_col(*layer);
+            const uint64_t end = first + (!of_keys    ? dtq_queries(*layer)
+                                          : of_values ? dtq_keys(*layer)
+                                                      : dtq_cols(*layer));
             if (value < first || value >= end || in->f[f + 1] > end - value) {
                 return bad_field(index, op, f, value, e);
             }
@@ -359,6 +384,11 @@ static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **lay
     }
     if (*layer && !probe_fits(sim, in, *layer)) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: %s of a layer that does not probe, or it leaves DRAM",
+                        index, op->mnemonic);
+    }
+    if (*layer && !late_fits(in, *layer)) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM,
+                        "instruction %zu: %s: the layer does not choose late, or does and this is of another one",
                         index, op->mnemonic);
     }
     if (*layer && !streaming_fits(sim, in, *layer)) {
@@ -395,7 +425,7 @@ static bool check_buffers(const dtq_sim *sim, size_t index, const dtq_layer *l, 
         if (at == dtq_field_none(info)) {
             /* only a softmax has an operand it can do without */
             if (in->op == DTQ_OP_SOFTMAX && field == DTQ_F(SOFTMAX, v) &&
-                (!l->causal || DTQ_GET(in, SOFTMAX, mode) == DTQ_SOFTMAX_MAX)) {
+                (!dtq_folds(l) || DTQ_GET(in, SOFTMAX, mode) == DTQ_SOFTMAX_MAX)) {
                 continue;
             }
             return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: %s needs an address for %s", index,

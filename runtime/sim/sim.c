@@ -27,6 +27,7 @@ static bool (*const engines[DTQ_OP_COUNT])(dtq_sim *, const dtq_instr *, dtq_err
     [DTQ_OP_VOTE] = dtq_sim_vote,
     [DTQ_OP_CHOOSE] = dtq_sim_choose,
     [DTQ_OP_CHOOSE_HEAD] = dtq_sim_choose_head,
+    [DTQ_OP_CHOOSE_LATE] = dtq_sim_choose_late,
     [DTQ_OP_LOAD_SEEN] = dtq_sim_load_seen,
     [DTQ_OP_QK_SEEN] = dtq_sim_qk_seen,
     [DTQ_OP_SOFTMAX_SEEN] = dtq_sim_softmax_seen,

@@ -61,6 +61,7 @@ bool dtq_sim_probe_softmax(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_vote(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_choose(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_choose_head(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
+bool dtq_sim_choose_late(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_load_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_qk_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 bool dtq_sim_softmax_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
@@ -77,7 +78,7 @@ bool dtq_sim_store_rows(dtq_sim *sim, const dtq_instr *in, dtq_error *e);
 typedef struct {
     float max;  /* of the row's logits */
     uint32_t z; /* sum of the codes */
-    float r;    /* causal: largest weight; 0 before any */
+    float r;    /* where value scales are folded: largest weight; 0 before any */
     uint32_t zero;
 } dtq_prob_row;
 

@@ -4,19 +4,20 @@
 
 #include "runtime/entry.h"
 #include "runtime/kernels/kernels_attention.h"
+#include "runtime/numerics/late.h"
 #include "runtime/sim/sim.h"
 
 /** One instruction's operands, with working memory for one row. */
 typedef struct {
     const dtq_layer *l;
-    const uint32_t *ids; /* of the layer's slots */
+    const uint32_t *ids; /* of the layer's slots, or columns */
     const uint8_t *bits; /* of P, of the instruction's first row on */
     uint64_t row, rows, col, cols;
     uint64_t key, keys;   /* the first column's place among the layer's keys, and their number */
     uint8_t *p;           /* block of probabilities */
     const uint8_t *s;     /* block of scores */
     const float *k_scale; /* [cols], copied out of the block of scores */
-    const float *v_scale; /* [cols] causal, else NULL */
+    const float *v_scale; /* [cols] where they are folded, else NULL */
     float score_scale;
     int32_t *scores; /* [cols] the rest: working memory */
     float *x, *e;
@@ -54,16 +55,16 @@ static void raise_weight(const softmax *f, dtq_prob_row *head) {
     head->r = w > head->r ? w : head->r;
 }
 
-/** Writes codes of row i, and weights if causal. Destroys the logits. */
+/** Writes codes of row i, and weights where value scales are folded. Destroys the logits. */
 static void exponentials(const softmax *f, uint64_t i, dtq_prob_row *head) {
-    const float limit = dtq_prob_limit(f->bits[i]);
+    const float limit = dtq_lates(f->l) ? (float)DTQ_LATE_LEVELS : dtq_prob_limit(f->bits[i]);
     uint8_t *codes = f->p + f->rows * sizeof(dtq_prob_row) + i * f->keys + f->key;
     if (f->key == 0) {
         head->z = 0;
     }
     dtq_powers(f->x, head->max, f->cols, f->e);
     head->z += dtq_prob_codes(f->e, limit, f->cols, codes);
-    if (f->l->causal) {
+    if (dtq_folds(f->l)) {
         dtq_weights_of(f->e, f->v_scale, f->cols, f->x);
         const float r = head->r == 0.0f ? 1.0f : head->r;
         dtq_weight_codes(f->x, r, limit, f->cols, codes + f->rows * f->keys);
@@ -78,7 +79,7 @@ static void softmax_row(const softmax *f, uint64_t mode, uint64_t i) {
     if (mode == DTQ_SOFTMAX_FULL || mode == DTQ_SOFTMAX_MAX) {
         raise_max(f, &head);
     }
-    if (f->l->causal && (mode == DTQ_SOFTMAX_FULL || mode == DTQ_SOFTMAX_WMAX)) {
+    if (dtq_folds(f->l) && (mode == DTQ_SOFTMAX_FULL || mode == DTQ_SOFTMAX_WMAX)) {
         raise_weight(f, &head);
         if (mode == DTQ_SOFTMAX_FULL) {
             logits(f, i);
@@ -95,7 +96,7 @@ bool dtq_sim_softmax(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const dtq_layer *l = &sim->stream->layers[layer];
     const dtq_slots *slots = &sim->x->slots[layer];
     const uint8_t *bits = dtq_sim_bits(sim, layer, DTQ_P);
-    if (!slots->ready || !bits) {
+    if (!(dtq_lates(l) || slots->ready) || !bits) {
         return dtq_sim_not_ready(layer, e);
     }
     const uint64_t rows = DTQ_GET(in, SOFTMAX, rows), cols = DTQ_GET(in, SOFTMAX, cols);
@@ -105,20 +106,20 @@ bool dtq_sim_softmax(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     }
     const uint8_t *s = sim->space[DTQ_SPACE_SCORES] + DTQ_GET(in, SOFTMAX, s);
     memcpy(scratch, s + rows * cols * sizeof(int32_t) + rows * sizeof(float), cols * sizeof(float));
-    const bool weighs = l->causal && DTQ_GET(in, SOFTMAX, mode) != DTQ_SOFTMAX_MAX;
+    const bool weighs = dtq_folds(l) && DTQ_GET(in, SOFTMAX, mode) != DTQ_SOFTMAX_MAX;
     if (weighs) {
         memcpy(scratch + cols, sim->space[DTQ_SPACE_V] + DTQ_GET(in, SOFTMAX, v), cols * sizeof(float));
     }
     const softmax f = {
         .l = l,
-        .ids = slots->ids,
+        .ids = dtq_lates(l) ? sim->x->everyone : slots->ids,
         .bits = bits + DTQ_GET(in, SOFTMAX, row),
         .row = DTQ_GET(in, SOFTMAX, row),
         .rows = rows,
         .col = DTQ_GET(in, SOFTMAX, col),
         .cols = cols,
-        .key = DTQ_GET(in, SOFTMAX, col) - dtq_first_key(l),
-        .keys = dtq_keys(l),
+        .key = DTQ_GET(in, SOFTMAX, col) - dtq_first_col(l),
+        .keys = dtq_cols(l),
         .p = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, SOFTMAX, p),
         .s = s,
         .k_scale = scratch,

@@ -342,6 +342,15 @@ static bool time_choose(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_
     return true;
 }
 
+/** A mean of votes has half the digits of an importance. */
+static bool time_choose_late(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
+    (void)e;
+    d->latency = sim->machine->topk_latency_cycles;
+    time_selection(sim, divide_up(sim->machine->topk_passes, 2), sim->stream->seq,
+                   dtq_keys(&sim->stream->layers[DTQ_GET(in, CHOOSE_LATE, layer)]), d);
+    return true;
+}
+
 /** A vote of a head has half the digits of an importance. */
 static bool time_choose_head(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
     (void)e;
@@ -471,7 +480,7 @@ static bool time_keep(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_er
 static bool time_softmax(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
     (void)e;
     const uint64_t rows = DTQ_GET(in, SOFTMAX, rows), cols = DTQ_GET(in, SOFTMAX, cols);
-    const uint64_t written = sim->stream->layers[DTQ_GET(in, SOFTMAX, layer)].causal ? 2 : 1;
+    const uint64_t written = dtq_folds(&sim->stream->layers[DTQ_GET(in, SOFTMAX, layer)]) ? 2 : 1;
     sim->timing.stats.probabilities += rows * cols;
     sim->timing.stats.buffer_bytes += (sizeof(int32_t) + written) * rows * cols;
     *d = (dtq_duration){rows * divide_up(cols, sim->machine->softmax_lanes), sim->machine->softmax_latency_cycles};
@@ -481,7 +490,7 @@ static bool time_softmax(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq
 static bool time_importance(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
     (void)e;
     const uint64_t rows = DTQ_GET(in, IMPORTANCE, rows),
-                   keys = dtq_keys(&sim->stream->layers[DTQ_GET(in, IMPORTANCE, layer)]);
+                   keys = dtq_cols(&sim->stream->layers[DTQ_GET(in, IMPORTANCE, layer)]);
     sim->timing.stats.topk_elements += rows * keys;
     sim->timing.stats.buffer_bytes += rows * keys;
     *d = (dtq_duration){rows * divide_up(keys, sim->machine->topk_accumulate_lanes), 0};
@@ -521,6 +530,7 @@ static bool (*const durations[DTQ_OP_COUNT])(dtq_sim *, const dtq_instr *, dtq_d
     [DTQ_OP_VOTE] = time_vote,
     [DTQ_OP_CHOOSE] = time_choose,
     [DTQ_OP_CHOOSE_HEAD] = time_choose_head,
+    [DTQ_OP_CHOOSE_LATE] = time_choose_late,
     [DTQ_OP_LOAD_SEEN] = time_load_seen,
     [DTQ_OP_QK_SEEN] = time_qk_seen,
     [DTQ_OP_SOFTMAX_SEEN] = time_softmax_seen,

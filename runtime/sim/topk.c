@@ -3,12 +3,13 @@
 #include <string.h>
 
 #include "runtime/kernels/kernels_attention.h"
+#include "runtime/numerics/late.h"
 #include "runtime/numerics/numerics.h"
 #include "runtime/sim/sim.h"
 
 bool dtq_sim_importance(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, IMPORTANCE, layer)];
-    const uint64_t rows = DTQ_GET(in, IMPORTANCE, rows), keys = dtq_keys(l);
+    const uint64_t rows = DTQ_GET(in, IMPORTANCE, rows), keys = dtq_cols(l);
     uint64_t *sums = dtq_sim_scratch(sim, keys * sizeof *sums);
     if (!sums) {
         return dtq_sim_no_memory(keys * sizeof *sums, e);
@@ -50,6 +51,22 @@ static void divide_by_rows(const dtq_layer *l, const uint32_t *ids, uint32_t *so
         }
         importance[j] /= l->slots - before;
     }
+}
+
+bool dtq_sim_choose_late(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
+    const uint32_t layer = (uint32_t)DTQ_GET(in, CHOOSE_LATE, layer);
+    if (DTQ_GET(in, CHOOSE_LATE, head) != sim->x->slots[layer].chosen) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "choose.late: heads choose one after the other, each once");
+    }
+    const size_t bytes = sim->stream->seq * sizeof(uint64_t);
+    uint64_t *importance = dtq_sim_scratch(sim, bytes);
+    if (!importance) {
+        return dtq_sim_no_memory(bytes, e);
+    }
+    memcpy(importance, sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, CHOOSE_LATE, acc), bytes);
+    dtq_late_mean(&sim->stream->layers[layer], importance);
+    dtq_exec_choose(sim->x, layer, (uint32_t)DTQ_GET(in, CHOOSE_LATE, head), importance);
+    return true;
 }
 
 bool dtq_sim_topk(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {

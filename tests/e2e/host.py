@@ -72,6 +72,7 @@ PROBES = ("importance: {rule: probe}\nprune: keys\nlayers:\n  - {ratios: {0: .5,
           "  - ratios: {0: 0, 4: 0, 8: 1}\n  - ratios: {0: .2, 4: .4, 8: .4}\n")
 HEADS = PROBE.replace("importance: probe", "importance: {rule: probe, per: head}")
 HEADS_PINNED = PROBES.replace("{rule: probe}", "{rule: probe, per: head}")
+LATE, LATE_HEADS, LATE_PINNED = (p.replace("probe", "late") for p in (PROBE, HEADS, HEADS_PINNED))
 LINEARS = "kind: vssa\nvssa: {arrays: 3, rows: 6, cols: 4}\nlinear: vssa\nbuffers: {q: 2048, k: 2048, out: 2048}\n"
 LAYERS = "layers:\n  - ratios: {0: 0, 4: .5, 8: .5}\n  - ratios: {0: .5, 4: .25, 8: .25}\n  - ratios: {0: .7, 4: 0, 8: .3}\n"
 
@@ -108,6 +109,12 @@ def cases(rng):
         Case("encoder, probe by head, odd widths", encoder(layers=3, hidden=36, heads=4, kv_heads=2, ffn=50,
                                                            pooling="none", normalize="false"), HEADS_PINNED,
              (3, 19, 40), ("-O0",)),
+        Case("encoder, late", encoder(layers=3), LATE, (1, 2, 7, 33), ("--linear=int8",)),
+        Case("encoder, late by head", encoder(layers=3), LATE_HEADS, (1, 2, 7, 16, 33, 65), ("--linear=int8",)),
+        Case("encoder, late by head, odd widths", encoder(layers=3, hidden=36, heads=4, kv_heads=2, ffn=50,
+                                                          pooling="none", normalize="false"), LATE_PINNED, (2, 17, 40)),
+        Case("attention, late, causal", attention(37, 6, 9, True, 2), LATE, (37,), fixed=True),
+        Case("attention, late by head, causal", attention(37, 6, 9, True, 2), LATE_HEADS, (37,), fixed=True),
         Case("attention, probe by head", attention(37, 6, 9, False, 2), HEADS, (37,), fixed=True),
         Case("encoder, mixed", encoder(layers=3), BERT, (1, 7, 20, 65), ("--linear=mixed",)),
         Case("encoder, mixed, odd widths", encoder(layers=3, hidden=30, heads=5, ffn=50, pooling="none",

@@ -48,15 +48,16 @@ class Problem:
         if rng.random() < 0.5: # scores of a size that softmax is for
             size = np.abs(self.q).mean() * np.abs(self.k).mean() * np.sqrt(self.head_dim)
             self.k = (self.k / max(size, 1e-9) * rng.uniform(0.5, 4)).astype(np.float32)
-        self.probe = not self.causal and bool(rng.random() < 0.5)
+        self.late = bool(rng.random() < 0.25)
+        self.probe = self.late or (not self.causal and bool(rng.random() < 0.5))
         self.by_head = self.probe and bool(rng.random() < 0.5)
         if self.probe:
-            self.choose_by_probe(rng)
+            self.choose_itself(rng)
         self.drain = DRAINS[int(rng.integers(3))]
         self.rows, self.cols, self.arrays = (int(x) for x in rng.integers(1, 9, size=3))
         self.buffers = random_buffers(rng, self) if rng.random() < 0.4 and not self.probe else None
 
-    def choose_by_probe(self, rng):
+    def choose_itself(self, rng):
         """Counts and pins in the place of given precisions."""
         self.prune, self.rule = "keys", "mean"
         kept = int(rng.integers(1, self.tokens + 1)) if rng.random() < 0.8 else self.tokens
@@ -65,7 +66,15 @@ class Problem:
         group = self.heads // self.kv_heads
         sets = [(slice(g * group, (g + 1) * group), slice(g, g + 1)) for g in range(self.kv_heads)] if self.by_head \
             else [(slice(None), slice(None))]
-        importance = [oracle.probe(self.q[q], self.k[kv], self.by_head) for q, kv in sets]
+        if self.late and not (kept == self.tokens and self.high in (0, kept)):
+            self.late_sets = [oracle.late(self.q[q], self.k[kv], self.v[kv], kept, self.high, self.pinned, self.causal,
+                                          self.prob_bits) for q, kv in sets]
+            self.importance = np.max([importance for _, importance, _ in self.late_sets], axis=0)
+            self.bits = self.late_sets[0][2]
+            return
+        self.late_sets = None
+        importance = [np.zeros(self.tokens, np.uint64) if self.late else oracle.probe(self.q[q], self.k[kv], self.by_head)
+                      for q, kv in sets]
         if kept == self.tokens and self.high in (0, kept): # nothing to choose
             importance = [np.zeros(self.tokens, np.uint64)] * len(sets)
         self.sets = [(*heads, oracle.choose(i, kept, self.high, self.pinned)) for heads, i in zip(sets, importance)]
@@ -74,11 +83,13 @@ class Problem:
     def __str__(self):
         return (f"{self.tokens} tokens, {self.heads}/{self.kv_heads} heads of {self.head_dim}, causal {self.causal}, "
                 f"importance {self.rule}, prune {self.prune}, prob_bits {self.prob_bits}, {self.arrays} arrays {self.rows}x{self.cols}, "
-                f"buffers {self.buffers}, probe {self.probe}, by head {self.by_head}, bits {self.bits.tolist()}")
+                f"buffers {self.buffers}, probe {self.probe}, late {self.late}, by head {self.by_head}, bits {self.bits.tolist()}")
 
     def expected(self):
+        if self.late and self.late_sets:
+            return np.concatenate([out for out, _, _ in self.late_sets]), self.importance
         if self.probe:
-            out = [oracle.attention(self.q[q], self.k[kv], self.v[kv], bits, False, self.prob_bits, self.rule, self.prune)[0]
+            out = [oracle.attention(self.q[q], self.k[kv], self.v[kv], bits, self.causal, self.prob_bits, self.rule, self.prune)[0]
                    for q, kv, bits in self.sets]
             return np.concatenate(out), self.importance
         out, importance = oracle.attention(self.q, self.k, self.v, self.bits, self.causal, self.prob_bits, self.rule,
@@ -90,7 +101,7 @@ class Problem:
             return write_policy(self.bits, self.prune)
         counts = ", ".join(f"{bits}: {np.count_nonzero(self.bits == bits)}" for bits in (0, 4, 8))
         per = "head" if self.by_head else "layer"
-        return write("policy.yaml", f"importance: {{rule: probe, per: {per}}}\nprune: keys\nlayers:\n  - {{counts: {{{counts}}}, "
+        return write("policy.yaml", f"importance: {{rule: {'late' if self.late else 'probe'}, per: {per}}}\nprune: keys\nlayers:\n  - {{counts: {{{counts}}}, "
                                     f"pinned: {self.pinned}}}\n")
 
     def run(self, *options):
@@ -157,7 +168,7 @@ def main():
             mine = problem.expected()
             for options in PROBE_OPTIONS if problem.probe else ([], ["--engine=ref"], OPTIONS[case % len(OPTIONS)]):
                 same(problem, " ".join(["dtqc run", *options]), mine, problem.run(*options))
-            if problem.causal:
+            if problem.causal and not problem.late: # a choice by all rows knows the future
                 now = int(rng.integers(problem.tokens))
                 out, _ = problem.with_other_future(rng, now).run(*OPTIONS[case % len(OPTIONS)])
                 if out[:, :now].tobytes() != np.ascontiguousarray(mine[0][:, :now]).tobytes():

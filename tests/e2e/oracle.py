@@ -177,6 +177,37 @@ def probe(q, k, by_logits=False):
     return np.array(importance, np.uint64)
 
 
+def late(q, k, v, kept, high, pinned, causal=False, prob_bits="row"):
+    """Heads that choose together, between softmax and output: by what all rows at 4 bits, as codes of 8, give each key.
+    Returns the output, importance and precisions of values."""
+    check_operands(q=q, k=k, v=v)
+    heads, tokens, dim = q.shape
+    c = F(math.log2(math.e) / math.sqrt(dim))
+    visible = np.tri(tokens, dtype=bool) if causal else np.ones((tokens, tokens), bool)
+    low, eight = np.full(tokens, 4), np.full(tokens, 8)
+    codes = []
+    votes = [0] * tokens
+    for head in range(heads):
+        _, rounded, z, _ = head_probabilities(q[head], k[head * k.shape[0] // heads], low, low, eight, visible, c)
+        codes.append(rounded)
+        for j, column in enumerate((rounded * (2**32 // z)[:, None]).T):
+            votes[j] += sum(int(x) for x in column)
+    importance = np.array([vote // (tokens * heads) for vote in votes], np.uint64)
+    bits = choose(importance, kept, high, pinned)
+    out = np.zeros_like(q)
+    for head in range(heads):
+        values, total = v[head * k.shape[0] // heads], np.zeros((tokens, dim), F)
+        p = codes[head] if prob_bits == "8" else (codes[head] + 8) // 17
+        z = p[:, bits > 0].sum(axis=1)
+        for precision in (4, 8):
+            members = bits == precision
+            scale = scale_for(np.abs(values).max(axis=0).astype(F), F(7 if precision == 4 else 127))
+            total = total + (p[:, members] @ codes_for(values[members], scale, F(7 if precision == 4 else 127))).astype(
+                np.int32).astype(F) * scale
+        out[head] = np.where(z[:, None] > 0, total / np.maximum(z, 1).astype(F)[:, None], F(0))
+    return out, importance, bits
+
+
 def attention(q, k, v, bits, causal=False, prob_bits="row", rule="mean", prune="rows"):
     """q [heads][tokens][dim], k and v [kv heads][tokens][dim], bits [tokens] of 0, 4, 8. prune: what a token of 0 bits
     leaves with, its row or only its key and value."""

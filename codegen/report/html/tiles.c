@@ -24,7 +24,7 @@ static const uint8_t *chosen_of(const html_page *p, uint32_t layer) {
 
 /** How many slots have an operand. */
 static uint32_t operand_slots(const layer_facts *l, int operand) {
-    return operand == DTQ_K || operand == DTQ_V ? l->keys : l->queries;
+    return operand == DTQ_K ? l->cols : operand == DTQ_V ? l->keys : l->queries;
 }
 
 static bool same_bits(const slot_order *a, const slot_order *b, const layer_facts *l) {
@@ -38,8 +38,8 @@ static bool same_bits(const slot_order *a, const slot_order *b, const layer_fact
 
 static bool same_group(const layer_group *a, const layer_group *b) {
     const layer_facts *x = a->facts, *y = b->facts;
-    return x->queries == y->queries && x->keys == y->keys && x->heads == y->heads && x->head_dim == y->head_dim &&
-           a->origin == b->origin && same_bits(&a->order[BEFORE], &b->order[BEFORE], x) &&
+    return x->queries == y->queries && x->keys == y->keys && x->cols == y->cols && x->heads == y->heads &&
+           x->head_dim == y->head_dim && a->origin == b->origin && same_bits(&a->order[BEFORE], &b->order[BEFORE], x) &&
            same_bits(&a->order[AFTER], &b->order[AFTER], x);
 }
 
@@ -56,7 +56,7 @@ static layer_group *make_groups(const html_page *p, size_t *count) {
             continue;
         }
         for (int o = 0; o < ORDERS; o++) {
-            g.qk[o] = tile_grid_qk(p->arena, p->cost, r->machine, &g.order[o], g.facts->queries, g.facts->keys,
+            g.qk[o] = tile_grid_qk(p->arena, p->cost, r->machine, &g.order[o], g.facts->queries, g.facts->cols,
                                    g.facts->head_dim);
             g.pv[o] = tile_grid_pv(p->arena, p->cost, r->machine, &g.order[o], g.facts->queries, g.facts->keys,
                                    g.facts->head_dim);

@@ -16,15 +16,15 @@ static size_t list_symbols(host_symbol *out) {
             void (*parallel)(dtq_host_frame *, uint64_t, uint64_t, uint64_t, dtq_host_task *, uint64_t);
             void (*select)(dtq_host_frame *, uint64_t);
             void (*probe)(dtq_host_frame *, uint64_t, uint64_t, uint64_t);
-            uint64_t (*streamed)(dtq_host_frame *, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
+            uint64_t (*whole)(dtq_host_frame *, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
             const float *(*row)(dtq_host_frame *, uint64_t, uint64_t, uint64_t, float *);
             void (*bad)(dtq_host_frame *, uint64_t, uint64_t, uint64_t);
             void (*watch)(dtq_host_frame *, uint64_t, const float *, uint64_t, uint64_t);
         } functions;
         void *addresses[7];
-    } table = {{dtq_host_parallel, dtq_host_select, dtq_host_probe, dtq_host_streamed, dtq_host_row, dtq_host_bad,
+    } table = {{dtq_host_parallel, dtq_host_select, dtq_host_probe, dtq_host_whole, dtq_host_row, dtq_host_bad,
                 dtq_host_watch}};
-    static const char *const names[] = {"dtq_host_parallel", "dtq_host_select", "dtq_host_probe", "dtq_host_streamed",
+    static const char *const names[] = {"dtq_host_parallel", "dtq_host_select", "dtq_host_probe", "dtq_host_whole",
                                         "dtq_host_row",      "dtq_host_bad",    "dtq_host_watch"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         out[i] = (host_symbol){names[i], table.addresses[i]};

@@ -167,15 +167,16 @@ START_TEST(unreadable) {
         {"all: {ratios: {8: 1}, pinned: [x]}\n", "a pinned token must be a whole number"},
         {"all: {ratios: {8: 1}}\nimportance: max\n",
          "importance must be previous, mean, sum, random0, random1, random2, random3, random4, random5, random6, "
-         "random7, probe or streamed, not 'max'; did you mean 'mean'?"},
+         "random7, probe, streamed or late, not 'max'; did you mean 'mean'?"},
         {"all: {ratios: {8: 1}}\nimportance: {rule: max}\n", "importance must be previous, mean, sum"},
         {"all: {ratios: {8: 1}}\nimportance: {}\n", "importance must have a rule"},
         {"all: {ratios: {8: 1}}\nimportance: {rule: probe, by: 4}\n", "unknown key 'by' in importance"},
         {"all: {ratios: {8: 1}}\nimportance: {rule: sum, per: head}\n",
-         "only `probe` chooses a set of keys for each key/value head"},
+         "only `probe` and `late` choose a set of keys for each key/value head"},
         {"all: {ratios: {8: 1}}\nimportance: {rule: probe, per: token}\nprune: keys\n", "per must be layer or head"},
         {"all: {ratios: {8: 1}}\nimportance: {rule: probe, per: head}\n", "write `prune: keys` beside it"},
         {"all: {ratios: {8: 1}}\nimportance: probe\n", "`probe` chooses among the keys of all tokens"},
+        {"all: {ratios: {8: 1}}\nimportance: {rule: late, per: head}\n", "`late` chooses among the keys of all tokens"},
         {"all: {ratios: {8: 1}}\nimportance: {rule: probe}\nprune: rows\n", "write `prune: keys` beside it"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -198,8 +198,8 @@ START_TEST(strip_facts) {
         {"tile.select %a", "tile.select %a, %a, %a",
          "`tile.select`: it has 3 operands, but takes the layer before, or q and k of its own layer"},
         {"tile.select %a", "tile.select %a, %a",
-         "`tile.attention`: its `tile.select` chooses by q and k, which only `importance_rule = probe` and "
-         "`probe_heads` do"},
+         "`tile.attention`: its `tile.select` chooses by q and k, which only the rules `probe` and `late` "
+         "do, and each with `_heads`"},
         {"%j {index = 1", "%j {index = 0",
          "`tile.attention`: layer 0 is there twice; give this one another `index`\n`tile.attention`: operand 4 must be "
          "the `tile.select` of layer 0\n`tile.qk`: `key_range` is 0..5, but a strip meets all keys of its layer, slots "

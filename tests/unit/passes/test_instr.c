@@ -77,6 +77,7 @@ START_TEST(accesses_of_all_instructions) {
         [DTQ_OP_VOTE] = "r rw",
         [DTQ_OP_CHOOSE] = "r",
         [DTQ_OP_CHOOSE_HEAD] = "r",
+        [DTQ_OP_CHOOSE_LATE] = "r",
         [DTQ_OP_FAR_CODES] = "r w",
         [DTQ_OP_LOAD_SEEN] = "r r w",
         [DTQ_OP_QK_SEEN] = "r r w",

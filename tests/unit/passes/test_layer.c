@@ -84,10 +84,10 @@ START_TEST(bits_are_summed_and_written) {
     uint8_t q[4] = {4, 4, 8, 8}, k[4] = {8, 8, 8, 8}, v[4] = {4, 8, 4, 8}, p[4] = {4, 4, 4, 4};
     dtq_machine machine;
     dtq_machine_init(&machine);
-    layer_info l = {.slots = 4, .keys = 4, .queries = 4, .high = 2, .is_static = true, .bits = {q, k, v, p}};
+    layer_info l = {.slots = 4, .keys = 4, .cols = 4, .queries = 4, .high = 2, .is_static = true, .bits = {q, k, v, p}};
     layer_info three = l;
-    three.key_first = 1;
-    three.keys = 3;
+    three.key_first = three.col_first = 1;
+    three.keys = three.cols = 3;
     ck_assert_uint_eq(layer_bit_sum(&three, LAYER_Q, &machine), 24);
     ck_assert_uint_eq(layer_bit_sum(&three, LAYER_K, &machine), 24);
     ck_assert_uint_eq(layer_bit_sum(&three, LAYER_V, &machine), 20);

@@ -93,7 +93,7 @@ END_TEST
 static void nothing(void) {}
 
 static host_code *load_with(diag *d, arena *a, const host_bytes *object, size_t symbols, const dtq_host_model **model) {
-    static const char *const names[] = {"dtq_host_parallel", "dtq_host_select", "dtq_host_probe", "dtq_host_streamed",
+    static const char *const names[] = {"dtq_host_parallel", "dtq_host_select", "dtq_host_probe", "dtq_host_whole",
                                         "dtq_host_row",      "dtq_host_bad",    "dtq_host_watch"};
     host_symbol table[7];
     for (size_t i = 0; i < 7; i++)

@@ -70,6 +70,14 @@ static void let_probe(layered_problem *p) {
     }
 }
 
+/** The same with layers that choose late, which may have a causal mask. */
+static void let_be_late(layered_problem *p) {
+    const bool causal = p->base.causal;
+    let_probe(p);
+    p->base.causal = causal;
+    p->importance = random_in(&source, 0, 1) ? "late" : "late_heads";
+}
+
 /** Each layer asks the keys and values of the input with the queries plus the output of the layer before. */
 static const char *text_of(const layered_problem *p) {
     const random_problem *b = &p->base;
@@ -165,7 +173,7 @@ static void expect_counts(const ir_module *m, const dtq_stats *stats, int number
 }
 
 START_TEST(programs_are_race_free_and_on_time) {
-    unsigned fixed = 0, several = 0, steps = 0, probes = 0, by_head = 0;
+    unsigned fixed = 0, several = 0, steps = 0, probes = 0, by_head = 0, late = 0;
     begin();
     for (int i = 0; i < CASES; i++, next_case()) {
         layered_problem p = layered_problem_new(i % 3 == 0);
@@ -176,6 +184,8 @@ START_TEST(programs_are_race_free_and_on_time) {
             p.promote = "free";
         } else if (i % 2) {
             let_probe(&p);
+        } else if (i % 4 == 2) {
+            let_be_late(&p);
         }
         ir_module *m = compile(&p);
         if (!m)
@@ -198,6 +208,7 @@ START_TEST(programs_are_race_free_and_on_time) {
         expect_counts(m, &stats, i);
         probes += dtq_probes(&s->layers[p.layers - 1]);
         by_head += dtq_tables(&s->layers[p.layers - 1]) > 1;
+        late += dtq_lates(&s->layers[p.layers - 1]);
         ck_assert_uint_eq(stats.cycles, s->static_cycles);
         uint64_t bound = 0;
         for (size_t op = 0; op < m->op_count; op++)
@@ -213,6 +224,7 @@ START_TEST(programs_are_race_free_and_on_time) {
     ck_assert_uint_gt(steps, 2);
     ck_assert_uint_gt(probes, 4);
     ck_assert_uint_gt(by_head, 0);
+    ck_assert_uint_gt(late, 1);
     arena_free(memory);
 }
 END_TEST
@@ -222,8 +234,10 @@ START_TEST(the_simulator_equals_the_reference) {
     for (int i = 0; i < CASES; i++, next_case()) {
         layered_problem p = layered_problem_new(i % 3 == 0);
         p.promote = i % 2 ? "free" : "none"; /* promotions change numbers, but the same in both */
-        if (i % 4 > 1)
+        if (i % 4 > 2)
             let_probe(&p);
+        else if (i % 4 > 1)
+            let_be_late(&p);
         ir_module *m = compile(&p);
         if (!m)
             continue;

@@ -8,7 +8,7 @@ static void refuse(const uint8_t bytes[DTQ_INSTR_BYTES], const char *words) {
 }
 
 START_TEST(foreign_bytes_are_refused) {
-    refuse((uint8_t[DTQ_INSTR_BYTES]){200}, "unknown opcode 200 (there are 40)");
+    refuse((uint8_t[DTQ_INSTR_BYTES]){200}, "unknown opcode 200 (there are 41)");
     refuse((uint8_t[DTQ_INSTR_BYTES]){DTQ_OP_LOAD, DTQ_STORE}, "queue store cannot execute load");
     refuse((uint8_t[DTQ_INSTR_BYTES]){DTQ_OP_LOAD, DTQ_LOAD, 3}, "load: operand=3 is past its 3 words");
     refuse((uint8_t[DTQ_INSTR_BYTES]){DTQ_OP_WAIT, DTQ_LOAD, 0, 2}, "wait: padding from bit 25 on is not zero");

@@ -67,7 +67,7 @@ START_TEST(what_does_not_fit_is_refused) {
     refuse((dtq_instr){.op = DTQ_OP_LOAD, .queue = DTQ_LOAD, .f = {3}}, "load: operand=3 is past its 3 words");
     refuse((dtq_instr){.op = DTQ_OP_QK, .queue = DTQ_LOAD}, "queue load cannot execute qk");
     refuse((dtq_instr){.op = DTQ_OP_STORE, .queue = DTQ_ARRAY0}, "queue array0 cannot execute store");
-    refuse((dtq_instr){.op = DTQ_OP_COUNT}, "unknown opcode 40 (there are 40)");
+    refuse((dtq_instr){.op = DTQ_OP_COUNT}, "unknown opcode 41 (there are 41)");
 }
 END_TEST
 
