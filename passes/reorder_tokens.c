@@ -37,7 +37,8 @@ bool pass_reorder_tokens(pass_context *ctx, ir_module **module) {
         if (!token_bits) {
             if (layer_read(ctx->arena, m, op).by_own)
                 diag_remark(ctx->diag, m->ops[op].loc, "reorder-tokens",
-                            "layer %lld: the token-id table is written by the layer's own probe", index);
+                            "layer %lld: the token-id table is written by the layer's own %s", index,
+                            ir_by_late(m, op) ? "probabilities" : "probe");
             else
                 diag_remark(ctx->diag, m->ops[op].loc, "reorder-tokens",
                             "layer %lld: the token-id table is written by the top-k of layer %lld", index, index - 1);

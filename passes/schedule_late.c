@@ -25,6 +25,7 @@ typedef struct {
     const late_cut *cut;
     bool emits;
     ir_value *p;          /* [heads * chunks] probabilities that wait */
+    ir_value importance;  /* of the table that votes */
     uint64_t *qk, *pv;    /* [chunks] cycles on an array */
     uint64_t *array_free; /* [arrays] */
     uint64_t *chosen;     /* [tables] when their keys are known */
@@ -80,8 +81,7 @@ static uint32_t take_array(late_work *w, uint64_t ready, uint64_t cycles, uint64
 }
 
 /** Scores and probabilities of a piece, and its votes. */
-static void vote(late_work *w, uint32_t head, uint32_t chunk, ir_value k, uint64_t k_ready, ir_value importance,
-                 bool first) {
+static void vote(late_work *w, uint32_t head, uint32_t chunk, ir_value k, uint64_t k_ready, bool first) {
     const layer_info *l = w->l;
     const dtq_machine *machine = w->m->machine;
     const uint32_t row = w->cut->chunk[chunk].row, rows = w->cut->chunk[chunk].rows;
@@ -101,7 +101,9 @@ static void vote(late_work *w, uint32_t head, uint32_t chunk, ir_value k, uint64
     ir_value softmax[3] = {scores, IR_NONE, p};
     size_t op = append(w, DTQ_OP_SOFTMAX, DTQ_SOFTMAX, softmax, 3, head, row, rows, l->col_first, l->cols);
     instr_set_text(w->m, op, w->keys->mode, "full");
-    ir_value votes[2] = {p, importance};
+    if (first)
+        w->importance = instr_buffer(w->m, "importance", 8ull * l->slots, NULL, w->loc);
+    ir_value votes[2] = {p, w->importance};
     op = append(w, DTQ_OP_IMPORTANCE, DTQ_TOPK, votes, 2, head, row, rows, 0, 0);
     instr_set_text(w->m, op, w->keys->first, first ? "yes" : "no");
     w->p[(size_t)head * w->cut->chunks + chunk] = p;
@@ -111,20 +113,19 @@ static void vote(late_work *w, uint32_t head, uint32_t chunk, ir_value k, uint64
 static void choose(late_work *w, uint32_t table) {
     const layer_info *l = w->l;
     const uint32_t group = l->heads / l->kv_heads, first = table * heads_of_table(l), end = first + heads_of_table(l);
-    ir_value importance = w->emits ? instr_buffer(w->m, "importance", 8ull * l->slots, NULL, w->loc) : IR_NONE,
-             k = IR_NONE;
+    ir_value k = IR_NONE;
     uint64_t k_ready = 0;
     for (uint32_t head = first; head < end; head++) {
         if (head % group == 0)
             k = load(w, LAYER_K, head / group, l->col_first, l->cols, 0, &k_ready);
         for (uint32_t chunk = 0; chunk < w->cut->chunks; chunk++)
-            vote(w, head, chunk, k, k_ready, importance, head == first && chunk == 0);
+            vote(w, head, chunk, k, k_ready, head == first && chunk == 0);
     }
     w->topk_free += cost_choose_head(w->ctx->cost, 0, l->slots, l->keys);
     w->chosen[table] = w->topk_free + w->m->machine->topk_latency_cycles;
     if (!w->emits)
         return;
-    size_t op = instr_append(w->m, DTQ_OP_CHOOSE_LATE, DTQ_TOPK, &importance, 1, w->source, w->loc);
+    size_t op = instr_append(w->m, DTQ_OP_CHOOSE_LATE, DTQ_TOPK, &w->importance, 1, w->source, w->loc);
     ir_set_int(w->m, op, w->keys->layer, l->index);
     ir_set_int(w->m, op, w->keys->head, table);
 }
@@ -220,7 +221,7 @@ static void needs_of(const dtq_machine *m, const layer_info *l, const late_cut *
         queries = bytes > queries ? bytes : queries;
     }
     const late_need needs[NEEDS] = {
-        {"probabilities of all rows, which wait for the choice", "probs",
+        {"the probabilities of all rows, which wait for the choice,", "probs",
          (uint64_t)heads_of_table(l) * cut->chunks * cost_probs_bytes(rows, l->cols, false), m->buffers_probs},
         {"a strip of scores", "scores", cost_scores_bytes(rows, l->cols), m->buffers_scores},
         {"a strip of queries", "q", queries, m->buffers_q},
@@ -256,16 +257,15 @@ static bool report_misfit(pass_context *ctx, const dtq_machine *m, const layer_i
     needs[0] = of_whole[0].need < finest_probs.need ? of_whole[0] : finest_probs;
     for (int i = 0; i < NEEDS; i++)
         if (needs[i].need > needs[i].have)
-            return diag_error(
-                ctx->diag, loc,
-                "layer %u does not fit: %s of %u tokens take%s %llu bytes, buffers.%s has %llu; %llu bytes "
-                "are missing%s",
-                l->index, needs[i].what, l->slots, i == 0 || i == 3 || i == 4 ? "" : "s",
-                (unsigned long long)needs[i].need, needs[i].buffer, (unsigned long long)needs[i].have,
-                (unsigned long long)(needs[i].need - needs[i].have),
-                i == 0 && !l->by_head && l->kv_heads > 1
-                    ? ", and less waits where each head chooses for itself, with `per: head`"
-                    : "");
+            return diag_error(ctx->diag, loc,
+                              "layer %u does not fit: %s take%s %llu bytes, buffers.%s has %llu; %llu bytes "
+                              "are missing%s",
+                              l->index, needs[i].what, i == 0 || i == 3 || i == 4 ? "" : "s",
+                              (unsigned long long)needs[i].need, needs[i].buffer, (unsigned long long)needs[i].have,
+                              (unsigned long long)(needs[i].need - needs[i].have),
+                              i == 0 && !l->by_head && l->kv_heads > 1
+                                  ? ", and less waits where each head chooses for itself, with `per: head`"
+                                  : "");
     return diag_error(ctx->diag, loc,
                       "layer %u does not fit: probabilities of all its rows wait for the choice, and where they fit, "
                       "the strips of scores do not; buffers.probs has %llu bytes and buffers.scores %llu",
