@@ -16,12 +16,14 @@ enum { LENGTH_MAX = 64, PERIOD_MAX = 8 }; /* ops of a repeat */
 /* ---- buffers ----------------------------------------------------------------------------------------------------- */
 
 static bool in_text(const ir_module *m, const src_loc *loc) {
-    return !loc->file || loc->file == m->text_file;
+    const src_loc *origin = ir_origin(m, loc);
+    return !origin->file || origin->file == m->text_file;
 }
 
-static bool same_place(const ir_module *m, const src_loc *a, const src_loc *b) {
-    if (in_text(m, a) || in_text(m, b))
-        return in_text(m, a) && in_text(m, b);
+static bool same_place(const ir_module *m, const src_loc *at, const src_loc *other) {
+    if (in_text(m, at) || in_text(m, other))
+        return in_text(m, at) && in_text(m, other);
+    const src_loc *a = ir_origin(m, at), *b = ir_origin(m, other);
     return strcmp(a->file, b->file) == 0 && a->line == b->line && a->col == b->col;
 }
 

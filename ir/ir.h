@@ -118,6 +118,7 @@ typedef struct {
     uint64_t scales, zeros; /* of I8, U8, I32: bytes of the file where one for each column lies; 0: scale, mean */
     bool by_rows;           /* scales and zeros are of rows */
     src_loc loc;
+    src_loc origin; /* of a tensor read from IR: what is written behind the `@`; else no file */
 } ir_tensor;
 
 /** Header of a module, printed as `key = value` lines. */
@@ -149,8 +150,10 @@ typedef struct {
     size_t value_count, value_capacity;
     ir_tensor *tensors;
     size_t tensor_count, tensor_capacity;
-    const char *text_file; /* the text that ir_parse read it from, or NULL: ops located there print no location */
-    const char **passes;   /* names of the passes that ran, in order; the manager checks requirements against them */
+    const char *text_file;  /* the text that ir_parse read it from, or NULL; its ops are located there */
+    const src_loc *origins; /* [origin_count] by line of that text: the place behind the `@` of its op; else no file */
+    size_t origin_count;
+    const char **passes; /* names of the passes that ran, in order; the manager checks requirements against them */
     size_t pass_count, pass_capacity;
 } ir_module;
 
@@ -254,6 +257,13 @@ size_t ir_append_copies(ir_module *m, size_t first, size_t end, src_loc loc);
 void ir_spread(ir_module *m, const uint32_t *place, size_t count);
 void ir_fill(ir_module *m, size_t op, ir_opcode code, src_loc loc);
 
+/** Where what is located at `loc` comes from: of an op that was read from IR the place behind its `@`, which may be in
+ *  a model's file, while `loc` says where it stands in the text; else `loc` itself. */
+static inline const src_loc *ir_origin(const ir_module *m, const src_loc *loc) {
+    const bool read = loc->file && loc->file == m->text_file && loc->line < m->origin_count;
+    return read && m->origins[loc->line].file ? &m->origins[loc->line] : loc;
+}
+
 /** The attribute, or NULL. The pointer is valid until the next attribute of the module is set. */
 static inline const ir_attr *ir_get(const ir_module *m, size_t op, unsigned key) {
     const ir_op *o = &m->ops[op];
@@ -312,8 +322,8 @@ ir_run *ir_runs_of(arena *a, const uint8_t *values, size_t count, size_t *run_co
 void ir_print(const ir_module *m, FILE *out);
 
 /** Parses a module. Errors go to `d` with line and column in `file`; NULL on error. Levels, ops, keys and operand
- *  counts are checked; ir_verify checks the rest. Locations of ops are those written as `@ "file":line:col`, else the
- *  place in this text. */
+ *  counts are checked; ir_verify checks the rest. Ops are located in this text; `@ "file":line:col` is their ir_origin.
+ */
 ir_module *ir_parse(arena *a, diag *d, const char *file, const char *text, size_t bytes);
 
 /** Checks everything the op table states and what IR.md says of types, levels, ranges and layers. */

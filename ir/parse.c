@@ -211,6 +211,13 @@ static bool find_op(parser *p, src_loc loc, const char *text, size_t n, ir_opcod
     return scan_error(s, loc, "unknown op `%.*s`%s", (int)n, text, scan_suggestion(s, text, n, known, count));
 }
 
+/* No two ops stand on one line. */
+static void note_origin(parser *p, uint32_t line, src_loc origin) {
+    while (p->origins.count <= line)
+        *(src_loc *)parse_list_next(p->m->arena, &p->origins, sizeof(src_loc)) = (src_loc){0};
+    ((src_loc *)p->origins.items)[line] = origin;
+}
+
 /* [%name =] op operands {attributes} : type @ "file":line:col; `text` is the op's spelling, already taken. */
 static bool parse_op(parser *p, const char *result, size_t result_length, const char *text, size_t n) {
     scanner *s = &p->scan;
@@ -224,7 +231,6 @@ static bool parse_op(parser *p, const char *result, size_t result_length, const 
         return scan_error(s, op_loc, "`%s` makes a value; write `%%name = %s ...`", info->spelling, info->spelling);
     if (!info->results && result)
         return scan_error(s, loc, "`%s` makes no value; remove `%%%.*s =`", info->spelling, (int)result_length, result);
-    const size_t first = m->op_count; /* of the buffers it declares */
     if (!parse_operands(p, !info->results && m->level >= IR_SCHEDULE) ||
         !check_operand_count(p, op_loc, info, p->operands.count))
         return false;
@@ -242,10 +248,11 @@ static bool parse_op(parser *p, const char *result, size_t result_length, const 
         if (!parse_type(p, &m->types[m->ops[op].result]))
             return false;
     }
-    if (!parse_location(p, &m->ops[op].loc))
+    src_loc origin = {0};
+    if (!parse_origin(p, &origin))
         return false;
-    for (size_t buffer = first; buffer < op && m->ops[op].loc.file != m->text_file; buffer++)
-        m->ops[buffer].loc = m->ops[op].loc;
+    if (origin.file) /* of the buffers that the op declares, too */
+        note_origin(p, loc.line, origin);
     return parse_line_end(p);
 }
 
@@ -270,12 +277,14 @@ static bool parse_repeat(parser *p, src_loc loc, const char *digits, size_t n) {
         return scan_error(s, loc, "ops are repeated 2 to %d times", REPEATS_MAX);
     const char *const body = s->at, *const body_line = s->line_start;
     const uint32_t line = s->line;
+    const src_loc before = p->last_location;
     bool good = true;
     p->times = times;
     for (p->time = 0; good && p->time < times; p->time++) {
         s->at = body;
         s->line_start = body_line;
         s->line = line;
+        p->last_location = before; /* `^` says the same each time */
         do {
             const char *text = NULL;
             size_t length = 0;
@@ -379,6 +388,10 @@ ir_module *ir_parse(arena *a, diag *d, const char *file, const char *text, size_
                 resume(s);
         }
     ir_module *m = s->errors ? NULL : p->m;
+    if (m) {
+        m->origins = p->origins.items;
+        m->origin_count = p->origins.count;
+    }
     arena_free(scratch);
     return m;
 }

@@ -19,6 +19,7 @@ typedef struct {
     bool machine_seen, passes_seen;
     list operands, ints, runs; /* of ir_value, int64_t, ir_run */
     src_loc last_location;     /* written last: what `@ ^` means */
+    list origins;              /* of src_loc, by line: what is written behind an op's `@` */
     const char *last_source;   /* what `source = ^` means */
     uint64_t time, times;      /* inside a repeat: which time round, of how many; else 0 of 0 */
     bool arrays_counted;       /* a queue has been counted up, past the machine's last array maybe */
@@ -56,8 +57,8 @@ bool parse_tensor(parser *p, src_loc loc);
 bool parse_weights(parser *p, src_loc loc);
 bool parse_passes(parser *p, src_loc loc);
 
-/** `@ "file":line:col`, if it is there. */
-bool parse_location(parser *p, src_loc *loc);
+/** `@ "file":line:col`, if it is there; else `*origin` stays. */
+bool parse_origin(parser *p, src_loc *origin);
 /** Nothing more on the line but a comment. */
 bool parse_line_end(parser *p);
 

@@ -7,7 +7,7 @@
 
 /* ---- parts that several statements share ------------------------------------------------------------------------- */
 
-bool parse_location(parser *p, src_loc *loc) {
+bool parse_origin(parser *p, src_loc *origin) {
     scanner *s = &p->scan;
     if (!scan_take(s, '@'))
         return true;
@@ -16,13 +16,13 @@ bool parse_location(parser *p, src_loc *loc) {
     if (scan_take(s, '^')) {
         if (!p->last_location.file)
             return scan_error(s, scan_here(s), "`^` repeats the location before it, but there is none; write one out");
-        *loc = p->last_location;
+        *origin = p->last_location;
         return true;
     }
     if (!scan_string(s, &file) || !scan_need(s, ':', "`:` and the line") || !scan_unsigned(s, UINT32_MAX, &line) ||
         !scan_need(s, ':', "`:` and the column") || !scan_unsigned(s, UINT32_MAX, &col))
         return false;
-    *loc = p->last_location = (src_loc){file, (uint32_t)line, (uint32_t)col};
+    *origin = p->last_location = (src_loc){file, (uint32_t)line, (uint32_t)col};
     return true;
 }
 
@@ -299,7 +299,7 @@ static bool parse_one_tensor(parser *p, ir_tensor *tensor) {
     s->inside = inside;
     if (!tensor->dtype)
         return scan_error(s, loc, "tensor \"%s\" has no `dtype`; give F32, F16, BF16 or synthetic", tensor->name);
-    if (!parse_location(p, &tensor->loc))
+    if (!parse_origin(p, &tensor->origin))
         return false;
     ir_add_tensor(p->m, tensor);
     return true;
@@ -321,6 +321,7 @@ bool parse_weights(parser *p, src_loc loc) {
     do {
         scan_peek(s);
         tensor.loc = scan_here(s);
+        tensor.origin = (src_loc){0};
         if (!parse_one_tensor(p, &tensor))
             return false;
     } while (scan_take(s, ','));

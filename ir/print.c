@@ -88,9 +88,17 @@ static void put_string(writer *w, const char *s) {
     put_bytes(w, "\"", 1);
 }
 
-/* Ops located in the text they were read from need no location: it is where they stand. */
+static bool in_text(const ir_module *m, const src_loc *origin) {
+    return !origin->file || origin->file == m->text_file;
+}
+
+static const src_loc *tensor_origin(const ir_tensor *t) {
+    return t->origin.file ? &t->origin : &t->loc;
+}
+
+/* What comes from the text it was read from needs no location: it is where it stands. */
 static void put_location(writer *w, const ir_module *m, const src_loc *loc) {
-    if (!loc->file || loc->file == m->text_file)
+    if (in_text(m, loc))
         return;
     if (w->last.file && strcmp(w->last.file, loc->file) == 0 && w->last.line == loc->line && w->last.col == loc->col) {
         put(w, " @ ^"); /* ops of one place stand together */
@@ -245,15 +253,15 @@ static void put_tensor(writer *w, const ir_module *m, const ir_tensor *t, const 
         put_real(w, t->scale);
     }
     put(w, any ? "}" : "{}");
-    put_location(w, m, &t->loc);
+    put_location(w, m, tensor_origin(t));
 }
 
 /* Text that a tensor has and the next one has not cannot be taken back; that one begins another list. A location that
  * is not written is the tensor's place in the text. */
 static bool follows(const ir_module *m, const ir_tensor *t, const ir_tensor *before) {
-    const bool here = !t->loc.file || t->loc.file == m->text_file;
+    const bool here = in_text(m, tensor_origin(t));
     return before && (t->file || !before->file) && (t->file_hash || !before->file_hash) &&
-           (t->dtype || !before->dtype) && here == (!before->loc.file || before->loc.file == m->text_file);
+           (t->dtype || !before->dtype) && here == in_text(m, tensor_origin(before));
 }
 
 static void put_tensors(writer *w, const ir_module *m) {
@@ -485,7 +493,7 @@ static void put_op(writer *w, const ir_fold *f, const printed *p) {
         put(w, " : ");
         put_type(w, m->types[op->result]);
     }
-    put_location(w, m, &op->loc);
+    put_location(w, m, ir_origin(m, &op->loc));
     put(w, "\n");
 }
 

@@ -4,6 +4,8 @@
 rebuild rebuild_begin(const ir_module *from, ir_level level) {
     rebuild r = {.from = from, .to = ir_module_like(from->arena, from, level)};
     r.to->text_file = from->text_file;
+    r.to->origins = from->origins;
+    r.to->origin_count = from->origin_count;
     r.to->tensors = from->tensors; /* both live in one arena, and no pass changes the table */
     r.to->tensor_count = from->tensor_count;
     r.to->tensor_capacity = from->tensor_count;

@@ -275,7 +275,7 @@ static bool generate_stream(generator *g, const ir_module *m, ir_module *given_u
             beside_fields beside;
             if (!generate_instr(g, m, op, in, &beside))
                 return false;
-            s->sources[made++] = source_of(g, m->ops[op].loc, beside.source, in);
+            s->sources[made++] = source_of(g, *ir_origin(m, &m->ops[op].loc), beside.source, in);
             if (in->queue != DTQ_HOST && beside.done > s->static_cycles)
                 s->static_cycles = beside.done;
         }

@@ -5,14 +5,17 @@
 START_TEST(locations_are_kept) {
     arena *a = arena_new();
     ir_module *m = ir_parse_text(a, NULL, "dtir 1 graph\n%x = input {name = \"x\"} @ \"model.yaml\":7:9\noutput %x\n");
-    ck_assert_str_eq(m->ops[0].loc.file, "model.yaml");
-    ck_assert_uint_eq(m->ops[0].loc.line, 7);
-    ck_assert_uint_eq(m->ops[0].loc.col, 9);
-    ck_assert_str_eq(m->ops[1].loc.file, "t.dtir"); /* where it stands, which need not be printed */
+    ck_assert_str_eq(m->ops[0].loc.file, "t.dtir"); /* where it stands */
+    ck_assert_uint_eq(m->ops[0].loc.line, 2);
+    const src_loc *origin = ir_origin(m, &m->ops[0].loc);
+    ck_assert_str_eq(origin->file, "model.yaml");
+    ck_assert_uint_eq(origin->line, 7);
+    ck_assert_uint_eq(origin->col, 9);
+    ck_assert_ptr_eq(ir_origin(m, &m->ops[1].loc), &m->ops[1].loc); /* it comes from the text, which prints nothing */
     ck_assert_uint_eq(m->ops[1].loc.line, 3);
     const char *text = ir_text(a, m, NULL);
     ck_assert_ptr_nonnull(strstr(text, "%0 = input {name = \"x\"} : ? @ \"model.yaml\":7:9\noutput %0\n"));
-    m->text_file = NULL; /* as in a module that a pass has built anew */
+    m->text_file = NULL; /* as in a module of another text */
     ck_assert_ptr_nonnull(strstr(ir_text(a, m, NULL), "output %0 @ \"t.dtir\":3:1\n"));
     arena_free(a);
 }
@@ -24,8 +27,8 @@ START_TEST(a_caret_repeats_the_location_before) {
                                "%1 = input {name = \"y\"} : ?\n"
                                "%2 = input {name = \"z\"} : ? @ ^\n";
     ir_module *m = ir_parse_text(a, NULL, arena_printf(a, "dtir 1 graph\n%s", text));
-    ck_assert_uint_eq(m->ops[2].loc.line, 7);
-    ck_assert_uint_eq(m->ops[1].loc.line, 3); /* not repeated: where it stands */
+    ck_assert_uint_eq(ir_origin(m, &m->ops[2].loc)->line, 7);
+    ck_assert_uint_eq(ir_origin(m, &m->ops[1].loc)->line, 3); /* not repeated: where it stands */
     ck_assert_ptr_nonnull(strstr(ir_text(a, m, NULL), text));
     diag *d = diag_new(a, NULL);
     ck_assert_ptr_null(ir_parse_text(a, d, "dtir 1 graph\n%0 = input {name = \"x\"} @ ^\n"));

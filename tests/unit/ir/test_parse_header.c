@@ -77,7 +77,7 @@ START_TEST(tensors_are_read) {
               t->file_bytes == 9);
     ck_assert(t->seed == 3 && t->mean == -0.5 && t->scale == 1e-3);
     ck_assert(t->scales == 80 && t->zeros == UINT64_MAX && t->by_rows);
-    ck_assert(t->loc.line == 4 && strcmp(t->loc.file, "x") == 0);
+    ck_assert(t->origin.line == 4 && strcmp(t->origin.file, "x") == 0 && strcmp(t->loc.file, "t.dtir") == 0);
     ir_module *back = ir_parse_text(a, NULL, ir_text(a, m, NULL));
     ck_assert(ir_equal(m, back));
     arena_free(a);
