@@ -23,6 +23,7 @@ const char *settings_file_name(settings_file f) {
     static const char *const names[SETTINGS_FILES] = {
         [SETTINGS_CONFIG] = "config.json",
         [SETTINGS_GENERATION] = "generation_config.json",
+        [SETTINGS_TOKENIZER] = "tokenizer_config.json of BERT",
         [SETTINGS_MODULE] = "modules.json",
         [SETTINGS_POOLING] = "config.json of Pooling",
         [SETTINGS_NORMALIZE] = "config.json of Normalize",

@@ -8,6 +8,7 @@
 typedef enum {
     SETTINGS_CONFIG,         /* config.json */
     SETTINGS_GENERATION,     /* generation_config.json */
+    SETTINGS_TOKENIZER,      /* tokenizer_config.json of a vocabulary of BERT's */
     SETTINGS_MODULE,         /* an entry of modules.json */
     SETTINGS_POOLING,        /* a module's config.json */
     SETTINGS_NORMALIZE,      /* the same */

@@ -7,6 +7,7 @@
 #include "frontend/files/fields.h"
 #include "frontend/models/huggingface.h"
 #include "frontend/models/models.h"
+#include "frontend/tokenizer/bert_rules.h"
 #include "frontend/tokenizer/vocabulary.h"
 #include "ir/base/path.h"
 #include "runtime/base/words.h"
@@ -30,28 +31,31 @@ static bool read_normalizer_case(arena *a, diag *d, const char *path, bool *lowe
 }
 
 static bool read_tokenizer(arena *a, diag *d, const char *directory, model *m) {
-    static const field fields[] = {{"do_lower_case", FIELD_BOOL, offsetof(model, lower_case), 0, 0, NULL, false}};
     const char *vocab = path_join(a, directory, "vocab.txt");
     const char *json = path_join(a, directory, "tokenizer.json");
-    const char *config = path_join(a, directory, "tokenizer_config.json");
-    bool has_tokenizer = path_is_file(json);
-    m->lower_case = true;
-    if (path_is_file(vocab))
+    bool has_json = path_is_file(json);
+    bert_rules r;
+    if (!bert_rules_read(a, d, has_json ? json : vocab, &r))
+        return false;
+    m->lower_case = r.lower_case;
+    if (path_is_file(vocab) && !(has_json && r.json_holds))
         m->vocabulary = vocab;
-    else if (has_tokenizer)
+    else if (has_json)
         m->vocabulary = json;
     else
         diag_remark(d, m->loc, "huggingface",
                     "'%s' has neither vocab.txt nor tokenizer.json: inputs are token ids, not text", directory);
-    if (path_is_file(config)) {
-        const doc_node *root = doc_load(a, d, config, 0);
-        if (!root || !fields_read(d, root, "", fields, FIELD_COUNT(fields), FIELDS_NULLS, m))
-            return false;
-        const doc_node *said = doc_find(root, fields[0].key);
-        if (said && !doc_is_null(said))
-            return true;
-    }
-    return !has_tokenizer || read_normalizer_case(a, d, json, &m->lower_case);
+    if (!has_json)
+        return true;
+    bool lower_case = r.lower_case;
+    if (!read_normalizer_case(a, d, json, &lower_case))
+        return false;
+    if (r.json_holds)
+        m->lower_case = lower_case;
+    else if (lower_case != r.lower_case)
+        diag_remark(d, (src_loc){json, 0, 0}, "huggingface",
+                    "its rule of case is not obeyed: BertTokenizer goes by tokenizer_config.json, or lower-cases");
+    return true;
 }
 
 bool model_read_surroundings(arena *a, diag *d, const char *directory, model *m) {

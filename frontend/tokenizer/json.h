@@ -3,6 +3,7 @@
 #define DTQ_TOKENIZER_JSON_H
 
 #include "frontend/files/document.h"
+#include "frontend/tokenizer/bert_rules.h"
 #include "frontend/tokenizer/tokenizer.h"
 #include "frontend/tokenizer/tokenizers.h"
 
@@ -13,12 +14,14 @@ typedef struct {
     bool split_ideographs;
     size_t count;
     listed_token *tokens; /* ascending by id, which may leave gaps; no text and no id twice */
+    size_t added_count;
+    found_token *added; /* but for BERT's special tokens */
 } wordpiece_json;
 
 /** Reads a tokenizer.json whose model is WordPiece with the prefix "##", whose normaliser and pre-tokeniser are BERT's,
- *  whose post-processor, if there is one, makes BERT's frame of [CLS] and [SEP], and whose added tokens are BERT's
- *  special tokens. `truncation`, `padding` and `decoder` are passed over: whoever encodes says how long. False after an
- *  error that says what stands there and what would be right. */
+ *  whose post-processor, if there is one, makes BERT's frame of [CLS] and [SEP]. `truncation`, `padding` and `decoder`
+ * are passed over: whoever encodes says how long. False after an error that says what stands there and what would be
+ * right. */
 bool json_wordpiece(arena *a, diag *d, const doc_node *root, wordpiece_json *out);
 
 /** Reads a tokenizer.json whose model is BPE. False after an error that names the part that cannot be had. */

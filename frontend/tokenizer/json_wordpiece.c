@@ -110,9 +110,11 @@ static bool check_frame(arena *a, diag *d, const doc_node *root) {
            check_template(a, d, n, "pair", "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1");
 }
 
+static const char *const special_words[SPECIALS] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+
 /* ---- tokens ------------------------------------------------------------------------------------------------------ */
 
-/** The WordPiece model; room for the special tokens is left behind its tokens. */
+/** The WordPiece model. */
 static bool read_model(arena *a, diag *d, const doc_node *root, wordpiece_json *out) {
     const doc_node *n = need_part(d, root, "model", "WordPiece");
     if (!n)
@@ -127,7 +129,7 @@ static bool read_model(arena *a, diag *d, const doc_node *root, wordpiece_json *
         return diag_error(d, n->loc, "model has no vocab; it must give every token's id");
     if (!doc_kind_is(d, vocab, "model.vocab", DOC_MAPPING))
         return false;
-    out->tokens = ARENA_ARRAY(a, listed_token, vocab->count + SPECIALS);
+    out->tokens = ARENA_ARRAY(a, listed_token, vocab->count + 1);
     for (size_t i = 0; i < vocab->count; i++) {
         listed_token *t = &out->tokens[out->count++];
         t->text = vocab->keys[i];
@@ -146,21 +148,37 @@ static const listed_token *find_text(const listed_token *tokens, size_t count, c
     return NULL;
 }
 
-/** One added token: a special token that the vocabulary has under the same id, or one more. White space around it
+/** How a token that is none of BERT's own is found in texts. */
+static bool read_how(diag *d, const doc_node *n, listed_token t, wordpiece_json *out) {
+    static const field fields[] = {
+        {"special", FIELD_BOOL, offsetof(added_token, special), 0, 0, NULL, false},
+        {"single_word", FIELD_BOOL, offsetof(added_token, single_word), 0, 0, NULL, false},
+    };
+    found_token *to = &out->added[out->added_count++];
+    *to = (found_token){.token = t};
+    return fields_read(d, n, "added_tokens", fields, FIELD_COUNT(fields), FIELDS_NULLS, &to->how);
+}
+
+/** One added token: one that the vocabulary has under the same id, or one more. White space around it
  *  (`lstrip`, `rstrip`) makes no token anyway. */
 static bool read_added(diag *d, const doc_node *n, bool seen[SPECIALS], wordpiece_json *out) {
     const doc_node *content = doc_find(n, "content"), *id = doc_find(n, "id");
     listed_token t;
-    int special;
+    const char *text;
     if (!content || !id)
         return diag_error(d, n->loc, "an added token must have a content and an id");
-    if (!doc_word(d, content, "an added token", SPECIAL_WORDS, &special) ||
-        !only(d, n, "added_tokens", "single_word", "false") || !only(d, n, "added_tokens", "normalized", "false") ||
+    if (!doc_string(d, content, "an added token", &text) || !only(d, n, "added_tokens", "normalized", "false") ||
         !json_id(d, id, "an added token's id", &t.id))
         return false;
-    if (seen[special])
-        return diag_error(d, content->loc, "the added token %s stands in the list twice", content->text);
-    seen[special] = true;
+    int special = 0;
+    while (special < SPECIALS && strcmp(text, special_words[special]) != 0)
+        special++;
+    if (special < SPECIALS && seen[special])
+        return diag_error(d, content->loc, "the added token %s stands in the list twice", text);
+    if (special < SPECIALS && !only(d, n, "added_tokens", "single_word", "false"))
+        return false;
+    if (special < SPECIALS)
+        seen[special] = true;
     t.loc = id->loc;
     t.text = content->text;
     t.bytes = strlen(t.text);
@@ -170,16 +188,21 @@ static bool read_added(diag *d, const doc_node *n, bool seen[SPECIALS], wordpiec
                           known->id);
     if (!known)
         out->tokens[out->count++] = t;
-    return true;
+    return special < SPECIALS || read_how(d, n, t, out);
 }
 
-static bool read_added_tokens(diag *d, const doc_node *root, wordpiece_json *out) {
+static bool read_added_tokens(arena *a, diag *d, const doc_node *root, wordpiece_json *out) {
     const doc_node *list = doc_find(root, "added_tokens");
     bool seen[SPECIALS] = {false};
     if (!list || doc_is_null(list))
         return true;
     if (!doc_kind_is(d, list, "added_tokens", DOC_SEQUENCE))
         return false;
+    listed_token *room = ARENA_ARRAY(a, listed_token, out->count + list->count + 1);
+    if (out->count)
+        memcpy(room, out->tokens, out->count * sizeof *room);
+    out->tokens = room;
+    out->added = ARENA_ARRAY(a, found_token, list->count + 1);
     for (size_t i = 0; i < list->count; i++)
         if (!read_added(d, list->items[i], seen, out))
             return false;
@@ -190,5 +213,5 @@ bool json_wordpiece(arena *a, diag *d, const doc_node *root, wordpiece_json *out
     *out = (wordpiece_json){.count = 0};
     return read_model(a, d, root, out) && read_normalizer(d, root, out) &&
            need_part(d, root, "pre_tokenizer", "BertPreTokenizer") && check_frame(a, d, root) &&
-           read_added_tokens(d, root, out) && listed_tokens_order(d, out->tokens, out->count);
+           read_added_tokens(a, d, root, out) && listed_tokens_order(d, out->tokens, out->count);
 }

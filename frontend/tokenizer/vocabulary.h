@@ -5,9 +5,9 @@
 /** The largest vocab.txt or tokenizer.json that is read. */
 enum { VOCABULARY_BYTES = 64 << 20 };
 
-/** BERT's special tokens; known by their text, whatever their ids. [PAD] and [MASK] may be missing. */
+/** BERT's special tokens; known by their text, whatever their ids; tokenizer_config.json may name others. [PAD] and
+ * [MASK] may be missing. */
 enum { PAD, UNK, CLS, SEP, MASK, SPECIALS };
-#define SPECIAL_WORDS "[PAD]|[UNK]|[CLS]|[SEP]|[MASK]"
 
 /** What begins a token that continues a word. */
 #define CONTINUATION "##"

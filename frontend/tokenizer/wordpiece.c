@@ -5,18 +5,20 @@
 #include "frontend/files/document.h"
 #include "frontend/files/fields.h"
 #include "frontend/tokenizer/basic.h"
+#include "frontend/tokenizer/bert_rules.h"
 #include "frontend/tokenizer/json.h"
 #include "frontend/tokenizer/tokenizers.h"
 #include "frontend/tokenizer/vocabulary.h"
 #include "ir/base/file.h"
-
-static const char *const special_names[SPECIALS] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
 
 struct wordpiece {
     basic_rules rules;
     token_table tokens;
     uint32_t special[SPECIALS]; /* ids; TOKEN_NONE if the vocabulary has it not */
     frames frames;
+    added_token *added; /* special ones, and what was added to the vocabulary */
+    size_t added_count;
+    added_set found; /* their texts */
 };
 
 /* ---- loading ----------------------------------------------------------------------------------------------------- */
@@ -28,8 +30,6 @@ static bool add_line(listed_token *t, diag *d, src_loc loc, const char *token, s
         loc.col = (uint32_t)bad + 1;
         return diag_error(d, loc, "the vocabulary is not UTF-8: byte 0x%02x", (unsigned char)token[bad]);
     }
-    if (!bytes)
-        return diag_error(d, loc, "an empty line among the tokens; a vocabulary has one token a line");
     *t = (listed_token){token, bytes, loc.line - 1, loc};
     return true;
 }
@@ -43,15 +43,38 @@ static size_t count_lines(const char *text, size_t bytes) {
     return lines;
 }
 
-static bool load_lines(wordpiece *w, arena *a, diag *d, const char *path) {
+static int by_text(const void *a, const void *b) {
+    const listed_token *x = a, *y = b;
+    int order = strcmp(x->text, y->text);
+    return order ? order : x->id < y->id ? -1 : x->id > y->id;
+}
+
+/** Each line has its number, whatever stands in it: empty ones are no token, and of equal ones the last counts. */
+static size_t keep_last(diag *d, listed_token *tokens, size_t count) {
+    size_t kept = 0;
+    if (count)
+        qsort(tokens, count, sizeof *tokens, by_text);
+    for (size_t i = 0; i < count; i++) {
+        bool again = i + 1 < count && strcmp(tokens[i].text, tokens[i + 1].text) == 0;
+        if (again && tokens[i].bytes)
+            diag_remark(d, tokens[i].loc, "tokenizer", "'%.60s' stands again in line %u, which counts", tokens[i].text,
+                        tokens[i + 1].id + 1);
+        if (!again && tokens[i].bytes)
+            tokens[kept++] = tokens[i];
+    }
+    return kept;
+}
+
+/** Room for `more` tokens is left behind. */
+static listed_token *load_lines(arena *a, diag *d, const char *path, size_t more, size_t *count) {
     size_t bytes;
     char *text = file_read(a, d, path, VOCABULARY_BYTES, &bytes);
     if (!text)
-        return false;
-    size_t count = count_lines(text, bytes);
-    listed_token *tokens = ARENA_ARRAY(a, listed_token, count);
+        return NULL;
+    size_t lines = count_lines(text, bytes);
+    listed_token *tokens = ARENA_ARRAY(a, listed_token, lines + more + 1);
     char *p = text, *end = text + bytes;
-    for (uint32_t line = 1; line <= count; line++) {
+    for (uint32_t line = 1; line <= lines; line++) {
         char *newline = memchr(p, '\n', (size_t)(end - p));
         char *stop = newline ? newline : end;
         char *next = newline ? newline + 1 : end;
@@ -59,23 +82,80 @@ static bool load_lines(wordpiece *w, arena *a, diag *d, const char *path) {
             stop--;
         *stop = '\0'; /* file_read adds a byte after the end */
         if (!add_line(&tokens[line - 1], d, (src_loc){path, line, 1}, p, (size_t)(stop - p)))
-            return false;
+            return NULL;
         p = next;
     }
-    token_table_build(&w->tokens, a, tokens, count);
-    uint32_t first, twin = token_table_twins(&w->tokens, &first);
-    return twin == NO_PLACE ||
-           diag_error(d, tokens[twin].loc, "token '%s' stands in the vocabulary twice, first in line %u",
-                      tokens[twin].text, first + 1);
+    token_table all;
+    uint32_t twin;
+    bool gaps = false;
+    token_table_build(&all, a, tokens, lines);
+    for (size_t i = 0; i < lines && !gaps; i++)
+        gaps = !tokens[i].bytes;
+    *count = gaps || token_table_twins(&all, &twin) != NO_PLACE ? keep_last(d, tokens, lines) : lines;
+    return tokens;
 }
 
-static bool find_specials(wordpiece *w, diag *d, const char *path) {
+/** Adds what was added to a vocabulary, as far as it is not in it, and builds the table. `tokens` has room. */
+static bool build_table(wordpiece *w, arena *a, diag *d, listed_token *tokens, size_t count, const found_token *added,
+                        size_t added_count) {
+    token_table known; /* by their order */
+    listed_token *numbered = ARENA_ARRAY(a, listed_token, count + 1);
+    for (uint32_t i = 0; i < count && added_count; i++)
+        numbered[i] = (listed_token){tokens[i].text, tokens[i].bytes, i, tokens[i].loc};
+    token_table_build(&known, a, numbered, added_count ? count : 0);
+    size_t own = count;
+    for (size_t i = 0; i < added_count; i++) {
+        listed_token t = added[i].token;
+        uint32_t twin = t.bytes ? token_table_find_text(&known, t.text, t.bytes) : NO_PLACE;
+        bool again = !t.bytes;
+        for (size_t k = own; k < count && !again; k++)
+            again = tokens[k].id == t.id && strcmp(tokens[k].text, t.text) == 0;
+        if (twin != NO_PLACE && tokens[twin].id != t.id)
+            return diag_error(d, t.loc, "the added token '%.60s' has the id %u, but %u in the vocabulary", t.text, t.id,
+                              tokens[twin].id);
+        if (twin == NO_PLACE && !again)
+            tokens[count++] = t;
+    }
+    if (!listed_tokens_order(d, tokens, count))
+        return false;
+    token_table_build(&w->tokens, a, tokens, count);
+    return true;
+}
+
+/** A token is found in texts as it stands. */
+static bool find_in_texts(wordpiece *w, arena *a, diag *d, src_loc loc, const char *text, size_t bytes,
+                          added_token how) {
+    if (bytes > ADDED_BYTES)
+        return diag_error(d, loc, "an added token of %zu bytes; at most %d are possible", bytes, ADDED_BYTES);
+    how.place = token_table_find_text(&w->tokens, text, bytes);
+    if (!bytes || how.place == NO_PLACE)
+        return true;
+    w->added[w->added_count] = how;
+    added_insert(&w->found, a, text, bytes, (uint32_t)w->added_count++);
+    return true;
+}
+
+static bool find_added(wordpiece *w, arena *a, diag *d, const bert_rules *r, const found_token *more,
+                       size_t more_count) {
+    w->added = ARENA_ARRAY(a, added_token, SPECIALS + r->added_count + more_count + 1);
+    for (int s = 0; s < SPECIALS; s++)
+        if (!find_in_texts(w, a, d, (src_loc){0}, r->names[s], strlen(r->names[s]), (added_token){.special = true}))
+            return false;
+    for (size_t i = 0; i < r->added_count + more_count; i++) {
+        const found_token *t = i < r->added_count ? &r->added[i] : &more[i - r->added_count];
+        if (!find_in_texts(w, a, d, t->token.loc, t->token.text, t->token.bytes, t->how))
+            return false;
+    }
+    return true;
+}
+
+static bool find_specials(wordpiece *w, diag *d, const char *path, const char *const names[SPECIALS]) {
     for (int s = 0; s < SPECIALS; s++) {
-        uint32_t place = token_table_find_text(&w->tokens, special_names[s], strlen(special_names[s]));
+        uint32_t place = token_table_find_text(&w->tokens, names[s], strlen(names[s]));
         w->special[s] = place == NO_PLACE ? TOKEN_NONE : w->tokens.entries[place].id;
         if (place == NO_PLACE && (s == UNK || s == CLS || s == SEP))
             return diag_error(d, (src_loc){path, 0, 0}, "the vocabulary has no token %s; is it a BERT vocabulary?",
-                              special_names[s]);
+                              names[s]);
     }
     const frame_piece first = {FRAME_FIRST, 0, 0}, second = {FRAME_SECOND, 0, 1};
     const frame_piece cls = {FRAME_ID, w->special[CLS], 0}, sep = {FRAME_ID, w->special[SEP], 0};
@@ -86,23 +166,43 @@ static bool find_specials(wordpiece *w, diag *d, const char *path) {
 
 wordpiece *wordpiece_from_json(arena *a, diag *d, const doc_node *root, bool lower_case) {
     wordpiece_json j;
+    bert_rules r;
     wordpiece *w = ARENA_NEW(a, wordpiece);
-    if (!doc_kind_is(d, root, "tokenizer.json", DOC_MAPPING) || !json_wordpiece(a, d, root, &j))
+    const char *path = root->loc.file;
+    if (!doc_kind_is(d, root, "tokenizer.json", DOC_MAPPING) || !json_wordpiece(a, d, root, &j) ||
+        !bert_rules_read(a, d, path, &r))
         return NULL;
-    w->rules = (basic_rules){lower_case, j.accents_said ? j.strip_accents : lower_case, j.split_ideographs};
-    token_table_build(&w->tokens, a, j.tokens, j.count); /* no text stands there twice */
-    return find_specials(w, d, root->loc.file) ? w : NULL;
+    if (r.json_holds) {
+        r.accents_said = j.accents_said;
+        r.strip_accents = j.strip_accents;
+        r.split_ideographs = j.split_ideographs;
+    }
+    w->rules = (basic_rules){lower_case, r.accents_said ? r.strip_accents : lower_case, r.split_ideographs};
+    listed_token *tokens = ARENA_ARRAY(a, listed_token, j.count + r.added_count + 1);
+    if (j.count)
+        memcpy(tokens, j.tokens, j.count * sizeof *tokens);
+    return build_table(w, a, d, tokens, j.count, r.added, r.added_count) && find_specials(w, d, path, r.names) &&
+                   find_added(w, a, d, &r, j.added, j.added_count)
+               ? w
+               : NULL;
 }
 
 wordpiece *wordpiece_load(arena *a, diag *d, const char *path, bool lower_case) {
-    size_t n = strlen(path);
+    size_t n = strlen(path), count = 0;
+    bert_rules r;
     if (n > 5 && strcmp(path + n - 5, ".json") == 0) {
         const doc_node *root = doc_load(a, d, path, VOCABULARY_BYTES);
         return root ? wordpiece_from_json(a, d, root, lower_case) : NULL;
     }
     wordpiece *w = ARENA_NEW(a, wordpiece);
-    w->rules = (basic_rules){lower_case, lower_case, true};
-    return load_lines(w, a, d, path) && find_specials(w, d, path) ? w : NULL;
+    listed_token *tokens = bert_rules_read(a, d, path, &r) ? load_lines(a, d, path, r.added_count, &count) : NULL;
+    if (!tokens)
+        return NULL;
+    w->rules = (basic_rules){lower_case, r.accents_said ? r.strip_accents : lower_case, r.split_ideographs};
+    return build_table(w, a, d, tokens, count, r.added, r.added_count) && find_specials(w, d, path, r.names) &&
+                   find_added(w, a, d, &r, NULL, 0)
+               ? w
+               : NULL;
 }
 
 const char *wordpiece_token(const wordpiece *w, uint32_t id) {
@@ -186,36 +286,19 @@ static void add_word(void *user, const char *word, size_t bytes) {
     }
 }
 
-/* The special token that `text` starts with, or SPECIALS. */
-static int special_at(const wordpiece *w, const char *text, size_t bytes) {
-    for (int s = 0; s < SPECIALS; s++) {
-        size_t n = strlen(special_names[s]);
-        if (w->special[s] != TOKEN_NONE && bytes >= n && memcmp(text, special_names[s], n) == 0)
-            return s;
-    }
-    return SPECIALS;
+static void add_part(void *user, uint32_t token, const char *text, size_t bytes) {
+    const word_reader *r = user;
+    const wordpiece *w = r->vocabulary;
+    if (token == UINT32_MAX)
+        basic_words(text, bytes, w->rules, add_word, user);
+    else
+        add_id(r->out, w->tokens.entries[w->added[token].place].id);
 }
 
-/* Special tokens are found in the raw text, before anything is lower-cased or cut. */
+/* Special and added tokens are found in the raw text, before anything is lower-cased or cut. */
 void wordpiece_text(const wordpiece *w, const char *text, size_t bytes, bool literal, id_list *out) {
     word_reader r = {w, out};
-    size_t start = 0;
-    for (size_t at = 0; at < bytes && !literal;) {
-        const char *bracket = memchr(text + at, '[', bytes - at);
-        if (!bracket)
-            break;
-        at = (size_t)(bracket - text);
-        int s = special_at(w, bracket, bytes - at);
-        if (s == SPECIALS) {
-            at++;
-            continue;
-        }
-        basic_words(text + start, at - start, w->rules, add_word, &r);
-        add_id(out, w->special[s]);
-        at += strlen(special_names[s]);
-        start = at;
-    }
-    basic_words(text + start, bytes - start, w->rules, add_word, &r);
+    added_find(&w->found, w->added, literal, text, bytes, add_part, &r);
 }
 
 bool wordpiece_encode(const wordpiece *w, arena *a, diag *d, const char *text, const char *pair, size_t limit,

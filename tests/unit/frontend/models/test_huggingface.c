@@ -264,7 +264,8 @@ START_TEST(tokenizer_options) {
 }
 END_TEST
 
-/** vocab.txt goes before tokenizer.json; what tokenizer_config.json says of case before what tokenizer.json says. */
+/** A class of BERT's own goes by tokenizer_config.json, and PreTrainedTokenizerFast by tokenizer.json
+ * (test_bert_rules). */
 START_TEST(tokenizer_sources) {
     checkpoint c = bert("", "weight", "bias");
     write_weights(&c);
@@ -273,15 +274,15 @@ START_TEST(tokenizer_sources) {
     model *m = load();
     EXPECT_NO_ERROR();
     ck_assert_str_eq(model_vocabulary(m), json);
-    ck_assert(!model_lower_case(m));
-    put("tokenizer_config.json", "{\"do_lower_case\": null}");
+    ck_assert(model_lower_case(m));
+    ck_assert_uint_ge(diag_count(D, DIAG_REMARK), 1);
+    put("tokenizer_config.json", "{\"do_lower_case\": false}");
     ck_assert(!model_lower_case(load()));
-    put("tokenizer_config.json", "{\"do_lower_case\": true}");
-    ck_assert(model_lower_case(load()));
     const char *vocab = put("vocab.txt", "[UNK]\n");
     ck_assert_str_eq(model_vocabulary(load()), vocab);
-    put("tokenizer_config.json", "{}");
+    put("tokenizer_config.json", "{\"do_lower_case\": true, \"tokenizer_class\": \"PreTrainedTokenizerFast\"}");
     ck_assert(!model_lower_case(load()));
+    ck_assert_str_eq(model_vocabulary(load()), json);
     put("tokenizer.json", "{\"normalizer\": null, \"model\": {\"type\": \"BPE\"}}");
     ck_assert(model_lower_case(load())); /* who has text is told what is wrong; ids do without */
     EXPECT_NO_ERROR();
