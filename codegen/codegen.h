@@ -69,8 +69,9 @@ typedef struct {
     uint64_t array_busy, softmax_busy, dma_busy, topk_busy; /* cycles: busiest array, and the engines */
     double busy_share[LIMIT_ENGINES];                       /* of its cycles that each is busy */
     report_limit limit;
-    uint32_t key_blocks;     /* in which its keys come; 1: they fit on chip */
-    dtq_streaming streaming; /* a window of 0: it does not stream */
+    uint32_t key_blocks;      /* in which its keys come; 1: they fit on chip */
+    dtq_streaming streaming;  /* a window of 0: it does not stream */
+    dtq_streamed_pairs pairs; /* then which of them are near, far, and left out */
     uint64_t dram_bytes;
     uint64_t bops;
 } report_layer;

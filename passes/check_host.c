@@ -71,6 +71,7 @@ bool check_quant(checker *c) {
     if (l->index != c->next_layer)
         return CHECK_FAIL("`layer` is %u, but it is layer %u whose attention comes next", l->index, c->next_layer);
     p->quantised[which] = true;
+    p->from[which] = ir_operand(c->m, c->op, 0);
     if (p->quantised[0] && p->quantised[1] && p->quantised[2])
         c->next_layer++;
     return check_cache_name(c, l, which) &&

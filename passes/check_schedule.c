@@ -78,8 +78,6 @@ static bool check_op(checker *c) {
     case IR_I_SIGNAL:
         return true;
     case IR_LAYER:
-        if (layer_streams(&c->layers[ir_int(c->m, c->op, IR_KEY_index, 0)]))
-            return check_fail(c, "a layer that streams is scheduled anew; begin with its tiles (--dump-ir=tile)");
         check_layer(c);
         return true;
     case IR_I_LOAD:
@@ -108,6 +106,14 @@ static bool check_op(checker *c) {
     case IR_I_CHOOSE:
     case IR_I_CHOOSE_HEAD:
         return check_probe(c, (dtq_opcode)IR_ISA_OP(c->m->ops[c->op].code));
+    case IR_I_FAR_CODES:
+    case IR_I_LOAD_SEEN:
+    case IR_I_QK_SEEN:
+    case IR_I_SOFTMAX_SEEN:
+    case IR_I_PV_SEEN:
+    case IR_I_VOTE_SEEN:
+    case IR_I_KEEP:
+        return check_streamed(c, (dtq_opcode)IR_ISA_OP(c->m->ops[c->op].code));
     case IR_I_CODES:
         return check_codes(c);
     case IR_I_LOAD_ROWS:
@@ -134,9 +140,13 @@ static bool check_end(checker *c) {
                 return CHECK_FAIL("behind it a `host.quant` of %c in layer %u is missing", "qkv"[o], i);
         if (of_system)
             continue;
-        if (c->layers[i].late && !p->chosen)
+        const layer_info *l = &c->layers[i];
+        if (l->late && !p->chosen)
             return CHECK_FAIL("behind it a `choose.late` of layer %u is missing", i);
-        if (!p->finished && !c->layers[i].by_own)
+        if (layer_streams(l)) {
+            if (!check_streamed_end(c, l))
+                return false;
+        } else if (!p->finished && !l->by_own)
             return CHECK_FAIL("behind it the `topk` of layer %u is missing", i);
         if (!check_all_rows(c, &c->layers[i], p->stored, "stored"))
             return false;
@@ -161,6 +171,7 @@ bool schedule_holds(pass_context *ctx, const ir_module *m) {
         check_progress *p = &c->progress[l.index];
         p->counted = ARENA_ARRAY(ctx->arena, uint8_t, (size_t)l.heads *l.slots);
         p->stored = ARENA_ARRAY(ctx->arena, uint8_t, (size_t)l.heads *l.slots);
+        p->kept = ARENA_ARRAY(ctx->arena, uint32_t, l.kv_heads);
     }
     if (!check_names(c) || !check_places(c))
         return false;

@@ -10,7 +10,7 @@
 #include "runtime/isa/instruction.h"
 
 /** What a buffer holds: a block of an operand, of scores, probabilities, sums; of linears rows, weights, products; of
- * what a probe makes. */
+ * what a probe makes, or a layer that streams. */
 typedef enum {
     HOLDS_NOTHING,
     HOLDS_BLOCK,
@@ -19,15 +19,18 @@ typedef enum {
     HOLDS_SUMS,
     HOLDS_PRODUCTS,
     HOLDS_MATRIX,
-    HOLDS_PROBE
+    HOLDS_PROBE,
+    HOLDS_SEEN
 } check_holding;
 
 typedef struct {
-    uint8_t holds, operand; /* operand: of a block 0 q, 1 k, 2 v, 3 rows of a linear, 4 weights; of a probe its step */
+    uint8_t holds, operand; /* operand: of a block 0 q, 1 k, 2 v, 3 rows of a linear, 4 weights; of a probe, or of what
+                               streams, its step */
     int64_t layer, head, row, rows, col, cols;
     int64_t passes[4]; /* of probabilities: keys seen so far by softmax in mode full, max, wmax, exp */
     int64_t keys;      /* of sums: keys added so far; of products: inputs */
     const char *weight;
+    ir_value from; /* of codes of far keys: the floats */
     bool complete;
     int64_t need; /* bytes */
     bool used, is_input;
@@ -35,9 +38,11 @@ typedef struct {
 
 typedef struct {
     bool quantised[3], finished;
+    ir_value from[3];          /* the floats that were quantised */
     bool chosen;               /* by itself */
     uint32_t heads;            /* key/value heads that have chosen for themselves */
     uint8_t *counted, *stored; /* [heads][slots]; counted: of a probe the first of each key/value head */
+    uint32_t *kept;            /* [kv_heads]: of what streams, blocks whose keys have been chosen from */
 } check_progress;
 
 /** A linear on the arrays: its codes, and what of its result has been stored. */
@@ -115,6 +120,9 @@ bool check_topk(checker *c);
 bool check_quant(checker *c);
 bool check_host(checker *c, dtq_opcode code);
 bool check_probe(checker *c, dtq_opcode code);
+bool check_streamed(checker *c, dtq_opcode code);
+/** Whether all blocks of a layer that streams have kept what they keep. */
+bool check_streamed_end(checker *c, const layer_info *l);
 bool check_codes(checker *c);
 bool check_load_rows(checker *c);
 bool check_load_weights(checker *c);

@@ -58,7 +58,7 @@ void passes_infer_ran(ir_module *m) {
     if (!m->text_file || m->pass_count)
         return;
     const bool tile = m->level >= IR_TILE, schedule = m->level >= IR_SCHEDULE, stream = m->level >= IR_STREAM;
-    const bool system = schedule && !any_op(m, IR_I_TOPK) && any_op(m, IR_LAYER);
+    const bool system = schedule && !any_op(m, IR_I_STORE) && any_op(m, IR_LAYER);
     const bool assigned = tile || layer_has(m, IR_KEY_slots),
                clustered = tile || layer_has(m, IR_KEY_order) || layer_has(m, IR_KEY_segments);
     const bool timed = stream && any_has(m, IR_KEY_start);

@@ -245,6 +245,8 @@ static void describe_layer(builder *b, uint32_t index) {
                           .high = l->high,
                           .streaming = l->streaming,
                           .expected = !l->known};
+    if (l->streaming.window)
+        out->pairs = dtq_streamed_count(&l->streaming, l->slots);
     const ir_attr *segments = ir_get(m, l->op, IR_KEY_segments);
     if (segments && segments->count) {
         out->segment_count = segments->count;

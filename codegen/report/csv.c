@@ -6,7 +6,7 @@
 #include "ir/base/number.h"
 
 static bool is_column(const report *r, const layer_member *m) {
-    return m->kind != MEMBER_LIST && (r->linears || !m->of_linears);
+    return m->kind != MEMBER_LIST && member_is_there(r, m);
 }
 
 static void put_cell(const report_layer *l, const layer_member *m, FILE *out) {

@@ -21,7 +21,12 @@ static inline const char *report_bound_words(const report *r) {
 /** Neighbouring layers whose keys come in blocks: *blocks, the most of any. From layer *at on; returns the first and
  *  the last index by *first and *last, and moves *at behind them. False if there are none. */
 bool report_blocked(const report *r, size_t *at, uint32_t *first, uint32_t *last, uint32_t *blocks);
-/** What that means; behind it the number of blocks. */
+/** What runs at which bits in neighbouring layers that stream alike, from layer *at on, whose tokens have no bits of
+ *  their own: a sentence. Moves *at behind them. False if there are none. */
+enum { REPORT_STREAMED_MOST = 320 };
+bool report_streamed(const report *r, size_t *at, char text[REPORT_STREAMED_MOST]);
+
+/** What report_blocked means; behind it the number of blocks. */
 #define REPORT_BLOCKED "a head's keys are taken in blocks, and scores are computed again in every pass over them; up to"
 
 /** Work / PEs of all matmuls of a layer. */

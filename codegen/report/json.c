@@ -78,12 +78,12 @@ static void change_object(json_writer *w, const char *from, const char *to, bool
     }
 }
 
-static void put_layer(json_writer *w, const report_layer *l, bool linears) {
+static void put_layer(json_writer *w, const report *r, const report_layer *l) {
     const char *object = "";
     json_open(w, NULL, '{');
     for (size_t i = 0; i < layer_member_count; i++) {
         const layer_member *m = &layer_members[i];
-        if (m->of_linears && !linears) {
+        if (!member_is_there(r, m)) {
             continue;
         }
         change_object(w, object, m->object, strcmp(m->name, "iterations") != 0);
@@ -142,7 +142,7 @@ void report_json(const report *r, FILE *out) {
     json_str(&w, "covers", report_covers(r));
     json_open(&w, "layers", '[');
     for (size_t i = 0; i < r->layer_count; i++) {
-        put_layer(&w, &r->layers[i], r->linears);
+        put_layer(&w, r, &r->layers[i]);
     }
     json_close(&w, ']');
     put_total(&w, r);

@@ -284,32 +284,10 @@ static void put_blocked(const report *r, FILE *out) {
     }
 }
 
-static bool streams_alike(const dtq_streaming *a, const dtq_streaming *b) {
-    return a->window == b->window && a->kept == b->kept && a->near_bits == b->near_bits && a->far_bits == b->far_bits;
-}
-
-/* What runs at which bits in layers that stream, where tokens have none of their own. Of layers that are alike once. */
 static void put_streamed(const report *r, FILE *out) {
-    for (size_t i = 0, end; i < r->layer_count; i = end) {
-        const report_layer *l = &r->layers[i];
-        const dtq_streaming *s = &l->streaming;
-        for (end = i + 1; end < r->layer_count && streams_alike(s, &r->layers[end].streaming);)
-            end++;
-        if (!s->window)
-            continue;
-        const dtq_streamed_pairs p = dtq_streamed_count(s, l->tokens);
-        const double all = (double)p.all;
-        char range[32], text[320];
-        snprintf(range, sizeof range, end == i + 1 ? " %" PRIu32 " streams" : "s %" PRIu32 "-%" PRIu32 " stream",
-                 l->index, r->layers[end - 1].index);
-        snprintf(
-            text, sizeof text,
-            "layer%s: of the pairs of a query and a key in front of it %.1f %% are near, at %u bits, %.1f %% far, at "
-            "%u, and %.1f %% left out; the columns of tokens have the bits of near ones",
-            range, 100 * (double)p.near / all, s->near_bits, 100 * (double)p.far / all, s->far_bits,
-            100 * (double)(p.all - p.near - p.far) / all);
+    char text[REPORT_STREAMED_MOST];
+    for (size_t at = 0; report_streamed(r, &at, text);)
         table_paragraph("  tokens        ", text, out);
-    }
 }
 
 static void put_notes(const report *r, bool collapsed, FILE *out) {

@@ -226,6 +226,9 @@ static void put_summary(const html_page *p) {
                 " blocks.",
                 first, last, blocks);
     }
+    char streamed[REPORT_STREAMED_MOST];
+    for (size_t at = 0; report_streamed(p->report, &at, streamed);)
+        fprintf(p->out, " <b>Streamed</b>, %s.", streamed);
     if (report_expected(p->report)) {
         fputs(" <b>~</b> marks an expectation: which slots run at 8 bits is known only at run time, and the number is "
               "the "
