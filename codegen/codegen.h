@@ -16,8 +16,9 @@ typedef struct program_maker program_maker;
 program_maker *program_begin(arena *a, diag *d, const ir_module *m);
 /** Adds the stream of a module; false after an error. */
 bool program_add(program_maker *k, const ir_module *m);
-/** The same of a module that nobody needs behind this: its ops are given back while instructions are made of them, so
- *  that the two never take memory at once, and it is left empty. */
+/** The same of a module that nobody needs behind this, for a program that is to be encoded and nothing else: its
+ *  instructions are written while they are made, so that they are never in memory together (dtq_stream.text), and it is
+ *  left empty. */
 bool program_add_last(program_maker *k, ir_module *m);
 /** The program, its streams ascending by seq; the maker is used up. */
 dtq_program *program_end(program_maker *k);

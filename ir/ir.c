@@ -303,11 +303,6 @@ void ir_fill(ir_module *m, size_t op, ir_opcode code, src_loc loc) {
     m->ops[op] = (ir_op){.code = (uint16_t)code, .result = IR_NONE, .loc = loc};
 }
 
-void ir_module_forget(ir_module *m, size_t ops, size_t attrs) {
-    arena_forget(m->ops, m->op_capacity * sizeof *m->ops, ops * sizeof *m->ops);
-    arena_forget(m->attrs, m->attr_capacity * sizeof *m->attrs, attrs * sizeof *m->attrs);
-}
-
 void ir_module_release(ir_module *m) {
     arena_release(m->arena, m->ops, m->op_capacity * sizeof *m->ops);
     arena_release(m->arena, m->operands, m->operand_capacity * sizeof *m->operands);

@@ -213,10 +213,6 @@ ir_module *ir_module_like(arena *a, const ir_module *from, ir_level level);
 /** Empties a module that another has replaced and gives its big pools back. Attributes copied from it stay valid. */
 void ir_module_release(ir_module *m);
 
-/** Gives memory of the first `ops` ops and of the first `attrs` attributes back: nobody may ask for these again, and
- * only ir_module_release is of use in the end. */
-void ir_module_forget(ir_module *m, size_t ops, size_t attrs);
-
 /** Appends an op. `operands` are copied; they may stand in the module. If its table row has a result, a value of `type`
  * is made. Pointers to ops are valid until the next ir_append; indices always. Returns the op's index. */
 size_t ir_append(ir_module *m, ir_opcode code, const ir_value *operands, size_t operand_count, ir_type type,

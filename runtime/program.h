@@ -41,7 +41,23 @@ typedef struct {
     uint64_t output_at;   /* float: POOLED [1][width]; HIDDEN, ATTENTION [seq][width], rows of pruned tokens are 0 */
     uint32_t output_width;
     uint64_t static_cycles; /* the compiler's own count; UINT64_MAX where precision is known only at run time */
+    /* Of a stream that dtq_stream_write has written, which has no instrs and no sources: only dtq_program_encode takes
+     * it. NULL: it has them. */
+    uint8_t *text;
+    size_t text_bytes;
+    uint32_t text_strings; /* its sources name strings below this */
 } dtq_stream;
+
+/** Who makes the instructions of a stream while it is written, so that they need not all be there at once. */
+typedef struct {
+    void *of;
+    /** Fills in of each instruction its opcode, with its queue << 8. */
+    void (*shapes)(void *of, uint16_t *out);
+    /** Makes instruction `i` and its row of the source map: mostly the next one, and from time to time one of those
+     *  before. Both are good until the second call from here on. False: it cannot be made, and its maker has said why.
+     */
+    bool (*make)(void *of, size_t i, const dtq_instr **instr, const dtq_source **source);
+} dtq_stream_maker;
 
 typedef struct {
     const char *model;     /* name */
@@ -75,6 +91,10 @@ const char *dtq_choice_wrong(const dtq_stream *s, uint32_t layer);
 /** The stream for exactly `seq` tokens, or NULL. */
 const dtq_stream *dtq_program_stream(const dtq_program *p, uint32_t seq);
 
+/** Makes the instructions of `s`, which has but their count, and writes them as a container holds them into s->text,
+ *  which is malloc'd: the bytes that dtq_program_encode writes of the same instructions in memory. False after an
+ * error; `e` has no message if the maker has said it. */
+bool dtq_stream_write(dtq_stream *s, const dtq_stream_maker *maker, dtq_error *e);
 /** Serialises to one malloc'd block (runtime/isa/ISA.md, "Container"). */
 bool dtq_program_encode(const dtq_program *p, uint8_t **out, size_t *out_bytes, dtq_error *e);
 /** Parses and checks every bound, the checksum, the version and the target hash; never reads outside `data`.

@@ -16,6 +16,11 @@ typedef struct {
     uint32_t number;
 } shared_string;
 
+/** A field that is source_names[name]. */
+typedef struct {
+    uint8_t field, name;
+} source_field;
+
 typedef struct {
     arena *a;
     arena *scratch; /* of what goes before the program */
@@ -25,8 +30,8 @@ typedef struct {
     int8_t *field_of[DTQ_OP_COUNT];                           /* by attribute key: the field that it is, or -1 */
     uint8_t address_fields[DTQ_OP_COUNT][DTQ_FIELDS_MAX + 1]; /* the field of each operand, then DTQ_FIELDS_MAX */
     size_t next_tensor; /* behind the one named last: instructions name tensors in the order of their table, mostly */
-    int source_fields[DTQ_OP_COUNT][SOURCE_FIELDS]; /* operand that source_names[i] is, -1 if the op has none */
-    shared_string last_op, last_file;
+    source_field source_fields[DTQ_OP_COUNT][SOURCE_FIELDS + 1]; /* the op's, up to one of DTQ_FIELDS_MAX */
+    shared_string last_op, no_op, last_file;
     shared_string last_word[DTQ_OP_COUNT][DTQ_FIELDS_MAX]; /* of ENUM fields */
 } generator;
 
@@ -43,23 +48,22 @@ static void generate_layer(generator *g, const ir_module *m, size_t op, dtq_laye
 
 static void find_field_keys(generator *g) {
     for (int op = 0; op < DTQ_OP_COUNT; op++) {
-        size_t addresses = 0;
+        size_t addresses = 0, sources = 0;
         g->field_of[op] = ARENA_ARRAY(g->a, int8_t, ir_key_count());
         memset(g->field_of[op], -1, ir_key_count());
-        for (int i = 0; i < SOURCE_FIELDS; i++)
-            g->source_fields[op][i] = -1;
         for (uint8_t f = 0; f < dtq_ops[op].field_count; f++) {
             const dtq_field_info *field = &dtq_ops[op].fields[f];
             bool address = field->kind == DTQ_KIND_BUF || field->kind == DTQ_KIND_DRAM;
             for (int i = 0; i < SOURCE_FIELDS; i++)
                 if (strcmp(field->name, source_names[i]) == 0)
-                    g->source_fields[op][i] = f;
+                    g->source_fields[op][sources++] = (source_field){f, (uint8_t)i};
             if (address)
                 g->address_fields[op][addresses++] = f;
             else
                 g->field_of[op][ir_key_find(field->name, strlen(field->name))] = (int8_t)f;
         }
         g->address_fields[op][addresses] = DTQ_FIELDS_MAX;
+        g->source_fields[op][sources] = (source_field){DTQ_FIELDS_MAX, 0};
     }
 }
 
@@ -119,19 +123,14 @@ static bool field_value(generator *g, const ir_module *m, size_t op, const dtq_f
     }
 }
 
-/** What of an instruction's attributes is no field of it. */
-typedef struct {
-    const char *source;
-    uint64_t done;
-} beside_fields;
-
-static bool generate_instr(generator *g, const ir_module *m, size_t op, dtq_instr *out, beside_fields *beside) {
+/** An op as an instruction; *source becomes the op of the model that it is of, "" if that is not said. */
+static bool generate_instr(generator *g, const ir_module *m, size_t op, dtq_instr *out, const char **source) {
     const ir_op *o = &m->ops[op];
     const int code = IR_ISA_OP(o->code);
     const dtq_field_info *fields = dtq_ops[code].fields;
     const int8_t *field_of = g->field_of[code];
     *out = (dtq_instr){.op = (uint8_t)code}; /* 0 is a flag that is not given */
-    *beside = (beside_fields){.source = ""};
+    *source = "";
     for (const ir_attr *attr = o->attr_count ? &m->attrs[o->attrs] : NULL, *end = attr + o->attr_count; attr < end;
          attr++) {
         const int f = field_of[attr->key];
@@ -142,9 +141,7 @@ static bool generate_instr(generator *g, const ir_module *m, size_t op, dtq_inst
         else if (attr->key == IR_KEY_queue)
             out->queue = (uint8_t)attr->i;
         else if (attr->key == IR_KEY_source)
-            beside->source = attr->s;
-        else if (attr->key == IR_KEY_done)
-            beside->done = (uint64_t)attr->i;
+            *source = attr->s;
     }
     const uint8_t *address = g->address_fields[code];
     for (size_t operand = 0; *address < DTQ_FIELDS_MAX; operand++, address++) {
@@ -162,16 +159,15 @@ static uint32_t string_number(generator *g, shared_string *last, const char *tex
 }
 
 static dtq_source source_of(generator *g, src_loc loc, const char *op, const dtq_instr *in) {
-    dtq_source s = {.op = string_number(g, &g->last_op, op),
+    dtq_source s = {.op = string_number(g, *op ? &g->last_op : &g->no_op, op),
                     .file = string_number(g, &g->last_file, loc.file ? loc.file : ""),
                     .line = loc.file ? loc.line : 0,
                     .col = loc.file ? loc.col : 0,
                     .layer = UINT32_MAX,
                     .head = UINT32_MAX};
     uint32_t *const to[SOURCE_FIELDS] = {&s.layer, &s.head, &s.row, &s.rows, &s.tile_col, &s.tile_cols};
-    for (int i = 0; i < SOURCE_FIELDS; i++)
-        if (g->source_fields[in->op][i] >= 0)
-            *to[i] = (uint32_t)in->f[g->source_fields[in->op][i]];
+    for (const source_field *f = g->source_fields[in->op]; f->field < DTQ_FIELDS_MAX; f++)
+        *to[f->name] = (uint32_t)in->f[f->field];
     return s;
 }
 
@@ -220,67 +216,271 @@ static bool survey(generator *g, const ir_module *m, dtq_stream *s) {
     return ends || diag_error(g->d, (src_loc){0}, "the module has no output");
 }
 
+/* ---- instructions in their order ------------------------------------------------------------------------------- */
+
+enum {
+    KEPT = 1 << 13,      /* instructions that stay when they have been made: more than a layer of most models has */
+    TOKENS_MET = 1 << 10 /* lists of attributes of tokens, which many share */
+};
+
+typedef struct {
+    dtq_instr instr;
+    dtq_source source;
+    size_t at; /* which instruction it is */
+} made_instr;
+
+/** A token whose attributes others share: all of them are the same instruction. */
+typedef struct {
+    uint32_t attrs; /* + 1; 0: nothing is here */
+    dtq_instr instr;
+} met_token;
+
+/** Makes the instructions of a module one by one, in the order of the list, each from its op alone. The last KEPT of
+ * them are kept; who asks for one from before gets it made again. */
+typedef struct {
+    generator *g;
+    const ir_module *m;
+    size_t count, made;
+    uint32_t *op_of;  /* [count] */
+    uint16_t *shapes; /* [count] opcode | queue << 8 */
+    uint32_t
+        *owner; /* [count] whose row of the source map it has: itself, or of a token the instruction that it is of */
+    dtq_instr *instrs;                   /* [KEPT] instruction i at i % KEPT */
+    dtq_source *sources;                 /* [KEPT] */
+    made_instr ahead[DTQ_QUEUE_MAX + 1]; /* by queue: one that was made early, for the waits in front of it */
+    made_instr again[2];                 /* those made once more, in turns */
+    unsigned turn;
+    met_token met[TOKENS_MET];
+} instr_maker;
+
 /** A signal belongs to the instruction before it in its queue, a wait to the one behind it: their rows of the source
- * map are its. */
-static void attribute_sync(dtq_stream *s) {
-    const dtq_source *neighbour[DTQ_QUEUE_MAX + 1] = {NULL};
-    for (size_t i = 0; i < s->count; i++) {
-        if (s->instrs[i].op == DTQ_OP_SIGNAL && neighbour[s->instrs[i].queue])
-            s->sources[i] = *neighbour[s->instrs[i].queue];
-        else if (s->instrs[i].op != DTQ_OP_WAIT)
-            neighbour[s->instrs[i].queue] = &s->sources[i];
+ * map are its. One that belongs to none has its own. */
+static void find_owners(instr_maker *k) {
+    uint32_t last[DTQ_QUEUE_MAX + 1];
+    memset(last, 0xff, sizeof last);
+    for (size_t i = 0; i < k->count; i++) {
+        const unsigned code = k->shapes[i] & 0xff, queue = k->shapes[i] >> 8;
+        if (code != DTQ_OP_WAIT && code != DTQ_OP_SIGNAL)
+            last[queue] = (uint32_t)i;
+        k->owner[i] = code == DTQ_OP_SIGNAL && last[queue] != UINT32_MAX ? last[queue] : (uint32_t)i;
     }
-    memset(neighbour, 0, sizeof neighbour);
-    for (size_t i = s->count; i-- > 0;) {
-        if (s->instrs[i].op == DTQ_OP_WAIT && neighbour[s->instrs[i].queue])
-            s->sources[i] = *neighbour[s->instrs[i].queue];
-        else if (s->instrs[i].op != DTQ_OP_SIGNAL)
-            neighbour[s->instrs[i].queue] = &s->sources[i];
+    memset(last, 0xff, sizeof last);
+    for (size_t i = k->count; i-- > 0;) {
+        const unsigned code = k->shapes[i] & 0xff, queue = k->shapes[i] >> 8;
+        if (code != DTQ_OP_WAIT && code != DTQ_OP_SIGNAL)
+            last[queue] = (uint32_t)i;
+        else if (code == DTQ_OP_WAIT && last[queue] != UINT32_MAX)
+            k->owner[i] = last[queue];
     }
 }
 
-enum { FORGET_OPS = 1 << 14 }; /* are made into instructions before they are given back together */
-
-/** For each FORGET_OPS ops: the first attribute that these or later ones have. */
-static uint32_t *first_attrs(arena *a, const ir_module *m) {
-    uint32_t *first = ARENA_ARRAY(a, uint32_t, m->op_count / FORGET_OPS + 2), least = (uint32_t)m->attr_count;
-    for (size_t op = m->op_count; op-- > 0;) {
-        if (m->ops[op].attr_count && m->ops[op].attrs < least)
-            least = m->ops[op].attrs;
-        if (op % FORGET_OPS == 0)
-            first[op / FORGET_OPS] = least;
-    }
-    return first;
+/** Where a token is noted whose attributes others share; NULL: it shares them with none, or is no token. */
+static met_token *shared_token(instr_maker *k, const ir_op *o) {
+    return o->attr_count > o->attr_capacity && (o->code == IR_I_WAIT || o->code == IR_I_SIGNAL)
+               ? &k->met[o->attrs / 3 % TOKENS_MET]
+               : NULL;
 }
 
-/** `given_up`: the module, or NULL if it is needed behind this. */
-static bool generate_stream(generator *g, const ir_module *m, ir_module *given_up, dtq_stream *s) {
-    if (!survey(g, m, s))
+static bool is_met(const met_token *met, const ir_op *o) {
+    return met && met->attrs == o->attrs + 1 && met->instr.op == IR_ISA_OP(o->code);
+}
+
+/** Instruction `i`. */
+static bool make_instr(instr_maker *k, size_t i, dtq_instr *out, const char **source) {
+    const size_t op = k->op_of[i];
+    const met_token *token = shared_token(k, &k->m->ops[op]);
+    if (!is_met(token, &k->m->ops[op]))
+        return generate_instr(k->g, k->m, op, out, source);
+    *out = token->instr;
+    *source = "";
+    return true;
+}
+
+/** Notes instruction `i`, a token that shares its attributes, if it is of no op of the model. */
+static bool note_token(instr_maker *k, size_t i) {
+    const ir_op *o = &k->m->ops[k->op_of[i]];
+    dtq_instr in;
+    const char *source;
+    if (!generate_instr(k->g, k->m, k->op_of[i], &in, &source))
         return false;
-    s->layers = ARENA_ARRAY(g->a, dtq_layer, s->layer_count + 1);
-    s->instrs = ARENA_ARRAY(g->a, dtq_instr, s->count + 1);
-    s->sources = ARENA_ARRAY(g->a, dtq_source, s->count + 1);
-    const uint32_t *first = given_up ? first_attrs(g->scratch, m) : NULL;
-    size_t made = 0;
+    if (!*source)
+        *shared_token(k, o) = (met_token){o->attrs + 1, in};
+    return true;
+}
+
+/** Numbers the instructions, and what their sources name in this order; finds the static cycles. In g->scratch. */
+static instr_maker *maker_new(generator *g, const ir_module *m, dtq_stream *s) {
+    instr_maker *k = ARENA_NEW(g->scratch, instr_maker);
+    *k = (instr_maker){.g = g, .m = m, .count = s->count};
+    k->op_of = ARENA_ARRAY(g->scratch, uint32_t, s->count + 1);
+    k->owner = ARENA_ARRAY(g->scratch, uint32_t, s->count + 1);
+    k->shapes = ARENA_ARRAY(g->scratch, uint16_t, s->count + 1);
+    k->instrs = ARENA_ARRAY(g->scratch, dtq_instr, KEPT);
+    k->sources = ARENA_ARRAY(g->scratch, dtq_source, KEPT);
+    for (size_t i = 0; i <= DTQ_QUEUE_MAX; i++)
+        k->ahead[i].at = SIZE_MAX;
+    size_t i = 0;
     for (size_t op = 0; op < m->op_count; op++) {
-        if (given_up && op % FORGET_OPS == 0)
-            ir_module_forget(given_up, op, first[op / FORGET_OPS]);
+        const ir_op *o = &m->ops[op];
+        if (!ir_is_instr((ir_opcode)o->code))
+            continue;
+        const met_token *token = shared_token(k, o);
+        const bool met = is_met(token, o);
+        const char *source = "";
+        uint64_t done = 0;
+        unsigned queue = met ? token->instr.queue : 0;
+        for (const ir_attr *attr = o->attr_count && !met ? &m->attrs[o->attrs] : NULL,
+                           *end = attr ? attr + o->attr_count : NULL;
+             attr < end; attr++) {
+            if (attr->key == IR_KEY_queue)
+                queue = (uint8_t)attr->i;
+            else if (attr->key == IR_KEY_source)
+                source = attr->s;
+            else if (attr->key == IR_KEY_done)
+                done = (uint64_t)attr->i;
+        }
+        if (*source)
+            (void)string_number(g, &g->last_op, source);
+        else
+            (void)string_number(g, &g->no_op, source);
+        const char *file = ir_origin(m, &o->loc)->file;
+        (void)string_number(g, &g->last_file, file ? file : "");
+        if (queue != DTQ_HOST && done > s->static_cycles)
+            s->static_cycles = done;
+        k->shapes[i] = (uint16_t)((unsigned)IR_ISA_OP(o->code) | queue << 8);
+        k->op_of[i] = (uint32_t)op;
+        if (token && !met && !note_token(k, i))
+            return NULL;
+        i++;
+    }
+    find_owners(k);
+    return k;
+}
+
+static void maker_shapes(void *of, uint16_t *out) {
+    const instr_maker *k = of;
+    if (k->count)
+        memcpy(out, k->shapes, k->count * sizeof *out);
+}
+
+static bool make_owner(instr_maker *k, size_t i, dtq_instr *in, dtq_source *source) {
+    const char *name;
+    if (!make_instr(k, i, in, &name))
+        return false;
+    *source = source_of(k->g, *ir_origin(k->m, &k->m->ops[k->op_of[i]].loc), name, in);
+    return true;
+}
+
+/** One from before, by its op and its owner's. */
+static bool make_again(instr_maker *k, size_t i, dtq_instr *in, dtq_source *source) {
+    dtq_instr owner;
+    const char *name;
+    return k->owner[i] == i ? make_owner(k, i, in, source)
+                            : make_instr(k, i, in, &name) && make_owner(k, k->owner[i], &owner, source);
+}
+
+/** The row of the source map of the owner of a token, which is about to be made and stands in `queue`. */
+static bool owner_source(instr_maker *k, size_t owner, uint8_t queue, dtq_source *source) {
+    made_instr *ahead = &k->ahead[queue];
+    dtq_instr in;
+    if (owner < k->made && k->made - owner < KEPT) {
+        *source = k->sources[owner % KEPT];
+        return true;
+    }
+    if (owner < k->made)
+        return make_owner(k, owner, &in, source);
+    if (ahead->at != owner && !make_owner(k, owner, &ahead->instr, &ahead->source))
+        return false;
+    ahead->at = owner;
+    *source = ahead->source;
+    return true;
+}
+
+static bool make_next(instr_maker *k) {
+    const size_t i = k->made, owner = k->owner[i];
+    dtq_instr *in = &k->instrs[i % KEPT];
+    dtq_source *source = &k->sources[i % KEPT];
+    const char *name;
+    if (!make_instr(k, i, in, &name))
+        return false;
+    if (owner != i) {
+        if (!owner_source(k, owner, in->queue, source))
+            return false;
+    } else if (k->ahead[in->queue].at == i) {
+        *source = k->ahead[in->queue].source;
+    } else {
+        *source = source_of(k->g, *ir_origin(k->m, &k->m->ops[k->op_of[i]].loc), name, in);
+    }
+    k->made++;
+    return true;
+}
+
+static bool maker_make(void *of, size_t i, const dtq_instr **in, const dtq_source **source) {
+    instr_maker *k = of;
+    while (i >= k->made)
+        if (!make_next(k))
+            return false;
+    if (k->made - i <= KEPT) {
+        *in = &k->instrs[i % KEPT];
+        *source = &k->sources[i % KEPT];
+        return true;
+    }
+    made_instr *again = &k->again[k->turn ^= 1];
+    *in = &again->instr;
+    *source = &again->source;
+    return make_again(k, i, &again->instr, &again->source);
+}
+
+static void generate_layers(generator *g, const ir_module *m, dtq_stream *s) {
+    s->layers = ARENA_ARRAY(g->a, dtq_layer, s->layer_count + 1);
+    for (size_t op = 0; op < m->op_count; op++)
         if (m->ops[op].code == IR_LAYER) {
-            size_t index = (size_t)ir_int(m, op, IR_KEY_index, 0);
+            const size_t index = (size_t)ir_int(m, op, IR_KEY_index, 0);
             generate_layer(g, m, op, &s->layers[index]);
             if (!s->layers[index].bits[0])
                 s->static_cycles = UINT64_MAX;
-        } else if (ir_is_instr((ir_opcode)m->ops[op].code)) {
-            dtq_instr *in = &s->instrs[made];
-            beside_fields beside;
-            if (!generate_instr(g, m, op, in, &beside))
-                return false;
-            s->sources[made++] = source_of(g, *ir_origin(m, &m->ops[op].loc), beside.source, in);
-            if (in->queue != DTQ_HOST && beside.done > s->static_cycles)
-                s->static_cycles = beside.done;
         }
+}
+
+/** All instructions of a stream, to stay. */
+static bool keep_instrs(generator *g, instr_maker *k, dtq_stream *s) {
+    s->instrs = ARENA_ARRAY(g->a, dtq_instr, s->count + 1);
+    s->sources = ARENA_ARRAY(g->a, dtq_source, s->count + 1);
+    for (size_t i = 0; i < s->count; i++) {
+        const dtq_instr *in;
+        const dtq_source *source;
+        if (!maker_make(k, i, &in, &source))
+            return false;
+        s->instrs[i] = *in;
+        s->sources[i] = *source;
     }
-    attribute_sync(s);
+    return true;
+}
+
+/** They are written while they are made. */
+static bool write_instrs(generator *g, instr_maker *k, dtq_stream *s) {
+    const dtq_stream_maker maker = {.of = k, .shapes = maker_shapes, .make = maker_make};
+    dtq_error e;
+    if (!dtq_stream_write(s, &maker, &e)) {
+        const bool outside = e.status == DTQ_NO_MEMORY || k->m->text_file;
+        return *e.message && (outside ? diag_error(g->d, (src_loc){0}, "%s", e.message)
+                                      : diag_internal(g->d, (src_loc){0}, "%s", e.message));
+    }
+    uint8_t *text = s->text;
+    s->text = arena_alloc(g->a, s->text_bytes);
+    memcpy(s->text, text, s->text_bytes);
+    free(text);
+    return true;
+}
+
+/** `given_up`: the module, of which nothing is left behind this but its stream, written; or NULL if it is needed. */
+static bool generate_stream(generator *g, const ir_module *m, ir_module *given_up, dtq_stream *s) {
+    if (!survey(g, m, s))
+        return false;
+    generate_layers(g, m, s);
+    instr_maker *k = maker_new(g, m, s);
+    if (!k || !(given_up ? write_instrs(g, k, s) : keep_instrs(g, k, s)))
+        return false;
     if (given_up)
         ir_module_release(given_up);
     return true;
@@ -321,7 +521,7 @@ static bool add_stream(program_maker *k, const ir_module *m, ir_module *given_up
         p->streams = streams;
     }
     /* Another module may have other words where this one's are. */
-    g->last_op = g->last_file = (shared_string){0};
+    g->last_op = g->no_op = g->last_file = (shared_string){0};
     memset(g->last_word, 0, sizeof g->last_word);
     g->next_tensor = 0;
     g->scratch = arena_new();

@@ -110,7 +110,8 @@ static bool keep_length(void *context, session *own, const compiled *c, size_t i
         return write_ir(s, c->module, l->path);
     if (i == 0 && (!identify_weights(s, c->module) || !(l->program = program_begin(s->arena, s->diag, c->module))))
         return false;
-    return l->all ? program_add(l->program, c->module) : program_add_last(l->program, c->module);
+    const bool kept = l->all || (emit_form)value(s, OPT_emit)->word != EMIT_STREAM;
+    return kept ? program_add(l->program, c->module) : program_add_last(l->program, c->module);
 }
 
 bool command_compile(session *s) {

@@ -172,15 +172,6 @@ void arena_release(arena *a, void *memory, size_t bytes) {
     munmap(p, p->mapped);
 }
 
-void arena_forget(void *memory, size_t bytes, size_t done) {
-    if (!memory || bytes < BIG)
-        return;
-    /* The first huge page has the header, and stays. */
-    const size_t head = offsetof(pages, data), end = (head + done) / HUGE_PAGE * HUGE_PAGE;
-    if (end > HUGE_PAGE)
-        (void)madvise((unsigned char *)pages_of(memory) + HUGE_PAGE, end - HUGE_PAGE, MADV_DONTNEED);
-}
-
 static chunk *chunk_new(arena *a, size_t capacity) {
     chunk *c = calloc(1, sizeof *c + capacity);
     if (!c)

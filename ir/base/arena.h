@@ -27,9 +27,6 @@ void *arena_resize(arena *a, void *old, size_t old_bytes, size_t new_bytes);
 /** Gives memory of `bytes` back before the arena goes, if it is big; what is small stays. */
 void arena_release(arena *a, void *memory, size_t bytes);
 
-/** Gives back the first `done` bytes of big memory, which nobody will read; the rest stays where it is. */
-void arena_forget(void *memory, size_t bytes, size_t done);
-
 /** A copy of the NUL-terminated `s` (or of its first `n` bytes), NUL-terminated, owned by the arena. */
 char *arena_strdup(arena *a, const char *s);
 char *arena_strndup(arena *a, const char *s, size_t n);

@@ -146,7 +146,13 @@ static void put_layer(sink *s, const dtq_layer *l, const dtq_layer *before) {
 }
 
 static void put_text(sink *s, const dtq_stream *t) {
-    size_t bytes;
+    size_t bytes = t->text_bytes;
+    if (t->text) {
+        uint8_t *to = reserve(s, bytes);
+        if (to)
+            memcpy(to, t->text, bytes);
+        return;
+    }
     uint8_t *text = dtq_text_encode(t, &bytes), *at = text ? reserve(s, bytes) : NULL;
     if (at)
         memcpy(at, text, bytes);

@@ -105,100 +105,172 @@ static uint64_t fold(uint64_t difference) {
     return difference << 1 ^ (difference >> 63 ? UINT64_MAX : 0);
 }
 
-static void put_literal(sink *s, const dtq_stream *t, size_t i) {
-    uint8_t *at = room_for(s, DTQ_INSTR_BYTES + SOURCE_BYTES);
-    if (!at)
-        return;
-    dtq_store_instr(&t->instrs[i], at);
-    s->bytes += DTQ_INSTR_BYTES;
-    if (!t->sources)
-        return;
-    const words w = words_of(&t->sources[i]);
-    at += DTQ_INSTR_BYTES;
-    for (unsigned k = 0; k < SOURCE_BYTES; k++)
-        at[k] = (uint8_t)(w.word[k / 4] >> 8 * (k % 4));
-    s->bytes += SOURCE_BYTES;
+/* An instruction and its row of the source map, or NULL. */
+typedef struct {
+    const dtq_instr *in;
+    const dtq_source *source;
+} record;
+
+/* Where the instructions come from: a stream that has them, or their maker. */
+typedef struct {
+    sink out;
+    dtq_stream *t;
+    const dtq_stream_maker *maker; /* or NULL */
+    dtq_field_limits limits;       /* of what the maker makes */
+    size_t seen;                   /* how many of them have been looked at */
+    dtq_error *error;
+    bool failed; /* the maker did, or made what is no instruction */
+} writer;
+
+/* What the maker made is an instruction, as dtq_stream_check asks of a stream that has its own. */
+static bool check_made(writer *w, size_t i, const record *r) {
+    dtq_error why;
+    if (!dtq_instr_within(&w->limits, r->in) && !dtq_instr_check(r->in, &why))
+        return dtq_fail(w->error, DTQ_BAD_PROGRAM, "stream %u, instruction %zu: %s", w->t->seq, i, why.message);
+    const uint32_t last = r->source->line && r->source->file > r->source->op ? r->source->file : r->source->op;
+    if (last >= w->t->text_strings)
+        w->t->text_strings = last + 1;
+    w->seen = i + 1;
+    return true;
 }
 
-static void put_changes(sink *s, const dtq_stream *t, size_t i, size_t distance, uint8_t layer_field, shift *by) {
+static bool record_at(writer *w, size_t i, record *r) {
+    if (!w->maker) {
+        *r = (record){&w->t->instrs[i], w->t->sources ? &w->t->sources[i] : NULL};
+        return true;
+    }
+    const bool good =
+        !w->failed && w->maker->make(w->maker->of, i, &r->in, &r->source) && (i < w->seen || check_made(w, i, r));
+    w->failed = !good;
+    return good;
+}
+
+static void put_literal(writer *w, size_t i) {
+    record r;
+    uint8_t *at = record_at(w, i, &r) ? room_for(&w->out, DTQ_INSTR_BYTES + SOURCE_BYTES) : NULL;
+    if (!at)
+        return;
+    dtq_store_instr(r.in, at);
+    w->out.bytes += DTQ_INSTR_BYTES;
+    if (!r.source)
+        return;
+    const words source = words_of(r.source);
+    at += DTQ_INSTR_BYTES;
+    for (unsigned k = 0; k < SOURCE_BYTES; k++)
+        at[k] = (uint8_t)(source.word[k / 4] >> 8 * (k % 4));
+    w->out.bytes += SOURCE_BYTES;
+}
+
+static void put_changes(writer *w, size_t i, size_t distance, const layer_fields *layers, shift *by) {
     uint64_t changes[MASK_BITS];
     unsigned count = 0, mask = 0;
-    const dtq_instr *in = &t->instrs[i], *before = in - distance;
+    record now, old;
+    if (!record_at(w, i, &now) || !record_at(w, i - distance, &old))
+        return;
+    const dtq_instr *in = now.in, *before = old.in;
     const unsigned fields = dtq_ops[in->op].field_count;
+    const uint8_t layer_field = layers->field[in->op];
     for (unsigned f = 0; f < fields; f++) {
         const uint64_t change = in->f[f] - before->f[f] - (f == layer_field ? by->layer : 0);
         changes[count] = fold(change);
         count += change != 0;
         mask |= (unsigned)(change != 0) << f;
     }
-    if (t->sources) {
-        const words is = words_of(&t->sources[i]), expected = expect_source(&t->sources[i - distance], by);
+    if (now.source) {
+        const words is = words_of(now.source), expected = expect_source(old.source, by);
         if (memcmp(&is, &expected, sizeof is) != 0)
-            for (unsigned w = 0; w < SOURCE_WORDS; w++) {
-                const int32_t change = (int32_t)(is.word[w] - expected.word[w]);
+            for (unsigned k = 0; k < SOURCE_WORDS; k++) {
+                const int32_t change = (int32_t)(is.word[k] - expected.word[k]);
                 changes[count] = fold((uint64_t)(int64_t)change);
                 count += change != 0;
-                mask |= (unsigned)(change != 0) << (DTQ_FIELDS_MAX + w);
+                mask |= (unsigned)(change != 0) << (DTQ_FIELDS_MAX + k);
             }
         by->string += is.word[SOURCE_OP] - expected.word[SOURCE_OP];
     }
-    uint8_t *at = room_for(s, RECORD_MOST);
+    uint8_t *at = room_for(&w->out, RECORD_MOST);
     if (!at)
         return;
     at = put_number(at, mask);
     for (unsigned c = 0; c < count; c++)
         at = put_number(at, changes[c]);
-    s->bytes = (size_t)(at - s->data);
+    w->out.bytes = (size_t)(at - w->out.data);
 }
 
 /* By how much the first instruction of a stretch that has a layer counts it on. */
-static uint64_t layer_step(const dtq_stream *t, const dtq_repeat *r, const layer_fields *layers) {
+static uint64_t layer_step(writer *w, const dtq_repeat *r, const layer_fields *layers, const uint16_t *shapes) {
     for (size_t i = r->first; i < r->first + r->count; i++) {
-        const uint8_t f = layers->field[t->instrs[i].op];
+        const uint8_t f = layers->field[shapes[i] & 0xff];
+        record now, old;
         if (f < DTQ_FIELDS_MAX)
-            return t->instrs[i].f[f] - t->instrs[i - r->distance].f[f];
+            return record_at(w, i, &now) && record_at(w, i - r->distance, &old) ? now.in->f[f] - old.in->f[f] : 0;
     }
     return 0;
 }
 
-static void put_stretch(sink *s, const dtq_stream *t, const dtq_repeat *r, const layer_fields *layers) {
-    shift by = {.layer = r->distance ? layer_step(t, r, layers) : 0};
-    uint8_t *at = room_for(s, STRETCH_MOST);
+static bool wrong(const writer *w) {
+    return w->failed || w->out.wanted;
+}
+
+static void put_stretch(writer *w, const dtq_repeat *r, const layer_fields *layers, const uint16_t *shapes) {
+    shift by = {.layer = r->distance ? layer_step(w, r, layers, shapes) : 0};
+    uint8_t *at = room_for(&w->out, STRETCH_MOST);
     if (!at)
         return;
     at = put_number(at, r->count);
     at = put_number(at, r->distance);
     if (r->distance)
         at = put_number(at, fold(by.layer));
-    s->bytes = (size_t)(at - s->data);
-    for (size_t i = r->first; i < r->first + r->count && !s->wanted; i++)
+    w->out.bytes = (size_t)(at - w->out.data);
+    for (size_t i = r->first; i < r->first + r->count && !wrong(w); i++)
         if (r->distance)
-            put_changes(s, t, i, r->distance, layers->field[t->instrs[i].op], &by);
+            put_changes(w, i, r->distance, layers, &by);
         else
-            put_literal(s, t, i);
+            put_literal(w, i);
+}
+
+/* The section; NULL if there is no memory, with *bytes what was wanted, or if the writer has failed. */
+static uint8_t *encode(writer *w, size_t *bytes) {
+    const layer_fields layers = layer_fields_find();
+    const dtq_stream *t = w->t;
+    dtq_repeats *walk = dtq_repeats_begin(t->count);
+    uint8_t *head = walk ? room_for(&w->out, HEAD_BYTES) : NULL;
+    if (head) {
+        uint16_t *shapes = dtq_repeats_shapes(walk);
+        if (w->maker)
+            w->maker->shapes(w->maker->of, shapes);
+        for (size_t i = 0; !w->maker && i < t->count; i++)
+            shapes[i] = (uint16_t)(t->instrs[i].op | t->instrs[i].queue << 8);
+        for (unsigned i = 0; i < 4; i++)
+            head[i] = (uint8_t)(t->count >> 8 * i);
+        head[4] = w->maker || t->sources != NULL;
+        w->out.bytes = HEAD_BYTES;
+        for (dtq_repeat r; !wrong(w) && dtq_repeats_next(walk, &r);)
+            put_stretch(w, &r, &layers, shapes);
+    }
+    dtq_repeats_end(walk);
+    if (head && !wrong(w)) {
+        *bytes = w->out.bytes;
+        return w->out.data;
+    }
+    free(w->out.data);
+    *bytes = w->out.wanted ? w->out.wanted : dtq_repeats_bytes(t->count);
+    return NULL;
 }
 
 uint8_t *dtq_text_encode(const dtq_stream *t, size_t *bytes) {
-    sink s = {0};
-    const layer_fields layers = layer_fields_find();
-    dtq_repeats *walk = dtq_repeats_begin(t->instrs, t->count);
-    uint8_t *head = walk ? room_for(&s, HEAD_BYTES) : NULL;
-    if (head) {
-        for (unsigned i = 0; i < 4; i++)
-            head[i] = (uint8_t)(t->count >> 8 * i);
-        head[4] = t->sources != NULL;
-        s.bytes = HEAD_BYTES;
-        for (dtq_repeat r; !s.wanted && dtq_repeats_next(walk, &r);)
-            put_stretch(&s, t, &r, &layers);
-    }
-    dtq_repeats_end(walk);
-    if (head && !s.wanted) {
-        *bytes = s.bytes;
-        return s.data;
-    }
-    free(s.data);
-    *bytes = s.wanted ? s.wanted : dtq_repeats_bytes(t->count);
-    return NULL;
+    dtq_stream stream = *t; /* its instructions are there, and nothing of it is written to */
+    writer w = {.t = &stream};
+    return encode(&w, bytes);
+}
+
+bool dtq_stream_write(dtq_stream *t, const dtq_stream_maker *maker, dtq_error *e) {
+    writer w = {.t = t, .maker = maker, .limits = dtq_field_limits_find(), .error = e};
+    size_t bytes;
+    e->message[0] = '\0';
+    t->text_strings = 0;
+    t->text = encode(&w, &bytes);
+    t->text_bytes = t->text ? bytes : 0;
+    return t->text || (w.failed ? false : dtq_no_memory(e, bytes, "stream %u, section TEXT", t->seq));
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */

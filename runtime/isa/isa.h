@@ -11,6 +11,15 @@ bool dtq_queue_serves(unsigned queue, unsigned engine_class);
  *  ENUM fields within their words. `e` says which field and why. */
 bool dtq_instr_check(const dtq_instr *in, dtq_error *e);
 
+/** The greatest value of each field of each opcode. */
+typedef struct {
+    uint64_t most[DTQ_OP_COUNT][DTQ_FIELDS_MAX];
+} dtq_field_limits;
+dtq_field_limits dtq_field_limits_find(void);
+
+/** What dtq_instr_check says at length, of instructions that are good; false: it has to be asked. */
+bool dtq_instr_within(const dtq_field_limits *l, const dtq_instr *in);
+
 /** Packs an instruction that dtq_instr_check has found good. */
 void dtq_store_instr(const dtq_instr *in, uint8_t out[DTQ_INSTR_BYTES]);
 

@@ -193,13 +193,8 @@ bool dtq_layer_same(const dtq_layer *a, const dtq_layer *b) {
     return same;
 }
 
-/* The greatest value of each field of each opcode. */
-typedef struct {
-    uint64_t most[DTQ_OP_COUNT][DTQ_FIELDS_MAX];
-} field_limits;
-
-static field_limits field_limits_find(void) {
-    field_limits l = {{{0}}};
+dtq_field_limits dtq_field_limits_find(void) {
+    dtq_field_limits l = {{{0}}};
     for (unsigned op = 0; op < DTQ_OP_COUNT; op++)
         for (unsigned i = 0; i < dtq_ops[op].field_count; i++) {
             const dtq_field_info *f = &dtq_ops[op].fields[i];
@@ -210,8 +205,7 @@ static field_limits field_limits_find(void) {
     return l;
 }
 
-/* What dtq_instr_check says at length, of instructions that are good. */
-static bool is_good_instr(const field_limits *l, const dtq_instr *in) {
+bool dtq_instr_within(const dtq_field_limits *l, const dtq_instr *in) {
     if (in->op >= DTQ_OP_COUNT || !dtq_queue_serves(in->queue, dtq_ops[in->op].engine_class))
         return false;
     bool good = true;
@@ -231,10 +225,13 @@ bool dtq_stream_check(const dtq_program *p, const dtq_stream *s, dtq_error *e) {
         if (wrong)
             return dtq_fail(e, DTQ_BAD_PROGRAM, "stream %u, layer %u: %s", s->seq, i, wrong);
     }
-    const field_limits limits = field_limits_find();
+    if (s->text) /* dtq_stream_write has seen its instructions */
+        return s->text_strings <= p->string_count ||
+               dtq_fail(e, DTQ_BAD_PROGRAM, "stream %u: its sources name a string that is not there", s->seq);
+    const dtq_field_limits limits = dtq_field_limits_find();
     for (size_t i = 0; i < s->count; i++) {
         dtq_error why;
-        if (!is_good_instr(&limits, &s->instrs[i]) && !dtq_instr_check(&s->instrs[i], &why))
+        if (!dtq_instr_within(&limits, &s->instrs[i]) && !dtq_instr_check(&s->instrs[i], &why))
             return dtq_fail(e, DTQ_BAD_PROGRAM, "stream %u, instruction %zu: %s", s->seq, i, why.message);
     }
     for (size_t i = 0; s->sources && i < s->count; i++)

@@ -19,16 +19,15 @@ size_t dtq_repeats_bytes(size_t count) {
     return sizeof *r + (count + 1) * sizeof *r->shape;
 }
 
-dtq_repeats *dtq_repeats_begin(const dtq_instr *instrs, size_t count) {
-    if (count >= UINT32_MAX)
-        return NULL;
-    dtq_repeats *r = calloc(1, dtq_repeats_bytes(count));
-    if (!r)
-        return NULL;
-    r->count = count;
-    for (size_t i = 0; i < count; i++)
-        r->shape[i] = (uint16_t)(instrs[i].op | instrs[i].queue << 8);
+dtq_repeats *dtq_repeats_begin(size_t count) {
+    dtq_repeats *r = count < UINT32_MAX ? calloc(1, dtq_repeats_bytes(count)) : NULL;
+    if (r)
+        r->count = count;
     return r;
+}
+
+uint16_t *dtq_repeats_shapes(dtq_repeats *r) {
+    return r->shape;
 }
 
 void dtq_repeats_end(dtq_repeats *r) {

@@ -355,7 +355,7 @@ static const char without_floats[] =
     "dtq_decode dtq_queue_name dtq_queue_parse dtq_enum_word dtq_dtype_is_coded "
     "dtq_tensor_layout_wrong dtq_tensor_bytes dtq_tensor_end dtq_program_stream dtq_program_free dtq_row_bytes "
     "dtq_block_bytes dtq_block_bytes_at dtq_scores_bytes dtq_probs_bytes dtq_probe_bytes dtq_probe_probs_bytes "
-    "dtq_choice_wrong dtq_rows_bytes dtq_rows_bytes_at "
+    "dtq_choice_wrong dtq_rows_bytes dtq_rows_bytes_at dtq_stream_write "
     "dtq_weights_bytes dtq_codes_bytes dtq_out_bytes dtq_select dtq_select_slots dtq_random_importance "
     "dtq_replace_choice "
     "dtq_replace_importance dtq_weights_close dtq_cache_open dtq_cache_close dtq_cache_length dtq_cache_clear "

@@ -346,7 +346,85 @@ START_TEST(wrong_programs_are_not_written) {
 }
 END_TEST
 
+/** A maker that has all instructions, and gives each out in a place that the second call from there overwrites. */
+typedef struct {
+    const dtq_stream *from;
+    size_t fails_at; /* SIZE_MAX: never */
+    dtq_instr instrs[2];
+    dtq_source sources[2];
+    unsigned turn;
+} copying_maker;
+
+static void copy_shapes(void *of, uint16_t *out) {
+    const copying_maker *k = of;
+    for (size_t i = 0; i < k->from->count; i++)
+        out[i] = (uint16_t)(k->from->instrs[i].op | k->from->instrs[i].queue << 8);
+}
+
+static bool copy_instr(void *of, size_t i, const dtq_instr **instr, const dtq_source **source) {
+    copying_maker *k = of;
+    k->turn ^= 1;
+    k->instrs[k->turn] = k->from->instrs[i];
+    k->sources[k->turn] = k->from->sources[i];
+    *instr = &k->instrs[k->turn];
+    *source = &k->sources[k->turn];
+    return i != k->fails_at;
+}
+
+/* What is made while it is written is written as what is in memory. */
+START_TEST(made_streams_are_written_the_same) {
+    enum { BODY = 300, PASSES = 40 };
+    static dtq_instr instrs[BODY * PASSES];
+    static dtq_source sources[BODY * PASSES];
+    dtq_program *p = assemble_file(GOOD "attention.dtasm");
+    const dtq_stream whole = p->streams[0];
+    dtq_error e = {0};
+    for (int repeats = 0; repeats < 2; repeats++) {
+        dtq_stream from = whole;
+        if (repeats)
+            repeat_body(&from, whole.instrs[5], BODY, PASSES, instrs, sources);
+        copying_maker k = {.from = &from, .fails_at = SIZE_MAX};
+        const dtq_stream_maker maker = {&k, copy_shapes, copy_instr};
+        size_t bytes[2];
+        p->streams[0] = from;
+        uint8_t *data[2] = {encode(p, &bytes[0])};
+        p->streams[0].instrs = NULL;
+        p->streams[0].sources = NULL;
+        ck_assert_msg(dtq_stream_write(&p->streams[0], &maker, &e), "%s", e.message);
+        data[1] = encode(p, &bytes[1]);
+        ck_assert_uint_eq(bytes[0], bytes[1]);
+        ck_assert_mem_eq(data[0], data[1], bytes[0]);
+        free(p->streams[0].text);
+        free(data[0]);
+        free(data[1]);
+        k.fails_at = from.count / 2; /* who says nothing, for the maker has */
+        ck_assert(!dtq_stream_write(&p->streams[0], &maker, &e));
+        ck_assert_str_eq(e.message, "");
+        ck_assert_ptr_null(p->streams[0].text);
+    }
+    p->streams[0] = whole;
+    dtq_stream made = whole;
+    made.instrs = NULL;
+    copying_maker k = {.from = &whole, .fails_at = SIZE_MAX};
+    const dtq_stream_maker maker = {&k, copy_shapes, copy_instr};
+    whole.sources[3].op = 99;
+    ck_assert(dtq_stream_write(&made, &maker, &e));
+    p->streams[0] = made;
+    uint8_t *data;
+    size_t bytes;
+    ck_assert(!dtq_program_encode(p, &data, &bytes, &e));
+    ck_assert_str_eq(e.message, "stream 6: its sources name a string that is not there");
+    free(made.text);
+    p->streams[0] = whole;
+    whole.sources[3].op = 0;
+    whole.instrs[5].f[DTQ_F(LOAD, rows)] = 1 << 17;
+    ck_assert(!dtq_stream_write(&made, &maker, &e));
+    ck_assert_str_eq(e.message, "stream 6, instruction 5: load: rows=131072 does not fit its 17 bits");
+    dtq_program_free(p);
+}
+END_TEST
+
 RUN_TESTS("container", decode_undoes_encode, the_checksum_sees_every_bit,
           foreign_and_damaged_files_are_refused_in_words, layers_that_repeat_take_no_room,
           layers_are_written_in_one_way, a_body_is_written_once, hostile_files_are_harmless,
-          wrong_programs_are_not_written, files_are_written_whole_or_not_at_all)
+          wrong_programs_are_not_written, made_streams_are_written_the_same, files_are_written_whole_or_not_at_all)
