@@ -40,7 +40,7 @@ static inline void dtq_late_mean(const dtq_layer *l, uint64_t *votes) {
 /** The code of a probability in a row of P at `bits`, from the one that votes: 255 levels, or 15, which are 17 of
  *  those apart. */
 static inline uint8_t dtq_late_code(uint8_t code, unsigned bits) {
-    return bits == 8 ? code : (uint8_t)((code + 8) / 17);
+    return (uint8_t)(bits == 8 ? code : (code + 8) / 17);
 }
 
 #endif

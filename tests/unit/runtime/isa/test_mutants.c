@@ -252,7 +252,7 @@ static void mutate(const char *path, dtq_program *good, unsigned mutants, uint64
 }
 
 START_TEST(what_is_accepted_runs_to_the_references_bits) {
-    static const char *const names[] = {"attention", "linears", "steps", "streamed"};
+    static const char *const names[] = {"attention", "linears", "steps", "streamed", "late"};
     const char *count = getenv("DTQ_MUTANTS"), *programs = getenv("DTQ_PROGRAMS");
     unsigned mutants = count ? (unsigned)strtoul(count, NULL, 10) : MUTANTS;
     uint64_t seed = test_seed();
