@@ -29,6 +29,8 @@ const char *settings_file_name(settings_file f) {
         [SETTINGS_NORMALIZE] = "config.json of Normalize",
         [SETTINGS_SENTENCE] = "sentence_bert_config.json",
         [SETTINGS_SENTENCE_MODEL] = "config_sentence_transformers.json",
+        [SETTINGS_GGUF] = "GGUF",
+        [SETTINGS_GGUF_MODEL] = "GGUF, behind the architecture",
     };
     return names[f];
 }
@@ -46,7 +48,7 @@ static bool among(const char *word, const char *words) {
     return false;
 }
 
-static const settings_row *row_of(settings_file file, unsigned models, const char *key) {
+const settings_row *settings_find(settings_file file, unsigned models, const char *key) {
     for (size_t i = 0; i < settings_row_count; i++) {
         const settings_row *r = &settings_rows[i];
         if (r->file == file && (r->models & models) && among(key, r->keys))
@@ -70,7 +72,7 @@ bool settings_check(diag *d, const doc_node *mapping, settings_file file, unsign
     bool ok = doc_kind_is(d, mapping, settings_file_name(file), DOC_MAPPING);
     for (size_t i = 0; ok && i < mapping->count; i++) {
         const doc_node *n = mapping->items[i];
-        const settings_row *r = row_of(file, models, mapping->keys[i]);
+        const settings_row *r = settings_find(file, models, mapping->keys[i]);
         if (!r)
             ok = diag_unknown(d, n->loc, "'%.80s' is not known here; what it asks for would be lost", mapping->keys[i]);
         else if (r->allowed && *r->allowed && !allows(r->allowed, n))

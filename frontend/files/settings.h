@@ -14,6 +14,8 @@ typedef enum {
     SETTINGS_NORMALIZE,      /* the same */
     SETTINGS_SENTENCE,       /* sentence_bert_config.json */
     SETTINGS_SENTENCE_MODEL, /* config_sentence_transformers.json */
+    SETTINGS_GGUF,           /* metadata */
+    SETTINGS_GGUF_MODEL,     /* the same behind the name of the architecture */
     SETTINGS_FILES
 } settings_file;
 
@@ -35,5 +37,8 @@ const char *settings_file_name(settings_file f);
 /** True if the table knows every key of `mapping`, a file of a model of `models`, and allows its value; else
  * diag_unknown has been told of each that it does not. */
 bool settings_check(diag *d, const doc_node *mapping, settings_file file, unsigned models);
+
+/** The row that knows a key, or NULL. */
+const settings_row *settings_find(settings_file file, unsigned models, const char *key);
 
 #endif

@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "frontend/files/gguf.h"
+#include "frontend/files/settings.h"
 #include "frontend/models/model.h"
 #include "frontend/models/models.h"
 #include "ir/base/path.h"
+#include "runtime/base/words.h"
 
 /** An architecture: what its keys begin with, and how its heads are turned. llama.cpp's converter permutes the rows of
  *  Llama's queries and keys, but not of the others'. */
@@ -67,13 +69,33 @@ static bool check_scaling(const source *s) {
     const gguf *g = s->g;
     diag *d = s->d;
     src_loc whole = {g->path, 0, 0};
-    const char *type = "none";
-    double factor = 1;
+    const char *type = "linear"; /* as llama.cpp takes it where there is a factor and no type */
+    double factor = 1, older = 1;
     if (!gguf_text(g, s->a, d, key_of(s, "rope.scaling.type"), false, &type) ||
-        !gguf_real(g, d, key_of(s, "rope.scale_linear"), false, 0, 1e12, &factor))
+        !gguf_real(g, d, key_of(s, "rope.scaling.factor"), false, 0, 1e12, &factor) ||
+        !gguf_real(g, d, key_of(s, "rope.scale_linear"), false, 0, 1e12, &older))
         return false;
-    if (strcmp(type, "none") != 0 || factor != 1 || tensor_store_find(&g->tensors, "rope_freqs.weight"))
-        return diag_error(d, whole, "scales its rotary positions; only unscaled ones can be computed");
+    bool scales = strcmp(type, "none") != 0 &&
+                  (strcmp(type, "linear") != 0 || (factor != 1 && factor != 0) || (older != 1 && older != 0));
+    if (scales || tensor_store_find(&g->tensors, "rope_freqs.weight"))
+        return diag_error(d, whole, "scales its rotary positions (%s); only unscaled ones can be computed",
+                          scales ? key_of(s, "rope.scaling") : "rope_freqs.weight");
+    return true;
+}
+
+/** Every key of the metadata must be known. */
+static bool check_keys(const source *s) {
+    size_t prefix = strlen(s->prefix);
+    for (size_t i = 0; i < s->g->value_count; i++) {
+        const char *key = s->g->values[i].key;
+        bool own = strncmp(key, s->prefix, prefix) == 0 && key[prefix] == '.';
+        if (!settings_find(own ? SETTINGS_GGUF_MODEL : SETTINGS_GGUF, MODELS_ANY, own ? key + prefix + 1 : key) &&
+            !diag_unknown(s->d, (src_loc){s->g->path, 0, 0},
+                          "the key '%.80s' of the metadata is not known here; what it asks for "
+                          "would be lost",
+                          key))
+            return false;
+    }
     return true;
 }
 
@@ -107,7 +129,8 @@ static bool read_model(const gguf *g, arena *a, diag *d, model *m) {
     if (gguf_find(g, "tokenizer.ggml.tokens"))
         m->vocabulary = m->path;
     const source s = {a, d, g, kind->name};
-    return read_dimensions(&s, t) && check_scaling(&s) && weights_find(a, d, m, &g->tensors, FAMILY_GGUF, "");
+    return check_keys(&s) && gguf_bool(g, d, key_of(&s, "attention.causal"), &t->causal) && read_dimensions(&s, t) &&
+           check_scaling(&s) && weights_find(a, d, m, &g->tensors, FAMILY_GGUF, "");
 }
 
 model *gguf_model(arena *a, diag *d, const gguf *g) {
@@ -118,9 +141,48 @@ model *gguf_model(arena *a, diag *d, const gguf *g) {
     return read_model(g, a, d, m) ? m : NULL;
 }
 
+/** The other parts of a model in several files, NAME-00001-of-0000N.gguf: their tensors join those of the first. */
+static bool join_parts(arena *a, diag *d, gguf *g) {
+    enum { PARTS_MOST = 4096 };
+    uint32_t part = 0, parts = 1;
+    src_loc whole = {g->path, 0, 0};
+    if (!gguf_uint(g, d, "split.count", false, 0, PARTS_MOST, &parts) ||
+        !gguf_uint(g, d, "split.no", false, 0, PARTS_MOST, &part))
+        return false;
+    if (parts <= 1)
+        return true;
+    const char *tail = arena_printf(a, "-00001-of-%05u.gguf", parts);
+    if (part != 0)
+        return diag_error(d, whole, "is part %u of %u; name the first, which the others are found by", part + 1, parts);
+    if (!dtq_ends_with(g->path, tail))
+        return diag_error(d, whole, "is the first part of %u, whose name must end in %s", parts, tail);
+    for (uint32_t k = 1; k < parts; k++) {
+        size_t stem = strlen(g->path) - strlen(tail);
+        gguf *other = gguf_open(a, d, arena_printf(a, "%.*s-%05u-of-%05u.gguf", (int)stem, g->path, k + 1, parts));
+        uint32_t number = UINT32_MAX;
+        if (!other)
+            return false;
+        bool ok = gguf_uint(other, d, "split.no", true, 0, PARTS_MOST, &number) &&
+                  (number == k ||
+                   diag_error(d, (src_loc){other->path, 0, 0}, "is not part %u: split.no is %u", k + 1, number));
+        tensor_store *to = &g->tensors;
+        stored_tensor *all = ARENA_ARRAY(a, stored_tensor, to->count + other->tensors.count + 1);
+        if (to->count)
+            memcpy(all, to->tensors, to->count * sizeof *all);
+        if (other->tensors.count)
+            memcpy(all + to->count, other->tensors.tensors, other->tensors.count * sizeof *all);
+        to->tensors = all;
+        to->count += other->tensors.count;
+        gguf_close(other);
+        if (!ok)
+            return false;
+    }
+    return tensor_store_sort(d, &g->tensors);
+}
+
 model *model_from_gguf(arena *a, diag *d, const char *path) {
     gguf *g = gguf_open(a, d, path);
-    model *m = g ? gguf_model(a, d, g) : NULL;
+    model *m = g && join_parts(a, d, g) ? gguf_model(a, d, g) : NULL;
     gguf_close(g);
     return m;
 }

@@ -22,19 +22,20 @@ static bool read_ids(const gguf *g, diag *d, token_vocabulary *v) {
 }
 
 static bool read_vocabulary(const gguf *g, arena *a, diag *d, token_vocabulary *v) {
-    const char *kind = NULL;
+    const char *kind = NULL, *pre = NULL;
     const void *scores = NULL, *types = NULL;
     if (!gguf_text(g, a, d, "tokenizer.ggml.model", true, &kind))
         return false;
     *v = token_vocabulary_of(kind);
     v->loc = (src_loc){g->path, 0, 0};
     v->model = kind;
-    if (!gguf_text(g, a, d, "tokenizer.ggml.pre", false, &v->pre) ||
+    if (!gguf_text(g, a, d, "tokenizer.ggml.pre", false, &pre) ||
         !gguf_strings(g, a, d, "tokenizer.ggml.tokens", &v->tokens, &v->count) ||
         !gguf_strings(g, a, d, "tokenizer.ggml.merges", &v->merges, &v->merge_count) ||
         !gguf_numbers(g, a, d, "tokenizer.ggml.scores", GGUF_F32, v->count, &scores) ||
         !gguf_numbers(g, a, d, "tokenizer.ggml.token_type", GGUF_I32, v->count, &types))
         return false;
+    token_vocabulary_set_pre(v, pre);
     v->scores = scores;
     v->types = types;
     return read_ids(g, d, v);

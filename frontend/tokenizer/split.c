@@ -125,6 +125,34 @@ static const char *match_digits(const char *p, const char *end, unsigned most) {
     return p;
 }
 
+static bool is_mark(const char *p, const char **next) {
+    int32_t c;
+    *next = next_char(p, &c);
+    return is_punctuation(c) || (c && c < 0x80 && strchr("$+<=>^~|", c));
+}
+
+/** `[\p{P}\$\+<=>\^~\|]+`, or all up to the next match. */
+static const char *match_marks(const char *p, const char *end) {
+    const char *next;
+    bool marks = is_mark(p, &next);
+    while (next < end && is_mark(next, &p) == marks)
+        next = p;
+    return next;
+}
+
+static bool is_triple(const char *p, const char *end) {
+    return end - p >= 3 && p[0] >= '0' && p[0] <= '9' && p[1] >= '0' && p[1] <= '9' && p[2] >= '0' && p[2] <= '9';
+}
+
+/** `[0-9][0-9][0-9]`, or all up to the next match. */
+static const char *match_triple(const char *p, const char *end) {
+    if (is_triple(p, end))
+        return p + 3;
+    for (int32_t c; p < end && !is_triple(p, end);)
+        p = next_char(p, &c);
+    return p;
+}
+
 bool split_of_pattern(const char *pattern, split_step *out) {
 #define WORDS   "[^\\r\\n\\p{L}\\p{N}]"
 #define OTHERS  " ?[^\\s\\p{L}\\p{N}]"
@@ -220,6 +248,8 @@ static void put_space_before(const splitter *s, size_t at, const char *text, siz
 static const char *match(const split_step *step, const char *p, const char *end) {
     return step->kind == SPLIT_GPT2     ? match_gpt2(p, end)
            : step->kind == SPLIT_CL100K ? match_cl100k(p, end, step->digits)
+           : step->kind == SPLIT_MARKS  ? match_marks(p, end)
+           : step->kind == SPLIT_TRIPLE ? match_triple(p, end)
                                         : match_digits(p, end, step->digits);
 }
 

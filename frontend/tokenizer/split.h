@@ -12,6 +12,8 @@ typedef enum {
     SPLIT_GPT2,   /* GPT-2's expression */
     SPLIT_CL100K, /* that of cl100k, Llama 3 and Qwen 2, which differ in how many digits stand together: `digits` */
     SPLIT_DIGITS, /* numbers, of `digits` digits at most, apart from the rest */
+    SPLIT_MARKS,  /* runs of punctuation and of $+<=>^~| apart from the rest */
+    SPLIT_TRIPLE, /* three digits of ASCII apart from the rest */
     SPLIT_TEXT,   /* at every `text` */
     SPLIT_SPACE,  /* no cut: U+0020 becomes `text`, and one is put before as `prepend` says */
     SPLIT_PREFIX, /* no cut: a space before a word that has none */

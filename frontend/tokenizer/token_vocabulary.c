@@ -20,43 +20,66 @@ token_vocabulary token_vocabulary_of(const char *name) {
     return v;
 }
 
-/** How words are cut before they are merged, by the name that GGUF gives it. */
+/** How words are cut before they are merged, by the names that llama.cpp gives it (llama-vocab.cpp). */
 typedef struct {
     const char *names; /* "|a|b|" */
     size_t count;
-    split_step steps[2];
-    bool ignore_merges;
+    split_step steps[4];
+    bool ignore_merges, add_bos; /* add_bos: where the file does not say */
 } pre_kind;
 
+enum { WHOLE_NUMBERS = UINT32_MAX };
 static const pre_kind pre_kinds[] = {
-    {"|gpt-2|gpt2|phi-2|jina-es|jina-de|gigachat|roberta-bpe|mpt|olmo|jais|", 1, {{.kind = SPLIT_GPT2}}, false},
+    {"|default|",
+     4,
+     {{.kind = SPLIT_MARKS},
+      {.kind = SPLIT_GPT2},
+      {.kind = SPLIT_DIGITS, .digits = WHOLE_NUMBERS},
+      {.kind = SPLIT_TRIPLE}},
+     false,
+     false},
+    {"|gpt-2|phi-2|jina-es|jina-de|gigachat|roberta-bpe|mpt|olmo|jais|", 1, {{.kind = SPLIT_GPT2}}, false, false},
     {"|smollm|starcoder|refact|command-r|codeshell|",
      2,
      {{.kind = SPLIT_DIGITS, .digits = 1}, {.kind = SPLIT_GPT2}},
+     false,
      false},
-    {"|llama-bpe|llama3|llama-v3|falcon3|pixtral|", 1, {{.kind = SPLIT_CL100K, .digits = 3}}, true},
-    {"|dbrx|smaug-bpe|", 1, {{.kind = SPLIT_CL100K, .digits = 3}}, false},
-    {"|qwen2|stablelm2|deepseek-r1-qwen|megrez|", 1, {{.kind = SPLIT_CL100K, .digits = 1}}, false},
+    {"|llama-bpe|llama3|llama-v3|falcon3|pixtral|", 1, {{.kind = SPLIT_CL100K, .digits = 3}}, true, true},
+    {"|dbrx|smaug-bpe|", 1, {{.kind = SPLIT_CL100K, .digits = 3}}, false, false},
+    {"|qwen2|stablelm2|deepseek-r1-qwen|megrez|", 1, {{.kind = SPLIT_CL100K, .digits = 1}}, false, false},
 };
 
-static bool set_pre(diag *d, const token_vocabulary *v, tokenizer *t) {
+/** The row of a name, of which NULL is the default; NULL if there is none. */
+static const pre_kind *pre_of(const char *pre) {
     enum { NAME_BYTES = 64 };
     char name[NAME_BYTES + 3];
-    const char *pre = v->pre ? v->pre : "gpt-2";
+    if (!pre)
+        pre = "default";
     snprintf(name, sizeof name, "|%.*s|", NAME_BYTES, pre);
-    for (size_t i = 0; i < sizeof pre_kinds / sizeof *pre_kinds; i++) {
-        const pre_kind *k = &pre_kinds[i];
-        if (!*pre || strchr(pre, '|') || !strstr(k->names, name))
-            continue;
-        t->rules.split_count = k->count;
-        memcpy(t->rules.split, k->steps, sizeof k->steps);
-        t->bpe.ignore_merges = k->ignore_merges;
-        return true;
-    }
-    return diag_error(d, v->loc,
-                      "the vocabulary's pre-tokeniser '%.60s' is not known; smollm, gpt-2, llama-bpe and "
-                      "qwen2 are",
-                      pre);
+    for (size_t i = 0; i < sizeof pre_kinds / sizeof *pre_kinds; i++)
+        if (*pre && !strchr(pre, '|') && strstr(pre_kinds[i].names, name))
+            return &pre_kinds[i];
+    return NULL;
+}
+
+void token_vocabulary_set_pre(token_vocabulary *v, const char *pre) {
+    const pre_kind *k = pre_of(pre);
+    v->pre = pre;
+    if (k && strcmp(v->model, "gpt2") == 0)
+        v->add_bos = k->add_bos;
+}
+
+static bool set_pre(diag *d, const token_vocabulary *v, tokenizer *t) {
+    const pre_kind *k = pre_of(v->pre);
+    if (!k)
+        return diag_error(d, v->loc,
+                          "the vocabulary's pre-tokeniser '%.60s' is not known; default, smollm, gpt-2, llama-bpe and "
+                          "qwen2 are",
+                          v->pre);
+    t->rules.split_count = k->count;
+    memcpy(t->rules.split, k->steps, sizeof k->steps);
+    t->bpe.ignore_merges = k->ignore_merges;
+    return true;
 }
 
 static bool read_tokens(arena *a, diag *d, const token_vocabulary *v, tokenizer *t) {

@@ -59,7 +59,8 @@ typedef enum {
 typedef struct {
     src_loc loc;       /* where messages point */
     const char *model; /* "gpt2": byte pairs over bytes by `merges`; "llama": over characters by `scores` */
-    const char *pre;   /* how "gpt2" cuts words (tokenizer.ggml.pre): gpt-2, smollm, llama-bpe, qwen2 and their kin */
+    const char *pre;   /* how "gpt2" cuts words (tokenizer.ggml.pre; NULL: default): gpt-2, smollm, llama-bpe, qwen2 and
+                          their kin */
     size_t count;
     const token_string *tokens; /* "llama": U+2581 for a space, <0xXX> for bytes */
     const float *scores;        /* "llama": the higher, the earlier a merge */
@@ -73,6 +74,9 @@ typedef struct {
 
 /** What holds of a vocabulary of that model where its file says nothing. */
 token_vocabulary token_vocabulary_of(const char *name);
+/** Sets how a "gpt2" cuts words, and what holds of such vocabularies where the file says nothing. NULL: llama.cpp's
+ * default. */
+void token_vocabulary_set_pre(token_vocabulary *v, const char *pre);
 /** The tokeniser of a vocabulary, of which it keeps nothing; NULL after an error. */
 tokenizer *tokenizer_from_vocabulary(arena *a, diag *d, const token_vocabulary *v);
 

@@ -50,6 +50,8 @@ static inline char_kind kind_at(const char *text, const char **next) {
     return ascii[c] == 'L' ? CHAR_LETTER : ascii[c] == 'o' ? CHAR_OTHER : ascii[c] == 'S' ? CHAR_SPACE : CHAR_NUMBER;
 }
 
+/** Whether `\p{P}` matches: punctuation, without symbols. */
+bool is_punctuation(int32_t c);
 /** Whether `\w` matches: letters, marks, decimal digits, connectors. */
 bool is_word_char(int32_t c);
 

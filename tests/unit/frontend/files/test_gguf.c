@@ -295,5 +295,118 @@ START_TEST(vocabularies) {
 }
 END_TEST
 
-TEST_MAIN("gguf", values_of_all_types, weights_where_they_lie, models_that_would_be_others, malformed_files,
-          damaged_files, vocabularies)
+/** What llama.cpp takes where a file says nothing, by the name of its pre-tokeniser. */
+START_TEST(texts_begin_by_pre) {
+    static const struct {
+        const char *pre, *said, *ids;
+    } cases[] = {
+        {"llama-bpe", NULL, "3 2"}, {"llama-bpe", "\0", "2"}, {"dbrx", NULL, "2"},
+        {"dbrx", "\1", "3 2"},      {"default", NULL, "2"},   {NULL, NULL, "2"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        builder b = gguf_begin(3);
+        value_text(&b, "tokenizer.ggml.model", "gpt2");
+        if (cases[i].pre)
+            value_text(&b, "tokenizer.ggml.pre", cases[i].pre);
+        value_array(&b, "tokenizer.ggml.tokens", GGUF_STRING, 4);
+        add_text(&b, "a");
+        add_text(&b, "b");
+        add_text(&b, "ab");
+        add_text(&b, "<e>");
+        value_array(&b, "tokenizer.ggml.merges", GGUF_STRING, 1);
+        add_text(&b, "a b");
+        value_u32(&b, "tokenizer.ggml.bos_token_id", 3);
+        if (cases[i].said) {
+            add_text(&b, "tokenizer.ggml.add_bos_token");
+            add_u32(&b, GGUF_BOOL);
+            add_bytes(&b, cases[i].said, 1);
+            b.values++;
+        }
+        size_t bytes;
+        uint8_t *file = gguf_end(&b, &bytes);
+        tokenizer *t = tokenizer_load(A, D, put_bytes("v.gguf", file, bytes), NULL);
+        EXPECT_NO_ERROR();
+        token_list l;
+        const char *got = "";
+        ck_assert(tokenizer_encode(t, A, D, "ab", 2, NULL, &l));
+        for (size_t k = 0; k < l.count; k++)
+            got = arena_printf(A, "%s%s%u", got, k ? " " : "", l.ids[k]);
+        ck_assert_str_eq(got, cases[i].ids);
+    }
+    token_vocabulary v = token_vocabulary_of("gpt2");
+    token_string one = {"a", 1};
+    v.count = 1;
+    v.tokens = &one;
+    token_vocabulary_set_pre(&v, "gpt2"); /* llama.cpp knows gpt-2 alone */
+    ck_assert_ptr_null(tokenizer_from_vocabulary(A, D, &v));
+    EXPECT_ERROR("pre-tokeniser 'gpt2' is not known");
+}
+END_TEST
+
+START_TEST(settings_of_models) {
+    builder b = gguf_begin(3);
+    llama_values(&b);
+    value_f32(&b, "llama.rope.scaling.factor", 4); /* without a type: linear */
+    llama_tensors(&b);
+    ck_assert_ptr_null(load(&b));
+    EXPECT_ERROR("scales its rotary positions (llama.rope.scaling)");
+    b = gguf_begin(3);
+    llama_values(&b);
+    value_u32(&b, "llama.pooling_type", 1);
+    llama_tensors(&b);
+    ck_assert_ptr_null(load(&b));
+    EXPECT_ERROR("the key 'llama.pooling_type' of the metadata is not known");
+    b = gguf_begin(3);
+    llama_values(&b);
+    value_f32(&b, "llama.rope.scaling.factor", 1);
+    value_text(&b, "general.name", "x");
+    add_text(&b, "llama.attention.causal");
+    add_u32(&b, GGUF_BOOL);
+    add_bytes(&b, "\0", 1);
+    b.values++;
+    llama_tensors(&b);
+    model *m = load(&b);
+    EXPECT_NO_ERROR();
+    ck_assert(!model_generates(m));
+    model_options o = {.seq = 4, .arithmetic = "fp32", .cluster = true};
+    ir_module *g = model_build(m, A, D, &o);
+    for (size_t i = 0; i < g->op_count; i++)
+        ck_assert(g->ops[i].code != IR_ATTENTION || strcmp(ir_str(g, i, IR_KEY_mask), "none") == 0);
+}
+END_TEST
+
+static const char *put_part(const char *name, uint32_t part, bool tensors) {
+    builder b = gguf_begin(3);
+    size_t bytes;
+    if (part == 0)
+        llama_values(&b);
+    value_u32(&b, "split.no", part);
+    value_u32(&b, "split.count", 2);
+    if (tensors)
+        llama_tensors(&b);
+    uint8_t *file = gguf_end(&b, &bytes);
+    return put_bytes(name, file, bytes);
+}
+
+START_TEST(models_in_parts) {
+    const char *first = put_part("m-00001-of-00002.gguf", 0, false);
+    ck_assert_ptr_null(model_load(A, D, first));
+    EXPECT_ERROR("No such file");
+    const char *second = put_part("m-00002-of-00002.gguf", 1, true);
+    model *m = model_load(A, D, first);
+    EXPECT_NO_ERROR();
+    model_options o = {.seq = 4, .arithmetic = "fp32", .cluster = true};
+    ir_module *g = model_build(m, A, D, &o);
+    ck_assert_str_eq(g->tensors[ir_tensor_find(g, "embeddings.word")].file, second);
+    ck_assert_ptr_null(model_load(A, D, second));
+    EXPECT_ERROR("is part 2 of 2; name the first");
+    ck_assert_ptr_null(model_load(A, D, put_part("other.gguf", 0, true)));
+    EXPECT_ERROR("whose name must end in -00001-of-00002.gguf");
+    put_part("m-00002-of-00002.gguf", 0, true);
+    ck_assert_ptr_null(model_load(A, D, first));
+    EXPECT_ERROR("is not part 2: split.no is 0");
+}
+END_TEST
+
+TEST_MAIN("gguf", texts_begin_by_pre, settings_of_models, models_in_parts, values_of_all_types, weights_where_they_lie,
+          models_that_would_be_others, malformed_files, damaged_files, vocabularies)

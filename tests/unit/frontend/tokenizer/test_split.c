@@ -108,4 +108,24 @@ START_TEST(spaces) {
 }
 END_TEST
 
-TEST_MAIN("split", expressions, texts, spaces)
+/** llama.cpp's default, four expressions one after the other, as Python's regex cuts by them. */
+START_TEST(default_of_llama_cpp) {
+    static const char *const rows[][2] = {
+        {"don't", "don|'|t"},
+        {"#include <stdio.h>", "#|include| |<|stdio|.|h|>"},
+        {"a  b\n\n c12345 6789", "a| | b|\n\n| c|123|45| |678|9"},
+        {"x\u0661\u0662\u0663\u06641234 \u00bd", "x|\u0661\u0662\u0663\u0664|123|4| |\u00bd"},
+        {"a`b\u00abc\u00bb $9.50", "a|`|b|\u00ab|c|\u00bb| |$|9|.|50"},
+        {"1\u066123 ~==> ok...\n\nx  ", "1\u066123| |~==>| ok|...|\n|\n|x|  "},
+        {"\u4e2d\u6587\u3002 12", "\u4e2d\u6587|\u3002| |12"},
+    };
+    static const split_step steps[] = {{.kind = SPLIT_MARKS},
+                                       {.kind = SPLIT_GPT2},
+                                       {.kind = SPLIT_DIGITS, .digits = UINT32_MAX},
+                                       {.kind = SPLIT_TRIPLE}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        ck_assert_str_eq(cuts(steps, 4, rows[i][0], true), rows[i][1]);
+}
+END_TEST
+
+TEST_MAIN("split", expressions, texts, spaces, default_of_llama_cpp)
