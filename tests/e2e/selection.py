@@ -44,7 +44,7 @@ def one(rng, case):
     prune = ("rows", "rows", "keys")[case % 3]
     probe = prune == "keys" and not causal
     what = f"case {case}: {layers} layers, {tokens} tokens, ratios {ratios}, pinned {pinned}, prune {prune}"
-    rule = "probe" if probe else "previous"
+    rule = ("late" if case % 2 else "probe") if probe else "previous"
     policy = write("policy.yaml", f"prune: {prune}\nimportance: {rule}\nlayers:\n" + "".join(
         f"  - {{ratios: {{0: {a}, 4: {b}, 8: {c}}}, pinned: {pinned}}}\n" for a, b, c in ratios))
     model = write("model.yaml", f"transformer: {{layers: {layers}, hidden: {heads * head_dim}, heads: {heads}, "
@@ -71,7 +71,7 @@ def one(rng, case):
                 wanted = choose(importance[layer], np.ones(tokens), kept, min(high, kept), pinned)
                 if (wanted != bits[layer]).any() or (importance[layer].any() == (kept == tokens and high in (0, kept))):
                     raise Failure(f"{what}: layer {layer} has bits {bits[layer].tolist()}, expected {wanted.tolist()} by "
-                                  f"its own probe, {importance[layer].tolist()}")
+                                  f"its own rule {rule}, {importance[layer].tolist()}")
             continue
         if not (bits[0] == 8).all():
             raise Failure(f"{what}: layer 0 has no importance yet, but bits {bits[0].tolist()}")

@@ -51,7 +51,7 @@ END_TEST
 
 START_TEST(shipped) {
     static const char *const names[] = {"bert-average", "gpt2-average", "uniform8",       "uniform4",
-                                        "fig5-policy",  "gpt2-keys",    "minilm-average", "minilm-late"};
+                                        "fig5-policy",  "gpt2-keys",    "minilm-average", "minilm-last"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         policy *p = policy_load(A, D, arena_printf(A, "examples/policies/%s.yaml", names[i]));
         EXPECT_NO_ERROR();
