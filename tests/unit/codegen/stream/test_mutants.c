@@ -115,6 +115,8 @@ static ir_module *copy_of(arena *a, const ir_module *m) {
     ir_module *c = ARENA_NEW(a, ir_module);
     *c = *m;
     c->arena = a;
+    c->machine = ARENA_NEW(a, dtq_machine);
+    *c->machine = *m->machine;
     c->ops = ARENA_ARRAY(a, ir_op, m->op_count + 2);
     memcpy(c->ops, m->ops, m->op_count * sizeof *m->ops);
     c->attrs = ARENA_ARRAY(a, ir_attr, m->attr_count + 1);
@@ -398,8 +400,8 @@ START_TEST(fig5) {
 END_TEST
 
 /** A model of a few layers of two heads, small enough for thousands of mutants. */
-static const char *encoder(arena *a, int layers, const char *machine, const char *arithmetic, const char *policy0,
-                           const char *policy1) {
+static const char *encoder(arena *a, int layers, const char *machine, const char *arithmetic, const char *rule,
+                           const char *policy0, const char *policy1) {
     static const char *const weights[] = {"query", "key", "value", "back"};
     const char *text = arena_printf(
         a,
@@ -430,13 +432,13 @@ static const char *encoder(arena *a, int layers, const char *machine, const char
             a,
             "%s%%a%d = attention %%query%d, %%key%d, %%value%d {source = \"attention.%d\", index = %d, query_heads = "
             "2, "
-            "kv_heads = 2, head_dim = 4, mask = none, importance_rule = mean, cluster = low-first, promote = free, "
+            "kv_heads = 2, head_dim = 4, mask = none, importance_rule = %s, cluster = low-first, promote = free, "
             "%s}\n"
             "%%b%d = linear %%a%d {source = \"back.%d\", tensor = \"back.%d\", outputs = 8, arithmetic = %s}\n"
             "%%s%d = add %%b%d, %%x%d {source = \"add.%d\"}\n"
             "%%x%d = layernorm %%s%d {source = \"norm.%d\", tensor = \"gain\", bias_tensor = \"shift\", epsilon = "
             "1e-12}\n",
-            text, layer, layer, layer, layer, layer, layer, layer ? policy1 : policy0, layer, layer, layer, layer,
+            text, layer, layer, layer, layer, layer, layer, rule, layer ? policy1 : policy0, layer, layer, layer, layer,
             arithmetic, layer, layer, layer, layer, layer + 1, layer, layer);
     }
     return arena_printf(a, "%s%%p = pool %%x%d {source = \"pool\", function = mean}\noutput %%p\n", text, layers);
@@ -444,14 +446,21 @@ static const char *encoder(arena *a, int layers, const char *machine, const char
 
 START_TEST(encoder_with_pruning) {
     arena *a = arena_new();
-    all_mutants("encoder of two layers", encoder(a, 2, "", "int8", "counts = [0, 4, 3]", "counts = [2, 3, 2]"));
+    all_mutants("encoder of two layers", encoder(a, 2, "", "int8", "mean", "counts = [0, 4, 3]", "counts = [2, 3, 2]"));
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(encoder_that_probes) {
+    arena *a = arena_new();
+    all_mutants("encoder that probes", encoder(a, 1, "", "int8", "probe", "counts = [2, 3, 2], prune = keys", ""));
     arena_free(a);
 }
 END_TEST
 
 START_TEST(linears_on_the_arrays) {
     arena *a = arena_new();
-    all_mutants("linear: vssa", encoder(a, 1, "top.linear = vssa\n", "mixed", "counts = [0, 4, 3]", ""));
+    all_mutants("linear: vssa", encoder(a, 1, "top.linear = vssa\n", "mixed", "mean", "counts = [0, 4, 3]", ""));
     arena_free(a);
 }
 END_TEST
@@ -482,4 +491,4 @@ START_TEST(decoder_step) {
 }
 END_TEST
 
-IR_MAIN("mutants", fig5, encoder_with_pruning, decoder_step, linears_on_the_arrays)
+IR_MAIN("mutants", fig5, encoder_with_pruning, encoder_that_probes, decoder_step, linears_on_the_arrays)
