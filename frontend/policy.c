@@ -281,15 +281,6 @@ policy *policy_pin_last(arena *a, const policy *p, uint32_t count) {
     return copy;
 }
 
-policy *policy_uniform(arena *a, unsigned bits) {
-    policy *p = ARENA_NEW(a, policy);
-    p->name = arena_printf(a, "uniform%u", bits);
-    p->all = ARENA_NEW(a, policy_layer);
-    p->all->kind = POLICY_RATIOS;
-    p->all->ratios[bits == 8 ? 2 : 1] = 1;
-    return p;
-}
-
 /* ---- attaching --------------------------------------------------------------------------------------------------- */
 
 /** What is known of the active tokens on the way through the layers. */

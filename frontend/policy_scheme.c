@@ -84,3 +84,12 @@ bool policy_apply_scheme(const policy *p, ir_module *m, diag *d) {
     m->header.scheme = p->scheme;
     return ok;
 }
+
+policy *policy_uniform(arena *a, unsigned bits) {
+    policy *p = ARENA_NEW(a, policy);
+    p->name = arena_printf(a, "uniform%u", bits);
+    p->all = ARENA_NEW(a, policy_layer);
+    p->all->kind = POLICY_RATIOS;
+    p->all->ratios[bits == 8 ? 2 : 1] = 1;
+    return p;
+}

@@ -205,3 +205,11 @@ matmul_price layer_linear_price(struct cost_model *cost, const layer_info *l, ui
     cost_result c = cost_linear(cost, l->bits[LAYER_Q] + row, rows, cols, depth, walk);
     return (matmul_price){c.cycles, c.latency, c.stall_ratio_sum / (double)c.tiles};
 }
+
+uint32_t plan_first_free(const uint64_t *array_free, uint32_t arrays, const bool *taken) {
+    uint32_t best = UINT32_MAX;
+    for (uint32_t a = 0; a < arrays; a++)
+        if (!(taken && taken[a]) && (best == UINT32_MAX || array_free[a] < array_free[best]))
+            best = a;
+    return best;
+}

@@ -8,52 +8,10 @@
 #include "passes/derived.h"
 #include "passes/pass_list.h"
 
-enum { G = 1u << IR_GRAPH, T = 1u << IR_TILE, H = 1u << IR_SCHEDULE, S = 1u << IR_STREAM };
-enum { no = 0, yes = 1 };
-enum { ALWAYS, OPTIMISE, ASKED };
-
-const pass_info pass_table[] = {
-#define PASS(function, name, levels, requires, pipeline, analysis, doc)                                                \
-    {name, pass_##function, levels, requires, analysis, doc},
-#include "passes/passes.def"
-};
-const size_t pass_count = sizeof pass_table / sizeof *pass_table;
-
-static const char *const pipeline_optimised[] = {
-#define PASS(function, name, levels, requires, pipeline, analysis, doc) (pipeline) != ASKED ? (name) : NULL,
-#include "passes/passes.def"
-};
-static const char *const pipeline_plain[] = {
-#define PASS(function, name, levels, requires, pipeline, analysis, doc) (pipeline) == ALWAYS ? (name) : NULL,
-#include "passes/passes.def"
-};
-
-const char *const *passes_pipeline(bool optimise, size_t *count) {
-    *count = pass_count; /* NULL entries are skipped by passes_run */
-    return optimise ? pipeline_optimised : pipeline_plain;
-}
-
-const pass_info *pass_find(const char *name) {
-    for (size_t i = 0; i < pass_count; i++)
-        if (strcmp(pass_table[i].name, name) == 0)
-            return &pass_table[i];
-    return NULL;
-}
-
 static double seconds_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static bool unknown_pass(diag *d, const char *name) {
-    const char *names[sizeof pass_table / sizeof *pass_table];
-    for (size_t i = 0; i < pass_count; i++)
-        names[i] = pass_table[i].name;
-    const char *near = diag_nearest(name, names, pass_count);
-    src_loc nowhere = {0};
-    return near ? diag_error(d, nowhere, "there is no pass '%s'; did you mean '%s'?", name, near)
-                : diag_error(d, nowhere, "there is no pass '%s'; `dtqc opt --list` lists them", name);
 }
 
 /** The first pass that `p` requires and that has not run, or NULL. The text lives as long as the diag's arena. */
@@ -207,7 +165,7 @@ bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size
     const pass_info *unverified = NULL; /* the last pass after which nobody has looked */
     double total = 0;
     if (o->print_after && !print_all && !pass_find(o->print_after))
-        return unknown_pass(d, o->print_after);
+        return pass_unknown(d, o->print_after);
     passes_infer_ran(*m);
     if (!ir_verify(*m, d) || !check_promises(&ctx, m, o->prove && (*m)->text_file))
         return false;
@@ -218,7 +176,7 @@ bool passes_run(arena *a, diag *d, ir_module **m, const char *const *names, size
             continue;
         const pass_info *p = pass_find(names[i]);
         if (!p)
-            return unknown_pass(d, names[i]);
+            return pass_unknown(d, names[i]);
         if (!check_requirements(d, *m, p))
             return false;
         ir_module *before = *m;

@@ -119,14 +119,6 @@ static uint64_t load(pass_context *ctx, const dtq_machine *m, scheduler *s, uint
     return s->load_free + m->dram_latency_cycles;
 }
 
-uint32_t plan_first_free(const uint64_t *array_free, uint32_t arrays, const bool *taken) {
-    uint32_t best = UINT32_MAX;
-    for (uint32_t a = 0; a < arrays; a++)
-        if (!(taken && taken[a]) && (best == UINT32_MAX || array_free[a] < array_free[best]))
-            best = a;
-    return best;
-}
-
 /** Orders units head by head, or (largest first) all heads' largest chunks first, which ends more evenly. */
 static unit *order_units(arena *a, const layer_info *l, const layer_plan *plan, bool largest_first) {
     size_t count = (size_t)l->heads * plan->chunks, n = 0;

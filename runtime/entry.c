@@ -136,6 +136,10 @@ dtq_weights *dtq_weights_open_with(const dtq_program *p, const dtq_weights_optio
     return result;
 }
 
+dtq_weights *dtq_weights_open(const dtq_program *p, const char *directory, dtq_error *e) {
+    return dtq_weights_open_with(p, &(dtq_weights_options){.directory = directory}, e);
+}
+
 bool dtq_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
              const dtq_run_options *options, dtq_output *out, dtq_stats *stats, bool want_events, dtq_error *e) {
     const dtq_float_mode caller = dtq_float_enter();

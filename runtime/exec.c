@@ -452,3 +452,11 @@ bool dtq_exec_output(const dtq_exec *x, dtq_output *out, dtq_error *e) {
     }
     return true;
 }
+
+void dtq_output_free(dtq_output *o) {
+    free(o->data);
+    free(o->importance);
+    free(o->bits);
+    free(o->effects);
+    *o = (dtq_output){0};
+}

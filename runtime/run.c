@@ -8,14 +8,6 @@
 #include "runtime/machine_members.h"
 #include "runtime/turn.h"
 
-void dtq_output_free(dtq_output *o) {
-    free(o->data);
-    free(o->importance);
-    free(o->bits);
-    free(o->effects);
-    *o = (dtq_output){0};
-}
-
 void dtq_stats_free(dtq_stats *s) {
     free(s->events);
     s->events = NULL;

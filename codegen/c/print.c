@@ -7,22 +7,6 @@
 
 #include "codegen/c/state.h"
 
-void c_cannot(c_printer *p, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    if (!p->problem)
-        p->problem = arena_vprintf(p->mem, format, args);
-    va_end(args);
-}
-
-char *c_text(c_printer *p, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    char *text = arena_vprintf(p->mem, format, args);
-    va_end(args);
-    return text;
-}
-
 /* ---- what is needed --------------------------------------------------------------------------------------------- */
 
 /* Things to look at: functions, variables, and constants that refer to them. */

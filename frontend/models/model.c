@@ -8,10 +8,6 @@
 #include "frontend/tokenizer/tokenizers.h"
 #include "runtime/base/words.h"
 
-bool model_is_onnx(const char *path) {
-    return dtq_ends_with(path, ".onnx");
-}
-
 model *model_load(arena *a, diag *d, const char *path) {
     struct stat st;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
@@ -23,12 +19,6 @@ model *model_load(arena *a, diag *d, const char *path) {
     if (dtq_ends_with(path, ".bin"))
         return model_from_llama2c(a, d, path);
     return model_from_yaml(a, d, path);
-}
-
-void model_stamp(model *m, uint64_t stamp) {
-    for (size_t i = 0; i < m->tensor_count; i++)
-        if (m->tensors[i].file && strcmp(m->tensors[i].file, m->path) == 0)
-            m->tensors[i].file_stamp = stamp;
 }
 
 const char *model_name(const model *m) {

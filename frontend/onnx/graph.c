@@ -6,16 +6,6 @@
 
 #include "frontend/onnx/reader.h"
 
-const char *reader_text(onnx_reader *r, wire bytes) {
-    return bytes.at ? arena_strndup(r->a, (const char *)bytes.at, strnlen((const char *)bytes.at, wire_left(&bytes)))
-                    : "";
-}
-
-bool reader_ended(onnx_reader *r, const wire *w, const char *what) {
-    return wire_done(w) || diag_error(r->d, r->whole, "is no ONNX model, or truncated: %s is malformed at byte %llu",
-                                      what, (unsigned long long)(w->at - r->data));
-}
-
 /** How many fields of each number below 16 a message has. False if it is malformed. */
 static bool count_fields(onnx_reader *r, wire w, const char *what, size_t counts[16]) {
     wire_field f;

@@ -192,3 +192,13 @@ bool reader_tensor(onnx_reader *r, wire w, onnx_tensor *t) {
             return false;
     return reader_ended(r, &w, "a tensor") && locate(r, &s, t);
 }
+
+const char *reader_text(onnx_reader *r, wire bytes) {
+    return bytes.at ? arena_strndup(r->a, (const char *)bytes.at, strnlen((const char *)bytes.at, wire_left(&bytes)))
+                    : "";
+}
+
+bool reader_ended(onnx_reader *r, const wire *w, const char *what) {
+    return wire_done(w) || diag_error(r->d, r->whole, "is no ONNX model, or truncated: %s is malformed at byte %llu",
+                                      what, (unsigned long long)(w->at - r->data));
+}

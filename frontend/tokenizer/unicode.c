@@ -3,6 +3,10 @@
 
 #include <utf8proc.h>
 
+#include "frontend/tokenizer/basic.h"
+#include "frontend/tokenizer/tokenizer.h"
+#include "ir/base/diag.h"
+
 char_kind unicode_kind(int32_t c) {
     enum { NEXT_LINE = 0x85 }; /* white space, though of category Cc */
     switch (utf8proc_category(c)) {
@@ -57,4 +61,13 @@ bool is_word_char(int32_t c) {
     default:
         return c == 0x200C || c == 0x200D; /* joiners */
     }
+}
+
+bool text_check(diag *d, const char *what, const char *text, size_t bytes) {
+    if (bytes > INT32_MAX)
+        return diag_error(d, (src_loc){0}, "%s has %zu bytes; less than 2 GiB are possible", what, bytes);
+    size_t bad = utf8_check(text, bytes);
+    return bad == bytes ||
+           diag_error(d, (src_loc){0}, "%s is not UTF-8: byte 0x%02x at offset %zu; convert it to UTF-8", what,
+                      (unsigned char)text[bad], bad);
 }

@@ -12,4 +12,7 @@ enum { PAD, UNK, CLS, SEP, MASK, SPECIALS };
 /** What begins a token that continues a word. */
 #define CONTINUATION "##"
 
+/** Says, beside the vocabulary, which tokens begin and end a text. */
+#define TOKENIZER_CONFIG "tokenizer_config.json"
+
 #endif

@@ -167,7 +167,7 @@ static bool open_model(dtq_host *h, const dtq_program *plan, const dtq_host_opti
     if (plan == NULL && m->plan == NULL) {
         return dtq_fail(e, DTQ_BAD_INPUT, "the model carries no plan, and none is given");
     }
-    if (plan == NULL && !dtq_program_decode(m->plan, (size_t)m->plan_bytes, &h->own_plan, e)) {
+    if (plan == NULL && !dtq_do_program_decode(m->plan, (size_t)m->plan_bytes, &h->own_plan, e)) {
         return false;
     }
     h->plan = plan != NULL ? plan : h->own_plan;
@@ -176,7 +176,7 @@ static bool open_model(dtq_host *h, const dtq_program *plan, const dtq_host_opti
     }
     const dtq_weights_options weights = {
         .directory = o->directory, .known = o->known, .threads = o->threads, .copy = o->copy};
-    h->weights = dtq_weights_open_with(h->plan, &weights, e);
+    h->weights = dtq_do_weights_open_with(h->plan, &weights, e);
     h->pool = h->weights != NULL ? dtq_host_pool_open(o->threads, e) : NULL;
     h->frame.host = h;
     return h->pool != NULL && dtq_host_prepare(h, o->store, e) && dtq_host_tables_open(h, e) && map_runs(h, e);
@@ -228,12 +228,6 @@ const dtq_program *dtq_host_plan(const dtq_host *h) {
 }
 
 /* ---- running --------------------------------------------------------------------------------------------------- */
-
-void dtq_host_parallel(dtq_host_frame *f, uint64_t items, uint64_t grain, uint64_t most, dtq_host_task *task,
-                       uint64_t argument) {
-    const dtq_host *h = f->host;
-    dtq_host_pool_run(h->pool, f, items, grain, most, task, argument);
-}
 
 static bool check_run_input(const dtq_stream *s, const dtq_input *in, dtq_error *e) {
     if (in == NULL) {
@@ -288,7 +282,7 @@ bool dtq_do_host_run(dtq_host *h, uint32_t seq, const dtq_input *in, bool want_i
         *out = (dtq_output){0};
         return dtq_fail(e, DTQ_BAD_INPUT, "the model has no plan for %u tokens", seq);
     }
-    return dtq_host_run_stream(h, s, in, NULL, want_importance, out, e);
+    return dtq_do_host_run_stream(h, s, in, NULL, want_importance, out, e);
 }
 
 /* Sums of importance are kept with the output until the run has succeeded. */

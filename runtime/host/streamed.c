@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/exec.h"
 #include "runtime/host/host.h"
 #include "runtime/kernels/kernels.h"
@@ -127,7 +128,7 @@ static void attend_row(const streaming *s, const workspace *w, uint32_t i, uint3
     const dtq_streaming *rule = &l->streaming;
     const uint32_t b = i / rule->window, first = dtq_streamed_near(rule, b), sink = dtq_streamed_sink(b);
     const uint32_t near = sink + i + 1 - first, far = dtq_streamed_far_keys(rule, b);
-    const float c = dtq_score_scale(l->head_dim), near_scale = q_scales[0] * c, far_scale = q_scales[1] * c;
+    const float c = dtq_do_score_scale(l->head_dim), near_scale = q_scales[0] * c, far_scale = q_scales[1] * c;
     const size_t depth = depth_of(l), d = l->head_dim;
     if (sink != 0) {
         score(s, w, w->q, near_scale, &w->near, 0, 1, w->x, w->scales);

@@ -14,6 +14,7 @@
 
 #include "runtime/base/whole.h"
 #include "runtime/float_mode.h"
+#include "runtime/host/host.h"
 
 /* The word of state: helpers in the low bits, flags, generation. */
 #define OPEN             ((uint64_t)1 << 16)
@@ -286,4 +287,10 @@ void dtq_host_pool_close(dtq_host_pool *p) {
     (void)pthread_mutex_destroy(&p->lock);
     free(p->helpers);
     free(p);
+}
+
+void dtq_host_parallel(dtq_host_frame *f, uint64_t items, uint64_t grain, uint64_t most, dtq_host_task *task,
+                       uint64_t argument) {
+    const dtq_host *h = f->host;
+    dtq_host_pool_run(h->pool, f, items, grain, most, task, argument);
 }

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/isa/asm.h"
 #include "runtime/isa/directives.h"
 #include "runtime/isa/isa.h"
@@ -313,7 +314,7 @@ static bool take_scheme(assembler *a) {
     if (a->program->scheme.kind != DTQ_SCHEME_MIXED)
         return dtq_asm_fail(a, &at, ".scheme stands twice");
     return dtq_asm_string(a, "a scheme", &text, NULL) &&
-           (dtq_scheme_parse(text, &a->program->scheme, why, sizeof why) || dtq_asm_fail(a, &at, "%s", why));
+           (dtq_do_scheme_parse(text, &a->program->scheme, why, sizeof why) || dtq_asm_fail(a, &at, "%s", why));
 }
 
 static const struct {

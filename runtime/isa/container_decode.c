@@ -94,7 +94,7 @@ static bool get_scheme(cursor *c, dtq_pool *pool, dtq_scheme *scheme, dtq_error 
     const char *text = get_string(c, pool);
     if (!text)
         return true; /* the section is marked */
-    if (!dtq_scheme_parse(text, scheme, why, sizeof why))
+    if (!dtq_do_scheme_parse(text, scheme, why, sizeof why))
         return dtq_fail(e, DTQ_BAD_PROGRAM, "section PROGRAM: %s: recompile the model with this build", why);
     return scheme->kind != DTQ_SCHEME_MIXED || dtq_fail(e, DTQ_BAD_PROGRAM, "section PROGRAM says the default scheme");
 }

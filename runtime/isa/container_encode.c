@@ -171,7 +171,7 @@ static void put_section(sink *s, const dtq_program *p, const dtq_stream *t, unsi
         put(s, p->vocabulary, 4);
         put(s, p->positions, 4);
         if (p->scheme.kind != DTQ_SCHEME_MIXED) /* files from before there were others end here, too */
-            put_string(s, dtq_scheme_text(&p->scheme, (char[DTQ_SCHEME_TEXT_MOST]){0}));
+            put_string(s, dtq_do_scheme_text(&p->scheme, (char[DTQ_SCHEME_TEXT_MOST]){0}));
         return;
     case MACHINE:
         put_machine(s, p->machine);

@@ -367,7 +367,7 @@ static void put_program(writer *w, const dictionary *d) {
     put_directive(w, &dtq_directive_program, p);
     if (p->scheme.kind != DTQ_SCHEME_MIXED) {
         put(w, ".scheme ");
-        put_quoted(w, dtq_scheme_text(&p->scheme, (char[DTQ_SCHEME_TEXT_MOST]){0}));
+        put_quoted(w, dtq_do_scheme_text(&p->scheme, (char[DTQ_SCHEME_TEXT_MOST]){0}));
         put(w, "\n");
     }
     put(w, "\n");

@@ -42,7 +42,7 @@ bool dtq_do_program_load(const char *path, dtq_program **out, dtq_error *e) {
     if (!ok)
         return false;
     dtq_error why;
-    ok = dtq_program_decode(data, bytes, out, &why);
+    ok = dtq_do_program_decode(data, bytes, out, &why);
     free(data);
     return ok || dtq_fail(e, why.status, "%s: %s", path, why.message);
 }
@@ -50,7 +50,7 @@ bool dtq_do_program_load(const char *path, dtq_program **out, dtq_error *e) {
 bool dtq_do_program_save(const dtq_program *p, const char *path, dtq_error *e) {
     uint8_t *data;
     size_t bytes;
-    if (!dtq_program_encode(p, &data, &bytes, e))
+    if (!dtq_do_program_encode(p, &data, &bytes, e))
         return false;
     bool ok = dtq_replace_file(path, &(dtq_part){data, bytes}, 1);
     if (!ok)

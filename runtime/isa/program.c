@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/isa/isa.h"
 #include "runtime/machine_members.h"
 
@@ -245,7 +246,7 @@ bool dtq_facts_check(const dtq_program *p, dtq_error *e) {
     if (!machine_check(p, e))
         return false;
     char why[256];
-    if (!dtq_scheme_check(&p->scheme, why, sizeof why))
+    if (!dtq_do_scheme_check(&p->scheme, why, sizeof why))
         return dtq_fail(e, DTQ_BAD_PROGRAM, "scheme: %s", why);
     if (p->lower_case > 1)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "lower_case is not 0 or 1");

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "runtime/entry.h"
+
 /* splitmix64 (Steele, Lea, Flood 2014): one step from `state`. */
 static uint64_t mix(uint64_t state) {
     uint64_t z = state + UINT64_C(0x9E3779B97F4A7C15);
@@ -49,7 +51,7 @@ static void add_row(const dtq_noise *noise, double deviation, uint64_t state, fl
 
 bool dtq_noise_add(const dtq_noise *noise, uint32_t layer, const dtq_attention *a, float *q, float *k, float *v,
                    dtq_error *e) {
-    if (!dtq_attention_ref(a, e)) {
+    if (!dtq_do_attention_ref(a, e)) {
         return false;
     }
     float *const rows[3] = {q, k, v};

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/exec.h"
 #include "runtime/numerics/numerics.h"
 #include "runtime/sim/layout.h"
@@ -51,7 +52,7 @@ bool dtq_probe_bad(const float *rows, size_t stride, uint32_t seq, uint32_t head
     for (*token = 0; *token < seq; ++*token) {
         for (*head = 0; *head < heads; ++*head) {
             float scale;
-            if (!dtq_scale(rows + *token * stride + (size_t)*head * head_dim, head_dim, 1, 8, &scale)) {
+            if (!dtq_do_scale(rows + *token * stride + (size_t)*head * head_dim, head_dim, 1, 8, &scale)) {
                 return true;
             }
         }
@@ -61,7 +62,7 @@ bool dtq_probe_bad(const float *rows, size_t stride, uint32_t seq, uint32_t head
 
 void dtq_probe_scores(const dtq_layer *l, uint32_t seq, const uint8_t *block, int8_t *codes, float *x) {
     const uint32_t queries = queries_of(l), d = l->head_dim;
-    const float score_scale = dtq_score_scale(d);
+    const float score_scale = dtq_do_score_scale(d);
     const uint64_t row_bytes = dtq_row_bytes(d, DTQ_PROBE_KEY_BITS);
     const uint8_t *scales = block, *q_rows = block + sizeof(float) * ((uint64_t)queries + seq);
     const uint8_t *k_rows = q_rows + (uint64_t)queries * d;
@@ -107,7 +108,7 @@ uint32_t dtq_probe_softmax(const float *x, uint32_t seq, uint8_t *codes) {
     }
     for (uint32_t j = 0; j < seq; j++) {
         const float t = x[j] - largest;
-        codes[j] = (uint8_t)dtq_rne((t > -9.0f ? dtq_exp2(t) : 0.0f) * (float)LEVELS);
+        codes[j] = (uint8_t)dtq_do_rne((t > -9.0f ? dtq_do_exp2(t) : 0.0f) * (float)LEVELS);
         z += codes[j];
     }
     return z;

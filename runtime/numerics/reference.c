@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/exec.h"
 #include "runtime/finite.h"
 #include "runtime/numerics/late.h"
@@ -52,7 +53,7 @@ static void scatter(dtq_exec *x, const dtq_layer *l, const heads_of_table *h, co
 static bool attend_by_scheme(dtq_exec *x, const pending *p, const dtq_attention *a, dtq_error *e) {
     const dtq_scheme_ops *ops = dtq_scheme_ops_of(x);
     if (ops->attend == NULL) {
-        return x->exact ? dtq_attention_fp32(a, e) : dtq_attention_ref(a, e);
+        return x->exact ? dtq_do_attention_fp32(a, e) : dtq_do_attention_ref(a, e);
     }
     if (x->stream->layers[p->layer].cached) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "%s has no definition of attention with a cache",

@@ -102,7 +102,7 @@ bool dtq_per_tensor_operand(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 bool dtq_per_tensor_attend(dtq_exec *x, uint32_t layer, const uint64_t src[3], const dtq_attention *a,
                            dtq_effects *effects, dtq_error *e) {
     (void)x, (void)layer, (void)src, (void)effects;
-    return dtq_attention_fp32(a, e);
+    return dtq_do_attention_fp32(a, e);
 }
 
 /* ---- linear ------------------------------------------------------------------------------------------------------ */

@@ -159,7 +159,7 @@ static bool take_param(const char *at, size_t n, dtq_scheme *out, uint64_t *seen
     }
     *seen |= UINT64_C(1) << i;
     out->values[i] = value;
-    return dtq_scheme_value_check(&dtq_schemes[out->kind].params[i], value, why, room);
+    return dtq_do_scheme_value_check(&dtq_schemes[out->kind].params[i], value, why, room);
 }
 
 bool dtq_do_scheme_parse(const char *text, dtq_scheme *out, char *why, size_t room) {
@@ -187,7 +187,7 @@ bool dtq_do_scheme_check(const dtq_scheme *s, char *why, size_t room) {
     }
     const dtq_scheme_info *info = &dtq_schemes[s->kind];
     for (unsigned i = 0; i < DTQ_SCHEME_PARAMS_MOST; i++) {
-        if (i < info->param_count && !dtq_scheme_value_check(&info->params[i], s->values[i], why, room))
+        if (i < info->param_count && !dtq_do_scheme_value_check(&info->params[i], s->values[i], why, room))
             return false;
         if (i >= info->param_count && s->values[i] != 0) {
             snprintf(why, room, "%s has only %u parameters", info->word, info->param_count);

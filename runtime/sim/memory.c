@@ -6,6 +6,14 @@
 #include "runtime/sim/layout.h"
 #include "runtime/sim/sim.h"
 
+bool dtq_sim_no_memory(uint64_t bytes, dtq_error *e) {
+    return dtq_no_memory(e, bytes, "the simulator");
+}
+
+bool dtq_sim_not_ready(uint32_t layer, dtq_error *e) {
+    return dtq_fail(e, DTQ_BAD_PROGRAM, "slots of layer %u are used before they are selected", layer);
+}
+
 static const char *const space_names[DTQ_SPACES] = {"q", "k", "v", "scores", "probs", "out", "importance"};
 
 static uint64_t space_limit(const dtq_machine *m, dtq_space space) {

@@ -36,14 +36,6 @@ static bool (*const engines[DTQ_OP_COUNT])(dtq_sim *, const dtq_instr *, dtq_err
     [DTQ_OP_KEEP] = dtq_sim_keep,
 };
 
-bool dtq_sim_no_memory(uint64_t bytes, dtq_error *e) {
-    return dtq_no_memory(e, bytes, "the simulator");
-}
-
-bool dtq_sim_not_ready(uint32_t layer, dtq_error *e) {
-    return dtq_fail(e, DTQ_BAD_PROGRAM, "slots of layer %u are used before they are selected", layer);
-}
-
 /** Executes and times one instruction of a queue that can go on, and takes it from the queue. */
 static bool step(dtq_sim *sim, dtq_queues *queues, unsigned queue, const dtq_instr *in, dtq_event *event,
                  dtq_error *e) {

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/kernels/kernels_attention.h"
 #include "runtime/numerics/streamed.h"
 #include "runtime/sim/layout.h"
@@ -158,7 +159,7 @@ bool dtq_sim_softmax_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint8_t *far_v = v + dtq_seen_operand_bytes(r, l->head_dim, b.near, 0);
     uint8_t *heads = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, SOFTMAX_SEEN, p);
     uint8_t *codes = heads + b.rows * sizeof(dtq_prob_row), *weights = codes + b.rows * n;
-    const float scale = dtq_score_scale(l->head_dim);
+    const float scale = dtq_do_score_scale(l->head_dim);
     memcpy(x + n, v, b.near * sizeof *x);
     memcpy(x + n + b.near, far_v, b.far * sizeof *x);
     for (uint32_t i = 0; i < b.rows; i++) {

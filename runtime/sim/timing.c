@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/machine_members.h"
 #include "runtime/sim/layout.h"
 #include "runtime/sim/sim.h"
@@ -119,13 +120,13 @@ static bool time_host(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_er
 static void count_read(dtq_sim *sim, uint64_t bytes, dtq_duration *d) {
     sim->timing.stats.dram_read_bytes += bytes;
     sim->timing.stats.buffer_bytes += bytes;
-    *d = (dtq_duration){dtq_machine_dram_cycles(sim->machine, bytes), sim->machine->dram_latency_cycles};
+    *d = (dtq_duration){dtq_do_machine_dram_cycles(sim->machine, bytes), sim->machine->dram_latency_cycles};
 }
 
 static void count_write(dtq_sim *sim, uint64_t bytes, dtq_duration *d) {
     sim->timing.stats.dram_write_bytes += bytes;
     sim->timing.stats.buffer_bytes += bytes;
-    *d = (dtq_duration){dtq_machine_dram_cycles(sim->machine, bytes), sim->machine->dram_latency_cycles};
+    *d = (dtq_duration){dtq_do_machine_dram_cycles(sim->machine, bytes), sim->machine->dram_latency_cycles};
 }
 
 static bool time_load(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {

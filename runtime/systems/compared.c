@@ -1,6 +1,8 @@
 /* The arithmetic of a compared system, from the parameters of its target file. */
 #include "runtime/systems/compared.h"
 
+#include "runtime/entry.h"
+
 enum { BITS_LEAST = 2, BITS_MOST = 16 };
 
 /* Both parts together, where there are two. */
@@ -79,8 +81,9 @@ bool dtq_attention_system(dtq_system_kind kind, const dtq_system_params *p, cons
 }
 
 void dtq_system_prune(const dtq_system_spatten *p, dtq_cascade *c, size_t layer, size_t layers) {
-    dtq_cascade_prune(
-        c,
-        dtq_cascade_kept(c->seq, layer, layers, p->tokens_whole_layers, p->tokens_pruned_mean, p->tokens_pruned_first),
-        dtq_cascade_kept(c->heads, layer, layers, p->heads_whole_layers, p->heads_pruned_mean, p->heads_pruned_first));
+    dtq_cascade_prune(c,
+                      dtq_do_cascade_kept(c->seq, layer, layers, p->tokens_whole_layers, p->tokens_pruned_mean,
+                                          p->tokens_pruned_first),
+                      dtq_do_cascade_kept(c->heads, layer, layers, p->heads_whole_layers, p->heads_pruned_mean,
+                                          p->heads_pruned_first));
 }

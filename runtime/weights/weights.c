@@ -14,6 +14,17 @@
 #include "runtime/opened.h"
 #include "runtime/turn.h"
 
+void dtq_coded_weight_free(dtq_coded_weight *first) {
+    while (first != NULL) {
+        dtq_coded_weight *next = first->next;
+        free(first->codes);
+        free(first->scales);
+        free(first->shifts);
+        free(first);
+        first = next;
+    }
+}
+
 /* What was made of one tensor. */
 typedef struct {
     float *floats; /* owned; NULL where the file serves */
@@ -80,10 +91,6 @@ dtq_weights *dtq_do_weights_open_with(const dtq_program *p, const dtq_weights_op
         return NULL;
     }
     return w;
-}
-
-dtq_weights *dtq_weights_open(const dtq_program *p, const char *directory, dtq_error *e) {
-    return dtq_weights_open_with(p, &(dtq_weights_options){.directory = directory}, e);
 }
 
 dtq_turn *dtq_weights_turn(dtq_weights *w) {

@@ -8,17 +8,6 @@
 
 static const float too_large = 0x1p50f, too_small = 0x1p-50f;
 
-void dtq_coded_weight_free(dtq_coded_weight *first) {
-    while (first != NULL) {
-        dtq_coded_weight *next = first->next;
-        free(first->codes);
-        free(first->scales);
-        free(first->shifts);
-        free(first);
-        first = next;
-    }
-}
-
 static dtq_coded_weight *allocate(size_t outputs, size_t inputs, bool shifted) {
     dtq_coded_weight *q = calloc(1, sizeof *q);
     if (q == NULL) {
