@@ -8,19 +8,10 @@
 
 #include <stdlib.h>
 
+#include "runtime/isa/dataflow_rules.h"
 #include "runtime/isa/isa.h"
 #include "runtime/isa/segments.h"
 #include "runtime/systems/systems.h"
-
-#define GET(in, op, field) DTQ_GET(in, op, field)
-
-static const dtq_instr *instr(const dtq_dataflow *f, uint32_t at) {
-    return at < f->stream->count ? &f->stream->instrs[at] : NULL;
-}
-
-static const dtq_layer *layer(const dtq_dataflow *f, uint64_t index) {
-    return &f->stream->layers[index];
-}
 
 /* The end of a layer's keys, as slots. */
 static uint64_t keys_end(const dtq_layer *l) {
@@ -39,11 +30,6 @@ static bool is_load(const dtq_instr *w, unsigned operand, uint64_t of, uint64_t 
     return w && w->op == DTQ_OP_LOAD && GET(w, LOAD, operand) == operand && GET(w, LOAD, layer) == of &&
            GET(w, LOAD, head) == head && GET(w, LOAD, row) == row && GET(w, LOAD, rows) == rows &&
            GET(w, LOAD, dst) == at;
-}
-
-/* The key/value head of a query head. */
-static uint64_t shared_head(const dtq_layer *l, uint64_t head) {
-    return head / (l->heads / l->kv_heads);
 }
 
 static const char *read_qk(const dtq_dataflow *f, const dtq_instr *in, const dtq_access *a, const dtq_instr *w) {
@@ -103,10 +89,6 @@ static const char *read_softmax(const dtq_dataflow *f, const dtq_instr *in, cons
                    GET(w, QK, col) == col && GET(w, QK, cols) == cols && GET(w, QK, s) == GET(in, SOFTMAX, s)
                ? NULL
                : "the scores of its layer, head, rows and columns";
-}
-
-static bool sums_on(uint64_t flags) {
-    return flags == DTQ_PV_FIRST || flags == DTQ_PV_MIDDLE;
 }
 
 static const char *read_pv(const dtq_dataflow *f, const dtq_instr *in, const dtq_access *a, const dtq_instr *w) {
@@ -190,297 +172,6 @@ static const char *read_choose_late(dtq_dataflow *f, const dtq_instr *in, const 
                    dtq_cover_whole(&f->counted[of], rows_of_table(layer(f, of), GET(in, CHOOSE_LATE, head)))
                ? NULL
                : "the importance of its layer and key/value head, with every row counted once since the choice before";
-}
-
-/* ---- linears on the arrays --------------------------------------------------------------------------------------- */
-
-static const dtq_tensor *weight_of(const dtq_dataflow *f, const dtq_instr *codes) {
-    return &f->program->tensors[GET(codes, CODES, weight)];
-}
-
-static uint32_t outputs_of(const dtq_tensor *t) {
-    return t->shape[t->transposed];
-}
-
-static uint32_t inputs_of(const dtq_tensor *t) {
-    return t->shape[!t->transposed];
-}
-
-static const char *read_load_rows(const dtq_dataflow *f, const dtq_instr *in, const dtq_instr *w) {
-    return w && w->op == DTQ_OP_CODES && GET(w, CODES, layer) == GET(in, LOAD_ROWS, layer) &&
-                   GET(w, CODES, codes) == GET(in, LOAD_ROWS, codes) &&
-                   inputs_of(weight_of(f, w)) == GET(in, LOAD_ROWS, width)
-               ? NULL
-               : "the codes of its linear's rows, as many inputs as `width`";
-}
-
-static const char *read_matmul_rows(dtq_product *made, const dtq_instr *in, uint32_t writer, const dtq_instr *w) {
-    if (!w || w->op != DTQ_OP_LOAD_ROWS || GET(w, LOAD_ROWS, layer) != GET(in, MATMUL, layer) ||
-        GET(w, LOAD_ROWS, row) != GET(in, MATMUL, row) || GET(w, LOAD_ROWS, rows) != GET(in, MATMUL, rows) ||
-        GET(w, LOAD_ROWS, depth) != GET(in, MATMUL, depth) || GET(w, LOAD_ROWS, x) != GET(in, MATMUL, x))
-        return "rows of its layer, as many inputs of them as `depth`, loaded there";
-    made->rows = writer;
-    return NULL;
-}
-
-static const char *read_matmul_weights(const dtq_dataflow *f, dtq_product *made, const dtq_instr *in, uint32_t writer,
-                                       const dtq_instr *w) {
-    const dtq_instr *rows = instr(f, made->rows), *codes = instr(f, made->codes);
-    if (!w || w->op != DTQ_OP_LOAD_WEIGHTS || GET(w, LOAD_WEIGHTS, cols) != GET(in, MATMUL, cols) ||
-        GET(w, LOAD_WEIGHTS, depth) != GET(in, MATMUL, depth) || GET(w, LOAD_WEIGHTS, w) != GET(in, MATMUL, w))
-        return "a block of weights of as many outputs and inputs, loaded there";
-    if (GET(w, LOAD_WEIGHTS, weight) != GET(codes, CODES, weight) ||
-        GET(w, LOAD_WEIGHTS, bias) != GET(codes, CODES, bias) ||
-        GET(w, LOAD_WEIGHTS, input) != GET(rows, LOAD_ROWS, input))
-        return "weights of the linear whose rows it multiplies, for the same inputs";
-    made->weights = writer;
-    return NULL;
-}
-
-static const char *read_matmul_sums(const dtq_dataflow *f, const dtq_product *made, const dtq_instr *in,
-                                    uint32_t writer, const dtq_instr *w) {
-    bool good = w && w->op == DTQ_OP_MATMUL && sums_on(GET(w, MATMUL, flags)) &&
-                GET(w, MATMUL, layer) == GET(in, MATMUL, layer) && GET(w, MATMUL, row) == GET(in, MATMUL, row) &&
-                GET(w, MATMUL, rows) == GET(in, MATMUL, rows) && GET(w, MATMUL, cols) == GET(in, MATMUL, cols) &&
-                GET(w, MATMUL, o) == GET(in, MATMUL, o);
-    const dtq_product *before = good ? &f->products[writer] : NULL;
-    good = good && before->codes == made->codes &&
-           GET(instr(f, before->weights), LOAD_WEIGHTS, output) == GET(instr(f, made->weights), LOAD_WEIGHTS, output) &&
-           GET(instr(f, before->rows), LOAD_ROWS, input) + GET(w, MATMUL, depth) ==
-               GET(instr(f, made->rows), LOAD_ROWS, input);
-    return good ? NULL : "the sums of its rows and outputs over all inputs in front of its own";
-}
-
-/* Accesses come in the order rows, weights, sums. */
-static const char *read_matmul(dtq_dataflow *f, uint32_t at, const dtq_access *a, uint32_t writer) {
-    const dtq_instr *in = instr(f, at), *w = instr(f, writer);
-    dtq_product *made = &f->products[at];
-    if (a->memory == DTQ_MEM_Q) {
-        const char *wrong = read_matmul_rows(made, in, writer, w);
-        if (!wrong)
-            made->codes = f->products[made->rows].codes;
-        return wrong;
-    }
-    return a->memory == DTQ_MEM_K ? read_matmul_weights(f, made, in, writer, w)
-                                  : read_matmul_sums(f, made, in, writer, w);
-}
-
-static const char *read_store_rows(const dtq_dataflow *f, const dtq_instr *in, uint32_t writer) {
-    const dtq_instr *w = instr(f, writer);
-    if (!w || w->op != DTQ_OP_MATMUL || sums_on(GET(w, MATMUL, flags)) ||
-        GET(w, MATMUL, layer) != GET(in, STORE_ROWS, layer) || GET(w, MATMUL, row) != GET(in, STORE_ROWS, row) ||
-        GET(w, MATMUL, rows) != GET(in, STORE_ROWS, rows) || GET(w, MATMUL, cols) != GET(in, STORE_ROWS, cols) ||
-        GET(w, MATMUL, o) != GET(in, STORE_ROWS, o))
-        return "the products of its rows, with all inputs in them";
-    const dtq_instr *codes = instr(f, f->products[writer].codes);
-    return GET(instr(f, f->products[writer].weights), LOAD_WEIGHTS, output) == GET(in, STORE_ROWS, output) &&
-                   GET(codes, CODES, dst) == GET(in, STORE_ROWS, dst) &&
-                   outputs_of(weight_of(f, codes)) == GET(in, STORE_ROWS, width)
-               ? NULL
-               : "the products of the outputs that it stores, of the linear that ends at its `dst`";
-}
-
-/* ---- probes ------------------------------------------------------------------------------------------------------ */
-
-static uint64_t layer_of(const dtq_instr *in) {
-    return in->f[dtq_layer_field(in->op)];
-}
-
-/* What a probe has made up to here is of one key/value head, which goes along. */
-static const char *read_probe(dtq_dataflow *f, uint32_t at, const dtq_access *a, uint32_t writer) {
-    const dtq_instr *in = instr(f, at), *w = instr(f, writer);
-    bool same = w && dtq_layer_field(w->op) >= 0 && layer_of(w) == layer_of(in);
-    switch (in->op) {
-    case DTQ_OP_LOAD_PROBE:
-        f->probed[at] = (uint32_t)GET(in, LOAD_PROBE, head);
-        return same && w->op == DTQ_OP_PROBE_CODES && GET(w, PROBE_CODES, codes) == GET(in, LOAD_PROBE, codes)
-                   ? NULL
-                   : "what host.probe made of its layer";
-    case DTQ_OP_PROBE:
-        if (!same || w->op != DTQ_OP_LOAD_PROBE || GET(w, LOAD_PROBE, dst) != GET(in, PROBE, k))
-            return "a block of its layer's probe, loaded there";
-        break;
-    case DTQ_OP_PROBE_SOFTMAX:
-        if (!same || w->op != DTQ_OP_PROBE || GET(w, PROBE, s) != GET(in, PROBE_SOFTMAX, s))
-            return "the logits of a probe of its layer";
-        break;
-    case DTQ_OP_VOTE:
-        if (a->memory == DTQ_MEM_IMPORTANCE)
-            return same && w->op == DTQ_OP_VOTE && GET(w, VOTE, acc) == GET(in, VOTE, acc)
-                       ? NULL
-                       : "the votes of its layer so far";
-        if (!same || w->op != DTQ_OP_PROBE_SOFTMAX || GET(w, PROBE_SOFTMAX, p) != GET(in, VOTE, p))
-            return "the probabilities of a probe of its layer";
-        break;
-    case DTQ_OP_CHOOSE_HEAD:
-        if (!same || w->op != DTQ_OP_PROBE || GET(w, PROBE, s) != GET(in, CHOOSE_HEAD, s) ||
-            f->probed[writer] != GET(in, CHOOSE_HEAD, head))
-            return "the logits of a probe of its layer and head";
-        break;
-    default: /* CHOOSE */
-        if (!same || w->op != DTQ_OP_VOTE || GET(w, VOTE, acc) != GET(in, CHOOSE, acc))
-            return "the votes of its layer";
-        return dtq_cover_whole(&f->counted[layer_of(in)], (dtq_piece){0, layer(f, layer_of(in))->kv_heads, 0, 1})
-                   ? NULL
-                   : "the votes of its layer, of each key/value head once";
-    }
-    f->probed[at] = f->probed[writer];
-    return NULL;
-}
-
-static const char *step_vote(dtq_dataflow *f, uint32_t at, uint64_t *missing) {
-    dtq_cover *counted = &f->counted[GET(instr(f, at), VOTE, layer)];
-    if (GET(instr(f, at), VOTE, first) && counted->count)
-        return "it clears the votes of its layer, of which heads have been counted";
-    *missing = dtq_cover_add(counted, (dtq_piece){f->probed[at], 1, 0, 1});
-    return NULL;
-}
-
-static const char *step_choose_head(dtq_dataflow *f, uint32_t at, uint64_t *missing) {
-    const dtq_instr *in = instr(f, at);
-    *missing = dtq_cover_add(&f->counted[GET(in, CHOOSE_HEAD, layer)],
-                             (dtq_piece){(uint32_t)GET(in, CHOOSE_HEAD, head), 1, 0, 1});
-    return NULL;
-}
-
-/* Whether the ids of a layer are there: whole, or, where its heads choose for themselves, of each head once. */
-static const char *read_ids(const dtq_dataflow *f, uint64_t of) {
-    const dtq_layer *l = layer(f, of);
-    if (dtq_tables(l) == 1 || dtq_lates(l) || dtq_cover_whole(&f->counted[of], (dtq_piece){0, l->kv_heads, 0, 1}))
-        return NULL;
-    return "the ids of its layer, which each key/value head has chosen once";
-}
-
-/* ---- layers that stream -------------------------------------------------------------------------------------------
- */
-
-static uint64_t row_of(const dtq_instr *in) {
-    return in->f[in->op == DTQ_OP_LOAD_SEEN ? DTQ_F(LOAD_SEEN, row) : DTQ_F(QK_SEEN, row)];
-}
-static uint64_t end_of(const dtq_instr *in) {
-    return row_of(in) + in->f[in->op == DTQ_OP_LOAD_SEEN ? DTQ_F(LOAD_SEEN, rows) : DTQ_F(QK_SEEN, rows)];
-}
-static uint64_t head_of(const dtq_instr *in) {
-    return in->f[in->op == DTQ_OP_LOAD_SEEN ? DTQ_F(LOAD_SEEN, head) : DTQ_F(QK_SEEN, head)];
-}
-
-/* Whether w is of the same layer, query head and rows. */
-static bool same_rows(const dtq_instr *w, unsigned op, const dtq_instr *in) {
-    return w && w->op == op && layer_of(w) == layer_of(in) && head_of(w) == head_of(in) && row_of(w) == row_of(in) &&
-           end_of(w) == end_of(in);
-}
-
-/* Whether w loads the keys or values that the rows of `in` see. */
-static bool loads_seen(const dtq_layer *l, const dtq_instr *w, unsigned operand, const dtq_instr *in, uint64_t at) {
-    return w && w->op == DTQ_OP_LOAD_SEEN && GET(w, LOAD_SEEN, operand) == operand && layer_of(w) == layer_of(in) &&
-           head_of(w) == shared_head(l, head_of(in)) &&
-           row_of(w) / l->streaming.window == row_of(in) / l->streaming.window && GET(w, LOAD_SEEN, dst) == at;
-}
-
-/* Whether a load reads there the codes or the scales that host.quant makes, whatever else lies there. */
-static bool is_near(const dtq_dataflow *f, const dtq_layer *l, const dtq_instr *in, uint64_t address) {
-    const uint64_t codes[] = {l->q, l->k, l->v}, scales[] = {l->q_scale, l->k_scale, l->v_scale};
-    const uint64_t operand = GET(in, LOAD_SEEN, operand), row = head_of(in) * f->stream->seq;
-    return address == codes[operand] + row * l->head_dim || address == scales[operand] + 4 * row;
-}
-
-static const char *read_load_seen(const dtq_dataflow *f, const dtq_instr *in, const dtq_access *a, const dtq_instr *w) {
-    const dtq_layer *l = layer(f, layer_of(in));
-    if (is_near(f, l, in, a->address))
-        return w && w->op == DTQ_OP_QUANT && GET(w, QUANT, layer) == layer_of(in) &&
-                       GET(w, QUANT, operand) == GET(in, LOAD_SEEN, operand)
-                   ? NULL
-                   : "codes and scales that host.quant made of its layer and operand";
-    if (a->address == GET(in, LOAD_SEEN, codes) && w && w->op == DTQ_OP_FAR_CODES)
-        return layer_of(w) == layer_of(in) && GET(w, FAR_CODES, operand) == GET(in, LOAD_SEEN, operand) &&
-                       GET(w, FAR_CODES, codes) == a->address
-                   ? NULL
-                   : "what host.far made of its layer and operand";
-    return a->address == GET(in, LOAD_SEEN, list) && w && w->op == DTQ_OP_KEEP && layer_of(w) == layer_of(in) &&
-                   head_of(w) == head_of(in) && end_of(w) == row_of(in) && GET(w, KEEP, list) == a->address
-               ? NULL
-               : "codes and scales that host.far made of its layer and operand, and the far keys of its head, up to "
-                 "the "
-                 "block before, that keep chose";
-}
-
-/* Votes come row by row, head by head: each goes on where the one before has ended. */
-static const char *read_vote_seen(const dtq_dataflow *f, const dtq_instr *in, const dtq_access *a, const dtq_instr *w) {
-    const dtq_layer *l = layer(f, layer_of(in));
-    if (a->memory == DTQ_MEM_PROBS)
-        return same_rows(w, DTQ_OP_SOFTMAX_SEEN, in) && GET(w, SOFTMAX_SEEN, p) == GET(in, VOTE_SEEN, p)
-                   ? NULL
-                   : "the probabilities of its layer, head and rows";
-    const bool votes = w && w->op == DTQ_OP_VOTE_SEEN && layer_of(w) == layer_of(in) &&
-                       GET(w, VOTE_SEEN, acc) == GET(in, VOTE_SEEN, acc);
-    const uint64_t block = row_of(in) / l->streaming.window, first = block * l->streaming.window;
-    const bool goes_on =
-        votes && row_of(w) / l->streaming.window == block &&
-        shared_head(l, head_of(w)) == shared_head(l, head_of(in)) &&
-        (head_of(w) == head_of(in) ? end_of(w) == row_of(in)
-                                   : head_of(w) + 1 == head_of(in) && row_of(in) == first &&
-                                         end_of(w) == dtq_streamed_end(&l->streaming, l->slots, (uint32_t)block));
-    return goes_on ? NULL : "the votes of its block and key/value head, up to the row before";
-}
-
-static const char *read_keep(const dtq_dataflow *f, const dtq_instr *in, const dtq_instr *w) {
-    const dtq_layer *l = layer(f, layer_of(in));
-    const uint64_t group = l->heads / l->kv_heads;
-    return w && w->op == DTQ_OP_VOTE_SEEN && layer_of(w) == layer_of(in) &&
-                   head_of(w) == (head_of(in) + 1) * group - 1 && end_of(w) == end_of(in) &&
-                   GET(w, VOTE_SEEN, acc) == GET(in, KEEP, acc)
-               ? NULL
-               : "the votes of all rows of its block, for its key/value head";
-}
-
-/* A list grows block by block: in front of what keep adds to it stands what the block before has left. */
-static bool goes_on(const dtq_dataflow *f, const dtq_instr *in, const dtq_access *a, const dtq_instr *w) {
-    const dtq_streaming *s = &layer(f, layer_of(in))->streaming;
-    return a->address != GET(in, KEEP, list) || dtq_streamed_list_at(s, (uint32_t)(row_of(in) / s->window) - 1) == 0 ||
-           (w && w->op == DTQ_OP_KEEP && layer_of(w) == layer_of(in) && head_of(w) == head_of(in) &&
-            end_of(w) == row_of(in) && GET(w, KEEP, list) == GET(in, KEEP, list));
-}
-
-/* Where votes begin: with the first row of a block, of the first query head that shares the keys. */
-static const char *step_vote_seen(const dtq_dataflow *f, const dtq_instr *in) {
-    const dtq_layer *l = layer(f, layer_of(in));
-    const bool begins = row_of(in) % l->streaming.window == 0 && head_of(in) % (l->heads / l->kv_heads) == 0;
-    return begins == (GET(in, VOTE_SEEN, first) != 0) ? NULL
-                                                      : "first: yes where the votes of a block begin, and there alone";
-}
-
-static const char *read_seen(const dtq_dataflow *f, const dtq_instr *in, const dtq_access *a, const dtq_instr *w) {
-    const dtq_layer *l = layer(f, layer_of(in));
-    switch (in->op) {
-    case DTQ_OP_LOAD_SEEN:
-        return read_load_seen(f, in, a, w);
-    case DTQ_OP_QK_SEEN:
-        if (a->memory == DTQ_MEM_Q)
-            return same_rows(w, DTQ_OP_LOAD_SEEN, in) && GET(w, LOAD_SEEN, operand) == DTQ_Q &&
-                           GET(w, LOAD_SEEN, dst) == GET(in, QK_SEEN, q)
-                       ? NULL
-                       : "the queries of its layer, head and rows, loaded there";
-        return loads_seen(l, w, DTQ_K, in, GET(in, QK_SEEN, k)) ? NULL : "the keys that its rows see, loaded there";
-    case DTQ_OP_SOFTMAX_SEEN:
-        if (a->memory == DTQ_MEM_V)
-            return loads_seen(l, w, DTQ_V, in, GET(in, SOFTMAX_SEEN, v))
-                       ? NULL
-                       : "the values of what its rows see, loaded there";
-        return same_rows(w, DTQ_OP_QK_SEEN, in) && GET(w, QK_SEEN, s) == GET(in, SOFTMAX_SEEN, s)
-                   ? NULL
-                   : "the scores of its layer, head and rows";
-    case DTQ_OP_PV_SEEN:
-        if (a->memory == DTQ_MEM_V)
-            return loads_seen(l, w, DTQ_V, in, GET(in, PV_SEEN, v)) ? NULL
-                                                                    : "the values of what its rows see, loaded there";
-        return same_rows(w, DTQ_OP_SOFTMAX_SEEN, in) && GET(w, SOFTMAX_SEEN, p) == GET(in, PV_SEEN, p)
-                   ? NULL
-                   : "the probabilities of its layer, head and rows";
-    case DTQ_OP_VOTE_SEEN:
-        return read_vote_seen(f, in, a, w);
-    default:
-        return read_keep(f, in, w);
-    }
 }
 
 /* ---- matrices in DRAM -------------------------------------------------------------------------------------------- */
@@ -574,7 +265,7 @@ static const char *read_far(const dtq_dataflow *f, const dtq_instr *in, const dt
 const char *dtq_dataflow_read(dtq_dataflow *f, uint32_t at, const dtq_access *a, uint32_t writer) {
     const dtq_instr *in = instr(f, at), *w = instr(f, writer);
     if (a->memory == DTQ_MEM_IDS)
-        return read_ids(f, a->address % f->stream->layer_count);
+        return dtq_flow_read_ids(f, a->address % f->stream->layer_count);
     switch (in->op) {
     case DTQ_OP_QUANT:
         return read_quant(f, in, a, writer);
@@ -597,15 +288,15 @@ const char *dtq_dataflow_read(dtq_dataflow *f, uint32_t at, const dtq_access *a,
     case DTQ_OP_CHOOSE_LATE:
         return read_choose_late(f, in, w);
     case DTQ_OP_LOAD_ROWS: {
-        const char *wrong = read_load_rows(f, in, w);
+        const char *wrong = dtq_flow_read_load_rows(f, in, w);
         if (!wrong)
             f->products[at].codes = writer;
         return wrong;
     }
     case DTQ_OP_MATMUL:
-        return read_matmul(f, at, a, writer);
+        return dtq_flow_read_matmul(f, at, a, writer);
     case DTQ_OP_STORE_ROWS: {
-        const char *wrong = read_store_rows(f, in, writer);
+        const char *wrong = dtq_flow_read_store_rows(f, in, writer);
         if (!wrong)
             f->products[at].codes = f->products[writer].codes;
         return wrong;
@@ -618,14 +309,14 @@ const char *dtq_dataflow_read(dtq_dataflow *f, uint32_t at, const dtq_access *a,
     case DTQ_OP_VOTE:
     case DTQ_OP_CHOOSE:
     case DTQ_OP_CHOOSE_HEAD:
-        return read_probe(f, at, a, writer);
+        return dtq_flow_read_probe(f, at, a, writer);
     case DTQ_OP_LOAD_SEEN:
     case DTQ_OP_QK_SEEN:
     case DTQ_OP_SOFTMAX_SEEN:
     case DTQ_OP_PV_SEEN:
     case DTQ_OP_VOTE_SEEN:
     case DTQ_OP_KEEP:
-        return read_seen(f, in, a, w);
+        return dtq_flow_read_seen(f, in, a, w);
     default:
         return read_matrix(f, in->f[dtq_layer_field(in->op)], a, writer);
     }
@@ -637,7 +328,7 @@ bool dtq_dataflow_write(dtq_dataflow *f, uint32_t at, const dtq_access *a, uint3
     const dtq_instr *in = instr(f, at), *w = instr(f, before);
     if (a->memory != DTQ_MEM_DRAM)
         return true;
-    if (in->op == DTQ_OP_KEEP && !goes_on(f, in, a, w))
+    if (in->op == DTQ_OP_KEEP && !dtq_flow_goes_on(f, in, a, w))
         return dtq_fail(e, DTQ_BAD_PROGRAM,
                         "it adds to the far keys of its head, and those of the block before it are not there");
     if (!dtq_lasting_write(&f->lasting, f->stream, at, a, e))
@@ -744,13 +435,13 @@ const char *dtq_dataflow_step(dtq_dataflow *f, uint32_t at, uint64_t *missing) {
     case DTQ_OP_IMPORTANCE:
         return step_importance(f, in, missing);
     case DTQ_OP_VOTE:
-        return step_vote(f, at, missing);
+        return dtq_flow_step_vote(f, at, missing);
     case DTQ_OP_CHOOSE_HEAD:
-        return step_choose_head(f, at, missing);
+        return dtq_flow_step_choose_head(f, at, missing);
     case DTQ_OP_CHOOSE_LATE:
         return step_choose_late(f, in);
     case DTQ_OP_VOTE_SEEN:
-        return step_vote_seen(f, in);
+        return dtq_flow_step_vote_seen(f, in);
     case DTQ_OP_KEEP:
         step_keep(f, in, missing);
         return NULL;
