@@ -192,7 +192,8 @@ static bool allocate(pass_context *ctx, ir_module *m) {
     allocate_dram(ctx, m, ranges, count);
     for (size_t v = 0; v < count; v++)
         if (ranges[v].first != SIZE_MAX)
-            ir_set_int(m, ranges[v].def, IR_KEY_address, (int64_t)ranges[v].address);
+            ir_set_new_ints(m, ranges[v].def, &(const unsigned){IR_KEY_address},
+                            &(const int64_t){(int64_t)ranges[v].address}, 1);
     return true;
 }
 

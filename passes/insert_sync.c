@@ -32,6 +32,7 @@ typedef struct {
 /** Where a buffer lies. */
 typedef struct {
     int space;
+    uint32_t hint; /* which segment it was when it was touched last: mostly it still is */
     uint64_t address, bytes;
 } memory;
 
@@ -226,18 +227,27 @@ static void join(space_map *map, size_t first, size_t end) {
     map->count -= end - first - 1;
 }
 
-static void access_range(sync_state *s, size_t op, int space, uint64_t lo, uint64_t bytes, unsigned access) {
+static bool is_segment(const space_map *map, size_t i, uint64_t lo, uint64_t hi) {
+    return i < map->count && map->segments[i].lo == lo && map->segments[i].hi == hi;
+}
+
+/** `hint`: where to look for its segment first; becomes where it was. */
+static void access_range(sync_state *s, size_t op, int space, uint64_t lo, uint64_t bytes, unsigned access,
+                         uint32_t *hint) {
     space_map *map = &s->spaces[space];
     uint64_t hi = lo + bytes;
     if (!bytes || !access)
         return;
-    size_t i = find_segment(map, lo);
-    if (i == map->count || map->segments[i].lo != lo || map->segments[i].hi != hi) { /* most are the same as before */
+    size_t i = *hint;
+    if (!is_segment(map, i, lo, hi))
+        i = find_segment(map, lo);
+    if (!is_segment(map, i, lo, hi)) { /* most are the same as before */
         split_at(s, map, lo);
         split_at(s, map, hi);
         i = find_segment(map, lo);
     }
     const size_t first = i;
+    *hint = (uint32_t)i;
     uint64_t at = lo;
     while (at < hi) { /* visit covered segments and fill the gaps between them */
         if (i == map->count || map->segments[i].lo > at) {
@@ -261,11 +271,17 @@ static void access_range(sync_state *s, size_t op, int space, uint64_t lo, uint6
         join(map, first, i);
 }
 
+/** Token ids: those of a layer, at its number, or those that ids_of says. */
+static void access_ids(sync_state *s, size_t op, uint64_t at, unsigned access) {
+    uint32_t hint = (uint32_t)at; /* layers are met in their order */
+    access_range(s, op, SPACE_IDS, at, 1, access, &hint);
+}
+
 static void access_value(sync_state *s, size_t op, ir_value v, unsigned access) {
     if (v == IR_NONE)
         return;
-    const memory *at = &s->memories[v];
-    access_range(s, op, at->space, at->address, at->bytes, access);
+    memory *at = &s->memories[v];
+    access_range(s, op, at->space, at->address, at->bytes, access, &at->hint);
 }
 
 static void access_region(sync_state *s, size_t op, uint32_t layer, size_t region, unsigned access) {
@@ -299,7 +315,7 @@ static uint64_t ids_of(const sync_state *s, size_t op, dtq_opcode code, uint32_t
 /** What the instruction touches beside its buffer operands: regions of its layer and token-id tables. */
 static void access_implicit(sync_state *s, size_t op, dtq_opcode code, uint32_t layer) {
     if (reads_ids(s, op, code, layer))
-        access_range(s, op, SPACE_IDS, ids_of(s, op, code, layer), 1, ACCESS_READ);
+        access_ids(s, op, ids_of(s, op, code, layer), ACCESS_READ);
     switch (code) {
     case DTQ_OP_QUANT:
         access_operand_region(s, op, layer, ACCESS_WRITE);
@@ -314,7 +330,7 @@ static void access_implicit(sync_state *s, size_t op, dtq_opcode code, uint32_t 
     case DTQ_OP_TOPK:
         access_region(s, op, layer, LAYER_REGION_IMPORTANCE, ACCESS_WRITE);
         if (strcmp(ir_str(s->m, op, s->keys.select), "yes") == 0)
-            access_range(s, op, SPACE_IDS, layer + 1, 1, ACCESS_WRITE);
+            access_ids(s, op, layer + 1, ACCESS_WRITE);
         break;
     case DTQ_OP_KEEP:
         access_region(s, op, layer, LAYER_REGION_IMPORTANCE, ACCESS_WRITE);
@@ -323,7 +339,7 @@ static void access_implicit(sync_state *s, size_t op, dtq_opcode code, uint32_t 
     case DTQ_OP_CHOOSE_HEAD:
     case DTQ_OP_CHOOSE_LATE:
         access_region(s, op, layer, LAYER_REGION_IMPORTANCE, ACCESS_WRITE);
-        access_range(s, op, SPACE_IDS, ids_of(s, op, code, layer), 1, ACCESS_WRITE);
+        access_ids(s, op, ids_of(s, op, code, layer), ACCESS_WRITE);
         break;
     default:
         break;

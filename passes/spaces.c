@@ -22,7 +22,7 @@ static const struct {
 
 int space_find(const char *name) {
     for (int s = 0; name && s <= SPACE_DRAM; s++)
-        if (strcmp(spaces[s].name, name) == 0)
+        if (*spaces[s].name == *name && strcmp(spaces[s].name, name) == 0) /* first letters differ */
             return s;
     return -1;
 }
