@@ -92,7 +92,8 @@ typedef struct {
     uint32_t seq;
     bool linears; /* the arrays compute projections and FFN, too: numbers are of both, and side by side */
     bool clustered, optimised, measured; /* measured: numbers come from a run of the simulator on data */
-    bool causal;                         /* a layer has a causal mask; products that it discards count as work */
+    bool causal; /* a layer computes all that its causal mask discards; products that it discards count as work */
+    double pairs, pairs_seen; /* of a query and a key, of all heads; and those that are not left out by their mask */
     size_t layer_count;
     report_layer *layers;
     double cycles, bound_cycles, tile_bound_cycles, utilisation, unclustered_cycles /* 0 if not asked for */;

@@ -4,6 +4,7 @@
 
 #include "ir/base/names.h"
 #include "ir/tables.h"
+#include "runtime/layer.h"
 
 enum { VERIFY_ERRORS_MAX = 20, VERIFY_LAYERS_MAX = 1 << 12 /* what a LAYER field of the instruction set holds */ };
 
@@ -15,6 +16,7 @@ typedef struct {
     bool declared;
     int64_t slots, key_first, keys, col_first, cols /* of Q.K^T */, query_first, queries, query_heads, kv_heads,
         head_dim;
+    dtq_clusters clusters; /* by which rows skip what their mask hides; none: they skip nothing */
 } verify_layer;
 
 /** What an attribute of the last good op of an opcode was, and what it may be in the next to be as good. */
@@ -165,6 +167,8 @@ void verify_strips(verifier *v, size_t tiles);
  * blocks (verify_streamed.c). */
 void verify_streaming(verifier *v, size_t op);
 void verify_streamed_blocks(verifier *v, size_t tiles, const verify_layer *l);
+/** That only a layer skips masked tiles of which the order of slots says what they are. */
+void verify_masked(verifier *v, size_t op);
 /** That a strip's op, or tile.topk, stands with a tile.attention. */
 void verify_strip(verifier *v, size_t op);
 /** Types of operands and result. */

@@ -40,6 +40,7 @@ void verify_facts(verifier *v, size_t op) {
     if (verify_declares_layer(code)) {
         verify_shape(v, op);
         verify_streaming(v, op);
+        verify_masked(v, op);
     }
     if (code == IR_LAYER)
         verify_regions(v, op);

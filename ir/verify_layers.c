@@ -44,7 +44,30 @@ static void declare_layer(verifier *v, size_t op) {
                        .query_heads = ir_int(m, op, IR_KEY_query_heads, 0),
                        .kv_heads = ir_int(m, op, IR_KEY_kv_heads, 0),
                        .head_dim = ir_int(m, op, IR_KEY_head_dim, 0)};
+    const char *masked = ir_str(m, op, IR_KEY_masked_tiles);
+    const int64_t high = ir_int(m, op, IR_KEY_high, 0);
+    if (masked && order && strcmp(masked, "skipped") == 0 && slots > 0 && slots <= m->header.seq && high >= 0 &&
+        muted >= 0 && high + muted <= slots) /* else verify_facts says so */
+        layer->clusters = dtq_clusters_of((uint32_t)slots, (uint32_t)high, (uint32_t)muted,
+                                          high_first                        ? DTQ_ORDER_HIGH_FIRST
+                                          : strcmp(order, "low-first") == 0 ? DTQ_ORDER_LOW_FIRST
+                                                                            : DTQ_ORDER_ORIGINAL);
     v->layer_count++;
+}
+
+void verify_masked(verifier *v, size_t op) {
+    const ir_module *m = v->m;
+    const char *masked = ir_str(m, op, IR_KEY_masked_tiles), *mask = ir_str(m, op, IR_KEY_mask);
+    const char *known = ir_str(m, op, IR_KEY_static_bits);
+    if (!masked || strcmp(masked, "skipped") != 0)
+        return;
+    if (!mask || strcmp(mask, "causal") != 0 || ir_streams(m, op) || ir_by_late(m, op))
+        verify_error(v, op,
+                     "`masked_tiles` is skipped, but that is of causal layers that neither stream nor choose late");
+    else if (!known || strcmp(known, "yes") != 0)
+        verify_error(v, op,
+                     "`masked_tiles` is skipped, but `static_bits` is not yes: which slots are hidden from a row "
+                     "follows from clusters that are known");
 }
 
 void verify_layers(verifier *v) {

@@ -26,6 +26,27 @@ static bool is_turned(const ir_module *m, size_t op) {
     return word && strcmp(word, "yes") == 0;
 }
 
+/* What a strip leaves out is what its layer's mask hides from all of its rows. */
+static bool verify_hidden(verifier *v, size_t op, const verify_layer *l, const ir_range *rows) {
+    const ir_range *given = range_of(v->m, op, IR_KEY_hidden_range);
+    const dtq_hidden h = dtq_hidden_from(&l->clusters, (uint32_t)rows->lo, (uint32_t)(rows->hi - rows->lo),
+                                         (uint32_t)l->key_first, (uint32_t)l->keys);
+    const int64_t from = l->key_first + h.from, to = l->key_first + h.to;
+    if (given ? given->lo == from && given->hi == to && from < to : from == to)
+        return true;
+    if (from == to)
+        return verify_error(v, op, "`hidden_range` is %lld..%lld, but %s", (long long)given->lo, (long long)given->hi,
+                            l->clusters.count ? "its rows may see all keys" : "its layer skips no masked tiles");
+    if (!given)
+        return verify_error(v, op,
+                            "it has no `hidden_range`: its layer skips masked tiles, and rows %lld..%lld see "
+                            "none of slots %lld..%lld",
+                            (long long)rows->lo, (long long)rows->hi, (long long)from, (long long)to);
+    return verify_error(v, op, "`hidden_range` is %lld..%lld, but what rows %lld..%lld never see is slots %lld..%lld",
+                        (long long)given->lo, (long long)given->hi, (long long)rows->lo, (long long)rows->hi,
+                        (long long)from, (long long)to);
+}
+
 static bool verify_ranges(verifier *v, size_t op, const verify_layer *l) {
     const ir_range *rows = range_of(v->m, op, IR_KEY_slot_range), *keys = range_of(v->m, op, IR_KEY_key_range);
     if (!rows || !keys)
@@ -40,7 +61,7 @@ static bool verify_ranges(verifier *v, size_t op, const verify_layer *l) {
         return verify_error(v, op,
                             "`key_range` is %lld..%lld, but a strip meets all keys of its layer, slots %lld..%lld",
                             (long long)keys->lo, (long long)keys->hi, (long long)first, (long long)end);
-    return true;
+    return verify_hidden(v, op, l, rows);
 }
 
 /* Height, and that no slot is in a strip already. */

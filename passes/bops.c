@@ -13,6 +13,9 @@ bool pass_bops(pass_context *ctx, ir_module **module) {
         layer_info l = layer_read(ctx->arena, m, op);
         uint64_t bits = layer_bit_sum(&l, LAYER_Q, m->machine) * layer_bit_sum(&l, LAYER_K, m->machine) +
                         layer_bit_sum(&l, LAYER_P, m->machine) * layer_bit_sum(&l, LAYER_V, m->machine);
+        if (l.clusters.count) /* only pairs that can be seen */
+            bits = layer_pair_bits(&l, l.bits[LAYER_Q], l.bits[LAYER_K]) +
+                   layer_pair_bits(&l, l.bits[LAYER_P], l.bits[LAYER_V]);
         if (layer_streams(&l)) /* a PE-cycle is 16 of them */
             bits = 16 * cost_streamed_work(&l.streaming, l.slots, 1, (unsigned)m->machine->top_prob_bits);
         ir_set_int(m, op, IR_KEY_bops, (int64_t)(bits * l.head_dim * l.heads));

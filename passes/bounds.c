@@ -26,11 +26,14 @@ bool pass_bounds(pass_context *ctx, ir_module **module) {
         uint64_t column = l.late ? layer_bit_sum(&l, LAYER_K, m->machine) : key;
         uint64_t work = query * column + row * key;
         work = work / 16 * l.head_dim * l.heads; /* PE-cycles: 16 bit products each */
+        if (l.clusters.count)
+            work = l.heads *
+                   (layer_seen_work(ctx->arena, m, op, &l, true) + layer_seen_work(ctx->arena, m, op, &l, false));
         if (layer_streams(&l))
             work = l.heads * cost_streamed_work(&l.streaming, l.slots, l.head_dim, (unsigned)m->machine->top_prob_bits);
         uint64_t cycles = (work + pes - 1) / pes;
         ir_set_int(m, op, IR_KEY_bound_cycles, (int64_t)cycles);
-        if (layer_streams(&l)) {
+        if (layer_streams(&l) || l.clusters.count) {
             diag_remark(ctx->diag, m->ops[op].loc, "bounds",
                         "layer %u: no schedule on %llu PEs takes less than %llu cycles", l.index,
                         (unsigned long long)pes, (unsigned long long)cycles);

@@ -31,6 +31,7 @@ typedef struct {
 /** A column of tiles: the slice of the second operand, and the extent of the axis on which the cost does not depend. */
 typedef struct {
     slice y;
+    uint64_t at; /* which tile of a strip the first of them is */
     uint32_t cols, free;
     uint64_t longest;  /* sum over the reduction of the largest cost of y */
     uint64_t *y2, *y4; /* bitmaps of [words]: y summed with (rows and) the free axis */
@@ -44,6 +45,8 @@ enum { EMPTY, QK, PV, WALKS }; /* WALKS times the walk is added */
 typedef struct {
     uint32_t product, head_dim;          /* product: EMPTY, QK or PV, + WALKS * walk */
     uint64_t x[MEMO_RUNS], y[MEMO_RUNS]; /* length of a run * 2, + 1 if it is 8-bit; 0 past the last */
+    dtq_clusters clusters;               /* and where the block lies in them; 0 if nothing is hidden */
+    uint32_t row, col;
 } memo_key;
 
 /** Direct-mapped. */
@@ -167,9 +170,17 @@ typedef struct {
     size_t column_count;
     uint32_t reduction;
     bool turned, serpentine;
-    bool by_tile;  /* serpentine: every second tile's reduction is reversed, not every second strip's columns */
-    bool backward; /* the strip (or tile) that comes next */
-    size_t words;  /* of every bitmap */
+    bool by_tile;          /* serpentine: every second tile's reduction is reversed, not every second strip's columns */
+    bool backward;         /* the strip (or tile) that comes next */
+    const cost_mask *mask; /* NULL: all strips have all tiles and steps */
+    uint32_t height, width; /* of a whole tile */
+    const uint8_t *keys;    /* [key_count] precisions of the second operand's keys */
+    uint32_t key_count;
+    uint8_t *seen;       /* [key_count] of P.V: those of the keys that the strip at hand sees */
+    dtq_hidden left_out; /* of Q.K^T: tiles that it has not */
+    const column *last;  /* of the tile before */
+    uint32_t last_rows;  /* and the rows of its strip */
+    size_t words;        /* of every bitmap */
     steps tile, flight, carry, before;
     uint64_t *kept2, *kept4; /* carry before a strip */
 } matmul;
@@ -245,10 +256,21 @@ static uint64_t next_tile(matmul *m, const slice *x, const column *k, bool seria
     return tile_enter(m, serial ? m->tile.length : advance);
 }
 
+/** How many tiles of a column the strip at hand has. */
+static uint64_t tiles_left(const matmul *m, const column *k) {
+    const uint64_t end = k->at + k->y.count, from = m->left_out.from > k->at ? m->left_out.from : k->at,
+                   to = m->left_out.to < end ? m->left_out.to : end;
+    return k->y.count - (from < to ? to - from : 0);
+}
+
 /** All equal tiles of a column: where a period of them leaves the carry that it found, the rest is multiplied. */
 static uint64_t column_cycles(matmul *m, const slice *x, const column *k, bool serial) {
     const uint64_t period = m->by_tile && m->serpentine ? 2 : 1;
-    uint64_t cycles = 0, left = k->y.count;
+    uint64_t cycles = 0, left = tiles_left(m, k);
+    if (left) {
+        m->last = k;
+        m->last_rows = x->extent;
+    }
     while (left >= period) {
         uint64_t some = 0;
         steps_copy(&m->before, &m->carry);
@@ -276,67 +298,120 @@ static uint64_t strip_cycles(matmul *m, const slice *x, bool serial) {
     return cycles;
 }
 
-/** Marks what depends on the rows of a strip. */
+/** Marks what depends on the rows of a strip, and on the keys that it sees. */
 static void mark_columns(matmul *m, uint32_t rows) {
     for (size_t j = 0; j < m->column_count; j++) {
         column *k = &m->columns[j];
-        memset(k->y2, 0, m->words * sizeof *k->y2);
-        bitmap_mark(k->y2, &k->y, rows + k->free - 1, false);
-        if (!m->by_tile || !m->serpentine)
-            continue;
-        memset(k->r2, 0, m->words * sizeof *k->r2);
-        bitmap_mark(k->r2, &k->y, rows + k->free - 1, true);
+        uint64_t *maps[] = {k->y2, k->y4, k->r2, k->r4};
+        const int count = m->by_tile && m->serpentine ? 4 : 2;
+        for (int i = 0; i < count; i++) {
+            memset(maps[i], 0, m->words * sizeof *maps[i]);
+            bitmap_mark(maps[i], &k->y, (i % 2 == 0 ? rows : 1) + k->free - 1, i >= 2);
+        }
     }
+}
+
+/** Finds what strip number `index` has: which tiles of Q.K^T, or which keys P.V goes over. */
+static void find_seen(matmul *m, size_t index, const slice *x) {
+    const uint32_t row = m->mask->row + (uint32_t)index * m->height;
+    const dtq_hidden h = dtq_hidden_from(m->mask->clusters, row, x->extent, m->mask->col, m->key_count);
+    if (!m->by_tile) {
+        m->left_out = dtq_hidden_tiles(h, m->key_count, m->width);
+        return;
+    }
+    m->reduction = m->key_count - (h.to - h.from);
+    memcpy(m->seen, m->keys, h.from);
+    memcpy(m->seen + h.from, m->keys + h.to, m->key_count - h.to);
+    const uint32_t high = count_high(m->seen, m->reduction);
+    for (size_t j = 0; j < m->column_count; j++) {
+        column *k = &m->columns[j];
+        k->y = (slice){m->seen, m->reduction, high, k->y.count};
+        k->longest = (uint64_t)m->reduction + high;
+    }
+}
+
+/** Strips alike, one after the other: after a period of them the walk is where it was; where one leaves the carry that
+ * it found, the rest is multiplied. */
+static uint64_t strips_cycles(matmul *m, const slice *x, bool serial) {
+    const uint64_t period = m->serpentine ? 2 : 1;
+    uint64_t cycles = 0, left = x->count;
+    steps kept = {m->kept2, m->kept4, 0};
+    while (left >= period) {
+        uint64_t some = 0;
+        steps_copy(&kept, &m->carry);
+        for (uint64_t s = 0; s < period; s++)
+            some += strip_cycles(m, x, serial);
+        cycles += some;
+        left -= period;
+        if (steps_equal(&kept, &m->carry)) {
+            cycles += left / period * some;
+            left %= period;
+        }
+    }
+    for (; left > 0; left--)
+        cycles += strip_cycles(m, x, serial);
+    return cycles;
+}
+
+/** Strips of which no two have the same tiles. */
+static uint64_t masked_cycles(matmul *m, bool serial) {
+    uint64_t cycles = 0;
+    size_t index = 0;
+    for (size_t i = 0; i < m->strip_count; i++)
+        for (uint64_t s = 0; s < m->rows[i].count; s++, index++) {
+            find_seen(m, index, &m->rows[i]);
+            if (m->by_tile && m->reduction == 0)
+                continue;
+            mark_columns(m, m->rows[i].extent);
+            cycles += strip_cycles(m, &m->rows[i], serial);
+        }
+    return cycles;
 }
 
 /** Cycles with the skew of the wavefront, from the first operand entering to the last MAC. */
 static uint64_t skewed_cycles(matmul *m, bool serial) {
-    const uint64_t period = m->serpentine ? 2 : 1; /* after two strips the walk is where it was */
     uint64_t cycles = 0;
     uint32_t rows = 0;
-    steps kept = {m->kept2, m->kept4, 0};
-    for (size_t i = 0; i < m->strip_count; i++) {
-        const slice *x = &m->rows[i];
-        if (rows != x->extent)
-            mark_columns(m, x->extent);
-        rows = x->extent;
-        uint64_t left = x->count;
-        while (left >= period) {
-            uint64_t some = 0;
-            steps_copy(&kept, &m->carry);
-            for (uint64_t s = 0; s < period; s++)
-                some += strip_cycles(m, x, serial);
-            cycles += some;
-            left -= period;
-            if (steps_equal(&kept, &m->carry)) {
-                cycles += left / period * some;
-                left %= period;
-            }
-        }
-        for (; left > 0; left--)
-            cycles += strip_cycles(m, x, serial);
+    if (m->mask)
+        cycles = masked_cycles(m, serial);
+    for (size_t i = 0; i < m->strip_count && !m->mask; i++) {
+        if (rows != m->rows[i].extent)
+            mark_columns(m, m->rows[i].extent);
+        rows = m->rows[i].extent;
+        cycles += strips_cycles(m, &m->rows[i], serial);
     }
     return cycles + steps_cycles(&m->carry, m->carry.length);
 }
 
-/** Everything that does not depend on the skew, tile by tile: the sums of the costs and of the costliest PEs. */
-static void count_tiles(const matmul *m, cost_result *out) {
+/** Everything that does not depend on the skew, tile by tile, of `count` strips: the sums of the costs and of the
+ *  costliest PEs. */
+static void count_strips(const matmul *m, const slice *x, uint64_t count, cost_result *out) {
+    for (size_t j = 0; j < m->column_count && m->reduction; j++) {
+        const column *k = &m->columns[j];
+        uint64_t tiles = count * tiles_left(m, k), pes = (uint64_t)x->extent * k->cols;
+        uint64_t sum = (uint64_t)(x->extent + x->high) * (k->y.extent + k->y.high) * k->free;
+        uint64_t max = (x->high ? 2 : 1) * k->longest;
+        uint64_t stall = pes * max - sum;
+        out->tiles += tiles;
+        out->stalled_tiles += stall ? tiles : 0;
+        out->stall_ratio_sum += (double)tiles * ((double)stall / (double)(pes * max));
+        out->step_cycles += (double)tiles * ((double)max / (double)m->reduction);
+        out->cycles += tiles * max;
+        out->mac_cycles += tiles * sum;
+        out->stall_cycles += tiles * stall;
+    }
+}
+
+static void count_tiles(matmul *m, cost_result *out) {
+    size_t index = 0;
     for (size_t i = 0; i < m->strip_count; i++) {
         const slice *x = &m->rows[i];
-        for (size_t j = 0; j < m->column_count; j++) {
-            const column *k = &m->columns[j];
-            uint64_t tiles = x->count * k->y.count, pes = (uint64_t)x->extent * k->cols;
-            uint64_t sum = (uint64_t)(x->extent + x->high) * (k->y.extent + k->y.high) * k->free;
-            uint64_t max = (x->high ? 2 : 1) * k->longest;
-            uint64_t stall = pes * max - sum;
-            out->tiles += tiles;
-            out->stalled_tiles += stall ? tiles : 0;
-            out->stall_ratio_sum += (double)tiles * ((double)stall / (double)(pes * max));
-            out->step_cycles += (double)tiles * ((double)max / (double)m->reduction);
-            out->cycles += tiles * max;
-            out->mac_cycles += tiles * sum;
-            out->stall_cycles += tiles * stall;
+        for (uint64_t s = 0; m->mask && s < x->count; s++, index++) {
+            find_seen(m, index, x);
+            count_strips(m, x, 1, out);
         }
+        if (!m->mask)
+            count_strips(m, x, x->count, out);
     }
 }
 
@@ -355,11 +430,18 @@ static bool memo_runs(const uint8_t *bits, uint32_t n, uint64_t runs[MEMO_RUNS])
 
 /** The place of a matmul of few runs, NULL for others: matmuls of a clustered model are few, and asked for often. */
 static memo_entry *memo_find(cost_model *c, memo_key *key, uint32_t product, const uint8_t *x, uint32_t xs,
-                             const uint8_t *y, uint32_t ys, uint32_t head_dim) {
-    *key = (memo_key){.product = product, .head_dim = head_dim};
+                             const uint8_t *y, uint32_t ys, uint32_t head_dim, const cost_mask *mask) {
+    memset(key, 0, sizeof *key);
+    key->product = product;
+    key->head_dim = head_dim;
+    if (mask) {
+        key->clusters = *mask->clusters;
+        key->row = mask->row;
+        key->col = mask->col;
+    }
     if (!memo_runs(x, xs, key->x) || !memo_runs(y, ys, key->y))
         return NULL;
-    uint64_t hash = head_dim * 2 + (uint64_t)product;
+    uint64_t hash = head_dim * 2 + (uint64_t)product + ((uint64_t)key->row << 40) + ((uint64_t)key->col << 20);
     for (int i = 0; i < MEMO_RUNS; i++)
         hash = ((hash ^ key->x[i]) * 0x9e3779b97f4a7c15u ^ key->y[i]) * 0xbf58476d1ce4e5b9u;
     return &c->memo[(hash ^ hash >> 32) % MEMO];
@@ -379,29 +461,23 @@ static void reserve_bitmaps(cost_model *c, matmul *m, uint64_t longest) {
         column *k = &m->columns[j];
         k->y2 = at;
         k->y4 = at + m->words;
-        memset(k->y4, 0, m->words * sizeof *k->y4);
-        bitmap_mark(k->y4, &k->y, k->free, false);
-        if (each == 2)
-            continue;
-        k->r2 = at + 2 * m->words;
-        k->r4 = at + 3 * m->words;
-        memset(k->r4, 0, m->words * sizeof *k->r4);
-        bitmap_mark(k->r4, &k->y, k->free, true);
+        k->r2 = each == 4 ? at + 2 * m->words : NULL;
+        k->r4 = each == 4 ? at + 3 * m->words : NULL;
     }
 }
 
 static cost_result matmul_cost(cost_model *c, matmul *m) {
     const dtq_machine *h = c->machine;
+    const uint64_t longest = m->reduction + h->vssa_rows + h->vssa_cols;
     cost_result out = {0};
+    if (m->mask && m->by_tile)
+        m->seen = cost_reserve(c, &c->seen, m->key_count, 1);
     count_tiles(m, &out);
-    if (h->top_drain == DTQ_DRAIN_IDEAL)
+    if (h->top_drain == DTQ_DRAIN_IDEAL || !out.tiles)
         return out;
-    uint64_t longest = m->reduction + h->vssa_rows + h->vssa_cols;
     reserve_bitmaps(c, m, longest);
     out.cycles = skewed_cycles(m, h->top_drain == DTQ_DRAIN_SERIAL);
-    bool ends_at_first = m->serpentine && !m->by_tile && !m->backward; /* the strip that would come next goes forth */
-    const column *last = &m->columns[ends_at_first ? 0 : m->column_count - 1];
-    out.latency = m->turned ? last->cols : m->rows[m->strip_count - 1].extent;
+    out.latency = m->turned ? m->last->cols : m->last_rows;
     return out;
 }
 
@@ -410,12 +486,31 @@ static uint32_t tile_height(const cost_model *c, unsigned walk) {
     return (uint32_t)(walk & WALK_TURNED ? c->machine->vssa_cols : c->machine->vssa_rows);
 }
 
+/** `mask` if it hides anything from a strip of `height` of the rows, else NULL. */
+static const cost_mask *mask_of(const cost_mask *mask, uint32_t rows, uint32_t cols, uint32_t height) {
+    for (uint32_t at = 0; mask && at < rows; at += height) {
+        const uint32_t some = rows - at < height ? rows - at : height;
+        const dtq_hidden h = dtq_hidden_from(mask->clusters, mask->row + at, some, mask->col, cols);
+        if (h.from != h.to)
+            return mask;
+        if (rows - at <= height)
+            break;
+    }
+    return NULL;
+}
+
 cost_result cost_qk(cost_model *c, const uint8_t *row_bits, uint32_t rows, const uint8_t *col_bits, uint32_t cols,
                     uint32_t head_dim, unsigned walk) {
+    return cost_qk_masked(c, row_bits, rows, col_bits, cols, head_dim, walk, NULL);
+}
+
+cost_result cost_qk_masked(cost_model *c, const uint8_t *row_bits, uint32_t rows, const uint8_t *col_bits,
+                           uint32_t cols, uint32_t head_dim, unsigned walk, const cost_mask *mask) {
     if (rows == 0 || cols == 0 || head_dim == 0)
         return (cost_result){0};
+    mask = mask_of(mask, rows, cols, tile_height(c, walk));
     memo_key key;
-    memo_entry *seen = memo_find(c, &key, QK + WALKS * walk, row_bits, rows, col_bits, cols, head_dim);
+    memo_entry *seen = memo_find(c, &key, QK + WALKS * walk, row_bits, rows, col_bits, cols, head_dim, mask);
     if (seen && memcmp(&seen->key, &key, sizeof key) == 0)
         return seen->result;
 
@@ -424,6 +519,10 @@ cost_result cost_qk(cost_model *c, const uint8_t *row_bits, uint32_t rows, const
     slice *slices = cost_reserve(c, &c->slices, strips + tiles, sizeof *slices);
     matmul m = {.rows = slices,
                 .strip_count = cut(row_bits, rows, height, slices),
+                .mask = mask,
+                .height = height,
+                .width = width,
+                .key_count = cols,
                 .reduction = head_dim,
                 .turned = walk & WALK_TURNED,
                 .serpentine = walk & WALK_SERPENTINE};
@@ -432,6 +531,7 @@ cost_result cost_qk(cost_model *c, const uint8_t *row_bits, uint32_t rows, const
     m.columns = cost_reserve(c, &c->columns, m.column_count, sizeof *m.columns);
     for (size_t j = 0; j < m.column_count; j++)
         m.columns[j] = (column){.y = across[j],
+                                .at = j ? m.columns[j - 1].at + m.columns[j - 1].y.count : 0,
                                 .cols = across[j].extent,
                                 .free = head_dim,
                                 .longest = (uint64_t)(across[j].high ? 2 : 1) * head_dim};
@@ -443,10 +543,16 @@ cost_result cost_qk(cost_model *c, const uint8_t *row_bits, uint32_t rows, const
 
 cost_result cost_pv(cost_model *c, const uint8_t *p_bits, uint32_t rows, const uint8_t *v_bits, uint32_t tokens,
                     uint32_t head_dim, unsigned walk) {
+    return cost_pv_masked(c, p_bits, rows, v_bits, tokens, head_dim, walk, NULL);
+}
+
+cost_result cost_pv_masked(cost_model *c, const uint8_t *p_bits, uint32_t rows, const uint8_t *v_bits, uint32_t tokens,
+                           uint32_t head_dim, unsigned walk, const cost_mask *mask) {
     if (rows == 0 || tokens == 0 || head_dim == 0)
         return (cost_result){0};
+    mask = mask_of(mask, rows, tokens, tile_height(c, walk));
     memo_key key;
-    memo_entry *seen = memo_find(c, &key, PV + WALKS * walk, p_bits, rows, v_bits, tokens, head_dim);
+    memo_entry *seen = memo_find(c, &key, PV + WALKS * walk, p_bits, rows, v_bits, tokens, head_dim, mask);
     if (seen && memcmp(&seen->key, &key, sizeof key) == 0)
         return seen->result;
 
@@ -454,6 +560,11 @@ cost_result cost_pv(cost_model *c, const uint8_t *p_bits, uint32_t rows, const u
     slice *slices = cost_reserve(c, &c->slices, (size_t)ceil_div(rows, height), sizeof *slices);
     matmul m = {.rows = slices,
                 .strip_count = cut(p_bits, rows, height, slices),
+                .mask = mask,
+                .height = height,
+                .width = width,
+                .keys = v_bits,
+                .key_count = tokens,
                 .reduction = tokens,
                 .turned = walk & WALK_TURNED,
                 .serpentine = walk & WALK_SERPENTINE,

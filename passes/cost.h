@@ -10,6 +10,7 @@
 
 #include "ir/base/arena.h"
 #include "runtime/machine.h"
+#include "runtime/masked.h"
 
 /** Remembers matmuls it has met; lives in an arena, as does its scratch memory; not for two threads at once. `machine`
  *  must outlive it. Bits are 4 or 8 everywhere; cost of a MAC = (a/4)(b/4). */
@@ -37,6 +38,20 @@ cost_result cost_qk(cost_model *c, const uint8_t *row_bits, uint32_t rows, const
 /** P.V: rows p_bits [rows], head_dim columns, reduction over tokens of precision v_bits [tokens]. */
 cost_result cost_pv(cost_model *c, const uint8_t *p_bits, uint32_t rows, const uint8_t *v_bits, uint32_t tokens,
                     uint32_t head_dim, unsigned walk);
+
+/** Where a block of scores lies in its layer, and the clusters that say which of its keys are hidden from which rows.
+ */
+typedef struct {
+    const dtq_clusters *clusters;
+    uint32_t row, col;
+} cost_mask;
+
+/** The same without what `mask` (NULL: nothing) hides from all rows of a strip: tiles of Q.K^T all of whose keys are
+ *  hidden, and steps of P.V. */
+cost_result cost_qk_masked(cost_model *c, const uint8_t *row_bits, uint32_t rows, const uint8_t *col_bits,
+                           uint32_t cols, uint32_t head_dim, unsigned walk, const cost_mask *mask);
+cost_result cost_pv_masked(cost_model *c, const uint8_t *p_bits, uint32_t rows, const uint8_t *v_bits, uint32_t tokens,
+                           uint32_t head_dim, unsigned walk, const cost_mask *mask);
 
 /** A linear: rows of precision row_bits [rows] against `cols` columns of weights, all at 8 bits, reduction over `depth`
  *  inputs. */

@@ -13,7 +13,7 @@ typedef struct {
 struct cost_model {
     arena *arena;
     const dtq_machine *machine;
-    cost_scratch slices, columns, bitmaps, sample, weights, chances_of_rows, changes_of_rows;
+    cost_scratch slices, columns, bitmaps, seen, sample, weights, chances_of_rows, changes_of_rows;
     struct cost_memo *memo;       /* matmuls met before, cost.c */
     struct cost_chances *chances; /* expectations met before, cost_expected.c; made when first asked for */
 };

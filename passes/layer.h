@@ -4,7 +4,7 @@
 #define DTQ_PASSES_LAYER_H
 
 #include "ir/ir.h"
-#include "runtime/streamed.h"
+#include "runtime/layer.h"
 
 enum { LAYER_Q, LAYER_K, LAYER_V, LAYER_P, LAYER_OPERANDS };
 
@@ -15,15 +15,16 @@ typedef struct {
     uint32_t query_first, queries; /* the query rows: all slots, but in a step of generation only the newest tokens */
     bool cached;                   /* keys and values of earlier tokens come from a cache */
     bool causal;
-    uint32_t col_first, cols;      /* columns of Q.K^T: the keys; where the layer chooses late all slots */
-    bool by_own;                   /* its rule is a probe, or late: it measures nothing for the layer after it */
-    bool by_probe;                 /* its rule is a probe */
-    bool late;                     /* it chooses between softmax and P.V; slots are then of values alone */
-    bool folds;                    /* value scales are of rows, and folded into P */
-    bool by_head;                  /* each key/value head chooses for itself */
-    dtq_streaming streaming;       /* a window of 0: its rule is not `streamed` */
-    bool is_static;                /* the precision of every slot is known */
-    const char *order;             /* "low-first", "high-first", "original"; NULL before cluster-precision */
+    uint32_t col_first, cols; /* columns of Q.K^T: the keys; where the layer chooses late all slots */
+    bool by_own;              /* its rule is a probe, or late: it measures nothing for the layer after it */
+    bool by_probe;            /* its rule is a probe */
+    bool late;                /* it chooses between softmax and P.V; slots are then of values alone */
+    bool folds;               /* value scales are of rows, and folded into P */
+    bool by_head;             /* each key/value head chooses for itself */
+    dtq_streaming streaming;  /* a window of 0: its rule is not `streamed` */
+    bool is_static;           /* the precision of every slot is known */
+    const char *order;        /* "low-first", "high-first", "original"; NULL before cluster-precision */
+    dtq_clusters clusters;    /* by which rows skip keys that their mask hides (runtime/masked.h); none: nothing is */
     uint8_t *bits[LAYER_OPERANDS]; /* [slots] of q, k, v, p; NULL if not static */
     bool serpentine;               /* the order of tiles */
     uint8_t *turned;               /* [slots] 1: the query row lies along the array's columns; NULL: none does */
@@ -79,6 +80,7 @@ uint64_t layer_block_bytes(const layer_info *l, int operand, uint32_t row, uint3
 typedef struct {
     uint64_t cycles, latency; /* as cost_result's; an expectation is rounded */
     double stall_ratio_mean;  /* Eq. 3, over the tiles */
+    uint64_t tiles;
 } matmul_price;
 struct cost_model;
 matmul_price layer_price(struct cost_model *cost, const dtq_machine *machine, const layer_info *l, bool qk,
@@ -86,6 +88,20 @@ matmul_price layer_price(struct cost_model *cost, const dtq_machine *machine, co
 /** The same as one instruction that walks its tiles as it says (WALK_… of cost.h). */
 matmul_price layer_block_price(struct cost_model *cost, const dtq_machine *machine, const layer_info *l, bool qk,
                                uint32_t row, uint32_t rows, uint32_t col, uint32_t cols, unsigned walk);
+
+/** Keys of the layer that its mask hides from all of slots [row, row + rows), counted from the first key. */
+dtq_hidden layer_hidden(const layer_info *l, uint32_t row, uint32_t rows);
+/** Cycles of softmax of a block, and of adding up the importance of rows. */
+uint64_t layer_softmax_cycles(const dtq_machine *machine, const layer_info *l, uint32_t row, uint32_t rows,
+                              uint32_t col, uint32_t cols);
+uint64_t layer_importance_cycles(const dtq_machine *machine, const layer_info *l, uint32_t row, uint32_t rows);
+/** Sum over pairs of a query and a key that it may see of the products of their bits [slots] each: where nothing is
+ *  hidden, the product of the sums. */
+uint64_t layer_pair_bits(const layer_info *l, const uint8_t *row_bits, const uint8_t *key_bits);
+
+/** PE-cycles of Q.K^T, or of P.V, of one head of the layer at `op`: those of pairs that can be seen, at the precisions
+ *  that tokens were chosen for. */
+uint64_t layer_seen_work(arena *a, const ir_module *m, size_t op, const layer_info *l, bool qk);
 
 /** What a linear of `cols` outputs and `depth` inputs costs query slots [row, row + rows) on one array. */
 matmul_price layer_linear_price(struct cost_model *cost, const layer_info *l, uint32_t row, uint32_t rows,

@@ -19,43 +19,42 @@ static uint32_t ceil_div(uint32_t a, uint32_t b) {
     return (a + b - 1) / b;
 }
 
-/** Sum over tiles of `width` keys of the costliest key. */
-static uint64_t tiles_cost(const uint8_t *bits, uint32_t n, uint32_t width) {
-    uint64_t sum = 0;
-    for (uint32_t at = 0; at < n; at += width) {
-        uint32_t end = n - at < width ? n : at + width;
-        sum += memchr(bits + at, 8, end - at) ? 2 : 1;
-    }
-    return sum;
-}
-
-/** What strips of one orientation cost: height, and cycles for each unit of cost of the costliest query or row of P. */
+/** What strips of one orientation cost: height, and cycles for each unit of cost of the costliest query or row of P,
+ *  by how many tiles of Q.K^T, or keys of P.V, from the first on. */
 typedef struct {
-    uint32_t height;
-    uint64_t qk, pv;
+    uint32_t height, width;
+    uint64_t *qk, *pv; /* [tiles + 1], [keys + 1] */
 } strip_price;
 
-static void price_strips(const dtq_machine *m, const layer_info *l, strip_price out[ORIENTATIONS]) {
-    uint64_t values = l->keys;
-    for (uint32_t i = 0; i < l->keys; i++)
-        values += l->bits[LAYER_V][l->key_first + i] == 8;
+/** A tile costs as much as its costliest key. */
+static void price_strips(arena *a, const dtq_machine *m, const layer_info *l, strip_price out[ORIENTATIONS]) {
+    const uint8_t *keys = l->bits[LAYER_K] + l->col_first, *values = l->bits[LAYER_V] + l->key_first;
     for (int o = 0; o < ORIENTATIONS; o++) {
-        uint32_t height = (uint32_t)(o == TURNED ? m->vssa_cols : m->vssa_rows);
-        uint32_t width = (uint32_t)(o == TURNED ? m->vssa_rows : m->vssa_cols);
-        out[o] = (strip_price){height, l->head_dim * tiles_cost(l->bits[LAYER_K] + l->col_first, l->cols, width),
-                               ceil_div(l->head_dim, width) * values};
+        strip_price *p = &out[o];
+        p->height = (uint32_t)(o == TURNED ? m->vssa_cols : m->vssa_rows);
+        p->width = (uint32_t)(o == TURNED ? m->vssa_rows : m->vssa_cols);
+        p->qk = ARENA_ARRAY(a, uint64_t, ceil_div(l->cols, p->width) + 1);
+        p->pv = ARENA_ARRAY(a, uint64_t, l->keys + 1);
+        for (uint32_t t = 0, at = 0; at < l->cols; t++, at += p->width) {
+            uint32_t some = l->cols - at < p->width ? l->cols - at : p->width;
+            p->qk[t + 1] = p->qk[t] + l->head_dim * (memchr(keys + at, 8, some) ? 2u : 1u);
+        }
+        for (uint32_t i = 0; i < l->keys; i++)
+            p->pv[i + 1] = p->pv[i] + ceil_div(l->head_dim, p->width) * (values[i] / 4u);
     }
 }
 
 static uint64_t strip_cost(const layer_info *l, const strip_price *p, uint32_t row, uint32_t rows) {
     uint64_t q = memchr(l->bits[LAYER_Q] + row, 8, rows) ? 2 : 1, v = memchr(l->bits[LAYER_P] + row, 8, rows) ? 2 : 1;
-    return q * p->qk + v * p->pv;
+    const dtq_hidden keys = layer_hidden(l, row, rows), tiles = dtq_hidden_tiles(keys, l->cols, p->width);
+    return q * (p->qk[ceil_div(l->cols, p->width)] - (p->qk[tiles.to] - p->qk[tiles.from])) +
+           v * (p->pv[l->keys] - (p->pv[keys.to] - p->pv[keys.from]));
 }
 
 /** Chooses the orientation of every row: the cheapest way from each slot to the end, from the end on. */
 static uint8_t *choose_strips(arena *a, const dtq_machine *m, const layer_info *l) {
     strip_price prices[ORIENTATIONS];
-    price_strips(m, l, prices);
+    price_strips(a, m, l, prices);
     const uint64_t change = 2 * (m->vssa_rows + m->vssa_cols);
     uint64_t *best[ORIENTATIONS]; /* from slot i on, the first strip in that orientation */
     for (int o = 0; o < ORIENTATIONS; o++)
@@ -102,6 +101,9 @@ static layer_info reversed(arena *a, const layer_info *l) {
     r.key_first = layer_first_key(l->muted, r.order);
     r.col_first = l->late ? 0 : r.key_first;
     r.query_first = layer_first_query(l->slots, l->high, l->queries, r.order);
+    if (l->clusters.count)
+        r.clusters =
+            dtq_clusters_of(l->slots, l->high, l->muted, low_first ? DTQ_ORDER_HIGH_FIRST : DTQ_ORDER_LOW_FIRST);
     return r;
 }
 

@@ -53,19 +53,19 @@ static bool fits_all(const fits *f) {
     return f->q && f->k && f->v && f->s && f->p && f->o;
 }
 
-/** The strips of a layer, each priced by what it occupies an array. */
+/** The strips of a layer, each priced by what it occupies an array, or all alike. */
 typedef struct {
     const strip_list *list;
     uint64_t *before; /* [count + 1] price of the strips in front */
 } priced_strips;
 
-static priced_strips price_strips(pass_context *ctx, const dtq_machine *m, const layer_info *l,
-                                  const strip_list *list) {
+static priced_strips price_strips(pass_context *ctx, const dtq_machine *m, const layer_info *l, const strip_list *list,
+                                  bool by_price) {
     priced_strips s = {list, ARENA_ARRAY(ctx->arena, uint64_t, list->count + 1)};
     for (uint32_t i = 0; i < list->count; i++) {
         const strip *one = &list->strips[i];
-        uint64_t price = 1; /* -O0: a strip is a strip */
-        if (ctx->optimise)
+        uint64_t price = 1;
+        if (by_price)
             price = layer_price(ctx->cost, m, l, true, one->row, one->rows, l->key_first, l->keys).cycles +
                     layer_price(ctx->cost, m, l, false, one->row, one->rows, l->key_first, l->keys).cycles;
         s.before[i + 1] = s.before[i] + price;
@@ -119,27 +119,34 @@ static uint64_t load(pass_context *ctx, const dtq_machine *m, scheduler *s, uint
     return s->load_free + m->dram_latency_cycles;
 }
 
-/** Orders units head by head, or (largest first) all heads' largest chunks first, which ends more evenly. */
-static unit *order_units(arena *a, const layer_info *l, const layer_plan *plan, bool largest_first) {
-    size_t count = (size_t)l->heads * plan->chunks, n = 0;
-    unit *units = ARENA_ARRAY(a, unit, count);
-    uint32_t widest = 0, height = UINT32_MAX;
-    for (uint32_t c = 0; c < plan->chunks; c++) {
-        uint32_t rows = plan->chunk[c].rows;
-        widest = rows > widest ? rows : widest;
-        height = rows < height ? rows : height;
-    }
-    if (!largest_first || widest == height) {
+typedef struct {
+    uint64_t size;
+    uint32_t chunk;
+} sized_chunk;
+
+static int by_size(const void *a, const void *b) {
+    const sized_chunk *x = a, *y = b;
+    return x->size != y->size ? (x->size < y->size ? 1 : -1) : (x->chunk > y->chunk) - (x->chunk < y->chunk);
+}
+
+/** Orders units head by head, or (largest first) all heads' largest chunks first, which ends more evenly: chunks of the
+ *  most rows or, where rows of one number see fewer keys than others, of the most cycles. */
+static unit *order_units(arena *a, const layer_info *l, const layer_plan *plan, const scheduler *s,
+                         bool largest_first) {
+    size_t n = 0;
+    unit *units = ARENA_ARRAY(a, unit, (size_t)l->heads * plan->chunks);
+    sized_chunk *sorted = ARENA_ARRAY(a, sized_chunk, plan->chunks);
+    for (uint32_t c = 0; c < plan->chunks; c++)
+        sorted[c] = (sized_chunk){l->clusters.count ? s->qk[c] + s->pv[c] : plan->chunk[c].rows, c};
+    if (largest_first)
+        qsort(sorted, plan->chunks, sizeof *sorted, by_size);
+    for (uint32_t from = 0, to; from < plan->chunks; from = to) {
+        for (to = from + 1; to < plan->chunks && (!largest_first || sorted[to].size == sorted[from].size);)
+            to++;
         for (uint32_t h = 0; h < l->heads; h++)
-            for (uint32_t c = 0; c < plan->chunks; c++)
-                units[n++] = (unit){h, c, 0};
-        return units;
+            for (uint32_t c = from; c < to; c++)
+                units[n++] = (unit){h, sorted[c].chunk, 0};
     }
-    for (uint32_t rows = widest; rows >= height && n < count; rows--)
-        for (uint32_t h = 0; h < l->heads; h++)
-            for (uint32_t c = 0; c < plan->chunks; c++)
-                if (plan->chunk[c].rows == rows)
-                    units[n++] = (unit){h, c, 0};
     return units;
 }
 
@@ -157,10 +164,10 @@ static void issue_qk(pass_context *ctx, const dtq_machine *m, const layer_info *
     uint64_t drain = m->top_drain == DTQ_DRAIN_IDEAL ? 0 : m->vssa_rows;
     s->array_free[array] = s->q_free[number % f->q] = end;
     uint64_t scores = later(end + drain, s->p_free[number % f->p]);
-    s->softmax_free = later(s->softmax_free, scores) + cost_softmax(ctx->cost, rows, l->keys);
+    s->softmax_free = later(s->softmax_free, scores) + layer_softmax_cycles(m, l, row, rows, l->key_first, l->keys);
     u->ready = s->softmax_free + m->softmax_latency_cycles;
     s->s_free[number % f->s] = u->ready;
-    s->importance_free = later(s->importance_free, u->ready) + cost_importance(ctx->cost, rows, l->keys);
+    s->importance_free = later(s->importance_free, u->ready) + layer_importance_cycles(m, l, row, rows);
     s->p_free[number % f->p] = s->importance_free;
 }
 
@@ -194,7 +201,6 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
     arena *a = ctx->arena;
     uint32_t arrays = (uint32_t)m->vssa_arrays;
     size_t count = (size_t)l->heads * plan->chunks;
-    unit *units = order_units(a, l, plan, largest_first);
     fits ring = *f;
     uint64_t *const sizes[] = {&ring.q, &ring.s, &ring.p, &ring.o};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
@@ -215,6 +221,7 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
         s.qk[c] = layer_price(ctx->cost, m, l, true, row, rows, l->key_first, l->keys).cycles;
         s.pv[c] = layer_price(ctx->cost, m, l, false, row, rows, l->key_first, l->keys).cycles;
     }
+    unit *units = order_units(a, l, plan, &s, largest_first);
     plan->steps = ARENA_ARRAY(a, plan_step, 2 * count);
     plan->step_count = 0;
     for (size_t next_qk = 0, next_pv = 0; next_pv < count;) {
@@ -244,31 +251,48 @@ static uint32_t next_cut(uint32_t chunks, uint32_t strips) {
     return chunks < strips && next > strips ? strips : next;
 }
 
-/** Tries cuts of a layer whose keys fit at once; false if none fits. */
+/** Plans that were tried. */
+typedef struct {
+    layer_plan *plans;
+    uint32_t count;
+    uint64_t shortest;
+} tried;
+
+/** Tries one cut, if buffers hold its chunks. */
+static void try_cut(pass_context *ctx, const dtq_machine *m, const layer_info *l, const priced_strips *priced,
+                    uint32_t chunks, tried *t) {
+    layer_plan plan = {0};
+    cut_strips(ctx->arena, m, &plan, priced, chunks);
+    fits f = fit_cut(m, l, plan.chunk, plan.chunks);
+    if (!fits_all(&f))
+        return;
+    bool may_sort = f.k >= l->kv_heads && f.v >= l->kv_heads && priced->list->ascending;
+    for (int largest = 0; largest <= (ctx->optimise && may_sort); largest++) {
+        schedule_cut(ctx, m, l, &plan, &f, largest);
+        t->shortest = plan.estimate < t->shortest ? plan.estimate : t->shortest;
+        t->plans[t->count++] = plan;
+    }
+}
+
+/** Tries cuts of a layer whose keys fit at once; false if none fits. At -O0 a strip is a strip. Where some see fewer
+ *  keys than others, chunks of as many strips are tried beside chunks of as many cycles: buffers are as large as the
+ *  chunk of the most rows, so that more of them are on their way. */
 static bool plan_whole(pass_context *ctx, const dtq_machine *m, const layer_info *l, const strip_list *list,
                        layer_plan *out) {
-    priced_strips priced = price_strips(ctx, m, l, list);
-    uint32_t strips = list->count, count = 0;
-    layer_plan *plans = ARENA_ARRAY(ctx->arena, layer_plan, 2 * (size_t)strips);
-    uint64_t shortest = UINT64_MAX;
+    priced_strips by_price = price_strips(ctx, m, l, list, ctx->optimise);
+    priced_strips by_count = l->clusters.count ? price_strips(ctx, m, l, list, false) : by_price;
+    uint32_t strips = list->count;
+    tried t = {.plans = ARENA_ARRAY(ctx->arena, layer_plan, 4 * (size_t)strips), .shortest = UINT64_MAX};
     for (uint32_t chunks = 1; chunks <= strips; chunks = next_cut(chunks, strips)) {
-        layer_plan plan = {0};
-        cut_strips(ctx->arena, m, &plan, &priced, chunks);
-        fits f = fit_cut(m, l, plan.chunk, plan.chunks);
-        if (!fits_all(&f))
-            continue;
-        bool may_sort = f.k >= l->kv_heads && f.v >= l->kv_heads && list->ascending;
-        for (int largest = 0; largest <= (ctx->optimise && may_sort); largest++) {
-            schedule_cut(ctx, m, l, &plan, &f, largest);
-            shortest = plan.estimate < shortest ? plan.estimate : shortest;
-            plans[count++] = plan;
-        }
+        try_cut(ctx, m, l, &by_price, chunks, &t);
+        if (l->clusters.count)
+            try_cut(ctx, m, l, &by_count, chunks, &t);
         if ((!ctx->optimise && m->vssa_arrays == 1) || (uint64_t)l->heads * chunks > UNITS_WORTH_TRYING)
             break;
     }
-    for (uint32_t i = 0; i < count; i++)
-        if ((double)plans[i].estimate <= (1.0 + worthwhile) * (double)shortest) {
-            *out = plans[i];
+    for (uint32_t i = 0; i < t.count; i++)
+        if ((double)t.plans[i].estimate <= (1.0 + worthwhile) * (double)t.shortest) {
+            *out = t.plans[i];
             return true;
         }
     return false;

@@ -25,14 +25,21 @@ static void set_tiles(pass_context *ctx, ir_module *m, size_t op, const layer_in
     size_t width = layer_turned(l, (uint32_t)lo) ? m->machine->vssa_rows : m->machine->vssa_cols;
     size_t columns = qk ? l->cols : l->head_dim;
     uint64_t row = highest(l->bits[qk ? LAYER_Q : LAYER_P], lo, hi) / 4u, mean = 0;
+    const dtq_hidden hidden = layer_hidden(l, (uint32_t)lo, (uint32_t)(hi - lo));
+    const dtq_hidden left_out = qk ? dtq_hidden_tiles(hidden, l->keys, (uint32_t)width) : (dtq_hidden){0, 0};
     if (!qk) {
+        const uint32_t seen = l->keys - (hidden.to - hidden.from);
         uint64_t sum = layer_bit_sum(l, LAYER_V, m->machine) / 4;
-        mean = (1000 * row * sum + l->keys / 2) / l->keys;
+        for (uint32_t i = hidden.from; i < hidden.to; i++)
+            sum -= l->bits[LAYER_V][l->key_first + i] / 4u;
+        mean = seen ? (1000 * row * sum + seen / 2) / seen : 0;
     }
     ir_run *runs = ARENA_ARRAY(ctx->arena, ir_run, (columns + width - 1) / width);
     size_t count = 0;
     for (size_t c = 0; c < columns; c += width) {
-        size_t end = c + width < columns ? c + width : columns;
+        size_t end = c + width < columns ? c + width : columns, tile = c / width;
+        if (tile >= left_out.from && tile < left_out.to)
+            continue;
         int64_t cost = (int64_t)(qk ? row * (highest(l->bits[LAYER_K] + l->col_first, c, end) / 4u) : mean);
         if (count && runs[count - 1].value == cost)
             runs[count - 1].count++;
@@ -59,17 +66,14 @@ static strip_cost price_all(pass_context *ctx, const ir_module *m, const layer_i
     strip_cost sum = {0};
     double ratios = 0, tiles = 0;
     for (uint32_t i = 0, next; i < list->count; i = next) {
-        uint32_t row = list->strips[i].row, rows = list->strips[i].rows, strips = 1;
-        for (next = i + 1; next < list->count && strips_join(m->machine, list, next); next++, strips++)
+        uint32_t row = list->strips[i].row, rows = list->strips[i].rows;
+        for (next = i + 1; next < list->count && strips_join(m->machine, list, next); next++)
             rows += list->strips[next].rows;
-        uint64_t width = list->strips[i].turned ? m->machine->vssa_rows : m->machine->vssa_cols;
-        uint64_t across = ((qk ? l->cols : l->head_dim) + width - 1) / width;
-        double count = (double)strips * (double)across;
         matmul_price p = layer_price(ctx->cost, m->machine, l, qk, row, rows, qk ? l->col_first : l->key_first,
                                      qk ? l->cols : l->keys);
         sum.cycles += (int64_t)p.cycles;
-        ratios += p.stall_ratio_mean * count;
-        tiles += count;
+        ratios += p.stall_ratio_mean * (double)p.tiles;
+        tiles += (double)p.tiles;
     }
     sum.stall_ppm = llround(1e6 * ratios / tiles);
     return sum;
@@ -86,7 +90,8 @@ static void analyse_layer(pass_context *ctx, ir_module *m, size_t op, const laye
 static void analyse_strip(pass_context *ctx, ir_module *m, size_t op, const layer_info *l, bool qk, uint32_t lo,
                           uint32_t hi) {
     strip_cost c = price(ctx, m, l, qk, lo, hi);
-    ir_set_int(m, op, IR_KEY_steps, qk ? l->head_dim : l->keys);
+    const dtq_hidden hidden = layer_hidden(l, lo, hi - lo);
+    ir_set_int(m, op, IR_KEY_steps, qk ? l->head_dim : l->keys - (hidden.to - hidden.from));
     ir_set_int(m, op, IR_KEY_tile_cycles, c.cycles);
     ir_set_int(m, op, IR_KEY_stall_ppm, c.stall_ppm);
     if (l->is_static)
@@ -96,7 +101,10 @@ static void analyse_strip(pass_context *ctx, ir_module *m, size_t op, const laye
 /** True if two strips have the same precision row for row, so that everything about them is equal. */
 static bool same_strip(const layer_info *l, bool qk, const ir_attr *a, uint32_t lo, uint32_t hi) {
     const uint8_t *bits = l->bits[qk ? LAYER_Q : LAYER_P];
-    return a->range->hi - a->range->lo == hi - lo && layer_turned(l, (uint32_t)a->range->lo) == layer_turned(l, lo) &&
+    const dtq_hidden before = layer_hidden(l, (uint32_t)a->range->lo, (uint32_t)(a->range->hi - a->range->lo)),
+                     now = layer_hidden(l, lo, hi - lo);
+    return before.from == now.from && before.to == now.to && a->range->hi - a->range->lo == hi - lo &&
+           layer_turned(l, (uint32_t)a->range->lo) == layer_turned(l, lo) &&
            memcmp(bits + a->range->lo, bits + lo, hi - lo) == 0;
 }
 

@@ -18,6 +18,9 @@ static size_t append_strip_op(ir_module *m, ir_opcode code, const layer_info *l,
     ir_set_range(m, op, IR_KEY_slot_range, s->row, s->row + s->rows);
     const uint32_t first = code == IR_TILE_PV ? l->key_first : l->col_first;
     ir_set_range(m, op, IR_KEY_key_range, first, first + (code == IR_TILE_PV ? l->keys : l->cols));
+    const dtq_hidden h = layer_hidden(l, s->row, s->rows);
+    if (h.from != h.to)
+        ir_set_range(m, op, IR_KEY_hidden_range, l->key_first + h.from, l->key_first + h.to);
     return op;
 }
 

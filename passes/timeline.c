@@ -127,7 +127,7 @@ static duration seen_duration(const clock_state *s, size_t op, const layer_info 
 static duration duration_of(const clock_state *s, size_t op) {
     const dtq_machine *machine = s->m->machine;
     const layer_info *l = &s->layers[ir_int(s->m, op, s->keys.layer, 0)];
-    uint32_t rows = (uint32_t)ir_int(s->m, op, s->keys.rows, 0);
+    uint32_t row = (uint32_t)ir_int(s->m, op, s->keys.row, 0), rows = (uint32_t)ir_int(s->m, op, s->keys.rows, 0);
     switch ((dtq_opcode)IR_ISA_OP(s->m->ops[op].code)) {
     case DTQ_OP_LOAD:
         return (duration){cost_dram(s->ctx->cost, load_bytes(s, op, l)), machine->dram_latency_cycles};
@@ -138,10 +138,11 @@ static duration duration_of(const clock_state *s, size_t op) {
     case DTQ_OP_PV:
         return array_duration(s, op, false, l);
     case DTQ_OP_SOFTMAX:
-        return (duration){cost_softmax(s->ctx->cost, rows, (uint32_t)ir_int(s->m, op, s->keys.cols, 0)),
+        return (duration){layer_softmax_cycles(machine, l, row, rows, (uint32_t)ir_int(s->m, op, s->keys.col, 0),
+                                               (uint32_t)ir_int(s->m, op, s->keys.cols, 0)),
                           machine->softmax_latency_cycles};
     case DTQ_OP_IMPORTANCE:
-        return (duration){cost_importance(s->ctx->cost, rows, l->cols), 0};
+        return (duration){layer_importance_cycles(machine, l, row, rows), 0};
     case DTQ_OP_TOPK: {
         bool select = strcmp(ir_str(s->m, op, s->keys.select), "yes") == 0;
         return (duration){cost_topk(s->ctx->cost, l->keys, select ? l[1].keys : 0, select),

@@ -6,11 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/masked.h"
 #include "runtime/streamed.h"
 
 typedef enum { DTQ_Q, DTQ_K, DTQ_V, DTQ_P, DTQ_OPERANDS } dtq_operand; /* the first three as in isa.def's {q|k|v} */
 
 typedef enum { DTQ_ORDER_LOW_FIRST, DTQ_ORDER_HIGH_FIRST, DTQ_ORDER_ORIGINAL } dtq_slot_order;
+/** Whether a query sees only keys whose original id is not greater than its own. SKIPS: and what is hidden from it by
+ * the order of slots alone (runtime/masked.h) is neither computed nor read. */
+typedef enum { DTQ_CAUSAL_NO, DTQ_CAUSAL_YES, DTQ_CAUSAL_SKIPS } dtq_causal;
 enum { DTQ_RANDOM_SEEDS = 8 };
 /** What a layer's importance is of. DTQ_IMPORTANCE_RANDOM + s, s below DTQ_RANDOM_SEEDS: no measure at all but
  *  dtq_random_importance of seed s. PROBE: the layer chooses its own keys, by a probe of its own queries and keys.
@@ -57,7 +61,7 @@ typedef struct {
                           exclude each other */
     uint8_t cached;    /* 1: keys, values and sums of importance outlive a run, in a dtq_cache; causal layers alone */
     uint32_t heads, kv_heads, head_dim;
-    uint8_t causal;     /* 0 or 1: a query sees keys whose original id is not greater than its own */
+    uint8_t causal;     /* dtq_causal */
     uint8_t order;      /* dtq_slot_order */
     uint8_t importance; /* dtq_importance_rule */
     uint8_t prob_bits;  /* dtq_prob_bits */
@@ -95,6 +99,28 @@ static inline uint32_t dtq_queries(const dtq_layer *l) {
 }
 static inline uint32_t dtq_first_query(const dtq_layer *l) {
     return l->key_only == 0 ? 0 : (l->order == DTQ_ORDER_HIGH_FIRST ? l->high : l->slots) - dtq_queries(l);
+}
+/** Clusters of `slots` slots, `muted` of them queries only, `high` at 8 bits. */
+static inline dtq_clusters dtq_clusters_of(uint32_t slots, uint32_t high, uint32_t muted, dtq_slot_order order) {
+    dtq_clusters c = {0};
+    uint32_t edges[DTQ_CLUSTERS_MAX + 1] = {0, muted, slots - high, slots};
+    if (order == DTQ_ORDER_HIGH_FIRST) {
+        edges[1] = high;
+        edges[2] = slots - muted;
+    } else if (order == DTQ_ORDER_ORIGINAL) {
+        edges[2] = slots;
+    }
+    for (uint32_t i = 1; i <= DTQ_CLUSTERS_MAX; i++) {
+        if (edges[i] > c.edge[c.count]) {
+            c.edge[++c.count] = edges[i];
+        }
+    }
+    return c;
+}
+/** Of a layer that skips what its mask hides; else none. */
+static inline dtq_clusters dtq_layer_clusters(const dtq_layer *l) {
+    return l->causal == DTQ_CAUSAL_SKIPS ? dtq_clusters_of(l->slots, l->high, l->muted, (dtq_slot_order)l->order)
+                                         : (dtq_clusters){0};
 }
 /** Whether the layer's rule is a probe, whether it is late, and whether it is one by which a layer chooses for itself.
  */

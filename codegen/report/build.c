@@ -155,10 +155,12 @@ static cost_expectation price_blocks(const builder *b, const layer_facts *l, boo
         bool turned = l->turned && l->turned[row];
         for (end = row + 1; end < last && (l->turned && l->turned[end]) == turned; end++) {}
         unsigned walk = (turned ? WALK_TURNED : 0) | (l->serpentine ? WALK_SERPENTINE : 0);
-        cost_result r = is_pv ? cost_pv(b->cost, l->bits[DTQ_P] + row, end - row, l->bits[DTQ_V] + l->first_key,
-                                        l->keys, l->head_dim, walk)
-                              : cost_qk(b->cost, l->bits[DTQ_Q] + row, end - row, l->bits[DTQ_K] + l->first_col,
-                                        l->cols, l->head_dim, walk);
+        const cost_mask mask = {&l->clusters, row, is_pv ? l->first_key : l->first_col},
+                        *masked = l->clusters.count ? &mask : NULL;
+        cost_result r = is_pv ? cost_pv_masked(b->cost, l->bits[DTQ_P] + row, end - row, l->bits[DTQ_V] + l->first_key,
+                                               l->keys, l->head_dim, walk, masked)
+                              : cost_qk_masked(b->cost, l->bits[DTQ_Q] + row, end - row, l->bits[DTQ_K] + l->first_col,
+                                               l->cols, l->head_dim, walk, masked);
         sum.tiles += (double)r.tiles;
         sum.stalled_tiles += (double)r.stalled_tiles;
         sum.stall_ratio_sum += r.stall_ratio_sum;
@@ -215,7 +217,9 @@ static report_matmul price(const builder *b, const layer_facts *l, bool is_pv) {
     }
     const uint64_t rows = facts_cost_sum(&chosen, is_pv ? DTQ_P : DTQ_Q, b->machine);
     const uint64_t columns = facts_cost_sum(&chosen, is_pv ? DTQ_V : DTQ_K, b->machine);
-    const double work = (double)rows * (double)columns * l->head_dim * l->heads;
+    const bool masked = l->clusters.count != 0;
+    const double work = masked ? (double)(is_pv ? l->pv_work : l->qk_work) * l->heads
+                               : (double)rows * (double)columns * l->head_dim * l->heads;
     const cost_counts counts = {.queries = l->queries,
                                 .high_queries = rows - l->queries,
                                 .high_probs = rows - l->queries,
@@ -223,13 +227,15 @@ static report_matmul price(const builder *b, const layer_facts *l, bool is_pv) {
                                 .high_keys = columns - (is_pv ? l->keys : l->cols),
                                 .head_dim = l->head_dim};
     const uint64_t tiles = is_pv ? cost_pv_tiles(b->machine, &counts) : cost_qk_tiles(b->machine, &counts);
+    const double bound = work / (double)dtq_machine_pes(b->machine);
     return (report_matmul){.iterations = one.tiles * l->heads,
                            .stalled_iterations = one.stalled_tiles * l->heads,
                            .stall_ratio_mean = one.tiles > 0 ? one.stall_ratio_sum / one.tiles : 0,
                            .step_cycles = one.step_cycles * l->heads,
                            .cycles = one.cycles * l->heads,
-                           .bound_cycles = work / (double)dtq_machine_pes(b->machine),
-                           .tile_bound_cycles = (double)(tiles * l->heads) / (double)b->machine->vssa_arrays};
+                           .bound_cycles = bound,
+                           .tile_bound_cycles =
+                               masked ? bound : (double)(tiles * l->heads) / (double)b->machine->vssa_arrays};
 }
 
 /** Everything about a layer that does not depend on the schedule. */
@@ -594,7 +600,11 @@ report *report_build_run(arena *a, diag *d, const ir_module *m, const dtq_event 
         b.sums[i].linear_busy = b.sums[i].pv_busy + arrays;
         const char *order = ir_str(m, b.facts[i].op, IR_KEY_order);
         r->clustered = r->clustered && order && strcmp(order, "original") != 0;
-        r->causal |= b.facts[i].causal;
+        const layer_facts *f = &b.facts[i];
+        r->causal |= f->causal && !f->clusters.count;
+        r->pairs += (double)f->heads * f->queries * f->keys;
+        r->pairs_seen +=
+            (double)f->heads * (double)dtq_pairs_seen(&f->clusters, f->first_query, f->queries, f->first_key, f->keys);
         describe_layer(&b, i);
     }
     if (!walk_instrs(&b)) {

@@ -108,6 +108,41 @@ static uint64_t tile_width(const counter *c, const counted_block *b) {
     return b->walk & WALK_TURNED ? c->machine->vssa_rows : c->machine->vssa_cols;
 }
 
+/** What hides keys from the rows of a block; NULL: nothing. */
+static const cost_mask *mask_of(const layer_facts *l, const counted_block *b, cost_mask *out) {
+    *out = (cost_mask){&l->clusters, b->row, b->col};
+    return l->clusters.count ? out : NULL;
+}
+
+/** Bytes that go through the buffers for Q.K^T or P.V of a block whose strips skip tiles or keys (TIMING.md). */
+static double masked_bytes(const counter *c, const counted_block *b, bool qk) {
+    const layer_facts *l = &c->layers[b->layer];
+    const uint32_t height = (uint32_t)tile_height(c, b), width = (uint32_t)tile_width(c, b);
+    const uint8_t *keys = l->bits[qk ? DTQ_K : DTQ_V] + b->col;
+    double bytes = 0;
+    for (uint32_t done = 0, rows; done < b->rows; done += rows) {
+        rows = b->rows - done < height ? b->rows - done : height;
+        dtq_hidden h = dtq_hidden_from(&l->clusters, b->row + done, rows, b->col, b->cols);
+        if (qk) {
+            const dtq_hidden tiles = dtq_hidden_tiles(h, b->cols, width);
+            h.from = tiles.from * width;
+            h.to = tiles.to * width < b->cols ? tiles.to * width : b->cols;
+            h = tiles.from == tiles.to ? (dtq_hidden){0, 0} : h;
+        }
+        const double cols = (double)b->cols - (h.to - h.from);
+        const uint64_t all = cost_block_bytes(keys, b->cols, l->head_dim, false),
+                       hidden = cost_block_bytes(keys + h.from, h.to - h.from, l->head_dim, false);
+        bytes += (double)(all - hidden);
+        if (qk)
+            bytes += (double)cost_block_bytes(l->bits[DTQ_Q] + b->row + done, rows, l->head_dim, false) *
+                         (double)dtq_ceil_div((uint64_t)cols, width) +
+                     4.0 * rows * cols;
+        else
+            bytes += rows * cols * (double)dtq_ceil_div(l->head_dim, width) + 4.0 * rows * l->head_dim;
+    }
+    return bytes;
+}
+
 static void add_qk(counter *c, const counted_block *b, counters *sum) {
     const layer_facts *l = &c->layers[b->layer];
     double q = block_bytes(c, b->layer, DTQ_Q, b->row, b->rows), k = block_bytes(c, b->layer, DTQ_K, b->col, b->cols);
@@ -118,8 +153,10 @@ static void add_qk(counter *c, const counted_block *b, counters *sum) {
                  col_tiles = dtq_ceil_div(b->cols, tile_width(c, b));
         e->bytes = q * (double)col_tiles + k * (double)row_strips + 4.0 * b->rows * b->cols;
         if (l->known) {
-            cost_result r = cost_qk(c->cost, l->bits[DTQ_Q] + b->row, b->rows, l->bits[DTQ_K] + b->col, b->cols,
-                                    l->head_dim, b->walk);
+            cost_mask mask;
+            cost_result r = cost_qk_masked(c->cost, l->bits[DTQ_Q] + b->row, b->rows, l->bits[DTQ_K] + b->col, b->cols,
+                                           l->head_dim, b->walk, mask_of(l, b, &mask));
+            e->bytes = l->clusters.count ? masked_bytes(c, b, true) : e->bytes;
             e->mac_cycles = (double)r.mac_cycles;
             e->stall_cycles = (double)r.stall_cycles;
         } else {
@@ -144,8 +181,10 @@ static void add_pv(counter *c, const counted_block *b, counters *sum) {
         uint64_t col_tiles = dtq_ceil_div(l->head_dim, tile_width(c, b));
         e->bytes = (double)b->rows * b->cols * (double)col_tiles + v * (double)row_strips + 4.0 * b->rows * l->head_dim;
         if (l->known) {
-            cost_result r = cost_pv(c->cost, l->bits[DTQ_P] + b->row, b->rows, l->bits[DTQ_V] + b->col, b->cols,
-                                    l->head_dim, b->walk);
+            cost_mask mask;
+            cost_result r = cost_pv_masked(c->cost, l->bits[DTQ_P] + b->row, b->rows, l->bits[DTQ_V] + b->col, b->cols,
+                                           l->head_dim, b->walk, mask_of(l, b, &mask));
+            e->bytes = l->clusters.count ? masked_bytes(c, b, false) : e->bytes;
             e->mac_cycles = (double)r.mac_cycles;
             e->stall_cycles = (double)r.stall_cycles;
         } else {
@@ -285,7 +324,7 @@ static double probed_scores(const counter *c, const layer_facts *l) {
 
 void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters *sum) {
     const layer_facts *l = &c->layers[b->layer];
-    const double elements = (double)b->rows * b->cols;
+    double elements = (double)b->rows * b->cols;
     switch (isa_op) {
     case DTQ_OP_LOAD:
         add_transfer(sum, block_bytes(c, b->layer, b->operand, b->row, b->rows));
@@ -341,6 +380,7 @@ void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters
         add_pv(c, b, sum);
         break;
     case DTQ_OP_SOFTMAX:
+        elements = (double)dtq_pairs_seen(&l->clusters, b->row, b->rows, b->col, b->cols);
         sum->probabilities += elements;
         sum->buffer_bytes += (l->folds ? 6.0 : 5.0) * elements; /* int32 scores in, one or two bytes out */
         break;
@@ -348,8 +388,9 @@ void counter_add(counter *c, dtq_opcode isa_op, const counted_block *b, counters
         add_transfer(sum, 4.0 * b->rows * l->head_dim);
         break;
     case DTQ_OP_IMPORTANCE:
-        sum->topk_elements += (double)b->rows * l->cols;
-        sum->buffer_bytes += (double)b->rows * l->cols;
+        elements = (double)dtq_pairs_seen(&l->clusters, b->row, b->rows, l->first_col, l->cols);
+        sum->topk_elements += elements;
+        sum->buffer_bytes += elements;
         break;
     case DTQ_OP_TOPK:
         sum->topk_elements += b->select ? (double)c->machine->topk_passes * ((double)l->keys + l->next_keys) : l->keys;

@@ -18,6 +18,8 @@ typedef struct {
     dtq_streaming streaming;           /* a window of 0: it does not stream */
     bool causal, folds;                /* folds: value scales into P */
     bool late;                         /* it chooses between softmax and P.V: slots are of values alone */
+    dtq_clusters clusters;             /* by which rows skip what their mask hides; none: nothing is skipped */
+    uint64_t qk_work, pv_work;         /* of one head: layer_seen_work; of no meaning where nothing is skipped */
     bool known;                        /* the precision of every slot is known at compile time */
     const uint8_t *bits[DTQ_OPERANDS]; /* [slots]; NULL if not known */
     uint8_t *turned;                   /* [slots] of query rows; NULL: none is */

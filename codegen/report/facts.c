@@ -44,7 +44,8 @@ static bool alike(const layer_facts *a, const layer_facts *b) {
         a->streaming.window != b->streaming.window || a->streaming.kept != b->streaming.kept ||
         a->streaming.near_bits != b->streaming.near_bits || a->streaming.far_bits != b->streaming.far_bits ||
         a->causal != b->causal || a->folds != b->folds || a->late != b->late || a->cols != b->cols ||
-        a->known != b->known || a->serpentine != b->serpentine) {
+        memcmp(&a->clusters, &b->clusters, sizeof a->clusters) != 0 || a->known != b->known ||
+        a->serpentine != b->serpentine) {
         return false;
     }
     for (int i = 0; a->known && i < DTQ_OPERANDS; i++) {
@@ -108,6 +109,9 @@ bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t
                            .first_query = info.query_first,
                            .queries = info.queries,
                            .causal = info.causal,
+                           .clusters = info.clusters,
+                           .qk_work = info.clusters.count ? layer_seen_work(a, m, op, &info, true) : 0,
+                           .pv_work = info.clusters.count ? layer_seen_work(a, m, op, &info, false) : 0,
                            .known = info.is_static,
                            .streaming = info.streaming,
                            .like = (uint32_t)index};

@@ -14,8 +14,9 @@ static inline const char *report_covers(const report *r) {
 
 /** What the bound is, and that it counts what a mask discards. */
 static inline const char *report_bound_words(const report *r) {
-    return r->causal ? "work / PEs, products that the causal mask discards counted as work"
-                     : "work / PEs, no schedule takes fewer cycles";
+    return r->causal                  ? "work / PEs, products that the causal mask discards counted as work"
+           : r->pairs_seen < r->pairs ? "work / PEs, of pairs that the causal mask lets through"
+                                      : "work / PEs, no schedule takes fewer cycles";
 }
 
 /** Neighbouring layers whose keys come in blocks: *blocks, the most of any. From layer *at on; returns the first and

@@ -139,6 +139,7 @@ void report_json(const report *r, FILE *out) {
     json_bool(&w, "measured", r->measured);
     json_bool(&w, "expected", report_expected(r));
     json_bool(&w, "causal", r->causal);
+    json_real(&w, "pairs_seen", r->pairs > 0 ? r->pairs_seen / r->pairs : 1);
     json_str(&w, "covers", report_covers(r));
     json_open(&w, "layers", '[');
     for (size_t i = 0; i < r->layer_count; i++) {

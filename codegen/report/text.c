@@ -146,7 +146,13 @@ static void put_summary(const report *r, FILE *out) {
     put_line(out, "cycles", about(expected, number_grouped(r->cycles, a), b), "", text);
     snprintf(text, sizeof text, "utilisation %.1f %%; %s", 100 * r->utilisation, report_bound_words(r));
     put_line(out, "bound", number_grouped(r->bound_cycles, a), "", text);
-    put_tile_bound(r, out);
+    if (r->pairs_seen == r->pairs) { /* of strips that see fewer keys than others no more is known than the bound */
+        put_tile_bound(r, out);
+    }
+    if (r->pairs_seen < r->pairs) {
+        put_line(out, "left out", decimal(100 * (1 - r->pairs_seen / r->pairs), a), "%",
+                 "of pairs of a query and a key, which the causal mask hides whatever tokens are chosen");
+    }
     if (r->unclustered_cycles > 0) {
         snprintf(text, sizeof text, "cycles with tokens in their original order, %.2f times as many",
                  r->cycles > 0 ? r->unclustered_cycles / r->cycles : 0);

@@ -30,6 +30,13 @@ static uint8_t importance_rule(const char *word) {
     return rule;
 }
 
+static uint8_t causal_word(const ir_module *m, size_t op) {
+    const char *masked = ir_str(m, op, IR_KEY_masked_tiles);
+    return strcmp(ir_str(m, op, IR_KEY_mask), "causal") != 0 ? DTQ_CAUSAL_NO
+           : masked && strcmp(masked, "skipped") == 0        ? DTQ_CAUSAL_SKIPS
+                                                             : DTQ_CAUSAL_YES;
+}
+
 dtq_layer layer_facts(arena *a, const ir_module *m, size_t op) {
     static const unsigned bit_keys[DTQ_OPERANDS] = {IR_KEY_q_bits, IR_KEY_k_bits, IR_KEY_v_bits, IR_KEY_p_bits};
     const char *order = ir_str(m, op, IR_KEY_order);
@@ -39,7 +46,7 @@ dtq_layer layer_facts(arena *a, const ir_module *m, size_t op) {
                    .heads = (uint32_t)ir_int(m, op, IR_KEY_query_heads, 0),
                    .kv_heads = (uint32_t)ir_int(m, op, IR_KEY_kv_heads, 0),
                    .head_dim = (uint32_t)ir_int(m, op, IR_KEY_head_dim, 0),
-                   .causal = strcmp(ir_str(m, op, IR_KEY_mask), "causal") == 0,
+                   .causal = causal_word(m, op),
                    .order = strcmp(order, "original") == 0     ? DTQ_ORDER_ORIGINAL
                             : strcmp(order, "high-first") == 0 ? DTQ_ORDER_HIGH_FIRST
                                                                : DTQ_ORDER_LOW_FIRST,

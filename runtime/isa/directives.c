@@ -71,7 +71,7 @@ static const dtq_attr layer_rows[] = {
     INT(dtq_layer, "heads", heads),
     INT(dtq_layer, "kv_heads", kv_heads),
     INT(dtq_layer, "head_dim", head_dim),
-    WORD_OR(dtq_layer, "causal", causal, "no|yes"),
+    WORD_OR(dtq_layer, "causal", causal, "no|yes|skips"),
     WORD(dtq_layer, "order", order, "low_first|high_first|original"),
     WORD(dtq_layer, "importance", importance, DTQ_IMPORTANCE_WORDS),
     INT_OR(dtq_layer, "window", streaming.window, 0),

@@ -123,6 +123,23 @@ const char *dtq_choice_wrong(const dtq_stream *s, uint32_t layer) {
     return NULL;
 }
 
+/* Where rows skip what the order of slots hides from them, slots have that order. */
+static const char *skipping_wrong(const dtq_layer *l) {
+    if (l->causal != DTQ_CAUSAL_SKIPS)
+        return NULL;
+    if (dtq_streams(l) || dtq_by_late(l))
+        return "`streamed` and `late` say by themselves what is left out";
+    for (unsigned o = 0; o < DTQ_OPERANDS; o++)
+        if (!l->bits[o])
+            return "what is left out follows from precisions of slots, which must be known";
+    const dtq_clusters c = dtq_layer_clusters(l);
+    for (uint32_t i = 0; l->ids && i < c.count; i++)
+        for (uint32_t slot = c.edge[i] + 1; slot < c.edge[i + 1]; slot++)
+            if (l->ids[slot] <= l->ids[slot - 1])
+                return "token ids do not ascend inside each cluster";
+    return NULL;
+}
+
 static const char *streaming_wrong(const dtq_layer *l, uint32_t seq) {
     const dtq_streaming *s = &l->streaming;
     if (!dtq_streams(l))
@@ -160,7 +177,7 @@ const char *dtq_layer_wrong(const dtq_layer *l, uint32_t seq) {
         return "heads is not a multiple of kv_heads, or neither is in 1..4096";
     if (l->head_dim == 0 || l->head_dim > DTQ_HEAD_DIM_MAX)
         return "head_dim is not in 1..65536";
-    if (l->causal > 1 || l->order > DTQ_ORDER_ORIGINAL || l->importance >= DTQ_IMPORTANCE_RULES ||
+    if (l->causal > DTQ_CAUSAL_SKIPS || l->order > DTQ_ORDER_ORIGINAL || l->importance >= DTQ_IMPORTANCE_RULES ||
         l->prob_bits > DTQ_PROB_4)
         return "causal, order, importance or prob_bits is no known word";
     for (unsigned o = 0; o < DTQ_OPERANDS; o++)
@@ -171,7 +188,9 @@ const char *dtq_layer_wrong(const dtq_layer *l, uint32_t seq) {
         if (l->pinned[i] >= seq || (i && l->pinned[i] <= l->pinned[i - 1]))
             return "pinned ids are not ascending or not below seq";
     const char *wrong = streaming_wrong(l, seq);
-    return wrong || !l->ids ? wrong : ids_wrong(l->ids, l->slots, seq);
+    if (!wrong && l->ids)
+        wrong = ids_wrong(l->ids, l->slots, seq);
+    return wrong ? wrong : skipping_wrong(l);
 }
 
 static bool same_bytes(const void *a, const void *b, size_t bytes) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/kernels/kernels_attention.h"
+#include "runtime/machine_members.h"
 #include "runtime/numerics/late.h"
 #include "runtime/sim/layout.h"
 #include "runtime/sim/sim.h"
@@ -21,6 +22,25 @@ static void unpack_rows(const uint8_t *packed, const uint8_t *bits, uint64_t row
             out[c] = codes[c];
         }
         memset(out + head_dim, 0, (depth - head_dim) * sizeof *out);
+    }
+}
+
+/** Scores in tiles that are left out become numbers that would be seen in the result if anybody read them. */
+static void forget_hidden(const dtq_sim *sim, const dtq_instr *in, int32_t *scores) {
+    const dtq_clusters c = dtq_layer_clusters(&sim->stream->layers[DTQ_GET(in, QK, layer)]);
+    const bool turned = DTQ_GET(in, QK, turned) != 0;
+    const uint32_t height = (uint32_t)(turned ? sim->machine->vssa_cols : sim->machine->vssa_rows);
+    const uint32_t width = (uint32_t)(turned ? sim->machine->vssa_rows : sim->machine->vssa_cols);
+    const uint32_t first = (uint32_t)DTQ_GET(in, QK, row), count = (uint32_t)DTQ_GET(in, QK, rows);
+    const uint32_t col = (uint32_t)DTQ_GET(in, QK, col), cols = (uint32_t)DTQ_GET(in, QK, cols);
+    for (uint32_t done = 0; c.count > 0 && done < count; done += height) {
+        const uint32_t rows = count - done < height ? count - done : height;
+        const dtq_hidden tiles = dtq_hidden_tiles(dtq_hidden_from(&c, first + done, rows, col, cols), cols, width);
+        for (uint64_t i = done; i < done + rows; i++) {
+            for (uint32_t j = tiles.from * width; j < cols && j < tiles.to * width; j++) {
+                scores[i * cols + j] = INT32_MAX;
+            }
+        }
     }
 }
 
@@ -44,6 +64,7 @@ bool dtq_sim_qk(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     unpack_rows(q_block + row_scales, q_bits + DTQ_GET(in, QK, row), rows, head_dim, depth, codes, q);
     unpack_rows(k_block + col_scales, k_bits + DTQ_GET(in, QK, col), cols, head_dim, depth, codes, k);
     dtq_dots(q, rows, k, cols, depth, scores);
+    forget_hidden(sim, in, scores);
     uint8_t *s = sim->space[DTQ_SPACE_SCORES] + DTQ_GET(in, QK, s);
     memcpy(s, scores, rows * cols * sizeof(int32_t));
     memcpy(s + rows * cols * sizeof(int32_t), q_block, row_scales);

@@ -13,11 +13,12 @@ typedef struct {
     const uint32_t *ids; /* of the layer's slots, or columns */
     const uint8_t *bits; /* of P, of the instruction's first row on */
     uint64_t row, rows, col, cols;
-    uint64_t key, keys;   /* the first column's place among the layer's keys, and their number */
-    uint8_t *p;           /* block of probabilities */
-    const uint8_t *s;     /* block of scores */
-    const float *k_scale; /* [cols], copied out of the block of scores */
-    const float *v_scale; /* [cols] where they are folded, else NULL */
+    dtq_clusters clusters; /* of which a row skips what the order of slots hides */
+    uint64_t key, keys;    /* the first column's place among the layer's keys, and their number */
+    uint8_t *p;            /* block of probabilities */
+    const uint8_t *s;      /* block of scores */
+    const float *k_scale;  /* [cols], copied out of the block of scores */
+    const float *v_scale;  /* [cols] where they are folded, else NULL */
     float score_scale;
     int32_t *scores; /* [cols] the rest: working memory */
     float *x, *e;
@@ -34,6 +35,11 @@ static void logits(const softmax *f, uint64_t i) {
         const uint32_t *keys = f->ids + f->col;
         for (uint64_t j = 0; j < f->cols; j++) {
             f->x[j] = keys[j] <= own ? f->x[j] : -INFINITY;
+        }
+        const dtq_hidden hidden =
+            dtq_hidden_from(&f->clusters, (uint32_t)(f->row + i), 1, (uint32_t)f->col, (uint32_t)f->cols);
+        for (uint32_t j = hidden.from; j < hidden.to; j++) { /* nothing is known of these scores */
+            f->x[j] = -INFINITY;
         }
     }
 }
@@ -118,6 +124,7 @@ bool dtq_sim_softmax(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
         .rows = rows,
         .col = DTQ_GET(in, SOFTMAX, col),
         .cols = cols,
+        .clusters = dtq_layer_clusters(l),
         .key = DTQ_GET(in, SOFTMAX, col) - dtq_first_col(l),
         .keys = dtq_cols(l),
         .p = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, SOFTMAX, p),

@@ -21,9 +21,10 @@ typedef struct {
     uint32_t op, layer, row, rows, col, cols, depth, turned, serpentine;
 } place;
 
-/** Precisions as bits behind the numbers that matter: all that a matmul's time depends on. */
+/** Precisions as bits behind the numbers that matter, and behind these what is hidden from each strip: all that a
+ * matmul's time depends on. */
 typedef struct {
-    uint32_t op, rows, cols, depth, turned, serpentine;
+    uint32_t op, rows, cols, depth, turned, serpentine, masked;
     uint8_t high[]; /* rows, then columns, from a byte's boundary each; a bit a slot */
 } signature;
 
@@ -33,37 +34,85 @@ static void pack_high(const uint8_t *bits, uint32_t n, uint8_t *out) {
     }
 }
 
-static dtq_array_shape shape_of(const dtq_sim *sim, const place *p) {
+static uint64_t tile_height(const dtq_sim *sim, const place *p) {
+    return p->turned ? sim->machine->vssa_cols : sim->machine->vssa_rows;
+}
+
+static uint64_t tile_width(const dtq_sim *sim, const place *p) {
+    return p->turned ? sim->machine->vssa_rows : sim->machine->vssa_cols;
+}
+
+static uint64_t strip_count(const dtq_sim *sim, const place *p) {
+    return divide_up(p->rows, tile_height(sim, p));
+}
+
+static dtq_array_shape shape_of(const dtq_sim *sim, const place *p, const dtq_hidden *hidden) {
     const dtq_machine *m = sim->machine;
-    return (dtq_array_shape){(uint32_t)m->vssa_rows, (uint32_t)m->vssa_cols, (dtq_drain)m->top_drain, p->turned != 0,
-                             p->serpentine != 0};
+    return (dtq_array_shape){(uint32_t)m->vssa_rows, (uint32_t)m->vssa_cols, (dtq_drain)m->top_drain,
+                             p->turned != 0,         p->serpentine != 0,     hidden};
+}
+
+/** A strip of an instruction on scores or values of its layer: its rows, and what of the columns is hidden from it. */
+typedef struct {
+    uint32_t row, rows;
+    dtq_hidden hidden;
+} masked_strip;
+
+static masked_strip strip_at(const dtq_sim *sim, const place *p, const dtq_clusters *c, uint64_t index) {
+    const uint32_t height = (uint32_t)tile_height(sim, p), done = (uint32_t)index * height;
+    const uint32_t rows = p->rows - done < height ? p->rows - done : height, row = p->row + done;
+    return (masked_strip){row, rows, dtq_hidden_from(c, row, rows, p->col, p->cols)};
+}
+
+/** Whether anything of a matmul's columns is hidden from some strip. `out`: NULL, or [strips] what. */
+static bool find_hidden(const dtq_sim *sim, const place *p, dtq_hidden *out) {
+    const dtq_clusters c = dtq_layer_clusters(&sim->stream->layers[p->layer]);
+    bool any = false;
+    for (uint64_t i = 0; c.count > 0 && p->op != DTQ_OP_MATMUL && i < strip_count(sim, p) && (out || !any); i++) {
+        const dtq_hidden h = strip_at(sim, p, &c, i).hidden;
+        any |= h.from != h.to;
+        if (out) {
+            out[i] = h;
+        }
+    }
+    return any;
 }
 
 static bool step_matmul(const dtq_sim *sim, const place *p, const uint8_t *row_bits, const uint8_t *col_bits,
-                        dtq_wavefront *result) {
-    const dtq_array_shape array = shape_of(sim, p);
+                        const dtq_hidden *hidden, dtq_wavefront *result) {
+    const dtq_array_shape array = shape_of(sim, p, hidden);
     return p->op == DTQ_OP_PV ? dtq_wavefront_pv(&array, row_bits, p->rows, col_bits, p->cols, p->depth, result)
                               : dtq_wavefront_qk(&array, row_bits, p->rows, col_bits, p->cols, p->depth, result);
 }
 
-/** The result of a matmul whose precisions may have been met in another layer. */
+static size_t signature_bytes(const dtq_sim *sim, const place *p, bool masked) {
+    return sizeof(signature) + divide_up(p->rows, 8) + divide_up(p->cols, 8) +
+           (masked ? strip_count(sim, p) * sizeof(dtq_hidden) : 0);
+}
+
+/** The result of a matmul whose precisions may have been met in another layer. `hidden`: [strips] of its columns, or
+ * NULL. */
 static bool matmul_by_signature(dtq_sim *sim, const place *p, const uint8_t *row_bits, const uint8_t *col_bits,
-                                dtq_wavefront *result) {
+                                const dtq_hidden *hidden, dtq_wavefront *result) {
     dtq_memo *memo = &sim->timing.by_signature;
-    const size_t row_bytes = divide_up(p->rows, 8), bytes = sizeof(signature) + row_bytes + divide_up(p->cols, 8);
+    const size_t row_bytes = divide_up(p->rows, 8), col_bytes = divide_up(p->cols, 8),
+                 bytes = signature_bytes(sim, p, hidden != NULL);
     signature *key = calloc(1, bytes);
     if (!key) {
         return false;
     }
-    *key = (signature){p->op, p->rows, p->cols, p->depth, p->turned, p->serpentine};
+    *key = (signature){p->op, p->rows, p->cols, p->depth, p->turned, p->serpentine, hidden != NULL};
     pack_high(row_bits, p->rows, key->high);
     pack_high(col_bits, p->cols, key->high + row_bytes);
+    if (hidden) {
+        memcpy(key->high + row_bytes + col_bytes, hidden, strip_count(sim, p) * sizeof *hidden);
+    }
     const dtq_wavefront *known = dtq_memo_find(memo, key, bytes);
     bool ok = true;
     if (known) {
         *result = *known;
     } else {
-        ok = step_matmul(sim, p, row_bits, col_bits, result) && dtq_memo_add(memo, key, bytes, result);
+        ok = step_matmul(sim, p, row_bits, col_bits, hidden, result) && dtq_memo_add(memo, key, bytes, result);
     }
     free(key);
     return ok;
@@ -87,13 +136,21 @@ static bool matmul(dtq_sim *sim, const place *p, dtq_wavefront *result, dtq_erro
         memset(eights, 8, p->cols);
     }
     const uint8_t *cols = linear ? eights : col_bits + p->col;
-    const dtq_array_shape array = shape_of(sim, p);
-    const bool ok = cols && matmul_by_signature(sim, p, row_bits + p->row, cols, result) &&
+    const bool masked = find_hidden(sim, p, NULL);
+    const size_t hidden_bytes = masked ? strip_count(sim, p) * sizeof(dtq_hidden) : 0;
+    dtq_hidden *hidden = masked ? malloc(hidden_bytes) : NULL;
+    if (hidden) {
+        find_hidden(sim, p, hidden);
+    }
+    const dtq_array_shape array = shape_of(sim, p, hidden);
+    const bool ok = cols && (hidden || !masked) &&
+                    matmul_by_signature(sim, p, row_bits + p->row, cols, hidden, result) &&
                     dtq_memo_add(memo, p, sizeof *p, result);
     free(eights);
-    const size_t key_bytes = sizeof(signature) + divide_up(p->rows, 8) + divide_up(p->cols, 8);
+    free(hidden);
+    const size_t key_bytes = signature_bytes(sim, p, masked);
     return ok || dtq_sim_no_memory(dtq_wavefront_bytes(&array, p->rows, p->cols, p->depth) + (linear ? p->cols : 0) +
-                                       dtq_memo_bytes(memo, sizeof *p) +
+                                       hidden_bytes + dtq_memo_bytes(memo, sizeof *p) +
                                        dtq_memo_bytes(&sim->timing.by_signature, 2 * key_bytes),
                                    e);
 }
@@ -154,12 +211,41 @@ static void count_matmul(dtq_sim *sim, const dtq_wavefront *w, uint64_t buffer_b
     *d = (dtq_duration){w->cycles, w->latency};
 }
 
-static uint64_t tile_height(const dtq_sim *sim, const place *p) {
-    return p->turned ? sim->machine->vssa_cols : sim->machine->vssa_rows;
+/** Bytes that go through the buffers for a matmul's strips, each with the tiles that it has: both operands, each at its
+ * precisions, and what comes out. The columns of a tile, or of the whole reduction, come once for each strip. */
+static bool masked_bytes(dtq_sim *sim, const place *p, uint64_t *bytes, dtq_error *e) {
+    const dtq_layer *l = &sim->stream->layers[p->layer];
+    const dtq_clusters c = dtq_layer_clusters(l);
+    const bool pv = p->op == DTQ_OP_PV;
+    const uint32_t width = (uint32_t)tile_width(sim, p);
+    *bytes = 0;
+    for (uint64_t i = 0; i < strip_count(sim, p); i++) {
+        const masked_strip s = strip_at(sim, p, &c, i);
+        const dtq_hidden tiles = dtq_hidden_tiles(s.hidden, p->cols, width);
+        const uint32_t from = pv ? s.hidden.from : tiles.from * width;
+        const uint32_t to = pv ? s.hidden.to : tiles.to * width < p->cols ? tiles.to * width : p->cols;
+        const bool none = pv ? s.hidden.from == s.hidden.to : tiles.from == tiles.to;
+        const uint32_t before = none ? p->cols : from, behind = none ? p->cols : to, cols = before + p->cols - behind;
+        uint64_t rows = 0, left = 0, right = 0;
+        if (!block_bytes(sim, p->layer, DTQ_Q, s.row, s.rows, &rows, e) ||
+            !block_bytes(sim, p->layer, pv ? DTQ_V : DTQ_K, p->col, before, &left, e) ||
+            !block_bytes(sim, p->layer, pv ? DTQ_V : DTQ_K, p->col + behind, p->cols - behind, &right, e)) {
+            return false;
+        }
+        *bytes += left + right;
+        *bytes += pv ? (uint64_t)s.rows * cols * divide_up(l->head_dim, width) + sizeof(float) * s.rows * l->head_dim
+                     : rows * divide_up(cols, width) + sizeof(int32_t) * (uint64_t)s.rows * cols;
+    }
+    return true;
 }
 
-static uint64_t tile_width(const dtq_sim *sim, const place *p) {
-    return p->turned ? sim->machine->vssa_rows : sim->machine->vssa_cols;
+static bool count_masked(dtq_sim *sim, const place *p, const dtq_wavefront *w, dtq_duration *d, dtq_error *e) {
+    uint64_t bytes = 0;
+    if (!masked_bytes(sim, p, &bytes, e)) {
+        return false;
+    }
+    count_matmul(sim, w, bytes, d);
+    return true;
 }
 
 static bool time_qk(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
@@ -179,6 +265,9 @@ static bool time_qk(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_erro
     if (!block_bytes(sim, layer, DTQ_Q, row, rows, &q_bytes, e) ||
         !block_bytes(sim, layer, DTQ_K, col, cols, &k_bytes, e) || !matmul(sim, &p, &w, e)) {
         return false;
+    }
+    if (find_hidden(sim, &p, NULL)) {
+        return count_masked(sim, &p, &w, d, e);
     }
     /* a tile row reads all of K once, a tile column all of Q */
     count_matmul(sim, &w,
@@ -205,6 +294,9 @@ static bool time_pv(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_erro
     dtq_wavefront w = {0};
     if (!block_bytes(sim, layer, DTQ_V, col, cols, &v_bytes, e) || !matmul(sim, &p, &w, e)) {
         return false;
+    }
+    if (find_hidden(sim, &p, NULL)) {
+        return count_masked(sim, &p, &w, d, e);
     }
     count_matmul(sim, &w,
                  rows * cols * divide_up(head_dim, tile_width(sim, &p)) +
@@ -295,7 +387,7 @@ static bool time_probe(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_e
     }
     memset(bits, DTQ_PROBE_QUERY_BITS, queries);
     memset(bits + queries, DTQ_PROBE_KEY_BITS, seq);
-    const bool ok = matmul_by_signature(sim, &p, bits, bits + queries, &w);
+    const bool ok = matmul_by_signature(sim, &p, bits, bits + queries, NULL, &w);
     free(bits);
     if (!ok) {
         return dtq_sim_no_memory((uint64_t)queries + seq, e);
@@ -387,7 +479,7 @@ static bool add_part(dtq_sim *sim, place p, unsigned row_bits, unsigned col_bits
         memset(bits, (int)row_bits, p.rows);
         memset(bits + p.rows, (int)col_bits, p.cols);
     }
-    const bool ok = bits && matmul_by_signature(sim, &p, bits, bits + p.rows, &w);
+    const bool ok = bits && matmul_by_signature(sim, &p, bits, bits + p.rows, NULL, &w);
     free(bits);
     if (!ok) {
         return dtq_sim_no_memory(bytes, e);
@@ -480,21 +572,28 @@ static bool time_keep(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_er
 
 static bool time_softmax(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
     (void)e;
-    const uint64_t rows = DTQ_GET(in, SOFTMAX, rows), cols = DTQ_GET(in, SOFTMAX, cols);
-    const uint64_t written = dtq_folds(&sim->stream->layers[DTQ_GET(in, SOFTMAX, layer)]) ? 2 : 1;
-    sim->timing.stats.probabilities += rows * cols;
-    sim->timing.stats.buffer_bytes += (sizeof(int32_t) + written) * rows * cols;
-    *d = (dtq_duration){rows * divide_up(cols, sim->machine->softmax_lanes), sim->machine->softmax_latency_cycles};
+    const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, SOFTMAX, layer)];
+    const uint32_t row = (uint32_t)DTQ_GET(in, SOFTMAX, row), rows = (uint32_t)DTQ_GET(in, SOFTMAX, rows);
+    const uint32_t col = (uint32_t)DTQ_GET(in, SOFTMAX, col), cols = (uint32_t)DTQ_GET(in, SOFTMAX, cols);
+    const dtq_clusters c = dtq_layer_clusters(l);
+    const uint64_t pairs = dtq_pairs_seen(&c, row, rows, col, cols), written = dtq_folds(l) ? 2 : 1;
+    sim->timing.stats.probabilities += pairs;
+    sim->timing.stats.buffer_bytes += (sizeof(int32_t) + written) * pairs;
+    *d = (dtq_duration){dtq_steps_seen(&c, row, rows, col, cols, sim->machine->softmax_lanes),
+                        sim->machine->softmax_latency_cycles};
     return true;
 }
 
 static bool time_importance(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
     (void)e;
-    const uint64_t rows = DTQ_GET(in, IMPORTANCE, rows),
-                   keys = dtq_cols(&sim->stream->layers[DTQ_GET(in, IMPORTANCE, layer)]);
-    sim->timing.stats.topk_elements += rows * keys;
-    sim->timing.stats.buffer_bytes += rows * keys;
-    *d = (dtq_duration){rows * divide_up(keys, sim->machine->topk_accumulate_lanes), 0};
+    const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, IMPORTANCE, layer)];
+    const uint32_t row = (uint32_t)DTQ_GET(in, IMPORTANCE, row), rows = (uint32_t)DTQ_GET(in, IMPORTANCE, rows);
+    const dtq_clusters c = dtq_layer_clusters(l);
+    const uint64_t pairs = dtq_pairs_seen(&c, row, rows, dtq_first_col(l), dtq_cols(l));
+    sim->timing.stats.topk_elements += pairs;
+    sim->timing.stats.buffer_bytes += pairs;
+    *d = (dtq_duration){
+        dtq_steps_seen(&c, row, rows, dtq_first_col(l), dtq_cols(l), sim->machine->topk_accumulate_lanes), 0};
     return true;
 }
 

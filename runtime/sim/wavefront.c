@@ -24,6 +24,7 @@ typedef struct {
     uint64_t *one, *two; /* elements of cost 1 and of cost 2 */
     uint64_t length;     /* K */
     uint64_t before;     /* zero bits in front: a whole number of words */
+    uint64_t sum;        /* of the costs */
 } operand_train;
 
 /** Words of zeros on either side of a train, and of one of its sets. */
@@ -34,8 +35,10 @@ static uint64_t train_words(uint32_t length, uint32_t diagonals) {
     return 2 * train_pad(diagonals) + (length + WORD - 1) / WORD + 1;
 }
 
-/** The train of elements of precision `bits`, or of all of them in reverse. */
-static bool train_init(operand_train *train, const uint8_t *bits, uint32_t length, uint32_t diagonals, bool reverse) {
+/** The train of those of `depth` elements of precision `bits` that are not hidden, or of all of them in reverse. */
+static bool train_init(operand_train *train, const uint8_t *bits, uint32_t depth, dtq_hidden hidden, uint32_t diagonals,
+                       bool reverse) {
+    const uint32_t length = depth - (hidden.to - hidden.from);
     uint64_t pad = train_pad(diagonals), words = train_words(length, diagonals);
     *train = (operand_train){.length = length, .before = pad * WORD};
     train->one = calloc(2 * words, sizeof(uint64_t));
@@ -44,9 +47,11 @@ static bool train_init(operand_train *train, const uint8_t *bits, uint32_t lengt
     }
     train->two = train->one + words;
     for (uint32_t k = 0; k < length; k++) {
+        const uint32_t element = k < hidden.from ? k : k + (hidden.to - hidden.from);
         uint64_t at = train->before + (reverse ? k : length - 1 - k);
-        uint64_t *set = bits && operand_cost(bits[k]) == 2 ? train->two : train->one;
+        uint64_t *set = bits && operand_cost(bits[element]) == 2 ? train->two : train->one;
         set[at / WORD] |= UINT64_C(1) << (at % WORD);
+        train->sum += bits ? operand_cost(bits[element]) : 1;
     }
     return true;
 }
@@ -116,28 +121,49 @@ static inline unsigned tile_step(const tile *t, uint64_t step) {
 
 /* ---- stepping ------------------------------------------------------------------------------------------------ */
 
+/** Tiles of one strip: columns [0, hidden.from) and [hidden.to, tile_cols), and what streams through them. */
+typedef struct {
+    dtq_hidden hidden;
+    uint64_t tiles, first; /* how many, and how many are in the strips before */
+    const operand_train *train, *backward;
+} strip;
+
 /** A matmul cut into tiles, row-major. `col_cost` has one entry a column. */
 typedef struct {
     const dtq_array_shape *array;
     uint32_t height, width; /* of a whole tile */
     const uint8_t *row_cost, *col_cost;
     uint32_t rows, cols;
-    operand_train train, backward; /* backward: of every second tile, if it differs */
-    bool by_tile;                  /* serpentine in the reduction, not in the columns */
-    uint64_t tile_cols, tiles;
+    operand_train
+        *trains; /* [train_count]: of all strips or of each; then those of every second tile, if they differ */
+    size_t train_count;
+    bool by_tile; /* serpentine in the reduction, not in the columns */
+    strip *strips;
+    uint64_t strip_count, tile_cols, tiles, shortest; /* shortest: reduction of a strip that has tiles */
 } matmul;
 
 static uint32_t extent(uint32_t all, uint32_t from, uint32_t most) {
     return all - from < most ? all - from : most;
 }
 
-static void matmul_tile(const matmul *m, uint64_t index, tile *t) {
-    uint64_t strip = index / m->tile_cols, column = index % m->tile_cols;
-    if (m->array->serpentine && !m->by_tile && strip % 2 != 0) {
-        column = m->tile_cols - 1 - column;
+/** The column of tile number `index` of a strip, counted from its left. */
+static uint64_t strip_column(const strip *s, uint64_t index) {
+    return index < s->hidden.from ? index : index + (s->hidden.to - s->hidden.from);
+}
+
+/** `at`: the strip of the tile before, or any before it. */
+static void matmul_tile(const matmul *m, uint64_t index, uint64_t *at, tile *t) {
+    while (index - m->strips[*at].first >= m->strips[*at].tiles) {
+        ++*at;
     }
-    t->train = m->array->serpentine && m->by_tile && index % 2 != 0 ? &m->backward : &m->train;
-    uint32_t row = (uint32_t)strip * m->height, col = (uint32_t)column * m->width;
+    const strip *s = &m->strips[*at];
+    uint64_t column = index - s->first;
+    if (m->array->serpentine && !m->by_tile && *at % 2 != 0) {
+        column = s->tiles - 1 - column;
+    }
+    column = strip_column(s, column);
+    t->train = m->array->serpentine && m->by_tile && index % 2 != 0 ? s->backward : s->train;
+    uint32_t row = (uint32_t)*at * m->height, col = (uint32_t)column * m->width;
     tile_diagonals(t, m->row_cost + row, extent(m->rows, row, m->height), m->col_cost + col,
                    extent(m->cols, col, m->width));
 }
@@ -152,7 +178,7 @@ static uint64_t tile_spacing(const matmul *m, const tile *t) {
     if (m->array->drain == DTQ_DRAIN_SERIAL) {
         return tile_steps(t);
     }
-    return m->train.length > tile_drained(m, t) ? m->train.length : tile_drained(m, t);
+    return t->train->length > tile_drained(m, t) ? t->train->length : tile_drained(m, t);
 }
 
 /** Places for tiles in flight: a power of two. */
@@ -168,17 +194,17 @@ static uint64_t ring_capacity(uint64_t diagonals, uint64_t length, uint64_t tile
  *  until the older ones are. */
 static bool matmul_step(const matmul *m, uint64_t *cycles) {
     uint64_t diagonals = (uint64_t)m->array->rows + m->array->cols;
-    uint64_t capacity = ring_capacity(diagonals, m->train.length, m->tiles);
+    uint64_t capacity = ring_capacity(diagonals, m->shortest, m->tiles);
     uint64_t mask = capacity - 1;
     tile *ring = malloc(capacity * sizeof(tile));
     if (!ring) {
         return false;
     }
-    uint64_t oldest = 0, next = 0, next_entry = 0, total = 0; /* tiles [oldest, next) are in flight */
+    uint64_t oldest = 0, next = 0, next_entry = 0, total = 0, at = 0; /* tiles [oldest, next) are in flight */
     for (uint64_t step = 0; next < m->tiles || oldest < next; step++) {
         if (next < m->tiles && step == next_entry) {
             tile *t = &ring[next & mask];
-            matmul_tile(m, next++, t);
+            matmul_tile(m, next++, &at, t);
             t->entry = step;
             next_entry = step + tile_spacing(m, t);
         }
@@ -205,11 +231,16 @@ static bool matmul_step(const matmul *m, uint64_t *cycles) {
     return true;
 }
 
-/** Work and stalls of all tiles, and the cycles of an array without skew. `train_sum` and `train_max_sum` are equal:
- * all PEs of a tile meet the same element at the same reduction index, so the train's cost multiplies both sides. */
-static void matmul_count(const matmul *m, uint64_t train_sum, dtq_wavefront *out) {
-    for (uint64_t i = 0; i < m->tiles; i++) {
-        uint32_t row = (uint32_t)(i / m->tile_cols) * m->height, col = (uint32_t)(i % m->tile_cols) * m->width;
+/** Work and stalls of all tiles, and the cycles of an array without skew. The train's cost multiplies both work and
+ * what the slowest PE takes, as all PEs of a tile meet the same element at the same reduction index. */
+static void matmul_count(const matmul *m, dtq_wavefront *out) {
+    for (uint64_t i = 0, at = 0; i < m->tiles; i++) {
+        while (i - m->strips[at].first >= m->strips[at].tiles) {
+            at++;
+        }
+        const strip *s = &m->strips[at];
+        const uint64_t train_sum = s->train->sum;
+        uint32_t row = (uint32_t)at * m->height, col = (uint32_t)strip_column(s, i - s->first) * m->width;
         uint32_t row_end = row + extent(m->rows, row, m->height), col_end = col + extent(m->cols, col, m->width);
         uint64_t row_sum = 0, row_max = 0, col_sum = 0, col_max = 0;
         for (uint32_t r = row; r < row_end; r++) {
@@ -226,44 +257,73 @@ static void matmul_count(const matmul *m, uint64_t train_sum, dtq_wavefront *out
         out->stall_cycles += (slowest - work) * train_sum;
         out->stalled_tiles += slowest > work;
         out->stall_ratio_sum += (double)(slowest - work) / (double)slowest;
-        out->step_cycles += (double)(row_max * col_max * train_sum) / (double)m->train.length;
+        out->step_cycles += (double)(row_max * col_max * train_sum) / (double)s->train->length;
         if (m->array->drain == DTQ_DRAIN_IDEAL) {
             out->cycles += row_max * col_max * train_sum;
         }
     }
 }
 
+static void matmul_free(matmul *m) {
+    for (size_t i = 0; m->trains && i < m->train_count; i++) {
+        free(m->trains[i].one);
+    }
+    free(m->trains);
+    free(m->strips);
+}
+
+/** Cuts rows into strips, and makes the trains of their tiles. False: out of memory. */
+static bool matmul_cut(matmul *m, const uint8_t *train_bits, uint32_t depth) {
+    const uint32_t diagonals = m->array->rows + m->array->cols;
+    const dtq_hidden *hidden = m->array->hidden;
+    const uint64_t distinct = hidden && m->by_tile ? m->strip_count : 1;
+    const bool both = m->by_tile && m->array->serpentine;
+    m->train_count = (both ? 2 : 1) * distinct;
+    m->trains = calloc(m->train_count, sizeof *m->trains);
+    m->strips = calloc(m->strip_count, sizeof *m->strips);
+    if (!m->trains || !m->strips) {
+        return false;
+    }
+    for (uint64_t i = 0; i < m->train_count; i++) {
+        const dtq_hidden keys = hidden && m->by_tile ? hidden[i % distinct] : (dtq_hidden){0, 0};
+        if (!train_init(&m->trains[i], train_bits, depth, keys, diagonals, i >= distinct)) {
+            return false;
+        }
+    }
+    m->shortest = UINT64_MAX;
+    for (uint64_t i = 0; i < m->strip_count; i++) {
+        strip *s = &m->strips[i];
+        s->train = &m->trains[i % distinct];
+        s->backward = &m->trains[m->train_count - distinct + i % distinct];
+        s->hidden = hidden && !m->by_tile ? dtq_hidden_tiles(hidden[i], m->cols, m->width) : (dtq_hidden){0, 0};
+        s->tiles = s->train->length == 0 ? 0 : m->tile_cols - (s->hidden.to - s->hidden.from);
+        s->first = m->tiles;
+        m->tiles += s->tiles;
+        m->shortest = s->tiles != 0 && s->train->length < m->shortest ? s->train->length : m->shortest;
+    }
+    return true;
+}
+
 /** Runs a matmul whose reduction elements have precision `train_bits` [depth] (NULL: all cost 1). */
 static bool matmul_run(matmul *m, const uint8_t *train_bits, uint32_t depth, dtq_wavefront *out) {
-    const uint32_t diagonals = m->array->rows + m->array->cols;
     m->by_tile = train_bits != NULL;
-    m->backward = (operand_train){0};
-    if (!train_init(&m->train, train_bits, depth, diagonals, false)) {
-        return false;
-    }
-    if (m->by_tile && m->array->serpentine && !train_init(&m->backward, train_bits, depth, diagonals, true)) {
-        free(m->train.one);
-        return false;
-    }
     m->height = m->array->turned ? m->array->cols : m->array->rows;
     m->width = m->array->turned ? m->array->rows : m->array->cols;
     m->tile_cols = (m->cols + (uint64_t)m->width - 1) / m->width;
-    m->tiles = m->tile_cols * ((m->rows + (uint64_t)m->height - 1) / m->height);
-    uint64_t train_sum = 0;
-    for (uint32_t k = 0; k < depth; k++) {
-        train_sum += train_bits ? operand_cost(train_bits[k]) : 1;
-    }
+    m->strip_count = (m->rows + (uint64_t)m->height - 1) / m->height;
+    bool ok = matmul_cut(m, train_bits, depth);
     *out = (dtq_wavefront){.tiles = m->tiles};
-    matmul_count(m, train_sum, out);
-    bool ok = true;
-    if (m->array->drain != DTQ_DRAIN_IDEAL) {
-        ok = matmul_step(m, &out->cycles);
-        tile last;
-        matmul_tile(m, m->tiles - 1, &last);
-        out->latency = tile_drained(m, &last);
+    if (ok && m->tiles > 0) {
+        matmul_count(m, out);
+        if (m->array->drain != DTQ_DRAIN_IDEAL) {
+            ok = matmul_step(m, &out->cycles);
+            uint64_t at = 0;
+            tile last;
+            matmul_tile(m, m->tiles - 1, &at, &last);
+            out->latency = tile_drained(m, &last);
+        }
     }
-    free(m->train.one);
-    free(m->backward.one);
+    matmul_free(m);
     return ok;
 }
 
@@ -297,6 +357,8 @@ bool dtq_wavefront_pv(const dtq_array_shape *a, const uint8_t *p_bits, uint32_t 
 
 uint64_t dtq_wavefront_bytes(const dtq_array_shape *a, uint32_t rows, uint32_t cols, uint32_t depth) {
     const uint32_t diagonals = a->rows + a->cols, length = depth > cols ? depth : cols;
-    const uint64_t trains = 4 * train_words(length, diagonals) * sizeof(uint64_t);
-    return trains + ring_capacity(diagonals, 1, UINT64_MAX) * sizeof(tile) + rows + length;
+    const uint64_t height = a->turned ? a->cols : a->rows, strips = (rows + height - 1) / height;
+    const uint64_t train = 2 * train_words(length, diagonals) * sizeof(uint64_t) + sizeof(operand_train);
+    return 2 * (a->hidden ? strips : 1) * train + strips * sizeof(strip) +
+           ring_capacity(diagonals, 1, UINT64_MAX) * sizeof(tile) + rows + length;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "runtime/machine.h"
+#include "runtime/masked.h"
 
 typedef struct {
     uint32_t rows, cols; /* PEs */
@@ -14,6 +15,8 @@ typedef struct {
     bool turned;     /* rows of the matmul lie along the array's columns, its columns along the array's rows */
     bool serpentine; /* scores: every second strip from its last tile to its first; P.V: every second tile takes its
                         tokens from the last to the first */
+    const dtq_hidden *hidden; /* by strip: keys that none of its rows may see; NULL: nothing is hidden. A tile all of
+                                 whose keys are hidden is left out; P.V goes over the other keys alone */
 } dtq_array_shape;
 
 /** What one instruction does to one array. Cycles and PE-cycles as TIMING.md defines them. */

@@ -1,23 +1,25 @@
 #!/usr/bin/env bash
 # How near schedules come to the bound (work / PEs): cycles of the layers behind the first, whose tokens all run at 8 bits,
 # over their bound, on the paper's machine with its average ratios, skew counted; and what whole tiles take at least.
-# Never worse than the paper's method, never better than whole tiles.
+# Never worse than the paper's method, never better than whole tiles. Bounds are the default's: of causal layers they count
+# pairs that can be seen, of which the paper's method computes the others, too.
 set -euo pipefail
 if ! /usr/bin/python3 -c 'pass' 2>/dev/null; then
     echo "skipped: there is no /usr/bin/python3"
     exit 77
 fi
-ratio() { # MODEL POLICY TOKENS OPTION MEMBER
+total() { # MODEL POLICY TOKENS OPTION MEMBER
     "$DTQC" analyze "$1" --policy "$2" --seq "$3" "$4" --report=json 2>/dev/null | /usr/bin/python3 -c '
 import json, sys
-layers = json.load(sys.stdin)["layers"][2:]
-print(round(sum(l[sys.argv[1]] for l in layers) / sum(l["bound_cycles"] for l in layers), 4))' "$5"
+print(sum(l[sys.argv[1]] for l in json.load(sys.stdin)["layers"][2:]))' "$5"
 }
+over() { awk "BEGIN { printf \"%.4f\", $1 / $2 }"; }
 table="tokens  model        paper's method  schedule  limit  whole tiles"
 while read -r tokens model policy limit; do
-    plain=$(ratio "$model" "$policy" "$tokens" -O0 cycles)
-    best=$(ratio "$model" "$policy" "$tokens" -O1 cycles)
-    tiles=$(ratio "$model" "$policy" "$tokens" -O1 tile_bound_cycles)
+    bound=$(total "$model" "$policy" "$tokens" -O1 bound_cycles)
+    plain=$(over "$(total "$model" "$policy" "$tokens" -O0 cycles)" "$bound")
+    best=$(over "$(total "$model" "$policy" "$tokens" -O1 cycles)" "$bound")
+    tiles=$(over "$(total "$model" "$policy" "$tokens" -O1 tile_bound_cycles)" "$bound")
     table+=$(printf '\n%6d  %-11s  %14s  %8s  %5s  %11s' "$tokens" "$model" "$plain" "$best" "$limit" "$tiles")
     if ! awk "BEGIN { exit !($best <= $limit && $best < $plain && 1 <= $tiles && $tiles <= $best) }"; then
         echo "$table"
@@ -31,8 +33,8 @@ done <<'CASES'
 384 bert-large bert-average 1.12
 512 bert-base bert-average 1.09
 512 bert-large bert-average 1.09
-1024 gpt2-small gpt2-average 1.06
-1024 gpt2-medium gpt2-average 1.06
+1024 gpt2-small gpt2-average 1.09
+1024 gpt2-medium gpt2-average 1.09
 CASES
 echo "$table"
 echo "schedules are within their limits of the bound"

@@ -14,6 +14,7 @@
 #include "runtime/machine_members.h"
 #include "runtime/program.h"
 #include "runtime/sim/layout.h"
+#include "runtime/sim/wavefront.h"
 
 enum { QK, PV };
 enum { SLOTS = 48 };
@@ -160,6 +161,58 @@ START_TEST(matches_brute_force) {
         cost_result want = brute_force(&p), got = closed_form(c, &p), again = closed_form(c, &p);
         equal(&got, &want);
         equal(&again, &want);
+        arena_free(a);
+    }
+}
+END_TEST
+
+/** Layers of up to three clusters whose rows skip what their mask hides, against the stepped wavefront; what is hidden,
+ * by the definition: a key that stands behind all rows of a strip in the cluster that they share. */
+START_TEST(masked_matmuls_match_the_wavefront) {
+    uint64_t seed = (uint64_t)time(NULL);
+    printf("masked_matmuls_match_the_wavefront: seed %llu\n", (unsigned long long)seed);
+    for (int round = 0; round < 1500; round++) {
+        const uint32_t slots = 1 + cost_below(&seed, SLOTS), high = cost_below(&seed, slots + 1),
+                       muted = cost_below(&seed, slots - high + (high > 0)), head_dim = 1 + cost_below(&seed, 12);
+        const dtq_slot_order order = (dtq_slot_order)cost_below(&seed, 3);
+        const dtq_clusters clusters = dtq_clusters_of(slots, high, muted, order);
+        const uint32_t first_key = order == DTQ_ORDER_HIGH_FIRST ? 0 : muted, keys = slots - muted;
+        const uint32_t row = cost_below(&seed, slots), rows = 1 + cost_below(&seed, slots - row);
+        const uint32_t skipped = cost_below(&seed, keys), cols = 1 + cost_below(&seed, keys - skipped);
+        const uint32_t col = first_key + skipped;
+        uint8_t x[SLOTS], y[SLOTS];
+        random_bits(&seed, x, rows);
+        random_bits(&seed, y, cols);
+        const unsigned walk = cost_below(&seed, 4);
+        dtq_machine m =
+            cost_machine(1 + cost_below(&seed, 9), 1 + cost_below(&seed, 9), (dtq_drain)cost_below(&seed, 3));
+        const uint32_t height = (uint32_t)(walk & WALK_TURNED ? m.vssa_cols : m.vssa_rows);
+        dtq_hidden hidden[SLOTS] = {{0, 0}};
+        for (uint32_t s = 0; s * height < rows; s++)
+            for (uint32_t key = 0; key < cols; key++) {
+                bool sees = false;
+                for (uint32_t i = s * height; i < rows && i < (s + 1) * height; i++)
+                    sees |= dtq_row_sees(&clusters, row + i, col + key, 1) == 1;
+                if (!sees)
+                    hidden[s] = (dtq_hidden){hidden[s].to ? hidden[s].from : key, key + 1};
+            }
+        const dtq_array_shape shape = {(uint32_t)m.vssa_rows, (uint32_t)m.vssa_cols,  (dtq_drain)m.top_drain,
+                                       walk & WALK_TURNED,    walk & WALK_SERPENTINE, hidden};
+        arena *a = arena_new();
+        cost_model *c = cost_new(a, &m);
+        const cost_mask mask = {&clusters, row, col};
+        for (int pv = 0; pv < 2; pv++) {
+            dtq_wavefront w = {0};
+            ck_assert(pv ? dtq_wavefront_pv(&shape, x, rows, y, cols, head_dim, &w)
+                         : dtq_wavefront_qk(&shape, x, rows, y, cols, head_dim, &w));
+            const cost_result want = {w.tiles,  w.stalled_tiles, w.stall_ratio_sum, w.step_cycles,
+                                      w.cycles, w.latency,       w.mac_cycles,      w.stall_cycles};
+            for (int again = 0; again < 2; again++) {
+                const cost_result got = pv ? cost_pv_masked(c, x, rows, y, cols, head_dim, walk, &mask)
+                                           : cost_qk_masked(c, x, rows, y, cols, head_dim, walk, &mask);
+                equal(&got, &want);
+            }
+        }
         arena_free(a);
     }
 }
@@ -353,6 +406,7 @@ int main(void) {
     Suite *s = suite_create("cost");
     TCase *t = tcase_create("cost");
     tcase_add_test(t, matches_brute_force);
+    tcase_add_test(t, masked_matmuls_match_the_wavefront);
     tcase_add_test(t, one_model_many_shapes);
     tcase_add_test(t, square_array_by_hand);
     tcase_add_test(t, nine_tokens_by_hand);

@@ -42,7 +42,8 @@ START_TEST(equals_the_stepped_wavefront) {
         dtq_machine m = cost_machine(height, width, (dtq_drain)(round % 3));
         random_rows(&seed, bits, rows);
         cost_result c = cost_linear(cost_new(a, &m), bits, rows, cols, depth, walk);
-        dtq_array_shape shape = {height, width, (dtq_drain)(round % 3), walk & WALK_TURNED, walk & WALK_SERPENTINE};
+        dtq_array_shape shape = {height, width, (dtq_drain)(round % 3), walk & WALK_TURNED, walk & WALK_SERPENTINE,
+                                 NULL};
         dtq_wavefront w;
         ck_assert(dtq_wavefront_qk(&shape, bits, rows, weights, cols, depth, &w));
         ck_assert_uint_eq(c.tiles, w.tiles);

@@ -73,10 +73,32 @@ START_TEST(layers_are_alike_in_shape_and_bits_alone) {
     DIFFERS(kv_heads = 4);
     DIFFERS(head_dim = 6);
     DIFFERS(causal = true);
+    DIFFERS(clusters.count = 1);
     DIFFERS(is_static = false);
     DIFFERS(bits[LAYER_Q] = other);
     DIFFERS(bits[LAYER_P] = other);
 #undef DIFFERS
+}
+END_TEST
+
+START_TEST(pairs_that_can_be_seen_are_summed) {
+    for (uint32_t high = 0; high <= 5; high++)
+        for (uint32_t muted = 0; muted <= 7 - high && muted < 7; muted++)
+            for (int order = 0; order < 4; order++) { /* 3: nothing is hidden */
+                const char *const words[] = {"low-first", "high-first", "original", "low-first"};
+                static const uint8_t q[7] = {4, 8, 4, 8, 8, 4, 8}, k[7] = {8, 4, 4, 8, 4, 8, 4};
+                layer_info l = {.slots = 7, .high = high, .muted = muted, .order = words[order], .keys = 7 - muted};
+                l.key_first = layer_first_key(muted, l.order);
+                l.queries = high && !muted ? high : 7;
+                l.query_first = layer_first_query(7, high, l.queries, l.order);
+                if (order < 3)
+                    l.clusters = dtq_clusters_of(7, high, muted, (dtq_slot_order)order);
+                uint64_t sum = 0;
+                for (uint32_t row = l.query_first; row < l.query_first + l.queries; row++)
+                    for (uint32_t key = l.key_first; key < l.key_first + l.keys; key++)
+                        sum += dtq_row_sees(&l.clusters, row, key, 1) ? q[row] * k[key] : 0;
+                ck_assert_uint_eq(layer_pair_bits(&l, q, k), sum);
+            }
 }
 END_TEST
 
@@ -133,4 +155,5 @@ START_TEST(attributes_that_are_there_are_copied) {
 END_TEST
 
 IR_MAIN("layer", a_layer_is_read_at_every_level, unknown_precision_has_no_bits,
-        layers_are_alike_in_shape_and_bits_alone, bits_are_summed_and_written, attributes_that_are_there_are_copied)
+        layers_are_alike_in_shape_and_bits_alone, pairs_that_can_be_seen_are_summed, bits_are_summed_and_written,
+        attributes_that_are_there_are_copied)

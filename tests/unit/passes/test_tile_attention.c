@@ -69,5 +69,45 @@ START_TEST(a_static_layer_selects_by_itself) {
 }
 END_TEST
 
-IR_MAIN("tile-attention", fig5_makes_three_strips, the_last_strip_is_what_is_left, layers_chain_through_their_ids,
-        a_static_layer_selects_by_itself)
+/* A strip inside one cluster never sees what stands behind it there; one that lies in both may see all. What a dump
+ * says of that is held to what the order of slots hides. */
+START_TEST(strips_of_a_causal_layer_say_what_is_hidden) {
+    attention_problem p = {.mask = "causal", .machine = FIG5_MACHINE, .policy = {FIG5_POLICY}};
+    pass_case c = pass_attention(p,
+                                 "infer-shapes assign-precision cluster-precision skip-masked reorder-tokens "
+                                 "tile-attention stall",
+                                 false);
+    static const ir_opcode codes[] = {IR_TILE_QK, IR_TILE_SOFTMAX, IR_TILE_IMPORTANCE, IR_TILE_PV};
+    static const char *const hidden[] = {"3..7", "6..7", "none"}, *const steps[] = {"5", "8", "9"},
+                             *const tiles[] = {"1*1 1*2", "2*1 1*2", "2*2 1*4"};
+    expect_attr(&c, find_op(c.m, IR_TILES, 0), IR_KEY_masked_tiles, "skipped");
+    for (size_t strip = 0; strip < 3; strip++) {
+        for (size_t i = 0; i < 4; i++)
+            expect_attr(&c, find_op(c.m, codes[i], strip), IR_KEY_hidden_range, hidden[strip]);
+        expect_attr(&c, find_op(c.m, IR_TILE_PV, strip), IR_KEY_steps, steps[strip]);
+        expect_attr(&c, find_op(c.m, IR_TILE_QK, strip), IR_KEY_tiles, tiles[strip]);
+    }
+    ck_assert(ir_verify(c.m, c.d));
+    static const struct {
+        int64_t lo, hi;
+        const char *says;
+    } wrong[] = {
+        {3, 6, "`hidden_range` is 3..6, but what rows 0..3 never see is slots 3..7"},
+        {2, 7, "`hidden_range` is 2..7, but what rows 0..3 never see is slots 3..7"},
+        {0, 0, "it has no `hidden_range`: its layer skips masked tiles, and rows 0..3 see none of slots 3..7"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const size_t op = find_op(c.m, codes[i], 0);
+        if (wrong[i].hi)
+            ir_set_range(c.m, op, IR_KEY_hidden_range, wrong[i].lo, wrong[i].hi);
+        else
+            ir_unset(c.m, op, IR_KEY_hidden_range);
+        ck_assert(!ir_verify(c.m, c.d));
+        ck_assert_msg(strstr(ir_diag_text(c.memory, c.d), wrong[i].says), "%s", ir_diag_text(c.memory, c.d));
+        ir_set_range(c.m, op, IR_KEY_hidden_range, 3, 7);
+    }
+    pass_end(&c);
+}
+END_TEST
+
+IR_MAIN("tile-attention", fig5_makes_three_strips, strips_of_a_causal_layer_say_what_is_hidden,
+        the_last_strip_is_what_is_left, layers_chain_through_their_ids, a_static_layer_selects_by_itself)

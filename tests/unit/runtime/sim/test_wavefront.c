@@ -19,17 +19,24 @@ static uint64_t pe_cost(const problem *p, uint32_t r, uint32_t c, uint32_t k) {
 typedef struct {
     uint32_t row, rows, col, cols;
     uint64_t entry;
-    bool backward; /* its reduction runs from the last index to the first */
+    bool backward;     /* its reduction runs from the last index to the first */
+    dtq_hidden hidden; /* of P.V: keys that its reduction leaves out */
+    uint32_t depth;    /* of what is left */
 } brute_tile;
+
+/** The key at place k of a tile's reduction. */
+static uint32_t key_at(const brute_tile *tile, uint32_t k) {
+    return k < tile->hidden.from ? k : k + tile->hidden.to - tile->hidden.from;
+}
 
 /** Costliest PE of a tile at step t of its own; 0 if none is active. */
 static uint64_t brute_step(const problem *p, const brute_tile *tile, uint64_t t) {
     uint64_t cost = 0;
     for (uint32_t r = 0; r < tile->rows; r++) {
         for (uint32_t c = 0; c < tile->cols; c++) {
-            if (t >= r + c && t - r - c < p->depth) {
-                const uint32_t k = (uint32_t)(t - r - c);
-                const uint64_t own = pe_cost(p, tile->row + r, tile->col + c, tile->backward ? p->depth - 1 - k : k);
+            if (t >= r + c && t - r - c < tile->depth) {
+                const uint32_t at = (uint32_t)(t - r - c), k = key_at(tile, tile->backward ? tile->depth - 1 - at : at);
+                const uint64_t own = pe_cost(p, tile->row + r, tile->col + c, k);
                 cost = own > cost ? own : cost;
             }
         }
@@ -39,11 +46,11 @@ static uint64_t brute_step(const problem *p, const brute_tile *tile, uint64_t t)
 
 static void brute_count(const problem *p, const brute_tile *tile, dtq_drain drain, dtq_wavefront *w) {
     uint64_t stall = 0, slowest = 0, steps = 0;
-    for (uint32_t k = 0; k < p->depth; k++) {
+    for (uint32_t k = 0; k < tile->depth; k++) {
         uint64_t max = 0, work = 0;
         for (uint32_t r = 0; r < tile->rows; r++) {
             for (uint32_t c = 0; c < tile->cols; c++) {
-                const uint64_t own = pe_cost(p, tile->row + r, tile->col + c, k);
+                const uint64_t own = pe_cost(p, tile->row + r, tile->col + c, key_at(tile, k));
                 max = own > max ? own : max;
                 work += own;
             }
@@ -57,7 +64,7 @@ static void brute_count(const problem *p, const brute_tile *tile, dtq_drain drai
     w->stall_cycles += stall;
     w->stalled_tiles += stall > 0;
     w->stall_ratio_sum += (double)stall / (double)slowest;
-    w->step_cycles += (double)steps / p->depth;
+    w->step_cycles += (double)steps / tile->depth;
     if (drain == DTQ_DRAIN_IDEAL) {
         w->cycles += steps;
     }
@@ -65,6 +72,16 @@ static void brute_count(const problem *p, const brute_tile *tile, dtq_drain drai
 
 static uint32_t up_to(uint32_t all, uint32_t from, uint32_t most) {
     return all - from < most ? all - from : most;
+}
+
+/** Whether every key of a tile of scores is hidden. */
+static bool is_left_out(dtq_hidden h, uint32_t col, uint32_t cols) {
+    for (uint32_t key = col; key < col + cols; key++) {
+        if (key < h.from || key >= h.to) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static dtq_wavefront brute_force(const problem *p, const dtq_array_shape *a) {
@@ -77,13 +94,24 @@ static dtq_wavefront brute_force(const problem *p, const dtq_array_shape *a) {
         for (uint32_t j = 0; j < columns; j++) {
             const bool to_left = a->serpentine && p->qk && s % 2 == 1;
             const uint32_t row = s * height, col = (to_left ? columns - 1 - j : j) * width;
+            const dtq_hidden h = a->hidden ? a->hidden[s] : (dtq_hidden){0, 0};
+            const uint32_t depth = p->qk ? p->depth : p->depth - (h.to - h.from);
+            if (depth == 0 || (p->qk && is_left_out(h, col, up_to(p->cols, col, width)))) {
+                continue;
+            }
             brute_tile *tile = &tiles[n];
-            *tile = (brute_tile){row,   up_to(p->rows, row, height),          col, up_to(p->cols, col, width),
-                                 entry, a->serpentine && !p->qk && n % 2 == 1};
+            *tile = (brute_tile){row,
+                                 up_to(p->rows, row, height),
+                                 col,
+                                 up_to(p->cols, col, width),
+                                 entry,
+                                 a->serpentine && !p->qk && n % 2 == 1,
+                                 p->qk ? (dtq_hidden){0, 0} : h,
+                                 depth};
             n++;
-            const uint64_t steps = p->depth + tile->rows + tile->cols - 2;
+            const uint64_t steps = depth + tile->rows + tile->cols - 2;
             const uint32_t drained = a->turned ? tile->cols : tile->rows;
-            entry += a->drain == DTQ_DRAIN_SERIAL ? steps : p->depth > drained ? p->depth : drained;
+            entry += a->drain == DTQ_DRAIN_SERIAL ? steps : depth > drained ? depth : drained;
             end = tile->entry + steps > end ? tile->entry + steps : end;
             brute_count(p, tile, a->drain, &w);
         }
@@ -97,7 +125,7 @@ static dtq_wavefront brute_force(const problem *p, const dtq_array_shape *a) {
         w.cycles += cost ? cost : 1;
     }
     w.tiles = n;
-    w.latency = a->drain == DTQ_DRAIN_IDEAL ? 0 : a->turned ? tiles[n - 1].cols : tiles[n - 1].rows;
+    w.latency = a->drain == DTQ_DRAIN_IDEAL || n == 0 ? 0 : a->turned ? tiles[n - 1].cols : tiles[n - 1].rows;
     return w;
 }
 
@@ -131,6 +159,17 @@ static void some_bits(sim_random *r, uint8_t *bits, uint32_t n) {
     }
 }
 
+/** What strips do not see, of which some see all and some nothing. */
+static void some_hidden(sim_random *r, dtq_hidden *hidden, uint32_t strips, uint32_t keys) {
+    for (uint32_t s = 0; s < strips; s++) {
+        const uint32_t from = sim_range(r, 0, keys), to = sim_range(r, from, keys), how = sim_range(r, 0, 5);
+        hidden[s] = how == 0               ? (dtq_hidden){0, keys}
+                    : how == 1             ? (dtq_hidden){0, 0}
+                    : how == 2 && keys > 0 ? (dtq_hidden){from, keys}
+                                           : (dtq_hidden){from, to};
+    }
+}
+
 static void random_problems(uint64_t seed, uint32_t count, uint32_t array_max, uint32_t size_max) {
     sim_random r = {seed};
     printf("wavefront: seed %llu\n", (unsigned long long)seed);
@@ -144,9 +183,14 @@ static void random_problems(uint64_t seed, uint32_t count, uint32_t array_max, u
                      .depth = sim_range(&r, 1, size_max)};
         some_bits(&r, rows, p.rows);
         some_bits(&r, others, p.qk ? p.cols : p.depth);
-        const dtq_array_shape a = {sim_range(&r, 1, array_max), sim_range(&r, 1, array_max),
+        dtq_hidden hidden[256];
+        some_hidden(&r, hidden, p.rows, p.qk ? p.cols : p.depth);
+        const dtq_array_shape a = {sim_range(&r, 1, array_max),
+                                   sim_range(&r, 1, array_max),
                                    (dtq_drain)sim_range(&r, DTQ_DRAIN_IDEAL, DTQ_DRAIN_OVERLAPPED),
-                                   .turned = sim_next(&r) & 1, .serpentine = sim_next(&r) & 1};
+                                   .turned = sim_next(&r) & 1,
+                                   .serpentine = sim_next(&r) & 1,
+                                   .hidden = sim_next(&r) & 1 ? hidden : NULL};
         compare(&p, &a);
     }
 }
