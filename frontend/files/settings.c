@@ -5,13 +5,16 @@
 
 #include "frontend/files/fields.h"
 
-#define MODELS_OF_ANY    MODELS_ANY
-#define MODELS_OF_BERT   MODELS_BERT
-#define MODELS_OF_GPT2   MODELS_GPT2
-#define MODELS_OF_ROTARY MODELS_ROTARY
-#define READ             NULL
-#define IGNORED          ""
-#define MUST(words)      words
+#define MODELS_OF_ANY        MODELS_ANY
+#define MODELS_OF_BERT       (MODELS_BERT | MODELS_ROBERTA)
+#define MODELS_OF_ROBERTA    MODELS_ROBERTA
+#define MODELS_OF_DISTILBERT MODELS_DISTILBERT
+#define MODELS_OF_OTHERS     (MODELS_ANY - MODELS_ROBERTA)
+#define MODELS_OF_GPT2       MODELS_GPT2
+#define MODELS_OF_ROTARY     MODELS_ROTARY
+#define READ                 NULL
+#define IGNORED              ""
+#define MUST(words)          words
 
 const settings_row settings_rows[] = {
 #define SETTINGS(file, models, allowed, keys, why) {SETTINGS_##file, MODELS_OF_##models, allowed, keys, why},

@@ -20,7 +20,14 @@ typedef enum {
 } settings_file;
 
 /** Models whose config.json have keys of their own; bits. */
-enum { MODELS_BERT = 1, MODELS_GPT2 = 2, MODELS_ROTARY = 4, MODELS_ANY = 7 };
+enum {
+    MODELS_BERT = 1,
+    MODELS_GPT2 = 2,
+    MODELS_ROTARY = 4,
+    MODELS_ROBERTA = 8,
+    MODELS_DISTILBERT = 16,
+    MODELS_ANY = 31
+};
 
 /** A row of the table. */
 typedef struct {

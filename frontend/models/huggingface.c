@@ -63,14 +63,16 @@ bool model_read_surroundings(arena *a, diag *d, const char *directory, model *m)
 }
 
 /** The tokeniser of a decoder, which has its own rules of case. */
-static void find_tokenizer(arena *a, diag *d, const char *directory, model *m) {
+static void find_tokenizer(arena *a, diag *d, const char *directory, weight_family family, model *m) {
     static const char *const names[] = {"tokenizer.json", "vocab.json", "encoder.json"};
-    for (size_t i = 0; i < sizeof names / sizeof *names && !m->vocabulary; i++)
+    /* The others know of no frame, which RoBERTa has. */
+    size_t count = family == FAMILY_ROBERTA ? 1 : sizeof names / sizeof *names;
+    for (size_t i = 0; i < count && !m->vocabulary; i++)
         if (path_is_file(path_join(a, directory, names[i])))
             m->vocabulary = path_join(a, directory, names[i]);
     if (!m->vocabulary)
-        diag_remark(d, m->loc, "huggingface",
-                    "'%s' has neither tokenizer.json nor vocab.json: inputs are token ids, not text", directory);
+        diag_remark(d, m->loc, "huggingface", "'%s' has %s: inputs are token ids, not text", directory,
+                    count == 1 ? "no tokenizer.json" : "neither tokenizer.json nor vocab.json");
 }
 
 /* ---- weights ----------------------------------------------------------------------------------------------------- */
@@ -127,12 +129,14 @@ static bool read_rest(arena *a, diag *d, const char *directory, model *m, weight
         t->classes = 0;
         t->pooler = false;
     }
-    if (family != FAMILY_BERT) {
-        find_tokenizer(a, d, directory, m);
-        return !embeds || sentence_modules_read(a, d, directory, m->loc, t);
-    }
-    return (t->classes || t->head != HEAD_NONE || sentence_modules_read(a, d, directory, m->loc, t)) &&
-           read_tokenizer(a, d, directory, m);
+    bool words = family == FAMILY_BERT || family == FAMILY_DISTILBERT, encodes = words || family == FAMILY_ROBERTA;
+    if ((embeds || (encodes && !t->classes && t->head == HEAD_NONE)) &&
+        !sentence_modules_read(a, d, directory, m->loc, t))
+        return false;
+    if (words)
+        return read_tokenizer(a, d, directory, m);
+    find_tokenizer(a, d, directory, family, m);
+    return true;
 }
 
 model *model_from_directory(arena *a, diag *d, const char *path) {
@@ -141,6 +145,14 @@ model *model_from_directory(arena *a, diag *d, const char *path) {
         diag_error(d, (src_loc){arena_strdup(a, path), 0, 0},
                    "is a directory without config.json; a model is a YAML file or a Hugging Face directory");
         return NULL;
+    }
+    const char *graph = path_join(a, path, "onnx/model.onnx"); /* as exporters lay it beside a config.json */
+    if (path_is_file(graph) && !path_is_file(path_join(a, path, "model.safetensors")) &&
+        !path_is_file(path_join(a, path, "model.safetensors.index.json"))) {
+        model *of_graph = model_from_onnx(a, d, graph);
+        if (of_graph)
+            of_graph->name = directory_name(a, path);
+        return of_graph;
     }
     const doc_node *root = doc_load(a, d, config, 0);
     if (!root)

@@ -79,7 +79,14 @@ static const field llama_fields[] = {
 /* ---- heads ------------------------------------------------------------------------------------------------------- */
 
 /** Bits of models whose config.json are read alike, with their heads. */
-enum { BERT = MODELS_BERT, GPT2 = MODELS_GPT2, ROTARY = MODELS_ROTARY };
+enum {
+    BERT = MODELS_BERT,
+    GPT2 = MODELS_GPT2,
+    ROTARY = MODELS_ROTARY,
+    ROBERTA = MODELS_ROBERTA,
+    DISTIL = MODELS_DISTILBERT,
+    ENCODERS = BERT | ROBERTA | DISTIL
+};
 
 /** What stands behind the blocks, by the end of the architecture's name. `labels`: rows of the classifier; LABELS: as
  * many as config.json has. */
@@ -93,13 +100,14 @@ static const struct {
     classifier_name name;
     bool pooler, classifier_bias;
 } heads[] = {
-    {"Model", BERT | GPT2 | ROTARY, NO_CLASSES, POOLING_NONE, HEAD_NONE, CLASSIFIER_PLAIN, false, false},
-    {"ForSequenceClassification", BERT, LABELS, POOLING_FIRST, HEAD_NONE, CLASSIFIER_PLAIN, true, true},
-    {"ForTokenClassification", BERT, LABELS, POOLING_NONE, HEAD_NONE, CLASSIFIER_PLAIN, false, true},
+    {"Model", ENCODERS | GPT2 | ROTARY, NO_CLASSES, POOLING_NONE, HEAD_NONE, CLASSIFIER_PLAIN, false, false},
+    {"ForSequenceClassification", BERT | DISTIL, LABELS, POOLING_FIRST, HEAD_NONE, CLASSIFIER_PLAIN, true, true},
+    {"ForSequenceClassification", ROBERTA, LABELS, POOLING_FIRST, HEAD_NONE, CLASSIFIER_OUT, true, true},
+    {"ForTokenClassification", ENCODERS, LABELS, POOLING_NONE, HEAD_NONE, CLASSIFIER_PLAIN, false, true},
     {"ForMultipleChoice", BERT, 1, POOLING_FIRST, HEAD_NONE, CLASSIFIER_PLAIN, true, true},
-    {"ForQuestionAnswering", BERT, 2, POOLING_NONE, HEAD_NONE, CLASSIFIER_SPANS, false, true},
+    {"ForQuestionAnswering", ENCODERS, 2, POOLING_NONE, HEAD_NONE, CLASSIFIER_SPANS, false, true},
     {"ForNextSentencePrediction", BERT, 2, POOLING_FIRST, HEAD_NONE, CLASSIFIER_NEXT, true, true},
-    {"ForMaskedLM", BERT, NO_CLASSES, POOLING_NONE, HEAD_MASKED, CLASSIFIER_PLAIN, false, false},
+    {"ForMaskedLM", ENCODERS, NO_CLASSES, POOLING_NONE, HEAD_MASKED, CLASSIFIER_PLAIN, false, false},
     {"LMHeadModel", GPT2, NO_CLASSES, POOLING_NONE, HEAD_TIED, CLASSIFIER_PLAIN, false, false},
     {"ForCausalLM", ROTARY, NO_CLASSES, POOLING_NONE, HEAD_TIED, CLASSIFIER_PLAIN, false, false},
     {"ForSequenceClassification", GPT2 | ROTARY, LABELS, POOLING_LAST, HEAD_NONE, CLASSIFIER_SCORE, false, false},
@@ -109,7 +117,7 @@ static const struct {
 
 /** Whether `name` is one of the words with which a model's architectures begin, and then `tail`. */
 static bool is_architecture(const char *name, const char *tail) {
-    static const char *const kinds[] = {"Bert", "GPT2", "Llama", "Mistral", "Qwen2"};
+    static const char *const kinds[] = {"Bert", "GPT2", "Llama", "Mistral", "Qwen2", "Roberta", "DistilBert"};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strncmp(name, kinds[i], strlen(kinds[i])) == 0 && strcmp(name + strlen(kinds[i]), tail) == 0)
             return true;
@@ -128,7 +136,7 @@ static bool read_head(diag *d, const doc_node *root, unsigned models, config *c)
     const doc_node *names = doc_find(root, "architectures"), *n = NULL;
     const char *name;
     transformer *t = &c->t;
-    t->head = models == BERT ? HEAD_NONE : c->tied ? HEAD_TIED : HEAD_OWN;
+    t->head = models & ENCODERS ? HEAD_NONE : c->tied ? HEAD_TIED : HEAD_OWN;
     if (names && names->kind == DOC_SEQUENCE && names->count)
         n = names->items[0];
     if (!n)
@@ -152,7 +160,26 @@ static bool read_head(diag *d, const doc_node *root, unsigned models, config *c)
 
 /* ---- models ------------------------------------------------------------------------------------------------------ */
 
-static bool read_bert(diag *d, const doc_node *root, config *c) {
+static const field distilbert_fields[] = {
+    {"n_layers", FIELD_U32, offsetof(config, t.layers), 1, MODEL_MAX_LAYERS, NULL, true},
+    {"dim", FIELD_U32, offsetof(config, t.hidden), 1, MODEL_MAX_WIDTH, NULL, true},
+    {"n_heads", FIELD_U32, offsetof(config, t.heads), 1, MODEL_MAX_HEADS, NULL, true},
+    {"hidden_dim", FIELD_U32, offsetof(config, t.ffn), 1, MODEL_MAX_FFN, NULL, true},
+    {"activation", FIELD_WORD, offsetof(config, activation), 0, 0, HF_ACTIVATIONS, false},
+    {"max_position_embeddings", FIELD_U32, offsetof(config, t.positions), 1, MODEL_MAX_TOKENS, NULL, true},
+    {"vocab_size", FIELD_U32, offsetof(config, t.vocabulary), 1, MODEL_MAX_VOCABULARY, NULL, true},
+    {"num_labels", FIELD_U32, offsetof(config, labels), 1, MODEL_MAX_FFN, NULL, false},
+};
+
+/** BERT without types of tokens, whose classifier has a hidden layer of its own. */
+static bool read_distilbert(diag *d, const doc_node *root, config *c) {
+    c->t.types = 0;
+    c->t.pooler_activation = ACTIVATION_RELU;
+    return fields_read(d, root, "", distilbert_fields, FIELD_COUNT(distilbert_fields), FIELDS_NULLS, c) &&
+           read_head(d, root, DISTIL, c);
+}
+
+static bool read_encoder(diag *d, const doc_node *root, unsigned models, config *c) {
     const doc_node *position = doc_find(root, "position_embedding_type");
     c->position_type = "absolute";
     c->t.types = 2;
@@ -161,7 +188,30 @@ static bool read_bert(diag *d, const doc_node *root, config *c) {
     if (strcmp(c->position_type, "absolute") != 0)
         return diag_error(d, position->loc, "position_embedding_type is '%.40s'; it must be 'absolute'",
                           c->position_type);
-    return read_head(d, root, BERT, c);
+    return read_head(d, root, models, c);
+}
+
+static bool read_bert(diag *d, const doc_node *root, config *c) {
+    return read_encoder(d, root, BERT, c);
+}
+
+/** BERT whose positions count on from the id that pads. */
+static bool read_roberta(diag *d, const doc_node *root, config *c) {
+    static const field fields[] = {
+        {"pad_token_id", FIELD_U32, offsetof(config, t.first_position), 0, MODEL_MAX_TOKENS, NULL, false},
+    };
+    transformer *t = &c->t;
+    t->first_position = 1;
+    if (!read_encoder(d, root, ROBERTA, c) || !fields_read(d, root, "", fields, FIELD_COUNT(fields), FIELDS_NULLS, c))
+        return false;
+    t->first_position++;
+    if (t->positions <= t->first_position)
+        return diag_error(d, root->loc, "max_position_embeddings is %u, of which the first %u are no token's",
+                          t->positions, t->first_position);
+    if (t->head == HEAD_MASKED && activation_of[c->activation] != ACTIVATION_GELU)
+        return diag_error(d, root->loc, "hidden_act must be gelu, as that of the head is");
+    t->positions -= t->first_position;
+    return true;
 }
 
 static bool read_gpt2(diag *d, const doc_node *root, config *c) {
@@ -245,9 +295,13 @@ bool huggingface_config(diag *d, const doc_node *root, transformer *out, weight_
         weight_family family;
         unsigned models;
     } types[] = {
-        {"bert", read_bert, FAMILY_BERT, BERT},      {"gpt2", read_gpt2, FAMILY_GPT2, GPT2},
-        {"llama", read_llama, FAMILY_LLAMA, ROTARY}, {"mistral", read_llama, FAMILY_LLAMA, ROTARY},
+        {"bert", read_bert, FAMILY_BERT, BERT},
+        {"gpt2", read_gpt2, FAMILY_GPT2, GPT2},
+        {"llama", read_llama, FAMILY_LLAMA, ROTARY},
+        {"mistral", read_llama, FAMILY_LLAMA, ROTARY},
         {"qwen2", read_qwen2, FAMILY_LLAMA, ROTARY},
+        {"roberta", read_roberta, FAMILY_ROBERTA, ROBERTA},
+        {"distilbert", read_distilbert, FAMILY_DISTILBERT, DISTIL},
     };
     config c = {.t = transformer_defaults()};
     const doc_node *type = doc_find(root, "model_type");
@@ -265,6 +319,7 @@ bool huggingface_config(diag *d, const doc_node *root, transformer *out, weight_
         return transformer_check(d, root->loc, out);
     }
     return diag_error(d, type->loc,
-                      "model_type is '%.40s'; only models of type bert, gpt2, llama, mistral and qwen2 can be read",
+                      "model_type is '%.40s'; only models of type bert, distilbert, roberta, gpt2, llama, mistral and "
+                      "qwen2 can be read",
                       name);
 }

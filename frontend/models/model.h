@@ -35,8 +35,9 @@ typedef enum { NORM_LAYER, NORM_RMS } norm_kind;
 typedef enum { POSITION_LEARNED, POSITION_ROTARY } position_kind;
 typedef enum { PAIRING_HALVES, PAIRING_ADJACENT } rotary_pairing;
 typedef enum { HEAD_NONE, HEAD_TIED, HEAD_OWN, HEAD_MASKED } head_kind; /* MASKED: tied, behind a block of its own */
-/** How checkpoints call the classifier: classifier, score, qa_outputs, or cls.seq_relationship. */
-typedef enum { CLASSIFIER_PLAIN, CLASSIFIER_SCORE, CLASSIFIER_SPANS, CLASSIFIER_NEXT } classifier_name;
+/** How checkpoints call the classifier: classifier, score, qa_outputs, cls.seq_relationship, or
+ *  classifier.out_proj. */
+typedef enum { CLASSIFIER_PLAIN, CLASSIFIER_SCORE, CLASSIFIER_SPANS, CLASSIFIER_NEXT, CLASSIFIER_OUT } classifier_name;
 typedef enum { POOLING_NONE, POOLING_MEAN, POOLING_FIRST, POOLING_LAST } pooling_kind;
 
 /** A stack of equal transformer blocks behind embeddings. BERT is post-norm: the sum of a block's input and output is
@@ -55,6 +56,8 @@ typedef struct {
     uint32_t positions, vocabulary, types;   /* rows of the embedding tables; types 0: there is none */
     uint32_t classes; /* of a classifier of the pooled row, or without pooling of every row; 0: none */
     bool classifier_bias;
+    uint32_t pooler_activation; /* an activation_kind */
+    uint32_t first_position;    /* rows of the table of positions above that of a text's first token */
     classifier_name classifier_name;
 } transformer;
 
@@ -106,7 +109,16 @@ bool weight_in_block(weight_role role);
 void weights_synthetic(arena *a, model *m, uint64_t seed);
 
 /** Whose names the tensors of a file have. */
-typedef enum { FAMILY_OWN, FAMILY_BERT, FAMILY_GPT2, FAMILY_LLAMA, FAMILY_GGUF, FAMILIES } weight_family;
+typedef enum {
+    FAMILY_OWN,
+    FAMILY_BERT,
+    FAMILY_GPT2,
+    FAMILY_LLAMA,
+    FAMILY_GGUF,
+    FAMILY_ROBERTA,
+    FAMILY_DISTILBERT,
+    FAMILIES
+} weight_family;
 /** Finds all weights among the tensors of a file or more. `family` FAMILIES: find out. `prefix`: what the names begin
  *  with, or NULL to find out. */
 bool weights_find(arena *a, diag *d, model *m, const tensor_store *from, weight_family family, const char *prefix);

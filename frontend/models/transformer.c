@@ -13,7 +13,8 @@ transformer transformer_defaults(void) {
                          .qkv_bias = true,
                          .output_bias = true,
                          .linear_bias = true,
-                         .classifier_bias = true};
+                         .classifier_bias = true,
+                         .pooler_activation = ACTIVATION_TANH};
 }
 
 bool transformer_check(diag *d, src_loc loc, transformer *t) {
@@ -208,7 +209,7 @@ static ir_value one_row(builder *b, ir_value x, uint32_t pooling) {
 static ir_value pooled(builder *b, ir_value x) {
     const transformer *t = b->t;
     if (t->pooler)
-        x = activation(b, linear(b, x, t->hidden, WEIGHT_POOLER, WEIGHT_POOLER_BIAS, "pooler"), ACTIVATION_TANH,
+        x = activation(b, linear(b, x, t->hidden, WEIGHT_POOLER, WEIGHT_POOLER_BIAS, "pooler"), t->pooler_activation,
                        "pooler.activation");
     if (t->classes)
         x = linear(b, x, t->classes, WEIGHT_CLASSIFIER, WEIGHT_CLASSIFIER_BIAS, "logits");

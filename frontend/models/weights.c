@@ -15,6 +15,7 @@ typedef struct {
     const char *name; /* NULL: it has none */
     bool turned;      /* inputs before outputs */
     uint32_t part, parts;
+    bool bare; /* outside of the prefix, as those of a PLACE_HEAD are */
 } stored_as;
 
 /** One weight of one transformer, its shape worked out. */
@@ -31,28 +32,35 @@ static const struct {
     const char *block;       /* before the number of a block and the name of its weight */
     const char *prefixes[2]; /* of all but the head's weights, the usual one first */
 } families[FAMILIES] = {
-    [FAMILY_OWN] = {"layer.", {"", NULL}},        [FAMILY_BERT] = {"encoder.layer.", {"", "bert."}},
-    [FAMILY_GPT2] = {"h.", {"", "transformer."}}, [FAMILY_LLAMA] = {"layers.", {"model.", ""}},
+    [FAMILY_OWN] = {"layer.", {"", NULL}},
+    [FAMILY_BERT] = {"encoder.layer.", {"", "bert."}},
+    [FAMILY_GPT2] = {"h.", {"", "transformer."}},
+    [FAMILY_LLAMA] = {"layers.", {"model.", ""}},
     [FAMILY_GGUF] = {"blk.", {"", NULL}},
+    [FAMILY_ROBERTA] = {"encoder.layer.", {"", "roberta."}},
+    [FAMILY_DISTILBERT] = {"transformer.layer.", {"", "distilbert."}},
 };
 
 static void weight_table(const transformer *t, weight_info out[WEIGHT_ROLES]) {
-#define AS(name)       {name, false, 0, 1}
-#define TURNED(name)   {name, true, 0, 1}
-#define THIRD(k, name) {name, true, k, 3}
+#define AS(name)       {name, false, 0, 1, false}
+#define BARE(name)     {name, false, 0, 1, true}
+#define TURNED(name)   {name, true, 0, 1, false}
+#define THIRD(k, name) {name, true, k, 3, false}
 #define CLASSIFIER(name)                                                                                               \
     {t->classifier_name == CLASSIFIER_SCORE   ? "score." name                                                          \
      : t->classifier_name == CLASSIFIER_SPANS ? "qa_outputs." name                                                     \
      : t->classifier_name == CLASSIFIER_NEXT  ? "cls.seq_relationship." name                                           \
-                                              : "classifier." name,                                                     \
-     false, 0, 1}
-#define NONE {NULL, false, 0, 1}
+     : t->classifier_name == CLASSIFIER_OUT   ? "classifier.out_proj." name                                            \
+                                              : "classifier." name,                                                      \
+     false, 0, 1, false}
+#define NONE {NULL, false, 0, 1, false}
     const weight_info table[] = {
 #define WEIGHT(role, place, fill, rows, cols, needed, name, ...)                                                       \
     {PLACE_##place, FILL_##fill, rows, cols, needed, name, {AS(name), __VA_ARGS__}},
 #include "frontend/models/weights.def"
     };
 #undef AS
+#undef BARE
 #undef TURNED
 #undef THIRD
 #undef CLASSIFIER
@@ -224,12 +232,13 @@ static bool take(const search *s, const weight_info *w, stored_as as, uint32_t l
     bool vector = w->rows == 1 && (w->fill == FILL_GAMMA || w->fill == FILL_BIAS);
     bool turned = as.turned && !vector;
     uint64_t rows = turned ? w->cols : w->rows, cols = turned ? w->rows : w->cols, width = cols * as.parts;
+    uint64_t above = strcmp(w->name, "embeddings.position") == 0 ? s->m->transformer.first_position : 0;
     bool fits = vector ? from->rank == 1 && from->shape[0] == width
-                       : from->rank == 2 && from->shape[0] == rows && from->shape[1] == width;
+                       : from->rank == 2 && from->shape[0] == above + rows && from->shape[1] == width;
     if (!fits) {
         const char *want =
             vector ? arena_printf(s->a, "[%llu]", (unsigned long long)width)
-                   : arena_printf(s->a, "[%llu, %llu]", (unsigned long long)rows, (unsigned long long)width);
+                   : arena_printf(s->a, "[%llu, %llu]", (unsigned long long)(above + rows), (unsigned long long)width);
         return diag_error(s->d, whole, "tensor '%s' is %s; the model's description needs %s", from->name,
                           shape_text(s->a, from), want);
     }
@@ -243,7 +252,7 @@ static bool take(const search *s, const weight_info *w, stored_as as, uint32_t l
     t->file = from->file;
     t->file_bytes = from->file_bytes;
     t->file_stamp = from->file_stamp;
-    t->offset = from->offset + as.part * cols * dtq_dtypes[type].bytes;
+    t->offset = from->offset + (as.part + above) * cols * dtq_dtypes[type].bytes; /* parts and rows above never meet */
     t->dtype = dtq_dtypes[type].word;
     t->rows = (uint32_t)rows;
     t->cols = (uint32_t)cols;
@@ -254,7 +263,8 @@ static bool take(const search *s, const weight_info *w, stored_as as, uint32_t l
 
 /** How a weight is called in the checkpoint. */
 static const char *name_of(const search *s, const weight_info *w, const char *name, uint32_t layer) {
-    const char *prefix = w->place == PLACE_HEAD && s->family != FAMILY_OWN ? "" : s->prefix;
+    bool bare = w->as[s->family].bare || (w->place == PLACE_HEAD && s->family != FAMILY_OWN);
+    const char *prefix = bare ? "" : s->prefix;
     const char *place = w->place == PLACE_BLOCK ? arena_printf(s->a, "%s%u.", families[s->family].block, layer) : "";
     return arena_printf(s->a, "%s%s%s", prefix, place, name);
 }

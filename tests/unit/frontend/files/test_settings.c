@@ -14,7 +14,11 @@ static void put_models(FILE *out, unsigned models) {
     static const struct {
         unsigned bit;
         const char *name;
-    } names[] = {{MODELS_BERT, "BERT"}, {MODELS_GPT2, "GPT-2"}, {MODELS_ROTARY, "Llama and kin"}};
+    } names[] = {{MODELS_BERT, "BERT"},
+                 {MODELS_GPT2, "GPT-2"},
+                 {MODELS_ROTARY, "Llama and kin"},
+                 {MODELS_ROBERTA, "RoBERTa"},
+                 {MODELS_DISTILBERT, "DistilBERT"}};
     bool first = true;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (models & names[i].bit && models != MODELS_ANY) {

@@ -295,8 +295,12 @@ END_TEST
 START_TEST(refused_configs) {
     static const char *const cases[][2] = {
         {CONFIG(", \"position_embedding_type\": \"relative_key\""), "must be 'absolute'"},
-        {"{\"model_type\": \"distilbert\", \"dim\": 4}",
-         "model_type is 'distilbert'; only models of type bert, gpt2, llama, mistral and qwen2"},
+        {"{\"model_type\": \"xlm-roberta\", \"dim\": 4}",
+         "model_type is 'xlm-roberta'; only models of type bert, distilbert, roberta, gpt2, llama, mistral and qwen2"},
+        {"{\"model_type\": \"distilbert\", \"dim\": 4}", "lacks the key 'n_layers'"},
+        {"{\"model_type\": \"roberta\", \"hidden_size\": 4, \"num_hidden_layers\": 1, \"num_attention_heads\": 2,"
+         "\"intermediate_size\": 8, \"vocab_size\": 10, \"max_position_embeddings\": 2}",
+         "of which the first 2 are no token's"},
         {"{\"hidden_size\": 4}", "lacks the key 'num_hidden_layers'"},
         {"{\"hidden_size\": 4,}", "not JSON"},
         {"[]", "must be a mapping"},
@@ -553,6 +557,97 @@ START_TEST(heads_of_decoders) {
 }
 END_TEST
 
+/** Tensors of a BERT under the names of its kin; what is left of BERT's names stays. */
+static checkpoint renamed(const char *prefix, const char *const (*names)[2], size_t count) {
+    checkpoint c = bert(prefix, "weight", "bias");
+    for (size_t i = 0; i < c.count; i++)
+        for (size_t k = 0; k < count; k++) {
+            const char *at = strstr(c.tensors[i].name, names[k][0]);
+            if (at)
+                c.tensors[i].name = arena_printf(A, "%.*s%s%s", (int)(at - c.tensors[i].name), c.tensors[i].name,
+                                                 names[k][1], at + strlen(names[k][0]));
+        }
+    return c;
+}
+
+/** Whether a weight of the graph is that tensor of the checkpoint, from a row on. */
+static void expect_stored(const ir_module *g, const char *weight, const char *stored, uint64_t row) {
+    safetensors *file = safetensors_open(A, D, arena_printf(A, "%s/model.safetensors", scratch));
+    const st_tensor *want = safetensors_find(file, stored);
+    const int at = ir_tensor_find(g, weight);
+    ck_assert_msg(want != NULL, "%s", stored);
+    ck_assert_msg(at >= 0, "%s", weight);
+    ck_assert_uint_eq(g->tensors[at].offset, want->offset + 4 * row * g->tensors[at].cols);
+    safetensors_close(file);
+}
+
+START_TEST(distilbert) {
+    static const char *const names[][2] = {
+        {"encoder.layer.", "transformer.layer."},
+        {"attention.self.query", "attention.q_lin"},
+        {"attention.self.key", "attention.k_lin"},
+        {"attention.self.value", "attention.v_lin"},
+        {"attention.output.dense", "attention.out_lin"},
+        {"attention.output.LayerNorm", "sa_layer_norm"},
+        {"intermediate.dense", "ffn.lin1"},
+        {"0.output.dense", "0.ffn.lin2"},
+        {"0.output.LayerNorm", "0.output_layer_norm"},
+    };
+    checkpoint c = renamed("distilbert.", names, sizeof names / sizeof *names);
+    model_options o = {.seq = 0, .arithmetic = "fp32", .cluster = true};
+    tensor(&c, "pre_classifier.weight", HIDDEN, HIDDEN);
+    tensor(&c, "pre_classifier.bias", 0, HIDDEN);
+    tensor(&c, "classifier.weight", 3, HIDDEN);
+    tensor(&c, "classifier.bias", 0, 3);
+    write_weights(&c);
+    put("config.json", "{\"model_type\": \"distilbert\", \"architectures\": [\"DistilBertForSequenceClassification\"],"
+                       "\"dim\": 4, \"n_layers\": 1, \"n_heads\": 2, \"hidden_dim\": 8, \"max_position_embeddings\": 6,"
+                       "\"vocab_size\": 10, \"activation\": \"gelu\", \"num_labels\": 3, \"pad_token_id\": 0}");
+    put("vocab.txt", "[UNK]\n");
+    model *m = load();
+    EXPECT_NO_ERROR();
+    ck_assert_str_eq(model_vocabulary(m), arena_printf(A, "%s/vocab.txt", scratch));
+    ir_module *g = model_build(m, A, D, &o);
+    expect_stored(g, "layer.0.value.weight", "distilbert.transformer.layer.0.attention.v_lin.weight", 0);
+    expect_stored(g, "layer.0.attention.norm.bias", "distilbert.transformer.layer.0.sa_layer_norm.bias", 0);
+    expect_stored(g, "layer.0.ffn.norm.weight", "distilbert.transformer.layer.0.output_layer_norm.weight", 0);
+    expect_stored(g, "layer.0.ffn.down.weight", "distilbert.transformer.layer.0.ffn.lin2.weight", 0);
+    expect_stored(g, "pooler.weight", "pre_classifier.weight", 0);
+    ck_assert_str_eq(ir_str(g, g->op_count - 4, IR_KEY_function), "relu");
+    ck_assert_int_lt(ir_tensor_find(g, "embeddings.type"), 0);
+}
+END_TEST
+
+START_TEST(roberta) {
+    static const char *const heads[][2] = {{"RobertaForSequenceClassification", "classifier.out_proj"},
+                                           {"RobertaForTokenClassification", "classifier"}};
+    model_options o = {.seq = 0, .arithmetic = "fp32", .cluster = true};
+    for (size_t i = 0; i < 2; i++) {
+        checkpoint c = bert("roberta.", "weight", "bias");
+        tensor(&c, "classifier.dense.weight", HIDDEN, HIDDEN);
+        tensor(&c, "classifier.dense.bias", 0, HIDDEN);
+        tensor(&c, arena_printf(A, "%s.weight", heads[i][1]), 2, HIDDEN);
+        tensor(&c, arena_printf(A, "%s.bias", heads[i][1]), 0, 2);
+        write_weights(&c);
+        put("config.json",
+            arena_printf(A,
+                         "{\"model_type\": \"roberta\", \"architectures\": [\"%s\"], \"hidden_size\": 4,"
+                         "\"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"intermediate_size\": 8,"
+                         "\"max_position_embeddings\": 6, \"vocab_size\": 10, \"pad_token_id\": 1}",
+                         heads[i][0]));
+        put("vocab.json", "{}"); /* which says nothing of the frame */
+        model *m = load();
+        EXPECT_NO_ERROR();
+        ck_assert_ptr_null(model_vocabulary(m));
+        ck_assert_uint_eq(model_positions(m), POSITIONS - 2);
+        ir_module *g = model_build(m, A, D, &o);
+        expect_stored(g, "embeddings.position", "roberta.embeddings.position_embeddings.weight", 2);
+        expect_stored(g, "layer.0.query.weight", "roberta.encoder.layer.0.attention.self.query.weight", 0);
+        expect_stored(g, "classifier.weight", arena_printf(A, "%s.weight", heads[i][1]), 0);
+    }
+}
+END_TEST
+
 START_TEST(ends_of_texts) {
     token_ends ends;
     checkpoint c = gpt2("");
@@ -602,6 +697,6 @@ START_TEST(no_model_there) {
 END_TEST
 
 TEST_MAIN("huggingface", tensors_under_their_names, poolings, modules_refused, texts_of_sentence_transformers,
-          unknown_settings, heads_of_tasks, heads_of_decoders, ends_of_texts, tokenizer_options, tokenizer_sources,
-          refused_configs, refused_weights, parts_of_fused_matrices, decoders_that_would_be_others,
+          unknown_settings, heads_of_tasks, heads_of_decoders, distilbert, roberta, ends_of_texts, tokenizer_options,
+          tokenizer_sources, refused_configs, refused_weights, parts_of_fused_matrices, decoders_that_would_be_others,
           classifiers_of_the_bert_family, weights_in_several_files, no_model_there)
