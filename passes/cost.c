@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "passes/cost_model.h"
+#include "runtime/base/whole.h"
 #include "runtime/machine_members.h"
 #include "runtime/sim/layout.h"
 
@@ -70,10 +71,6 @@ void *cost_reserve(cost_model *c, cost_scratch *s, size_t count, size_t size) {
         s->data = arena_alloc(c->arena, s->bytes);
     }
     return s->data;
-}
-
-static uint64_t ceil_div(uint64_t a, uint64_t b) {
-    return (a + b - 1) / b;
 }
 
 static uint32_t count_high(const uint8_t *bits, uint32_t n) {
@@ -515,7 +512,7 @@ cost_result cost_qk_masked(cost_model *c, const uint8_t *row_bits, uint32_t rows
         return seen->result;
 
     uint32_t height = tile_height(c, walk), width = tile_height(c, walk ^ WALK_TURNED);
-    size_t strips = (size_t)ceil_div(rows, height), tiles = (size_t)ceil_div(cols, width);
+    size_t strips = (size_t)dtq_ceil_div(rows, height), tiles = (size_t)dtq_ceil_div(cols, width);
     slice *slices = cost_reserve(c, &c->slices, strips + tiles, sizeof *slices);
     matmul m = {.rows = slices,
                 .strip_count = cut(row_bits, rows, height, slices),
@@ -557,7 +554,7 @@ cost_result cost_pv_masked(cost_model *c, const uint8_t *p_bits, uint32_t rows, 
         return seen->result;
 
     uint32_t height = tile_height(c, walk), width = tile_height(c, walk ^ WALK_TURNED);
-    slice *slices = cost_reserve(c, &c->slices, (size_t)ceil_div(rows, height), sizeof *slices);
+    slice *slices = cost_reserve(c, &c->slices, (size_t)dtq_ceil_div(rows, height), sizeof *slices);
     matmul m = {.rows = slices,
                 .strip_count = cut(p_bits, rows, height, slices),
                 .mask = mask,
@@ -600,28 +597,28 @@ uint64_t cost_dram(const cost_model *c, uint64_t bytes) {
 }
 
 uint64_t cost_softmax(const cost_model *c, uint32_t rows, uint32_t cols) {
-    return rows * ceil_div(cols, c->machine->softmax_lanes);
+    return rows * dtq_ceil_div(cols, c->machine->softmax_lanes);
 }
 
 uint64_t cost_importance(const cost_model *c, uint32_t rows, uint32_t keys) {
-    return rows * ceil_div(keys, c->machine->topk_accumulate_lanes);
+    return rows * dtq_ceil_div(keys, c->machine->topk_accumulate_lanes);
 }
 
 uint64_t cost_topk(const cost_model *c, uint32_t keys, uint32_t kept, bool select) {
     uint64_t lanes = c->machine->topk_lanes;
     if (!select)
-        return ceil_div(keys, lanes);
-    return c->machine->topk_passes * (ceil_div(keys, lanes) + ceil_div(kept, lanes));
+        return dtq_ceil_div(keys, lanes);
+    return c->machine->topk_passes * (dtq_ceil_div(keys, lanes) + dtq_ceil_div(kept, lanes));
 }
 
 uint64_t cost_head_passes(const dtq_machine *machine) {
-    return ceil_div(machine->topk_passes, 2);
+    return dtq_ceil_div(machine->topk_passes, 2);
 }
 
 uint64_t cost_choose_head(const cost_model *c, uint32_t queries, uint32_t keys, uint32_t kept) {
     const uint64_t lanes = c->machine->topk_lanes;
     return cost_importance(c, queries, keys) +
-           cost_head_passes(c->machine) * (ceil_div(keys, lanes) + ceil_div(kept, lanes));
+           cost_head_passes(c->machine) * (dtq_ceil_div(keys, lanes) + dtq_ceil_div(kept, lanes));
 }
 
 cost_result cost_probe(cost_model *c, uint32_t queries, uint32_t keys, uint32_t head_dim, unsigned walk) {

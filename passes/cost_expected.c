@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "passes/cost_model.h"
+#include "runtime/base/whole.h"
 #include "runtime/machine_members.h"
 
 /** Tokens [from, to). */
@@ -427,10 +428,6 @@ static double skew_estimate(cost_model *c, const call_key *k, uint32_t row, uint
     return added / samples;
 }
 
-static uint64_t ceil_div(uint64_t a, uint64_t b) {
-    return (a + b - 1) / b;
-}
-
 /** Bounds over all placements. m 8-bit rows lie in at least m / R and at most m strips, and likewise for columns. Costs
  *  only grow with precision, so all-4-bit and all-8-bit bound them too. Overlapped tiles may hide each other's longest
  *  PE, but some PE has at least its share of the 8-bit slots and does its pieces one after another; and they never
@@ -439,7 +436,7 @@ static void bound(cost_model *c, const call_key *k, cost_expectation *e) {
     const uint64_t height = c->machine->vssa_rows, width = c->machine->vssa_cols, rows = k->rows, cols = k->cols;
     const bool qk = k->product == QK;
     const uint64_t reduction = qk ? k->head_dim : cols, across = qk ? cols : k->head_dim;
-    const uint64_t strips = ceil_div(rows, height), tiles = ceil_div(across, width), high = k->high;
+    const uint64_t strips = dtq_ceil_div(rows, height), tiles = dtq_ceil_div(across, width), high = k->high;
     const uint64_t other_rows = k->slots - rows, other_cols = k->slots - cols;
     uint64_t few_rows = high > other_rows ? high - other_rows : 0, many_rows = high < rows ? high : rows;
     const uint64_t few_cols = high > other_cols ? high - other_cols : 0, many_cols = high < cols ? high : cols;
@@ -448,9 +445,9 @@ static void bound(cost_model *c, const call_key *k, cost_expectation *e) {
     const uint64_t skew_most = (rows < height ? rows : height) + (across < width ? across : width) - 2;
     const uint64_t steps = reduction + skew_most;
 
-    const uint64_t row_least = strips + ceil_div(few_rows, height);
+    const uint64_t row_least = strips + dtq_ceil_div(few_rows, height);
     const uint64_t row_most = strips + (many_rows < strips ? many_rows : strips);
-    const uint64_t col_least = qk ? (tiles + ceil_div(few_cols, width)) * reduction : tiles * (cols + few_cols);
+    const uint64_t col_least = qk ? (tiles + dtq_ceil_div(few_cols, width)) * reduction : tiles * (cols + few_cols);
     const uint64_t tiles_high = many_cols < tiles ? many_cols : tiles;
     if (c->machine->top_drain == DTQ_DRAIN_IDEAL) {
         e->least_cycles = row_least * col_least;
@@ -473,8 +470,8 @@ static void bound(cost_model *c, const call_key *k, cost_expectation *e) {
         e->least_cycles = row_least * col_least + tiles * rows + strips * across - 2 * strips * tiles;
         return;
     }
-    const uint64_t row_share = ceil_div(rows + few_rows, height);
-    const uint64_t col_share = qk ? ceil_div(cols + few_cols, width) * reduction : tiles * (cols + few_cols);
+    const uint64_t row_share = dtq_ceil_div(rows + few_rows, height);
+    const uint64_t col_share = qk ? dtq_ceil_div(cols + few_cols, width) * reduction : tiles * (cols + few_cols);
     e->least_cycles = row_share * col_share;
     uint64_t least_all = block_cost(c, k, k->prob8 < 0 ? low : fixed, low).cycles;
     if (least_all > e->least_cycles)
@@ -494,7 +491,7 @@ static cost_expectation expect(cost_model *c, const call_key *k, uint32_t row, u
         qk_tiles(c, p, &block, k->head_dim, skewed && two_in_flight, serial, &e);
         exact = exact || two_in_flight;
     } else {
-        double tiles = (double)ceil_div(k->head_dim, width);
+        double tiles = (double)dtq_ceil_div(k->head_dim, width);
         for (int64_t at = block.rows.from; at < block.rows.to; at += height) {
             tile strip = {{at, least(at + height, block.rows.to)}, block.cols};
             add_pv(&e, p, &strip, (int)k->prob8, tiles, k->head_dim);

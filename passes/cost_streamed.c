@@ -1,6 +1,7 @@
 /* Costs of layers that stream, from those of uniform matmuls. */
 #include "passes/cost_streamed.h"
 
+#include "runtime/base/whole.h"
 #include "runtime/machine_members.h"
 
 #include <string.h>
@@ -35,10 +36,6 @@ cost_result cost_seen(cost_model *c, const dtq_streaming *s, const dtq_seen *b, 
     return sum;
 }
 
-static uint64_t ceil_div(uint64_t a, uint64_t b) {
-    return (a + b - 1) / b;
-}
-
 uint64_t cost_seen_tiles(const dtq_machine *m, const dtq_streaming *s, const dtq_seen *b, uint32_t head_dim, bool qk,
                          bool turned) {
     const uint64_t height = turned ? m->vssa_cols : m->vssa_rows, width = turned ? m->vssa_rows : m->vssa_cols;
@@ -47,9 +44,10 @@ uint64_t cost_seen_tiles(const dtq_machine *m, const dtq_streaming *s, const dtq
         const unsigned bits = far ? s->far_bits : s->near_bits;
         const uint64_t keys = far ? b->far : b->near;
         const uint64_t left = (qk ? bits : dtq_streamed_prob_bits((unsigned)m->top_prob_bits, s->near_bits)) / 4u;
-        cycles += left * (bits / 4u) * (qk ? ceil_div(keys, width) * head_dim : ceil_div(head_dim, width) * keys);
+        cycles +=
+            left * (bits / 4u) * (qk ? dtq_ceil_div(keys, width) * head_dim : dtq_ceil_div(head_dim, width) * keys);
     }
-    return cycles * ceil_div(b->rows, height);
+    return cycles * dtq_ceil_div(b->rows, height);
 }
 
 uint64_t cost_streamed_work(const dtq_streaming *s, uint32_t n, uint32_t head_dim, unsigned prob_bits) {

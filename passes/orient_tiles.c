@@ -11,13 +11,10 @@
 #include "passes/layer.h"
 #include "passes/pass_list.h"
 #include "passes/plan.h"
+#include "runtime/base/whole.h"
 #include "runtime/machine_members.h"
 
 enum { UPRIGHT, TURNED, ORIENTATIONS };
-
-static uint32_t ceil_div(uint32_t a, uint32_t b) {
-    return (a + b - 1) / b;
-}
 
 /** What strips of one orientation cost: height, and cycles for each unit of cost of the costliest query or row of P,
  *  by how many tiles of Q.K^T, or keys of P.V, from the first on. */
@@ -33,21 +30,21 @@ static void price_strips(arena *a, const dtq_machine *m, const layer_info *l, st
         strip_price *p = &out[o];
         p->height = (uint32_t)(o == TURNED ? m->vssa_cols : m->vssa_rows);
         p->width = (uint32_t)(o == TURNED ? m->vssa_rows : m->vssa_cols);
-        p->qk = ARENA_ARRAY(a, uint64_t, ceil_div(l->cols, p->width) + 1);
+        p->qk = ARENA_ARRAY(a, uint64_t, (uint32_t)dtq_ceil_div(l->cols, p->width) + 1);
         p->pv = ARENA_ARRAY(a, uint64_t, l->keys + 1);
         for (uint32_t t = 0, at = 0; at < l->cols; t++, at += p->width) {
             uint32_t some = l->cols - at < p->width ? l->cols - at : p->width;
             p->qk[t + 1] = p->qk[t] + l->head_dim * (memchr(keys + at, 8, some) ? 2u : 1u);
         }
         for (uint32_t i = 0; i < l->keys; i++)
-            p->pv[i + 1] = p->pv[i] + ceil_div(l->head_dim, p->width) * (values[i] / 4u);
+            p->pv[i + 1] = p->pv[i] + (uint32_t)dtq_ceil_div(l->head_dim, p->width) * (values[i] / 4u);
     }
 }
 
 static uint64_t strip_cost(const layer_info *l, const strip_price *p, uint32_t row, uint32_t rows) {
     uint64_t q = memchr(l->bits[LAYER_Q] + row, 8, rows) ? 2 : 1, v = memchr(l->bits[LAYER_P] + row, 8, rows) ? 2 : 1;
     const dtq_hidden keys = layer_hidden(l, row, rows), tiles = dtq_hidden_tiles(keys, l->cols, p->width);
-    return q * (p->qk[ceil_div(l->cols, p->width)] - (p->qk[tiles.to] - p->qk[tiles.from])) +
+    return q * (p->qk[(uint32_t)dtq_ceil_div(l->cols, p->width)] - (p->qk[tiles.to] - p->qk[tiles.from])) +
            v * (p->pv[l->keys] - (p->pv[keys.to] - p->pv[keys.from]));
 }
 

@@ -4,11 +4,8 @@
  * them. */
 #include "passes/instr.h"
 #include "passes/plan.h"
+#include "runtime/base/whole.h"
 #include "runtime/machine_members.h"
-
-static uint32_t ceil_div(uint32_t a, uint32_t b) {
-    return (a + b - 1) / b;
-}
 
 static uint64_t least(uint64_t a, uint64_t b) {
     return a < b ? a : b;
@@ -117,8 +114,9 @@ typedef struct {
 /** Cycles of all waves, each as long as its array or as softmax has work; what is not loaded ahead is waited for. */
 static uint64_t estimate(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows, uint32_t strips,
                          const block_cut *cut) {
-    uint64_t passes = l->causal ? 3 : 2, blocks = ceil_div(l->keys, cut->keys), group = l->heads / l->kv_heads;
-    uint64_t waves = l->kv_heads * (uint64_t)ceil_div((uint32_t)group * strips, cut->wave);
+    uint64_t passes = l->causal ? 3 : 2, blocks = (uint32_t)dtq_ceil_div(l->keys, cut->keys),
+             group = l->heads / l->kv_heads;
+    uint64_t waves = l->kv_heads * (uint64_t)(uint32_t)dtq_ceil_div((uint32_t)group * strips, cut->wave);
     uint64_t array = passes * layer_price(ctx->cost, m, l, true, l->query_first, rows, l->key_first, cut->keys).cycles +
                      layer_price(ctx->cost, m, l, false, l->query_first, rows, l->key_first, cut->keys).cycles;
     uint64_t softmax = passes * cut->wave * cost_softmax(ctx->cost, rows, cut->keys), block = array;
@@ -171,7 +169,7 @@ bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_info *l, c
     plan->chunks = strips->count;
     plan->chunk = strips->strips;
     plan->block = cut.keys;
-    plan->blocks = ceil_div(l->keys, cut.keys);
+    plan->blocks = (uint32_t)dtq_ceil_div(l->keys, cut.keys);
     plan->wave = cut.wave;
     plan->pipelined = cut.held->v > 1;
     plan->estimate = cut.cycles;

@@ -11,6 +11,7 @@
 
 #include "passes/instr.h"
 #include "passes/plan.h"
+#include "runtime/base/whole.h"
 #include "runtime/machine_members.h"
 
 /* Of the cuts within this of the shortest the one that moves least is taken. */
@@ -22,10 +23,6 @@ static const uint32_t tiles_of_block[] = {1, 2, 3, 4, 6, 8, 12, 16, 18, 24, 32, 
 static const uint32_t depths[] = {UINT32_MAX, 4096, 2048, 1536, 1024, 768, 512, 256, 128, LEAST_DEPTH};
 /* In even cuts: as many row chunks; and each strip one, only where nothing larger fits. */
 static const uint32_t chunk_counts[] = {1, 2, 3, 4, 6, 8, 12, 16, 32, UINT32_MAX};
-
-static uint32_t ceil_div(uint32_t a, uint32_t b) {
-    return (a + b - 1) / b;
-}
 
 static uint64_t later(uint64_t a, uint64_t b) {
     return a > b ? a : b;
@@ -222,9 +219,9 @@ static bool schedule(pass_context *ctx, const dtq_machine *m, const linear_shape
                      bool keep, linear_plan *out) {
     *out = (linear_plan){.cut = *cut};
     scheduler s = {.ctx = ctx, .machine = m, .shape = shape, .cut = cut, .plan = out, .keep = keep};
-    s.parts = ceil_div(shape->inputs, cut->input_block);
+    s.parts = (uint32_t)dtq_ceil_div(shape->inputs, cut->input_block);
     for (int turned = 0; turned < 2; turned++)
-        s.blocks[turned] = ceil_div(shape->outputs, cut->output_block[turned]);
+        s.blocks[turned] = (uint32_t)dtq_ceil_div(shape->outputs, cut->output_block[turned]);
     uint64_t tallest = 0, widest = 0, largest = 0; /* blocks of rows, of weights, of sums */
     for (uint32_t c = 0; c < cut->chunks; c++) {
         uint32_t row = cut->edge[c], rows = cut->edge[c + 1] - row, cols = cols_of(&s, c, 0);
@@ -277,7 +274,7 @@ linear_strips linear_best_strips(pass_context *ctx, const dtq_machine *m, const 
             if (!(ways >> turned & 1))
                 continue;
             uint32_t height = strip_height(m, turned), width = strip_height(m, !turned);
-            uint64_t tiles = ceil_div(s->outputs, width), cost = 1;
+            uint64_t tiles = (uint32_t)dtq_ceil_div(s->outputs, width), cost = 1;
             for (uint32_t rows = 1; rows <= height && row + rows <= n; rows++) {
                 if (l->bits[LAYER_Q][first + row + rows - 1] == 8)
                     cost = 2;
@@ -304,7 +301,7 @@ linear_strips linear_best_strips(pass_context *ctx, const dtq_machine *m, const 
 
 /** As many rows a strip as the array has. */
 static linear_strips plain_strips(pass_context *ctx, const dtq_machine *m, const layer_info *l) {
-    uint32_t count = ceil_div(l->queries, (uint32_t)m->vssa_rows);
+    uint32_t count = (uint32_t)dtq_ceil_div(l->queries, (uint32_t)m->vssa_rows);
     linear_strips out = {.count = count,
                          .edge = ARENA_ARRAY(ctx->arena, uint32_t, count + 1),
                          .turned = ARENA_ARRAY(ctx->arena, uint8_t, count)};

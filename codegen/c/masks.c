@@ -89,3 +89,24 @@ const char *c_mask_convert(c_printer *p, LLVMTypeRef t, unsigned from, unsigned 
     return c_vector_op(p, c_op_named(from < to ? "sext" : "trunc"), c_mask_shape(t, to), c_mask_shape(t, from),
                        operands);
 }
+
+const char *c_type_of(c_printer *p, LLVMValueRef v) {
+    LLVMTypeRef t = LLVMTypeOf(v);
+    if (c_is_mask(t))
+        return c_vector_type(p, c_mask_shape(t, c_mask_bits(p, v)));
+    return c_is_vector(t) ? c_vector_type(p, c_shape_of(p, t)) : c_scalar_type(p, t);
+}
+
+const char *c_abi_type(c_printer *p, LLVMTypeRef t, bool is_signed) {
+    if (LLVMGetTypeKind(t) == LLVMVoidTypeKind)
+        return "void";
+    if (LLVMGetTypeKind(t) == LLVMPointerTypeKind)
+        return "void *";
+    if (c_is_mask(t))
+        return c_vector_type(p, c_mask_shape(t, C_MASK_BITS));
+    if (c_is_vector(t))
+        return c_vector_type(p, c_shape_of(p, t));
+    if (LLVMGetTypeKind(t) == LLVMIntegerTypeKind)
+        return c_int_type(p, LLVMGetIntTypeWidth(t), is_signed);
+    return c_scalar_type(p, t);
+}

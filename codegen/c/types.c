@@ -74,24 +74,3 @@ c_shape c_shape_of(c_printer *p, LLVMTypeRef t) {
 c_shape c_mask_shape(LLVMTypeRef t, unsigned bits) {
     return (c_shape){LLVMGetVectorSize(t), bits, 'u'};
 }
-
-const char *c_type_of(c_printer *p, LLVMValueRef v) {
-    LLVMTypeRef t = LLVMTypeOf(v);
-    if (c_is_mask(t))
-        return c_vector_type(p, c_mask_shape(t, c_mask_bits(p, v)));
-    return c_is_vector(t) ? c_vector_type(p, c_shape_of(p, t)) : c_scalar_type(p, t);
-}
-
-const char *c_abi_type(c_printer *p, LLVMTypeRef t, bool is_signed) {
-    if (LLVMGetTypeKind(t) == LLVMVoidTypeKind)
-        return "void";
-    if (LLVMGetTypeKind(t) == LLVMPointerTypeKind)
-        return "void *";
-    if (c_is_mask(t))
-        return c_vector_type(p, c_mask_shape(t, C_MASK_BITS));
-    if (c_is_vector(t))
-        return c_vector_type(p, c_shape_of(p, t));
-    if (LLVMGetTypeKind(t) == LLVMIntegerTypeKind)
-        return c_int_type(p, LLVMGetIntTypeWidth(t), is_signed);
-    return c_scalar_type(p, t);
-}

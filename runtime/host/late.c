@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/entry.h"
 #include "runtime/exec.h"
 #include "runtime/host/host.h"
 #include "runtime/kernels/kernels.h"
@@ -75,7 +76,7 @@ static float widen(const float *row, size_t d, unsigned bits, int8_t *codes, int
 static void vote_row(const dtq_layer *l, const workspace *w, const int32_t *sums, float q_scale, size_t i,
                      uint8_t *codes, uint64_t *votes) {
     const size_t n = l->slots, seen = l->causal ? i + 1 : n;
-    dtq_logits(sums, w->scales, q_scale * dtq_score_scale(l->head_dim), seen, w->x);
+    dtq_logits(sums, w->scales, q_scale * dtq_do_score_scale(l->head_dim), seen, w->x);
     dtq_powers(w->x, dtq_largest(w->x, seen), seen, w->e);
     const uint32_t z = dtq_prob_codes(w->e, (float)DTQ_LATE_LEVELS, seen, codes);
     memset(codes + seen, 0, n - seen);
@@ -128,8 +129,8 @@ static size_t take_values(const dtq_late *a, const workspace *w, size_t g, const
     }
     memset(w->right, 0, d * wide * sizeof *w->right);
     for (size_t c = 0; c < d; c++) {
-        (void)dtq_scale(v + c, l->slots, a->kv_stride, 4, &w->scales[c]);
-        (void)dtq_scale(v + c, l->slots, a->kv_stride, 8, &w->scales[d + c]);
+        (void)dtq_do_scale(v + c, l->slots, a->kv_stride, 4, &w->scales[c]);
+        (void)dtq_do_scale(v + c, l->slots, a->kv_stride, 8, &w->scales[d + c]);
     }
     size_t at[CLASSES] = {0, padded(counts[0])};
     for (size_t j = 0; j < keys; j++) {

@@ -4,14 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/whole.h"
 #include "runtime/entry.h"
 #include "runtime/machine_members.h"
 #include "runtime/sim/layout.h"
 #include "runtime/sim/sim.h"
-
-static uint64_t divide_up(uint64_t a, uint64_t b) {
-    return (a + b - 1) / b;
-}
 
 /* ---- matmuls: stepped once a signature ------------------------------------------------------------------------- */
 
@@ -43,7 +40,7 @@ static uint64_t tile_width(const dtq_sim *sim, const place *p) {
 }
 
 static uint64_t strip_count(const dtq_sim *sim, const place *p) {
-    return divide_up(p->rows, tile_height(sim, p));
+    return dtq_ceil_div(p->rows, tile_height(sim, p));
 }
 
 static dtq_array_shape shape_of(const dtq_sim *sim, const place *p, const dtq_hidden *hidden) {
@@ -86,7 +83,7 @@ static bool step_matmul(const dtq_sim *sim, const place *p, const uint8_t *row_b
 }
 
 static size_t signature_bytes(const dtq_sim *sim, const place *p, bool masked) {
-    return sizeof(signature) + divide_up(p->rows, 8) + divide_up(p->cols, 8) +
+    return sizeof(signature) + dtq_ceil_div(p->rows, 8) + dtq_ceil_div(p->cols, 8) +
            (masked ? strip_count(sim, p) * sizeof(dtq_hidden) : 0);
 }
 
@@ -95,7 +92,7 @@ static size_t signature_bytes(const dtq_sim *sim, const place *p, bool masked) {
 static bool matmul_by_signature(dtq_sim *sim, const place *p, const uint8_t *row_bits, const uint8_t *col_bits,
                                 const dtq_hidden *hidden, dtq_wavefront *result) {
     dtq_memo *memo = &sim->timing.by_signature;
-    const size_t row_bytes = divide_up(p->rows, 8), col_bytes = divide_up(p->cols, 8),
+    const size_t row_bytes = dtq_ceil_div(p->rows, 8), col_bytes = dtq_ceil_div(p->cols, 8),
                  bytes = signature_bytes(sim, p, hidden != NULL);
     signature *key = calloc(1, bytes);
     if (!key) {
@@ -233,8 +230,8 @@ static bool masked_bytes(dtq_sim *sim, const place *p, uint64_t *bytes, dtq_erro
             return false;
         }
         *bytes += left + right;
-        *bytes += pv ? (uint64_t)s.rows * cols * divide_up(l->head_dim, width) + sizeof(float) * s.rows * l->head_dim
-                     : rows * divide_up(cols, width) + sizeof(int32_t) * (uint64_t)s.rows * cols;
+        *bytes += pv ? (uint64_t)s.rows * cols * dtq_ceil_div(l->head_dim, width) + sizeof(float) * s.rows * l->head_dim
+                     : rows * dtq_ceil_div(cols, width) + sizeof(int32_t) * (uint64_t)s.rows * cols;
     }
     return true;
 }
@@ -271,8 +268,8 @@ static bool time_qk(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_erro
     }
     /* a tile row reads all of K once, a tile column all of Q */
     count_matmul(sim, &w,
-                 q_bytes * divide_up(cols, tile_width(sim, &p)) + k_bytes * divide_up(rows, tile_height(sim, &p)) +
-                     sizeof(int32_t) * rows * cols,
+                 q_bytes * dtq_ceil_div(cols, tile_width(sim, &p)) +
+                     k_bytes * dtq_ceil_div(rows, tile_height(sim, &p)) + sizeof(int32_t) * rows * cols,
                  d);
     return true;
 }
@@ -299,8 +296,8 @@ static bool time_pv(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_erro
         return count_masked(sim, &p, &w, d, e);
     }
     count_matmul(sim, &w,
-                 rows * cols * divide_up(head_dim, tile_width(sim, &p)) +
-                     v_bytes * divide_up(rows, tile_height(sim, &p)) + sizeof(float) * rows * head_dim,
+                 rows * cols * dtq_ceil_div(head_dim, tile_width(sim, &p)) +
+                     v_bytes * dtq_ceil_div(rows, tile_height(sim, &p)) + sizeof(float) * rows * head_dim,
                  d);
     return true;
 }
@@ -352,8 +349,8 @@ static bool time_matmul(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_
         return false;
     }
     count_matmul(sim, &w,
-                 x_bytes * divide_up(cols, tile_width(sim, &p)) +
-                     dtq_weights_bytes((uint32_t)cols, (uint32_t)depth) * divide_up(rows, tile_height(sim, &p)) +
+                 x_bytes * dtq_ceil_div(cols, tile_width(sim, &p)) +
+                     dtq_weights_bytes((uint32_t)cols, (uint32_t)depth) * dtq_ceil_div(rows, tile_height(sim, &p)) +
                      sizeof(int32_t) * rows * cols,
                  d);
     return true;
@@ -395,8 +392,8 @@ static bool time_probe(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_e
     const uint64_t q_bytes = queries * (sizeof(float) + dtq_row_bytes(l->head_dim, DTQ_PROBE_QUERY_BITS));
     const uint64_t k_bytes = seq * (sizeof(float) + dtq_row_bytes(l->head_dim, DTQ_PROBE_KEY_BITS));
     count_matmul(sim, &w,
-                 q_bytes * divide_up(seq, tile_width(sim, &p)) + k_bytes * divide_up(queries, tile_height(sim, &p)) +
-                     sizeof(float) * queries * seq,
+                 q_bytes * dtq_ceil_div(seq, tile_width(sim, &p)) +
+                     k_bytes * dtq_ceil_div(queries, tile_height(sim, &p)) + sizeof(float) * queries * seq,
                  d);
     return true;
 }
@@ -407,7 +404,7 @@ static bool time_probe_softmax(dtq_sim *sim, const dtq_instr *in, dtq_duration *
     const uint64_t queries = l->heads / l->kv_heads, seq = sim->stream->seq;
     sim->timing.stats.probabilities += queries * seq;
     sim->timing.stats.buffer_bytes += (sizeof(float) + 1) * queries * seq;
-    *d = (dtq_duration){queries * divide_up(seq, sim->machine->softmax_lanes), sim->machine->softmax_latency_cycles};
+    *d = (dtq_duration){queries * dtq_ceil_div(seq, sim->machine->softmax_lanes), sim->machine->softmax_latency_cycles};
     return true;
 }
 
@@ -417,13 +414,13 @@ static bool time_vote(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_er
     const uint64_t queries = l->heads / l->kv_heads, seq = sim->stream->seq;
     sim->timing.stats.topk_elements += queries * seq;
     sim->timing.stats.buffer_bytes += queries * seq;
-    *d = (dtq_duration){queries * divide_up(seq, sim->machine->topk_accumulate_lanes), 0};
+    *d = (dtq_duration){queries * dtq_ceil_div(seq, sim->machine->topk_accumulate_lanes), 0};
     return true;
 }
 
 static void time_selection(dtq_sim *sim, uint64_t passes, uint64_t keys, uint64_t kept, dtq_duration *d) {
     const dtq_machine *m = sim->machine;
-    d->busy = passes * (divide_up(keys, m->topk_lanes) + divide_up(kept, m->topk_lanes));
+    d->busy = passes * (dtq_ceil_div(keys, m->topk_lanes) + dtq_ceil_div(kept, m->topk_lanes));
     sim->timing.stats.topk_elements += passes * (keys + kept);
 }
 
@@ -439,7 +436,7 @@ static bool time_choose(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_
 static bool time_choose_late(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_error *e) {
     (void)e;
     d->latency = sim->machine->topk_latency_cycles;
-    time_selection(sim, divide_up(sim->machine->topk_passes, 2), sim->stream->seq,
+    time_selection(sim, dtq_ceil_div(sim->machine->topk_passes, 2), sim->stream->seq,
                    dtq_keys(&sim->stream->layers[DTQ_GET(in, CHOOSE_LATE, layer)]), d);
     return true;
 }
@@ -450,8 +447,8 @@ static bool time_choose_head(dtq_sim *sim, const dtq_instr *in, dtq_duration *d,
     const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, CHOOSE_HEAD, layer)];
     const uint64_t queries = l->heads / l->kv_heads, seq = sim->stream->seq;
     d->latency = sim->machine->topk_latency_cycles;
-    time_selection(sim, divide_up(sim->machine->topk_passes, 2), seq, dtq_keys(l), d);
-    d->busy += queries * divide_up(seq, sim->machine->topk_accumulate_lanes);
+    time_selection(sim, dtq_ceil_div(sim->machine->topk_passes, 2), seq, dtq_keys(l), d);
+    d->busy += queries * dtq_ceil_div(seq, sim->machine->topk_accumulate_lanes);
     sim->timing.stats.topk_elements += queries * seq;
     sim->timing.stats.buffer_bytes += sizeof(float) * queries * seq;
     return true;
@@ -509,8 +506,8 @@ static bool time_qk_seen(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq
         if (!add_part(sim, p, bits, bits, &w, e)) {
             return false;
         }
-        bytes += p.rows * row * divide_up(p.cols, tile_width(sim, &p)) +
-                 p.cols * row * divide_up(p.rows, tile_height(sim, &p)) + sizeof(int32_t) * p.rows * p.cols;
+        bytes += p.rows * row * dtq_ceil_div(p.cols, tile_width(sim, &p)) +
+                 p.cols * row * dtq_ceil_div(p.rows, tile_height(sim, &p)) + sizeof(int32_t) * p.rows * p.cols;
     }
     count_matmul(sim, &w, bytes, d);
     return true;
@@ -533,8 +530,9 @@ static bool time_pv_seen(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq
         if (!add_part(sim, p, dtq_streamed_prob_bits(l->prob_bits, r->near_bits), bits, &w, e)) {
             return false;
         }
-        bytes += (uint64_t)p.rows * p.cols * divide_up(l->head_dim, tile_width(sim, &p)) +
-                 p.cols * (sizeof(float) + dtq_row_bytes(l->head_dim, bits)) * divide_up(p.rows, tile_height(sim, &p));
+        bytes +=
+            (uint64_t)p.rows * p.cols * dtq_ceil_div(l->head_dim, tile_width(sim, &p)) +
+            p.cols * (sizeof(float) + dtq_row_bytes(l->head_dim, bits)) * dtq_ceil_div(p.rows, tile_height(sim, &p));
     }
     count_matmul(sim, &w, bytes, d);
     return true;
@@ -546,7 +544,7 @@ static bool time_softmax_seen(dtq_sim *sim, const dtq_instr *in, dtq_duration *d
     const uint64_t rows = b.rows, cols = (uint64_t)b.near + b.far;
     sim->timing.stats.probabilities += rows * cols;
     sim->timing.stats.buffer_bytes += (sizeof(int32_t) + 2) * rows * cols;
-    *d = (dtq_duration){rows * divide_up(cols, sim->machine->softmax_lanes), sim->machine->softmax_latency_cycles};
+    *d = (dtq_duration){rows * dtq_ceil_div(cols, sim->machine->softmax_lanes), sim->machine->softmax_latency_cycles};
     return true;
 }
 
@@ -556,7 +554,7 @@ static bool time_vote_seen(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, d
                    keys = sim->stream->layers[DTQ_GET(in, VOTE_SEEN, layer)].streaming.window;
     sim->timing.stats.topk_elements += rows * keys;
     sim->timing.stats.buffer_bytes += rows * keys;
-    *d = (dtq_duration){rows * divide_up(keys, sim->machine->topk_accumulate_lanes), 0};
+    *d = (dtq_duration){rows * dtq_ceil_div(keys, sim->machine->topk_accumulate_lanes), 0};
     return true;
 }
 
@@ -606,7 +604,7 @@ static bool time_topk(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_er
     if (DTQ_GET(in, TOPK, select)) {
         time_selection(sim, m->topk_passes, keys, dtq_keys(&l[1]), d);
     } else {
-        d->busy = divide_up(keys, m->topk_lanes);
+        d->busy = dtq_ceil_div(keys, m->topk_lanes);
         sim->timing.stats.topk_elements += keys;
     }
     return true;
