@@ -9,7 +9,7 @@ import numpy as np
 from problems import (Failure, dtqc, must, scratch, seed_and_generator, story, write, write_attention, write_policy,
                       write_safetensors, write_target)
 
-CRAFTED, TENSOR_MUTANTS, LIMIT = 700, 200, 60
+CRAFTED, TENSOR_MUTANTS, LIMIT = 700, 200, 300
 
 
 def read(name):

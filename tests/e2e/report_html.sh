@@ -12,7 +12,7 @@ data=$ROOT/tests/cli/data
 
 # chrome ARGUMENT...: one run on a profile of its own.
 chrome() {
-    timeout 60 "$browser" --headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
+    timeout 300 "$browser" --headless --no-sandbox --disable-gpu --disable-quic --no-first-run \
         --disable-background-networking --disable-component-update --disable-sync --hide-scrollbars \
         --user-data-dir="$TMP/profile" --window-size=1280,800 "$@" 2>"$TMP/browser.log"
 }
