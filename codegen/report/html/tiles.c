@@ -281,6 +281,12 @@ void html_tiles(const html_page *p) {
     fputs("<p class=\"note\">All PEs of an array move in lockstep: one 8-bit token makes every PE of its tile wait. "
           "Clustering gathers the 8-bit tokens into few tiles.</p>\n",
           out);
+    if (p->report->pairs_seen < p->report->pairs) {
+        fputs(
+            "<p class=\"note\">Here all tiles are drawn and counted, those too that are left out since the causal mask "
+            "hides their keys from all of their queries.</p>\n",
+            out);
+    }
     put_table(p, groups, count);
     fprintf(out,
             "<div class=\"tiles script\">\n<p class=\"tools\"><label>Layer <select id=\"r%zu-group\" class=\"group\">",
