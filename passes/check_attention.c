@@ -208,13 +208,6 @@ bool check_choose_late(checker *c) {
     return check_needs(sums, 8ull * l->slots);
 }
 
-bool check_has_ids(const checker *c, uint32_t layer) {
-    for (size_t op = 0; op < c->m->op_count; op++)
-        if (c->m->ops[op].code == IR_LAYER && ir_int(c->m, op, IR_KEY_index, -1) == layer)
-            return ir_get(c->m, op, IR_KEY_ids) != NULL;
-    return false;
-}
-
 bool check_topk(checker *c) {
     const layer_info *l = &c->layers[check_int(c, c->k.layer)];
     check_progress *p = &c->progress[l->index];

@@ -1,48 +1,6 @@
-/* What the host's ops read and write: matrices in DRAM. */
+/* What ops of the host read and write: matrices in DRAM. */
 #include "passes/check_schedule.h"
 #include "runtime/isa/shapes.h"
-
-/** Host work is on the tokens of the layer whose attention comes next, behind the last on those of the last. */
-bool check_host_layer(checker *c) {
-    if (!ir_get(c->m, c->op, c->k.layer) || !c->layer_count)
-        return true;
-    uint32_t want = c->next_layer < c->layer_count ? c->next_layer : c->layer_count - 1;
-    return check_int(c, c->k.layer) == want || CHECK_FAIL("`layer` is %lld, but rows are those of layer %u here",
-                                                          (long long)check_int(c, c->k.layer), want);
-}
-
-bool check_reads_matrix(checker *c, size_t index, uint64_t bytes) {
-    check_content *b = check_operand(c, index);
-    if (b->holds != HOLDS_MATRIX && !b->is_input)
-        return CHECK_FAIL("operand %zu holds nothing yet", index + 1);
-    if (b->rows && b->rows != (int64_t)bytes)
-        return CHECK_FAIL("operand %zu holds %lld bytes, but it reads %llu", index + 1, (long long)b->rows,
-                          (unsigned long long)bytes);
-    return check_needs(b, bytes);
-}
-
-bool check_writes_matrix(checker *c, size_t index, uint64_t bytes) {
-    return check_fill(c, index, (check_content){.holds = HOLDS_MATRIX, .rows = (int64_t)bytes}) &&
-           check_needs(check_operand(c, index), bytes);
-}
-
-const ir_tensor *check_tensor(const checker *c, unsigned key) {
-    const char *name = check_word(c, key);
-    int index = *name ? ir_tensor_find(c->m, name) : -1;
-    return index < 0 ? NULL : &c->m->tensors[index];
-}
-
-uint64_t check_matrix_bytes(const checker *c, uint64_t width) {
-    return 4ull * c->m->header.seq * width;
-}
-
-uint64_t check_outputs(const ir_tensor *t) {
-    return t->transposed ? t->cols : t->rows;
-}
-
-uint64_t check_inputs(const ir_tensor *t) {
-    return t->transposed ? t->rows : t->cols;
-}
 
 /** Whose name keeps its memory through the run: a key or value that is cached. */
 static bool check_cache_name(checker *c, const layer_info *l, int which) {

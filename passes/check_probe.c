@@ -6,11 +6,6 @@
 /** What a buffer of a probe holds: `operand` of its content. */
 enum { PROBE_CODES, PROBE_KEYS, PROBE_LOGITS, PROBE_PROBS, PROBE_VOTES };
 
-bool check_chosen(checker *c, const layer_info *l) {
-    return !l->by_probe || check_has_ids(c, l->index) || c->progress[l->index].chosen ||
-           CHECK_FAIL("layer %u has not chosen its tokens before", l->index);
-}
-
 /** Operand `index` must hold that stage of a probe of this layer. */
 static check_content *probed(checker *c, size_t index, uint8_t stage) {
     static const char *const names[] = {"codes", "keys", "logits", "probabilities", "votes"};

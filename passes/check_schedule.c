@@ -4,55 +4,6 @@
  * what the model says, in another order or elsewhere, or it is refused where it stops to. */
 #include "passes/check_schedule.h"
 
-bool check_fail(checker *c, const char *what) {
-    return diag_error(c->ctx->diag, c->m->ops[c->op].loc, "`%s`: %s",
-                      ir_info((ir_opcode)c->m->ops[c->op].code)->spelling, what);
-}
-
-int64_t check_int(const checker *c, unsigned key) {
-    return ir_int(c->m, c->op, key, 0);
-}
-
-const char *check_word(const checker *c, unsigned key) {
-    const char *text = ir_str(c->m, c->op, key);
-    return text ? text : "";
-}
-
-check_content *check_operand(checker *c, size_t index) {
-    ir_value v = ir_operand(c->m, c->op, index);
-    return v == IR_NONE ? NULL : &c->contents[v];
-}
-
-bool check_needs(check_content *b, uint64_t bytes) {
-    b->need = (int64_t)bytes > b->need ? (int64_t)bytes : b->need;
-    return true;
-}
-
-check_content check_block(const checker *c, uint8_t holds) {
-    return (check_content){.holds = holds,
-                           .layer = check_int(c, c->k.layer),
-                           .head = check_int(c, c->k.head),
-                           .row = check_int(c, c->k.row),
-                           .rows = check_int(c, c->k.rows),
-                           .col = check_int(c, c->k.col),
-                           .cols = check_int(c, c->k.cols)};
-}
-
-bool check_fill(checker *c, size_t index, check_content what) {
-    check_content *b = check_operand(c, index);
-    if (b->holds != HOLDS_NOTHING)
-        return CHECK_FAIL("operand %zu holds something already; give it a buffer of its own", index + 1);
-    what.need = b->need;
-    what.used = b->used;
-    what.is_input = b->is_input;
-    *b = what;
-    return true;
-}
-
-bool check_same_rows(const check_content *b, const check_content *want) {
-    return b->layer == want->layer && b->head == want->head && b->row == want->row && b->rows == want->rows;
-}
-
 /** Regions of the layer: shared ones are as large as the largest layer needs. */
 static void check_layer(checker *c) {
     const layer_info *l = &c->layers[ir_int(c->m, c->op, IR_KEY_index, 0)];

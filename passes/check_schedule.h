@@ -1,4 +1,5 @@
-/* The symbolic execution of a schedule that was read, as the files of check_*.c share it; private to passes/. */
+/* The symbolic execution of a schedule that was read, as the files of check_*.c share it: check_schedule.c calls a rule
+ * for each op, and the rules use check_contents.c. Private to passes/. */
 #ifndef DTQ_CHECK_SCHEDULE_H
 #define DTQ_CHECK_SCHEDULE_H
 
@@ -66,6 +67,8 @@ typedef struct {
     size_t op;
 } checker;
 
+/* ---- what all rules use (check_contents.c) ----------------------------------------------------------------------- */
+
 /** Reports that the op under way does not fit, or what it needs; always false. */
 bool check_fail(checker *c, const char *what);
 #define CHECK_FAIL(...) check_fail(c, arena_printf(c->ctx->arena, __VA_ARGS__))
@@ -82,12 +85,9 @@ check_content check_block(const checker *c, uint8_t holds);
 /** Fills a buffer that holds nothing yet: buffers are not used again, the passes behind decide what shares memory. */
 bool check_fill(checker *c, size_t index, check_content what);
 bool check_same_rows(const check_content *b, const check_content *want);
-/** Whether all query rows of all heads are marked; else says which has not been `what`. (check_attention.c) */
-bool check_all_rows(checker *c, const layer_info *l, const uint8_t *done, const char *what);
-
-/** Matrices in DRAM. (check_host.c) Host work is on the tokens of the layer whose attention comes next, behind the last
- * on those of the last. */
+/** Whether the op works on the rows of the layer whose attention comes next; behind the last, on those of the last. */
 bool check_host_layer(checker *c);
+/** Matrices in DRAM: the bytes of one with a row for each token; whether an operand holds, or may take, so many. */
 uint64_t check_matrix_bytes(const checker *c, uint64_t width);
 bool check_reads_matrix(checker *c, size_t index, uint64_t bytes);
 bool check_writes_matrix(checker *c, size_t index, uint64_t bytes);
@@ -99,6 +99,11 @@ uint64_t check_inputs(const ir_tensor *t);
 /** Whether the tokens of a layer's slots are given; whether they are, or its own probe has chosen them before. */
 bool check_has_ids(const checker *c, uint32_t layer);
 bool check_chosen(checker *c, const layer_info *l);
+
+/* ---- rules ------------------------------------------------------------------------------------------------------- */
+
+/** Whether all query rows of all heads are marked; else says which has not been `what`. (check_attention.c) */
+bool check_all_rows(checker *c, const layer_info *l, const uint8_t *done, const char *what);
 
 /** Whether the linear under way, if there is one, has been stored whole. (check_linear.c) */
 bool check_linear_ends(checker *c);

@@ -7,6 +7,7 @@
 #include "codegen/report/counters.h"
 #include "codegen/report/format.h"
 #include "codegen/report/occupancy.h"
+#include "codegen/report/price.h"
 #include "runtime/machine_members.h"
 
 const char *report_limit_name(report_limit l) {
@@ -147,97 +148,6 @@ static uint32_t count_promoted(const builder *b, const layer_facts *l, dtq_opera
     return promoted;
 }
 
-/** One matmul of one head: its blocks of one orientation, one after the other. */
-static cost_expectation price_blocks(const builder *b, const layer_facts *l, bool is_pv) {
-    cost_expectation sum = {0};
-    const uint32_t last = l->first_query + l->queries;
-    for (uint32_t row = l->first_query, end; row < last; row = end) {
-        bool turned = l->turned && l->turned[row];
-        for (end = row + 1; end < last && (l->turned && l->turned[end]) == turned; end++) {}
-        unsigned walk = (turned ? WALK_TURNED : 0) | (l->serpentine ? WALK_SERPENTINE : 0);
-        const cost_mask mask = {&l->clusters, row, is_pv ? l->first_key : l->first_col},
-                        *masked = l->clusters.count ? &mask : NULL;
-        cost_result r = is_pv ? cost_pv_masked(b->cost, l->bits[DTQ_P] + row, end - row, l->bits[DTQ_V] + l->first_key,
-                                               l->keys, l->head_dim, walk, masked)
-                              : cost_qk_masked(b->cost, l->bits[DTQ_Q] + row, end - row, l->bits[DTQ_K] + l->first_col,
-                                               l->cols, l->head_dim, walk, masked);
-        sum.tiles += (double)r.tiles;
-        sum.stalled_tiles += (double)r.stalled_tiles;
-        sum.stall_ratio_sum += r.stall_ratio_sum;
-        sum.step_cycles += r.step_cycles;
-        sum.cycles += (double)r.cycles;
-    }
-    return sum;
-}
-
-/** The same of a layer that streams: its blocks, cut as the schedule cuts them. */
-static report_matmul price_streamed(const builder *b, const layer_facts *l, bool is_pv) {
-    const dtq_streaming *s = &l->streaming;
-    const streamed_cut cut = cost_streamed_cut(b->cost, b->machine, s, l->slots, l->head_dim);
-    const unsigned prob_bits = (unsigned)b->machine->top_prob_bits, walk = cut.turned ? WALK_TURNED : 0;
-    report_matmul out = {0};
-    double ratios = 0, work = 0, tiles = 0;
-    for (uint32_t row = 0, rows; row < l->slots; row += rows) {
-        const uint32_t left = dtq_streamed_end(s, l->slots, row / s->window) - row;
-        rows = left < cut.rows ? left : cut.rows;
-        const dtq_seen seen = dtq_seen_by(s, l->slots, row, rows);
-        const cost_result r = cost_seen(b->cost, s, &seen, l->head_dim, prob_bits, !is_pv, walk);
-        out.iterations += (double)r.tiles * l->heads;
-        out.stalled_iterations += (double)r.stalled_tiles * l->heads;
-        out.step_cycles += r.step_cycles * l->heads;
-        out.cycles += (double)r.cycles * l->heads;
-        ratios += r.stall_ratio_sum;
-        work += (double)r.mac_cycles * l->heads;
-        tiles += (double)cost_seen_tiles(b->machine, s, &seen, l->head_dim, !is_pv, cut.turned) * l->heads;
-    }
-    out.stall_ratio_mean = ratios * l->heads / out.iterations;
-    out.bound_cycles = work / (double)dtq_machine_pes(b->machine);
-    out.tile_bound_cycles = tiles / (double)b->machine->vssa_arrays;
-    return out;
-}
-
-/** Prices one matmul of a layer, over all slots of one head times the query heads. cycles: of one array. */
-static report_matmul price(const builder *b, const layer_facts *l, bool is_pv) {
-    if (l->streaming.window) {
-        return price_streamed(b, l, is_pv);
-    }
-    cost_expectation one;
-    if (l->known) {
-        one = price_blocks(b, l, is_pv);
-    } else {
-        one = is_pv ? cost_pv_expected(b->cost, l->slots, l->high, facts_prob8(b->machine), 0, l->slots, 0, l->slots,
-                                       l->head_dim)
-                    : cost_qk_expected(b->cost, l->slots, l->high, 0, l->slots, 0, l->slots, l->head_dim);
-    }
-    /* The bound is of the work that the policy asks for: promotions do not raise it. */
-    layer_facts chosen = *l;
-    if (!l->late) { /* who chooses late promotes nothing */
-        memset(chosen.bits, 0, sizeof chosen.bits);
-        chosen.known = false;
-    }
-    const uint64_t rows = facts_cost_sum(&chosen, is_pv ? DTQ_P : DTQ_Q, b->machine);
-    const uint64_t columns = facts_cost_sum(&chosen, is_pv ? DTQ_V : DTQ_K, b->machine);
-    const bool masked = l->clusters.count != 0;
-    const double work = masked ? (double)(is_pv ? l->pv_work : l->qk_work) * l->heads
-                               : (double)rows * (double)columns * l->head_dim * l->heads;
-    const cost_counts counts = {.queries = l->queries,
-                                .high_queries = rows - l->queries,
-                                .high_probs = rows - l->queries,
-                                .keys = is_pv ? l->keys : l->cols,
-                                .high_keys = columns - (is_pv ? l->keys : l->cols),
-                                .head_dim = l->head_dim};
-    const uint64_t tiles = is_pv ? cost_pv_tiles(b->machine, &counts) : cost_qk_tiles(b->machine, &counts);
-    const double bound = work / (double)dtq_machine_pes(b->machine);
-    return (report_matmul){.iterations = one.tiles * l->heads,
-                           .stalled_iterations = one.stalled_tiles * l->heads,
-                           .stall_ratio_mean = one.tiles > 0 ? one.stall_ratio_sum / one.tiles : 0,
-                           .step_cycles = one.step_cycles * l->heads,
-                           .cycles = one.cycles * l->heads,
-                           .bound_cycles = bound,
-                           .tile_bound_cycles =
-                               masked ? bound : (double)(tiles * l->heads) / (double)b->machine->vssa_arrays};
-}
-
 /** Everything about a layer that does not depend on the schedule. */
 static void describe_layer(builder *b, uint32_t index) {
     const ir_module *m = b->module;
@@ -267,8 +177,8 @@ static void describe_layer(builder *b, uint32_t index) {
         out->qk = b->report->layers[like].qk;
         out->pv = b->report->layers[like].pv;
     } else {
-        out->qk = price(b, l, false);
-        out->pv = price(b, l, true);
+        out->qk = price_matmul(b->machine, b->cost, l, false);
+        out->pv = price_matmul(b->machine, b->cost, l, true);
     }
     /* 16 bit products in each PE-cycle of work */
     double bops = 16.0 * (out->qk.bound_cycles + out->pv.bound_cycles) * (double)dtq_machine_pes(b->machine);

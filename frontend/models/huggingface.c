@@ -1,6 +1,5 @@
 /* Hugging Face directories: config.json, weights in one safetensors file or several, a tokeniser, and what
  * sentence-transformers adds (sentence_modules.c). */
-#include <stdlib.h>
 #include <string.h>
 
 #include "frontend/files/document.h"
@@ -11,14 +10,6 @@
 #include "frontend/tokenizer/vocabulary.h"
 #include "ir/base/path.h"
 #include "runtime/base/words.h"
-
-/** A directory's own name: it is what the user called the model. */
-static const char *directory_name(arena *a, const char *path) {
-    char *real = realpath(path, NULL);
-    const char *name = path_stem(a, real ? real : path);
-    free(real);
-    return name;
-}
 
 /* ---- the rest of the directory ----------------------------------------------------------------------------------- */
 
@@ -146,20 +137,12 @@ model *model_from_directory(arena *a, diag *d, const char *path) {
                    "is a directory without config.json; a model is a YAML file or a Hugging Face directory");
         return NULL;
     }
-    const char *graph = path_join(a, path, "onnx/model.onnx"); /* as exporters lay it beside a config.json */
-    if (path_is_file(graph) && !path_is_file(path_join(a, path, "model.safetensors")) &&
-        !path_is_file(path_join(a, path, "model.safetensors.index.json"))) {
-        model *of_graph = model_from_onnx(a, d, graph);
-        if (of_graph)
-            of_graph->name = directory_name(a, path);
-        return of_graph;
-    }
     const doc_node *root = doc_load(a, d, config, 0);
     if (!root)
         return NULL;
     model *m = ARENA_NEW(a, model);
     m->path = arena_strdup(a, path);
-    m->name = directory_name(a, path);
+    m->name = model_directory_name(a, path);
     m->loc = root->loc;
     weight_family family;
     bool ok = huggingface_config(d, root, &m->transformer, &family) && read_rest(a, d, path, m, family) &&

@@ -8,10 +8,20 @@
 #include "frontend/tokenizer/tokenizers.h"
 #include "runtime/base/words.h"
 
+static model *load_directory(arena *a, diag *d, const char *path) {
+    const char *graph = model_directory_graph(a, path);
+    if (!graph)
+        return model_from_directory(a, d, path);
+    model *m = model_from_onnx(a, d, graph);
+    if (m)
+        m->name = model_directory_name(a, path);
+    return m;
+}
+
 model *model_load(arena *a, diag *d, const char *path) {
     struct stat st;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        return model_from_directory(a, d, path);
+        return load_directory(a, d, path);
     if (model_is_onnx(path))
         return model_from_onnx(a, d, path);
     if (dtq_ends_with(path, ".gguf"))

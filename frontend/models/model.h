@@ -129,6 +129,11 @@ model *model_from_yaml(arena *a, diag *d, const char *path);
 model *model_from_directory(arena *a, diag *d, const char *path);
 model *model_from_onnx(arena *a, diag *d, const char *path);
 bool model_is_onnx(const char *path);
+/** The ONNX file in a directory whose weights it is, as exporters lay it beside a config.json; NULL where the directory
+ * has none, or safetensors. */
+const char *model_directory_graph(arena *a, const char *path);
+/** A directory's own name: it is what the user called the model. */
+const char *model_directory_name(arena *a, const char *path);
 model *model_from_gguf(arena *a, diag *d, const char *path);
 model *model_from_llama2c(arena *a, diag *d, const char *path);
 /** The same of a file's bytes in memory. */
