@@ -40,8 +40,9 @@ struct arena {
     size_t used;
 };
 
-/* An error of the input, which asks for more than there is: nobody's fault here. */
+/* An error of the input, which asks for more than there is: nobody's fault here. Other threads say nothing any more. */
 _Noreturn static void out_of_memory(size_t bytes, size_t used) {
+    flockfile(stderr);
     fprintf(stderr,
             "dtqc: error: out of memory: %zu bytes are needed beside the %zu in use here; use a smaller model, ", bytes,
             used);

@@ -228,7 +228,7 @@ static void print_caret(FILE *out, uint32_t line, uint32_t col, const char *text
     fputs("^\n", out);
 }
 
-void diag_print(const diag *d, const diag_entry *e, FILE *out) {
+static void print_entry(const diag *d, const diag_entry *e, FILE *out) {
     const src_loc *loc = &e->loc;
     diag_text(out, loc->file ? loc->file : "dtqc");
     if (loc->file && loc->line > 0)
@@ -244,6 +244,12 @@ void diag_print(const diag *d, const diag_entry *e, FILE *out) {
     const char *text = source_line(d, loc->file, loc->line, &length);
     if (text)
         print_caret(out, loc->line, loc->col, text, length);
+}
+
+void diag_print(const diag *d, const diag_entry *e, FILE *out) {
+    flockfile(out); /* lengths are compiled by several threads: one message is not mixed with another */
+    print_entry(d, e, out);
+    funlockfile(out);
 }
 
 /* ---- did you mean ----------------------------------------------------------------------------------------------- */

@@ -29,7 +29,7 @@ typedef struct {
 
 static const command commands[] = {
     {"analyze", {"analyze", TINY, "--seq", "6", "--check", "--report=json"}},
-    {"compile", {"compile", TINY, "--seq", "6,7", "-o", "out"}},
+    {"compile", {"compile", TINY, "--seq", "6,7", "--threads=1", "-o", "out"}},
     {"compile from IR", {"compile", "tile.dtir", "--emit=asm", "-o", "out"}},
     {"run on the simulator", {"run", FIG5, "--input", DATA "qkv.safetensors", "--check", "--threads=1", "-o", "out"}},
     {"run of a program", {"run", "tiny.dtq", "--input", DATA "ids.safetensors", "--threads=1", "-o", "out"}},
