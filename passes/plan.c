@@ -106,6 +106,7 @@ typedef struct {
 typedef struct {
     uint64_t *array_free, *s_free, *o_free, *q_free, *p_free;
     uint64_t load_free, softmax_free, importance_free, store_free;
+    uint64_t *began;             /* by array: when its first step began; UINT64_MAX: it has none */
     uint64_t *k_ready, *v_ready; /* by key/value head; UINT64_MAX: not loaded */
     uint64_t *qk, *pv;           /* cycles by chunk */
 } scheduler;
@@ -195,9 +196,20 @@ static bool values_fit(const layer_info *l, const fits *f, const unit *units, si
     return units[next_qk].head / group - units[next_pv].head / group < f->v;
 }
 
-/** Runs the list scheduler over one cut; fills steps and estimate. */
+/** How long after a layer the next one can begin that is planned alike. Queues are in order: an array's first step
+ *  waits for the last one of the layer before. Where the next layer's tokens are chosen by this one's importance, its
+ *  loads wait for that, too. */
+static uint64_t layer_period(const scheduler *s, uint32_t arrays, bool choose) {
+    uint64_t period = choose ? s->importance_free : 0;
+    for (uint32_t i = 0; i < arrays; i++)
+        if (s->began[i] != UINT64_MAX)
+            period = later(period, s->array_free[i] - s->began[i]);
+    return period;
+}
+
+/** Runs the list scheduler over one cut; fills steps, estimate and period. */
 static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_info *l, layer_plan *plan, const fits *f,
-                         bool largest_first) {
+                         bool largest_first, bool choose) {
     arena *a = ctx->arena;
     uint32_t arrays = (uint32_t)m->vssa_arrays;
     size_t count = (size_t)l->heads * plan->chunks;
@@ -206,6 +218,7 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         *sizes[i] = *sizes[i] < count ? *sizes[i] : count;
     scheduler s = {.array_free = ARENA_ARRAY(a, uint64_t, arrays),
+                   .began = ARENA_ARRAY(a, uint64_t, arrays),
                    .s_free = ARENA_ARRAY(a, uint64_t, ring.s),
                    .p_free = ARENA_ARRAY(a, uint64_t, ring.p),
                    .o_free = ARENA_ARRAY(a, uint64_t, ring.o),
@@ -216,6 +229,8 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
                    .pv = ARENA_ARRAY(a, uint64_t, plan->chunks)};
     for (uint32_t h = 0; h < l->kv_heads; h++)
         s.k_ready[h] = s.v_ready[h] = UINT64_MAX;
+    for (uint32_t i = 0; i < arrays; i++)
+        s.began[i] = UINT64_MAX;
     for (uint32_t c = 0; c < plan->chunks; c++) {
         uint32_t row = plan->chunk[c].row, rows = plan->chunk[c].rows;
         s.qk[c] = layer_price(ctx->cost, m, l, true, row, rows, l->key_first, l->keys).cycles;
@@ -236,10 +251,13 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
             issue_qk(ctx, m, l, plan, &ring, &s, u, number, array);
         else
             issue_pv(ctx, m, l, plan, &ring, &s, u, number, array);
+        if (s.began[array] == UINT64_MAX)
+            s.began[array] = s.array_free[array] - (qk ? s.qk : s.pv)[u->chunk];
         plan->steps[plan->step_count++] =
             (plan_step){.kind = qk ? PLAN_QK : PLAN_PV, .head = u->head, .chunk = u->chunk, .array = array};
     }
     plan->estimate = s.store_free + m->dram_latency_cycles;
+    plan->period = layer_period(&s, arrays, choose);
     plan->block = l->keys;
     plan->blocks = 1;
 }
@@ -255,8 +273,14 @@ static uint32_t next_cut(uint32_t chunks, uint32_t strips) {
 typedef struct {
     layer_plan *plans;
     uint32_t count;
-    uint64_t shortest;
+    plan_followers followers;
+    uint64_t shortest; /* of plan_total */
 } tried;
+
+/** When the last of a layer and its followers ends. */
+static uint64_t plan_total(const layer_plan *plan, const tried *t) {
+    return plan->estimate + t->followers.layers * plan->period;
+}
 
 /** Tries one cut, if buffers hold its chunks. */
 static void try_cut(pass_context *ctx, const dtq_machine *m, const layer_info *l, const priced_strips *priced,
@@ -268,8 +292,9 @@ static void try_cut(pass_context *ctx, const dtq_machine *m, const layer_info *l
         return;
     bool may_sort = f.k >= l->kv_heads && f.v >= l->kv_heads && priced->list->ascending;
     for (int largest = 0; largest <= (ctx->optimise && may_sort); largest++) {
-        schedule_cut(ctx, m, l, &plan, &f, largest);
-        t->shortest = plan.estimate < t->shortest ? plan.estimate : t->shortest;
+        schedule_cut(ctx, m, l, &plan, &f, largest, t->followers.choose);
+        const uint64_t total = plan_total(&plan, t);
+        t->shortest = total < t->shortest ? total : t->shortest;
         t->plans[t->count++] = plan;
     }
 }
@@ -278,11 +303,11 @@ static void try_cut(pass_context *ctx, const dtq_machine *m, const layer_info *l
  *  keys than others, chunks of as many strips are tried beside chunks of as many cycles: buffers are as large as the
  *  chunk of the most rows, so that more of them are on their way. */
 static bool plan_whole(pass_context *ctx, const dtq_machine *m, const layer_info *l, const strip_list *list,
-                       layer_plan *out) {
+                       plan_followers followers, layer_plan *out) {
     priced_strips by_price = price_strips(ctx, m, l, list, ctx->optimise);
     priced_strips by_count = l->clusters.count ? price_strips(ctx, m, l, list, false) : by_price;
     uint32_t strips = list->count;
-    tried t = {.plans = ARENA_ARRAY(ctx->arena, layer_plan, 4 * (size_t)strips), .shortest = UINT64_MAX};
+    tried t = {ARENA_ARRAY(ctx->arena, layer_plan, 4 * (size_t)strips), 0, followers, UINT64_MAX};
     for (uint32_t chunks = 1; chunks <= strips; chunks = next_cut(chunks, strips)) {
         try_cut(ctx, m, l, &by_price, chunks, &t);
         if (l->clusters.count)
@@ -291,7 +316,7 @@ static bool plan_whole(pass_context *ctx, const dtq_machine *m, const layer_info
             break;
     }
     for (uint32_t i = 0; i < t.count; i++)
-        if ((double)t.plans[i].estimate <= (1.0 + worthwhile) * (double)t.shortest) {
+        if ((double)plan_total(&t.plans[i], &t) <= (1.0 + worthwhile) * (double)t.shortest) {
             *out = t.plans[i];
             return true;
         }
@@ -315,9 +340,9 @@ strip_list plan_strips(arena *a, const dtq_machine *machine, const layer_info *l
 }
 
 bool plan_layer(pass_context *ctx, const dtq_machine *machine, const layer_info *l, const strip_list *strips,
-                src_loc loc, layer_plan *out) {
+                plan_followers followers, src_loc loc, layer_plan *out) {
     *out = (layer_plan){0};
-    if (plan_whole(ctx, machine, l, strips, out))
+    if (plan_whole(ctx, machine, l, strips, followers, out))
         return true;
     *out = (layer_plan){0};
     return plan_blocks(ctx, machine, l, strips, loc, out);

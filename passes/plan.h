@@ -29,7 +29,14 @@ typedef struct {
     plan_step *steps;
     size_t step_count;
     uint64_t estimate; /* cycles the list scheduler expects of the layer */
+    uint64_t period;   /* and until a layer that is planned alike can follow it */
 } layer_plan;
+
+/** What follows a layer. Layers overlap where nothing but token ids makes one wait for the one before. */
+typedef struct {
+    uint32_t layers; /* that overlap with the one before each */
+    bool choose;     /* they take their tokens by the importance that the layer before measures */
+} plan_followers;
 
 /** Whether each strip can be worked on against all keys at once; else keys come in blocks. */
 bool plan_holds_strips(const dtq_machine *machine, const layer_info *l, const strip_list *strips);
@@ -55,8 +62,9 @@ bool plan_blocks(pass_context *ctx, const dtq_machine *machine, const layer_info
                  src_loc loc, layer_plan *out);
 
 /** Plans a layer on the context's machine: its strips in their order, but that the largest pieces of all heads may go
- * first where strips ascend. False after an error: something cannot be split far enough. */
+ * first where strips ascend. Of the cuts it takes the one by which the layer and its `followers`, planned alike, end
+ * first. False after an error: something cannot be split far enough. */
 bool plan_layer(pass_context *ctx, const dtq_machine *machine, const layer_info *l, const strip_list *strips,
-                src_loc loc, layer_plan *out);
+                plan_followers followers, src_loc loc, layer_plan *out);
 
 #endif

@@ -21,8 +21,9 @@ typedef struct {
     host_lowering host;
     ir_value *regions; /* DRAM buffers of all layers, [8] each: see layer op */
     uint32_t layer_count;
-    layer_info planned; /* the layer that `plan` was made for; layers alike share it */
-    strip_list strips;  /* and its strips */
+    plan_followers followers; /* of the first layer */
+    layer_info planned;       /* the layer that `plan` was made for; layers alike share it */
+    strip_list strips;        /* and its strips */
     layer_plan plan;
     size_t first, end;   /* ops of all steps of the plan, as the last layer that has it carries them out */
     ir_value importance; /* among them */
@@ -341,7 +342,7 @@ static bool emit_layer(emitter *e, size_t op) {
     }
     const bool is_new = !e->plan.step_count || !layer_alike(&e->planned, &w.l) || !strips_alike(&e->strips, &strips);
     if (is_new) {
-        if (!plan_layer(e->ctx, from->machine, &w.l, &strips, w.loc, &e->plan))
+        if (!plan_layer(e->ctx, from->machine, &w.l, &strips, e->followers, w.loc, &e->plan))
             return false;
         e->planned = w.l;
         e->strips = strips;
@@ -421,10 +422,25 @@ static emitter begin(pass_context *ctx, rebuild *r, ir_opcode layers) {
     return e;
 }
 
+/** The layers behind the first one, if nothing but token ids makes one wait for the one before. */
+static plan_followers followers_read(arena *a, const ir_module *m, uint32_t layer_count) {
+    plan_followers f = {layer_count ? layer_count - 1 : 0, false};
+    for (size_t op = 0; op < m->op_count; op++) {
+        if (m->ops[op].code == IR_SELECT)
+            f.choose |= m->ops[op].operand_count > 0;
+        if (m->ops[op].code == IR_TILES && layer_read(a, m, op).by_own)
+            f.layers = 0;
+    }
+    if (m->machine->top_prefetch != DTQ_PREFETCH_IDS || m->machine->top_linear != DTQ_LINEAR_HOST)
+        f.layers = 0;
+    return f;
+}
+
 bool pass_schedule_tiles(pass_context *ctx, ir_module **module) {
     rebuild r = rebuild_begin(*module, IR_SCHEDULE);
     emitter e = begin(ctx, &r, IR_TILES);
     e.host.keys = &e.keys;
+    e.followers = followers_read(ctx->arena, r.from, e.layer_count);
     const layer_info *layers = linear_layers(ctx->arena, r.from);
     for (size_t op = 0; op < r.from->op_count; op++) {
         switch ((ir_opcode)r.from->ops[op].code) {

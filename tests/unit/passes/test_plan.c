@@ -16,7 +16,7 @@ static planned_layer plan_module(pass_case c, bool optimise) {
     pass_context ctx = {.arena = c.memory, .diag = c.d, .cost = cost_new(c.memory, c.m->machine), .optimise = optimise};
     src_loc loc = {.file = "t.dtir", .line = 12, .col = 1};
     strip_list strips = plan_strips(c.memory, c.m->machine, &p.l);
-    p.planned = plan_layer(&ctx, c.m->machine, &p.l, &strips, loc, &p.plan);
+    p.planned = plan_layer(&ctx, c.m->machine, &p.l, &strips, (plan_followers){0}, loc, &p.plan);
     return p;
 }
 
