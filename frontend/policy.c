@@ -129,7 +129,7 @@ static bool read_layer(arena *a, diag *d, const doc_node *n, const char *what, p
         return false;
     const doc_node *pinned = doc_find(n, "pinned");
     if (pinned && kind == 2)
-        return diag_error(d, pinned->loc, "pinned has no use beside token_bits, which say every token's precision");
+        return diag_error(d, pinned->loc, "pinned cannot stand beside token_bits, which state every token's precision");
     return !pinned || read_pinned(a, d, pinned, l);
 }
 
@@ -205,9 +205,11 @@ policy *policy_of(arena *a, diag *d, const char *path, const doc_node *root) {
     p->prune_keys = word == 1;
     ok = (!rule || read_importance(d, rule, p)) && ok;
     if (layers && all)
-        ok = diag_error(d, all->loc, "a policy has either `layers`, a row for each, or `all`, one row for all alike");
+        ok = diag_error(d, all->loc,
+                        "a policy has either `layers`, a row for each layer, or `all`, one row for all layers");
     else if (!layers && !all)
-        ok = diag_error(d, root->loc, "a policy must have `layers`, a row for each, or `all`, one row for all alike");
+        ok = diag_error(d, root->loc,
+                        "a policy must have `layers`, a row for each layer, or `all`, one row for all layers");
     else if (all) {
         p->loc = all->loc;
         p->all = ARENA_NEW(a, policy_layer);

@@ -121,7 +121,7 @@ static bool check_options(session *s) {
     if (given(s, OPT_compare) && is_ir_file(s->options->operands[0]))
         return usage_error(s, "--compare needs a model, which is compiled for each of the machines");
     if (given(s, OPT_compare) && value(s, OPT_report)->word == REPORT_HTML)
-        return usage_error(s, "a comparison is no HTML page; --report=text, json or csv");
+        return usage_error(s, "a comparison cannot be an HTML page; use --report=text, json or csv");
     if (given(s, OPT_compare) && given(s, OPT_compare_unclustered))
         return usage_error(s, "--compare and --compare-unclustered are two reports; --compare=systolic is without "
                               "clustering, too");

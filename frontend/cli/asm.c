@@ -24,7 +24,7 @@ static bool settle_cycles(session *s, const char *path, const dtq_program *p) {
 bool command_asm(session *s) {
     const char *path = s->options->operands[0];
     if (!given(s, OPT_output))
-        return usage_error(s, "--output says where the program goes and is missing");
+        return usage_error(s, "--output is missing: name the file for the program");
     size_t bytes;
     char *text = file_read(s->arena, s->diag, path, ASSEMBLY_BYTES, &bytes);
     if (!text)

@@ -143,7 +143,7 @@ bool compare_systems(session *s, const source *src, const compiled *own, report 
 
 bool check_system_report(session *s) {
     return value(s, OPT_report)->word != REPORT_HTML ||
-           usage_error(s, "a comparison is no HTML page; --report=text, json or csv");
+           usage_error(s, "a comparison cannot be an HTML page; use --report=text, json or csv");
 }
 
 bool print_system(session *s, const source *src, const compiled *own, size_t count, FILE *out) {

@@ -36,7 +36,7 @@ static bool check_options(session *s) {
     static const option_id of_host_code[] = {OPT_host_cpu, OPT_name};
     for (size_t i = 0; i < sizeof of_host_code / sizeof *of_host_code; i++)
         if (given(s, of_host_code[i]))
-            return usage_error(s, "--%s is of host code (--emit=llvm, host-asm, obj, exe%s)",
+            return usage_error(s, "--%s is for host code (--emit=llvm, host-asm, obj, exe%s)",
                                option_table[of_host_code[i]].name, of_host_code[i] == OPT_name ? ", c" : "");
     size_t lengths = given(s, OPT_seq) ? value(s, OPT_seq)->count : 1;
     if (lengths > 1 && value(s, OPT_emit)->word == EMIT_IR)

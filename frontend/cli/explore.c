@@ -51,7 +51,7 @@ bool explore_find_value(exploration *e, const char *name, src_loc loc, value_ref
         return true;
     }
     const char *near = diag_nearest(name, names, count);
-    return diag_error(e->session->diag, loc, "'%.40s' is nothing that is measured%s%s%s", name,
+    return diag_error(e->session->diag, loc, "'%.40s' is not a metric%s%s%s", name,
                       near ? "; did you mean '" : "; SPACE.md lists what is", near ? near : "", near ? "'?" : "");
 }
 
@@ -94,7 +94,7 @@ static bool choose_objectives(exploration *e) {
         if (!explore_find_value(e, c->metric, c->loc, &e->bounds[i]))
             return false;
         if (c->relative && e->bounds[i].kind != VALUE_LOSS && e->bounds[i].kind != VALUE_METRIC)
-            return diag_error(s->diag, c->loc, "float32 is no design and has no %s; write a number", c->metric);
+            return diag_error(s->diag, c->loc, "float32 is not a design and has no %s; write a number", c->metric);
     }
     e->bound_count = e->space->constraint_count;
     return e->objective_count > 0 || usage_error(s, "--objective names nothing");
@@ -109,7 +109,7 @@ static bool read_lambda(exploration *e) {
     const char *text = value(s, OPT_lambda)->text;
     e->lambda = strtod(text, &end);
     return (end != text && !*end && isfinite(e->lambda) && e->lambda >= 0) ||
-           usage_error(s, "--lambda=%s is no number from 0 on", text);
+           usage_error(s, "--lambda=%s is not a number of at least 0", text);
 }
 
 /* Without --space: the shares of every layer that chooses among tokens, in --groups of neighbours that are tied. */
@@ -118,7 +118,7 @@ static bool default_space(exploration *e) {
     if (e->space)
         return true;
     if (e->layers < 2)
-        return usage_error(s, "a model of one layer has nothing to choose tokens by; --space says what varies");
+        return usage_error(s, "a model of one layer has no layer to choose tokens by; name what varies with --space");
     space *own = ARENA_NEW(s->arena, space);
     e->space = e->base.space = own;
     e->base.layers = true;
@@ -204,7 +204,7 @@ static bool check_space(exploration *e) {
 static bool open_exploration(exploration *e) {
     session *s = e->session;
     if (!given(s, OPT_found) || is_stdout(value(s, OPT_found)->text))
-        return usage_error(s, "--output names the directory that results go to");
+        return usage_error(s, "--output is missing: name the directory for the results");
     e->directory = value(s, OPT_found)->text;
     e->eval.session = s;
     if (!design_open(s, &e->base) || !eval_open(&e->eval))

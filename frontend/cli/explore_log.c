@@ -204,7 +204,7 @@ bool explore_log_open(exploration *e) {
     }
     e->log = fopen(path, there ? "r+" : "a");
     if (e->log && flock(fileno(e->log), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        return diag_error(s->diag, loc, "is being written by another process, which has to end first");
+        return diag_error(s->diag, loc, "is being written by another process; wait until that ends");
     if (!e->log ||
         (there && (fseek(e->log, (long)whole, SEEK_SET) != 0 || ftruncate(fileno(e->log), (off_t)whole) != 0)))
         return diag_error(s->diag, loc, "cannot be written: %s", strerror(errno));

@@ -64,7 +64,7 @@ static bool check_model(generation *g) {
     const model *m = g->source.model;
     src_loc loc = {g->source.path, 0, 0};
     if (!m || !model_generates(m))
-        return diag_error(s->diag, loc, "cannot write text: that takes a causal model with scores of all tokens");
+        return diag_error(s->diag, loc, "cannot generate text: this needs a causal model with scores of all tokens");
     if (!model_vocabulary(m))
         return diag_error(s->diag, loc, "has no vocabulary to read and write text with");
     return model_ends(m, s->arena, s->diag, &g->ends);
@@ -292,7 +292,7 @@ bool command_generate(session *s) {
     if (!host_code_check(s, value(s, OPT_generate_engine)->word == GENERATE_HOST))
         return false;
     if (!given(s, OPT_prompt))
-        return usage_error(s, "give a text to go on from (--text)");
+        return usage_error(s, "give a text to continue (--text)");
     generation g = {.session = s};
     bool ok = open_source(&g) && check_model(&g) && read_prompt(&g) && make_programs(&g) && open_engine(&g) &&
               write_tokens(&g) && weights_unchanged(&g);

@@ -53,9 +53,9 @@ static bool list_only(session *s) {
                                        OPT_verify_each, OPT_remarks, OPT_optimise};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (given(s, others[i]))
-            return usage_error(s, "--list stands alone; --%s changes nothing", option_table[others[i]].name);
+            return usage_error(s, "--list is used alone; --%s changes nothing", option_table[others[i]].name);
     if (s->options->operand_count)
-        return usage_error(s, "--list stands alone; '%s' is not read", s->options->operands[0]);
+        return usage_error(s, "--list is used alone; '%s' is not read", s->options->operands[0]);
     list_passes(stdout);
     return true;
 }
@@ -66,7 +66,7 @@ bool command_opt(session *s) {
     if (!s->options->operand_count)
         return usage_error(s, "FILE.dtir is missing");
     if (!given(s, OPT_passes))
-        return usage_error(s, "--passes says which passes to run and is missing; `dtqc opt --list` lists them");
+        return usage_error(s, "--passes is missing: name the passes to run; `dtqc opt --list` lists them");
     const char *path = given(s, OPT_output) ? value(s, OPT_output)->text : "-";
     s->words = is_stdout(path) ? stderr : stdout;
     size_t count;

@@ -120,7 +120,7 @@ bool source_open(session *s, const char *path, source *out) {
         out->policy->queries = (uint32_t)value(s, OPT_queries)->number;
     const char *found = shipped_find(s, "models", path);
     if (found && given(s, OPT_explain) && !model_explain(s->arena, found, s->words))
-        return usage_error(s, "--explain says what became of an ONNX graph; '%s' is none", path);
+        return usage_error(s, "--explain is for ONNX graphs; '%s' is not one", path);
     out->model = found ? model_load(s->arena, s->diag, found) : NULL;
     if (out->model && given(s, OPT_balance) &&
         !model_balance(out->model, s->arena, s->diag, value(s, OPT_balance)->text))
@@ -181,7 +181,7 @@ static bool read_dump_view(session *s, ir_view *out) {
                         : given(s, OPT_dump_queue) ? "queue"
                                                    : NULL;
     if (first && !given(s, OPT_print_after) && !given(s, OPT_dump_ir))
-        return usage_error(s, "--dump-%s says what --dump-ir or --print-after show, and neither is given", first);
+        return usage_error(s, "--dump-%s needs --dump-ir or --print-after, and neither is given", first);
     return view_read(s, out);
 }
 

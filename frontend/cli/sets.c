@@ -29,7 +29,7 @@ key_owner sets_owner(arena *a, diag *d, src_loc loc, const char **path) {
     }
     const size_t n = strcspn(*path, ".");
     if (n == 4 && strncmp(*path, "name", n) == 0) {
-        diag_error(d, loc, "targets and policies have a name; write target.name or policy.name");
+        diag_error(d, loc, "both targets and policies have a name; write target.name or policy.name");
         return KEY_OF_NONE;
     }
     if (among(*path, n, of_target, targets))
@@ -41,7 +41,7 @@ key_owner sets_owner(arena *a, diag *d, src_loc loc, const char **path) {
     memcpy(all, of_target, targets * sizeof *all);
     memcpy(all + targets, of_policy, policies * sizeof *all);
     const char *near = diag_nearest(word, all, targets + policies);
-    diag_error(d, loc, "'%.60s' is no key of targets or policies%s%s%s", word, near ? "; did you mean '" : "",
+    diag_error(d, loc, "'%.60s' is not a key of targets or policies%s%s%s", word, near ? "; did you mean '" : "",
                near ? near : "", near ? "'?" : "");
     return KEY_OF_NONE;
 }

@@ -34,7 +34,7 @@ static bool check_constraints(session *s, const space *sp) {
                             near ? "; did you mean '" : "; `dtqc explore` measures on data", near ? near : "",
                             near ? "'?" : "");
         else if (c->relative)
-            ok = diag_error(s->diag, c->loc, "float32 is no design and has no %s; write a number", c->metric);
+            ok = diag_error(s->diag, c->loc, "float32 is not a design and has no %s; write a number", c->metric);
     }
     return ok;
 }
@@ -67,7 +67,7 @@ static bool open_sweep(sweep *w) {
     session *s = w->session;
     const option_value *seq = value(s, OPT_seq);
     if (!given(s, OPT_space))
-        return usage_error(s, "--space says what varies");
+        return usage_error(s, "--space is missing: name the file that says what varies");
     if (!design_open(s, &w->base) || !check_constraints(s, w->base.space) || !open_models(w))
         return false;
     w->lengths = seq->given ? seq->lengths : own;

@@ -99,5 +99,5 @@ bool command_target(session *s) {
     static const char *const verbs[] = {"list", "show"};
     const char *near = diag_nearest(operands[0], verbs, 2);
     return near ? usage_error(s, "there is no 'target %s'; did you mean '%s'?", operands[0], near)
-                : usage_error(s, "there is no 'target %s'; list or show is wanted", operands[0]);
+                : usage_error(s, "there is no 'target %s'; use list or show", operands[0]);
 }

@@ -32,9 +32,9 @@ bool timeline_check(session *s) {
     if (value(s, OPT_report)->word != REPORT_TEXT)
         return usage_error(s, "--timeline is text; --report=html draws one, and --trace writes one for Perfetto");
     if (given(s, OPT_compare) || given(s, OPT_compare_unclustered))
-        return usage_error(s, "--timeline is of one schedule, and takes the place of the report that compares");
+        return usage_error(s, "--timeline shows one schedule instead of the report; it cannot show a comparison");
     if (given(s, OPT_trace) && is_stdout(value(s, OPT_trace)->text))
-        return usage_error(s, "--timeline and --trace=- both want standard output");
+        return usage_error(s, "--timeline and --trace=- both write to standard output");
     const option_value *layers = value(s, OPT_layer);
     if (given(s, OPT_layer) && layers->lengths[layers->count - 1] - layers->lengths[0] + 1 != layers->count)
         return usage_error(s, "--layer is one layer, or neighbours: A..B");
@@ -46,7 +46,7 @@ bool timeline_print(session *s, const dtq_program *p, const dtq_stream *stream, 
     if (given(s, OPT_layer)) {
         const option_value *layers = value(s, OPT_layer);
         if (layers->lengths[layers->count - 1] >= stream->layer_count)
-            return usage_error(s, "--layer names layer %u, and there are %u, from 0 on",
+            return usage_error(s, "--layer names layer %u, but there are %u, counted from 0",
                                layers->lengths[layers->count - 1], stream->layer_count);
         o.first_layer = layers->lengths[0];
         o.layer_count = (uint32_t)layers->count;

@@ -19,7 +19,7 @@ static eval_line read(eval_reader *r, char *line, eval_sample *out) {
     const char *label = fields[COLUMN_LABEL];
     long class = strtol(label, &end, 10);
     if (end == label || *end || class < 0 || class >= CLASSES_MOST) {
-        diag_error(r->diag, r->loc, "the label '%.40s' is no class; 0, 1 and so on are", label);
+        diag_error(r->diag, r->loc, "the label '%.40s' is not a class; classes are 0, 1 and so on", label);
         return EVAL_LINE_BAD;
     }
     out->label = (double)class;
@@ -41,8 +41,7 @@ static bool score(arena *a, const eval_results *r, double *values) {
     uint64_t *confusion = ARENA_ARRAY(a, uint64_t, classes *classes + 1);
     for (size_t i = 0; i < r->samples; i++) {
         if (r->labels[i] >= (double)classes)
-            return diag_error(r->diag, r->loc, "tells %zu classes apart; the data have the label %.0f", classes,
-                              r->labels[i]);
+            return diag_error(r->diag, r->loc, "has %zu classes; the data have the label %.0f", classes, r->labels[i]);
         confusion[(size_t)r->labels[i] * classes + greatest(&r->outputs[i])]++;
     }
     values[0] = metric_accuracy(confusion, classes);

@@ -148,7 +148,7 @@ static bool check_scheme(eval_job *j, bool wanted[EVAL_ROWS]) {
     if (!scheme)
         return true;
     if (given(s, OPT_eval_engine) && value(s, OPT_eval_engine)->word == EVAL_HOST && wanted[EVAL_POLICY])
-        return usage_error(s, "host code is of mixed precision alone, and the %s is %s, which --engine=ref computes",
+        return usage_error(s, "host code is for mixed precision only, and the %s is %s, which --engine=ref computes",
                            source_is_system(&j->source) ? "target" : "policy", scheme);
     if (!drop_choices(s, wanted, arena_printf(s->arena, "a policy that chooses tokens; %s runs all alike", scheme)))
         return false;
@@ -205,7 +205,7 @@ static bool drop_rows(eval_job *j, bool wanted[EVAL_ROWS]) {
         return true;
     for (int id = EVAL_UNIFORM8; id < EVAL_ROWS; id++) {
         if (wanted[id] && given(j->session, OPT_rows))
-            return usage_error(j->session, "the row '%s' is of targets of kind vssa and systolic; %s is of kind %s",
+            return usage_error(j->session, "the row '%s' is for targets of kind vssa and systolic; %s is of kind %s",
                                eval_row_names[id], j->source.target.name, j->source.target.kind);
         wanted[id] = false;
     }
@@ -215,7 +215,7 @@ static bool drop_rows(eval_job *j, bool wanted[EVAL_ROWS]) {
 /* The experiment disturbs tokens by the importance that the arrays measure. */
 static bool check_noise_target(const eval_job *j) {
     return !given(j->session, OPT_noise) || j->source.target.is_machine ||
-           usage_error(j->session, "--noise is of targets of kind vssa and systolic; %s is of kind %s",
+           usage_error(j->session, "--noise is for targets of kind vssa and systolic; %s is of kind %s",
                        j->source.target.name, j->source.target.kind);
 }
 
@@ -240,7 +240,7 @@ static bool run_table(eval_job *j, bool wanted[EVAL_ROWS]) {
 bool eval_open(eval_job *j) {
     session *s = j->session;
     if (!given(s, OPT_data))
-        return usage_error(s, "there is nothing to measure on: --data names a file");
+        return usage_error(s, "there is no data to measure on; name a file with --data");
     return choose_task(j) && host_code_check(s, value(s, OPT_eval_engine)->word == EVAL_HOST) && open_encoder(j) &&
            eval_read(j);
 }
@@ -250,7 +250,7 @@ bool command_eval(session *s) {
     bool wanted[EVAL_ROWS];
     s->words = given(s, OPT_json) ? stderr : stdout;
     if (!given(s, OPT_data))
-        return usage_error(s, "there is nothing to measure on: --data names a file");
+        return usage_error(s, "there is no data to measure on; name a file with --data");
     if (!choose_task(&j) || !check_noise_options(s, j.task) ||
         !host_code_check(s, value(s, OPT_eval_engine)->word == EVAL_HOST) || !choose_rows(s, wanted) ||
         !open_encoder(&j) || !check_scheme(&j, wanted) || !check_noise_target(&j) || !eval_read(&j))

@@ -73,7 +73,7 @@ static bool read_rule(eval_job *j, window_rule *out) {
         return usage_error(s, "--stride=%u is more than a window of %u tokens: some would never be read", out->stride,
                            out->length);
     if (out->last >= out->length)
-        return usage_error(s, "--score-last=%u: a window of %u tokens has %u with another before them", out->last,
+        return usage_error(s, "--score-last=%u: of the %u tokens of a window, %u have another before them", out->last,
                            out->length, out->length - 1);
     return true;
 }
@@ -88,7 +88,7 @@ static bool lead_windows(eval_job *j, const tokenizer *words, window_rule *rule)
     if (!tokenizer_encode(words, s->arena, s->diag, "", 0, NULL, &empty))
         return false;
     if (empty.count == 0 || empty.ids[0] != tokenizer_role(words, TOKEN_BOS))
-        return usage_error(s, "--bos-each: the tokeniser of this model begins no text with a token of its own");
+        return usage_error(s, "--bos-each: the tokeniser of this model does not begin texts with a special token");
     rule->length--;
     rule->stride = rule->stride > rule->length ? rule->length : rule->stride;
     rule->last = rule->last > rule->length ? rule->length : rule->last;

@@ -28,7 +28,7 @@ static eval_line read(eval_reader *r, char *line, eval_sample *out) {
     char *end;
     out->label = strtod(fields[SCORE], &end);
     if (end == fields[SCORE] || *end || !isfinite(out->label)) {
-        diag_error(r->diag, r->loc, "the score '%.40s' is no number", fields[SCORE]);
+        diag_error(r->diag, r->loc, "the score '%.40s' is not a number", fields[SCORE]);
         return EVAL_LINE_BAD;
     }
     out->texts[0] = fields[FIRST];

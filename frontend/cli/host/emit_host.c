@@ -63,10 +63,10 @@ static bool check_options(session *s, emit_form form, const char *path) {
     if (form == EMIT_EXECUTABLE && is_stdout(path))
         return usage_error(s, "--emit=exe writes a file, not standard output");
     if (form == EMIT_C && given(s, OPT_host_cpu))
-        return usage_error(s, "--host-cpu changes nothing in C, whose compiler is told");
+        return usage_error(s, "--host-cpu changes nothing in C; name the processor to the C compiler");
     for (size_t i = 0; i < sizeof of_accelerator / sizeof *of_accelerator; i++)
         if (given(s, of_accelerator[i]))
-            return usage_error(s, "--%s tells of the accelerator; --emit=%s makes no program for it",
+            return usage_error(s, "--%s is about the accelerator; --emit=%s makes no program for it",
                                option_table[of_accelerator[i]].name, word);
     if (given(s, OPT_dump_ir) && value(s, OPT_dump_ir)->word != IR_GRAPH)
         return usage_error(s, "--dump-ir=%s shows nothing: passes for --emit=%s end at the graph level",
@@ -74,9 +74,9 @@ static bool check_options(session *s, emit_form form, const char *path) {
     if (given(s, OPT_name) && form == EMIT_EXECUTABLE)
         return usage_error(s, "--name names a symbol, and an executable exports none");
     if (given(s, OPT_name) && !host_name_is_good(value(s, OPT_name)->text))
-        return usage_error(s, "--name=%s is no identifier of C", value(s, OPT_name)->text);
+        return usage_error(s, "--name=%s is not a C identifier", value(s, OPT_name)->text);
     if (forms[find_form(form)].header && !is_stdout(path) && strcmp(host_header_path(s->arena, path), path) == 0)
-        return usage_error(s, "--output=%s is where the header goes; another ending is wanted", path);
+        return usage_error(s, "--output=%s is the name of the header; use another ending", path);
     return true;
 }
 

@@ -92,7 +92,7 @@ bool host_model_make(session *s, const source *src, const host_lengths *lengths,
     const char *scheme = host_lacks_scheme(src);
     if (scheme)
         return usage_error(s,
-                           "host code is of mixed precision alone, and the %s is %s: --engine=ref computes it, and "
+                           "host code is for mixed precision only, and the %s is %s: --engine=ref computes it, and "
                            "--emit=stream, asm or ir compile it",
                            source_is_system(src) ? "target" : "policy", scheme);
     if (!pass_options_read(s, &o) ||
@@ -100,7 +100,7 @@ bool host_model_make(session *s, const source *src, const host_lengths *lengths,
         return false;
     const ir_module *m = out->graph.module;
     if (m->level != IR_GRAPH)
-        return diag_error(s->diag, nowhere, "host code is made of the graph level; %s is at the %s level", src->path,
+        return diag_error(s->diag, nowhere, "host code is made from the graph level; %s is at the %s level", src->path,
                           ir_level_name(m->level));
     if (src->resumed) {
         if (!identify_weights(s, out->graph.module))

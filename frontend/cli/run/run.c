@@ -45,7 +45,8 @@ static bool refuse_compile_options(session *s) {
             return usage_error(s, "--%s needs a model; %s is a compiled program", option_table[needs_model[i]].name,
                                s->options->operands[0]);
     if (value(s, OPT_engine)->word == ENGINE_HOST)
-        return usage_error(s, "--engine=host needs a model: host code is made of a graph, and %s is a compiled program",
+        return usage_error(s,
+                           "--engine=host needs a model: host code is made from a graph, and %s is a compiled program",
                            s->options->operands[0]);
     return true;
 }

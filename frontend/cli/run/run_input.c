@@ -85,7 +85,7 @@ static bool read_texts(run_state *r) {
             continue;
         }
         if (list.count == 0) {
-            ok = diag_error(s->diag, s->place, "text %zu has no token; the model needs one at least", i + 1);
+            ok = diag_error(s->diag, s->place, "text %zu has no token; the model needs at least one", i + 1);
             continue;
         }
         c->seq = (uint32_t)list.count;
@@ -128,11 +128,11 @@ static const uint32_t *read_ids(session *s, const safetensors *file, const st_te
     src_loc loc = {file->path, 0, 0};
     bool wide = strcmp(t->dtype, "I64") == 0, is_signed = wide || strcmp(t->dtype, "I32") == 0;
     if (!is_signed && strcmp(t->dtype, "U32") != 0) {
-        diag_error(s->diag, loc, "tensor '%s' is of type %s; I64, U32 or I32 is wanted", t->name, t->dtype);
+        diag_error(s->diag, loc, "tensor '%s' has type %s; it must be I64, U32 or I32", t->name, t->dtype);
         return NULL;
     }
     if (t->rank != 1 || t->shape[0] == 0 || t->shape[0] > MOST_TOKENS) {
-        diag_error(s->diag, loc, "tensor '%s' has shape %s; [tokens] with 1 to %d tokens is wanted", t->name,
+        diag_error(s->diag, loc, "tensor '%s' has shape %s; it must be [tokens] with 1 to %d tokens", t->name,
                    shape_text(s->arena, t->rank, t->shape), MOST_TOKENS);
         return NULL;
     }
@@ -226,7 +226,7 @@ static bool read_tensors(run_state *r) {
 bool run_read_inputs(run_state *r) {
     session *s = r->session;
     if (given(s, OPT_text) && given(s, OPT_input))
-        return usage_error(s, "either --text or --input, not both");
+        return usage_error(s, "give either --text or --input, not both");
     if (given(s, OPT_text))
         return read_texts(r);
     if (given(s, OPT_input))

@@ -162,7 +162,7 @@ START_TEST(unreadable) {
         {"layers:\n- counts: {8: x}\n", "the count at 8 bits must be a whole number"},
         {"layers:\n- token_bits: [4, 5]\n", "the bits of token 1 must be 0, 4 or 8, not '5'"},
         {"layers:\n- token_bits: []\n", "token_bits has 0 entries"},
-        {"layers:\n- {token_bits: [8], pinned: [0]}\n", "pinned has no use beside token_bits"},
+        {"layers:\n- {token_bits: [8], pinned: [0]}\n", "pinned cannot stand beside token_bits"},
         {"all: {ratios: {8: 1}, pinned: [1, 1]}\n", "token 1 is pinned twice"},
         {"all: {ratios: {8: 1}, pinned: [x]}\n", "a pinned token must be a whole number"},
         {"all: {ratios: {8: 1}}\nimportance: max\n",

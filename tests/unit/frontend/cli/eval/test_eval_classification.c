@@ -52,10 +52,10 @@ START_TEST(bad_tables) {
         {"sentence\ttext\tlabel", NULL, "'text' is the second column of its kind"},
         {"sentence\tlabel", "cat", "has 1 field for 2 columns"},
         {"sentence\tlabel", "cat\t1\t2", "has 3 fields for 2 columns"},
-        {"sentence\tlabel", "cat\tgood", "the label 'good' is no class"},
-        {"sentence\tlabel", "cat\t-1", "the label '-1' is no class"},
-        {"sentence\tlabel", "cat\t1x", "the label '1x' is no class"},
-        {"sentence\tlabel", "cat\t", "the label '' is no class"},
+        {"sentence\tlabel", "cat\tgood", "the label 'good' is not a class"},
+        {"sentence\tlabel", "cat\t-1", "the label '-1' is not a class"},
+        {"sentence\tlabel", "cat\t1x", "the label '1x' is not a class"},
+        {"sentence\tlabel", "cat\t", "the label '' is not a class"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         eval_reader r = {.diag = D, .loc = {"x.tsv", 0, 1}};
@@ -82,7 +82,7 @@ START_TEST(greatest_logits) {
     ck_assert_double_eq_tol(values[2], 1 / sqrt(3), 1e-12);
     r.labels = (const double[]){1, 0, 2, 1};
     ck_assert(!eval_task_classification.score(A, &r, values));
-    EXPECT_ERROR("tells 2 classes apart; the data have the label 2");
+    EXPECT_ERROR("has 2 classes; the data have the label 2");
 }
 END_TEST
 
