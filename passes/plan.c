@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "passes/instr.h"
+#include "runtime/base/whole.h"
 #include "runtime/machine_members.h"
 
 /* Cuts with this many units cost more time to plan and run than they can win. */
@@ -111,12 +112,8 @@ typedef struct {
     uint64_t *qk, *pv;           /* cycles by chunk */
 } scheduler;
 
-static uint64_t later(uint64_t a, uint64_t b) {
-    return a > b ? a : b;
-}
-
 static uint64_t load(pass_context *ctx, const dtq_machine *m, scheduler *s, uint64_t bytes, uint64_t not_before) {
-    s->load_free = later(s->load_free, not_before) + cost_dram(ctx->cost, bytes);
+    s->load_free = dtq_later(s->load_free, not_before) + cost_dram(ctx->cost, bytes);
     return s->load_free + m->dram_latency_cycles;
 }
 
@@ -160,15 +157,16 @@ static void issue_qk(pass_context *ctx, const dtq_machine *m, const layer_info *
     if (l->causal && s->v_ready[kv] == UINT64_MAX)
         s->v_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_V, l->key_first, l->keys), 0);
     uint64_t q_ready = load(ctx, m, s, layer_block_bytes(l, LAYER_Q, row, rows), s->q_free[number % f->q]);
-    uint64_t start = later(later(s->array_free[array], s->s_free[number % f->s]), later(q_ready, s->k_ready[kv]));
+    uint64_t start =
+        dtq_later(dtq_later(s->array_free[array], s->s_free[number % f->s]), dtq_later(q_ready, s->k_ready[kv]));
     uint64_t end = start + s->qk[u->chunk];
     uint64_t drain = m->top_drain == DTQ_DRAIN_IDEAL ? 0 : m->vssa_rows;
     s->array_free[array] = s->q_free[number % f->q] = end;
-    uint64_t scores = later(end + drain, s->p_free[number % f->p]);
-    s->softmax_free = later(s->softmax_free, scores) + layer_softmax_cycles(m, l, row, rows, l->key_first, l->keys);
+    uint64_t scores = dtq_later(end + drain, s->p_free[number % f->p]);
+    s->softmax_free = dtq_later(s->softmax_free, scores) + layer_softmax_cycles(m, l, row, rows, l->key_first, l->keys);
     u->ready = s->softmax_free + m->softmax_latency_cycles;
     s->s_free[number % f->s] = u->ready;
-    s->importance_free = later(s->importance_free, u->ready) + layer_importance_cycles(m, l, row, rows);
+    s->importance_free = dtq_later(s->importance_free, u->ready) + layer_importance_cycles(m, l, row, rows);
     s->p_free[number % f->p] = s->importance_free;
 }
 
@@ -177,11 +175,12 @@ static void issue_pv(pass_context *ctx, const dtq_machine *m, const layer_info *
     uint32_t kv = u->head / (l->heads / l->kv_heads), rows = plan->chunk[u->chunk].rows;
     if (s->v_ready[kv] == UINT64_MAX)
         s->v_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_V, l->key_first, l->keys), 0);
-    uint64_t start = later(later(s->array_free[array], u->ready), later(s->v_ready[kv], s->o_free[number % f->o]));
+    uint64_t start =
+        dtq_later(dtq_later(s->array_free[array], u->ready), dtq_later(s->v_ready[kv], s->o_free[number % f->o]));
     uint64_t end = start + s->pv[u->chunk];
     s->array_free[array] = end;
-    s->p_free[number % f->p] = later(s->p_free[number % f->p], end);
-    s->store_free = later(s->store_free, end) + cost_dram(ctx->cost, 4ull * rows * l->head_dim);
+    s->p_free[number % f->p] = dtq_later(s->p_free[number % f->p], end);
+    s->store_free = dtq_later(s->store_free, end) + cost_dram(ctx->cost, 4ull * rows * l->head_dim);
     s->o_free[number % f->o] = s->store_free + m->dram_latency_cycles;
 }
 
@@ -203,7 +202,7 @@ static uint64_t layer_period(const scheduler *s, uint32_t arrays, bool choose) {
     uint64_t period = choose ? s->importance_free : 0;
     for (uint32_t i = 0; i < arrays; i++)
         if (s->began[i] != UINT64_MAX)
-            period = later(period, s->array_free[i] - s->began[i]);
+            period = dtq_later(period, s->array_free[i] - s->began[i]);
     return period;
 }
 

@@ -24,10 +24,6 @@ static const uint32_t depths[] = {UINT32_MAX, 4096, 2048, 1536, 1024, 768, 512, 
 /* In even cuts: as many row chunks; and each strip one, only where nothing larger fits. */
 static const uint32_t chunk_counts[] = {1, 2, 3, 4, 6, 8, 12, 16, 32, UINT32_MAX};
 
-static uint64_t later(uint64_t a, uint64_t b) {
-    return a > b ? a : b;
-}
-
 /* ---- sizes and prices -------------------------------------------------------------------------------------------- */
 
 uint64_t linear_rows_bytes(const layer_info *l, uint32_t row, uint32_t rows, uint32_t depth) {
@@ -122,7 +118,7 @@ static uint32_t bring(scheduler *s, ring *r, uint32_t what, uint64_t bytes, line
     if (r->number[what] && r->loads - (r->number[what] - 1) <= r->held)
         return r->number[what] - 1;
     uint32_t number = r->loads++;
-    uint64_t start = later(s->load_free, r->free[number % r->held]);
+    uint64_t start = dtq_later(s->load_free, r->free[number % r->held]);
     s->load_free = start + cost_dram(s->ctx->cost, bytes);
     r->ready[number % r->held] = s->load_free + s->machine->dram_latency_cycles;
     s->plan->loaded += bytes;
@@ -147,20 +143,20 @@ static void multiply(scheduler *s, uint32_t number, uint32_t part, uint32_t arra
     uint64_t *rows_free = &s->rows.free[step.rows % s->rows.held];
     uint64_t *weights_free = &s->weights.free[step.weights % s->weights.held];
     uint64_t *sums_free = &s->sums_free[number % s->sums_held];
-    uint64_t start = later(s->array_free[array], later(s->rows.ready[step.rows % s->rows.held],
-                                                       s->weights.ready[step.weights % s->weights.held]));
+    uint64_t start = dtq_later(s->array_free[array], dtq_later(s->rows.ready[step.rows % s->rows.held],
+                                                               s->weights.ready[step.weights % s->weights.held]));
     if (part == 0)
-        start = later(start, *sums_free);
+        start = dtq_later(start, *sums_free);
     const matmul_price *p = &s->price[(chunk * 2 + (block + 1 == s->blocks[turned])) * 2 + (part + 1 == s->parts)];
     s->array_free[array] = start + p->cycles;
     uint64_t done = start + p->cycles + p->latency;
-    *rows_free = later(*rows_free, done);
-    *weights_free = later(*weights_free, done);
+    *rows_free = dtq_later(*rows_free, done);
+    *weights_free = dtq_later(*weights_free, done);
     record(s, step);
     if (part + 1 < s->parts)
         return;
     step.kind = LINEAR_STORE;
-    s->store_free = later(s->store_free, done) + cost_dram(s->ctx->cost, 4ull * rows * cols);
+    s->store_free = dtq_later(s->store_free, done) + cost_dram(s->ctx->cost, 4ull * rows * cols);
     *sums_free = s->store_free + s->machine->dram_latency_cycles;
     record(s, step);
 }
@@ -225,9 +221,9 @@ static bool schedule(pass_context *ctx, const dtq_machine *m, const linear_shape
     uint64_t tallest = 0, widest = 0, largest = 0; /* blocks of rows, of weights, of sums */
     for (uint32_t c = 0; c < cut->chunks; c++) {
         uint32_t row = cut->edge[c], rows = cut->edge[c + 1] - row, cols = cols_of(&s, c, 0);
-        tallest = later(tallest, linear_rows_bytes(shape->layer, row, rows, depth_of(&s, 0)));
-        widest = later(widest, linear_weights_bytes(cols, depth_of(&s, 0)));
-        largest = later(largest, 4ull * rows * cols);
+        tallest = dtq_later(tallest, linear_rows_bytes(shape->layer, row, rows, depth_of(&s, 0)));
+        widest = dtq_later(widest, linear_weights_bytes(cols, depth_of(&s, 0)));
+        largest = dtq_later(largest, 4ull * rows * cols);
     }
     uint64_t rows_held = buffer_fit(tallest, m->buffers_q), weights_held = buffer_fit(widest, m->buffers_k);
     uint64_t sums_held = buffer_fit(largest, m->buffers_out);

@@ -7,6 +7,7 @@
 
 #include "passes/cost.h"
 #include "passes/plan.h"
+#include "runtime/base/whole.h"
 #include "runtime/machine_members.h"
 
 /** Rows of a head in pieces, and how many of the tables have probabilities on chip at once. */
@@ -31,10 +32,6 @@ typedef struct {
     uint64_t *chosen;     /* [tables] when their keys are known */
     uint64_t load_free, softmax_free, topk_free, store_free;
 } late_work;
-
-static uint64_t later(uint64_t a, uint64_t b) {
-    return a > b ? a : b;
-}
 
 static uint32_t table_count(const layer_info *l) {
     return l->by_head ? l->kv_heads : 1;
@@ -63,7 +60,7 @@ static ir_value load(late_work *w, int operand, uint32_t head, uint32_t row, uin
                      uint64_t *done) {
     static const char *const names[] = {"q", "k", "v"};
     const uint64_t bytes = layer_block_bytes(w->l, operand, row, rows);
-    w->load_free = later(w->load_free, from) + cost_dram(w->ctx->cost, bytes);
+    w->load_free = dtq_later(w->load_free, from) + cost_dram(w->ctx->cost, bytes);
     *done = w->load_free + w->m->machine->dram_latency_cycles;
     if (!w->emits)
         return IR_NONE;
@@ -76,7 +73,7 @@ static ir_value load(late_work *w, int operand, uint32_t head, uint32_t row, uin
 /** Which array is free first, and then at work from `ready` on for so many cycles. */
 static uint32_t take_array(late_work *w, uint64_t ready, uint64_t cycles, uint64_t *end) {
     const uint32_t array = plan_first_free(w->array_free, (uint32_t)w->m->machine->vssa_arrays, NULL);
-    w->array_free[array] = *end = later(w->array_free[array], ready) + cycles;
+    w->array_free[array] = *end = dtq_later(w->array_free[array], ready) + cycles;
     return array;
 }
 
@@ -87,11 +84,11 @@ static void vote(late_work *w, uint32_t head, uint32_t chunk, ir_value k, uint64
     const uint32_t row = w->cut->chunk[chunk].row, rows = w->cut->chunk[chunk].rows;
     uint64_t q_ready, end;
     ir_value q = load(w, LAYER_Q, head, row, rows, 0, &q_ready);
-    const uint32_t array = take_array(w, later(q_ready, k_ready), w->qk[chunk], &end);
+    const uint32_t array = take_array(w, dtq_later(q_ready, k_ready), w->qk[chunk], &end);
     const uint64_t drain = machine->top_drain == DTQ_DRAIN_IDEAL ? 0 : machine->vssa_rows;
-    w->softmax_free = later(w->softmax_free, end + drain) + cost_softmax(w->ctx->cost, rows, l->cols);
+    w->softmax_free = dtq_later(w->softmax_free, end + drain) + cost_softmax(w->ctx->cost, rows, l->cols);
     const uint64_t done = w->softmax_free + machine->softmax_latency_cycles;
-    w->topk_free = later(w->topk_free, done) + cost_importance(w->ctx->cost, rows, l->cols);
+    w->topk_free = dtq_later(w->topk_free, done) + cost_importance(w->ctx->cost, rows, l->cols);
     if (!w->emits)
         return;
     ir_value scores = instr_buffer(w->m, "scores", cost_scores_bytes(rows, l->cols), NULL, w->loc);
@@ -135,7 +132,7 @@ static void output(late_work *w, uint32_t head, uint32_t chunk, ir_value v, uint
     const uint32_t row = w->cut->chunk[chunk].row, rows = w->cut->chunk[chunk].rows;
     uint64_t end;
     const uint32_t array = take_array(w, v_ready, w->pv[chunk], &end);
-    w->store_free = later(w->store_free, end) + cost_dram(w->ctx->cost, 4ull * rows * l->head_dim);
+    w->store_free = dtq_later(w->store_free, end) + cost_dram(w->ctx->cost, 4ull * rows * l->head_dim);
     if (!w->emits)
         return;
     ir_value o = instr_buffer(w->m, "out", cost_out_bytes(rows, l->head_dim, true), NULL, w->loc);

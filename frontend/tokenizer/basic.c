@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <utf8proc.h>
 
+#include "frontend/tokenizer/unicode.h"
+
 typedef enum { CLASS_DROP, CLASS_SPACE, CLASS_PUNCTUATION, CLASS_IDEOGRAPH, CLASS_LETTER } char_class;
 
 /* A word under construction: characters after normalisation. */
@@ -50,15 +52,9 @@ static char_class classify(int32_t c) {
     case UTF8PROC_CATEGORY_ZL:
     case UTF8PROC_CATEGORY_ZP:
         return CLASS_SPACE;
-    case UTF8PROC_CATEGORY_PC:
-    case UTF8PROC_CATEGORY_PD:
-    case UTF8PROC_CATEGORY_PS:
-    case UTF8PROC_CATEGORY_PE:
-    case UTF8PROC_CATEGORY_PI:
-    case UTF8PROC_CATEGORY_PF:
-    case UTF8PROC_CATEGORY_PO:
-        return CLASS_PUNCTUATION;
     default:
+        if (is_punctuation(c))
+            return CLASS_PUNCTUATION;
         return c == 0xFFFD ? CLASS_DROP : is_ideograph(c) ? CLASS_IDEOGRAPH : CLASS_LETTER;
     }
 }

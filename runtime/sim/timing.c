@@ -639,23 +639,19 @@ static bool (*const durations[DTQ_OP_COUNT])(dtq_sim *, const dtq_instr *, dtq_d
 
 /* ---- clocks ---------------------------------------------------------------------------------------------------- */
 
-static uint64_t later(uint64_t a, uint64_t b) {
-    return a > b ? a : b;
-}
-
 bool dtq_timing_instr(dtq_sim *sim, const dtq_instr *in, dtq_event *event, dtq_error *e) {
     dtq_clock *clock = &sim->timing.clocks[in->queue];
     dtq_duration d = {0};
     if (!(durations[in->op] ? durations[in->op] : time_host)(sim, in, &d, e)) {
         return false;
     }
-    *event = (dtq_event){.start = later(clock->free, clock->floor), .busy = d.busy};
+    *event = (dtq_event){.start = dtq_later(clock->free, clock->floor), .busy = d.busy};
     event->done = event->start + d.busy + d.latency;
-    *clock = (dtq_clock){.free = event->start + d.busy, .floor = 0, .done = later(clock->done, event->done)};
+    *clock = (dtq_clock){.free = event->start + d.busy, .floor = 0, .done = dtq_later(clock->done, event->done)};
     sim->timing.stats.busy[in->queue] += d.busy;
     sim->timing.stats.instructions++;
     if (in->queue != DTQ_HOST) {
-        sim->timing.stats.cycles = later(sim->timing.stats.cycles, event->done);
+        sim->timing.stats.cycles = dtq_later(sim->timing.stats.cycles, event->done);
     }
     return true;
 }
@@ -663,9 +659,9 @@ bool dtq_timing_instr(dtq_sim *sim, const dtq_instr *in, dtq_event *event, dtq_e
 void dtq_timing_wait(dtq_timing *t, const dtq_instr *in, uint64_t stamp, dtq_event *event) {
     dtq_clock *clock = &t->clocks[in->queue];
     if (!DTQ_GET(in, WAIT, untimed)) {
-        clock->floor = later(clock->floor, stamp);
+        clock->floor = dtq_later(clock->floor, stamp);
     }
-    event->start = event->done = later(clock->free, clock->floor);
+    event->start = event->done = dtq_later(clock->free, clock->floor);
     event->busy = 0;
     t->stats.instructions++;
 }

@@ -4,6 +4,7 @@
 #include "codegen/random_problem.h"
 #include "passes/pass_util.h"
 #include "passes/plan.h"
+#include "runtime/base/whole.h"
 #include "runtime/machine_members.h"
 
 enum { UNITS_MOST = 5, ARRAYS_MOST = 3, STRIPS_MOST = 6 };
@@ -34,10 +35,6 @@ typedef struct {
     uint64_t left;                         /* cycles of the arrays' work that is not issued */
 } clocks;
 
-static uint64_t later(uint64_t a, uint64_t b) {
-    return a > b ? a : b;
-}
-
 static uint64_t load(const search *s, clocks *c, int operand, uint32_t row, uint32_t rows) {
     c->load += cost_dram(s->cost, layer_block_bytes(&s->l, operand, row, rows));
     return c->load + s->machine->dram_latency_cycles;
@@ -49,12 +46,12 @@ static void issue_scores(const search *s, clocks *c, uint32_t u, uint32_t array)
     uint32_t row = s->edge[chunk], rows = s->edge[chunk + 1] - row;
     if (!c->k[head])
         c->k[head] = load(s, c, LAYER_K, 0, l->keys);
-    uint64_t q = load(s, c, LAYER_Q, row, rows), start = later(c->array[array], later(q, c->k[head]));
+    uint64_t q = load(s, c, LAYER_Q, row, rows), start = dtq_later(c->array[array], dtq_later(q, c->k[head]));
     c->array[array] = start + s->qk[chunk].cycles;
     uint64_t scores = c->array[array] + s->qk[chunk].latency;
-    c->softmax = later(c->softmax, scores) + cost_softmax(s->cost, rows, l->keys);
+    c->softmax = dtq_later(c->softmax, scores) + cost_softmax(s->cost, rows, l->keys);
     c->ready[u] = c->softmax + s->machine->softmax_latency_cycles;
-    c->topk = later(c->topk, c->ready[u]) + cost_importance(s->cost, rows, l->keys);
+    c->topk = dtq_later(c->topk, c->ready[u]) + cost_importance(s->cost, rows, l->keys);
     c->left -= s->qk[chunk].cycles;
     c->state[u] = 1;
 }
@@ -63,11 +60,11 @@ static void issue_outputs(const search *s, clocks *c, uint32_t u, uint32_t array
     uint32_t head = s->units[u].head, chunk = s->units[u].chunk, rows = s->edge[chunk + 1] - s->edge[chunk];
     if (!c->v[head])
         c->v[head] = load(s, c, LAYER_V, 0, s->l.keys);
-    uint64_t start = later(c->array[array], later(c->ready[u], c->v[head]));
+    uint64_t start = dtq_later(c->array[array], dtq_later(c->ready[u], c->v[head]));
     c->array[array] = start + s->pv[chunk].cycles;
     c->store =
-        later(c->store, c->array[array] + s->pv[chunk].latency) + cost_dram(s->cost, 4ull * rows * s->l.head_dim);
-    c->done = later(c->done, c->store + s->machine->dram_latency_cycles);
+        dtq_later(c->store, c->array[array] + s->pv[chunk].latency) + cost_dram(s->cost, 4ull * rows * s->l.head_dim);
+    c->done = dtq_later(c->done, c->store + s->machine->dram_latency_cycles);
     c->left -= s->pv[chunk].cycles;
     c->state[u] = 2;
 }
@@ -77,7 +74,7 @@ static uint64_t bound(const search *s, const clocks *c) {
     uint64_t arrays = s->machine->vssa_arrays, sum = c->left;
     for (uint64_t a = 0; a < arrays; a++)
         sum += c->array[a];
-    return later(c->done, later(c->topk, (sum + arrays - 1) / arrays));
+    return dtq_later(c->done, dtq_later(c->topk, (sum + arrays - 1) / arrays));
 }
 
 static void visit(search *s, const clocks *c) {
@@ -105,7 +102,7 @@ static void visit(search *s, const clocks *c) {
     }
     if (finished) {
         uint64_t end =
-            later(c->done, c->topk + cost_topk(s->cost, s->l.keys, 0, false) + s->machine->topk_latency_cycles);
+            dtq_later(c->done, c->topk + cost_topk(s->cost, s->l.keys, 0, false) + s->machine->topk_latency_cycles);
         s->best = end < s->best ? end : s->best;
     }
 }
@@ -186,7 +183,7 @@ START_TEST(near_the_optimum_of_all_schedules) {
         for (size_t op = 0; op < whole.m->op_count; op++)
             if (ir_is_instr((ir_opcode)whole.m->ops[op].code) &&
                 ir_int(whole.m, op, IR_KEY_queue, DTQ_HOST) != DTQ_HOST)
-                got = later(got, (uint64_t)ir_int(whole.m, op, IR_KEY_done, 0));
+                got = dtq_later(got, (uint64_t)ir_int(whole.m, op, IR_KEY_done, 0));
         if (all) {
             ck_assert_msg(got >= s.best, "case %d: %llu cycles, and the optimum is %llu", i, (unsigned long long)got,
                           (unsigned long long)s.best);
