@@ -298,15 +298,17 @@ static void try_cut(pass_context *ctx, const dtq_machine *m, const layer_info *l
     }
 }
 
-/** Tries cuts of a layer whose keys fit at once; false if none fits. At -O0 a strip is a strip. Where some see fewer
- *  keys than others, chunks of as many strips are tried beside chunks of as many cycles: buffers are as large as the
- *  chunk of the most rows, so that more of them are on their way. */
+/** Tries cuts of a layer whose keys fit at once; false if none fits. At -O0 a strip is a strip, and a layer is alone.
+ * Where some see fewer keys than others, chunks of as many strips are tried beside chunks of as many cycles: buffers
+ * are as large as the chunk of the most rows, so that more of them are on their way. */
 static bool plan_whole(pass_context *ctx, const dtq_machine *m, const layer_info *l, const strip_list *list,
                        plan_followers followers, layer_plan *out) {
     priced_strips by_price = price_strips(ctx, m, l, list, ctx->optimise);
     priced_strips by_count = l->clusters.count ? price_strips(ctx, m, l, list, false) : by_price;
     uint32_t strips = list->count;
-    tried t = {ARENA_ARRAY(ctx->arena, layer_plan, 4 * (size_t)strips), 0, followers, UINT64_MAX};
+    tried t = {ARENA_ARRAY(ctx->arena, layer_plan, 4 * (size_t)strips), 0, {0}, UINT64_MAX};
+    if (ctx->optimise)
+        t.followers = followers;
     for (uint32_t chunks = 1; chunks <= strips; chunks = next_cut(chunks, strips)) {
         try_cut(ctx, m, l, &by_price, chunks, &t);
         if (l->clusters.count)
