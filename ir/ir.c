@@ -350,6 +350,12 @@ const char *ir_str(const ir_module *m, size_t op, unsigned key) {
     return attr ? attr->s : NULL;
 }
 
+dtq_slot_order ir_slot_order(const char *word) {
+    return !word || strcmp(word, "low-first") == 0 ? DTQ_ORDER_LOW_FIRST
+           : strcmp(word, "high-first") == 0       ? DTQ_ORDER_HIGH_FIRST
+                                                   : DTQ_ORDER_ORIGINAL;
+}
+
 bool ir_by_probe(const ir_module *m, size_t op) {
     static const char probe[] = "probe";
     const char *rule = ir_str(m, op, IR_KEY_importance_rule);

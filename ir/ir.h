@@ -14,6 +14,7 @@
 
 #include "ir/base/arena.h"
 #include "ir/base/diag.h"
+#include "runtime/layer.h"
 #include "runtime/machine.h"
 #include "runtime/schemes/scheme.h"
 
@@ -276,6 +277,8 @@ static inline int64_t ir_int(const ir_module *m, size_t op, unsigned key, int64_
 double ir_real(const ir_module *m, size_t op, unsigned key, double missing);
 /** Text of a STR or WORD, NULL if it is not there. */
 const char *ir_str(const ir_module *m, size_t op, unsigned key);
+/** The order of slots by its word; NULL: low-first, as before cluster-precision. */
+dtq_slot_order ir_slot_order(const char *word);
 /** Whether the attention layer that the op declares chooses its own keys by a probe: its rule is `probe` or
  *  `probe_heads`. */
 bool ir_by_probe(const ir_module *m, size_t op);

@@ -48,10 +48,7 @@ static void declare_layer(verifier *v, size_t op) {
     const int64_t high = ir_int(m, op, IR_KEY_high, 0);
     if (masked && order && strcmp(masked, "skipped") == 0 && slots > 0 && slots <= m->header.seq && high >= 0 &&
         muted >= 0 && high + muted <= slots) /* else verify_facts says so */
-        layer->clusters = dtq_clusters_of((uint32_t)slots, (uint32_t)high, (uint32_t)muted,
-                                          high_first                        ? DTQ_ORDER_HIGH_FIRST
-                                          : strcmp(order, "low-first") == 0 ? DTQ_ORDER_LOW_FIRST
-                                                                            : DTQ_ORDER_ORIGINAL);
+        layer->clusters = dtq_clusters_of((uint32_t)slots, (uint32_t)high, (uint32_t)muted, ir_slot_order(order));
     v->layer_count++;
 }
 

@@ -60,8 +60,8 @@ static matmul_cycles price(pass_context *ctx, const ir_module *m, size_t op, con
         p[i] = layer_prob_bits(m->machine, bits[i]);
     uint32_t queries = (uint32_t)ir_int(m, op, IR_KEY_queries, slots);
     uint32_t row = layer_first_query(slots, (uint32_t)ir_int(m, op, IR_KEY_high, 0), queries, order_names[order]);
-    static const dtq_slot_order orders[] = {DTQ_ORDER_LOW_FIRST, DTQ_ORDER_HIGH_FIRST, DTQ_ORDER_ORIGINAL};
-    const dtq_clusters clusters = dtq_clusters_of(slots, (uint32_t)ir_int(m, op, IR_KEY_high, 0), muted, orders[order]);
+    const dtq_clusters clusters =
+        dtq_clusters_of(slots, (uint32_t)ir_int(m, op, IR_KEY_high, 0), muted, ir_slot_order(order_names[order]));
     const char *mask = ir_str(m, op, IR_KEY_mask);
     const cost_mask causal = {&clusters, row, first},
                     *skipped = mask && strcmp(mask, "causal") == 0 && !ir_by_late(m, op) ? &causal : NULL;

@@ -22,12 +22,6 @@ uint32_t layer_first_key(uint32_t muted, const char *order) {
     return order && strcmp(order, "high-first") == 0 ? 0 : muted;
 }
 
-static dtq_slot_order order_of(const char *order) {
-    return !order || strcmp(order, "low-first") == 0 ? DTQ_ORDER_LOW_FIRST
-           : strcmp(order, "high-first") == 0        ? DTQ_ORDER_HIGH_FIRST
-                                                     : DTQ_ORDER_ORIGINAL;
-}
-
 uint32_t layer_first_query(uint32_t slots, uint32_t high, uint32_t queries, const char *order) {
     bool high_first = order && strcmp(order, "high-first") == 0;
     return queries >= slots ? 0 : (high_first ? high : slots) - queries;
@@ -69,7 +63,7 @@ layer_info layer_read(arena *a, const ir_module *m, size_t op) {
     l.is_static = is_static && strcmp(is_static, "yes") == 0;
     const char *masked = ir_str(m, op, IR_KEY_masked_tiles);
     if (masked && strcmp(masked, "skipped") == 0)
-        l.clusters = dtq_clusters_of(l.slots, l.high, l.muted, order_of(l.order));
+        l.clusters = dtq_clusters_of(l.slots, l.high, l.muted, ir_slot_order(l.order));
     const ir_attr *turned = ir_get(m, op, IR_KEY_turned_rows);
     size_t rows = 0;
     if (turned && l.is_static)
@@ -100,6 +94,13 @@ uint32_t layer_strip_end(const layer_info *l, const dtq_machine *machine, uint32
 
 unsigned layer_walk(const layer_info *l, uint32_t row) {
     return (layer_turned(l, row) ? WALK_TURNED : 0) | (l->serpentine ? WALK_SERPENTINE : 0);
+}
+
+void layer_set_walk(ir_module *m, size_t op, const instr_keys *keys, const layer_info *l, uint32_t row) {
+    if (layer_turned(l, row))
+        instr_set_text(m, op, keys->turned, "yes");
+    if (l->serpentine)
+        instr_set_text(m, op, keys->serpentine, "yes");
 }
 
 bool layer_alike(const layer_info *a, const layer_info *b) {

@@ -4,6 +4,7 @@
 #define DTQ_PASSES_LAYER_H
 
 #include "ir/ir.h"
+#include "passes/instr.h"
 #include "runtime/layer.h"
 
 enum { LAYER_Q, LAYER_K, LAYER_V, LAYER_P, LAYER_OPERANDS };
@@ -39,6 +40,9 @@ unsigned layer_walk(const layer_info *l, uint32_t row);
 static inline bool layer_turned(const layer_info *l, uint32_t row) {
     return l->turned && l->turned[row];
 }
+
+/** Says of a matmul of strips that begin with `row` which way they lie and in which order their tiles come. */
+void layer_set_walk(ir_module *m, size_t op, const instr_keys *keys, const layer_info *l, uint32_t row);
 
 /** Whether an op declares an attention layer: `attention`, `tile.attention`, `layer`. */
 static inline bool layer_declares(ir_opcode code) {

@@ -107,9 +107,9 @@ typedef struct {
 typedef struct {
     uint64_t *array_free, *s_free, *o_free, *q_free, *p_free;
     uint64_t load_free, softmax_free, importance_free, store_free;
-    uint64_t *began;             /* by array: when its first step began; UINT64_MAX: it has none */
-    uint64_t *k_ready, *v_ready; /* by key/value head; UINT64_MAX: not loaded */
-    uint64_t *qk, *pv;           /* cycles by chunk */
+    uint64_t *began;                          /* by array: when its first step began; UINT64_MAX: it has none */
+    uint64_t *k_ready, *v_ready;              /* by key/value head; UINT64_MAX: not loaded */
+    uint64_t *qk, *softmax, *importance, *pv; /* cycles by chunk */
 } scheduler;
 
 static uint64_t load(pass_context *ctx, const dtq_machine *m, scheduler *s, uint64_t bytes, uint64_t not_before) {
@@ -163,10 +163,10 @@ static void issue_qk(pass_context *ctx, const dtq_machine *m, const layer_info *
     uint64_t drain = m->top_drain == DTQ_DRAIN_IDEAL ? 0 : m->vssa_rows;
     s->array_free[array] = s->q_free[number % f->q] = end;
     uint64_t scores = dtq_later(end + drain, s->p_free[number % f->p]);
-    s->softmax_free = dtq_later(s->softmax_free, scores) + layer_softmax_cycles(m, l, row, rows, l->key_first, l->keys);
+    s->softmax_free = dtq_later(s->softmax_free, scores) + s->softmax[u->chunk];
     u->ready = s->softmax_free + m->softmax_latency_cycles;
     s->s_free[number % f->s] = u->ready;
-    s->importance_free = dtq_later(s->importance_free, u->ready) + layer_importance_cycles(m, l, row, rows);
+    s->importance_free = dtq_later(s->importance_free, u->ready) + s->importance[u->chunk];
     s->p_free[number % f->p] = s->importance_free;
 }
 
@@ -225,6 +225,8 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
                    .k_ready = ARENA_ARRAY(a, uint64_t, l->kv_heads),
                    .v_ready = ARENA_ARRAY(a, uint64_t, l->kv_heads),
                    .qk = ARENA_ARRAY(a, uint64_t, plan->chunks),
+                   .softmax = ARENA_ARRAY(a, uint64_t, plan->chunks),
+                   .importance = ARENA_ARRAY(a, uint64_t, plan->chunks),
                    .pv = ARENA_ARRAY(a, uint64_t, plan->chunks)};
     for (uint32_t h = 0; h < l->kv_heads; h++)
         s.k_ready[h] = s.v_ready[h] = UINT64_MAX;
@@ -233,6 +235,8 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
     for (uint32_t c = 0; c < plan->chunks; c++) {
         uint32_t row = plan->chunk[c].row, rows = plan->chunk[c].rows;
         s.qk[c] = layer_price(ctx->cost, m, l, true, row, rows, l->key_first, l->keys).cycles;
+        s.softmax[c] = layer_softmax_cycles(m, l, row, rows, l->key_first, l->keys);
+        s.importance[c] = layer_importance_cycles(m, l, row, rows);
         s.pv[c] = layer_price(ctx->cost, m, l, false, row, rows, l->key_first, l->keys).cycles;
     }
     unit *units = order_units(a, l, plan, &s, largest_first);

@@ -10,12 +10,6 @@
 #include "runtime/base/whole.h"
 #include "runtime/machine_members.h"
 
-/** Rows of a head in pieces, and how many of the tables have probabilities on chip at once. */
-typedef struct {
-    strip *chunk;
-    uint32_t chunks, ahead;
-} late_cut;
-
 typedef struct {
     pass_context *ctx;
     ir_module *m;
@@ -23,7 +17,7 @@ typedef struct {
     const layer_info *l;
     const char *source;
     src_loc loc;
-    const late_cut *cut;
+    const late_plan *cut;
     bool emits;
     ir_value *p;          /* [heads * chunks] probabilities that wait */
     ir_value importance;  /* of the table that votes */
@@ -46,13 +40,6 @@ static size_t append(const late_work *w, dtq_opcode code, unsigned queue, const 
     size_t op = instr_append(w->m, code, queue, buffers, count, w->source, w->loc);
     instr_set_block(w->m, op, w->keys, w->l->index, head, row, rows, col, cols);
     return op;
-}
-
-static void set_walk(const late_work *w, size_t op, uint32_t row) {
-    if (layer_turned(w->l, row))
-        instr_set_text(w->m, op, w->keys->turned, "yes");
-    if (w->l->serpentine)
-        instr_set_text(w->m, op, w->keys->serpentine, "yes");
 }
 
 /** A block of an operand; *done: when it is there, not before `from`. */
@@ -93,10 +80,11 @@ static void vote(late_work *w, uint32_t head, uint32_t chunk, ir_value k, uint64
         return;
     ir_value scores = instr_buffer(w->m, "scores", cost_scores_bytes(rows, l->cols), NULL, w->loc);
     ir_value matmul[3] = {q, k, scores};
-    set_walk(w, append(w, DTQ_OP_QK, DTQ_ARRAY0 + array, matmul, 3, head, row, rows, l->col_first, l->cols), row);
+    size_t op = append(w, DTQ_OP_QK, DTQ_ARRAY0 + array, matmul, 3, head, row, rows, l->col_first, l->cols);
+    layer_set_walk(w->m, op, w->keys, l, row);
     ir_value p = instr_buffer(w->m, "probs", cost_probs_bytes(rows, l->cols, false), NULL, w->loc);
     ir_value softmax[3] = {scores, IR_NONE, p};
-    size_t op = append(w, DTQ_OP_SOFTMAX, DTQ_SOFTMAX, softmax, 3, head, row, rows, l->col_first, l->cols);
+    op = append(w, DTQ_OP_SOFTMAX, DTQ_SOFTMAX, softmax, 3, head, row, rows, l->col_first, l->cols);
     instr_set_text(w->m, op, w->keys->mode, "full");
     if (first)
         w->importance = instr_buffer(w->m, "importance", 8ull * l->slots, NULL, w->loc);
@@ -139,7 +127,7 @@ static void output(late_work *w, uint32_t head, uint32_t chunk, ir_value v, uint
     ir_value matmul[3] = {w->p[(size_t)head * w->cut->chunks + chunk], v, o};
     size_t op = append(w, DTQ_OP_PV, DTQ_ARRAY0 + array, matmul, 3, head, row, rows, l->key_first, l->keys);
     instr_set_text(w->m, op, w->keys->flags, "only");
-    set_walk(w, op, row);
+    layer_set_walk(w->m, op, w->keys, l, row);
     append(w, DTQ_OP_STORE, DTQ_STORE, &o, 1, head, row, rows, 0, 0);
 }
 
@@ -158,7 +146,7 @@ static void finish(late_work *w, uint32_t table) {
 }
 
 /** The whole layer, cut like that: emitted, or only estimated. Returns when it is about over. */
-static uint64_t walk(const late_work *begin, const late_cut *cut, bool emits) {
+static uint64_t walk(const late_work *begin, const late_plan *cut, bool emits) {
     late_work w = *begin;
     const layer_info *l = w.l;
     const dtq_machine *machine = w.m->machine;
@@ -189,8 +177,8 @@ static uint64_t walk(const late_work *begin, const late_cut *cut, bool emits) {
 /* ---- cuts -------------------------------------------------------------------------------------------------------- */
 
 /** Cuts rows into about `chunks` pieces of whole strips, and wherever a strip cannot go on with the one before. */
-static late_cut cut_rows(arena *a, const dtq_machine *m, const strip_list *list, uint32_t chunks) {
-    late_cut cut = {.chunk = ARENA_ARRAY(a, strip, list->count)};
+static late_plan cut_rows(arena *a, const dtq_machine *m, const strip_list *list, uint32_t chunks) {
+    late_plan cut = {.chunk = ARENA_ARRAY(a, strip, list->count)};
     for (uint32_t i = 0; i < list->count; i++) {
         const bool begins = i == 0 || (uint64_t)i * chunks / list->count != (uint64_t)(i - 1) * chunks / list->count;
         if (begins || !strips_join(m, list, i))
@@ -209,7 +197,7 @@ typedef struct {
 
 enum { NEEDS = 6 };
 
-static void needs_of(const dtq_machine *m, const layer_info *l, const late_cut *cut, late_need out[NEEDS]) {
+static void needs_of(const dtq_machine *m, const layer_info *l, const late_plan *cut, late_need out[NEEDS]) {
     uint32_t rows = 0;
     uint64_t queries = 0;
     for (uint32_t c = 0; c < cut->chunks; c++) {
@@ -230,7 +218,7 @@ static void needs_of(const dtq_machine *m, const layer_info *l, const late_cut *
         out[i] = needs[i];
 }
 
-static bool fits(const dtq_machine *m, const layer_info *l, late_cut *cut) {
+static bool fits(const dtq_machine *m, const layer_info *l, late_plan *cut) {
     late_need needs[NEEDS];
     needs_of(m, l, cut, needs);
     for (int i = 0; i < NEEDS; i++)
@@ -246,7 +234,7 @@ static bool fits(const dtq_machine *m, const layer_info *l, late_cut *cut) {
 static bool report_misfit(pass_context *ctx, const dtq_machine *m, const layer_info *l, const strip_list *list,
                           src_loc loc) {
     late_need needs[NEEDS];
-    const late_cut whole = cut_rows(ctx->arena, m, list, 1), finest = cut_rows(ctx->arena, m, list, list->count);
+    const late_plan whole = cut_rows(ctx->arena, m, list, 1), finest = cut_rows(ctx->arena, m, list, list->count);
     needs_of(m, l, &finest, needs);
     const late_need finest_probs = needs[0];
     late_need of_whole[NEEDS];
@@ -269,26 +257,27 @@ static bool report_misfit(pass_context *ctx, const dtq_machine *m, const layer_i
                       l->index, (unsigned long long)m->buffers_probs, (unsigned long long)m->buffers_scores);
 }
 
-bool schedule_late(pass_context *ctx, ir_module *m, const instr_keys *keys, const layer_info *l,
-                   const strip_list *strips, const char *source, src_loc loc) {
-    const late_work w = {.ctx = ctx, .m = m, .keys = keys, .l = l, .source = source, .loc = loc};
-    late_cut best = {0};
-    uint64_t estimate = UINT64_MAX;
+bool plan_late(pass_context *ctx, ir_module *m, const layer_info *l, const strip_list *strips, src_loc loc,
+               late_plan *out) {
+    const late_work w = {.ctx = ctx, .m = m, .l = l, .loc = loc};
+    *out = (late_plan){.estimate = UINT64_MAX};
     for (uint32_t chunks = 1; chunks <= strips->count; chunks += chunks < 8 ? 1 : chunks / 8) {
-        late_cut cut = cut_rows(ctx->arena, m->machine, strips, chunks);
-        const uint64_t cycles = fits(m->machine, l, &cut) ? walk(&w, &cut, false) : UINT64_MAX;
-        if (cycles < estimate) {
-            estimate = cycles;
-            best = cut;
-        }
+        late_plan cut = cut_rows(ctx->arena, m->machine, strips, chunks);
+        cut.estimate = fits(m->machine, l, &cut) ? walk(&w, &cut, false) : UINT64_MAX;
+        if (cut.estimate < out->estimate)
+            *out = cut;
     }
-    if (estimate == UINT64_MAX)
-        return report_misfit(ctx, m->machine, l, strips, loc);
-    (void)walk(&w, &best, true);
+    return out->estimate < UINT64_MAX || report_misfit(ctx, m->machine, l, strips, loc);
+}
+
+void schedule_late(pass_context *ctx, ir_module *m, const instr_keys *keys, const layer_info *l, const late_plan *plan,
+                   const char *source, src_loc loc) {
+    const late_work w = {.ctx = ctx, .m = m, .keys = keys, .l = l, .source = source, .loc = loc};
+    (void)walk(&w, plan, true);
     diag_remark(ctx->diag, loc, "schedule-tiles",
                 "layer %u: %u heads in %u row chunk%s each choose %u of %u keys%s late, %u of %u at once; about %llu "
                 "cycles",
-                l->index, l->heads, best.chunks, best.chunks == 1 ? "" : "s", l->keys, l->slots,
-                l->by_head ? " for each key/value head" : "", best.ahead, table_count(l), (unsigned long long)estimate);
-    return true;
+                l->index, l->heads, plan->chunks, plan->chunks == 1 ? "" : "s", l->keys, l->slots,
+                l->by_head ? " for each key/value head" : "", plan->ahead, table_count(l),
+                (unsigned long long)plan->estimate);
 }

@@ -25,6 +25,7 @@ typedef struct {
     layer_info planned;       /* the layer that `plan` was made for; layers alike share it */
     strip_list strips;        /* and its strips */
     layer_plan plan;
+    late_plan late;      /* its plan instead, if it chooses late */
     size_t first, end;   /* ops of all steps of the plan, as the last layer that has it carries them out */
     ir_value importance; /* among them */
 } emitter;
@@ -62,20 +63,13 @@ static ir_value emit_load(emitter *e, layer_work *w, int operand, uint32_t head,
     return buffer;
 }
 
-static void set_walk(emitter *e, const layer_work *w, size_t op, uint32_t row) {
-    if (layer_turned(&w->l, row))
-        instr_set_text(e->m, op, e->keys.turned, "yes");
-    if (w->l.serpentine)
-        instr_set_text(e->m, op, e->keys.serpentine, "yes");
-}
-
 static ir_value emit_qk(emitter *e, layer_work *w, const plan_step *s, ir_value q, ir_value k, uint32_t row,
                         uint32_t rows, uint32_t col, uint32_t cols) {
     ir_value scores = instr_buffer(e->m, "scores", cost_scores_bytes(rows, cols), NULL, w->loc);
     ir_value buffers[3] = {q, k, scores};
     size_t op = instr_append(e->m, DTQ_OP_QK, DTQ_ARRAY0 + s->array, buffers, 3, w->source, w->loc);
     instr_set_block(e->m, op, &e->keys, w->l.index, s->head, row, rows, col, cols);
-    set_walk(e, w, op, row);
+    layer_set_walk(e->m, op, &e->keys, &w->l, row);
     return scores;
 }
 
@@ -105,7 +99,7 @@ static void emit_pv(emitter *e, layer_work *w, const plan_step *s, const char *f
     size_t op = instr_append(e->m, DTQ_OP_PV, DTQ_ARRAY0 + s->array, buffers, 3, w->source, w->loc);
     instr_set_text(e->m, op, e->keys.flags, flags);
     instr_set_block(e->m, op, &e->keys, w->l.index, s->head, row, rows, col, cols);
-    set_walk(e, w, op, row);
+    layer_set_walk(e->m, op, &e->keys, &w->l, row);
 }
 
 static void emit_store(emitter *e, layer_work *w, const plan_step *s, ir_value o, uint32_t row, uint32_t rows) {
@@ -332,24 +326,21 @@ static bool emit_layer(emitter *e, size_t op) {
         return ok;
     }
     const strip_list strips = strips_read(e->ctx->arena, from, op, &w.l);
-    if (w.l.late) {
-        if (!importance_fits(e, &w))
-            return false;
-        emit_quants(e, &w.l, op);
-        const bool ok = schedule_late(e->ctx, e->m, &e->keys, &w.l, &strips, w.source, w.loc);
-        leave_layer(e, &w.l, op);
-        return ok;
-    }
-    const bool is_new = !e->plan.step_count || !layer_alike(&e->planned, &w.l) || !strips_alike(&e->strips, &strips);
-    if (is_new) {
-        if (!plan_layer(e->ctx, from->machine, &w.l, &strips, e->followers, w.loc, &e->plan))
-            return false;
-        e->planned = w.l;
-        e->strips = strips;
-    }
-    const layer_plan plan = e->plan;
+    const bool is_new = !layer_alike(&e->planned, &w.l) || !strips_alike(&e->strips, &strips);
+    if (is_new && !(w.l.late ? plan_late(e->ctx, e->m, &w.l, &strips, w.loc, &e->late)
+                             : plan_layer(e->ctx, from->machine, &w.l, &strips, e->followers, w.loc, &e->plan)))
+        return false;
+    e->planned = is_new ? w.l : e->planned;
+    e->strips = is_new ? strips : e->strips;
     if (!importance_fits(e, &w))
         return false;
+    if (w.l.late) {
+        emit_quants(e, &w.l, op);
+        schedule_late(e->ctx, e->m, &e->keys, &w.l, &e->late, w.source, w.loc);
+        leave_layer(e, &w.l, op);
+        return true;
+    }
+    const layer_plan plan = e->plan;
     w.plan = &e->plan;
     if (from->ops[from->defs[ir_operand(from, op, 3)]].operand_count == 2)
         schedule_probe(e->ctx, e->m, &e->keys, &w.l, rebuild_operand(e->r, op, 0), rebuild_operand(e->r, op, 1),
@@ -423,12 +414,12 @@ static emitter begin(pass_context *ctx, rebuild *r, ir_opcode layers) {
 }
 
 /** The layers behind the first one, if nothing but token ids makes one wait for the one before. */
-static plan_followers followers_read(arena *a, const ir_module *m, uint32_t layer_count) {
+static plan_followers followers_read(const ir_module *m, uint32_t layer_count) {
     plan_followers f = {layer_count ? layer_count - 1 : 0, false};
     for (size_t op = 0; op < m->op_count; op++) {
         if (m->ops[op].code == IR_SELECT)
             f.choose |= m->ops[op].operand_count > 0;
-        if (m->ops[op].code == IR_TILES && layer_read(a, m, op).by_own)
+        if (m->ops[op].code == IR_TILES && ir_by_own(m, op))
             f.layers = 0;
     }
     if (m->machine->top_prefetch != DTQ_PREFETCH_IDS || m->machine->top_linear != DTQ_LINEAR_HOST)
@@ -440,7 +431,7 @@ bool pass_schedule_tiles(pass_context *ctx, ir_module **module) {
     rebuild r = rebuild_begin(*module, IR_SCHEDULE);
     emitter e = begin(ctx, &r, IR_TILES);
     e.host.keys = &e.keys;
-    e.followers = followers_read(ctx->arena, r.from, e.layer_count);
+    e.followers = followers_read(r.from, e.layer_count);
     const layer_info *layers = linear_layers(ctx->arena, r.from);
     for (size_t op = 0; op < r.from->op_count; op++) {
         switch ((ir_opcode)r.from->ops[op].code) {

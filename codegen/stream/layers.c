@@ -39,7 +39,6 @@ static uint8_t causal_word(const ir_module *m, size_t op) {
 
 dtq_layer layer_facts(arena *a, const ir_module *m, size_t op) {
     static const unsigned bit_keys[DTQ_OPERANDS] = {IR_KEY_q_bits, IR_KEY_k_bits, IR_KEY_v_bits, IR_KEY_p_bits};
-    const char *order = ir_str(m, op, IR_KEY_order);
     dtq_layer l = {.slots = (uint32_t)ir_int(m, op, IR_KEY_slots, 0),
                    .high = (uint32_t)ir_int(m, op, IR_KEY_high, 0),
                    .muted = (uint32_t)ir_int(m, op, IR_KEY_muted, 0),
@@ -47,9 +46,7 @@ dtq_layer layer_facts(arena *a, const ir_module *m, size_t op) {
                    .kv_heads = (uint32_t)ir_int(m, op, IR_KEY_kv_heads, 0),
                    .head_dim = (uint32_t)ir_int(m, op, IR_KEY_head_dim, 0),
                    .causal = causal_word(m, op),
-                   .order = strcmp(order, "original") == 0     ? DTQ_ORDER_ORIGINAL
-                            : strcmp(order, "high-first") == 0 ? DTQ_ORDER_HIGH_FIRST
-                                                               : DTQ_ORDER_LOW_FIRST,
+                   .order = ir_slot_order(ir_str(m, op, IR_KEY_order)),
                    .importance = importance_rule(ir_str(m, op, IR_KEY_importance_rule)),
                    .prob_bits = (uint8_t)m->machine->top_prob_bits,
                    .streaming = {.window = (uint32_t)ir_int(m, op, IR_KEY_window, 0),
