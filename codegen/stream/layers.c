@@ -46,7 +46,7 @@ dtq_layer layer_facts(arena *a, const ir_module *m, size_t op) {
                    .kv_heads = (uint32_t)ir_int(m, op, IR_KEY_kv_heads, 0),
                    .head_dim = (uint32_t)ir_int(m, op, IR_KEY_head_dim, 0),
                    .causal = causal_word(m, op),
-                   .order = ir_slot_order(ir_str(m, op, IR_KEY_order)),
+                   .order = (uint8_t)ir_slot_order(ir_str(m, op, IR_KEY_order)),
                    .importance = importance_rule(ir_str(m, op, IR_KEY_importance_rule)),
                    .prob_bits = (uint8_t)m->machine->top_prob_bits,
                    .streaming = {.window = (uint32_t)ir_int(m, op, IR_KEY_window, 0),
