@@ -116,8 +116,9 @@ typedef struct {
     bool transposed;       /* linear weight stored [inputs][outputs] */
     uint64_t seed;
     double mean, scale;
-    uint64_t scales, zeros; /* of I8, U8, I32: bytes of the file where one for each column lies; 0: scale, mean */
-    bool by_rows;           /* scales and zeros are of rows */
+    uint64_t scales, zeros;  /* of I8, U8, I32: bytes of the file where one for each column lies; 0: scale, mean */
+    bool by_rows;            /* scales and zeros are of rows */
+    const char *frequencies; /* of a rotary table: how they are scaled (runtime/numerics/rotary.h); NULL: not at all */
     src_loc loc;
     src_loc origin; /* of a tensor read from IR: what is written behind the `@`; else no file */
 } ir_tensor;

@@ -72,6 +72,7 @@ static const setting tensor_settings[] = {
     {"scales", AS_UINT64, offsetof(ir_tensor, scales)},
     {"zeros", AS_UINT64, offsetof(ir_tensor, zeros)},
     {"by_rows", AS_FLAG, offsetof(ir_tensor, by_rows)},
+    {"frequencies", AS_STRING, offsetof(ir_tensor, frequencies)},
 };
 enum { TENSOR_SETTINGS = sizeof tensor_settings / sizeof tensor_settings[0] };
 

@@ -252,6 +252,10 @@ static void put_tensor(writer *w, const ir_module *m, const ir_tensor *t, const 
         put_key(w, "scale", &any);
         put_real(w, t->scale);
     }
+    if (!same_text(t->frequencies, b->frequencies)) {
+        put_key(w, "frequencies", &any);
+        put_string(w, t->frequencies ? t->frequencies : "");
+    }
     put(w, any ? "}" : "{}");
     put_location(w, m, tensor_origin(t));
 }

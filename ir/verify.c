@@ -30,7 +30,8 @@ static void verify_layout(verifier *v, const ir_tensor *t, unsigned type) {
                               .offset = t->offset,
                               .scales = t->scales,
                               .zeros = t->zeros,
-                              .by_rows = t->by_rows};
+                              .by_rows = t->by_rows,
+                              .frequencies = t->frequencies};
     const char *wrong = dtq_tensor_layout_wrong(&plain);
     if (wrong)
         verify_error_at(v, t->loc, "tensor \"%s\", %u x %u: %s", t->name, t->rows, t->cols, wrong);

@@ -79,7 +79,7 @@ typedef struct {
 } dtq_program;
 
 /** Of container and text form: the one place that says it. Messages, `dtqc verify --help` and ISA.md follow. */
-#define DTQ_CONTAINER_VERSION 8
+#define DTQ_CONTAINER_VERSION 9
 
 /** Whether a tensor lies in file `file` of the program. Others are those that its vocabulary is read from: they are not
  *  opened with the weights, but whoever turns text to tokens compares them with what is described. */

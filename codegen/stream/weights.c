@@ -107,7 +107,8 @@ bool weights_describe(arena *a, diag *d, const ir_module *m, dtq_program *p) {
                             .scale = (float)t->scale,
                             .scales = t->scales,
                             .zeros = t->zeros,
-                            .by_rows = t->by_rows};
+                            .by_rows = t->by_rows,
+                            .frequencies = t->frequencies};
         for (unsigned type = 0; type < DTQ_DTYPES; type++) /* of synthetic ones none is right, nor is any looked at */
             if (strcmp(t->dtype, dtq_dtypes[type].word) == 0)
                 out->dtype = (uint8_t)type;

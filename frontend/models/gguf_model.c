@@ -6,8 +6,10 @@
 #include "frontend/files/settings.h"
 #include "frontend/models/model.h"
 #include "frontend/models/models.h"
+#include "frontend/models/rotary_scaling.h"
 #include "ir/base/path.h"
 #include "runtime/base/words.h"
+#include "runtime/numerics/rotary.h"
 
 /** An architecture: what its keys begin with, and how its heads are turned. llama.cpp's converter permutes the rows of
  *  Llama's queries and keys, but not of the others'. */
@@ -64,23 +66,62 @@ static bool read_dimensions(const source *s, transformer *t) {
     return true;
 }
 
-/** Rotary frequencies other than the plain ones would make it another model. */
-static bool check_scaling(const source *s) {
+/** Multiplies divisors of frequencies with those that the file has as a tensor, if it has. */
+static bool read_divisors(const source *s, uint32_t pairs, float *divisors) {
+    const stored_tensor *found = tensor_store_find(&s->g->tensors, "rope_freqs.weight");
+    if (!found)
+        return true;
+    if (strcmp(found->dtype, "F32") != 0 || found->rank != 1 || found->shape[0] != pairs)
+        return diag_error(s->d, (src_loc){s->g->path, 0, 0},
+                          "rope_freqs.weight must be %u numbers of the type F32, one for each pair of channels", pairs);
+    for (uint32_t c = 0; c < pairs; c++) {
+        float own;
+        memcpy(&own, s->g->data + found->offset + c * sizeof own, sizeof own);
+        divisors[c] *= own;
+    }
+    return true;
+}
+
+/** Scaled rotary positions as llama.cpp computes them (rope_yarn of ggml): divided by one factor or as in YaRN, and by
+ *  what is in the file for each pair. */
+static bool read_scaling(const source *s, transformer *t) {
     const gguf *g = s->g;
     diag *d = s->d;
     src_loc whole = {g->path, 0, 0};
     const char *type = "linear"; /* as llama.cpp takes it where there is a factor and no type */
-    double factor = 1, older = 1;
+    double factor = 0, older = 0;
+    yarn_scaling y = {.fast = 32, .slow = 1, .truncate = true, .amplitude = 1};
+    uint32_t original = 0, context = 1, pairs = t->head_dim / 2;
     if (!gguf_text(g, s->a, d, key_of(s, "rope.scaling.type"), false, &type) ||
         !gguf_real(g, d, key_of(s, "rope.scaling.factor"), false, 0, 1e12, &factor) ||
-        !gguf_real(g, d, key_of(s, "rope.scale_linear"), false, 0, 1e12, &older))
+        !gguf_real(g, d, key_of(s, "rope.scale_linear"), false, 0, 1e12, &older) ||
+        !gguf_real(g, d, key_of(s, "rope.scaling.attn_factor"), false, 1e-6, 1e6, &y.amplitude) ||
+        !gguf_real(g, d, key_of(s, "rope.scaling.yarn_beta_fast"), false, 1e-6, 1e6, &y.fast) ||
+        !gguf_real(g, d, key_of(s, "rope.scaling.yarn_beta_slow"), false, 1e-6, 1e6, &y.slow) ||
+        !read_uint(s, "rope.scaling.original_context_length", false, 0, INT32_MAX, &original) ||
+        !read_uint(s, "context_length", true, 1, INT32_MAX, &context))
         return false;
-    bool scales = strcmp(type, "none") != 0 &&
-                  (strcmp(type, "linear") != 0 || (factor != 1 && factor != 0) || (older != 1 && older != 0));
-    if (scales || tensor_store_find(&g->tensors, "rope_freqs.weight"))
-        return diag_error(d, whole, "scales its rotary positions (%s); only unscaled ones can be computed",
-                          scales ? key_of(s, "rope.scaling") : "rope_freqs.weight");
-    return true;
+    const bool none = strcmp(type, "none") == 0, yarn = strcmp(type, "yarn") == 0;
+    if (!none && !yarn && strcmp(type, "linear") != 0)
+        return diag_error(d, whole, "%s is '%.40s'; it is one of none, linear, yarn", key_of(s, "rope.scaling.type"),
+                          type);
+    factor = factor != 0 ? factor : older;
+    y.factor = factor != 0 && !none ? factor : 1;
+    y.original = original ? original : context;
+    if (!(y.factor >= 1) || (yarn && !(t->rotary_base > 1)))
+        return diag_error(d, whole, "%s is %g and the base of frequencies %g; they must be from 1 on",
+                          key_of(s, "rope.scaling.factor"), y.factor, t->rotary_base);
+    float *divisors = ARENA_ARRAY(s->a, float, pairs);
+    if (yarn)
+        rotary_yarn(&y, t->rotary_base, t->head_dim, divisors);
+    for (uint32_t c = 0; c < pairs && !yarn; c++)
+        divisors[c] = (float)y.factor;
+    if (!read_divisors(s, pairs, divisors))
+        return false;
+    y.amplitude *= yarn ? rotary_yarn_amplitude(y.factor, 1) : 1;
+    t->frequencies = rotary_frequencies(s->a, (float)y.amplitude, divisors, pairs);
+    const char *wrong = dtq_frequencies_wrong(t->frequencies, t->head_dim);
+    return !wrong || diag_error(d, whole, "scales its rotary positions: %s", wrong);
 }
 
 /** Every key of the metadata must be known. */
@@ -130,7 +171,7 @@ static bool read_model(const gguf *g, arena *a, diag *d, model *m) {
         m->vocabulary = m->path;
     const source s = {a, d, g, kind->name};
     return check_keys(&s) && gguf_bool(g, d, key_of(&s, "attention.causal"), &t->causal) && read_dimensions(&s, t) &&
-           check_scaling(&s) && weights_find(a, d, m, &g->tensors, FAMILY_GGUF, "");
+           read_scaling(&s, t) && weights_find(a, d, m, &g->tensors, FAMILY_GGUF, "");
 }
 
 model *gguf_model(arena *a, diag *d, const gguf *g) {

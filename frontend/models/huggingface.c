@@ -145,7 +145,7 @@ model *model_from_directory(arena *a, diag *d, const char *path) {
     m->name = model_directory_name(a, path);
     m->loc = root->loc;
     weight_family family;
-    bool ok = huggingface_config(d, root, &m->transformer, &family) && read_rest(a, d, path, m, family) &&
+    bool ok = huggingface_config(a, d, root, &m->transformer, &family) && read_rest(a, d, path, m, family) &&
               read_weights(a, d, path, m, family);
     return ok ? m : NULL;
 }

@@ -6,10 +6,12 @@
 #include "frontend/files/document.h"
 #include "frontend/files/fields.h"
 #include "frontend/files/settings.h"
+#include "frontend/models/rotary_scaling.h"
 #include "runtime/base/words.h"
 
 /** What config.json says, whatever the type. */
 typedef struct {
+    arena *a;
     transformer t;
     uint32_t activation;
     const char *position_type;
@@ -229,31 +231,6 @@ static bool read_gpt2(diag *d, const doc_node *root, config *c) {
     return read_head(d, root, GPT2, c);
 }
 
-/** rope_scaling, or rope_parameters of later versions: plain frequencies only. */
-static bool read_rope(diag *d, const doc_node *root, config *c) {
-    static const char *const keys[] = {"rope_scaling", "rope_parameters"};
-    for (size_t i = 0; i < 2; i++) {
-        const doc_node *n = doc_find(root, keys[i]);
-        if (!n || doc_is_null(n))
-            continue;
-        if (!doc_kind_is(d, n, keys[i], DOC_MAPPING))
-            return false;
-        const doc_node *type = doc_find(n, "rope_type"), *base = doc_find(n, "rope_theta");
-        const char *word = "";
-        if (!type)
-            type = doc_find(n, "type");
-        if (type && !doc_string(d, type, "rope_type", &word))
-            return false;
-        if (strcmp(word, "default") != 0)
-            return diag_error(d, n->loc,
-                              "%s of the type '%.40s': only unscaled rotary positions can be computed; it must be null",
-                              keys[i], word);
-        if (base && !doc_real(d, base, "rope_theta", 1, 1e12, &c->t.rotary_base))
-            return false;
-    }
-    return true;
-}
-
 /** Llama and its kin; what differs between them is set in `c`. */
 static bool read_rotary_decoder(diag *d, const doc_node *root, config *c) {
     c->activation = 5; /* silu */
@@ -263,7 +240,8 @@ static bool read_rotary_decoder(diag *d, const doc_node *root, config *c) {
     c->t.position_kind = POSITION_ROTARY;
     c->t.pairing = PAIRING_HALVES;
     c->t.gated = c->t.causal = true;
-    if (!fields_read(d, root, "", llama_fields, FIELD_COUNT(llama_fields), FIELDS_NULLS, c) || !read_rope(d, root, c))
+    if (!fields_read(d, root, "", llama_fields, FIELD_COUNT(llama_fields), FIELDS_NULLS, c) ||
+        !rotary_scaling_read(c->a, d, root, &c->t))
         return false;
     if (c->use_window && c->window && c->window < c->t.positions)
         c->t.positions = c->window; /* up to which every token still sees the first */
@@ -288,7 +266,7 @@ static bool read_qwen2(diag *d, const doc_node *root, config *c) {
     return read_rotary_decoder(d, root, c);
 }
 
-bool huggingface_config(diag *d, const doc_node *root, transformer *out, weight_family *family) {
+bool huggingface_config(arena *a, diag *d, const doc_node *root, transformer *out, weight_family *family) {
     static const struct {
         const char *type;
         bool (*read)(diag *d, const doc_node *root, config *c);
@@ -303,7 +281,7 @@ bool huggingface_config(diag *d, const doc_node *root, transformer *out, weight_
         {"roberta", read_roberta, FAMILY_ROBERTA, ROBERTA},
         {"distilbert", read_distilbert, FAMILY_DISTILBERT, DISTIL},
     };
-    config c = {.t = transformer_defaults()};
+    config c = {.a = a, .t = transformer_defaults()};
     const doc_node *type = doc_find(root, "model_type");
     const char *name = "bert";
     if (type && !doc_string(d, type, "model_type", &name))

@@ -59,6 +59,7 @@ typedef struct {
     uint32_t pooler_activation; /* an activation_kind */
     uint32_t first_position;    /* rows of the table of positions above that of a text's first token */
     classifier_name classifier_name;
+    const char *frequencies; /* of rotary positions, where they are scaled (runtime/numerics/rotary.h); or NULL */
 } transformer;
 
 /** An attention layer alone, between q, k, v and the output. */

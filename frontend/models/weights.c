@@ -119,6 +119,7 @@ static ir_tensor *append(arena *a, model *m, const weight_info *w, uint32_t laye
     if (w->fill == FILL_ROTARY) {
         t->dtype = "rotary";
         t->scale = m->transformer.rotary_base;
+        t->frequencies = m->transformer.frequencies;
     }
     return t;
 }

@@ -48,6 +48,9 @@ static uint64_t stamp_of(const dtq_host *h) {
                                     t->seed};
         const float parts[] = {t->mean, t->scale};
         hash = dtq_fnv1a(dtq_fnv1a(hash, numbers, sizeof numbers), parts, sizeof parts);
+        if (t->frequencies != NULL) {
+            hash = dtq_fnv1a(hash, t->frequencies, strlen(t->frequencies));
+        }
     }
     for (size_t i = 0; i < h->plan->file_count; i++) {
         hash = stamp_number(stamp_number(hash, h->plan->files[i].hash.high), h->plan->files[i].hash.low);

@@ -1,7 +1,7 @@
 /* The assembler: text (runtime/isa/ISA.md, "Text form") to a program. One error ends it, with its place. */
-#include <locale.h>
 #include <string.h>
 
+#include "runtime/base/points.h"
 #include "runtime/entry.h"
 #include "runtime/isa/asm.h"
 #include "runtime/isa/isa.h"
@@ -233,14 +233,9 @@ bool dtq_do_assemble(const char *name, const char *text, size_t bytes, dtq_progr
     a.program->model = a.program->tokenizer = "";
     dtq_machine_init(a.program->machine);
     dtq_lexer_init(&a.lexer, text, bytes);
-    /* Numbers have a decimal point whatever the caller's language; only this thread is touched. */
-    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    locale_t before = c ? uselocale(c) : (locale_t)0;
+    const dtq_points points = dtq_points_begin();
     bool ok = take_all(&a);
-    if (c) {
-        uselocale(before);
-        freelocale(c);
-    }
+    dtq_points_end(points);
     dtq_names_free(&a.strings);
     dtq_names_free(&a.tensors);
     if (ok)

@@ -132,6 +132,8 @@ static void get_tensor(cursor *c, dtq_pool *pool, dtq_tensor *t) {
     t->scales = get(c, 8);
     t->zeros = get(c, 8);
     t->by_rows = get8(c);
+    if (t->dtype == DTQ_ROTARY)
+        t->frequencies = get_string(c, pool);
 }
 
 static void get_stream(cursor *c, dtq_stream *t) {

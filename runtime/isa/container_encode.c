@@ -83,6 +83,8 @@ static void put_tensor(sink *s, const dtq_tensor *t) {
     put(s, t->scales, 8);
     put(s, t->zeros, 8);
     put(s, t->by_rows, 1);
+    if (t->dtype == DTQ_ROTARY)
+        put_string(s, t->frequencies ? t->frequencies : "");
 }
 
 static void put_stream(sink *s, const dtq_stream *t) {

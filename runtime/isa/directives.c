@@ -16,6 +16,7 @@ const char dtq_operand_letters[DTQ_OPERANDS] = {'q', 'k', 'v', 'p'};
 #define WORD_OR(type, key, member, words) {key, DTQ_ATTR_WORD, 1, false, 0, words, offsetof(type, member)}
 #define F32_OR(type, key, member)      {key, DTQ_ATTR_F32, 4, false, 0, NULL, offsetof(type, member)}
 #define STRING(type, key, member)      {key, DTQ_ATTR_STRING, 0, true, 0, NULL, offsetof(type, member)}
+#define STRING_OR(type, key, member)   {key, DTQ_ATTR_STRING, 0, false, 0, NULL, offsetof(type, member)}
 #define DIRECTIVE(name, titled, title, rows) {name, titled, title, rows, sizeof rows / sizeof rows[0]}
 
 static const char dtype_words[] = /* each behind a | */
@@ -49,6 +50,7 @@ static const dtq_attr tensor_rows[] = {
     INT_OR(dtq_tensor, "scales", scales, 0),
     INT_OR(dtq_tensor, "zeros", zeros, 0),
     WORD_OR(dtq_tensor, "by_rows", by_rows, "no|yes"),
+    STRING_OR(dtq_tensor, "frequencies", frequencies),
 };
 static const dtq_attr stream_rows[] = {
     INT(dtq_stream, "seq", seq),

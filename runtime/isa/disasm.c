@@ -3,10 +3,10 @@
 #include "runtime/entry.h"
 
 #include <inttypes.h>
-#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/points.h"
 #include "runtime/isa/directives.h"
 #include "runtime/isa/isa.h"
 #include "runtime/isa/names.h"
@@ -111,7 +111,8 @@ static void put_directive(writer *w, const dtq_directive *d, const void *object)
     }
     for (unsigned i = 0; i < d->count; i++) {
         const dtq_attr *a = &d->attrs[i];
-        uint64_t value = a->kind == DTQ_ATTR_STRING ? 0 : dtq_attr_get(object, a);
+        const char *string = a->kind == DTQ_ATTR_STRING ? member_string(object, a->offset) : NULL;
+        uint64_t value = a->kind == DTQ_ATTR_STRING ? string && *string : dtq_attr_get(object, a);
         if (!a->required && value == a->absent)
             continue;
         put(w, " ");
@@ -134,7 +135,7 @@ static void put_directive(writer *w, const dtq_directive *d, const void *object)
             put_real(w, (double)real, true);
             break;
         case DTQ_ATTR_STRING:
-            put_quoted(w, member_string(object, a->offset));
+            put_quoted(w, string);
             break;
         }
     }
@@ -423,18 +424,13 @@ bool dtq_do_disassemble(const dtq_program *p, const dtq_program_part *part, cons
         memory = dtq_names_add(&d.tensors, p->tensors[i].name, strlen(p->tensors[i].name), (uint32_t)i);
     writer w = {out, malloc(TEXT_BYTES), 0, TEXT_BYTES};
     if (memory && w.text) {
-        /* Numbers have a decimal point whatever the caller's language; only this thread is touched. */
-        locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-        locale_t before = c ? uselocale(c) : (locale_t)0;
+        const dtq_points points = dtq_points_begin();
         if (part)
             memory = put_part(&w, &d, part, title);
         else
             put_program(&w, &d);
         flush(&w);
-        if (c) {
-            uselocale(before);
-            freelocale(c);
-        }
+        dtq_points_end(points);
     } else {
         memory = false;
     }

@@ -3,7 +3,10 @@
  * operations alone: mathematics libraries differ between machines. */
 #include "runtime/numerics/rotary.h"
 
-#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/points.h"
 
 /* hi + lo, |lo| at most half a unit in the last place of hi. */
 typedef struct {
@@ -114,29 +117,119 @@ static double cosine(double x) {
     return 1 + z * p;
 }
 
-/* The sine of an angle so many quadrants on: a cosine is the sine one quadrant on. */
-static float sine_from(double x, unsigned quadrant) {
+/* The sine of an angle so many quadrants on, times the amplitude: a cosine is the sine one quadrant on. */
+static float sine_from(double x, unsigned quadrant, double amplitude) {
     const double y = quadrant % 2 == 0 ? sine(x) : cosine(x);
-    return (float)(quadrant % 4 < 2 ? y : -y);
+    return (float)(quadrant % 4 < 2 ? amplitude * y : -(amplitude * y));
 }
 
-void dtq_rotary_read(float base, uint32_t columns, uint64_t first, size_t n, float *out) {
-    const uint32_t pairs = columns / 2;
-    const pair step = inverse_root((double)base, pairs);
-    const uint64_t end = first + n;
-    for (uint64_t row = first / columns; row * columns < end; row++) {
-        pair frequency = {1, 0};
-        for (uint32_t c = 0; c < pairs; c++) {
-            const uint64_t cosine_at = row * columns + c, sine_at = cosine_at + pairs;
-            unsigned quadrant;
-            const double x = reduce(multiply(frequency, (pair){(double)row, 0}), &quadrant);
-            if (cosine_at >= first && cosine_at < end) {
-                out[cosine_at - first] = sine_from(x, quadrant + 1);
-            }
-            if (sine_at >= first && sine_at < end) {
-                out[sine_at - first] = sine_from(x, quadrant);
-            }
-            frequency = multiply(frequency, step);
+/* ---- scaled frequencies ------------------------------------------------------------------------------------------ */
+
+/* A divisor below this would make an angle too large for two doubles. */
+static const float divisor_least = 0x1p-10f, number_most = 0x1p40f;
+
+/* Takes a word and the blanks behind it. */
+static bool take_word(const char **at, const char *word) {
+    const size_t n = strlen(word);
+    if (strncmp(*at, word, n) != 0 || (*at)[n] != ' ') {
+        return false;
+    }
+    *at += n + strspn(*at + n, " ");
+    return true;
+}
+
+/* Takes a number and the blanks behind it. */
+static bool take_number(const char **at, float *out) {
+    char *end;
+    *out = strtof(*at, &end);
+    if (end == *at || (*end != ' ' && *end != '\0')) {
+        return false;
+    }
+    *at = end + strspn(end, " ");
+    return true;
+}
+
+static const char *wrong(const char *at, uint32_t pairs) {
+    float number;
+    uint32_t count = 0;
+    if (!take_word(&at, "amplitude") || !take_number(&at, &number) || !take_word(&at, "divisors")) {
+        return "frequencies are not `amplitude A divisors D ...`";
+    }
+    if (!(number > 0 && number <= number_most)) {
+        return "the amplitude of frequencies is not above 0 or too large";
+    }
+    for (; *at != '\0'; count++) {
+        if (!take_number(&at, &number)) {
+            return "frequencies are not `amplitude A divisors D ...`";
+        }
+        if (!(number >= divisor_least && number <= number_most)) {
+            return "a divisor of frequencies is below 2^-10 or too large";
         }
     }
+    return count == 1 || count == pairs ? NULL : "frequencies have neither one divisor nor one for each pair";
+}
+
+const char *dtq_frequencies_wrong(dtq_frequencies f, uint32_t columns) {
+    if (f == NULL || *f == '\0') {
+        return NULL;
+    }
+    const dtq_points points = dtq_points_begin();
+    const char *why = wrong(f, columns / 2);
+    dtq_points_end(points);
+    return why;
+}
+
+/* A text while its divisors are taken, one for each pair. */
+typedef struct {
+    const char *at;
+    float amplitude, divisor;
+} scaling;
+
+static scaling begin(dtq_frequencies f) {
+    scaling s = {f == NULL ? "" : f, 1, 1};
+    if (*s.at != '\0') {
+        (void)take_word(&s.at, "amplitude");
+        (void)take_number(&s.at, &s.amplitude);
+        (void)take_word(&s.at, "divisors");
+    }
+    return s;
+}
+
+static pair divided(scaling *s, pair frequency) {
+    if (*s->at != '\0') {
+        (void)take_number(&s->at, &s->divisor);
+    }
+    return s->divisor == 1.0f ? frequency : divide(frequency, (pair){(double)s->divisor, 0});
+}
+
+/* ---- tables ------------------------------------------------------------------------------------------------------ */
+
+/* The column of cosines of one pair and that of its sines, as far as they lie in [first, end). */
+static void read_pair(pair frequency, float amplitude, uint32_t columns, uint32_t c, uint64_t first, uint64_t end,
+                      float *out) {
+    for (uint64_t row = first / columns; row * columns < end; row++) {
+        const uint64_t cosine_at = row * columns + c, sine_at = cosine_at + columns / 2;
+        unsigned quadrant;
+        const double x = reduce(multiply(frequency, (pair){(double)row, 0}), &quadrant);
+        if (cosine_at >= first && cosine_at < end) {
+            out[cosine_at - first] = sine_from(x, quadrant + 1, (double)amplitude);
+        }
+        if (sine_at >= first && sine_at < end) {
+            out[sine_at - first] = sine_from(x, quadrant, (double)amplitude);
+        }
+    }
+}
+
+void dtq_rotary_read(float base, dtq_frequencies f, uint32_t columns, uint64_t first, size_t n, float *out) {
+    const uint32_t pairs = columns / 2;
+    const pair step = inverse_root((double)base, pairs);
+    const dtq_points points = dtq_points_begin();
+    scaling s = begin(f);
+    pair frequency = {1, 0};
+    for (uint32_t c = 0; c < pairs; c++) {
+        const pair scaled = divided(&s, frequency);
+        read_pair(scaled, s.amplitude, columns, c, first, first + n, out);
+        frequency = multiply(frequency, step);
+    }
+    dtq_points_end(points);
 }

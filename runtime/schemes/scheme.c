@@ -2,12 +2,12 @@
 #include "runtime/schemes/scheme.h"
 #include "runtime/entry.h"
 
-#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/points.h"
 #include "runtime/base/suggest.h"
 
 /* clang-format off */
@@ -106,24 +106,10 @@ unsigned dtq_scheme_param_find(dtq_scheme_kind kind, const char *key, size_t len
 
 /* ---- text -------------------------------------------------------------------------------------------------------- */
 
-/* Numbers have a decimal point whatever the caller's language; only this thread is touched. */
-static locale_t use_points(locale_t *before) {
-    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    *before = c ? uselocale(c) : (locale_t)0;
-    return c;
-}
-
-static void use_again(locale_t c, locale_t before) {
-    if (!c)
-        return;
-    uselocale(before);
-    freelocale(c);
-}
-
 const char *dtq_do_scheme_text(const dtq_scheme *s, char *buf) {
     const dtq_scheme_info *info = &dtq_schemes[s->kind];
     size_t used = (size_t)snprintf(buf, DTQ_SCHEME_TEXT_MOST, "%s", info->word);
-    locale_t before, c = use_points(&before);
+    const dtq_points points = dtq_points_begin();
     for (unsigned i = 0; i < info->param_count && used < DTQ_SCHEME_TEXT_MOST; i++) {
         char number[32];
         for (int digits = 15; digits <= 17; digits++) { /* the shortest that reads back the same */
@@ -133,7 +119,7 @@ const char *dtq_do_scheme_text(const dtq_scheme *s, char *buf) {
         }
         used += (size_t)snprintf(buf + used, DTQ_SCHEME_TEXT_MOST - used, " %s=%s", info->params[i].key, number);
     }
-    use_again(c, before);
+    dtq_points_end(points);
     return buf;
 }
 
@@ -169,14 +155,14 @@ bool dtq_do_scheme_parse(const char *text, dtq_scheme *out, char *why, size_t ro
         return false;
     *out = dtq_scheme_of(kind);
     uint64_t seen = 0;
-    locale_t before, c = use_points(&before);
+    const dtq_points points = dtq_points_begin();
     bool ok = true;
     for (text += n; ok && *text; text += n) {
         text += strspn(text, " ");
         n = strcspn(text, " ");
         ok = n == 0 || take_param(text, n, out, &seen, why, room);
     }
-    use_again(c, before);
+    dtq_points_end(points);
     return ok;
 }
 

@@ -1,6 +1,7 @@
 /* Types of the elements of tensors: where they lie, and what they are as floats. The blocks are those of ggml
  * (ggml-common.h and dequantize_row_* in ggml-quants.c): codes of some bits each, with a scale and maybe an offset. */
 #include "runtime/weights/dtype.h"
+#include "runtime/numerics/rotary.h"
 
 #include <math.h>
 #include <string.h>
@@ -41,14 +42,15 @@ const char *dtq_tensor_layout_wrong(const dtq_tensor *t) {
         return "by_rows is no known word, or codes are in no file";
     }
     if (t->dtype != DTQ_ROTARY) {
-        return NULL;
+        return t->frequencies == NULL || *t->frequencies == '\0' ? NULL : "frequencies are of rotary tables";
     }
     if (in_file || t->transposed != 0) {
         return "a rotary table is in no file and not transposed";
     }
-    return t->shape[1] % 2 == 0 && t->scale >= 1.0f
-               ? NULL
-               : "a rotary table has pairs of columns, and scale, its base, from 1 on";
+    if (t->shape[1] % 2 != 0 || !(t->scale >= 1.0f)) {
+        return "a rotary table has pairs of columns, and scale, its base, from 1 on";
+    }
+    return dtq_frequencies_wrong(t->frequencies, t->shape[1]);
 }
 
 uint64_t dtq_tensor_bytes(const dtq_tensor *t) {

@@ -36,6 +36,7 @@ typedef struct {
      * base of the frequencies; I8, U8 and I32: (code - mean) * scale */
     uint64_t seed;
     float mean, scale;
+    const char *frequencies; /* of a rotary table: how they are scaled (runtime/numerics/rotary.h); NULL: not at all */
 } dtq_tensor;
 
 /** What is wrong with type, shape, stride or numbers of a tensor by itself, or NULL. */

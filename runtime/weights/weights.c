@@ -167,7 +167,7 @@ static void read_rows(const dtq_tensor *t, const uint8_t *from, uint64_t first, 
 /* Elements [first, first + n), counted along the rows of the tensor. */
 static void read_elements(const dtq_weights *w, const dtq_tensor *t, uint64_t first, size_t n, float *out) {
     if (t->dtype == DTQ_ROTARY) {
-        dtq_rotary_read(t->scale, t->shape[1], first, n, out);
+        dtq_rotary_read(t->scale, t->frequencies, t->shape[1], first, n, out);
         return;
     }
     if (t->file == UINT32_MAX) {

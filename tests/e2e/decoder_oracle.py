@@ -224,7 +224,7 @@ def llama_of(config, stored):
                 tensors[f"{layer}.{ours}.bias"] = stored[f"layers.{layer}.{theirs}.bias"]
     return {"layers": config["num_hidden_layers"], "heads": config["num_attention_heads"],
             "kv_heads": config["num_key_value_heads"], "eps": config["rms_norm_eps"], "norm": "rms",
-            "base": config["rope_theta"], "adjacent": False, "tensors": tensors}
+            "base": config["rope_theta"], "adjacent": False, "scaling": config.get("rope_scaling"), "tensors": tensors}
 
 
 # ---- forward ------------------------------------------------------------------------------------------------------------
@@ -237,11 +237,28 @@ def silu(x):
     return x / (1 + np.exp(-x))
 
 
-def turn(x, base, adjacent):
+def frequencies(base, channels, scaling):
+    """Of each pair, with the amplitude of cosines and sines: Llama 3.1's and the linear way to scale them."""
+    plain = base ** (-2.0 * np.arange(channels // 2) / channels)
+    if not scaling:
+        return plain, 1.0
+    if scaling["rope_type"] == "linear":
+        return plain / scaling["factor"], 1.0
+    if scaling["rope_type"] == "longrope":
+        return plain / np.array(scaling["short_factor"]), scaling["attention_factor"]
+    waves = scaling["original_max_position_embeddings"] * plain / (2 * math.pi)
+    low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
+    smooth = (waves - low) / (high - low)
+    between = (1 - smooth) * plain / scaling["factor"] + smooth * plain
+    return np.where(waves < low, plain / scaling["factor"], np.where(waves > high, plain, between)), 1.0
+
+
+def turn(x, base, adjacent, scaling=None):
     """Rotary positions; x is [tokens][heads][channels]."""
     tokens, _, channels = x.shape
-    angles = np.arange(tokens)[:, None] * base ** (-2.0 * np.arange(channels // 2) / channels)
-    cosine, sine = np.cos(angles)[:, None, :], np.sin(angles)[:, None, :]
+    each, amplitude = frequencies(base, channels, scaling)
+    angles = np.arange(tokens)[:, None] * each
+    cosine, sine = amplitude * np.cos(angles)[:, None, :], amplitude * np.sin(angles)[:, None, :]
     a, b = (x[..., 0::2], x[..., 1::2]) if adjacent else (x[..., :channels // 2], x[..., channels // 2:])
     turned = np.empty_like(x)
     low, high = a * cosine - b * sine, b * cosine + a * sine
@@ -278,7 +295,8 @@ def forward(model, tokens):
         k = linear(y, f"{layer}.k").reshape(count, kv_heads, -1)
         v = linear(y, f"{layer}.v").reshape(count, kv_heads, -1)
         if "base" in model:
-            q, k = turn(q, model["base"], model["adjacent"]), turn(k, model["base"], model["adjacent"])
+            rotary = model["base"], model["adjacent"], model.get("scaling")
+            q, k = turn(q, *rotary), turn(k, *rotary)
         out = np.empty_like(q)
         for head in range(heads):
             shared = head * kv_heads // heads

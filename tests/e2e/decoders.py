@@ -128,10 +128,20 @@ def llama_directories():
     path = directory("qwen2", config | {"model_type": "qwen2", "tie_word_embeddings": True, "sliding_window": 4,
                                         "use_sliding_window": False}, biased)
     near("Qwen2", run(path, tokens, "--engine=fp32"), oracle.forward(oracle.read_directory(path), tokens)[1])
-    path = directory("scaled", config | {"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, shards[0] | shards[1])
-    refused = dtqc("compile", path)
-    if refused.returncode != 1 or b"only unscaled rotary positions" not in refused.stderr:
-        raise Failure(f"scaled rotary positions: {refused.stderr.decode()}")
+    tied = config | {"tie_word_embeddings": True}
+    plain = run(directory("plain", tied, shards[0] | shards[1]), tokens, "--engine=fp32")
+    for scaling in ({"rope_type": "linear", "factor": 3.0},
+                    {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                     "original_max_position_embeddings": 16},
+                    {"rope_type": "longrope", "short_factor": [1, 1.5, 2, 9], "long_factor": [1, 2, 3, 4],
+                     "attention_factor": 1.25}):
+        kind = scaling["rope_type"]
+        path = directory("scaled-" + kind, tied | {"rope_scaling": scaling}, shards[0] | shards[1])
+        scores = run(path, tokens, "--engine=fp32")
+        near("positions " + kind, scores, oracle.forward(oracle.read_directory(path), tokens)[1])
+        if np.abs(scores - plain).max() < 1e-3:
+            raise Failure(f"positions {kind}: the scores are those of plain positions")
+        same_bits("positions " + kind, path, tokens)
 
 
 def classifier():

@@ -151,10 +151,22 @@ START_TEST(models_that_would_be_others) {
     }
     builder b = gguf_begin(3);
     llama_values(&b);
-    value_text(&b, "llama.rope.scaling.type", "yarn");
+    value_text(&b, "llama.rope.scaling.type", "longrope");
     llama_tensors(&b);
     ck_assert_ptr_null(load(&b));
-    EXPECT_ERROR("scales its rotary positions");
+    EXPECT_ERROR("llama.rope.scaling.type is 'longrope'; it is one of none, linear, yarn");
+    b = gguf_begin(3);
+    llama_values(&b);
+    value_f32(&b, "llama.rope.scaling.factor", 0.5f);
+    llama_tensors(&b);
+    ck_assert_ptr_null(load(&b));
+    EXPECT_ERROR("llama.rope.scaling.factor is 0.5");
+    b = gguf_begin(3);
+    llama_values(&b);
+    value_f32(&b, "llama.rope.scaling.yarn_log_multiplier", 0.1f);
+    llama_tensors(&b);
+    ck_assert_ptr_null(load(&b));
+    EXPECT_ERROR("rope.scaling.yarn_log_multiplier");
     b = gguf_begin(3);
     llama_values(&b);
     llama_tensors(&b);
@@ -343,13 +355,47 @@ START_TEST(texts_begin_by_pre) {
 }
 END_TEST
 
+static const char *frequencies_of(model *m) {
+    const model_options o = {.seq = 12, .arithmetic = "fp32", .cluster = true};
+    EXPECT_NO_ERROR();
+    const ir_module *g = model_build(m, A, D, &o);
+    return g->tensors[ir_tensor_find(g, "rotary")].frequencies;
+}
+
+static builder yarn(void) {
+    builder b = gguf_begin(3);
+    llama_values(&b);
+    value_text(&b, "llama.rope.scaling.type", "yarn");
+    value_f32(&b, "llama.rope.scaling.factor", 4);
+    value_u32(&b, "llama.rope.scaling.original_context_length", 64);
+    value_f32(&b, "llama.rope.scaling.attn_factor", 2);
+    llama_tensors(&b);
+    return b;
+}
+
+/* Between the pairs that turn 32 times and once over 64 tokens: of 4 pairs the first is kept, and the others divided by
+ * what lies on the line from 1 to 4. rope_yarn of llama.cpp computes theta * (1 / 4 * ramp + 1 - ramp). */
+START_TEST(scaled_positions_of_llama_cpp) {
+    builder b = yarn();
+    const char *plain = frequencies_of(load(&b));
+    ck_assert_str_eq(plain, "amplitude 2.27725887 divisors 1 1.60000002 4 4");
+    b = gguf_begin(3);
+    llama_values(&b);
+    llama_tensors(&b);
+    ck_assert_ptr_null(frequencies_of(load(&b)));
+}
+END_TEST
+
 START_TEST(settings_of_models) {
     builder b = gguf_begin(3);
     llama_values(&b);
     value_f32(&b, "llama.rope.scaling.factor", 4); /* without a type: linear */
     llama_tensors(&b);
+    ck_assert_str_eq(frequencies_of(load(&b)), "amplitude 1 divisors 4");
+    b = yarn();
+    tensor(&b, "rope_freqs.weight", 0, 1, 4, 16); /* a matrix */
     ck_assert_ptr_null(load(&b));
-    EXPECT_ERROR("scales its rotary positions (llama.rope.scaling)");
+    EXPECT_ERROR("rope_freqs.weight must be 4 numbers of the type F32");
     b = gguf_begin(3);
     llama_values(&b);
     value_u32(&b, "llama.pooling_type", 1);
@@ -408,5 +454,6 @@ START_TEST(models_in_parts) {
 }
 END_TEST
 
-TEST_MAIN("gguf", texts_begin_by_pre, settings_of_models, models_in_parts, values_of_all_types, weights_where_they_lie,
-          models_that_would_be_others, malformed_files, damaged_files, vocabularies)
+TEST_MAIN("gguf", texts_begin_by_pre, settings_of_models, scaled_positions_of_llama_cpp, models_in_parts,
+          values_of_all_types, weights_where_they_lie, models_that_would_be_others, malformed_files, damaged_files,
+          vocabularies)

@@ -20,7 +20,7 @@ START_TEST(errors_have_a_place_and_words) {
 }
 END_TEST
 
-#define START  ".version 8\n.program model=\"m\" tokenizer=\"\" vocabulary=0 positions=0\n"
+#define START  ".version 9\n.program model=\"m\" tokenizer=\"\" vocabulary=0 positions=0\n"
 #define STREAM START ".stream seq=6 dram=0x280 input=tokens output=hidden output_at=0 output_width=4\n"
 
 START_TEST(layout_is_free) {

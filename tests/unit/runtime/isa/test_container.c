@@ -87,7 +87,7 @@ START_TEST(foreign_and_damaged_files_are_refused_in_words) {
     refuse(data, bytes, "checksum");
     data[bytes / 2] ^= 1;
     data[4] = 1;
-    refuse(data, bytes, "container version 1, this build reads version 8");
+    refuse(data, bytes, "container version 1, this build reads version 9");
     data[4] = DTQ_CONTAINER_VERSION;
     data[24] ^= 1;
     seal(data, bytes);

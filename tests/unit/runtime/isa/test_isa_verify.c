@@ -333,7 +333,7 @@ START_TEST(a_missing_token_is_a_race) {
 END_TEST
 
 #define SYNC(body)                                                                                                     \
-    ".version 8\n.program model=\"m\" tokenizer=\"\" vocabulary=0 positions=0\n"                                       \
+    ".version 9\n.program model=\"m\" tokenizer=\"\" vocabulary=0 positions=0\n"                                       \
     ".stream seq=1 dram=4 input=tokens output=pooled output_at=0 output_width=1\n" body
 
 START_TEST(deadlock_names_every_stuck_queue) {

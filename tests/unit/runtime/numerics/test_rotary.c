@@ -29,7 +29,7 @@ static const struct {
 START_TEST(known_points) {
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
         float x;
-        dtq_rotary_read(points[i].base, points[i].columns,
+        dtq_rotary_read(points[i].base, NULL, points[i].columns,
                         (uint64_t)points[i].row * points[i].columns + points[i].column, 1, &x);
         ck_assert_msg(x == points[i].want, "point %zu: %a, not %a", i, (double)x, (double)points[i].want);
     }
@@ -49,7 +49,7 @@ START_TEST(right_to_half_a_unit_in_the_last_place) {
         for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
             const uint32_t half = widths[w] / 2;
             for (uint32_t p = 0; p < 65536; p += 1 + p / 5) {
-                dtq_rotary_read(bases[b], widths[w], (uint64_t)p * widths[w], widths[w], row);
+                dtq_rotary_read(bases[b], NULL, widths[w], (uint64_t)p * widths[w], widths[w], row);
                 for (uint32_t c = 0; c < half; c++) {
                     const long double angle = p * powl(bases[b], -2.0L * c / widths[w]);
                     const long double want[] = {cosl(angle), sinl(angle)};
@@ -67,14 +67,53 @@ START_TEST(right_to_half_a_unit_in_the_last_place) {
 }
 END_TEST
 
+/* Angles are divided, and what comes of them multiplied. */
+START_TEST(scaled_frequencies) {
+    float plain[8], one[8], each[8];
+    const uint64_t row = 24;
+    dtq_rotary_read(10000, NULL, 8, 12 * 8, 8, plain);
+    dtq_rotary_read(10000, "amplitude 1 divisors 2", 8, row * 8, 8, one);
+    ck_assert_bits(one, plain, 8);
+    dtq_rotary_read(10000, "amplitude 0.5 divisors 2 2 2 8", 8, row * 8, 8, each);
+    for (size_t i = 0; i < 8; i++) {
+        ck_assert(i % 4 == 3 || each[i] == 0.5f * plain[i]);
+    }
+    dtq_rotary_read(10000, NULL, 8, 3 * 8, 8, plain);
+    ck_assert(each[3] == 0.5f * plain[3] && each[7] == 0.5f * plain[7]);
+}
+END_TEST
+
+START_TEST(texts_of_frequencies) {
+    static const char *const right[] = {NULL, "", "amplitude 1 divisors 1", "amplitude 2.5  divisors 1 0.5 1e3 4"};
+    static const char *const wrong[] = {"amplitude",
+                                        "divisors 1",
+                                        "amplitude 1 divisors",
+                                        "amplitude 1 divisors 1 2",
+                                        "amplitude 1 divisors 1 2 3 4 5",
+                                        "amplitude 1 divisors 1 2 3 x",
+                                        "amplitude 1 divisors 1,2",
+                                        "amplitude 0 divisors 1",
+                                        "amplitude inf divisors 1",
+                                        "amplitude 1 divisors nan",
+                                        "amplitude 1 divisors 0.0001",
+                                        "amplitude 1 divisors -1"};
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+        ck_assert_ptr_null(dtq_frequencies_wrong(right[i], 8));
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ck_assert_msg(dtq_frequencies_wrong(wrong[i], 8) != NULL, "accepted %s", wrong[i]);
+    }
+}
+END_TEST
+
 START_TEST(any_part_is_that_part) {
     enum { COLUMNS = 6, ROWS = 5, ALL = COLUMNS * ROWS };
     float all[ALL], part[ALL + 1];
-    dtq_rotary_read(100, COLUMNS, 0, ALL, all);
+    dtq_rotary_read(100, NULL, COLUMNS, 0, ALL, all);
     for (size_t first = 0; first < ALL; first++) {
         for (size_t n = 0; n <= ALL - first; n++) {
             part[n] = 77;
-            dtq_rotary_read(100, COLUMNS, first, n, part);
+            dtq_rotary_read(100, NULL, COLUMNS, first, n, part);
             ck_assert_bits(part, all + first, n);
             ck_assert_float_eq(part[n], 77);
         }
@@ -88,6 +127,8 @@ int main(void) {
     tcase_add_test(c, known_points);
     tcase_add_test(c, right_to_half_a_unit_in_the_last_place);
     tcase_add_test(c, any_part_is_that_part);
+    tcase_add_test(c, scaled_frequencies);
+    tcase_add_test(c, texts_of_frequencies);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
