@@ -137,7 +137,12 @@ void ir_set_int(ir_module *m, size_t op, unsigned key, int64_t value) {
 void ir_set_new_ints(ir_module *m, size_t op, const unsigned *keys, const int64_t *values, size_t count) {
     ir_op *o = &m->ops[op];
     bool has = o->attr_count + count > o->attr_capacity;
-    for (size_t i = 0; i < count && !has; i++)
+    uint64_t wanted = 0, met = 0; /* keys by their last six bits: if none is met, none of them is there */
+    for (size_t i = 0; i < count; i++)
+        wanted |= UINT64_C(1) << keys[i] % 64;
+    for (unsigned i = 0; i < o->attr_count; i++)
+        met |= UINT64_C(1) << m->attrs[o->attrs + i].key % 64;
+    for (size_t i = 0; i < count && !has && (wanted & met); i++)
         has = ir_get(m, op, keys[i]) != NULL;
     for (size_t i = 0; i < count; i++)
         if (has)

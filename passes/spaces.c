@@ -22,8 +22,8 @@ static const struct {
 
 int space_find(const char *name) {
     for (int s = 0; name && s <= SPACE_DRAM; s++)
-        if (*spaces[s].name == *name && strcmp(spaces[s].name, name) == 0) /* first letters differ */
-            return s;
+        if (*spaces[s].name == *name) /* first letters differ */
+            return strcmp(spaces[s].name, name) == 0 ? s : -1;
     return -1;
 }
 

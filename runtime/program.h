@@ -57,6 +57,9 @@ typedef struct {
      *  before. Both are good until the second call from here on. False: it cannot be made, and its maker has said why.
      */
     bool (*make)(void *of, size_t i, const dtq_instr **instr, const dtq_source **source);
+    /** Whether instruction `i` is the one that stands `distance` before it, and has no layer, and either has the row of
+     *  the source map of the one in front of it. It may say no where it does not know: then both are made. */
+    bool (*goes_on)(const void *of, size_t i, size_t distance);
 } dtq_stream_maker;
 
 typedef struct {

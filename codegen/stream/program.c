@@ -219,15 +219,16 @@ static bool survey(generator *g, const ir_module *m, dtq_stream *s) {
 /* ---- instructions in their order ------------------------------------------------------------------------------- */
 
 enum {
-    KEPT = 1 << 13,      /* instructions that stay when they have been made: more than a layer of most models has */
+    KEPT = 1 << 12,      /* rows that stay when they have been made: more than a layer of most models has */
     TOKENS_MET = 1 << 10 /* lists of attributes of tokens, which many share */
 };
 
+/** An instruction that has a row of the source map of its own: any but the tokens of others. */
 typedef struct {
+    size_t number; /* + 1; 0: nothing is here */
     dtq_instr instr;
     dtq_source source;
-    size_t at; /* which instruction it is */
-} made_instr;
+} made_row;
 
 /** A token whose attributes others share: all of them are the same instruction. */
 typedef struct {
@@ -235,76 +236,76 @@ typedef struct {
     dtq_instr instr;
 } met_token;
 
-/** Makes the instructions of a module one by one, in the order of the list, each from its op alone. The last KEPT of
- * them are kept; who asks for one from before gets it made again. */
+static bool is_token(unsigned code) {
+    return code == DTQ_OP_WAIT || code == DTQ_OP_SIGNAL;
+}
+
+/** Makes instructions of a module, each from its op alone. A signal belongs to the instruction before it in its queue,
+ * a wait to the one behind it: their rows of the source map are its. One that belongs to none has its own. The last
+ * rows are kept; who asks for one from before gets it made again. */
 typedef struct {
     generator *g;
     const ir_module *m;
-    size_t count, made;
-    uint32_t *op_of;  /* [count] */
-    uint16_t *shapes; /* [count] opcode | queue << 8 */
-    uint32_t
-        *owner; /* [count] whose row of the source map it has: itself, or of a token the instruction that it is of */
-    dtq_instr *instrs;                   /* [KEPT] instruction i at i % KEPT */
-    dtq_source *sources;                 /* [KEPT] */
-    made_instr ahead[DTQ_QUEUE_MAX + 1]; /* by queue: one that was made early, for the waits in front of it */
-    made_instr again[2];                 /* those made once more, in turns */
-    unsigned turn;
+    size_t count;
+    uint32_t *op_of;   /* [count] */
+    uint16_t *shapes;  /* [count] opcode | queue << 8 */
+    uint32_t *row_of;  /* [count] */
+    uint16_t *met_of;  /* [count] of a token that shares its attributes: its place in `met`, + 1; 0: none */
+    uint32_t *row_op;  /* by row: its op */
+    made_row *rows;    /* [KEPT] row r at r % KEPT, if none behind it is there */
+    made_row again[2]; /* those made once more, in turns: two instructions are looked at at once */
+    const made_row *last;
+    dtq_instr loose[2]; /* tokens that share their attributes with none, in turns */
+    unsigned again_turn, loose_turn;
     met_token met[TOKENS_MET];
 } instr_maker;
 
-/** A signal belongs to the instruction before it in its queue, a wait to the one behind it: their rows of the source
- * map are its. One that belongs to none has its own. */
-static void find_owners(instr_maker *k) {
-    uint32_t last[DTQ_QUEUE_MAX + 1];
-    memset(last, 0xff, sizeof last);
+/** Numbers the rows. */
+static void find_rows(instr_maker *k) {
+    size_t end[DTQ_QUEUE_MAX + 1] = {0}; /* by queue: behind its last instruction that is no token */
+    uint32_t near[DTQ_QUEUE_MAX + 1];    /* by queue: the row of the nearest one, or none */
+    const uint32_t none = UINT32_MAX;
+    uint32_t rows = 0;
+    for (size_t i = 0; i < k->count; i++)
+        if (!is_token(k->shapes[i] & 0xff))
+            end[k->shapes[i] >> 8] = i + 1;
+    memset(near, 0xff, sizeof near);
     for (size_t i = 0; i < k->count; i++) {
         const unsigned code = k->shapes[i] & 0xff, queue = k->shapes[i] >> 8;
-        if (code != DTQ_OP_WAIT && code != DTQ_OP_SIGNAL)
-            last[queue] = (uint32_t)i;
-        k->owner[i] = code == DTQ_OP_SIGNAL && last[queue] != UINT32_MAX ? last[queue] : (uint32_t)i;
+        if (code == DTQ_OP_SIGNAL && near[queue] != none) {
+            k->row_of[i] = near[queue];
+        } else if (code != DTQ_OP_WAIT || i >= end[queue]) {
+            k->row_op[rows] = k->op_of[i];
+            k->row_of[i] = rows++;
+            near[queue] = is_token(code) ? near[queue] : k->row_of[i];
+        }
     }
-    memset(last, 0xff, sizeof last);
     for (size_t i = k->count; i-- > 0;) {
         const unsigned code = k->shapes[i] & 0xff, queue = k->shapes[i] >> 8;
-        if (code != DTQ_OP_WAIT && code != DTQ_OP_SIGNAL)
-            last[queue] = (uint32_t)i;
-        else if (code == DTQ_OP_WAIT && last[queue] != UINT32_MAX)
-            k->owner[i] = last[queue];
+        if (!is_token(code))
+            near[queue] = k->row_of[i];
+        else if (code == DTQ_OP_WAIT && i < end[queue])
+            k->row_of[i] = near[queue];
     }
 }
 
-/** Where a token is noted whose attributes others share; NULL: it shares them with none, or is no token. */
-static met_token *shared_token(instr_maker *k, const ir_op *o) {
-    return o->attr_count > o->attr_capacity && (o->code == IR_I_WAIT || o->code == IR_I_SIGNAL)
-               ? &k->met[o->attrs / 3 % TOKENS_MET]
-               : NULL;
-}
-
-static bool is_met(const met_token *met, const ir_op *o) {
-    return met && met->attrs == o->attrs + 1 && met->instr.op == IR_ISA_OP(o->code);
-}
-
-/** Instruction `i`. */
-static bool make_instr(instr_maker *k, size_t i, dtq_instr *out, const char **source) {
-    const size_t op = k->op_of[i];
-    const met_token *token = shared_token(k, &k->m->ops[op]);
-    if (!is_met(token, &k->m->ops[op]))
-        return generate_instr(k->g, k->m, op, out, source);
-    *out = token->instr;
-    *source = "";
-    return true;
-}
-
-/** Notes instruction `i`, a token that shares its attributes, if it is of no op of the model. */
-static bool note_token(instr_maker *k, size_t i) {
-    const ir_op *o = &k->m->ops[k->op_of[i]];
-    dtq_instr in;
+/** The place in `met`, + 1, of a token whose attributes others share and which is of no op of the model; 0: of others.
+ * False: it is no instruction. */
+static bool meet_token(instr_maker *k, size_t op, uint16_t *out) {
+    const ir_op *o = &k->m->ops[op];
+    const bool shares = o->attr_count > o->attr_capacity && is_token((unsigned)IR_ISA_OP(o->code));
+    const size_t at = o->attrs / 3 % TOKENS_MET;
+    met_token *met = &k->met[at];
     const char *source;
-    if (!generate_instr(k->g, k->m, k->op_of[i], &in, &source))
-        return false;
-    if (!*source)
-        *shared_token(k, o) = (met_token){o->attrs + 1, in};
+    *out = 0;
+    if (!shares || (met->attrs && met->attrs != o->attrs + 1))
+        return true;
+    if (!met->attrs) {
+        if (!generate_instr(k->g, k->m, op, &met->instr, &source))
+            return false;
+        met->attrs = *source ? 0 : o->attrs + 1;
+    }
+    *out = met->attrs && met->instr.op == IR_ISA_OP(o->code) ? (uint16_t)(at + 1) : 0;
     return true;
 }
 
@@ -313,23 +314,23 @@ static instr_maker *maker_new(generator *g, const ir_module *m, dtq_stream *s) {
     instr_maker *k = ARENA_NEW(g->scratch, instr_maker);
     *k = (instr_maker){.g = g, .m = m, .count = s->count};
     k->op_of = ARENA_ARRAY(g->scratch, uint32_t, s->count + 1);
-    k->owner = ARENA_ARRAY(g->scratch, uint32_t, s->count + 1);
+    k->row_of = ARENA_ARRAY(g->scratch, uint32_t, s->count + 1);
+    k->row_op = ARENA_ARRAY(g->scratch, uint32_t, s->count + 1);
+    k->met_of = ARENA_ARRAY(g->scratch, uint16_t, s->count + 1);
     k->shapes = ARENA_ARRAY(g->scratch, uint16_t, s->count + 1);
-    k->instrs = ARENA_ARRAY(g->scratch, dtq_instr, KEPT);
-    k->sources = ARENA_ARRAY(g->scratch, dtq_source, KEPT);
-    for (size_t i = 0; i <= DTQ_QUEUE_MAX; i++)
-        k->ahead[i].at = SIZE_MAX;
+    k->rows = ARENA_ARRAY(g->scratch, made_row, KEPT);
     size_t i = 0;
     for (size_t op = 0; op < m->op_count; op++) {
         const ir_op *o = &m->ops[op];
         if (!ir_is_instr((ir_opcode)o->code))
             continue;
-        const met_token *token = shared_token(k, o);
-        const bool met = is_met(token, o);
+        uint16_t *met = &k->met_of[i];
+        if (!meet_token(k, op, met))
+            return NULL;
         const char *source = "";
         uint64_t done = 0;
-        unsigned queue = met ? token->instr.queue : 0;
-        for (const ir_attr *attr = o->attr_count && !met ? &m->attrs[o->attrs] : NULL,
+        unsigned queue = *met ? k->met[*met - 1].instr.queue : 0;
+        for (const ir_attr *attr = o->attr_count && !*met ? &m->attrs[o->attrs] : NULL,
                            *end = attr ? attr + o->attr_count : NULL;
              attr < end; attr++) {
             if (attr->key == IR_KEY_queue)
@@ -348,12 +349,9 @@ static instr_maker *maker_new(generator *g, const ir_module *m, dtq_stream *s) {
         if (queue != DTQ_HOST && done > s->static_cycles)
             s->static_cycles = done;
         k->shapes[i] = (uint16_t)((unsigned)IR_ISA_OP(o->code) | queue << 8);
-        k->op_of[i] = (uint32_t)op;
-        if (token && !met && !note_token(k, i))
-            return NULL;
-        i++;
+        k->op_of[i++] = (uint32_t)op;
     }
-    find_owners(k);
+    find_rows(k);
     return k;
 }
 
@@ -363,72 +361,41 @@ static void maker_shapes(void *of, uint16_t *out) {
         memcpy(out, k->shapes, k->count * sizeof *out);
 }
 
-static bool make_owner(instr_maker *k, size_t i, dtq_instr *in, dtq_source *source) {
+/** Row `number`, made unless it is kept; NULL: it cannot be. It stays until two more are asked for. */
+static const made_row *row_get(instr_maker *k, size_t number) {
+    made_row *row = &k->rows[number % KEPT];
     const char *name;
-    if (!make_instr(k, i, in, &name))
-        return false;
-    *source = source_of(k->g, *ir_origin(k->m, &k->m->ops[k->op_of[i]].loc), name, in);
-    return true;
-}
-
-/** One from before, by its op and its owner's. */
-static bool make_again(instr_maker *k, size_t i, dtq_instr *in, dtq_source *source) {
-    dtq_instr owner;
-    const char *name;
-    return k->owner[i] == i ? make_owner(k, i, in, source)
-                            : make_instr(k, i, in, &name) && make_owner(k, k->owner[i], &owner, source);
-}
-
-/** The row of the source map of the owner of a token, which is about to be made and stands in `queue`. */
-static bool owner_source(instr_maker *k, size_t owner, uint8_t queue, dtq_source *source) {
-    made_instr *ahead = &k->ahead[queue];
-    dtq_instr in;
-    if (owner < k->made && k->made - owner < KEPT) {
-        *source = k->sources[owner % KEPT];
-        return true;
-    }
-    if (owner < k->made)
-        return make_owner(k, owner, &in, source);
-    if (ahead->at != owner && !make_owner(k, owner, &ahead->instr, &ahead->source))
-        return false;
-    ahead->at = owner;
-    *source = ahead->source;
-    return true;
-}
-
-static bool make_next(instr_maker *k) {
-    const size_t i = k->made, owner = k->owner[i];
-    dtq_instr *in = &k->instrs[i % KEPT];
-    dtq_source *source = &k->sources[i % KEPT];
-    const char *name;
-    if (!make_instr(k, i, in, &name))
-        return false;
-    if (owner != i) {
-        if (!owner_source(k, owner, in->queue, source))
-            return false;
-    } else if (k->ahead[in->queue].at == i) {
-        *source = k->ahead[in->queue].source;
-    } else {
-        *source = source_of(k->g, *ir_origin(k->m, &k->m->ops[k->op_of[i]].loc), name, in);
-    }
-    k->made++;
-    return true;
+    if (row->number == number + 1)
+        return k->last = row;
+    if (row->number > number || row == k->last)
+        row = &k->again[k->again_turn ^= 1];
+    row->number = 0;
+    if (!generate_instr(k->g, k->m, k->row_op[number], &row->instr, &name))
+        return NULL;
+    row->source = source_of(k->g, *ir_origin(k->m, &k->m->ops[k->row_op[number]].loc), name, &row->instr);
+    row->number = number + 1;
+    return k->last = row;
 }
 
 static bool maker_make(void *of, size_t i, const dtq_instr **in, const dtq_source **source) {
     instr_maker *k = of;
-    while (i >= k->made)
-        if (!make_next(k))
-            return false;
-    if (k->made - i <= KEPT) {
-        *in = &k->instrs[i % KEPT];
-        *source = &k->sources[i % KEPT];
+    const made_row *row = row_get(k, k->row_of[i]);
+    const char *name;
+    if (!row)
+        return false;
+    *source = &row->source;
+    *in = k->met_of[i] ? &k->met[k->met_of[i] - 1].instr : &row->instr;
+    if (k->met_of[i] || k->row_op[k->row_of[i]] == k->op_of[i])
         return true;
-    }
-    made_instr *again = &k->again[k->turn ^= 1];
-    *in = &again->instr;
-    *source = &again->source;
-    return make_again(k, i, &again->instr, &again->source);
+    dtq_instr *loose = &k->loose[k->loose_turn ^= 1];
+    *in = loose;
+    return generate_instr(k->g, k->m, k->op_of[i], loose, &name);
+}
+
+static bool maker_goes_on(const void *of, size_t i, size_t distance) {
+    const instr_maker *k = of;
+    return k->met_of[i] && k->met_of[i] == k->met_of[i - distance] && k->row_of[i] == k->row_of[i - 1] &&
+           k->row_of[i - distance] == k->row_of[i - distance - 1];
 }
 
 static void generate_layers(generator *g, const ir_module *m, dtq_stream *s) {
@@ -459,7 +426,7 @@ static bool keep_instrs(generator *g, instr_maker *k, dtq_stream *s) {
 
 /** They are written while they are made. */
 static bool write_instrs(generator *g, instr_maker *k, dtq_stream *s) {
-    const dtq_stream_maker maker = {.of = k, .shapes = maker_shapes, .make = maker_make};
+    const dtq_stream_maker maker = {.of = k, .shapes = maker_shapes, .make = maker_make, .goes_on = maker_goes_on};
     dtq_error e;
     if (!dtq_stream_write(s, &maker, &e)) {
         const bool outside = e.status == DTQ_NO_MEMORY || k->m->text_file;

@@ -53,6 +53,7 @@ static layer_fields layer_fields_find(void) {
 typedef struct {
     uint64_t layer;  /* added to layers */
     uint32_t string; /* added to the op of a source: what it was for the instruction before */
+    bool exact;      /* the source of the instruction before was what was expected, but for its op */
 } shift;
 
 static void expect_instr(const dtq_instr *before, uint8_t layer_field, const shift *by, dtq_instr *out) {
@@ -61,8 +62,7 @@ static void expect_instr(const dtq_instr *before, uint8_t layer_field, const shi
         out->f[layer_field] += by->layer;
 }
 
-static words expect_source(const dtq_source *before, const shift *by) {
-    words w = words_of(before);
+static words expect_source(words w, const shift *by) {
     w.word[SOURCE_OP] += by->string;
     if (w.word[SOURCE_LAYER] != UINT32_MAX)
         w.word[SOURCE_LAYER] += (uint32_t)by->layer;
@@ -117,37 +117,39 @@ typedef struct {
     dtq_stream *t;
     const dtq_stream_maker *maker; /* or NULL */
     dtq_field_limits limits;       /* of what the maker makes */
-    size_t seen;                   /* how many of them have been looked at */
     dtq_error *error;
     bool failed; /* the maker did, or made what is no instruction */
 } writer;
-
-/* What the maker made is an instruction, as dtq_stream_check asks of a stream that has its own. */
-static bool check_made(writer *w, size_t i, const record *r) {
-    dtq_error why;
-    if (!dtq_instr_within(&w->limits, r->in) && !dtq_instr_check(r->in, &why))
-        return dtq_fail(w->error, DTQ_BAD_PROGRAM, "stream %u, instruction %zu: %s", w->t->seq, i, why.message);
-    const uint32_t last = r->source->line && r->source->file > r->source->op ? r->source->file : r->source->op;
-    if (last >= w->t->text_strings)
-        w->t->text_strings = last + 1;
-    w->seen = i + 1;
-    return true;
-}
 
 static bool record_at(writer *w, size_t i, record *r) {
     if (!w->maker) {
         *r = (record){&w->t->instrs[i], w->t->sources ? &w->t->sources[i] : NULL};
         return true;
     }
-    const bool good =
-        !w->failed && w->maker->make(w->maker->of, i, &r->in, &r->source) && (i < w->seen || check_made(w, i, r));
-    w->failed = !good;
-    return good;
+    w->failed = w->failed || !w->maker->make(w->maker->of, i, &r->in, &r->source);
+    return !w->failed;
+}
+
+/* What the maker made is an instruction, as dtq_stream_check asks of a stream that has its own. `old`: one that was
+ * looked at before, or NULL. */
+static bool check_made(writer *w, size_t i, const record *r, const dtq_instr *old) {
+    dtq_error why;
+    if (!w->maker)
+        return true;
+    if (r->in != old && !dtq_instr_within(&w->limits, r->in) && !dtq_instr_check(r->in, &why)) {
+        w->failed = true;
+        return dtq_fail(w->error, DTQ_BAD_PROGRAM, "stream %u, instruction %zu: %s", w->t->seq, i, why.message);
+    }
+    const uint32_t last = r->source->line && r->source->file > r->source->op ? r->source->file : r->source->op;
+    if (last >= w->t->text_strings)
+        w->t->text_strings = last + 1;
+    return true;
 }
 
 static void put_literal(writer *w, size_t i) {
     record r;
-    uint8_t *at = record_at(w, i, &r) ? room_for(&w->out, DTQ_INSTR_BYTES + SOURCE_BYTES) : NULL;
+    uint8_t *at =
+        record_at(w, i, &r) && check_made(w, i, &r, NULL) ? room_for(&w->out, DTQ_INSTR_BYTES + SOURCE_BYTES) : NULL;
     if (!at)
         return;
     dtq_store_instr(r.in, at);
@@ -161,39 +163,75 @@ static void put_literal(writer *w, size_t i) {
     w->out.bytes += SOURCE_BYTES;
 }
 
-static void put_changes(writer *w, size_t i, size_t distance, const layer_fields *layers, shift *by) {
-    uint64_t changes[MASK_BITS];
-    unsigned count = 0, mask = 0;
-    record now, old;
-    if (!record_at(w, i, &now) || !record_at(w, i - distance, &old))
-        return;
-    const dtq_instr *in = now.in, *before = old.in;
+/* What an instruction, or its source, differs by from what is expected of it. */
+typedef struct {
+    uint64_t change[MASK_BITS];
+    unsigned count, mask;
+} changes;
+
+static void instr_changes(const dtq_instr *in, const dtq_instr *before, uint8_t layer_field, const shift *by,
+                          changes *c) {
     const unsigned fields = dtq_ops[in->op].field_count;
-    const uint8_t layer_field = layers->field[in->op];
     for (unsigned f = 0; f < fields; f++) {
         const uint64_t change = in->f[f] - before->f[f] - (f == layer_field ? by->layer : 0);
-        changes[count] = fold(change);
-        count += change != 0;
-        mask |= (unsigned)(change != 0) << f;
+        c->change[c->count] = fold(change);
+        c->count += change != 0;
+        c->mask |= (unsigned)(change != 0) << f;
     }
+}
+
+static void source_changes(words is, words expected, changes *c) {
+    for (unsigned k = 0; k < SOURCE_WORDS; k++) {
+        const int32_t change = (int32_t)(is.word[k] - expected.word[k]);
+        c->change[c->count] = fold((uint64_t)(int64_t)change);
+        c->count += change != 0;
+        c->mask |= (unsigned)(change != 0) << (DTQ_FIELDS_MAX + k);
+    }
+}
+
+static bool same_words(const words *a, const words *b) {
+    uint64_t x[SOURCE_WORDS / 2], y[SOURCE_WORDS / 2], differ = 0;
+    memcpy(x, a, sizeof x);
+    memcpy(y, b, sizeof y);
+    for (unsigned k = 0; k < SOURCE_WORDS / 2; k++)
+        differ |= x[k] ^ y[k];
+    return !differ;
+}
+
+static void put_changes(writer *w, size_t i, size_t distance, const layer_fields *layers, shift *by) {
+    changes c;
+    c.count = c.mask = 0;
+    record now, old;
+    if (!record_at(w, i, &now) || !record_at(w, i - distance, &old) || !check_made(w, i, &now, old.in))
+        return;
+    const uint8_t layer_field = layers->field[now.in->op];
+    if (now.in != old.in || (layer_field < DTQ_FIELDS_MAX && by->layer))
+        instr_changes(now.in, old.in, layer_field, by, &c);
+    by->exact = true;
     if (now.source) {
-        const words is = words_of(now.source), expected = expect_source(old.source, by);
-        if (memcmp(&is, &expected, sizeof is) != 0)
-            for (unsigned k = 0; k < SOURCE_WORDS; k++) {
-                const int32_t change = (int32_t)(is.word[k] - expected.word[k]);
-                changes[count] = fold((uint64_t)(int64_t)change);
-                count += change != 0;
-                mask |= (unsigned)(change != 0) << (DTQ_FIELDS_MAX + k);
-            }
+        const words is = words_of(now.source), expected = expect_source(words_of(old.source), by);
+        if (!same_words(&is, &expected)) {
+            source_changes(is, expected, &c);
+            by->exact = c.mask >> DTQ_FIELDS_MAX == 1u << SOURCE_OP;
+        }
         by->string += is.word[SOURCE_OP] - expected.word[SOURCE_OP];
     }
     uint8_t *at = room_for(&w->out, RECORD_MOST);
     if (!at)
         return;
-    at = put_number(at, mask);
-    for (unsigned c = 0; c < count; c++)
-        at = put_number(at, changes[c]);
+    at = put_number(at, c.mask);
+    for (unsigned k = 0; k < c.count; k++)
+        at = put_number(at, c.change[k]);
     w->out.bytes = (size_t)(at - w->out.data);
+}
+
+/* An instruction that is as expected. */
+static void put_nothing(writer *w) {
+    uint8_t *at = room_for(&w->out, 1);
+    if (at) {
+        *at = 0;
+        w->out.bytes++;
+    }
 }
 
 /* By how much the first instruction of a stretch that has a layer counts it on. */
@@ -211,6 +249,12 @@ static bool wrong(const writer *w) {
     return w->failed || w->out.wanted;
 }
 
+/* Whether an instruction behind the first of a stretch is the one that it repeats, and both sources are those of the
+ * instructions before them, which were as expected: then it is, too. */
+static bool goes_on(const writer *w, const dtq_repeat *r, size_t i, const shift *by) {
+    return w->maker && by->exact && i > r->first && w->maker->goes_on(w->maker->of, i, r->distance);
+}
+
 static void put_stretch(writer *w, const dtq_repeat *r, const layer_fields *layers, const uint16_t *shapes) {
     shift by = {.layer = r->distance ? layer_step(w, r, layers, shapes) : 0};
     uint8_t *at = room_for(&w->out, STRETCH_MOST);
@@ -222,10 +266,12 @@ static void put_stretch(writer *w, const dtq_repeat *r, const layer_fields *laye
         at = put_number(at, fold(by.layer));
     w->out.bytes = (size_t)(at - w->out.data);
     for (size_t i = r->first; i < r->first + r->count && !wrong(w); i++)
-        if (r->distance)
+        if (!r->distance)
+            put_literal(w, i);
+        else if (!goes_on(w, r, i, &by))
             put_changes(w, i, r->distance, layers, &by);
         else
-            put_literal(w, i);
+            put_nothing(w);
 }
 
 /* The section; NULL if there is no memory, with *bytes what was wanted, or if the writer has failed. */
@@ -338,7 +384,7 @@ static void get_changes(cursor *c, dtq_stream *t, size_t i, size_t distance, uin
     if (!t->sources)
         return;
     mask >>= DTQ_FIELDS_MAX - dtq_ops[in->op].field_count;
-    words w = expect_source(&t->sources[i - distance], by);
+    words w = expect_source(words_of(&t->sources[i - distance]), by);
     const uint32_t expected_op = w.word[SOURCE_OP];
     for (unsigned k = 0; mask; k++, mask >>= 1)
         if (mask & 1)

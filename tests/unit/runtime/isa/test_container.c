@@ -202,7 +202,7 @@ static void repeat_body(dtq_stream *s, dtq_instr load, size_t body, size_t passe
                         dtq_source *sources) {
     ck_assert_uint_eq(load.op, DTQ_OP_LOAD);
     for (size_t i = 0; i < body * passes; i++) {
-        bool loads = i % body % 3 < 2;
+        bool loads = ((uint32_t)(i % body) * UINT32_C(2654435761) >> 28) % 3 < 2; /* as irregular as can be */
         instrs[i] = load;
         if (!loads)
             instrs[i] = (dtq_instr){.op = DTQ_OP_SIGNAL, .queue = DTQ_LOAD, .f = {DTQ_SOFTMAX + i % body % 2}};
@@ -211,6 +211,9 @@ static void repeat_body(dtq_stream *s, dtq_instr load, size_t body, size_t passe
             instrs[i].f[DTQ_F(LOAD, dst)] = i * i * 64 % 4096;
         }
         sources[i] = (dtq_source){.line = 3, .layer = loads ? (uint32_t)(i / body) : UINT32_MAX, .head = 1};
+        sources[i].row = loads && i % body % 10 == 4 ? (uint32_t)(i / body % 3) : 0;
+        if (!loads && i % body % 2) /* a token of the one before it */
+            sources[i] = sources[i - 1];
     }
     s->instrs = instrs;
     s->sources = sources;
@@ -371,6 +374,14 @@ static bool copy_instr(void *of, size_t i, const dtq_instr **instr, const dtq_so
     return i != k->fails_at;
 }
 
+static bool copy_goes_on(const void *of, size_t i, size_t distance) {
+    const dtq_stream *s = ((const copying_maker *)of)->from;
+    const bool token = s->instrs[i].op == DTQ_OP_WAIT || s->instrs[i].op == DTQ_OP_SIGNAL;
+    return token && memcmp(&s->instrs[i], &s->instrs[i - distance], sizeof *s->instrs) == 0 &&
+           memcmp(&s->sources[i], &s->sources[i - 1], sizeof *s->sources) == 0 &&
+           memcmp(&s->sources[i - distance], &s->sources[i - distance - 1], sizeof *s->sources) == 0;
+}
+
 /* What is made while it is written is written as what is in memory. */
 START_TEST(made_streams_are_written_the_same) {
     enum { BODY = 300, PASSES = 40 };
@@ -384,7 +395,7 @@ START_TEST(made_streams_are_written_the_same) {
         if (repeats)
             repeat_body(&from, whole.instrs[5], BODY, PASSES, instrs, sources);
         copying_maker k = {.from = &from, .fails_at = SIZE_MAX};
-        const dtq_stream_maker maker = {&k, copy_shapes, copy_instr};
+        const dtq_stream_maker maker = {&k, copy_shapes, copy_instr, copy_goes_on};
         size_t bytes[2];
         p->streams[0] = from;
         uint8_t *data[2] = {encode(p, &bytes[0])};
@@ -406,7 +417,7 @@ START_TEST(made_streams_are_written_the_same) {
     dtq_stream made = whole;
     made.instrs = NULL;
     copying_maker k = {.from = &whole, .fails_at = SIZE_MAX};
-    const dtq_stream_maker maker = {&k, copy_shapes, copy_instr};
+    const dtq_stream_maker maker = {&k, copy_shapes, copy_instr, copy_goes_on};
     whole.sources[3].op = 99;
     ck_assert(dtq_stream_write(&made, &maker, &e));
     p->streams[0] = made;
