@@ -165,6 +165,7 @@ typedef struct {
 typedef enum {
     IR_SHAPE_NONE,
     IR_SHAPE_SAME,
+    IR_SHAPE_PARTS,
     IR_SHAPE_ONE_ROW,
     IR_SHAPE_LINEAR,
     IR_SHAPE_EMBED,

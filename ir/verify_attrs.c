@@ -320,6 +320,7 @@ void verify_types(verifier *v, size_t op) {
         verify_input(v, op, t);
         break;
     case IR_SHAPE_SAME:
+    case IR_SHAPE_PARTS:
     case IR_SHAPE_ROTARY:
         for (size_t i = 1; i < o->operand_count; i++)
             expect_same(v, op, x, operand_type(m, op, i));

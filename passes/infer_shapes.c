@@ -95,6 +95,13 @@ static bool infer_same(pass_context *ctx, ir_module *m, size_t op, const ir_type
            check_vector(ctx, m, op, IR_KEY_bias_tensor, in[0].dim[1]);
 }
 
+/** The same, where the row is made of parts as long as the vector. */
+static bool infer_parts(pass_context *ctx, ir_module *m, size_t op, ir_type in, ir_type *out) {
+    const ir_tensor *t = tensor_of(m, op, IR_KEY_tensor);
+    *out = in;
+    return (t->rows == 1 && in.dim[1] % t->cols == 0) || wrong_shape(ctx, m, op, t, 1, in.dim[1]);
+}
+
 static bool infer_op(pass_context *ctx, ir_module *m, size_t op, const ir_type *in, ir_type *out) {
     switch (ir_info((ir_opcode)m->ops[op].code)->shape) {
     case IR_SHAPE_EMBED:
@@ -105,6 +112,8 @@ static bool infer_op(pass_context *ctx, ir_module *m, size_t op, const ir_type *
         return infer_attention(ctx, m, op, in, out);
     case IR_SHAPE_SAME:
         return infer_same(ctx, m, op, in, out);
+    case IR_SHAPE_PARTS:
+        return infer_parts(ctx, m, op, in[0], out);
     case IR_SHAPE_ROTARY:
         *out = in[0];
         return check_rotary(ctx, m, op, in[0]);

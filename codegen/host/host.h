@@ -36,7 +36,8 @@ typedef struct {
 typedef struct {
     host_step_kind kind;
     uint32_t result, a, b;  /* values; b: of an addition or a product, or the residual of a linear; else HOST_NOTHING */
-    uint32_t inputs, width; /* columns of a and of the result; rotary: channels of a head and of the result */
+    uint32_t inputs, width; /* columns of a and of the result; rotary: channels of a head and of the result;
+                               rmsnorm: elements of a part and of the result */
     uint32_t weight[3];     /* numbers of dtq_host_model.weights: linear: codes (or floats), bias; int8: scales, offset
                                follow the codes; norm: gamma, beta; rotary: table; affine: gain, offset. embed: sites of
                                word, position and type */

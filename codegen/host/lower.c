@@ -226,6 +226,7 @@ static bool lower_rmsnorm(lowering *l, size_t op) {
         return false;
     host_step *s = new_step(l, op, HOST_RMSNORM, result(l, op));
     s->a = a;
+    s->inputs = l->m->tensors[gamma].cols;
     s->weight[0] = new_weight(l, gamma, DTQ_HOST_VECTOR);
     s->epsilon = (float)ir_real(l->m, op, IR_KEY_epsilon, 0);
     return true;

@@ -68,7 +68,7 @@ val emit_activation(emitter *e, uint64_t width, activation_kind kind);
 val emit_add(emitter *e, uint64_t width);
 val emit_multiply(emitter *e, uint64_t width);
 /** void (ptr src, ptr gamma, ptr dst, i64 rows) */
-val emit_rmsnorm(emitter *e, uint64_t width, float epsilon);
+val emit_rmsnorm(emitter *e, uint64_t width, uint64_t part, float epsilon);
 /** void (ptr src, ptr gain, ptr offset, ptr dst, i64 rows) */
 val emit_affine(emitter *e, uint64_t width, bool offset);
 typedef enum { PAIRS_HALVES, PAIRS_ADJACENT } channel_pairs; /* isa.def's order */

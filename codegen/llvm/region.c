@@ -186,7 +186,7 @@ static void norm(emitter *e, writer *w, const host_step *s) {
 
 static void rmsnorm(emitter *e, writer *w, const host_step *s) {
     val args[] = {rows_of(e, w, s->a), weight(e, s->weight[0]), rows_of(e, w, s->result), w->rows};
-    call(e, emit_rmsnorm(e, s->width, s->epsilon), args, 4);
+    call(e, emit_rmsnorm(e, s->width, s->inputs, s->epsilon), args, 4);
 }
 
 static void rotary(emitter *e, writer *w, const host_step *s) {

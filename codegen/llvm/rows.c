@@ -117,7 +117,7 @@ static void rmsnorm_tile(emitter *e, void *context, val row, unsigned rows) {
     loop_end(e, &l);
 }
 
-val emit_rmsnorm(emitter *e, uint64_t width, float epsilon) {
+static val emit_whole_rmsnorm(emitter *e, uint64_t width, float epsilon) {
     const char *name = name_of(e, "rmsnorm_%llu_%a", (unsigned long long)width, (double)epsilon);
     if (function_find(e, name))
         return function_find(e, name);
@@ -125,6 +125,53 @@ val emit_rmsnorm(emitter *e, uint64_t width, float epsilon) {
     val f = function_begin(e, name, e->none, params, RMS_PARAMS);
     norm_shape s = {width, epsilon, false};
     tile_rows(e, arg(e, RMS_COUNT), NORM_ROWS, rmsnorm_tile, &s);
+    function_end(e);
+    return f;
+}
+
+/* Copies so many floats, a vector being no part of them. */
+static void copy_part(emitter *e, val from, val to, uint64_t part) {
+    loop l = loop_begin(e, i64_of(e, 0), i64_of(e, part), 1);
+    store(e, load(e, e->f32, at_index(e, from, l.index, 4)), at_index(e, to, l.index, 4));
+    loop_end(e, &l);
+}
+
+/* Parts that no whole number of vectors makes, each by itself in a row of its own. */
+static void rmsnorm_copies(emitter *e, uint64_t width, uint64_t part, val whole) {
+    const uint64_t stride = 4 * row_stride(width);
+    type row = LLVMArrayType2(e->f32, row_stride(part));
+    val x = var_new(e, row, NULL).at, y = var_new(e, row, NULL).at;
+    loop rows = loop_begin(e, i64_of(e, 0), arg(e, RMS_COUNT), 1);
+    val src = at_index(e, arg(e, RMS_SRC), rows.index, stride), dst = at_index(e, arg(e, RMS_DST), rows.index, stride);
+    store(e, splat_f(e, 0.0f), at(e, x, i64_of(e, 4 * (row_stride(part) - LANES))));
+    loop parts = loop_begin(e, i64_of(e, 0), i64_of(e, width), part);
+    copy_part(e, at_index(e, src, parts.index, 4), x, part);
+    val args[] = {x, arg(e, RMS_GAMMA), y, i64_of(e, 1)};
+    call(e, whole, args, RMS_PARAMS);
+    copy_part(e, y, at_index(e, dst, parts.index, 4), part);
+    loop_end(e, &parts);
+    loop behind =
+        loop_begin(e, i64_of(e, width), i64_of(e, row_stride(width)), 1); /* lanes without a column are zeros */
+    store(e, f32_of(e, 0.0f), at_index(e, dst, behind.index, 4));
+    loop_end(e, &behind);
+    loop_end(e, &rows);
+}
+
+val emit_rmsnorm(emitter *e, uint64_t width, uint64_t part, float epsilon) {
+    val whole = emit_whole_rmsnorm(e, part, epsilon);
+    const char *name =
+        name_of(e, "rmsnorm_%llu_by_%llu_%a", (unsigned long long)width, (unsigned long long)part, (double)epsilon);
+    if (part == width || function_find(e, name))
+        return part == width ? whole : function_find(e, name);
+    type params[RMS_PARAMS] = {e->ptr, e->ptr, e->ptr, e->i64};
+    val f = function_begin(e, name, e->none, params, RMS_PARAMS);
+    if (part % LANES == 0) { /* parts are rows */
+        val count = LLVMBuildMul(e->builder, arg(e, RMS_COUNT), i64_of(e, width / part), "");
+        val args[] = {arg(e, RMS_SRC), arg(e, RMS_GAMMA), arg(e, RMS_DST), count};
+        call(e, whole, args, RMS_PARAMS);
+    } else {
+        rmsnorm_copies(e, width, part, whole);
+    }
     function_end(e);
     return f;
 }

@@ -16,7 +16,7 @@
 static const struct architecture {
     const char *name;
     rotary_pairing pairing;
-} architectures[] = {{"llama", PAIRING_ADJACENT}, {"qwen2", PAIRING_HALVES}};
+} architectures[] = {{"llama", PAIRING_ADJACENT}, {"qwen2", PAIRING_HALVES}, {"qwen3", PAIRING_HALVES}};
 
 /** A file and what the keys of its architecture begin with. */
 typedef struct {
@@ -151,7 +151,8 @@ static bool read_model(const gguf *g, arena *a, diag *d, model *m) {
         if (strcmp(architecture, architectures[i].name) == 0)
             kind = &architectures[i];
     if (!kind)
-        return diag_error(d, m->loc, "holds a model of the architecture '%.40s'; only llama and qwen2 can be read",
+        return diag_error(d, m->loc,
+                          "holds a model of the architecture '%.40s'; only llama, qwen2 and qwen3 can be read",
                           architecture);
     if (!words || words->rank != 2 || words->shape[0] < 1 || words->shape[0] > MODEL_MAX_VOCABULARY)
         return diag_error(d, m->loc, "has no matrix token_embd.weight with a row for each token");
@@ -164,6 +165,7 @@ static bool read_model(const gguf *g, arena *a, diag *d, model *m) {
     t->position_kind = POSITION_ROTARY;
     t->pairing = kind->pairing;
     t->qkv_bias = tensor_store_find(&g->tensors, "blk.0.attn_q.bias");
+    t->head_norm = tensor_store_find(&g->tensors, "blk.0.attn_q_norm.weight");
     t->output_bias = tensor_store_find(&g->tensors, "blk.0.attn_output.bias");
     t->linear_bias = tensor_store_find(&g->tensors, "blk.0.ffn_down.bias");
     t->head = tensor_store_find(&g->tensors, "output.weight") ? HEAD_OWN : HEAD_TIED;

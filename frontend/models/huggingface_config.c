@@ -119,7 +119,7 @@ static const struct {
 
 /** Whether `name` is one of the words with which a model's architectures begin, and then `tail`. */
 static bool is_architecture(const char *name, const char *tail) {
-    static const char *const kinds[] = {"Bert", "GPT2", "Llama", "Mistral", "Qwen2", "Roberta", "DistilBert"};
+    static const char *const kinds[] = {"Bert", "GPT2", "Llama", "Mistral", "Qwen2", "Qwen3", "Roberta", "DistilBert"};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strncmp(name, kinds[i], strlen(kinds[i])) == 0 && strcmp(name + strlen(kinds[i]), tail) == 0)
             return true;
@@ -266,6 +266,17 @@ static bool read_qwen2(diag *d, const doc_node *root, config *c) {
     return read_rotary_decoder(d, root, c);
 }
 
+/** Qwen2 without biases, but for those that attention_bias says, whose heads are normalised. */
+static bool read_qwen3(diag *d, const doc_node *root, config *c) {
+    c->t.head_dim = 128;
+    c->t.head_norm = true;
+    c->t.linear_bias = false;
+    if (!read_rotary_decoder(d, root, c))
+        return false;
+    c->t.qkv_bias = c->t.output_bias = c->attention_bias;
+    return true;
+}
+
 bool huggingface_config(arena *a, diag *d, const doc_node *root, transformer *out, weight_family *family) {
     static const struct {
         const char *type;
@@ -278,6 +289,7 @@ bool huggingface_config(arena *a, diag *d, const doc_node *root, transformer *ou
         {"llama", read_llama, FAMILY_LLAMA, ROTARY},
         {"mistral", read_llama, FAMILY_LLAMA, ROTARY},
         {"qwen2", read_qwen2, FAMILY_LLAMA, ROTARY},
+        {"qwen3", read_qwen3, FAMILY_LLAMA, ROTARY},
         {"roberta", read_roberta, FAMILY_ROBERTA, ROBERTA},
         {"distilbert", read_distilbert, FAMILY_DISTILBERT, DISTIL},
     };
@@ -297,7 +309,7 @@ bool huggingface_config(arena *a, diag *d, const doc_node *root, transformer *ou
         return transformer_check(d, root->loc, out);
     }
     return diag_error(d, type->loc,
-                      "model_type is '%.40s'; only models of type bert, distilbert, roberta, gpt2, llama, mistral and "
-                      "qwen2 can be read",
+                      "model_type is '%.40s'; only models of type bert, distilbert, roberta, gpt2, llama, mistral, "
+                      "qwen2 and qwen3 can be read",
                       name);
 }

@@ -51,6 +51,7 @@ typedef struct {
     double norm_epsilon, rotary_base;
     bool causal, normalize;
     bool qkv_bias, output_bias, linear_bias; /* of projections, of attention's output, of the FFN */
+    bool head_norm;                          /* each head's query and key are divided by their root mean squares */
     bool gated;                              /* FFN: down(activation(gate(x)) * up(x)) */
     bool pooler;                             /* a linear and tanh of the pooled row */
     uint32_t positions, vocabulary, types;   /* rows of the embedding tables; types 0: there is none */

@@ -102,11 +102,6 @@ static const field longrope_fields[] = {
 
 static const field outside[] = {ORIGINAL};
 
-static bool no_scaling(scaling *s, float *divisors) {
-    (void)s, (void)divisors;
-    return true;
-}
-
 static bool scale_linear(scaling *s, float *divisors) {
     for (uint32_t c = 0; c < s->columns / 2; c++)
         divisors[c] = (float)s->factor;
@@ -183,12 +178,12 @@ static const struct {
     const char *type;
     const field *fields;
     size_t count;
-    bool (*scale)(scaling *s, float *divisors); /* there are ones where it begins */
+    bool (*scale)(scaling *s, float *divisors); /* there are ones where it begins; NULL: they stay */
 } types[] = {
-    {"default", default_fields, FIELD_COUNT(default_fields), no_scaling},
+    {"default", default_fields, FIELD_COUNT(default_fields), NULL},
     {"linear", linear_fields, FIELD_COUNT(linear_fields), scale_linear},
     /* Up to max_position_embeddings, which no text exceeds here, its frequencies are the plain ones. */
-    {"dynamic", dynamic_fields, FIELD_COUNT(dynamic_fields), no_scaling},
+    {"dynamic", dynamic_fields, FIELD_COUNT(dynamic_fields), NULL},
     {"llama3", llama3_fields, FIELD_COUNT(llama3_fields), scale_llama3},
     {"yarn", yarn_fields, FIELD_COUNT(yarn_fields), scale_yarn},
     {"longrope", longrope_fields, FIELD_COUNT(longrope_fields), scale_longrope},
@@ -221,7 +216,7 @@ static bool read_mapping(scaling *s) {
         float *divisors = ARENA_ARRAY(s->a, float, pairs);
         for (uint32_t c = 0; c < pairs; c++)
             divisors[c] = 1;
-        if (!types[i].scale(s, divisors))
+        if (types[i].scale && !types[i].scale(s, divisors))
             return false;
         s->t->frequencies = rotary_frequencies(s->a, (float)s->amplitude, divisors, pairs);
         return true;

@@ -128,6 +128,16 @@ static ir_value activation(builder *b, ir_value x, uint32_t function, const char
     return ir_result(b->m, op);
 }
 
+/** Queries or keys of which each head has been divided by its root mean square, if the model has weights for that. */
+static ir_value head_norm(builder *b, ir_value x, weight_role gamma, const char *source) {
+    if (!b->t->head_norm)
+        return x;
+    size_t op = append(b, IR_RMSNORM, &x, 1, source);
+    refer(b, op, IR_KEY_tensor, gamma);
+    ir_set_real(b->m, op, IR_KEY_epsilon, b->t->norm_epsilon);
+    return ir_result(b->m, op);
+}
+
 /** Queries or keys turned by their positions, if these are rotary. */
 static ir_value rotary(builder *b, ir_value x, const char *source) {
     if (b->t->position_kind != POSITION_ROTARY)
@@ -146,8 +156,8 @@ static ir_value attention(builder *b, ir_value x) {
     ir_value qkv[3] = {linear(b, x, width, WEIGHT_QUERY, WEIGHT_QUERY_BIAS, "query"),
                        linear(b, x, kv_width, WEIGHT_KEY, WEIGHT_KEY_BIAS, "key"),
                        linear(b, x, kv_width, WEIGHT_VALUE, WEIGHT_VALUE_BIAS, "value")};
-    qkv[0] = rotary(b, qkv[0], "query.rotary");
-    qkv[1] = rotary(b, qkv[1], "key.rotary");
+    qkv[0] = rotary(b, head_norm(b, qkv[0], WEIGHT_QUERY_GAMMA, "query.norm"), "query.rotary");
+    qkv[1] = rotary(b, head_norm(b, qkv[1], WEIGHT_KEY_GAMMA, "key.norm"), "key.rotary");
     size_t op = append(b, IR_ATTENTION, qkv, 3, "attention");
     attention_describe(b->m, op, b->layer, t->heads, t->kv_heads, t->head_dim, t->causal, t->importance, b->cluster);
     return linear(b, ir_result(b->m, op), t->hidden, WEIGHT_OUTPUT, WEIGHT_OUTPUT_BIAS, "attention.output");

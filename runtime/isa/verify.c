@@ -445,6 +445,11 @@ static bool check_op(const verifier *v, const dtq_instr *in) {
         return (t->shape[1] % 2 == 0 && DTQ_GET(in, ROTARY, width) % t->shape[1] == 0 &&
                 check_table(v, "table", t, v->stream->seq, t->shape[1])) ||
                fail_instr(v, "width and table do not make whole heads of pairs");
+    case DTQ_OP_RMSNORM:
+        t = TENSOR(RMSNORM, gamma);
+        return (DTQ_GET(in, RMSNORM, width) % t->shape[1] == 0 && check_vector(v, "gamma", t, t->shape[1])) ||
+               fail_instr(v, "rows of %" PRIu64 " are no whole parts of the %" PRIu32 " elements of gamma",
+                          DTQ_GET(in, RMSNORM, width), t->shape[1]);
     default:
         return check_vectors(v, in);
     }

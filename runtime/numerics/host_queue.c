@@ -257,18 +257,23 @@ static bool host_norm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 
 static bool host_rmsnorm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     dtq_rows r;
-    size_t width = 0;
+    size_t part = 0;
+    const size_t width = DTQ_GET(in, RMSNORM, width);
     const float *gamma;
     if (!dtq_rows_of_layer(x, DTQ_GET(in, RMSNORM, layer), &r, e) ||
-        !dtq_vector(x, DTQ_GET(in, RMSNORM, gamma), UINT64_MAX, &width, &gamma, e)) {
+        !dtq_vector(x, DTQ_GET(in, RMSNORM, gamma), UINT64_MAX, &part, &gamma, e)) {
         return false;
+    }
+    if (part == 0 || width % part != 0) {
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "rows of %zu are no whole parts of %zu", width, part);
     }
     const float *src;
     float *dst = rows_to_rows(x, DTQ_GET(in, RMSNORM, src), DTQ_GET(in, RMSNORM, dst), width, &src, e);
     const dtq_kernels *kernels = dtq_kernels_choose(x->scalar);
     for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
-        const size_t at = r.ids[i] * width;
-        kernels->rmsnorm(src + at, width, gamma, float_of(DTQ_GET(in, RMSNORM, eps)), dst + at);
+        for (size_t at = r.ids[i] * width, end = at + width; at < end; at += part) {
+            kernels->rmsnorm(src + at, part, gamma, float_of(DTQ_GET(in, RMSNORM, eps)), dst + at);
+        }
     }
     return dst != NULL;
 }

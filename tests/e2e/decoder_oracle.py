@@ -222,6 +222,9 @@ def llama_of(config, stored):
             tensors[f"{layer}.{ours}"] = stored[f"layers.{layer}.{theirs}.weight"]
             if f"layers.{layer}.{theirs}.bias" in stored:
                 tensors[f"{layer}.{ours}.bias"] = stored[f"layers.{layer}.{theirs}.bias"]
+        for part in ("q_norm", "k_norm"):
+            if f"layers.{layer}.self_attn.{part}.weight" in stored:
+                tensors[f"{layer}.{part}"] = stored[f"layers.{layer}.self_attn.{part}.weight"]
     return {"layers": config["num_hidden_layers"], "heads": config["num_attention_heads"],
             "kv_heads": config["num_key_value_heads"], "eps": config["rms_norm_eps"], "norm": "rms",
             "base": config["rope_theta"], "adjacent": False, "scaling": config.get("rope_scaling"), "tensors": tensors}
@@ -294,6 +297,8 @@ def forward(model, tokens):
         q = linear(y, f"{layer}.q").reshape(count, heads, -1)
         k = linear(y, f"{layer}.k").reshape(count, kv_heads, -1)
         v = linear(y, f"{layer}.v").reshape(count, kv_heads, -1)
+        if f"{layer}.q_norm" in model["tensors"]:
+            q, k = norm(q, f"{layer}.q_norm"), norm(k, f"{layer}.k_norm")
         if "base" in model:
             rotary = model["base"], model["adjacent"], model.get("scaling")
             q, k = turn(q, *rotary), turn(k, *rotary)

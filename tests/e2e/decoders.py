@@ -129,6 +129,17 @@ def llama_directories():
                                         "use_sliding_window": False}, biased)
     near("Qwen2", run(path, tokens, "--engine=fp32"), oracle.forward(oracle.read_directory(path), tokens)[1])
     tied = config | {"tie_word_embeddings": True}
+    for bias in (False, True):
+        normed = dict(biased if bias else shards[0] | shards[1])
+        for layer in range(2):
+            for part in ("q_norm", "k_norm"):
+                normed[f"model.layers.{layer}.self_attn.{part}.weight"] = normal(8, mean=1)
+            if bias:
+                normed[f"model.layers.{layer}.self_attn.o_proj.bias"] = normal(24)
+        path = directory(f"qwen3-{bias}", tied | {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"],
+                                                  "attention_bias": bias, "use_sliding_window": False}, normed)
+        near("Qwen3", run(path, tokens, "--engine=fp32"), oracle.forward(oracle.read_directory(path), tokens)[1])
+        same_bits("Qwen3", path, tokens)
     plain = run(directory("plain", tied, shards[0] | shards[1]), tokens, "--engine=fp32")
     for scaling in ({"rope_type": "linear", "factor": 3.0},
                     {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,

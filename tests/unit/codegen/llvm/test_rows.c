@@ -61,7 +61,7 @@ START_TEST(root_mean_squares_are_the_scalar_ones) {
         for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
             size_t width = widths[w], stride = row_stride(width);
             kernels k = kernels_begin(&levels[l]);
-            kernels_add(&k, emit_rmsnorm(&k.e, width, 1e-5f));
+            kernels_add(&k, emit_rmsnorm(&k.e, width, width, 1e-5f));
             void *const *f = kernels_load(&k);
             fill(x, ROWS, width, 3.0f, &state);
             fill(gamma, 1, width, 1.0f, &state);
@@ -72,6 +72,39 @@ START_TEST(root_mean_squares_are_the_scalar_ones) {
                 for (size_t i = width; i < stride; i++)
                     ck_assert(y[r * stride + i] == 0);
             }
+            kernels_end(&k);
+        }
+}
+END_TEST
+
+/* Heads of a row, each by itself; also where the result replaces the operand. */
+START_TEST(parts_of_rows_are_normalised_by_themselves) {
+    static const struct {
+        size_t part, parts;
+    } shapes[] = {{1, 3}, {2, 8}, {8, 2}, {8, 5}, {16, 3}, {24, 3}, {32, 2}, {40, 1}, {64, 4}};
+    static float x[ROWS * WIDEST], y[ROWS * WIDEST], gamma[WIDEST], want[WIDEST];
+    machine_level levels[MACHINE_LEVELS_MOST];
+    unsigned count = kernel_levels(levels);
+    uint64_t state = test_seed();
+    for (unsigned l = 0; l < count; l++)
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            size_t part = shapes[i].part, width = part * shapes[i].parts, stride = row_stride(width);
+            kernels k = kernels_begin(&levels[l]);
+            kernels_add(&k, emit_rmsnorm(&k.e, width, part, 1e-5f));
+            void *const *f = kernels_load(&k);
+            fill(x, ROWS, width, 3.0f, &state);
+            fill(gamma, 1, part, 1.0f, &state);
+            ((rms_fn *)f[0])(x, gamma, y, ROWS);
+            for (size_t r = 0; r < ROWS; r++) {
+                for (size_t c = 0; c < width; c += part) {
+                    dtq_kernels_scalar.rmsnorm(x + r * stride + c, part, gamma, 1e-5f, want);
+                    same(y + r * stride + c, want, part, "rmsnorm of a part");
+                }
+                for (size_t c = width; c < stride; c++)
+                    ck_assert(y[r * stride + c] == 0);
+            }
+            ((rms_fn *)f[0])(x, gamma, x, ROWS);
+            same(x, y, ROWS * stride, "rmsnorm in place");
             kernels_end(&k);
         }
 }
@@ -160,6 +193,7 @@ int main(void) {
     tcase_set_timeout(t, 60);
     tcase_add_test(t, norms_are_the_scalar_ones);
     tcase_add_test(t, root_mean_squares_are_the_scalar_ones);
+    tcase_add_test(t, parts_of_rows_are_normalised_by_themselves);
     tcase_add_test(t, activations_are_the_scalar_ones);
     tcase_add_test(t, sums_and_gathers);
     suite_add_tcase(s, t);

@@ -349,7 +349,7 @@ START_TEST(rows_are_worked_on_by_id) {
     run(&b, HOST(NORM, 0, C, A, GAMMA, GAMMA, eps_bits));
     ck_assert_bits(at(&b, C) + 2 * WIDTH, want, WIDTH);
     dtq_kernels_scalar.rmsnorm(at(&b, A) + 2 * WIDTH, WIDTH, gamma, eps, want);
-    run(&b, HOST(RMSNORM, 0, C, A, GAMMA, eps_bits));
+    run(&b, HOST(RMSNORM, 0, WIDTH, C, A, GAMMA, eps_bits));
     ck_assert_bits(at(&b, C) + 2 * WIDTH, want, WIDTH);
     run(&b, HOST(MUL, 0, WIDTH, C, A, B));
     for (size_t i = 4 * WIDTH; i < SEQ * WIDTH; i++) {
