@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "codegen/host/plan.h"
 #include "frontend/cli/cache_directory.h"
 #include "frontend/cli/host/host_cache.h"
 #include "frontend/cli/host/host_code.h"
@@ -22,9 +23,12 @@ typedef struct {
     token_ends ends;  /* of a text */
     uint32_t *tokens; /* [longest] prompt, then what was written */
     uint32_t prompt, count, longest;
-    /* what runs: streams of every length, by the simulator or a reference, or generated code */
+    /* what runs: streams of every length, by the simulator or a reference */
     dtq_program *program;
     dtq_weights *weights;
+    /* or generated code, with a plan of the prompt and of the longest step: other steps are planned when they come */
+    const ir_module *whole; /* the model's graph, without a policy */
+    arena *step;            /* of the plan of one step */
     loaded_code code;
     dtq_host *host;
     dtq_cache *cache;
@@ -85,31 +89,59 @@ static source source_of(const generation *g, uint32_t queries) {
     return src;
 }
 
+static const pass_options quiet = {.dump_level = -1, .optimise = true};
+
+/* Adds a run of the first `length` tokens to a plan: of the prompt, or of the newest token behind it. */
+static bool plan_run(generation *g, arena *a, uint32_t length, dtq_program *plan) {
+    source src = source_of(g, length == g->prompt ? g->prompt : 1);
+    return host_plan_length(g->session, a, &src, g->whole, length, false, &quiet, plan) == HOST_PLANNED;
+}
+
+/* Generated code, which is the same for all lengths. Nothing follows the longest one's last token. */
+static bool make_code(generation *g) {
+    session *s = g->session;
+    uint32_t last = g->longest - 1;
+    source src = source_of(g, 1);
+    compiled made;
+    ir_module *whole = build_typed(s, &src, g->longest, true);
+    if (!whole || !compile_graph(s, &src, last, true, &quiet, &made) || !identify_weights(s, whole) ||
+        !identify_weights(s, made.module))
+        return false;
+    g->whole = whole;
+    g->step = arena_new();
+    g->program = host_plan_begin(s->arena, s->diag, whole, 2);
+    if (!g->program || !plan_run(g, s->arena, g->prompt, g->program) ||
+        (last > g->prompt && !plan_run(g, s->arena, last, g->program)))
+        return false;
+    host_program *p = host_lower(s->arena, s->diag, made.module);
+    return p && host_code_load(s, p, &g->code);
+}
+
 /* A run of the prompt, and a step for every length but the longest, whose last token nothing follows. */
 static bool make_programs(generation *g) {
     session *s = g->session;
     size_t count = g->longest - g->prompt;
+    if (value(s, OPT_generate_engine)->word == GENERATE_HOST)
+        return make_code(g);
     compiled *made = ARENA_ARRAY(s->arena, compiled, count);
-    static const pass_options quiet = {.dump_level = -1, .optimise = true};
-    bool host = value(s, OPT_generate_engine)->word == GENERATE_HOST;
     for (size_t i = 0; i < count; i++) {
         source src = source_of(g, i == 0 ? g->prompt : 1);
-        uint32_t length = g->prompt + (uint32_t)i;
-        if (!(host ? compile_graph : compile_length)(s, &src, length, true, &quiet, &made[i]))
+        if (!compile_length(s, &src, g->prompt + (uint32_t)i, true, &quiet, &made[i]))
             return false;
     }
-    if (!host) {
-        g->program = make_program(s, made, count);
-        return g->program != NULL;
-    }
-    const ir_module **modules = ARENA_ARRAY(s->arena, const ir_module *, count);
-    for (size_t i = 0; i < count; i++)
-        modules[i] = made[i].module;
-    if (!identify_weights(s, made[0].module))
-        return false;
-    g->program = host_plan(s->arena, s->diag, modules, count);
-    host_program *p = g->program ? host_lower(s->arena, s->diag, modules[count - 1]) : NULL;
-    return p && host_code_load(s, p, &g->code);
+    g->program = make_program(s, made, count);
+    return g->program != NULL;
+}
+
+/* The stream of the tokens so far. That of a step that was not planned before lasts until the next one. */
+static const dtq_stream *stream_of(generation *g) {
+    const dtq_stream *known = dtq_program_stream(g->program, g->count);
+    if (known)
+        return known;
+    arena_free(g->step);
+    g->step = arena_new();
+    dtq_program plan = {.streams = ARENA_NEW(g->step, dtq_stream)};
+    return plan_run(g, g->step, g->count, &plan) ? plan.streams : NULL;
 }
 
 static bool open_engine(generation *g) {
@@ -135,6 +167,8 @@ static bool open_engine(generation *g) {
 
 static void release(generation *g) {
     dtq_cache_close(g->cache);
+    if (g->step)
+        arena_free(g->step);
     dtq_host_close(g->host);
     host_code_unload(&g->code);
     if (g->weights)
@@ -146,7 +180,7 @@ static void release(generation *g) {
 /* Runs the tokens so far; *best is the token with the greatest score behind them, of equal ones the first. */
 static bool run(generation *g, uint64_t *cycles, uint32_t *best) {
     session *s = g->session;
-    const dtq_stream *stream = dtq_program_stream(g->program, g->count);
+    const dtq_stream *stream = stream_of(g);
     dtq_input input = {.tokens = g->tokens};
     dtq_output out = {0};
     dtq_stats stats = {0};
@@ -155,6 +189,8 @@ static bool run(generation *g, uint64_t *cycles, uint32_t *best) {
         [GENERATE_SIM] = DTQ_ENGINE_SIM, [GENERATE_REF] = DTQ_ENGINE_REF, [GENERATE_FP32] = DTQ_ENGINE_FP32};
     int engine = value(s, OPT_generate_engine)->word;
     bool ok;
+    if (!stream)
+        return false;
     if (engine == GENERATE_HOST) {
         ok = dtq_host_run_stream(g->host, stream, &input, g->cache, false, &out, &e);
     } else {

@@ -42,21 +42,19 @@ static void repeat_errors(session *s, const diag *d) {
     }
 }
 
-typedef enum { PLANNED, LEFT_OUT, FAILED } planning;
-
 /* Everything that a length takes but its layers is given back at once: there may be hundreds. */
-static planning plan_length(session *s, const source *src, const ir_module *whole, uint32_t seq, bool optional,
-                            const pass_options *o, dtq_program *plan) {
+host_planning host_plan_length(session *s, arena *a, const source *src, const ir_module *whole, uint32_t seq,
+                               bool optional, const pass_options *o, dtq_program *plan) {
     arena *scratch = arena_new();
     diag *d = diag_new(scratch, NULL);
     ir_module *m = host_plan_outline(scratch, whole, seq);
-    planning result = PLANNED;
+    host_planning result = HOST_PLANNED;
     if (!policy_apply(src->policy, m, d) || !run_graph_passes(scratch, d, &m, o)) {
-        result = optional && diag_exit_code(d) != EXIT_INTERNAL ? LEFT_OUT : FAILED;
-        if (result == FAILED)
+        result = optional && diag_exit_code(d) != EXIT_INTERNAL ? HOST_LEFT_OUT : HOST_PLAN_FAILED;
+        if (result == HOST_PLAN_FAILED)
             repeat_errors(s, d);
-    } else if (!host_plan_add(s->arena, s->diag, plan, m)) {
-        result = FAILED;
+    } else if (!host_plan_add(a, s->diag, plan, m)) {
+        result = HOST_PLAN_FAILED;
     }
     arena_free(scratch);
     return result;
@@ -74,7 +72,7 @@ static bool plan_model(session *s, const source *src, const host_lengths *length
     for (size_t i = 0; i < lengths->count; i++) {
         uint32_t seq = lengths->lengths[i] ? lengths->lengths[i] : whole->header.seq;
         bool optional = lengths->optional && i + 1 < lengths->count;
-        if (plan_length(s, src, whole, seq, optional, &quiet, *out) == FAILED)
+        if (host_plan_length(s, s->arena, src, whole, seq, optional, &quiet, *out) == HOST_PLAN_FAILED)
             return false;
     }
     return true;

@@ -23,6 +23,15 @@ host_lengths host_lengths_read(session *s, const source *src);
 /** The name of the scheme of arithmetic that host code has no form of, or NULL if it has one. */
 const char *host_lacks_scheme(const source *src);
 
+/** What became of planning one length. */
+typedef enum { HOST_PLANNED, HOST_LEFT_OUT, HOST_PLAN_FAILED } host_planning;
+
+/** Plans one more length by the policy of `src`: its layers, in `a`, are added to `plan`, which has room for them.
+ *  `whole` is the model's graph for any length, types inferred, without a policy. A length that the policy cannot serve
+ * is left out if it is `optional`; else it has failed, and why is said. */
+host_planning host_plan_length(session *s, arena *a, const source *src, const ir_module *whole, uint32_t seq,
+                               bool optional, const pass_options *o, dtq_program *plan);
+
 /** Runs the passes of the graph level and lowers; false after an error. */
 bool host_model_make(session *s, const source *src, const host_lengths *lengths, host_model *out);
 
