@@ -20,7 +20,7 @@ static bool in_text(const ir_module *m, const src_loc *loc) {
     return !origin->file || origin->file == m->text_file;
 }
 
-static bool same_place(const ir_module *m, const src_loc *at, const src_loc *other) {
+bool ir_fold_same_place(const ir_module *m, const src_loc *at, const src_loc *other) {
     if (in_text(m, at) || in_text(m, other))
         return in_text(m, at) && in_text(m, other);
     const src_loc *a = ir_origin(m, at), *b = ir_origin(m, other);
@@ -39,7 +39,7 @@ static bool can_be_shown(const ir_module *m, size_t def, size_t user) {
             return false;
     }
     return ir_get(m, def, IR_KEY_space) && ir_get(m, def, IR_KEY_bytes) &&
-           (in_text(m, &o->loc) || same_place(m, &o->loc, &m->ops[user].loc));
+           (in_text(m, &o->loc) || ir_fold_same_place(m, &o->loc, &m->ops[user].loc));
 }
 
 static size_t definition(const ir_fold *f, size_t op, size_t index) {
@@ -213,7 +213,7 @@ static bool same_op(const ir_fold *f, const quartet *q, unsigned head) {
     for (unsigned i = 0; i < m->ops[q->first].operand_count; i++)
         if (!same_operand(f, q, i))
             return false;
-    return same_place(m, &m->ops[q->first].loc, &m->ops[q->now].loc);
+    return ir_fold_same_place(m, &m->ops[q->first].loc, &m->ops[q->now].loc);
 }
 
 /** All ops of a body come from one place: `^` means the same each time. */
@@ -222,7 +222,7 @@ static bool one_source(const ir_fold *f, size_t item, size_t length) {
     const char *first = ir_str(m, f->items[item], IR_KEY_source);
     for (size_t i = 1; i < length; i++) {
         const char *source = ir_str(m, f->items[item + i], IR_KEY_source);
-        if (!same_place(m, &m->ops[f->items[item]].loc, &m->ops[f->items[item + i]].loc) ||
+        if (!ir_fold_same_place(m, &m->ops[f->items[item]].loc, &m->ops[f->items[item + i]].loc) ||
             (source && (!first || strcmp(source, first) != 0)))
             return false;
     }

@@ -20,6 +20,9 @@ typedef struct {
  * front of the op that shows it. */
 ir_fold ir_fold_of(arena *a, const ir_module *m, const bool *shown, bool part);
 
+/** Whether what stands at both places is written with the same location, or both with none. */
+bool ir_fold_same_place(const ir_module *m, const src_loc *at, const src_loc *other);
+
 /** What the name of a value has in front of its number: the space of a buffer, else "". */
 const char *ir_fold_prefix(const ir_fold *f, ir_value v);
 

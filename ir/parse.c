@@ -5,7 +5,8 @@
 #include "ir/parse.h"
 #include "ir/tables.h"
 
-enum { REPEATED_MAX = 1 << 26 }; /* bytes of a repeat, written out */
+/* Bytes of what is repeated, and of a block, written out. */
+enum { REPEATED_MAX = 1 << 26, BLOCK_MAX = 1 << 28 };
 
 /* ---- ops --------------------------------------------------------------------------------------------------------- */
 
@@ -87,6 +88,19 @@ static bool count_names(parser *p, src_loc loc, parse_counting *c, const char **
     return true;
 }
 
+/* What a value is called in this pass of a block, of %k0+12. */
+static bool count_on(parser *p, src_loc loc, const char **text, size_t *n) {
+    size_t prefix;
+    int64_t number;
+    if (!number_of(*text, *n, &prefix, &number))
+        return scan_error(&p->scan, loc, "values that count on have numbers: %%k0+12");
+    if (!parse_step(p, &number))
+        return false;
+    *text = arena_printf(p->scan.scratch, "%.*s%lld", (int)prefix, *text, (long long)number);
+    *n = strlen(*text);
+    return true;
+}
+
 /* space[bytes, address, "name"] behind the `:` of an operand: the buffer that it is, declared here. */
 static bool parse_buffer(parser *p, src_loc loc, const char *text, size_t n, ir_value *value) {
     scanner *s = &p->scan;
@@ -160,6 +174,8 @@ static bool parse_operands(parser *p, bool declares) {
         } else if (c.before > 1) {
             return scan_error(s, loc, "values that count up are %%k0..%%k12; `%%%.*s` is one", (int)n, text);
         }
+        if (scan_peek(s) == '+' && !count_on(p, loc, &text, &n))
+            return false;
         if (declares && scan_peek(s) == ':') {
             s->at++;
             if (!parse_buffer(p, loc, text, n, value))
@@ -264,13 +280,24 @@ static void skip_empty(scanner *s) {
         scan_skip_line(s);
 }
 
+/* Whether a word says how often what follows it is there: 12x. */
+static bool is_times(const char *text, size_t n) {
+    return n > 1 && text[n - 1] == 'x' && strspn(text, "0123456789") == n - 1;
+}
+
+/* How often, of digits; more than REPEATS_MAX if it is more. */
+static uint64_t times_of(const char *digits, size_t n) {
+    uint64_t times = 0;
+    for (size_t i = 0; i < n && times <= REPEATS_MAX; i++)
+        times = 10 * times + (uint64_t)(digits[i] - '0');
+    return times;
+}
+
 /* 12x op, and on lines that begin with a bar the other ops: 12 times the first and these, counted up. They are read as
  * often. */
 static bool parse_repeat(parser *p, src_loc loc, const char *digits, size_t n) {
     scanner *s = &p->scan;
-    uint64_t times = 0;
-    for (size_t i = 0; i < n && times <= REPEATS_MAX; i++)
-        times = 10 * times + (uint64_t)(digits[i] - '0');
+    const uint64_t times = times_of(digits, n);
     if (p->m->level < IR_SCHEDULE)
         return scan_error(s, loc, "ops of the schedule and stream levels are repeated; write these out");
     if (times < 2 || times > REPEATS_MAX)
@@ -297,6 +324,67 @@ static bool parse_repeat(parser *p, src_loc loc, const char *digits, size_t n) {
                               REPEATED_MAX);
     }
     p->time = p->times = 0;
+    p->written += (times - 1) * (uint64_t)(s->at - body);
+    return good;
+}
+
+/* An op, or ops that are repeated; `text` is a word that has been taken at `loc`. */
+static bool parse_ops(parser *p, src_loc loc, const char *text, size_t n) {
+    return is_times(text, n) ? parse_repeat(p, loc, text, n - 1) : parse_op(p, NULL, 0, text, n);
+}
+
+static bool parse_pass(parser *p, src_loc loc) {
+    scanner *s = &p->scan;
+    for (;;) {
+        const char *text = NULL, *const at = s->at;
+        size_t n = 0;
+        skip_empty(s);
+        if (scan_take(s, '}'))
+            return parse_line_end(p);
+        const src_loc here = scan_here(s);
+        if (s->at == s->end)
+            return scan_error(s, loc, "the block that begins here has no end; write `}` behind its ops");
+        if (!scan_word(s, &text, &n))
+            return scan_expected(s, "an op of the block, or `}`");
+        if (is_times(text, n) && scan_peek(s) == '{')
+            return scan_error(s, here, "a block stands in no other block");
+        if (!parse_ops(p, here, text, n))
+            return false;
+        p->written += (uint64_t)(s->at - at);
+        if (p->written > BLOCK_MAX)
+            return scan_error(s, loc, "the block has more than %d bytes, written out; nothing here is that long",
+                              BLOCK_MAX);
+    }
+}
+
+/* 12x { and on the lines behind it ops, up to a }: read 12 times, and what counts on is more each time. */
+static bool parse_block(parser *p, src_loc loc, const char *digits, size_t n) {
+    scanner *s = &p->scan;
+    const uint64_t passes = times_of(digits, n);
+    if (p->m->level < IR_SCHEDULE)
+        return scan_error(s, loc, "ops of the schedule and stream levels are repeated; write these out");
+    if (passes < 2 || passes > REPEATS_MAX)
+        return scan_error(s, loc, "blocks are repeated 2 to %d times", REPEATS_MAX);
+    if (!scan_need(s, '{', "`{`") || !parse_line_end(p))
+        return false;
+    const char *const body = s->at, *const body_line = s->line_start;
+    const uint32_t line = s->line;
+    const src_loc before = p->last_location;
+    bool good = true;
+    p->passes = passes;
+    p->written = 0;
+    for (p->pass = 0; good && p->pass < passes; p->pass++) {
+        s->at = body;
+        s->line_start = body_line;
+        s->line = line;
+        p->last_location = before; /* `^` says the same each time */
+        p->last_source = NULL;
+        good = parse_pass(p, loc);
+    }
+    p->pass = p->passes = 0;
+    p->last_source = NULL;
+    while (!good && s->at < s->end && *s->at != '}') /* what is wrong in it is said once */
+        scan_skip_line(s);
     return good;
 }
 
@@ -323,9 +411,7 @@ static bool parse_statement(parser *p) {
         return parse_tensor(p, loc);
     if (scan_same(text, n, "weights"))
         return parse_weights(p, loc);
-    if (n > 1 && text[n - 1] == 'x' && strspn(text, "0123456789") == n - 1)
-        return parse_repeat(p, loc, text, n - 1);
-    return parse_op(p, NULL, 0, text, n);
+    return is_times(text, n) && scan_peek(s) == '{' ? parse_block(p, loc, text, n - 1) : parse_ops(p, loc, text, n);
 }
 
 /* dtir 1 level */

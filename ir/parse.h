@@ -22,6 +22,8 @@ typedef struct {
     list origins;              /* of src_loc, by line: what is written behind an op's `@` */
     const char *last_source;   /* what `source = ^` means */
     uint64_t time, times;      /* inside a repeat: which time round, of how many; else 0 of 0 */
+    uint64_t pass, passes;     /* the same of a block */
+    uint64_t written;          /* bytes of the block, written out */
     bool arrays_counted;       /* a queue has been counted up, past the machine's last array maybe */
 } parser;
 
@@ -42,7 +44,9 @@ void *parse_list_next(arena *scratch, list *l, size_t size);
 bool parse_times(scanner *s, uint64_t *times);
 /** The number of this time round of what counts from `first` up to `end`, written at `loc`. */
 bool parse_count(parser *p, src_loc loc, const parse_counting *c, int64_t first, int64_t end, int64_t *value);
-/** 7; of ops that are repeated also 0..12, 0..8*2, 8*0..2 */
+/** "+2" behind what is 2 more in each pass of a block: adds what it is in this one, if it is there. */
+bool parse_step(parser *p, int64_t *value);
+/** 7; of ops that are repeated also 0..12, 0..8*2, 8*0..2; in a block also 5+1 */
 bool parse_counted(parser *p, int64_t *value);
 /** The word of attr->key, which the op may have. */
 bool parse_word_value(parser *p, ir_opcode code, ir_attr *attr);

@@ -1,11 +1,14 @@
 /* Attributes in the text form of a module, and numbers of ops that are repeated, which count up. Grammar: IR.md. */
 #include <string.h>
 
+#include "ir/names_counted.h"
 #include "ir/parse.h"
 #include "ir/tables.h"
 #include "runtime/machine.h"
 
 enum { LIST_MAX = 1 << 24 }; /* elements of a list, or of runs written out */
+
+static const uint64_t step_max = UINT64_C(1) << 40;
 
 /* ---- what counts up ---------------------------------------------------------------------------------------------- */
 
@@ -32,6 +35,21 @@ bool parse_count(parser *p, src_loc loc, const parse_counting *c, int64_t first,
     return true;
 }
 
+bool parse_step(parser *p, int64_t *value) {
+    scanner *s = &p->scan;
+    uint64_t step = 0;
+    scan_peek(s);
+    const src_loc loc = scan_here(s);
+    if (!scan_take(s, '+'))
+        return true;
+    if (!p->passes)
+        return scan_error(s, loc, "`+` counts on from layer to layer, which is for ops in a block: `12x {`");
+    if (!scan_unsigned(s, step_max, &step))
+        return false;
+    return !__builtin_add_overflow(*value, (int64_t)(step * p->pass), value) ||
+           scan_error(s, loc, "no number is that large");
+}
+
 static bool take_dots(scanner *s) {
     scan_blanks(s);
     if (s->end - s->at < 2 || s->at[0] != '.' || s->at[1] != '.')
@@ -55,9 +73,9 @@ bool parse_counted(parser *p, int64_t *value) {
             return false;
     }
     if (!take_dots(s))
-        return c.before == 1 || scan_expected(s, "`..` and where it ends");
+        return c.before == 1 ? parse_step(p, value) : scan_expected(s, "`..` and where it ends");
     return scan_int(s, &end) && (!scan_take(s, '*') || parse_times(s, &c.behind)) &&
-           parse_count(p, loc, &c, *value, end, value);
+           parse_count(p, loc, &c, *value, end, value) && parse_step(p, value);
 }
 
 /* Where ".." stands in a word, or its length. */
@@ -204,15 +222,33 @@ static bool parse_queue(parser *p, ir_attr *attr) {
                     : c.before == 1 || scan_expected(s, "`..` and where it ends");
 }
 
+/* A text; in a block also "layer.4.ffn.up"+1: its first number counts on. */
+static bool parse_counted_text(parser *p, const char **text) {
+    scanner *s = &p->scan;
+    size_t at, digits;
+    int64_t value;
+    if (!scan_string(s, text))
+        return false;
+    if (scan_peek(s) != '+')
+        return true;
+    if (!ir_counted_find(*text, &at, &digits, &value))
+        return scan_error(s, scan_here(s), "there is no number of 1 to 9 digits in this text that could count on");
+    if (!parse_step(p, &value))
+        return false;
+    const char *counted = arena_printf(s->scratch, "%.*s%lld%s", (int)at, *text, (long long)value, *text + at + digits);
+    *text = scan_intern(s, counted, strlen(counted));
+    return true;
+}
+
 /* Text, or for `source` ^: the one written last. */
 static bool parse_text(parser *p, ir_attr *attr) {
     scanner *s = &p->scan;
     if (attr->key != IR_KEY_source)
-        return scan_string(s, &attr->s);
+        return parse_counted_text(p, &attr->s);
     scan_peek(s);
     const src_loc loc = scan_here(s);
     if (!scan_take(s, '^'))
-        return scan_string(s, &p->last_source) && (attr->s = p->last_source, true);
+        return parse_counted_text(p, &p->last_source) && (attr->s = p->last_source, true);
     attr->s = p->last_source;
     return attr->s || scan_error(s, loc, "`^` repeats the `source` before it, but there is none; write one out");
 }

@@ -1,5 +1,6 @@
 /* The text form of a module: one op a line, attributes by the kind of their key. Grammar: IR.md. */
 #include "ir/fold.h"
+#include "ir/fold_layers.h"
 #include "ir/view.h"
 
 #include <stdlib.h>
@@ -349,11 +350,20 @@ static void put_value(writer *w, const ir_fold *f, ir_value v) {
     put_unsigned(w, v < count && f->numbers[v] != IR_NONE ? f->numbers[v] : count + (uint64_t)v);
 }
 
-/** An op as it is printed, and the same one of the second time, and of the time after a period, if it is repeated. */
+/** An op as it is printed, and the same one of the second time, and of the time after a period, if it is repeated.
+ * `next`: in a block that of the layer behind, else the op itself. */
 typedef struct {
-    size_t op, second, leap;
+    size_t op, second, leap, next;
     ir_repeat by;
 } printed;
+
+/* What counts on from layer to layer: "5+1". */
+static void put_step(writer *w, int64_t step) {
+    if (step > 0) {
+        put(w, "+");
+        put_int(w, step);
+    }
+}
 
 typedef struct {
     int64_t end;                /* of what counts up; the first one if nothing does */
@@ -396,20 +406,26 @@ static void put_counted(writer *w, const ir_repeat *by, int64_t first, int64_t s
     put_behind(w, &c);
 }
 
-static void put_number_of(writer *w, const ir_module *m, const ir_repeat *by, const size_t def[3], ir_key key) {
-    put_counted(w, by, ir_int(m, def[0], key, 0), ir_int(m, def[1], key, 0), ir_int(m, def[2], key, 0));
+/** A buffer that an op declares, as `printed`. */
+typedef struct {
+    size_t def, second, leap, next;
+} printed_buffer;
+
+static void put_number_of(writer *w, const ir_module *m, const ir_repeat *by, const printed_buffer *b, ir_key key) {
+    put_counted(w, by, ir_int(m, b->def, key, 0), ir_int(m, b->second, key, 0), ir_int(m, b->leap, key, 0));
+    put_step(w, ir_int(m, b->next, key, 0) - ir_int(m, b->def, key, 0));
 }
 
 /* ":space[bytes, address, "name"]", as far as they are there. */
-static void put_buffer(writer *w, const ir_module *m, const ir_repeat *by, const size_t def[3]) {
-    const char *name = ir_str(m, def[0], IR_KEY_name);
+static void put_buffer(writer *w, const ir_module *m, const ir_repeat *by, const printed_buffer *b) {
+    const char *name = ir_str(m, b->def, IR_KEY_name);
     put(w, ":");
-    put(w, ir_str(m, def[0], IR_KEY_space));
+    put(w, ir_str(m, b->def, IR_KEY_space));
     put(w, "[");
-    put_number_of(w, m, by, def, IR_KEY_bytes);
-    if (ir_get(m, def[0], IR_KEY_address)) {
+    put_number_of(w, m, by, b, IR_KEY_bytes);
+    if (ir_get(m, b->def, IR_KEY_address)) {
         put(w, ", ");
-        put_number_of(w, m, by, def, IR_KEY_address);
+        put_number_of(w, m, by, b, IR_KEY_address);
     }
     if (name) {
         put(w, ", ");
@@ -435,8 +451,12 @@ static void put_operand(writer *w, const ir_fold *f, const printed *p, unsigned 
         put_int(w, c.end);
         put_behind(w, &c);
     }
-    if (ir_fold_shows(f, p->op, i))
-        put_buffer(w, m, &p->by, (size_t[]){f->defs[v], f->defs[second], f->defs[leap]});
+    if (p->next != p->op && v != IR_NONE)
+        put_step(w, ir_fold_value_step(f, p->op, p->next, i));
+    if (ir_fold_shows(f, p->op, i)) {
+        const ir_value next = m->operands[m->ops[p->next].operands + i];
+        put_buffer(w, m, &p->by, &(printed_buffer){f->defs[v], f->defs[second], f->defs[leap], f->defs[next]});
+    }
 }
 
 /* "array0..array12", on past the last array. */
@@ -473,6 +493,7 @@ static void put_attr(writer *w, const ir_module *m, const printed *p, unsigned i
         put(w, "..");
         put_value_of(w, second);
     }
+    put_step(w, ir_fold_step(attr, &m->attrs[m->ops[p->next].attrs + i]));
 }
 
 static void put_op(writer *w, const ir_fold *f, const printed *p) {
@@ -501,11 +522,14 @@ static void put_op(writer *w, const ir_fold *f, const printed *p) {
     put(w, "\n");
 }
 
-/* A repeat begins with how many times, "12x", and its other ops with a bar. */
-static void put_ops(writer *w, const ir_fold *f) {
+/* Items [item, end); those of the layer behind are `ahead` further on, in a block. A repeat begins with how many times,
+ * "12x", and its other ops with a bar. */
+static void put_items(writer *w, const ir_fold *f, size_t item, size_t end, size_t ahead) {
+    ir_fold part = *f;
     ir_repeat by;
-    for (size_t item = 0; item < f->count; item += by.times * by.length) {
-        by = ir_fold_repeat(f, item);
+    part.count = end;
+    for (; item < end; item += by.times * by.length) {
+        by = ir_fold_repeat(&part, item);
         char times[24];
         const int width = snprintf(times, sizeof times, "%zux ", by.times);
         for (size_t i = item; i < item + by.length; i++) {
@@ -515,10 +539,36 @@ static void put_ops(writer *w, const ir_fold *f) {
             if (repeated)
                 put(w, times);
             const printed p = {f->items[i], f->items[repeated ? i + by.length : i],
-                               f->items[repeated ? i + by.period * by.length : i], by};
+                               f->items[repeated ? i + by.period * by.length : i], f->items[i + ahead], by};
             put_op(w, f, &p);
         }
     }
+}
+
+/* Layers that are alike, once: how many, their ops in braces, and which they are. */
+static void put_block(writer *w, const ir_fold *f, size_t item, const ir_block *b) {
+    char text[80];
+    snprintf(text, sizeof text, "%zux { # layers %lld..%lld\n", b->times, (long long)b->first,
+             (long long)b->first + (long long)b->times);
+    put(w, text);
+    w->last_source = NULL; /* it is another in each layer */
+    put_items(w, f, item, item + b->length, b->length);
+    w->last_source = NULL;
+    put(w, "}\n");
+}
+
+static void put_ops(writer *w, const ir_fold *f, bool whole) {
+    size_t done = 0;
+    for (size_t item = 0; item < f->count;) {
+        const ir_block b = whole ? ir_fold_block(f, item) : (ir_block){1, 1, 0};
+        if (b.times > 1) {
+            put_items(w, f, done, item, 0);
+            put_block(w, f, item, &b);
+            done = item + b.length * b.times;
+        }
+        item += b.length * b.times;
+    }
+    put_items(w, f, done, f->count, 0);
 }
 
 void ir_print_view(const ir_module *m, const ir_view *v, FILE *out) {
@@ -538,7 +588,7 @@ void ir_print_view(const ir_module *m, const ir_view *v, FILE *out) {
         put(w, "; as text it is no module\n");
     }
     const ir_fold fold = ir_fold_of(scratch, m, shown, !ir_view_is_whole(v));
-    put_ops(w, &fold);
+    put_ops(w, &fold, ir_view_is_whole(v));
     flush(w);
     arena_free(scratch);
 }

@@ -113,6 +113,63 @@ START_TEST(what_comes_first_may_differ) {
 }
 END_TEST
 
+START_TEST(layers_alike_are_one_block) {
+    arena *a = arena_new();
+    const char *text = TEXT();
+    for (int layer = 0; layer < 5; layer++) {
+        text = arena_printf(a,
+                            "%s%%x%d = buffer {space = dram, bytes = 64} : buffer\n"
+                            "host.act %%x%d, %%x%d {queue = host, source = \"layer.%d.act\", layer = %d, width = %d, "
+                            "kind = gelu}\n",
+                            text, layer, layer, layer ? layer - 1 : 0, layer, layer, 16);
+        for (int head = 0; head < 3; head++)
+            text =
+                arena_printf(a,
+                             "%s%%k%d.%d = buffer {space = k, bytes = %d} : buffer\n"
+                             "load %%k%d.%d {queue = load, source = \"layer.%d.attention\", operand = k, layer = %d, "
+                             "head = %d, row = 0, rows = 8}\n",
+                             text, layer, head, 9 + layer, layer, head, layer, layer, head);
+    }
+    ir_module *m = parse(a, text);
+    ck_assert_uint_eq(m->op_count, 40);
+    ck_assert_str_eq(
+        lines_of(a, m),
+        "host.act %dram0:dram[64], %dram0 {queue = host, source = \"layer.0.act\", layer = 0, width = 16, kind = "
+        "gelu}\n"
+        "3x load %k0..%k3:k[9] {queue = load, source = \"layer.0.attention\", operand = k, layer = 0, head = 0..3, "
+        "row = 0, rows = 8}\n"
+        "4x { # layers 1..5\n"
+        "host.act %dram1+1:dram[64], %dram0+1 {queue = host, source = \"layer.1.act\"+1, layer = 1+1, width = 16, kind "
+        "= gelu}\n"
+        "3x load %k3..%k6+3:k[10+1] {queue = load, source = \"layer.1.attention\"+1, operand = k, layer = 1+1, head = "
+        "0..3, row = 0, rows = 8}\n"
+        "}\n");
+    read_back(a, m);
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(what_does_not_count_on_is_written_out) {
+    arena *a = arena_new();
+    static const char *const odd[] = {"width = 17", "source = \"layer.7.act\"", "source = \"layer.2.ac\"",
+                                      "kind = relu"};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        const char *text = TEXT("%x = buffer {space = dram, bytes = 64} : buffer\n");
+        for (int layer = 0; layer < 4; layer++)
+            text = arena_printf(a, "%shost.act %%x, %%x {queue = host, layer = %d%s%s%s%s}\n", text, layer,
+                                layer == 2 && *odd[i] == 'w' ? ", width = 17" : ", width = 16",
+                                layer == 2 && *odd[i] == 'k' ? ", kind = relu" : ", kind = gelu",
+                                layer == 2 && *odd[i] == 's' ? ", " : "",
+                                layer == 2 && *odd[i] == 's' ? odd[i]
+                                                             : arena_printf(a, ", source = \"layer.%d.act\"", layer));
+        ir_module *m = parse(a, text);
+        ck_assert_msg(strstr(lines_of(a, m), "x {") == NULL, "%s: %s", odd[i], lines_of(a, m));
+        read_back(a, m);
+    }
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(mistakes_are_named) {
     arena *a = arena_new();
     static const char *const cases[][2] = {
@@ -136,6 +193,20 @@ START_TEST(mistakes_are_named) {
         {"topk %a:importance[8, 0, 0]", "expected `]`: a buffer has bytes, an address and a name, found `0`"},
         {"topk %a:importance[8] {source = ^}", "`^` repeats the `source` before it, but there is none; write one out"},
         {"3x seq = 4", "unknown op `seq`."},
+        {"topk %a:importance[8] {layer = 0+1}",
+         "`+` counts on from layer to layer, which is for ops in a block: `12x {`"},
+        {"1x {\n}", "blocks are repeated 2 to 4096 times"},
+        {"3x { topk %a:importance[8]\n}", "expected the end of the line, found `topk`"},
+        {"3x {\ntopk %a:importance[8]\n", "the block that begins here has no end; write `}` behind its ops"},
+        {"3x {\n2x {\n}\n}", "a block stands in no other block"},
+        {"3x {\n%a = buffer {space = k, bytes = 1}\n}", "expected an op of the block, or `}`, found `%`"},
+        {"3x {\ntopk %a:importance[8]\n}", "`%a` is defined twice; rename one"},
+        {"3x {\ntopk %a+1:importance[8]\n}", "values that count on have numbers: %k0+12"},
+        {"3x {\ntopk %a0+1:importance[8] {source = \"x\"+1}\n}",
+         "there is no number of 1 to 9 digits in this text that could count on"},
+        {"3x {\ntopk %a0+1:importance[8] {layer = 9223372036854775807+1}\n}", "no number is that large"},
+        {"3x {\ntopk %a0+1:importance[8] {source = ^}\n}",
+         "`^` repeats the `source` before it, but there is none; write one out"},
         {"| topk %a:importance[8]", "expected an op, found `|`"},
         {"2x topk %a:importance[8] {queue = array0..array2}\nmachine \"n\" {}",
          "queues have been counted up before; the machine, which says how many arrays there are, stands in front of "
@@ -227,6 +298,93 @@ static void add_body(arena *a, ir_module *m, uint64_t *state) {
         }
 }
 
+/** Layers of one body, in which each number counts on by a step of its own, now and then not. */
+static void add_layers(arena *a, ir_module *m, uint64_t *state) {
+    enum { OPS = 3, PLACES = 16 };
+    const unsigned ops = 1 + below(state, OPS), layers = 2 + below(state, 5), noise = below(state, 4) ? 0 : 40;
+    unsigned first[OPS][PLACES], step[OPS][PLACES], each[OPS][PLACES], times[OPS];
+    bool twisted[OPS]; /* one of its heads counts on by other steps */
+    ir_opcode body[OPS];
+    for (unsigned o = 0; o < ops; o++) {
+        body[o] = codes[below(state, sizeof codes / sizeof *codes - 1)];
+        times[o] = 1 + below(state, 4);
+        twisted[o] = below(state, 4) == 0;
+        for (unsigned p = 0; p < PLACES; p++) {
+            first[o][p] = below(state, 5);
+            step[o][p] = below(state, 3);
+            each[o][p] = below(state, 3);
+        }
+    }
+    for (unsigned at = 0; at < layers * ops; at++) {
+        const unsigned layer = at / ops, o = at % ops;
+        for (unsigned time = 0; time < times[o]; time++) {
+            const ir_op_info *info = ir_info(body[o]);
+            ir_value operands[4];
+            for (unsigned i = 0; i < (unsigned)info->operands; i++) {
+                size_t buffer = ir_append(m, IR_BUFFER, NULL, 0, (ir_type){.elem = IR_ELEM_BUFFER}, (src_loc){0});
+                ir_set_str(m, buffer, IR_KEY_space, "k");
+                ir_set_int(m, buffer, IR_KEY_bytes, first[o][i] + step[o][i] * layer + each[o][i] * time);
+                if (first[o][8])
+                    ir_set_int(m, buffer, IR_KEY_address, first[o][8 + i] + step[o][8 + i] * layer);
+                operands[i] = ir_result(m, buffer);
+            }
+            const size_t op = ir_append(m, body[o], operands, (size_t)info->operands, (ir_type){0}, (src_loc){0});
+            unsigned place = 0;
+            for (unsigned key = 0; key < ir_key_count(); key++) {
+                if (ir_key_need(body[o], key) == IR_NEVER)
+                    continue;
+                const unsigned p = place++ % PLACES;
+                const int64_t now = first[o][p] + (step[o][p] + (twisted[o] && time == 1)) * layer +
+                                    (noise && below(state, noise) == 0);
+                ir_word words[IR_WORDS_MAX];
+                size_t count;
+                switch (ir_key_get(key)->kind) {
+                case IR_KIND_INT:
+                    ir_set_int(m, op, key,
+                               strcmp(ir_key_get(key)->name, "layer") == 0 ? (int64_t)layer : now + each[o][p] * time);
+                    break;
+                case IR_KIND_QUEUE:
+                    ir_set_int(m, op, key, first[o][p]);
+                    break;
+                case IR_KIND_WORD:
+                    count = ir_words(body[o], key, words);
+                    const ir_word *word = &words[(first[o][p] + (noise && below(state, noise) == 0)) % count];
+                    ir_set_str(m, op, key, arena_strndup(a, word->text, word->length));
+                    break;
+                case IR_KIND_STR:
+                    ir_set_str(m, op, key, first[o][p] < 2 ? "one" : arena_printf(a, "l.%lld.%u", (long long)now, p));
+                    break;
+                default:
+                    break;
+                }
+            }
+        }
+    }
+}
+
+START_TEST(any_layers_read_back) {
+    uint64_t seed = (uint64_t)time(NULL);
+    const char *given = getenv("DTQ_SEED");
+    if (given)
+        seed = strtoull(given, NULL, 10);
+    printf("seed %llu\n", (unsigned long long)seed);
+    fflush(stdout);
+    uint64_t state = seed;
+    size_t blocks = 0;
+    for (int round = 0; round < 60; round++) {
+        arena *a = arena_new();
+        ir_module *m = ir_module_new(a, below(&state, 2) ? IR_SCHEDULE : IR_STREAM);
+        m->machine->vssa_arrays = 1 + below(&state, 5);
+        add_layers(a, m, &state);
+        if (below(&state, 2))
+            add_layers(a, m, &state);
+        blocks += strstr(lines_of(a, read_back(a, m)), "x {") != NULL;
+        arena_free(a);
+    }
+    ck_assert_msg(blocks > 5, "seed %llu: only %zu blocks; nothing has been tried", (unsigned long long)seed, blocks);
+}
+END_TEST
+
 START_TEST(any_ops_read_back) {
     uint64_t seed = (uint64_t)time(NULL);
     const char *given = getenv("DTQ_SEED");
@@ -252,4 +410,5 @@ START_TEST(any_ops_read_back) {
 }
 END_TEST
 
-IR_MAIN("fold", heads_alike_are_one_op, what_comes_first_may_differ, mistakes_are_named, any_ops_read_back)
+IR_MAIN("fold", heads_alike_are_one_op, what_comes_first_may_differ, layers_alike_are_one_block,
+        what_does_not_count_on_is_written_out, mistakes_are_named, any_ops_read_back, any_layers_read_back)

@@ -76,16 +76,14 @@ static void complain(tally *t, const char *what, const char *how, const char *mo
         printf("    %s: %s%s%s\n", what, how, *more ? ": " : "", more);
 }
 
-/** Prints, parses and compiles a mutant and holds the outcome to the rule. */
-static void try_mutant(tally *t, const ir_module *m, const char *what) {
+/** Parses and compiles a mutant and holds the outcome to the rule. */
+static void try_text(tally *t, const char *text, size_t length, const char *what) {
     arena *a = arena_new();
     diag *d = diag_new(a, NULL);
-    size_t bytes;
-    char *text = ir_text(a, m, &bytes);
     t->mutants++;
     if (getenv("DTQ_SHOW_MUTANTS"))
         fprintf(stderr, "%s\n", what); /* the last one is what a crash or a hang is about */
-    ir_module *read = ir_parse(a, d, "t.dtir", text, bytes);
+    ir_module *read = ir_parse(a, d, "t.dtir", text, length);
     const ir_module *done = read ? compile(a, d, read) : NULL;
     dtq_program *p = done ? codegen_program(a, d, &done, 1) : NULL;
     if (!p || !codegen_prove(d, done, p)) {
@@ -104,6 +102,14 @@ static void try_mutant(tally *t, const ir_module *m, const char *what) {
     else if (size == t->bytes && memcmp(program, t->program, size) == 0)
         complain(t, what, "changes nothing", "");
     free(program);
+    arena_free(a);
+}
+
+static void try_mutant(tally *t, const ir_module *m, const char *what) {
+    arena *a = arena_new();
+    size_t bytes;
+    const char *text = ir_text(a, m, &bytes);
+    try_text(t, text, bytes, what);
     arena_free(a);
 }
 
@@ -451,6 +457,59 @@ START_TEST(encoder_with_pruning) {
 }
 END_TEST
 
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+/** Each line of a block that stands for many layers deleted and doubled, and each number in it one more: numbers,
+ * steps, and how many layers there are. */
+static void mutate_block(tally *t, const char *text, const char *block) {
+    arena *a = arena_new();
+    const char *end = strstr(block, "\n}\n");
+    ck_assert_ptr_nonnull(end);
+    for (const char *line = block, *next; line < end; line = next) {
+        next = strchr(line, '\n') + 1;
+        const char *name = arena_printf(a, "`%.*s`", (int)(next - line - 1), line);
+        const char *mutant = arena_printf(a, "%.*s%s", (int)(line - text), text, next);
+        try_text(t, mutant, strlen(mutant), arena_printf(a, "%s deleted", name));
+        mutant = arena_printf(a, "%.*s%s", (int)(next - text), text, line);
+        try_text(t, mutant, strlen(mutant), arena_printf(a, "%s doubled", name));
+        const char *said = line + strcspn(line, "#\n");
+        for (const char *at = line; at < said; at++) {
+            if (!is_digit(*at))
+                continue;
+            const size_t digits = strspn(at, "0123456789");
+            const long long value = strtoll(at, NULL, 10);
+            if (at[-1] != '.' && at[-1] != '-' && at[digits] != 'e') { /* of a real one might be lost */
+                mutant = arena_printf(a, "%.*s%lld%s", (int)(at - text), text, value + 1, at + digits);
+                try_text(t, mutant, strlen(mutant), arena_printf(a, "%s: %lld one more", name, value));
+            }
+            at += digits;
+        }
+    }
+    arena_free(a);
+}
+
+START_TEST(layers_alike) {
+    arena *a = arena_new();
+    const char *graph = encoder(a, 5, "", "int8", "mean", "counts = [0, 4, 3]", "counts = [2, 3, 2]");
+    diag *d = diag_new(a, NULL);
+    const ir_module *done = compile(a, d, dump_at(a, graph, IR_SCHEDULE));
+    ck_assert_msg(done != NULL, "%s", ir_diag_text(a, d));
+    tally t = {0};
+    t.program = bytes_of(codegen_program(a, d, &done, 1), &t.bytes);
+    const char *text = ir_text(a, dump_at(a, graph, IR_SCHEDULE), NULL), *block = strstr(text, "x { # layers 1..");
+    ck_assert_ptr_nonnull(block);
+    mutate_block(&t, text, strchr(block - 2, '\n') + 1);
+    printf("layers alike: %zu mutants, %zu refused, %zu other programs, %zu wrong\n", t.mutants, t.refused, t.other,
+           t.failed);
+    ck_assert_uint_gt(t.mutants, 100);
+    ck_assert_uint_eq(t.failed, 0);
+    free(t.program);
+    arena_free(a);
+}
+END_TEST
+
 START_TEST(encoder_that_probes) {
     arena *a = arena_new();
     all_mutants("encoder that probes", encoder(a, 1, "", "int8", "probe", "counts = [2, 3, 2], prune = keys", ""));
@@ -491,4 +550,4 @@ START_TEST(decoder_step) {
 }
 END_TEST
 
-IR_MAIN("mutants", fig5, encoder_with_pruning, encoder_that_probes, decoder_step, linears_on_the_arrays)
+IR_MAIN("mutants", fig5, encoder_with_pruning, layers_alike, encoder_that_probes, decoder_step, linears_on_the_arrays)
