@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "codegen/report/critical.h"
 #include "codegen/report/format.h"
 #include "codegen/report/members.h"
 #include "runtime/machine_members.h"
@@ -115,6 +116,31 @@ static void put_total(json_writer *w, const report *r) {
     json_close(w, '}');
 }
 
+static void put_parts(json_writer *w, const char *name, const uint64_t parts[CRITICAL_PARTS], uint64_t makespan) {
+    json_open(w, name, '{');
+    for (unsigned i = 0; i < CRITICAL_PARTS; i++) {
+        json_real(w, critical_infos[i].name, (double)parts[i] / (double)makespan);
+    }
+    json_close(w, '}');
+}
+
+static void put_critical(json_writer *w, const report *r) {
+    arena *scratch = arena_new();
+    critical_path path;
+    if (critical_find(scratch, r, &path)) {
+        json_open(w, "critical_path", '{');
+        json_int(w, "cycles", (int64_t)path.makespan);
+        put_parts(w, "shares", path.total, path.makespan);
+        json_open(w, "layers", '[');
+        for (size_t i = 0; i < r->layer_count; i++) {
+            put_parts(w, NULL, path.layers[i], path.makespan);
+        }
+        json_close(w, ']');
+        json_close(w, '}');
+    }
+    arena_free(scratch);
+}
+
 static void put_remark(json_writer *w, const diag_entry *e) {
     json_open(w, NULL, '{');
     json_str(w, "file", e->loc.file);
@@ -147,6 +173,7 @@ void report_json(const report *r, FILE *out) {
     }
     json_close(&w, ']');
     put_total(&w, r);
+    put_critical(&w, r);
     json_open(&w, "remarks", '[');
     for (size_t i = 0; i < r->remark_count; i++) {
         put_remark(&w, r->remarks[i]);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "codegen/report/critical.h"
 #include "codegen/report/format.h"
 #include "ir/base/number.h"
 #include "ir/base/table.h"
@@ -296,9 +297,30 @@ static void put_streamed(const report *r, FILE *out) {
         table_paragraph("  tokens        ", text, out);
 }
 
-static void put_notes(const report *r, bool collapsed, FILE *out) {
+/** What the makespan is spent on, the largest part first. */
+static void put_critical(const report *r, arena *scratch, FILE *out) {
+    critical_path path;
+    if (!critical_find(scratch, r, &path)) {
+        return;
+    }
+    const char *text = "";
+    for (;;) {
+        const critical_part most = critical_most(path.total);
+        const double share = (double)path.total[most] / (double)path.makespan;
+        if (share < .0005) {
+            break;
+        }
+        text =
+            arena_printf(scratch, "%s%s%s %.1f %%", text, *text ? ", " : "", critical_infos[most].words, 100 * share);
+        path.total[most] = 0;
+    }
+    table_paragraph("  critical path ", text, out);
+}
+
+static void put_notes(const report *r, bool collapsed, arena *scratch, FILE *out) {
     put_blocked(r, out);
     fputc('\n', out);
+    put_critical(r, scratch, out);
     put_streamed(r, out);
     static const struct {
         const char *term, *meaning;
@@ -349,7 +371,7 @@ void report_text(const report *r, FILE *out) {
         table_row *rows = ARENA_ARRAY(scratch, table_row, 3 * r->layer_count + 1);
         bool collapsed = put_layers(r, rows, out);
         put_matmuls(r, rows, out);
-        put_notes(r, collapsed, out);
+        put_notes(r, collapsed, scratch, out);
     }
     report_text_remarks(r, scratch, out);
     arena_free(scratch);
