@@ -225,15 +225,6 @@ void ir_copy_attrs(ir_module *m, size_t op, const ir_module *from, size_t from_o
     ir_put_attrs(m, op, old->attr_count ? &from->attrs[old->attrs] : NULL, old->attr_count, spare);
 }
 
-void ir_share_attrs(ir_module *m, size_t op, size_t like) {
-    ir_op *o = &m->ops[op], *other = &m->ops[like];
-    assert(o->attr_count == 0);
-    other->attr_capacity = 0;
-    o->attrs = other->attrs;
-    o->attr_count = other->attr_count;
-    o->attr_capacity = 0;
-}
-
 /* Where what ops [first, end) have lies in a pool: from `lo` to before `hi`. */
 typedef struct {
     uint32_t lo, hi;
@@ -306,6 +297,13 @@ void ir_spread(ir_module *m, const uint32_t *place, size_t count) {
 
 void ir_fill(ir_module *m, size_t op, ir_opcode code, src_loc loc) {
     m->ops[op] = (ir_op){.code = (uint16_t)code, .result = IR_NONE, .loc = loc};
+}
+
+void ir_fill_like(ir_module *m, size_t op, size_t like, src_loc loc) {
+    ir_op *other = &m->ops[like];
+    other->attr_capacity = 0;
+    m->ops[op] = (ir_op){
+        .code = other->code, .attr_count = other->attr_count, .attrs = other->attrs, .result = IR_NONE, .loc = loc};
 }
 
 void ir_module_release(ir_module *m) {

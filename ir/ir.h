@@ -245,9 +245,6 @@ void ir_put_attrs(ir_module *m, size_t op, const ir_attr *attrs, size_t count, s
  *  for `spare` more. */
 void ir_copy_attrs(ir_module *m, size_t op, const ir_module *from, size_t from_op, size_t spare);
 
-/** Gives op `op`, which has no attributes, those of `like`: both share one list until one of them is
- * changed, which then gets its own. */
-void ir_share_attrs(ir_module *m, size_t op, size_t like);
 /** Appends copies of ops [first, end) at `loc`, with room for as many attributes as those have. Operands that are
  * results of these ops are those of the copies. Returns the index of the first copy. */
 size_t ir_append_copies(ir_module *m, size_t first, size_t end, src_loc loc);
@@ -255,6 +252,9 @@ size_t ir_append_copies(ir_module *m, size_t first, size_t end, src_loc loc);
  * between them has no meaning until ir_fill has made it an op of `code` without operands, result and attributes. */
 void ir_spread(ir_module *m, const uint32_t *place, size_t count);
 void ir_fill(ir_module *m, size_t op, ir_opcode code, src_loc loc);
+/** The same with opcode and attributes of `like`: both share one list until one of them is changed, which then gets its
+ *  own. */
+void ir_fill_like(ir_module *m, size_t op, size_t like, src_loc loc);
 
 /** Where what is located at `loc` comes from: of an op that was read from IR the place behind its `@`, which may be in
  *  a model's file, while `loc` says where it stands in the text; else `loc` itself. */

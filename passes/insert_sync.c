@@ -14,7 +14,7 @@
 #include "passes/spaces.h"
 #include "runtime/machine_members.h"
 
-enum { SPACE_IDS = SPACE_DRAM + 1, SYNC_SPACES, LAYER_REGION_OUT = 6, LAYER_REGION_IMPORTANCE = 7 };
+enum { SPACE_IDS = SPACE_DRAM + 1, SYNC_SPACES, LAYER_REGION_OUT = 6, LAYER_REGION_IMPORTANCE = 7, LANES = 4 };
 
 /** Last accesses of a range of addresses. */
 typedef struct {
@@ -53,7 +53,7 @@ typedef struct {
     const ir_module *m;
     instr_keys keys;
     space_map spaces[SYNC_SPACES];
-    uint32_t *known;  /* [queues * queues] last op of queue b that queue a knows to be complete, +1; 0: none */
+    uint32_t *known;  /* [queues * room] last op of queue b that queue a knows to be complete, +1; 0: none */
     uint32_t *direct; /* the same by untimed tokens of the channel b -> a itself */
     uint32_t *
         *snapshot; /* by op: what its queue knew when it started, shared by ops between which nothing was learnt */
@@ -61,8 +61,8 @@ typedef struct {
     uint32_t *latest;  /* [queues] of the op under way: the last op of that queue it depends on, +1; 0: none */
     uint32_t *touched; /* queues whose `latest` is not 0 */
     uint32_t touched_count;
-    uint32_t queues;
-    token *tokens; /* [token_count + 1] */
+    uint32_t queues, room; /* room: queues up to a multiple of LANES */
+    token *tokens;         /* [token_count + 1] */
     size_t token_count, token_capacity;
     uint32_t *waits, *signals;                     /* by op: the token made last, 0: none */
     uint8_t *queue;                                /* by op */
@@ -110,9 +110,15 @@ static void depend(sync_state *s, uint32_t earlier) {
         s->latest[queue] = earlier + 1;
 }
 
-static void learn(uint32_t *known, const uint32_t *more, uint32_t queues) {
-    for (uint32_t i = 0; i < queues; i++)
-        known[i] = more[i] > known[i] ? more[i] : known[i];
+/** `room`: of queues, a multiple of LANES, so that a compiler compares as many at once; signed, as processors do, for
+ * there are fewer than 2^31 ops. */
+static void learn(uint32_t *restrict known, const uint32_t *restrict more, uint32_t room) {
+    for (; room > 0; room -= LANES, known += LANES, more += LANES) {
+        int32_t latest[LANES];
+        for (int i = 0; i < LANES; i++)
+            latest[i] = (int32_t)more[i] > (int32_t)known[i] ? (int32_t)more[i] : (int32_t)known[i];
+        memcpy(known, latest, sizeof latest);
+    }
 }
 
 /** The dependence of the instruction under way that lies furthest back in the list, as op + 1; 0 if none is left. */
@@ -133,7 +139,7 @@ static uint32_t take_latest(sync_state *s, uint32_t *from) {
 /** Turns the dependences of `op` into tokens, latest first: they tell most. */
 static void make_tokens(sync_state *s, size_t op) {
     uint32_t to = queue_of(s, op), from = 0;
-    uint32_t *known = &s->known[to * s->queues], *before = s->snapshot_of_queue[to];
+    uint32_t *known = &s->known[to * s->room], *before = s->snapshot_of_queue[to];
     bool learnt = false;
     for (uint32_t latest; (latest = take_latest(s, &from)) != 0;) {
         uint32_t *direct = &s->direct[to * s->queues + from];
@@ -146,12 +152,12 @@ static void make_tokens(sync_state *s, size_t op) {
         }
         known[from] = latest;
         if (s->snapshot[latest - 1])
-            learn(known, s->snapshot[latest - 1], s->queues);
+            learn(known, s->snapshot[latest - 1], s->room);
         learnt = true;
     }
     if (learnt || !before) {
-        before = ARENA_ARRAY(s->scratch, uint32_t, s->queues);
-        memcpy(before, known, s->queues * sizeof *before);
+        before = ARENA_ARRAY(s->scratch, uint32_t, s->room);
+        memcpy(before, known, s->room * sizeof *before);
         s->snapshot_of_queue[to] = before;
     }
     s->snapshot[op] = before;
@@ -199,12 +205,14 @@ static void split_at(sync_state *s, space_map *map, uint64_t address) {
     insert_segment(s, map, i + 1, upper);
 }
 
-static void add_reader(sync_state *s, segment *g, uint32_t op) {
-    uint32_t queue = queue_of(s, op);
+/** False if the queue of `op` has read the segment before since it was written: whoever reads it in this queue knows
+ *  the writer to be complete, for queues are in order. */
+static bool add_reader(sync_state *s, segment *g, uint32_t op) {
+    const uint8_t queue = s->queue[op];
     for (uint32_t i = 0; i < g->reader_count; i++)
-        if (queue_of(s, g->readers[i]) == queue) {
+        if (s->queue[g->readers[i]] == queue) {
             g->readers[i] = op;
-            return;
+            return false;
         }
     if (g->reader_count == g->capacity) {
         uint32_t capacity = g->capacity ? 2 * g->capacity : 4;
@@ -215,6 +223,7 @@ static void add_reader(sync_state *s, segment *g, uint32_t op) {
         g->capacity = capacity;
     }
     g->readers[g->reader_count++] = op;
+    return true;
 }
 
 /** Makes one of segments [first, end), which are neighbours and have one writer and the same readers: what is written
@@ -255,17 +264,20 @@ static void access_range(sync_state *s, size_t op, int space, uint64_t lo, uint6
             insert_segment(s, map, i, (segment){.lo = at, .hi = end, .writer = UINT32_MAX});
         }
         segment *g = &map->segments[i++];
+        at = g->hi;
+        if (access == ACCESS_READ) {
+            if (add_reader(s, g, (uint32_t)op) && g->writer != UINT32_MAX)
+                depend(s, g->writer);
+            continue;
+        }
         if (g->writer != UINT32_MAX)
             depend(s, g->writer);
-        if (access & ACCESS_WRITE) {
-            for (uint32_t r = 0; r < g->reader_count; r++)
-                depend(s, g->readers[r]);
-            g->reader_count = 0;
-            g->writer = (uint32_t)op;
-        }
+        for (uint32_t r = 0; r < g->reader_count; r++)
+            depend(s, g->readers[r]);
+        g->reader_count = 0;
+        g->writer = (uint32_t)op;
         if (access & ACCESS_READ)
             add_reader(s, g, (uint32_t)op);
-        at = g->hi;
     }
     if (access & ACCESS_WRITE)
         join(map, first, i);
@@ -382,11 +394,11 @@ typedef struct {
 static void put_sync(sync_writer *w, size_t op, bool waits, token t, src_loc loc) {
     const sync_state *s = w->s;
     uint32_t *first = &w->first[waits][t.from * s->queues + t.to];
-    ir_fill(w->m, op, IR_INSTR(waits ? DTQ_OP_WAIT : DTQ_OP_SIGNAL), loc);
     if (*first) {
-        ir_share_attrs(w->m, op, *first - 1);
+        ir_fill_like(w->m, op, *first - 1, loc);
         return;
     }
+    ir_fill(w->m, op, IR_INSTR(waits ? DTQ_OP_WAIT : DTQ_OP_SIGNAL), loc);
     const ir_attr attrs[] = {
         {.key = IR_KEY_queue, .kind = IR_KIND_QUEUE, .i = waits ? t.to : t.from},
         {.key = (uint16_t)(waits ? s->keys.from : s->keys.to), .kind = IR_KIND_QUEUE, .i = waits ? t.from : t.to},
@@ -428,7 +440,8 @@ bool pass_insert_sync(pass_context *ctx, ir_module **module) {
     const size_t ops = m->op_count;
     sync_state s = {
         .scratch = a, .m = m, .keys = instr_keys_find(), .queues = DTQ_ARRAY0 + (uint32_t)m->machine->vssa_arrays};
-    s.known = ARENA_ARRAY(a, uint32_t, (size_t)s.queues *s.queues);
+    s.room = (s.queues + LANES - 1) / LANES * LANES;
+    s.known = ARENA_ARRAY(a, uint32_t, (size_t)s.queues *s.room);
     s.direct = ARENA_ARRAY(a, uint32_t, (size_t)s.queues *s.queues);
     s.snapshot = ARENA_ARRAY(a, uint32_t *, ops + 1);
     s.snapshot_of_queue = ARENA_ARRAY(a, uint32_t *, s.queues);

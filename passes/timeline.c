@@ -53,8 +53,8 @@ typedef struct {
 } clock_state;
 
 static bool is_set(const clock_state *s, size_t op, unsigned flag) {
-    const char *word = ir_str(s->m, op, flag);
-    return word && strcmp(word, "yes") == 0;
+    const ir_attr *word = ir_get(s->m, op, flag);
+    return word && *word->s == 'y' && strcmp(word->s, "yes") == 0;
 }
 
 static duration array_duration(const clock_state *s, size_t op, bool qk, const layer_info *l) {
@@ -279,7 +279,7 @@ static bool step(clock_state *s, ir_module *m, size_t op) {
                               "a wait has no signal before it in the list; run insert-sync "
                               "on a module without tokens");
         uint64_t stamp = c->stamps[c->head++];
-        if (strcmp(ir_str(m, op, s->keys.untimed), "yes") != 0 && stamp > q->waited)
+        if (stamp > q->waited && !is_set(s, op, s->keys.untimed))
             q->waited = stamp;
         return true;
     }

@@ -69,8 +69,8 @@ START_TEST(shared_attributes_change_for_one_op_alone) {
         ir_append(m, IR_I_SIGNAL, NULL, 0, (ir_type){0}, (src_loc){0});
     ir_set_int(m, 0, IR_KEY_queue, 3);
     ir_set_int(m, 0, IR_KEY_start, 5);
-    ir_share_attrs(m, 1, 0);
-    ir_share_attrs(m, 2, 1);
+    ir_fill_like(m, 1, 0, (src_loc){0});
+    ir_fill_like(m, 2, 1, (src_loc){0});
     size_t pool = m->attr_count;
     ck_assert_ptr_eq(ir_get(m, 2, IR_KEY_queue), ir_get(m, 0, IR_KEY_queue));
     ir_set_int(m, 0, IR_KEY_queue, 4); /* the first owner, too */
