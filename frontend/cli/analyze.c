@@ -5,6 +5,7 @@
 #include "frontend/cli/compare.h"
 #include "frontend/cli/each_length.h"
 #include "frontend/cli/timeline.h"
+#include "frontend/cli/what_if.h"
 #include "runtime/numerics/numerics.h"
 
 /* Whether keys alone have left, so that slots which are no keys stand apart: unless layers choose for themselves. */
@@ -116,6 +117,14 @@ static bool check_options(session *s) {
     if (given(s, OPT_compare_unclustered) && is_ir_file(s->options->operands[0]))
         return usage_error(s, "--compare-unclustered needs a model; IR says already how it is clustered");
     const int form = value(s, OPT_report)->word;
+    if (given(s, OPT_what_if) &&
+        (form != REPORT_TEXT || given(s, OPT_compare) || given(s, OPT_roofline) || given(s, OPT_timeline)))
+        return usage_error(s, "--what-if adds to the text report of one target");
+    if (given(s, OPT_what_if) && given(s, OPT_seq) && value(s, OPT_seq)->count > 1)
+        return usage_error(s, "--what-if changes the machine for one length; --seq names %zu",
+                           value(s, OPT_seq)->count);
+    if (given(s, OPT_what_if) && is_ir_file(s->options->operands[0]))
+        return usage_error(s, "--what-if needs a model, which is compiled for other machines");
     if (given(s, OPT_roofline) && (given(s, OPT_compare) || (form != REPORT_TEXT && form != REPORT_HTML)))
         return usage_error(s, "a roofline is text or --report=html, of one target");
     if (given(s, OPT_compare) && is_ir_file(s->options->operands[0]))
@@ -130,8 +139,8 @@ static bool check_options(session *s) {
 
 /* The row of --compare, and those of others if it is given. */
 static bool analyze_system(session *s, const source *src, FILE *out) {
-    static const option_id of_arrays[] = {OPT_trace,   OPT_check_cycles, OPT_compare_unclustered,
-                                          OPT_remarks, OPT_timeline,     OPT_roofline};
+    static const option_id of_arrays[] = {
+        OPT_trace, OPT_check_cycles, OPT_compare_unclustered, OPT_remarks, OPT_timeline, OPT_roofline, OPT_what_if};
     compiled *all;
     size_t count;
     if (!system_lacks(s, src, of_arrays, sizeof of_arrays / sizeof *of_arrays) || !check_system_report(s) ||
@@ -199,5 +208,7 @@ bool command_analyze(session *s) {
                !taken; /* main checks stdout */
     if (given(s, OPT_compare))
         return compare_systems(s, &src, all, reports, count, taken ? stderr : stdout);
-    return print_reports(s, reports, count, format, taken ? stderr : stdout);
+    FILE *out = taken ? stderr : stdout;
+    return print_reports(s, reports, count, format, out) &&
+           (!given(s, OPT_what_if) || what_if_print(s, &src, reports[0], out));
 }
