@@ -8,6 +8,7 @@
 #include "frontend/cli/host/host_cache.h"
 #include "frontend/cli/host/host_code.h"
 #include "frontend/cli/host/host_model.h"
+#include "frontend/cli/sampling.h"
 #include "frontend/models/models.h"
 #include "frontend/policy.h"
 #include "frontend/tokenizer/tokenizers.h"
@@ -32,11 +33,14 @@ typedef struct {
     loaded_code code;
     dtq_host *host;
     dtq_cache *cache;
+    sampling how;
     /* what came of it */
     double prompt_ms, steps_ms;
     uint64_t prompt_cycles, step_cycles; /* of the simulator */
     bool ended;                          /* by the model's own token for that */
     size_t shown;                        /* bytes of text already on the terminal */
+    size_t begin, end; /* bytes of the prompt's text; of the text before what --stop names, if `stopped` */
+    bool stopped;
 } generation;
 
 /* ---- the prompt -------------------------------------------------------------------------------------------------- */
@@ -60,6 +64,7 @@ static bool read_prompt(generation *g) {
     g->longest = wanted < most ? (uint32_t)wanted : most;
     g->tokens = ARENA_ARRAY(s->arena, uint32_t, g->longest);
     memcpy(g->tokens, list.ids, g->prompt * sizeof *g->tokens);
+    g->begin = tokenizer_decode(t, s->arena, g->tokens, g->prompt, NULL).bytes;
     return true;
 }
 
@@ -177,8 +182,8 @@ static void release(generation *g) {
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-/* Runs the tokens so far; *best is the token with the greatest score behind them, of equal ones the first. */
-static bool run(generation *g, uint64_t *cycles, uint32_t *best) {
+/* Runs the tokens so far; *next is the token that is chosen by the scores behind them. */
+static bool run(generation *g, uint64_t *cycles, uint32_t *next) {
     session *s = g->session;
     const dtq_stream *stream = stream_of(g);
     dtq_input input = {.tokens = g->tokens};
@@ -200,12 +205,34 @@ static bool run(generation *g, uint64_t *cycles, uint32_t *best) {
                              .allow_nonfinite = given(s, OPT_allow_nonfinite)};
         ok = dtq_run(g->program, stream, g->weights, &input, &o, &out, &stats, false, &e);
     }
-    for (uint32_t i = 0, *at = best; ok && i < stream->output_width; i++)
-        *at = i == 0 || out.data[i] > out.data[*at] ? i : *at;
+    if (ok)
+        *next = sampling_choose(&g->how, out.data, stream->output_width, g->tokens, g->count);
     *cycles += stats.cycles;
     dtq_stats_free(&stats);
     dtq_output_free(&out);
     return ok || runtime_error(s, &e, true);
+}
+
+static token_string text_of(const generation *g, arena *a) {
+    token_string text = tokenizer_decode(g->words, a, g->tokens, g->count, NULL);
+    if (g->stopped && g->end < text.bytes)
+        text.bytes = g->end;
+    return text;
+}
+
+/* Looks for what --stop names behind the prompt: the text ends before the first of them. */
+static void look_for_stop(generation *g) {
+    const option_value *stop = value(g->session, OPT_stop);
+    arena *scratch = arena_new();
+    token_string text = stop->count ? text_of(g, scratch) : (token_string){0};
+    for (size_t i = 0; i < stop->count && text.bytes > g->begin; i++) {
+        const char *at = memmem(text.text + g->begin, text.bytes - g->begin, stop->texts[i], strlen(stop->texts[i]));
+        if (at && (!g->stopped || (size_t)(at - text.text) < g->end)) {
+            g->end = (size_t)(at - text.text);
+            g->stopped = true;
+        }
+    }
+    arena_free(scratch);
 }
 
 /* Bytes at the end of a text that begin a character and do not finish it. */
@@ -220,11 +247,23 @@ static size_t unfinished(const char *text, size_t bytes) {
     return 0;
 }
 
+/* Bytes at the end of a text that may be the beginning of one at which it ends. */
+static size_t maybe_stop(const generation *g, const char *text, size_t bytes) {
+    const option_value *stop = value(g->session, OPT_stop);
+    size_t most = 0;
+    for (size_t i = 0; i < stop->count; i++)
+        for (size_t n = strlen(stop->texts[i]); n-- > most + 1;)
+            if (n <= bytes && memcmp(text + bytes - n, stop->texts[i], n) == 0)
+                most = n;
+    return most;
+}
+
 /* Shows what is new of the text, of which prompt and all are one. */
 static void show(generation *g, bool last) {
     arena *scratch = arena_new();
-    token_string text = tokenizer_decode(g->words, scratch, g->tokens, g->count, NULL);
-    size_t ready = text.bytes - (last ? 0 : unfinished(text.text, text.bytes));
+    token_string text = text_of(g, scratch);
+    size_t cut = unfinished(text.text, text.bytes), stop = maybe_stop(g, text.text, text.bytes);
+    size_t ready = text.bytes - (last ? 0 : cut > stop ? cut : stop);
     if (ready > g->shown) {
         fwrite(text.text + g->shown, 1, ready - g->shown, stdout);
         fflush(stdout);
@@ -251,7 +290,7 @@ static bool ends_text(const generation *g, uint32_t token) {
 static bool write_tokens(generation *g) {
     session *s = g->session;
     bool live = !given(s, OPT_json);
-    while (g->count < g->longest && !g->ended) {
+    while (g->count < g->longest && !g->ended && !g->stopped) {
         bool prompt = g->count == g->prompt;
         uint32_t next = 0;
         double start = phases_now();
@@ -263,6 +302,7 @@ static bool write_tokens(generation *g) {
         g->ended = ends_text(g, next);
         if (!g->ended)
             g->tokens[g->count++] = next;
+        look_for_stop(g);
     }
     if (live) {
         show(g, true);
@@ -281,7 +321,7 @@ static uint32_t steps(const generation *g) {
 static void print_json(generation *g) {
     session *s = g->session;
     json_writer w = {.out = stdout};
-    token_string text = tokenizer_decode(g->words, s->arena, g->tokens, g->count, NULL);
+    token_string text = text_of(g, s->arena);
     bool sim = value(s, OPT_generate_engine)->word == GENERATE_SIM;
     json_open(&w, NULL, '{');
     json_str(&w, "schema", "dtqc-generate/1");
@@ -290,7 +330,8 @@ static void print_json(generation *g) {
     json_str(&w, "policy", g->source.policy->name);
     json_int(&w, "prompt_tokens", g->prompt);
     json_bool(&w, "ended", g->ended);
-    json_str(&w, "text", text.text);
+    json_bool(&w, "stopped", g->stopped);
+    json_str(&w, "text", arena_strndup(s->arena, text.text, text.bytes));
     json_open(&w, "tokens", '[');
     for (uint32_t i = g->prompt; i < g->count; i++)
         json_int(&w, NULL, g->tokens[i]);
@@ -312,7 +353,7 @@ static void print_summary(const generation *g) {
     if (value(g->session, OPT_generate_engine)->word == GENERATE_SIM)
         fprintf(stderr, "; %llu cycles of attention in the prompt, %llu in the steps",
                 (unsigned long long)g->prompt_cycles, (unsigned long long)g->step_cycles);
-    fputs(g->ended ? "; the model ended its text\n" : "\n", stderr);
+    fputs(g->ended ? "; the model ended its text\n" : g->stopped ? "; a text of --stop came\n" : "\n", stderr);
 }
 
 static bool open_source(generation *g) {
@@ -330,6 +371,8 @@ bool command_generate(session *s) {
     if (!given(s, OPT_prompt))
         return usage_error(s, "give a text to continue (--text)");
     generation g = {.session = s};
+    if (!sampling_read(s, &g.how))
+        return false;
     bool ok = open_source(&g) && check_model(&g) && read_prompt(&g) && make_programs(&g) && open_engine(&g) &&
               write_tokens(&g) && weights_unchanged(&g);
     if (ok && given(s, OPT_json))
