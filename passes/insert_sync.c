@@ -307,14 +307,12 @@ static void access_operand_region(sync_state *s, size_t op, uint32_t layer, unsi
     access_region(s, op, layer, index + 3, access);
 }
 
-/** Host work on all tokens of a layer that chooses its own, and a probe, come before there are ids; where it chooses
- * late all but what works on values does. */
+/** Whether the instruction goes by the ids of its layer. */
 static bool reads_ids(const sync_state *s, size_t op, dtq_opcode code, uint32_t layer) {
+    const unsigned touches = dtq_op_touches[code];
     if (s->chooses[layer].late)
-        return code == DTQ_OP_PV || (code == DTQ_OP_LOAD && *ir_str(s->m, op, s->keys.operand) == 'v');
-    bool of_slots = code == DTQ_OP_QUANT || dtq_ops[code].engine_class != DTQ_CLASS_HOST;
-    return code != DTQ_OP_LOAD_WEIGHTS && !(code >= DTQ_OP_PROBE_CODES && code <= DTQ_OP_CHOOSE_HEAD) &&
-           (of_slots || !s->chooses[layer].at_all);
+        return touches & DTQ_READS_VALUES && (code != DTQ_OP_LOAD || *ir_str(s->m, op, s->keys.operand) == 'v');
+    return touches & DTQ_READS_SLOTS || (touches & DTQ_READS_TOKENS && !s->chooses[layer].at_all);
 }
 
 /** Where the ids stand that an instruction goes by, or makes: heads that choose late have each its own. */
@@ -324,38 +322,24 @@ static uint64_t ids_of(const sync_state *s, size_t op, dtq_opcode code, uint32_t
     return layer + s->layer_count * (code == DTQ_OP_PV ? head / c->group : head);
 }
 
-/** What the instruction touches beside its buffer operands: regions of its layer and token-id tables. */
+/** What the instruction touches beside its buffer operands: regions of its layer and token-id tables, by its row of
+ * isa.def. */
 static void access_implicit(sync_state *s, size_t op, dtq_opcode code, uint32_t layer) {
+    const unsigned touches = dtq_op_touches[code];
     if (reads_ids(s, op, code, layer))
         access_ids(s, op, ids_of(s, op, code, layer), ACCESS_READ);
-    switch (code) {
-    case DTQ_OP_QUANT:
-        access_operand_region(s, op, layer, ACCESS_WRITE);
-        break;
-    case DTQ_OP_LOAD:
-    case DTQ_OP_LOAD_SEEN:
+    if (touches & DTQ_READS_OPERAND)
         access_operand_region(s, op, layer, ACCESS_READ);
-        break;
-    case DTQ_OP_STORE:
+    if (touches & DTQ_WRITES_OPERAND)
+        access_operand_region(s, op, layer, ACCESS_WRITE);
+    if (touches & DTQ_WRITES_OUT)
         access_region(s, op, layer, LAYER_REGION_OUT, ACCESS_WRITE);
-        break;
-    case DTQ_OP_TOPK:
+    if (touches & DTQ_WRITES_IMPORTANCE)
         access_region(s, op, layer, LAYER_REGION_IMPORTANCE, ACCESS_WRITE);
-        if (strcmp(ir_str(s->m, op, s->keys.select), "yes") == 0)
-            access_ids(s, op, layer + 1, ACCESS_WRITE);
-        break;
-    case DTQ_OP_KEEP:
-        access_region(s, op, layer, LAYER_REGION_IMPORTANCE, ACCESS_WRITE);
-        break;
-    case DTQ_OP_CHOOSE:
-    case DTQ_OP_CHOOSE_HEAD:
-    case DTQ_OP_CHOOSE_LATE:
-        access_region(s, op, layer, LAYER_REGION_IMPORTANCE, ACCESS_WRITE);
+    if (touches & DTQ_WRITES_CHOICE)
         access_ids(s, op, ids_of(s, op, code, layer), ACCESS_WRITE);
-        break;
-    default:
-        break;
-    }
+    if (touches & DTQ_WRITES_NEXT && strcmp(ir_str(s->m, op, s->keys.select), "yes") == 0)
+        access_ids(s, op, layer + 1, ACCESS_WRITE);
 }
 
 static void visit(sync_state *s, size_t op) {

@@ -306,20 +306,18 @@ static void add_quant(list *l, const dtq_program *p, const dtq_stream *s, const 
     }
 }
 
-/* Whoever works on slots of a layer goes by its token ids: rows to gather, masks, precisions. Host work on all tokens
- * of a layer that probes comes before they are chosen. */
-static bool reads_ids(const dtq_layer *layer, unsigned op) {
-    const bool of_slots = op == DTQ_OP_QUANT || dtq_ops[op].engine_class != DTQ_CLASS_HOST;
-    return op != DTQ_OP_LOAD_WEIGHTS && !(op >= DTQ_OP_PROBE_CODES && op <= DTQ_OP_CHOOSE_HEAD) &&
-           (of_slots || !dtq_chooses(layer));
-}
-
-/* Where a layer chooses late values alone go by its choice. */
-static void add_late_ids(list *l, const dtq_stream *s, const dtq_layer *layer, const dtq_instr *in) {
-    if (in->op == DTQ_OP_LOAD && GET(LOAD, operand) == DTQ_V)
-        add(l, DTQ_MEM_IDS, DTQ_READS, ids_of(s, GET(LOAD, layer), GET(LOAD, head)), 1);
-    if (in->op == DTQ_OP_PV)
-        add(l, DTQ_MEM_IDS, DTQ_READS, ids_of(s, GET(PV, layer), GET(PV, head) / (layer->heads / layer->kv_heads)), 1);
+/* Token ids that the instruction goes by: rows to gather, masks, precisions. */
+static void add_ids(list *l, const dtq_stream *s, const dtq_layer *layer, const dtq_instr *in, uint64_t index) {
+    const unsigned touches = dtq_op_touches[in->op];
+    if (!dtq_lates(layer)) {
+        if (touches & DTQ_READS_SLOTS || (touches & DTQ_READS_TOKENS && !dtq_chooses(layer)))
+            add(l, DTQ_MEM_IDS, DTQ_READS, index, 1);
+    } else if (in->op == DTQ_OP_LOAD) {
+        if (touches & DTQ_READS_VALUES && GET(LOAD, operand) == DTQ_V)
+            add(l, DTQ_MEM_IDS, DTQ_READS, ids_of(s, index, GET(LOAD, head)), 1);
+    } else if (touches & DTQ_READS_VALUES) {
+        add(l, DTQ_MEM_IDS, DTQ_READS, ids_of(s, index, GET(PV, head) / (layer->heads / layer->kv_heads)), 1);
+    }
 }
 
 unsigned dtq_accesses(const dtq_program *p, const dtq_stream *s, const dtq_instr *in, dtq_access out[DTQ_ACCESS_MAX]) {
@@ -328,10 +326,7 @@ unsigned dtq_accesses(const dtq_program *p, const dtq_stream *s, const dtq_instr
     int of = dtq_layer_field(in->op);
     if (of >= 0) {
         layer = &s->layers[in->f[of]];
-        if (dtq_lates(layer))
-            add_late_ids(&l, s, layer, in);
-        else if (reads_ids(layer, in->op))
-            add(&l, DTQ_MEM_IDS, DTQ_READS, in->f[of], 1);
+        add_ids(&l, s, layer, in, in->f[of]);
     }
     switch (in->op) {
     case DTQ_OP_WAIT:

@@ -63,6 +63,30 @@ typedef struct {
 
 extern const dtq_op_info dtq_ops[DTQ_OP_COUNT];
 
+/** What an instruction touches of its layer that none of its operands names; each with its words in ISA.md. */
+#define DTQ_TOUCHES(X)                                                                                                 \
+    X(READS_SLOTS, "the token ids of its layer, unless the layer chooses late")                                        \
+    X(READS_TOKENS, "the token ids of its layer, unless the layer chooses them itself")                                \
+    X(READS_VALUES, "the token ids of values, where its layer chooses late (load: if its operand is v)")               \
+    X(READS_OPERAND, "codes and scales of its operand (load: of its head)")                                            \
+    X(WRITES_OPERAND, "codes and scales of its operand")                                                               \
+    X(WRITES_OUT, "the output of its layer")                                                                           \
+    X(WRITES_IMPORTANCE, "the importance of its layer")                                                                \
+    X(WRITES_CHOICE, "the token ids of its layer")                                                                     \
+    X(WRITES_NEXT, "the token ids of the next layer, if it selects")
+enum {
+#define DTQ_TOUCH(name, words) DTQ_TOUCH_##name,
+    DTQ_TOUCHES(DTQ_TOUCH)
+#undef DTQ_TOUCH
+        DTQ_TOUCH_COUNT
+};
+enum {
+#define DTQ_TOUCH(name, words) DTQ_##name = 1 << DTQ_TOUCH_##name,
+    DTQ_TOUCHES(DTQ_TOUCH)
+#undef DTQ_TOUCH
+};
+extern const uint16_t dtq_op_touches[DTQ_OP_COUNT];
+
 /* Position of a field among its instruction's operands: DTQ_F(QK, rows). */
 #define DTQ_F(op, field) (DTQ_FIELD_##op##_##field - DTQ_FIRST_##op)
 enum {

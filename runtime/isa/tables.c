@@ -28,6 +28,14 @@ const dtq_op_info dtq_ops[DTQ_OP_COUNT] = {
 #define ISA_END(op) },
 #include "runtime/isa/isa.def"
 };
+
+const uint16_t dtq_op_touches[DTQ_OP_COUNT] = {
+#define ISA_OP(name, mnemonic, engine, doc)
+#define ISA_FIELD(op, name, bits, kind, doc)
+#define ISA_TOUCHES(op, flags) [DTQ_OP_##op] = (flags),
+#define ISA_END(op)
+#include "runtime/isa/isa.def"
+};
 /* clang-format on */
 
 uint64_t dtq_field_none(const dtq_field_info *f) {

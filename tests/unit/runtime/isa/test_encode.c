@@ -103,6 +103,22 @@ START_TEST(table_is_consistent) {
 }
 END_TEST
 
+static void put_touches(FILE *out, unsigned op) {
+    static const char *const names[DTQ_TOUCH_COUNT][2] = {
+#define DTQ_TOUCH(name, words) {#name, words},
+        DTQ_TOUCHES(DTQ_TOUCH)
+#undef DTQ_TOUCH
+    };
+    bool any = false;
+    for (unsigned t = 0; t < DTQ_TOUCH_COUNT; t++)
+        if (dtq_op_touches[op] >> t & 1) {
+            fprintf(out, "%s%s %s", any ? "; " : "\nIt also ", *names[t][0] == 'R' ? "reads" : "writes", names[t][1]);
+            any = true;
+        }
+    if (any)
+        fputs(".\n", out);
+}
+
 /* The table of ISA.md: isa.def in a reader's words. */
 static void put_table(FILE *out) {
     static const char *const kinds[] = {"ENGINE", "LAYER", "HEAD", "SLOT", "COUNT",  "BUF", "DRAM",
@@ -122,6 +138,7 @@ static void put_table(FILE *out) {
                 fprintf(out, *c == '|' ? "\\|" : "%c", *c);
             fprintf(out, " |\n");
         }
+        put_touches(out, op);
     }
     fprintf(out, "\n");
 }

@@ -1,6 +1,7 @@
 
 #include "isa_util.h"
 #include "runtime/isa/hazards.h"
+#include "runtime/isa/isa.h"
 #include "runtime/machine_members.h"
 
 #define GOOD DTQC_SOURCE_DIR "/tests/isa/good/"
@@ -214,6 +215,71 @@ static void check_access(const dtq_access *a, dtq_memory memory, unsigned mode, 
 }
 
 /* What instructions touch, by the layouts of ISA.md, in a layer of several heads. */
+/* Of an access that no operand names: which of a row's touches it is. It lies in what begins last before it, of the
+ * regions of the layer and what DRAM operands name. */
+static unsigned touch_of(const dtq_stream *s, const dtq_layer *l, const dtq_instr *in, const dtq_access *a) {
+    const bool writes = a->mode & DTQ_WRITES;
+    const unsigned operand = writes ? DTQ_WRITES_OPERAND : DTQ_READS_OPERAND;
+    const struct {
+        uint64_t at;
+        unsigned touch;
+    } regions[] = {{l->q, operand},          {l->k, operand},
+                   {l->v, operand},          {l->q_scale, operand},
+                   {l->k_scale, operand},    {l->v_scale, operand},
+                   {l->out, DTQ_WRITES_OUT}, {l->importance_at, DTQ_WRITES_IMPORTANCE}};
+    uint64_t nearest = 0;
+    unsigned touch = 0;
+    if (a->memory == DTQ_MEM_IDS && !writes)
+        return DTQ_READS_SLOTS | DTQ_READS_TOKENS | DTQ_READS_VALUES;
+    if (a->memory == DTQ_MEM_IDS)
+        return s->layers + a->address % s->layer_count == l ? DTQ_WRITES_CHOICE : DTQ_WRITES_NEXT;
+    if (a->memory != DTQ_MEM_DRAM)
+        return 0;
+    for (size_t r = 0; r < sizeof regions / sizeof *regions; r++)
+        if (regions[r].at <= a->address && regions[r].at >= nearest) {
+            nearest = regions[r].at;
+            touch = regions[r].touch;
+        }
+    for (unsigned f = 0; f < dtq_ops[in->op].field_count; f++)
+        if (dtq_ops[in->op].fields[f].kind == DTQ_KIND_DRAM && in->f[f] <= a->address && in->f[f] >= nearest)
+            return 0;
+    return touch;
+}
+
+static unsigned seen_ops[DTQ_OP_COUNT];
+
+static void check_touches(const char *path) {
+    const unsigned ids = DTQ_READS_SLOTS | DTQ_READS_TOKENS | DTQ_READS_VALUES;
+    if (strstr(path, "corners"))
+        return; /* text that no machine can run */
+    dtq_program *p = assemble_file(path);
+    for (size_t i = 0; i < p->streams[0].count; i++) {
+        const dtq_stream *s = &p->streams[0];
+        const dtq_instr *in = &s->instrs[i];
+        const int of = dtq_layer_field(in->op);
+        dtq_access a[DTQ_ACCESS_MAX];
+        const unsigned said = dtq_op_touches[in->op];
+        unsigned touches = 0;
+        for (unsigned n = of < 0 ? 0 : dtq_accesses(p, s, in, a); n > 0; n--)
+            touches |= touch_of(s, &s->layers[in->f[of]], in, &a[n - 1]);
+        const bool may_not_select = in->op == DTQ_OP_TOPK && !DTQ_GET(in, TOPK, select);
+        ck_assert_msg((touches & ~ids) == (said & ~ids & ~(may_not_select ? (unsigned)DTQ_WRITES_NEXT : 0u)) &&
+                          (!(touches & ids) || said & ids),
+                      "%s, instruction %zu, %s: touches %x, its row says %x", path, i, dtq_ops[in->op].mnemonic,
+                      touches, said);
+        seen_ops[in->op]++;
+    }
+    dtq_program_free(p);
+}
+
+START_TEST(rows_say_what_no_operand_names) {
+    each_dtasm("good", check_touches);
+    for (unsigned op = 0; op < DTQ_OP_COUNT; op++)
+        ck_assert_msg(seen_ops[op] || !(dtq_op_touches[op] & (DTQ_READS_OPERAND | DTQ_WRITES_OPERAND | DTQ_WRITES_OUT)),
+                      "no good program has %s", dtq_ops[op].mnemonic);
+}
+END_TEST
+
 START_TEST(accesses_are_those_of_the_layout) {
     dtq_program *p = assemble_file(GOOD "attention.dtasm");
     dtq_stream *s = &p->streams[0]; /* six slots of six, four channels; precisions 4 4 4 4 8 8 */
@@ -542,5 +608,5 @@ START_TEST(big_streams_are_proved) {
 END_TEST
 
 RUN_TESTS("isa_verify", good_streams_verify, wrong_operands_and_orders_are_named, accesses_are_those_of_the_layout,
-          accesses_of_linears_are_those_of_the_layout, a_missing_token_is_a_race, deadlock_names_every_stuck_queue,
-          the_proof_agrees_with_the_definition, big_streams_are_proved)
+          rows_say_what_no_operand_names, accesses_of_linears_are_those_of_the_layout, a_missing_token_is_a_race,
+          deadlock_names_every_stuck_queue, the_proof_agrees_with_the_definition, big_streams_are_proved)
