@@ -23,9 +23,9 @@ static void expect(sampling how, const double *wanted, const char *what) {
     for (int i = 0; i < DRAWS; i++)
         seen[sampling_choose(&how, scores, TOKENS, NULL, 0)]++;
     for (int i = 0; i < TOKENS; i++) {
-        const double p = wanted[i] / all, off = fabs(seen[i] - p * DRAWS);
-        ck_assert_msg(off <= 4 * sqrt(DRAWS * p * (1 - p)), "%s: token %d came %u times, not %.0f", what, i, seen[i],
-                      p * DRAWS);
+        const double draws = (double)DRAWS, p = wanted[i] / all, off = fabs(seen[i] - p * draws);
+        ck_assert_msg(off <= 4 * sqrt(draws * p * (1 - p)), "%s: token %d came %u times, not %.0f", what, i, seen[i],
+                      p * draws);
     }
 }
 
