@@ -9,6 +9,7 @@
 #include "runtime/cache.h"
 #include "runtime/open_weights.h"
 #include "runtime/program.h"
+#include "runtime/rtl/rtl.h"
 
 typedef enum { DTQ_ENGINE_SIM, DTQ_ENGINE_REF, DTQ_ENGINE_FP32 } dtq_engine;
 
@@ -39,6 +40,7 @@ typedef struct {
     dtq_observer *observer; /* ref and fp32: called with `user` for every operand; NULL: nobody watches */
     void *user;
     const dtq_noise *noise; /* ref alone; NULL: none */
+    const dtq_rtl *rtl;     /* sim: hardware that executes what it can, too, and must agree; NULL: none */
     bool allow_nonfinite;   /* output may hold NaN and infinities; else it is an error, see dtq_run */
 } dtq_run_options;
 
@@ -86,6 +88,7 @@ typedef struct {
     uint64_t stall_cycles;  /* PE-cycles that PEs of working tiles waited for the slowest */
     uint64_t probabilities; /* softmax elements */
     uint64_t topk_elements; /* accumulated or compared */
+    uint64_t rtl_busy;      /* of `busy`: cycles of instructions that hardware has executed, too */
     double energy_pj;       /* by the machine's table */
     dtq_event *events;      /* [stream count]; owned; only if asked for */
 } dtq_stats;

@@ -1,10 +1,12 @@
 /* Systolic arrays: Q.K^T and P.V on the codes in the buffers. An array computes sums of integers, so the order of its
  * tiles and steps leaves no trace in the result and the whole block is multiplied at once; time is wavefront.c's. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/kernels/kernels_attention.h"
 #include "runtime/machine_members.h"
 #include "runtime/numerics/late.h"
+#include "runtime/sim/hardware.h"
 #include "runtime/sim/layout.h"
 #include "runtime/sim/sim.h"
 
@@ -65,6 +67,23 @@ bool dtq_sim_qk(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     unpack_rows(k_block + col_scales, k_bits + DTQ_GET(in, QK, col), cols, head_dim, depth, codes, k);
     dtq_dots(q, rows, k, cols, depth, scores);
     forget_hidden(sim, in, scores);
+    const dtq_rtl_matmul m = {.rows = (uint32_t)rows,
+                              .cols = (uint32_t)cols,
+                              .depth = head_dim,
+                              .turned = DTQ_GET(in, QK, turned) != 0,
+                              .serpentine = DTQ_GET(in, QK, serpentine) != 0,
+                              .left_signed = true,
+                              .left = q,
+                              .right = k,
+                              .left_stride = depth,
+                              .right_stride = depth,
+                              .left_bits = q_bits + DTQ_GET(in, QK, row),
+                              .right_bits = k_bits + DTQ_GET(in, QK, col),
+                              .low = scores};
+    const dtq_clusters clusters = dtq_layer_clusters(&sim->stream->layers[layer]);
+    if (!dtq_hardware_matmul(sim, layer, &m, &clusters, DTQ_GET(in, QK, row), DTQ_GET(in, QK, col), e)) {
+        return false;
+    }
     uint8_t *s = sim->space[DTQ_SPACE_SCORES] + DTQ_GET(in, QK, s);
     memcpy(s, scores, rows * cols * sizeof(int32_t));
     memcpy(s + rows * cols * sizeof(int32_t), q_block, row_scales);
@@ -193,6 +212,52 @@ static int32_t *cut_scratch(dtq_sim *sim, uint64_t rows, uint64_t head_dim, clas
     return scratch;
 }
 
+/** The same product in hardware, where both classes of keys go through an array in the order of their slots. */
+static bool in_hardware(dtq_sim *sim, const dtq_instr *in, const uint8_t *p_bits, const uint8_t *v_bits,
+                        const class_operands operands[CLASSES], int32_t *sums, dtq_error *e) {
+    const uint32_t layer = (uint32_t)DTQ_GET(in, PV, layer), dim = sim->stream->layers[layer].head_dim;
+    const uint64_t rows = DTQ_GET(in, PV, rows), keys = DTQ_GET(in, PV, cols);
+    if (!sim->rtl) {
+        return true;
+    }
+    const size_t bytes = (rows + dim) * keys * sizeof(int16_t);
+    int16_t *p = malloc(bytes);
+    if (!p) {
+        return dtq_sim_no_memory(bytes, e);
+    }
+    int16_t *v = p + rows * keys;
+    uint64_t at[CLASSES] = {0};
+    for (uint64_t j = 0; j < keys; j++) {
+        const class_operands *o = &operands[class_of(v_bits[j])];
+        const uint64_t place = at[class_of(v_bits[j])]++;
+        for (uint64_t i = 0; i < rows; i++) {
+            p[i * keys + j] = o->p[i * o->depth + place];
+        }
+        for (uint32_t c = 0; c < dim; c++) {
+            v[c * keys + j] = o->v[c * o->depth + place];
+        }
+    }
+    const dtq_rtl_matmul m = {.rows = (uint32_t)rows,
+                              .cols = dim,
+                              .depth = (uint32_t)keys,
+                              .turned = DTQ_GET(in, PV, turned) != 0,
+                              .serpentine = DTQ_GET(in, PV, serpentine) != 0,
+                              .along_k = true,
+                              .by_class = true,
+                              .left = p,
+                              .right = v,
+                              .left_stride = keys,
+                              .right_stride = keys,
+                              .left_bits = p_bits + DTQ_GET(in, PV, row),
+                              .right_bits = v_bits,
+                              .low = sums,
+                              .high = sums + rows * dim};
+    const dtq_clusters clusters = dtq_layer_clusters(&sim->stream->layers[layer]);
+    const bool ok = dtq_hardware_matmul(sim, layer, &m, &clusters, DTQ_GET(in, PV, row), DTQ_GET(in, PV, col), e);
+    free(p);
+    return ok;
+}
+
 bool dtq_sim_pv(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint32_t layer = (uint32_t)DTQ_GET(in, PV, layer);
     const dtq_layer *l = &sim->stream->layers[layer];
@@ -236,6 +301,9 @@ bool dtq_sim_pv(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     for (unsigned precision = 0; precision < CLASSES; precision++) {
         const class_operands *c = &operands[precision];
         dtq_dots(c->p, rows, c->v, dim, c->depth, sums + precision * rows * dim);
+    }
+    if (!in_hardware(sim, in, p_bits, bits, operands, sums, e)) {
+        return false;
     }
     if (flags == DTQ_PV_MIDDLE || flags == DTQ_PV_LAST) {
         for (uint64_t i = 0; i < 2 * rows * dim; i++) {

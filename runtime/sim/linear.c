@@ -1,7 +1,9 @@
 /* Linears on the arrays: rows of codes and weights into the line buffers, their products, and these to DRAM. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/kernels/kernels_attention.h"
+#include "runtime/sim/hardware.h"
 #include "runtime/sim/layout.h"
 #include "runtime/sim/sim.h"
 #include "runtime/weights/weights.h"
@@ -115,6 +117,30 @@ bool dtq_sim_matmul(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
         widen(weights + c * depth, depth, padded, right + c * padded);
     }
     dtq_dots(left, rows, right, cols, padded, sums);
+    uint8_t *eights = sim->rtl ? malloc(cols) : NULL;
+    if (eights) {
+        memset(eights, 8, cols);
+    } else if (sim->rtl) {
+        return dtq_sim_no_memory(cols, e);
+    }
+    const dtq_rtl_matmul m = {.rows = (uint32_t)rows,
+                              .cols = (uint32_t)cols,
+                              .depth = depth,
+                              .turned = DTQ_GET(in, MATMUL, turned) != 0,
+                              .serpentine = DTQ_GET(in, MATMUL, serpentine) != 0,
+                              .left_signed = true,
+                              .left = left,
+                              .right = right,
+                              .left_stride = padded,
+                              .right_stride = padded,
+                              .left_bits = bits + row,
+                              .right_bits = eights,
+                              .low = sums};
+    const bool same = dtq_hardware_matmul(sim, layer, &m, NULL, 0, 0, e);
+    free(eights);
+    if (!same) {
+        return false;
+    }
     if (flags == DTQ_PV_MIDDLE || flags == DTQ_PV_LAST) {
         for (uint64_t i = 0; i < rows * cols; i++) {
             int32_t before;

@@ -1,6 +1,8 @@
 /* Simulator: takes instructions from the queues one by one, executes them on the buffers and puts them on the clock. */
 #include "runtime/sim/sim.h"
 
+#include "runtime/sim/hardware.h"
+
 #include "runtime/machine.h"
 
 #include <stdlib.h>
@@ -50,7 +52,7 @@ static bool step(dtq_sim *sim, dtq_queues *queues, unsigned queue, const dtq_ins
     if (sim->functional && !(engines[in->op] ? engines[in->op] : execute_host)(sim, in, e)) {
         return false;
     }
-    if (!dtq_timing_instr(sim, in, event, e)) {
+    if (!dtq_timing_instr(sim, in, event, e) || !dtq_hardware_settle(sim, in, event->busy, e)) {
         return false;
     }
     dtq_queues_retire(queues, queue, 0);
@@ -87,6 +89,7 @@ bool dtq_run_sim(dtq_exec *x, const dtq_run_options *o, dtq_stats *stats, bool w
     sim->machine = x->program->machine;
     sim->functional = !o->timing_only;
     sim->seed = o->seed;
+    sim->rtl = sim->functional ? o->rtl : NULL;
     dtq_queues queues = {0};
     const bool ok = dtq_queues_init(&queues, x->stream, dtq_machine_arrays(sim->machine), o->shuffle, o->seed, e) &&
                     dtq_memory_init(sim, e) && run(sim, &queues, events, e);

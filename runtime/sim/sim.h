@@ -28,7 +28,10 @@ typedef struct dtq_sim {
     uint64_t seed;              /* of the selections that timing_only draws */
     uint8_t *space[DTQ_SPACES]; /* functional: as many bytes of each buffer as the stream touches */
     uint8_t **drawn;            /* [layers] timing only: four rows of bits for a layer that has none; or NULL */
-    void *scratch;              /* of the instruction in execution */
+    const dtq_rtl *rtl;         /* functional: hardware beside it, or NULL */
+    uint64_t rtl_cycles;        /* that it has taken for the instruction in execution */
+    bool rtl_ran;
+    void *scratch; /* of the instruction in execution */
     size_t scratch_bytes;
     dtq_timing timing;
 } dtq_sim;

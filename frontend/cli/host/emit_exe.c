@@ -1,55 +1,16 @@
 /* dtqc compile --emit=exe: an object linked with the command line of executables. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "frontend/cli/child.h"
 #include "frontend/cli/host/emit_host.h"
-#include "frontend/cli/signals.h"
 #include "frontend/files/installed.h"
 #include "ir/base/file.h"
 
 enum { MESSAGE_BYTES = 16384 };
-
-/* Runs a program and keeps the beginning of what it says; the rest is read and dropped. -1: it could not be run. */
-static int run_program(char *const *argv, char *said, size_t room) {
-    int ends[2], status = -1;
-    if (pipe(ends) != 0)
-        return -1;
-    pid_t child = fork();
-    if (child == 0) {
-        setpgid(0, 0);                             /* so that all of it can be ended at once */
-        int nothing = open("/dev/null", O_RDONLY); /* of another group, it would stop where it read from a terminal */
-        if (nothing >= 0)
-            dup2(nothing, STDIN_FILENO);
-        dup2(ends[1], STDOUT_FILENO);
-        dup2(ends[1], STDERR_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        execvp(argv[0], argv);
-        dprintf(STDERR_FILENO, "%s: %s", argv[0], strerror(errno));
-        _exit(127);
-    }
-    if (child > 0) {
-        setpgid(child, child); /* whoever of the two comes first */
-        signals_child(child);
-    }
-    close(ends[1]);
-    size_t have = 0;
-    char buffer[4096];
-    for (ssize_t n; child > 0 && ((n = read(ends[0], buffer, sizeof buffer)) > 0 || (n < 0 && errno == EINTR));)
-        for (ssize_t i = 0; i < n && have + 1 < room; i++)
-            said[have++] = buffer[i];
-    said[have] = '\0';
-    close(ends[0]);
-    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
-        continue;
-    signals_child(0);
-    return child > 0 ? status : -1;
-}
 
 /* The linker's command line: $CC, else cc. Flags of CMake are separated by blanks. */
 static char **command(session *s, const char *object, const char *executable) {
@@ -85,7 +46,7 @@ static bool write_object(session *s, const host_bytes *object, int fd, const cha
 static bool link_object(session *s, const char *object, const char *executable, const char *path) {
     char *said = arena_alloc(s->arena, MESSAGE_BYTES);
     char **argv = command(s, object, executable);
-    int status = run_program(argv, said, MESSAGE_BYTES);
+    int status = child_run(argv, said, MESSAGE_BYTES);
     if (status == 0)
         return true;
     for (size_t n = strlen(said); n > 0 && said[n - 1] == '\n'; n--)

@@ -3,6 +3,7 @@
 #include "frontend/cli/cache_directory.h"
 #include "frontend/cli/host/host_cache.h"
 #include "frontend/cli/host/host_code.h"
+#include "frontend/cli/rtl_module.h"
 #include "frontend/cli/run/run_job.h"
 
 #include <inttypes.h>
@@ -16,7 +17,7 @@
 /* ---- the command line -------------------------------------------------------------------------------------------- */
 
 static bool check_options(session *s) {
-    int engine = value(s, OPT_engine)->word;
+    const int word = value(s, OPT_engine)->word, engine = word == ENGINE_RTL ? (int)ENGINE_SIM : word;
     size_t inputs = given(s, OPT_text) ? value(s, OPT_text)->count : 1;
     if (given(s, OPT_shuffle) && engine != ENGINE_SIM && !given(s, OPT_check))
         return usage_error(s, "--shuffle reorders the simulator's queues and changes nothing in another engine");
@@ -224,12 +225,27 @@ static bool check(run_job *j, const run_case *c, const dtq_run_options *o) {
     return true;
 }
 
+/* How much of a program's time hardware has executed, too. */
+static void print_verified(const run_job *j, const run_case *c) {
+    const dtq_stats *st = &c->stats;
+    uint64_t computing = 0, moving = 0;
+    for (unsigned q = DTQ_HOST + 1; q <= DTQ_QUEUE_MAX; q++)
+        *(q == DTQ_LOAD || q == DTQ_STORE ? &moving : &computing) += st->busy[q];
+    fprintf(j->state.session->words,
+            "rtl: %u tokens: identical; hardware executed %.1f %% of the busy cycles of arrays, softmax and top-k, "
+            "%.1f %% with those of DMA\n",
+            c->seq, computing ? 100.0 * (double)st->rtl_busy / (double)computing : 100.0,
+            computing + moving ? 100.0 * (double)st->rtl_busy / (double)(computing + moving) : 100.0);
+}
+
 static bool run_case_fully(run_job *j, run_case *c, simulation *m) {
     session *s = j->state.session;
     if (given(s, OPT_check) && !check(j, c, &m->options))
         return false;
     if (!j->host && !run_repeatedly(&j->state, c, once, m))
         return false;
+    if (j->with_rtl)
+        print_verified(j, c);
     system_run run;
     if (j->of_system && j->state.engine == ENGINE_REF &&
         system_price_run(j->state.program, c->stream, c->out.effects, &run))
@@ -274,6 +290,11 @@ static bool run_all(run_job *j) {
                                 .allow_nonfinite = given(s, OPT_allow_nonfinite)}};
     if (shuffle->given)
         fprintf(s->words, "shuffle: seed %" PRIu64 "\n", r->seed);
+    if (j->with_rtl) {
+        if (!rtl_module_open(s, r->program->machine, &j->rtl))
+            return false;
+        m.options.rtl = &j->rtl;
+    }
     if (r->engine == ENGINE_HOST && !run_host(j))
         return false;
     bool others = r->engine != ENGINE_HOST || given(s, OPT_check) || given(s, OPT_compare_fp32);
@@ -335,6 +356,8 @@ static void release(run_job *j) {
     run_release(&j->state);
     dtq_host_close(j->host);
     host_code_unload(&j->code);
+    if (j->rtl.close)
+        j->rtl.close(j->rtl.state);
     if (j->weights)
         dtq_weights_close(j->weights);
     dtq_program_free(j->loaded);
@@ -344,8 +367,10 @@ bool command_run(session *s) {
     if (!check_options(s))
         return false;
     choose_words(s, given(s, OPT_json) || (given(s, OPT_trace) && is_stdout(value(s, OPT_trace)->text)));
+    const run_engine engine = (run_engine)value(s, OPT_engine)->word;
     run_job j = {
-        .state = {.session = s, .path = s->options->operands[0], .engine = (run_engine)value(s, OPT_engine)->word}};
+        .state = {.session = s, .path = s->options->operands[0], .engine = engine == ENGINE_RTL ? ENGINE_SIM : engine},
+        .with_rtl = engine == ENGINE_RTL};
     phases times;
     if (given(s, OPT_time)) {
         phases_begin(&times);

@@ -5,8 +5,8 @@
 #include "frontend/cli/session.h"
 #include "runtime/host/model.h"
 
-/** Words of --engine: those of the runtime, then host code. */
-typedef enum { ENGINE_SIM = DTQ_ENGINE_SIM, ENGINE_REF, ENGINE_FP32, ENGINE_HOST } run_engine;
+/** Words of --engine: those of the runtime, then host code, and the simulator with hardware. */
+typedef enum { ENGINE_SIM = DTQ_ENGINE_SIM, ENGINE_REF, ENGINE_FP32, ENGINE_HOST, ENGINE_RTL } run_engine;
 
 /** What a run took by a system's cost model, what it did in the place of shares that depend on data. */
 typedef struct {

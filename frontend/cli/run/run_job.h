@@ -5,6 +5,7 @@
 #include "frontend/cli/host/host_code.h"
 #include "frontend/cli/host/host_model.h"
 #include "frontend/cli/run/run.h"
+#include "runtime/rtl/rtl.h"
 
 typedef struct {
     run_state state;
@@ -18,6 +19,9 @@ typedef struct {
     host_model planned;
     loaded_code code;
     dtq_host *host;
+    /* engine rtl, which is the simulator's with this */
+    bool with_rtl;
+    dtq_rtl rtl;
 } run_job;
 
 /** Prints --report of all cases. */

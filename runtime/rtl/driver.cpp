@@ -1,0 +1,231 @@
+// The memory around the engines: gives each the operands that it asks for, cycle by cycle, and takes its results.
+#include <cstdio>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "Vsystolic_array.h"
+#include "rtl.h"
+#include "verilated.h"
+
+// An assertion of the hardware ends the instruction, not the process.
+void vl_stop(const char *file, int line, const char *) {
+    throw std::runtime_error(std::string(file) + ":" + std::to_string(line) + ": an assertion of the hardware fails");
+}
+
+namespace {
+
+// Bits of ports, which Verilator declares as whole numbers or as arrays of words.
+template <typename T> uint32_t *words(T &port) {
+    return reinterpret_cast<uint32_t *>(&port);
+}
+template <typename T> void put_byte(T &port, size_t at, uint8_t value) {
+    reinterpret_cast<uint8_t *>(&port)[at] = value;
+}
+template <typename T> void put_bit(T &port, size_t at, bool value) {
+    uint8_t &byte = reinterpret_cast<uint8_t *>(&port)[at / 8];
+    byte = static_cast<uint8_t>((byte & ~(1u << at % 8)) | (value ? 1u << at % 8 : 0u));
+}
+template <typename T> bool bit(const T &port, size_t at) {
+    return reinterpret_cast<const uint8_t *>(&port)[at / 8] >> at % 8 & 1;
+}
+template <typename T> int32_t sum(const T &port, size_t at) {
+    int32_t value;
+    std::memcpy(&value, reinterpret_cast<const uint8_t *>(&port) + 4 * at, sizeof value);
+    return value;
+}
+
+// An engine in its clock: inputs are set while it is low, and outputs read.
+template <typename Top> struct clocked {
+    Top top;
+    explicit clocked(VerilatedContext *context) : top(context) {
+        top.rst = 1;
+        top.clk = 0;
+        top.eval();
+        tick();
+        tick();
+        top.rst = 0;
+        top.eval();
+    }
+    void tick() {
+        top.clk = 1;
+        top.eval();
+        top.clk = 0;
+        top.eval();
+    }
+};
+
+struct tile {
+    uint32_t row, col, west, north;
+};
+
+struct hardware {
+    VerilatedContext context;
+    std::unique_ptr<clocked<Vsystolic_array>> array;
+    std::string why;
+};
+
+// Results leave each bus in the order of tiles and, of a column's bus, of rows.
+class results {
+  public:
+    explicit results(const dtq_rtl_matmul &matmul) : m(matmul), at(PORTS) {}
+    void begin(const tile &t) {
+        tiles.push_back(t);
+    }
+    void take(size_t port, int32_t low, int32_t high) {
+        cursor &c = at[port];
+        const uint32_t column = static_cast<uint32_t>(port % RTL_COLS);
+        const bool single = RTL_DRAIN == 0;
+        const uint32_t row = single ? static_cast<uint32_t>(port / RTL_COLS) : c.row;
+        while (c.tile < tiles.size() && !(column < tiles[c.tile].north && row < tiles[c.tile].west)) {
+            c.tile++;
+        }
+        if (c.tile == tiles.size()) {
+            throw std::runtime_error("a result leaves the array that no tile has");
+        }
+        const tile &t = tiles[c.tile];
+        const size_t i = t.row + (m.turned ? column : row), j = t.col + (m.turned ? row : column);
+        m.low[i * m.cols + j] = low;
+        if (m.by_class) {
+            m.high[i * m.cols + j] = high;
+        }
+        count++;
+        if (single || ++c.row == t.west) {
+            c = {c.tile + 1, 0};
+        }
+    }
+    bool complete() const {
+        size_t all = 0;
+        for (const tile &t : tiles) {
+            all += static_cast<size_t>(t.west) * t.north;
+        }
+        return count == all;
+    }
+
+  private:
+    enum { PORTS = RTL_DRAIN == 0 ? RTL_ROWS * RTL_COLS : RTL_COLS };
+    struct cursor {
+        size_t tile = 0;
+        uint32_t row = 0;
+    };
+    const dtq_rtl_matmul &m;
+    std::vector<cursor> at;
+    std::vector<tile> tiles;
+    size_t count = 0;
+};
+
+// Operands of reduction index k for all rows and columns of the array.
+void put_operands(Vsystolic_array &top, const dtq_rtl_matmul &m) {
+    const uint32_t k = top.k;
+    for (uint32_t n = 0; n < 2; n++) { // the left operand, then the right one
+        const bool west = (n == 0) != m.turned;
+        const uint32_t base = n == 0 ? top.row_base : top.col_base, count = west ? top.west_count : top.north_count;
+        for (uint32_t i = 0; i < count; i++) {
+            const size_t at = base + i;
+            const int16_t code = n == 0 ? m.left[at * m.left_stride + k] : m.right[at * m.right_stride + k];
+            const bool wide = (n == 0 ? m.left_bits[at] : m.right_bits[m.along_k ? k : at]) == 8;
+            if (west) {
+                put_byte(top.west, i, static_cast<uint8_t>(code));
+                put_bit(top.west_wide, i, wide);
+            } else {
+                put_byte(top.north, i, static_cast<uint8_t>(code));
+                put_bit(top.north_wide, i, wide);
+            }
+        }
+    }
+}
+
+void run_matmul(clocked<Vsystolic_array> &array, const dtq_rtl_matmul &m, uint64_t *cycles) {
+    Vsystolic_array &top = array.top;
+    const uint32_t height = m.turned ? RTL_COLS : RTL_ROWS, width = m.turned ? RTL_ROWS : RTL_COLS;
+    top.turned = m.turned;
+    top.serpentine = m.serpentine;
+    top.along_k = m.along_k;
+    top.w_signed = m.turned || m.left_signed;
+    top.f_signed = !m.turned || m.left_signed;
+    top.by_class = m.by_class;
+    top.rows = m.rows;
+    top.cols = m.cols;
+    top.depth = m.depth;
+    top.strips = (m.rows + height - 1) / height;
+    top.tile_cols = (m.cols + width - 1) / width;
+    top.skip_from = top.skip_to = 0;
+    top.start = 1;
+    array.tick();
+    top.start = 0;
+    results out(m);
+    const uint64_t steps = m.depth + 2 * (RTL_ROWS + RTL_COLS) + 4;
+    const uint64_t patience = 4 * steps * (static_cast<uint64_t>(top.strips) * top.tile_cols + 2) + top.strips;
+    for (uint64_t n = 0;; n++) {
+        if (m.skip_from && top.strip < top.strips) {
+            top.skip_from = m.skip_from[top.strip];
+            top.skip_to = m.skip_to[top.strip];
+            top.eval();
+        }
+        if (top.tile_start) {
+            out.begin({top.row_base, top.col_base, top.west_count, top.north_count});
+        }
+        if (top.step) {
+            if (top.issue) {
+                put_operands(top, m);
+                top.eval();
+            }
+            for (size_t port = 0; port < (RTL_DRAIN == 0 ? RTL_ROWS * RTL_COLS : RTL_COLS); port++) {
+                if (bit(top.out_valid, port)) {
+                    out.take(port, sum(top.out_low, port), sum(top.out_high, port));
+                }
+            }
+        }
+        if (top.finished) {
+            break;
+        }
+        if (n > patience) {
+            throw std::runtime_error("the array does not finish");
+        }
+        array.tick();
+    }
+    if (!out.complete()) {
+        throw std::runtime_error("results of some tile have not left the array");
+    }
+    *cycles = top.cycles;
+}
+
+template <typename Work> bool guarded(void *state, const char **why, Work work) {
+    hardware *h = static_cast<hardware *>(state);
+    try {
+        work(*h);
+        return true;
+    } catch (const std::exception &e) {
+        h->why = e.what();
+        *why = h->why.c_str();
+        return false;
+    }
+}
+
+bool matmul(void *state, const dtq_rtl_matmul *m, uint64_t *cycles, const char **why) {
+    return guarded(state, why, [&](hardware &h) { run_matmul(*h.array, *m, cycles); });
+}
+
+void close_hardware(void *state) {
+    delete static_cast<hardware *>(state);
+}
+
+} // namespace
+
+extern "C" {
+extern const char dtq_interface[];
+const char dtq_interface[] = RTL_INTERFACE;
+
+bool dtq_rtl_open(uint64_t seed, const char *waves, dtq_rtl *out) {
+    (void)waves;
+    std::unique_ptr<hardware> h(new hardware);
+    h->context.randReset(2);
+    h->context.randSeed(static_cast<int>(seed & 0x7fffffff) | 1);
+    h->array.reset(new clocked<Vsystolic_array>(&h->context));
+    *out = {h.release(), matmul, close_hardware};
+    return true;
+}
+}

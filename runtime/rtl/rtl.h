@@ -1,0 +1,37 @@
+/* The accelerator's engines in hardware: what the simulator asks of a module made from the SystemVerilog of this
+ * directory. RTL.md says how such a module is made. C and C++ read this. */
+#ifndef DTQRT_RTL_RTL_H
+#define DTQRT_RTL_RTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** A matmul of one instruction on one array, as systolic_array.sv takes it. */
+typedef struct {
+    uint32_t rows, cols, depth;
+    bool turned, serpentine;
+    bool along_k; /* P.V: precisions of the right operand, and what is hidden, run along the reduction */
+    bool left_signed, by_class;
+    const int16_t *left, *right;           /* [rows][left_stride], [cols][right_stride]: codes along the reduction */
+    size_t left_stride, right_stride;      /* at least depth */
+    const uint8_t *left_bits, *right_bits; /* 4 or 8: [rows]; [cols] or, along_k, [depth] */
+    const uint32_t *skip_from, *skip_to;   /* [strips] tiles, or elements of the reduction, left out; NULL: none */
+    int32_t *low, *high;                   /* [rows][cols] sums; elements of skipped tiles are not written. high, by
+                                              class only: of the right operand's elements of 8 bits */
+} dtq_rtl_matmul;
+
+/** A module's engines, of one machine. Each function runs one instruction, returns true and the cycles that it occupied
+ * the engine; false: *why, which lives until the next call, says what the hardware found wrong. */
+typedef struct dtq_rtl {
+    void *state;
+    bool (*matmul)(void *state, const dtq_rtl_matmul *m, uint64_t *cycles, const char **why);
+    void (*close)(void *state);
+} dtq_rtl;
+
+/** What a module exports under DTQ_RTL_ENTRY. Registers that no reset sets begin as random numbers from `seed`.
+ * `waves`: a file for all signals, or NULL. */
+typedef bool dtq_rtl_entry(uint64_t seed, const char *waves, dtq_rtl *out);
+#define DTQ_RTL_ENTRY "dtq_rtl_open"
+
+#endif

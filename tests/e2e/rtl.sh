@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# A program's own instructions on the hardware of runtime/rtl/, whose results and cycles must be the simulator's: the paper's
+# Fig. 5. Needs Verilator.
+set -euo pipefail
+if ! command -v verilator >/dev/null; then
+    echo "skipped: there is no verilator (tests/setup rtl)"
+    exit 77
+fi
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+export DTQC_CACHE="$scratch/cache"
+cd "$ROOT/tests/cli/data"
+hardware() { "$DTQC" run "$@" --engine=rtl --check >"$scratch/out"; }
+verified() { # SHARE: of the busy cycles, at least
+    grep -qE '^rtl: .* identical; hardware executed' "$scratch/out"
+    awk -v least="$1" '/^rtl: .* executed/ { sub(/.*executed /, ""); if ($1 + 0 < least) exit 1 }' "$scratch/out"
+}
+for drain in overlapped ideal; do
+    hardware fig5.yaml --target array3x3.yaml --set drain=$drain --policy fig5-policy.yaml --input qkv.safetensors
+    grep -q 'making a module' "$scratch/out"
+    verified 90
+done
+# The module is kept, and hardware serves any program of the machine: the original order of slots, too.
+for more in --no-cluster --set=prob_bits=8 -O0; do
+    hardware fig5.yaml --target array3x3.yaml --set drain=overlapped --policy fig5-policy.yaml --input qkv.safetensors $more
+    if grep -q 'making a module' "$scratch/out"; then
+        echo "failed: the module is made again"
+        exit 1
+    fi
+    verified 90
+done
+echo "fig5 in hardware, five ways"
