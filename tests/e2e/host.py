@@ -1,6 +1,7 @@
 """Generated host code against the other engines, bit for bit: {ref, sim, host in this process, object, C by gcc, by clang,
 on aarch64} x {models, policies, lengths, causal or not, threads, levels of processors, floating-point modes of the caller}.
 Every output, importance score and precision must be the same number."""
+import functools
 import os
 import shutil
 import subprocess
@@ -210,15 +211,22 @@ def emit(case, form, path, *more):
          *case.options, *more, timeout=300)
 
 
-def build(compiler, flags, source, library, out):
+@functools.cache
+def main_object(compiler):
+    """host_main.c, which is the same for every model."""
+    out = scratch(f"main.{compiler}.o")
     run([compiler, "-std=c17", "-D_GNU_SOURCE", "-O1", "-DMODEL=the_model", "-I", ROOT, "-c",
-         os.path.join(ROOT, "tests/e2e/host_main.c"), "-o", out + ".main.o"])
+         os.path.join(ROOT, "tests/e2e/host_main.c"), "-o", out])
+    return out
+
+
+def build(compiler, flags, source, library, out):
     if source.endswith(".c"):
         run([compiler, *C_FLAGS, *flags, "-c", source, "-o", out + ".model.o"])
         source = out + ".model.o"
     static = ["-static"] if compiler == AARCH64 else []
     sanitized = ["-fsanitize=address,undefined"] if "asan" in BUILD and compiler == "gcc" else []
-    run([compiler, *static, *sanitized, out + ".main.o", source, library, "-lm", "-lpthread", "-o", out])
+    run([compiler, *static, *sanitized, main_object(compiler), source, library, "-lm", "-lpthread", "-o", out])
 
 
 def aarch64_library():
