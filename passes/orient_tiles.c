@@ -125,7 +125,10 @@ static void consider(pass_context *ctx, const ir_module *m, outcome *o, layer_in
 static void decide(pass_context *ctx, const ir_module *m, outcome *o, bool may_reverse) {
     o->chosen = o->found;
     o->before = o->after = exact_cost(ctx, m, &o->found);
-    bool turns = m->machine->vssa_rows != m->machine->vssa_cols && plan_holds_keys(ctx->arena, m->machine, &o->found);
+    const bool whole =
+        plan_holds_keys(ctx->arena, m->machine, &o->found) || /* strips, not cut lower for blocks of keys */
+        plan_block_rows(m->machine, &o->found) >= o->found.queries;
+    const bool turns = m->machine->vssa_rows != m->machine->vssa_cols && whole;
     layer_info orders[2] = {o->found, may_reverse ? reversed(ctx->arena, &o->found) : o->found};
     for (int i = 0; i < (may_reverse ? 2 : 1); i++) {
         consider(ctx, m, o, orders[i]);

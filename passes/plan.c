@@ -344,11 +344,33 @@ strip_list plan_strips(arena *a, const dtq_machine *machine, const layer_info *l
     return rows ? strips_cut(a, machine, l, rows) : strips;
 }
 
+/** Cycles that a layer takes at least with all keys of a head at once, if the strips of the heads whose keys and values
+ *  are on chip together are fewer than the arrays; else 0. The list scheduler loads keys as if there were room. Keys
+ * make way for those of the next head when their Q.K^T is over, values after P.V; those of a causal layer come with the
+ * keys.
+ */
+static uint64_t cycles_of_idle_arrays(pass_context *ctx, const dtq_machine *m, const layer_info *l,
+                                      const strip_list *strips) {
+    const fits f = fit_cut(m, l, strips->strips, strips->count);
+    const uint64_t resident = f.k < f.v ? f.k : f.v;
+    const uint64_t strips_of_head = (uint64_t)(l->heads / l->kv_heads) * strips->count;
+    if (resident >= l->kv_heads || resident * strips_of_head >= m->vssa_arrays)
+        return 0;
+    const strip *first = &strips->strips[0];
+    const uint64_t qk = layer_price(ctx->cost, m, l, true, first->row, first->rows, l->key_first, l->keys).cycles,
+                   pv = layer_price(ctx->cost, m, l, false, first->row, first->rows, l->key_first, l->keys).cycles;
+    return dtq_ceil_div(l->kv_heads, resident) * (l->causal ? qk + pv : dtq_later(qk, pv));
+}
+
 bool plan_layer(pass_context *ctx, const dtq_machine *machine, const layer_info *l, const strip_list *strips,
                 plan_followers followers, src_loc loc, layer_plan *out) {
     *out = (layer_plan){0};
-    if (plan_whole(ctx, machine, l, strips, followers, out))
+    if (plan_whole(ctx, machine, l, strips, followers, out)) {
+        const uint64_t least = ctx->optimise ? cycles_of_idle_arrays(ctx, machine, l, strips) : 0;
+        if (least)
+            plan_blocks_if_shorter(ctx, machine, l, strips, least, out);
         return true;
+    }
     *out = (layer_plan){0};
     return plan_blocks(ctx, machine, l, strips, loc, out);
 }

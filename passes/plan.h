@@ -25,7 +25,10 @@ typedef struct {
     strip *chunk;           /* [chunks] */
     uint32_t block, blocks; /* keys of a block, and how many blocks; one block: all keys at once */
     bool pipelined;         /* with blocks: P.V of a block is issued after softmax of the next */
-    uint32_t wave;          /* with blocks: most steps that are issued together, each on an array of its own */
+    bool keeps_scores;   /* with blocks: scores of all blocks stay on chip until the last pass, and are computed once */
+    bool keeps_values;   /* and values, so that they are loaded once */
+    uint32_t wave;       /* with blocks: most steps that are issued together, each on an array of its own */
+    uint32_t wave_heads; /* and most key/value heads of which they are */
     plan_step *steps;
     size_t step_count;
     uint64_t estimate; /* cycles the list scheduler expects of the layer */
@@ -54,12 +57,16 @@ uint32_t plan_block_rows(const dtq_machine *machine, const layer_info *l);
 /** The array that is free first, the lowest of equal ones; not one of those that are `taken` (NULL: none is). */
 uint32_t plan_first_free(const uint64_t *array_free, uint32_t arrays, const bool *taken);
 
-/** The first step behind the wave that begins at step `first` of a plan with blocks: its steps meet the same keys. */
+/** The first step behind the wave that begins at step `first` of a plan with blocks: its steps meet the keys of at most
+ * `wave_heads` key/value heads. */
 size_t plan_wave_end(const layer_plan *plan, const layer_info *l, size_t first);
 
 /** plan_layer of a layer whose keys come in blocks (plan_blocks.c). */
 bool plan_blocks(pass_context *ctx, const dtq_machine *machine, const layer_info *l, const strip_list *strips,
                  src_loc loc, layer_plan *out);
+/** The same of a layer that `plan` plans with all keys at once: takes its place if it is expected to be over first. */
+void plan_blocks_if_shorter(pass_context *ctx, const dtq_machine *machine, const layer_info *l,
+                            const strip_list *strips, uint64_t least, layer_plan *plan);
 
 /** Plans a layer on the context's machine: its strips in their order, but that the largest pieces of all heads may go
  * first where strips ascend. Of the cuts it takes the one by which the layer and its `followers`, planned alike, end

@@ -1,7 +1,9 @@
-/* The plan of an attention layer whose keys do not fit on chip at once: they come in blocks, in two passes over them (a
- * causal layer in three). Strips of queries are issued in waves, as many as there are arrays and buffers for their
- * probabilities: all strips of a wave meet a block before the next one comes, so that it is loaded once for all of
- * them. */
+/* The plan of an attention layer whose keys come in blocks, since they do not fit on chip at once, or not those of
+ * enough heads. There are two passes over them (a causal layer has three). Strips of queries are issued in waves, as
+ * many as there are arrays and buffers for their probabilities: all strips of a wave meet a block before the next one
+ * comes, so that it is loaded once for all of them. Where the strips of one key/value head are fewer than the arrays,
+ * as in a step of generation, a wave has strips of several, with a block of each. If the scores of a wave stay on chip
+ * between the passes, they are computed once, and keys are loaded once. */
 #include "passes/instr.h"
 #include "passes/plan.h"
 #include "runtime/base/whole.h"
@@ -29,20 +31,21 @@ static uint64_t value_block_bytes(const layer_info *l, uint32_t keys) {
     return (uint64_t)keys * l->head_dim + (l->causal ? 4ull * keys : 8ull * l->head_dim);
 }
 
-/** The most keys of a block such that all copies fit for a wave of so many strips, 0 if not even one key does. */
-static uint32_t keys_for_blocks(const dtq_machine *m, const layer_info *l, uint32_t rows, uint32_t wave,
-                                const copies *c) {
+/** The most keys of a block such that all copies fit for a wave of so many strips of `heads` key/value heads, 0 if not
+ *  even one key does. They are a multiple of `step` if there is room for that. */
+static uint32_t keys_for_blocks(const dtq_machine *m, const layer_info *l, uint32_t rows, uint32_t wave, uint32_t heads,
+                                uint32_t step, const copies *c) {
     uint32_t held = 0, too_many = l->keys + 1;
     while (too_many - held > 1) {
         uint32_t keys = held + (too_many - held) / 2;
-        if (buffer_fit(key_block_bytes(l, keys), m->buffers_k) >= c->k &&
-            buffer_fit(value_block_bytes(l, keys), m->buffers_v) >= c->v &&
+        if (buffer_fit(key_block_bytes(l, keys), m->buffers_k) >= c->k * heads &&
+            buffer_fit(value_block_bytes(l, keys), m->buffers_v) >= c->v * heads &&
             buffer_fit(cost_scores_bytes(rows, keys), m->buffers_scores) >= c->s * wave)
             held = keys;
         else
             too_many = keys;
     }
-    return held > m->vssa_cols && held < l->keys ? held - held % (uint32_t)m->vssa_cols : held;
+    return held > step && held < l->keys ? held - held % step : held;
 }
 
 /** Bytes of a strip of queries, at 8 bits. */
@@ -62,7 +65,7 @@ uint32_t plan_block_rows(const dtq_machine *m, const layer_info *l) {
     for (uint32_t rows = 1; rows <= limit; rows++) {
         uint64_t units = buffer_fit(cost_probs_bytes(rows, l->keys, l->causal), m->buffers_probs);
         uint64_t busy = (units < m->vssa_arrays ? units : m->vssa_arrays) * rows;
-        uint32_t keys = keys_for_blocks(m, l, rows, 1, smallest);
+        uint32_t keys = keys_for_blocks(m, l, rows, 1, 1, (uint32_t)m->vssa_cols, smallest);
         bool held = keys && output_fits(m, l, rows, keys) && query_strip_bytes(l, rows) <= m->buffers_q;
         if (held && busy >= most && busy) {
             most = busy;
@@ -106,39 +109,78 @@ static uint32_t longest_wave(const dtq_machine *m, const layer_info *l, uint32_t
 
 /** A way to cut keys and to group strips. */
 typedef struct {
-    uint32_t keys, wave;
+    uint32_t keys, blocks, wave, heads;
     const copies *held;
-    uint64_t cycles; /* about */
+    bool scores, values; /* that stay on chip between passes */
+    uint64_t cycles;     /* about */
 } block_cut;
 
-/** Cycles of all waves, each as long as its array or as softmax has work; what is not loaded ahead is waited for. */
+/** Whether scores of all blocks of a wave fit, and values. */
+static void keep(const dtq_machine *m, const layer_info *l, uint32_t rows, block_cut *cut) {
+    const uint64_t blocks = cut->blocks;
+    cut->scores = buffer_fit(cost_scores_bytes(rows, cut->keys), m->buffers_scores) >= blocks * cut->wave;
+    cut->values = cut->scores && buffer_fit(value_block_bytes(l, cut->keys), m->buffers_v) >= blocks * cut->heads;
+}
+
+/** Cycles of an array for a strip and a block of keys: so many products for scores, and one for outputs. */
+static uint64_t block_cycles(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows, uint32_t done,
+                             uint32_t keys, uint64_t products) {
+    const uint32_t row = l->query_first, col = l->key_first + done;
+    return products * layer_price(ctx->cost, m, l, true, row, rows, col, keys).cycles +
+           layer_price(ctx->cost, m, l, false, row, rows, col, keys).cycles;
+}
+
+/** Cycles of all waves, each as long as its array, softmax or DMA has work; what is not loaded ahead is waited for. */
 static uint64_t estimate(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows, uint32_t strips,
                          const block_cut *cut) {
-    uint64_t passes = l->causal ? 3 : 2, blocks = (uint32_t)dtq_ceil_div(l->keys, cut->keys),
-             group = l->heads / l->kv_heads;
-    uint64_t waves = l->kv_heads * (uint64_t)(uint32_t)dtq_ceil_div((uint32_t)group * strips, cut->wave);
-    uint64_t array = passes * layer_price(ctx->cost, m, l, true, l->query_first, rows, l->key_first, cut->keys).cycles +
-                     layer_price(ctx->cost, m, l, false, l->query_first, rows, l->key_first, cut->keys).cycles;
-    uint64_t softmax = passes * cut->wave * cost_softmax(ctx->cost, rows, cut->keys), block = array;
-    block = softmax > block ? softmax : block;
-    uint64_t load = cost_dram(ctx->cost, key_block_bytes(l, cut->keys)) + m->dram_latency_cycles;
-    return waves * blocks * (block + (cut->held->k > 1 ? 0 : passes * load));
+    const uint64_t passes = l->causal ? 3 : 2, blocks = cut->blocks;
+    const uint64_t products = cut->scores ? 1 : passes, values = l->causal && !cut->values ? 2 : 1;
+    const uint64_t strips_of_head = (uint64_t)(l->heads / l->kv_heads) * strips;
+    const uint64_t waves = dtq_ceil_div(l->kv_heads, cut->heads) * dtq_ceil_div(strips_of_head * cut->heads, cut->wave);
+    const uint64_t load_k = cost_dram(ctx->cost, key_block_bytes(l, cut->keys)),
+                   load_v = cost_dram(ctx->cost, value_block_bytes(l, cut->keys));
+    const uint64_t softmax = cut->wave * cost_softmax(ctx->cost, rows, cut->keys);
+    const uint32_t before_last = (cut->blocks - 1) * cut->keys;
+    const uint64_t array = (blocks - 1) * block_cycles(ctx, m, l, rows, 0, cut->keys, products) +
+                           block_cycles(ctx, m, l, rows, before_last, l->keys - before_last, products);
+    uint64_t longest = dtq_later(array, passes * blocks * softmax);
+    longest = dtq_later(longest, blocks * cut->heads * (products * load_k + values * load_v));
+    const uint64_t ahead = cut->held->k > 1 ? 0 : blocks * products * (load_k + m->dram_latency_cycles);
+    const uint64_t between = cut->scores ? (passes - 1) * m->softmax_latency_cycles + softmax : 0;
+    return waves * (longest + ahead + between);
+}
+
+/** Tries the cuts of one wave, all that `optimise` allows: with keys a multiple of what a tile takes of them. */
+static void try_wave(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows, uint32_t strips,
+                     block_cut cut, block_cut *best) {
+    const uint32_t across = (uint32_t)m->vssa_cols, down = (uint32_t)m->vssa_rows;
+    const uint32_t steps[] = {across, down};
+    for (size_t i = 0; i < COPIES; i++)
+        for (size_t j = 0; j < (ctx->optimise ? sizeof steps / sizeof *steps : 1); j++) {
+            cut.held = &block_copies[i];
+            cut.keys = keys_for_blocks(m, l, rows, cut.wave, cut.heads, steps[j], cut.held);
+            if (!cut.keys || !output_fits(m, l, rows, cut.keys))
+                continue;
+            cut.blocks = (uint32_t)dtq_ceil_div(l->keys, cut.keys);
+            if (ctx->optimise)
+                keep(m, l, rows, &cut);
+            cut.cycles = estimate(ctx, m, l, rows, strips, &cut);
+            if (cut.cycles < best->cycles)
+                *best = cut;
+        }
 }
 
 /** The cut that is over first; of equal ones the longest wave. */
 static block_cut choose_cut(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows,
                             uint32_t strips) {
     block_cut best = {.cycles = UINT64_MAX};
-    for (uint32_t wave = longest_wave(m, l, rows); wave > 0; wave = wave > 1 ? (wave + 1) / 2 : 0)
-        for (size_t i = 0; i < COPIES; i++) {
-            block_cut cut = {
-                .keys = keys_for_blocks(m, l, rows, wave, &block_copies[i]), .wave = wave, .held = &block_copies[i]};
-            if (!cut.keys || !output_fits(m, l, rows, cut.keys))
-                continue;
-            cut.cycles = estimate(ctx, m, l, rows, strips, &cut);
-            if (cut.cycles < best.cycles)
-                best = cut;
-        }
+    const uint32_t longest = longest_wave(m, l, rows);
+    const uint64_t strips_of_head = (uint64_t)(l->heads / l->kv_heads) * strips;
+    for (uint32_t wave = longest; wave > 0; wave = wave > 1 ? (wave + 1) / 2 : 0)
+        try_wave(ctx, m, l, rows, strips, (block_cut){.wave = wave, .heads = 1}, &best);
+    for (uint32_t heads = 2; ctx->optimise && heads <= l->kv_heads && heads * strips_of_head <= longest; heads++)
+        try_wave(ctx, m, l, rows, strips, (block_cut){.wave = (uint32_t)(heads * strips_of_head), .heads = heads},
+                 &best);
     return best;
 }
 
@@ -146,33 +188,33 @@ size_t plan_wave_end(const layer_plan *plan, const layer_info *l, size_t first) 
     uint32_t group = l->heads / l->kv_heads;
     size_t end = first + 1;
     while (end < plan->step_count && end - first < plan->wave &&
-           plan->steps[end].head / group == plan->steps[first].head / group)
+           plan->steps[end].head / group - plan->steps[first].head / group < plan->wave_heads)
         end++;
     return end;
 }
 
-bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_info *l, const strip_list *strips, src_loc loc,
-                 layer_plan *plan) {
+static uint32_t highest(const strip_list *strips) {
     uint32_t rows = 0;
     for (uint32_t i = 0; i < strips->count; i++)
         rows = strips->strips[i].rows > rows ? strips->strips[i].rows : rows;
-    uint32_t most = plan_block_rows(m, l);
-    if (!most)
-        return report_misfit(ctx, m, l, loc);
-    block_cut cut = choose_cut(ctx, m, l, rows, strips->count);
-    if (!cut.keys)
-        return diag_error(ctx->diag, loc,
-                          "layer %u: its keys come in blocks, and a strip of %u rows does not fit beside them; cut it "
-                          "into strips of at most %u rows",
-                          l->index, rows, most);
+    return rows;
+}
+
+/** The plan of a cut. */
+static layer_plan carry_out(pass_context *ctx, const dtq_machine *m, const layer_info *l, const strip_list *strips,
+                            const block_cut *cut) {
     uint32_t arrays = (uint32_t)m->vssa_arrays;
+    layer_plan made = {0}, *plan = &made;
     plan->chunks = strips->count;
     plan->chunk = strips->strips;
-    plan->block = cut.keys;
-    plan->blocks = (uint32_t)dtq_ceil_div(l->keys, cut.keys);
-    plan->wave = cut.wave;
-    plan->pipelined = cut.held->v > 1;
-    plan->estimate = cut.cycles;
+    plan->block = cut->keys;
+    plan->blocks = cut->blocks;
+    plan->wave = cut->wave;
+    plan->wave_heads = cut->heads;
+    plan->keeps_scores = cut->scores;
+    plan->keeps_values = cut->values;
+    plan->pipelined = cut->held->v > 1;
+    plan->estimate = cut->cycles;
     plan->steps = ARENA_ARRAY(ctx->arena, plan_step, (size_t)l->heads * plan->chunks);
     plan->step_count = 0;
     for (uint32_t h = 0; h < l->heads; h++)
@@ -188,5 +230,27 @@ bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_info *l, c
             array_free[array] += plan->chunk[plan->steps[s].chunk].rows; /* rows differ in the last strip alone */
         }
     }
+    return made;
+}
+
+bool plan_blocks(pass_context *ctx, const dtq_machine *m, const layer_info *l, const strip_list *strips, src_loc loc,
+                 layer_plan *plan) {
+    const uint32_t rows = highest(strips), most = plan_block_rows(m, l);
+    if (!most)
+        return report_misfit(ctx, m, l, loc);
+    const block_cut cut = choose_cut(ctx, m, l, rows, strips->count);
+    if (!cut.keys)
+        return diag_error(ctx->diag, loc,
+                          "layer %u: its keys come in blocks, and a strip of %u rows does not fit beside them; cut it "
+                          "into strips of at most %u rows",
+                          l->index, rows, most);
+    *plan = carry_out(ctx, m, l, strips, &cut);
     return true;
+}
+
+void plan_blocks_if_shorter(pass_context *ctx, const dtq_machine *m, const layer_info *l, const strip_list *strips,
+                            uint64_t least, layer_plan *plan) {
+    const block_cut cut = choose_cut(ctx, m, l, highest(strips), strips->count);
+    if (cut.keys && cut.cycles < dtq_later(least, plan->estimate))
+        *plan = carry_out(ctx, m, l, strips, &cut);
 }

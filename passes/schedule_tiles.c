@@ -144,13 +144,28 @@ typedef struct {
     const plan_step *steps;
     size_t count;
     ir_value *q, *p, *o; /* [count] */
+    ir_value *scores;    /* [blocks][count] what the plan keeps of them; IR_NONE: not there yet */
+    uint32_t head;       /* the first key/value head of the wave */
+    ir_value *values;    /* [blocks][wave_heads] by key/value head, as scores */
 } wave_work;
 
 /** A block of keys. */
 typedef struct {
     uint32_t number, col, cols;
-    ir_value v; /* IR_NONE if the pass needs no values */
+    ir_value *v; /* [wave_heads] by key/value head from the wave's first on; IR_NONE if the pass needs no values */
 } key_block;
+
+/** Of which of the wave's key/value heads a step is. */
+static uint32_t head_of_wave(const layer_work *w, const wave_work *v, size_t step) {
+    return v->steps[step].head / (w->l.heads / w->l.kv_heads) - v->head;
+}
+
+static ir_value *no_values(emitter *e, size_t count) {
+    ir_value *values = ARENA_ARRAY(e->ctx->arena, ir_value, count);
+    for (size_t i = 0; i < count; i++)
+        values[i] = IR_NONE;
+    return values;
+}
 
 static void emit_block_pv(emitter *e, layer_work *w, const wave_work *v, const key_block *b) {
     uint32_t last = w->plan->blocks - 1;
@@ -159,27 +174,39 @@ static void emit_block_pv(emitter *e, layer_work *w, const wave_work *v, const k
         uint32_t row = w->plan->chunk[v->steps[i].chunk].row, rows = w->plan->chunk[v->steps[i].chunk].rows;
         if (b->number == 0)
             v->o[i] = instr_buffer(e->m, "out", cost_out_bytes(rows, w->l.head_dim, last == 0), NULL, w->loc);
-        emit_pv(e, w, &v->steps[i], flags, v->p[i], b->v, v->o[i], row, rows, b->col, b->cols);
+        emit_pv(e, w, &v->steps[i], flags, v->p[i], b->v[head_of_wave(w, v, i)], v->o[i], row, rows, b->col, b->cols);
     }
 }
 
-/** Loads block `number` and passes its scores against all strips to softmax. */
+/** Passes the scores of block `number` against all strips to softmax, with loads of what is not on chip. */
 static key_block emit_block(emitter *e, layer_work *w, const wave_work *v, const char *mode, uint32_t number,
                             bool load_values) {
-    uint32_t kv = v->steps[0].head / (w->l.heads / w->l.kv_heads), done = number * w->plan->block;
-    key_block b = {.number = number, .col = w->l.key_first + done, .v = IR_NONE};
-    b.cols = w->l.keys - done < w->plan->block ? w->l.keys - done : w->plan->block;
-    ir_value k = emit_load(e, w, LAYER_K, kv, b.col, b.cols);
-    if (load_values)
-        b.v = emit_load(e, w, LAYER_V, kv, b.col, b.cols);
+    const layer_plan *plan = w->plan;
+    const uint32_t done = number * plan->block;
+    ir_value *kept = v->scores + number * v->count, *k = no_values(e, plan->wave_heads);
+    key_block b = {.number = number, .col = w->l.key_first + done};
+    b.v = plan->keeps_values ? v->values + (size_t)number * plan->wave_heads : no_values(e, plan->wave_heads);
+    b.cols = w->l.keys - done < plan->block ? w->l.keys - done : plan->block;
+    for (size_t i = 0; i < v->count; i++) {
+        const uint32_t h = head_of_wave(w, v, i);
+        if (kept[i] == IR_NONE && k[h] == IR_NONE)
+            k[h] = emit_load(e, w, LAYER_K, v->head + h, b.col, b.cols);
+        if (load_values && b.v[h] == IR_NONE)
+            b.v[h] = emit_load(e, w, LAYER_V, v->head + h, b.col, b.cols);
+    }
     bool folds = w->l.causal && strcmp(mode, "max") != 0; /* value scales into the weights */
     for (size_t i = 0; i < v->count; i++) {
         const plan_step *s = &v->steps[i];
-        uint32_t row = w->plan->chunk[s->chunk].row, rows = w->plan->chunk[s->chunk].rows;
-        ir_value scores = emit_qk(e, w, s, v->q[i], k, row, rows, b.col, b.cols);
+        const uint32_t h = head_of_wave(w, v, i);
+        uint32_t row = plan->chunk[s->chunk].row, rows = plan->chunk[s->chunk].rows;
+        ir_value scores = kept[i];
+        if (scores == IR_NONE)
+            scores = emit_qk(e, w, s, v->q[i], k[h], row, rows, b.col, b.cols);
+        if (plan->keeps_scores)
+            kept[i] = scores;
         if (v->p[i] == IR_NONE)
             v->p[i] = probs_buffer(e, w, rows);
-        emit_softmax(e, w, s, mode, scores, folds ? b.v : IR_NONE, v->p[i], row, rows, b.col, b.cols);
+        emit_softmax(e, w, s, mode, scores, folds ? b.v[h] : IR_NONE, v->p[i], row, rows, b.col, b.cols);
     }
     return b;
 }
@@ -205,12 +232,17 @@ static void emit_last_pass(emitter *e, layer_work *w, const wave_work *v) {
 static void emit_wave(emitter *e, layer_work *w, const plan_step *steps, size_t count) {
     arena *a = e->ctx->arena;
     uint32_t blocks = w->plan->blocks;
-    wave_work v = {steps, count, ARENA_ARRAY(a, ir_value, count), ARENA_ARRAY(a, ir_value, count),
-                   ARENA_ARRAY(a, ir_value, count)};
+    wave_work v = {.steps = steps,
+                   .count = count,
+                   .q = ARENA_ARRAY(a, ir_value, count),
+                   .p = no_values(e, count),
+                   .o = no_values(e, count),
+                   .scores = no_values(e, count * blocks),
+                   .head = steps[0].head / (w->l.heads / w->l.kv_heads),
+                   .values = no_values(e, (size_t)w->plan->wave_heads * blocks)};
     for (size_t i = 0; i < count; i++) {
         uint32_t row = w->plan->chunk[steps[i].chunk].row, rows = w->plan->chunk[steps[i].chunk].rows;
         v.q[i] = emit_load(e, w, LAYER_Q, steps[i].head, row, rows);
-        v.p[i] = v.o[i] = IR_NONE;
     }
     for (uint32_t b = 0; b < blocks; b++)
         emit_block(e, w, &v, "max", b, false);
@@ -354,12 +386,15 @@ static bool emit_layer(emitter *e, size_t op) {
     }
 
     leave_layer(e, &w.l, op);
-    if (plan.blocks > 1)
-        diag_remark(
-            e->ctx->diag, w.loc, "schedule-tiles",
-            "layer %u: keys do not fit on chip: %u blocks of %u keys in %d passes, %u rows at a time on %u array%s",
-            w.l.index, plan.blocks, plan.block, w.l.causal ? 3 : 2, plan.chunk[0].rows, plan.wave,
-            plan.wave == 1 ? "" : "s");
+    if (plan.wave)
+        diag_remark(e->ctx->diag, w.loc, "schedule-tiles",
+                    "layer %u: keys do not fit on chip: %u block%s of %u keys of %u head%s in %d passes%s, %u rows at "
+                    "a time on "
+                    "%u array%s",
+                    w.l.index, plan.blocks, plan.blocks == 1 ? "" : "s", plan.block, plan.wave_heads,
+                    plan.wave_heads == 1 ? "" : "s", w.l.causal ? 3 : 2,
+                    plan.keeps_scores ? " over the same scores" : "", plan.chunk[0].rows, plan.wave,
+                    plan.wave == 1 ? "" : "s");
     else
         diag_remark(e->ctx->diag, w.loc, "schedule-tiles",
                     "layer %u: %u heads in %u row chunk%s each over %llu arrays, about %llu cycles", w.l.index,

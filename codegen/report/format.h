@@ -28,7 +28,8 @@ enum { REPORT_STREAMED_MOST = 320 };
 bool report_streamed(const report *r, size_t *at, char text[REPORT_STREAMED_MOST]);
 
 /** What report_blocked means; behind it the number of blocks. */
-#define REPORT_BLOCKED "a head's keys are taken in blocks, and scores are computed again in every pass over them; up to"
+#define REPORT_BLOCKED                                                                                                 \
+    "a head's keys are taken in blocks, and scores that do not stay on chip are computed in every pass; up to"
 
 /** Work / PEs of all matmuls of a layer. */
 static inline double report_bound(const report_layer *l) {

@@ -70,7 +70,8 @@ static void put_legend(const report *const *reports, size_t count, bool blocked,
                     "what limits layers that take most of the cycles, and the share of cycles that they take", out);
     if (blocked) {
         table_paragraph("  keys in     ",
-                        "blocks: a head's keys do not fit, and scores are computed again in every pass", out);
+                        "blocks: a head's keys do not fit; scores that do not stay on chip are computed in every pass",
+                        out);
     }
     if (about) {
         table_paragraph("  ~           ",

@@ -36,5 +36,26 @@ done <<'CASES'
 1024 gpt2-small gpt2-average 1.09
 1024 gpt2-medium gpt2-average 1.09
 CASES
+# One query of 32 heads over the keys of 8: no more arrays idle than heads leave, and keys cost in proportion.
+decode=$(mktemp --suffix=.yaml)
+trap 'rm -f "$decode"' EXIT
+cat >"$decode" <<'MODEL'
+name: decode
+transformer: {layers: 1, hidden: 4096, heads: 32, kv_heads: 8, head_dim: 128, ffn: 64, norm: pre, causal: true, positions: 8192, vocabulary: 64}
+MODEL
+while read -r tokens limit; do
+    cycles=$("$DTQC" analyze "$decode" --queries 1 --seq "$tokens" --policy uniform8 --report=json 2>/dev/null |
+        /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)["total"]["cycles"])')
+    table+=$(printf '\n%6d  one query    %s cycles, limit %d' "$tokens" "$cycles" "$limit")
+    if [[ "$cycles" -gt "$limit" ]]; then
+        echo "$table"
+        echo "failed: one query over $tokens keys takes $cycles cycles; $limit are wanted"
+        exit 1
+    fi
+done <<'CASES'
+1400 180000
+1536 198000
+8192 1056000
+CASES
 echo "$table"
 echo "schedules are within their limits of the bound"

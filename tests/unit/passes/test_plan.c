@@ -42,11 +42,19 @@ static void check_buffers(const planned_layer *p, int i) {
         ck_assert_msg(cost_scores_bytes(rows, p->plan.block) <= m->buffers_scores, "case %d: scores", i);
         ck_assert_msg(cost_out_bytes(rows, l->head_dim, p->plan.blocks == 1) <= m->buffers_out, "case %d: out", i);
     }
+    if (p->plan.keeps_scores)
+        ck_assert_msg(buffer_fit(cost_scores_bytes(p->plan.chunk[0].rows, p->plan.block), m->buffers_scores) >=
+                          (uint64_t)p->plan.blocks * p->plan.wave,
+                      "case %d: scores of all blocks", i);
     for (uint32_t col = 0; col < l->slots; col += p->plan.block) {
         uint32_t cols = l->slots - col < p->plan.block ? l->slots - col : p->plan.block;
         ck_assert_msg(bytes_of(l, LAYER_K, col, cols) <= m->buffers_k, "case %d: k", i);
-        uint64_t values = p->plan.pipelined ? 2 : 1; /* at once: P.V of a block runs under softmax of the next */
-        ck_assert_msg(buffer_fit(bytes_of(l, LAYER_V, col, cols), m->buffers_v) >= values, "case %d: v", i);
+        uint64_t values = p->plan.keeps_values ? p->plan.blocks
+                          : p->plan.pipelined  ? 2 /* P.V of a block runs under softmax of the next */
+                                               : 1,
+                 heads = p->plan.wave ? p->plan.wave_heads : 1;
+        ck_assert_msg(buffer_fit(bytes_of(l, LAYER_K, col, cols), m->buffers_k) >= heads, "case %d: k of all", i);
+        ck_assert_msg(buffer_fit(bytes_of(l, LAYER_V, col, cols), m->buffers_v) >= values * heads, "case %d: v", i);
     }
 }
 
@@ -98,7 +106,7 @@ START_TEST(random_plans_cover_everything_and_fit) {
     const char *seed = getenv("DTQ_SEED");
     random_source source = {seed ? strtoull(seed, NULL, 10) : 11};
     printf("plan: seed %llu\n", (unsigned long long)source.state);
-    unsigned whole = 0, blocks = 0, refused = 0;
+    unsigned whole = 0, blocks = 0, kept = 0, refused = 0;
     for (int i = 0; i < CASES; i++) {
         pass_case c = {.memory = arena_new()};
         c.d = diag_new(c.memory, NULL);
@@ -121,6 +129,7 @@ START_TEST(random_plans_cover_everything_and_fit) {
             check_under_way(&p);
             whole += p.plan.blocks == 1;
             blocks += p.plan.blocks > 1;
+            kept += p.plan.keeps_scores;
         } else {
             ck_assert_int_eq(diag_exit_code(c.d), EXIT_INPUT);
             refused++;
@@ -129,6 +138,7 @@ START_TEST(random_plans_cover_everything_and_fit) {
     }
     ck_assert_uint_gt(whole, CASES / 3);
     ck_assert_uint_gt(blocks, CASES / 20);
+    ck_assert_uint_gt(kept, 0);
     ck_assert_uint_lt(refused, CASES / 3);
 }
 END_TEST
@@ -187,6 +197,41 @@ START_TEST(strips_of_a_wave_meet_keys_together) {
     ck_assert(p.planned);
     ck_assert_uint_eq(p.plan.wave, 1);
     ck_assert_uint_eq(plan_wave_end(&p.plan, &p.l, 0), 1);
+    pass_end(&p.c);
+}
+END_TEST
+
+/* The keys of one of four heads fit, and its three strips are fewer than twelve arrays: a wave takes a block of each
+ * head. Its scores stay between the passes while there is room for those of all blocks. At -O0 heads follow one
+ * another. */
+START_TEST(strips_of_several_heads_share_a_wave) {
+    attention_problem problem = {
+        .machine = FIG5_MACHINE "buffers.k = 4700\nvssa.arrays = 12\n", .policy = {""}, .heads = 4, .head_dim = 512};
+    planned_layer p = plan_attention(problem, true);
+    ck_assert(p.planned);
+    ck_assert_uint_eq(p.plan.blocks, 5);
+    ck_assert_uint_eq(p.plan.wave_heads, 4);
+    ck_assert_uint_eq(p.plan.wave, 12);
+    ck_assert_uint_eq(plan_wave_end(&p.plan, &p.l, 0), 12);
+    ck_assert(p.plan.keeps_scores);
+    bool busy[12] = {false};
+    for (size_t s = 0; s < 12; s++) {
+        ck_assert(!busy[p.plan.steps[s].array]);
+        busy[p.plan.steps[s].array] = true;
+    }
+    pass_end(&p.c);
+    p = plan_attention(problem, false);
+    ck_assert_uint_eq(p.plan.blocks, 1);
+    ck_assert_uint_eq(p.plan.wave, 0);
+    pass_end(&p.c);
+    problem = (attention_problem){.machine = FIG5_MACHINE "buffers.k = 64\n", .policy = {""}};
+    p = plan_attention(problem, true);
+    ck_assert(p.plan.keeps_scores);
+    pass_end(&p.c);
+    problem.machine = FIG5_MACHINE "buffers.k = 64\nbuffers.scores = 128\n";
+    p = plan_attention(problem, true);
+    ck_assert_uint_eq(p.plan.blocks, 3);
+    ck_assert(!p.plan.keeps_scores);
     pass_end(&p.c);
 }
 END_TEST
@@ -280,6 +325,6 @@ START_TEST(causal_values_carry_a_scale_for_each_key) {
 END_TEST
 
 IR_MAIN("plan", random_plans_cover_everything_and_fit, rows_are_cut_for_the_arrays, keys_that_do_not_fit_come_in_blocks,
-        strips_of_a_wave_meet_keys_together, one_block_of_values_is_not_pipelined,
+        strips_of_a_wave_meet_keys_together, strips_of_several_heads_share_a_wave, one_block_of_values_is_not_pipelined,
         rows_of_a_block_keep_the_most_pes_busy, what_cannot_be_split_says_how_much_is_missing,
         values_of_one_head_make_way_for_the_next, causal_values_carry_a_scale_for_each_key)
