@@ -377,8 +377,11 @@ static bool finish(exploration *e) {
 
 static bool search_all(exploration *e) {
     const size_t batch = (size_t)value(e->session, OPT_batch)->number;
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND}, before;
-    sigaction(SIGINT, &action, &before);
+    static const int signals[] = {SIGINT, SIGTERM}; /* Open MPI's mpirun answers SIGINT by SIGTERM to every process */
+    enum { SIGNALS = sizeof signals / sizeof *signals };
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND}, before[SIGNALS];
+    for (int i = 0; i < SIGNALS; i++)
+        sigaction(signals[i], &action, &before[i]);
     e->begun = spread_now();
     bool ok = true;
     for (bool more = true; ok && more && !e->stopped && e->search.count < e->search.wanted;)
@@ -386,7 +389,8 @@ static bool search_all(exploration *e) {
     ok = ok && (e->stopped || finish(e)) && (e->stopped || explore_compare_run(e));
     if (isatty(STDERR_FILENO))
         fputs("\r\033[K", stderr);
-    sigaction(SIGINT, &before, NULL);
+    for (int i = 0; i < SIGNALS; i++)
+        sigaction(signals[i], &before[i], NULL);
     return ok;
 }
 

@@ -15,13 +15,15 @@ search() {
         --method=evolution --objective=loss,cycles --batch 3 -o "$TMP/$1" "${@:2}"
 }
 lines() { if [[ -f $TMP/$1/trials.jsonl ]]; then wc -l <"$TMP/$1/trials.jsonl"; else echo 0; fi; }
+# A trial that failed is tried, and logged, once more by --resume.
+log() { sed 's/"seconds": [0-9.]*//' "$TMP/$1/trials.jsonl" | awk '!seen[$0]++'; }
 # same DIRECTORY: are its results those of the first search?
 same() {
     local file
     for file in trials.csv front.csv explore.json policy.yaml target.yaml; do
         cmp "$TMP/whole/$file" "$TMP/$1/$file"
     done
-    cmp <(sed 's/"seconds": [0-9.]*//' "$TMP/whole/trials.jsonl") <(sed 's/"seconds": [0-9.]*//' "$TMP/$1/trials.jsonl")
+    cmp <(log whole) <(log "$1")
 }
 # begun DIRECTORY: a search in the background, once its log has a few trials; $job is its process.
 begun() {
@@ -42,16 +44,17 @@ cp "$TMP/torn" "$TMP/killed/trials.jsonl"
 search killed --resume >/dev/null
 same killed
 
-begun interrupted
-if kill -INT $job 2>/dev/null; then
+# Stopped by either signal, the search writes what it has and says how to go on.
+for signal in INT TERM; do
+    begun $signal
     code=0
+    kill -$signal $job 2>/dev/null || true
     wait $job || code=$?
-    if [[ $(lines interrupted) -lt $(lines whole) ]]; then
+    if [[ $(lines $signal) -lt $(lines whole) ]]; then
         [[ $code -eq 1 ]]
-        grep -q 'interrupted after [0-9]* of 24 trials; the same command with --resume goes on' "$TMP/interrupted.out"
-        [[ -f $TMP/interrupted/trials.csv ]]
+        grep -q 'interrupted after [0-9]* of 24 trials; the same command with --resume goes on' "$TMP/$signal.out"
+        [[ -f $TMP/$signal/trials.csv ]]
     fi
-fi
-wait $job 2>/dev/null || true
-search interrupted --resume >/dev/null
-same interrupted
+    search $signal --resume >/dev/null
+    same $signal
+done

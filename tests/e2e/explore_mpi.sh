@@ -25,12 +25,14 @@ ranks() {
 command=("$DTQC" explore "$data/tiny.yaml" --task similarity --data "$data/pairs.tsv" --space "$TMP/space.yaml"
     --trials 15 '--objective=loss,cycles' --batch 4)
 search() { ranks "$1" "${command[@]}" -o "$TMP/$2" "${@:3}" >"$TMP/$2.out" 2>"$TMP/$2.err"; }
+# A trial that failed is tried, and logged, once more by --resume.
+log() { sed 's/"seconds": [0-9.]*//' "$TMP/$1/trials.jsonl" | awk '!seen[$0]++'; }
 same() {
     local file
     for file in trials.csv front.csv explore.json explore.html policy.yaml target.yaml; do
         cmp "$TMP/0/$file" "$TMP/$1/$file"
     done
-    cmp <(sed 's/"seconds": [0-9.]*//' "$TMP/0/trials.jsonl") <(sed 's/"seconds": [0-9.]*//' "$TMP/$1/trials.jsonl")
+    cmp <(log 0) <(log "$1")
 }
 
 for n in 0 1 4; do
@@ -64,6 +66,21 @@ kill -KILL "${ranks[@]}" 2>/dev/null || true
 wait $job 2>/dev/null || true
 search 2 killed --resume
 same killed
+
+# One mpirun that is interrupted lets the running trial end, and the search goes on later.
+(exec mpirun "${oversubscribe[@]}" -n 2 "${command[@]}" -o "$TMP/stopped") >/dev/null 2>"$TMP/stopped.err" &
+job=$!
+while [[ ! -f $TMP/stopped/trials.jsonl || $(wc -l <"$TMP/stopped/trials.jsonl") -lt 3 ]] && kill -0 $job 2>/dev/null; do
+    sleep 0.01
+done
+kill -INT $job 2>/dev/null || true
+wait $job || true
+if [[ $(wc -l <"$TMP/stopped/trials.jsonl") -lt $(wc -l <"$TMP/0/trials.jsonl") ]]; then
+    grep -q 'interrupted after [0-9]* of 15 trials; the same command with --resume goes on' "$TMP/stopped.err"
+    [[ -f $TMP/stopped/trials.csv ]]
+fi
+search 2 stopped --resume
+same stopped
 
 # An error is told once.
 if ranks 3 "$DTQC" sweep minilm --space "$TMP/none.yaml" 2>"$TMP/error"; then exit 1; fi
