@@ -112,6 +112,10 @@ typedef struct {
 /** What limits most of a report's cycles, and these cycles' share of all of them. */
 report_limit report_main_limit(const report *r, double *share);
 
+/** What most of the makespan is spent on, by its name in JSON (REPORT.md, "Critical path"); of a report without a
+ * module, what limits most of its cycles. Not the caller's to free. */
+const char *report_limited_by(const report *r);
+
 /** A copy in `a` that needs nothing of the report, nor of its module, of which it knows nothing (`module`). */
 report *report_copy(arena *a, const report *r);
 

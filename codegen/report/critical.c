@@ -283,3 +283,13 @@ critical_part critical_most(const uint64_t parts[CRITICAL_PARTS]) {
     }
     return most;
 }
+
+const char *report_limited_by(const report *r) {
+    arena *scratch = arena_new();
+    critical_path path;
+    double share;
+    const char *name = critical_find(scratch, r, &path) ? critical_infos[critical_most(path.total)].name
+                                                        : report_limit_name(report_main_limit(r, &share));
+    arena_free(scratch);
+    return name;
+}

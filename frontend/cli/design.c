@@ -199,8 +199,7 @@ bool design_price(session *s, const source *src, uint32_t seq, double weight, do
     const report *r = report_build(s->arena, s->diag, c.module);
     if (!r)
         return false;
-    double share;
-    *limit = report_limit_name(report_main_limit(r, &share));
+    *limit = report_limited_by(r);
     price_machine(r, weight, costs);
     return true;
 }

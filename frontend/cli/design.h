@@ -45,7 +45,7 @@ uint64_t design_hash(session *s, const source *src, const doc_node *policy_doc);
 
 /** The area of a target, or NaN. */
 double design_area(const any_target *t);
-/** Adds `weight` times what one input of `seq` tokens costs. *limit: the engine that limits most cycles, or NULL. False
+/** Adds `weight` times what one input of `seq` tokens costs. *limit: what most cycles are spent on, or NULL. False
  *  after an error. */
 bool design_price(session *s, const source *src, uint32_t seq, double weight, double costs[COSTS], const char **limit);
 

@@ -72,7 +72,7 @@ static void print_text(const sweep *w, FILE *out) {
         fprintf(out, ", %zu with an error", failed);
     fputs(
         "\n  *      none of the same model and length is as good in time, energy and area, and better in one of them\n"
-        "  limit  the engine that is busiest in the layers that take most cycles\n",
+        "  limit  what most cycles of the critical path are spent on\n",
         out);
 }
 

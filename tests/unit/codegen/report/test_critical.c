@@ -83,6 +83,7 @@ START_TEST(a_buffer_in_use_is_named) {
                                          [CRITICAL_DMA] = 10,
                                          [CRITICAL_BUFFER_K] = 10,
                                          [CRITICAL_LATENCY] = 17});
+    ck_assert_str_eq(report_limited_by(report_build(memory, d, m)), "array");
     arena_free(memory);
 }
 END_TEST
@@ -98,6 +99,7 @@ START_TEST(engines_without_their_share) {
     work(m, IR_I_QK, array, NULL, 0, 30, 50);
     work(m, IR_I_QK, array, NULL, 30, 40, 50);
     expect(m, (uint64_t[CRITICAL_PARTS]){[CRITICAL_SHARES] = 70, [CRITICAL_LATENCY] = 50});
+    ck_assert_str_eq(report_limited_by(report_build(memory, d, m)), "shares");
     arena_free(memory);
 }
 END_TEST
