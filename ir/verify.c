@@ -60,7 +60,7 @@ static void verify_tensor(verifier *v, size_t index) {
         return;
     }
     bool computed = strcmp(t->dtype, "synthetic") == 0 || type == DTQ_ROTARY;
-    if (computed != (t->file == NULL)) {
+    if (computed != (!t->file)) {
         verify_error_at(v, t->loc, "tensor \"%s\" is %s; %s", t->name,
                         t->file ? arena_printf(v->scratch, "%s but has a file", t->dtype) : "in no file",
                         t->file ? "remove `file` or give its dtype" : "give `file`, or make it synthetic");

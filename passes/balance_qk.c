@@ -60,12 +60,11 @@ bool pass_balance_qk(pass_context *ctx, ir_module **module) {
     }
     rebuild r = rebuild_begin(m, IR_GRAPH);
     r.spare = SPARE;
-    for (size_t op = 0; op < m->op_count; op++) {
+    for (size_t op = 0; op < m->op_count; op++)
         if (m->ops[op].code != IR_ATTENTION)
             rebuild_copy(&r, op);
         else if (!balance(ctx, &r, op))
             return false;
-    }
     *module = r.to;
     return true;
 }

@@ -188,11 +188,10 @@ static size_t cut(const uint8_t *bits, uint32_t n, uint32_t size, slice *out) {
     for (uint32_t at = 0; at < n; at += size) {
         uint32_t extent = n - at < size ? n - at : size;
         slice *last = count ? &out[count - 1] : NULL;
-        if (last && last->extent == extent && memcmp(last->bits, bits + at, extent) == 0) {
+        if (last && last->extent == extent && memcmp(last->bits, bits + at, extent) == 0)
             last->count++;
-        } else {
+        else
             out[count++] = (slice){bits + at, extent, count_high(bits + at, extent), 1};
-        }
         if (n - at <= size)
             break;
     }

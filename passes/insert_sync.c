@@ -357,14 +357,13 @@ static void find_places(sync_state *s) {
     const ir_module *m = s->m;
     s->queue = ARENA_ARRAY(s->scratch, uint8_t, m->op_count + 1);
     s->memories = ARENA_ARRAY(s->scratch, memory, m->value_count + 1);
-    for (size_t op = 0; op < m->op_count; op++) {
+    for (size_t op = 0; op < m->op_count; op++)
         if (ir_is_instr((ir_opcode)m->ops[op].code))
             s->queue[op] = (uint8_t)ir_int(m, op, IR_KEY_queue, 0);
         else if (m->ops[op].code == IR_BUFFER)
             s->memories[m->ops[op].result] = (memory){.space = space_find(ir_str(m, op, IR_KEY_space)),
                                                       .address = (uint64_t)ir_int(m, op, IR_KEY_address, 0),
                                                       .bytes = (uint64_t)ir_int(m, op, IR_KEY_bytes, 0)};
-    }
 }
 
 /** Waits and signals of the module being made. Those between the same two queues say the same and share what they say.

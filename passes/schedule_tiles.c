@@ -311,12 +311,11 @@ static void repeat_steps(emitter *e, layer_work *w) {
     for (size_t op = copy; op < m->op_count; op++) {
         if (m->ops[op].code == IR_BUFFER)
             continue;
-        for (ir_attr *attr = &m->attrs[m->ops[op].attrs], *end = attr + m->ops[op].attr_count; attr < end; attr++) {
+        for (ir_attr *attr = &m->attrs[m->ops[op].attrs], *end = attr + m->ops[op].attr_count; attr < end; attr++)
             if (attr->key == e->keys.layer)
                 attr->i = w->l.index;
             else if (attr->key == IR_KEY_source)
                 attr->s = w->source;
-        }
     }
     if (!w->l.by_own)
         w->importance = m->ops[copy + (m->defs[e->importance] - e->first)].result;

@@ -111,12 +111,11 @@ static bool lower_attention(pass_context *ctx, rebuild *r, size_t op, ir_value *
 bool pass_tile_attention(pass_context *ctx, ir_module **module) {
     rebuild r = rebuild_begin(*module, IR_TILE);
     ir_value previous = IR_NONE;
-    for (size_t op = 0; op < r.from->op_count; op++) {
+    for (size_t op = 0; op < r.from->op_count; op++)
         if (r.from->ops[op].code != IR_ATTENTION)
             rebuild_copy(&r, op);
         else if (!lower_attention(ctx, &r, op, &previous))
             return false;
-    }
     *module = r.to;
     return true;
 }

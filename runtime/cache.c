@@ -33,10 +33,9 @@ static uint64_t cache_bytes(const dtq_stream *s, uint32_t positions) {
 dtq_cache *dtq_cache_open(const dtq_program *p, uint32_t positions, dtq_error *e) {
     const dtq_stream *s = p->stream_count == 0 ? NULL : &p->streams[0];
     dtq_cache *c = calloc(1, sizeof *c);
-    if (c != NULL && s != NULL) {
+    if (c && s)
         c->layers = calloc(s->layer_count + 1u, sizeof *c->layers);
-    }
-    bool ok = c != NULL && s != NULL && c->layers != NULL;
+    bool ok = c && s && c->layers;
     for (uint32_t i = 0; ok && i < s->layer_count; i++) {
         cached_layer *l = &c->layers[c->layer_count++];
         l->kv_width = s->layers[i].kv_heads * s->layers[i].head_dim;
@@ -46,35 +45,33 @@ dtq_cache *dtq_cache_open(const dtq_program *p, uint32_t positions, dtq_error *e
         l->at = (dtq_cached){.k = calloc(floats + 1, sizeof(float)),
                              .v = calloc(floats + 1, sizeof(float)),
                              .importance = calloc((size_t)l->sums * positions + 1, sizeof(uint64_t))};
-        ok = l->at.k != NULL && l->at.v != NULL && l->at.importance != NULL;
+        ok = l->at.k && l->at.v && l->at.importance;
     }
     if (ok) {
         c->positions = positions;
         return c;
     }
     dtq_cache_close(c);
-    if (s == NULL) {
+    if (!s)
         (void)dtq_fail(e, DTQ_BAD_PROGRAM, "a program without streams has no layers to keep");
-    } else {
+    else
         (void)dtq_no_memory(e, cache_bytes(s, positions), "the keys and values of %u tokens", positions);
-    }
     return NULL;
 }
 
 void dtq_cache_close(dtq_cache *c) {
-    for (uint32_t i = 0; c != NULL && i < c->layer_count; i++) {
+    for (uint32_t i = 0; c && i < c->layer_count; i++) {
         free(c->layers[i].at.k);
         free(c->layers[i].at.v);
         free(c->layers[i].at.importance);
     }
-    if (c != NULL) {
+    if (c)
         free(c->layers);
-    }
     free(c);
 }
 
 dtq_turn *dtq_cache_turn(dtq_cache *c) {
-    return c != NULL ? &c->turn : NULL;
+    return c ? &c->turn : NULL;
 }
 
 uint32_t dtq_cache_length(const dtq_cache *c) {
@@ -82,9 +79,8 @@ uint32_t dtq_cache_length(const dtq_cache *c) {
 }
 
 void dtq_cache_clear(dtq_cache *c) {
-    for (uint32_t i = 0; i < c->layer_count; i++) {
+    for (uint32_t i = 0; i < c->layer_count; i++)
         memset(c->layers[i].at.importance, 0, (size_t)c->layers[i].sums * c->positions * sizeof(uint64_t));
-    }
     c->length = 0;
 }
 
@@ -106,7 +102,7 @@ uint32_t dtq_stream_queries(const dtq_stream *s) {
 
 bool dtq_cache_fits(const dtq_cache *c, const dtq_stream *s, dtq_error *e) {
     const uint32_t before = s->seq - dtq_stream_queries(s);
-    if (c == NULL) {
+    if (!c) {
         return before == 0 ||
                dtq_fail(e, DTQ_BAD_INPUT, "the program goes on behind %u tokens and needs their cache", before);
     }
@@ -129,9 +125,8 @@ bool dtq_cache_fits(const dtq_cache *c, const dtq_stream *s, dtq_error *e) {
 /* Where host.quant takes an operand of a layer from: float [seq][kv_width]. NULL if it does not lie in DRAM. */
 static uint8_t *rows_in_dram(const dtq_exec *x, const dtq_instr *in, uint32_t *layer) {
     const dtq_stream *s = x->stream;
-    if (in->op != DTQ_OP_QUANT || DTQ_GET(in, QUANT, operand) == DTQ_Q || DTQ_GET(in, QUANT, layer) >= s->layer_count) {
+    if (in->op != DTQ_OP_QUANT || DTQ_GET(in, QUANT, operand) == DTQ_Q || DTQ_GET(in, QUANT, layer) >= s->layer_count)
         return NULL;
-    }
     *layer = (uint32_t)DTQ_GET(in, QUANT, layer);
     const dtq_layer *l = &s->layers[*layer];
     const uint64_t bytes = (uint64_t)s->seq * l->kv_heads * l->head_dim * sizeof(float), at = DTQ_GET(in, QUANT, src);
@@ -140,15 +135,13 @@ static uint8_t *rows_in_dram(const dtq_exec *x, const dtq_instr *in, uint32_t *l
 
 bool dtq_cache_load(const dtq_cache *c, dtq_exec *x, dtq_error *e) {
     const dtq_stream *s = x->stream;
-    if (!dtq_cache_fits(c, s, e)) {
+    if (!dtq_cache_fits(c, s, e))
         return false;
-    }
-    for (size_t i = 0; c != NULL && i < s->count; i++) {
+    for (size_t i = 0; c && i < s->count; i++) {
         uint32_t layer;
         uint8_t *rows = rows_in_dram(x, &s->instrs[i], &layer);
-        if (rows == NULL) {
+        if (!rows)
             continue;
-        }
         const cached_layer *l = &c->layers[layer];
         const float *from = DTQ_GET(&s->instrs[i], QUANT, operand) == DTQ_K ? l->at.k : l->at.v;
         for (uint32_t row = 0; row < c->length; row++) {
@@ -156,7 +149,7 @@ bool dtq_cache_load(const dtq_cache *c, dtq_exec *x, dtq_error *e) {
                    l->kv_width * sizeof(float));
         }
     }
-    for (uint32_t i = 0; c != NULL && i < s->layer_count; i++) {
+    for (uint32_t i = 0; c && i < s->layer_count; i++) {
         for (size_t row = 0; row < c->layers[i].sums; row++) {
             memcpy(x->dram + s->layers[i].importance_at + row * s->seq * sizeof(uint64_t),
                    c->layers[i].at.importance + row * c->positions, c->length * sizeof(uint64_t));
@@ -170,9 +163,8 @@ void dtq_cache_store(dtq_cache *c, const dtq_exec *x) {
     for (size_t i = 0; i < s->count; i++) {
         uint32_t layer;
         const uint8_t *rows = rows_in_dram(x, &s->instrs[i], &layer);
-        if (rows == NULL) {
+        if (!rows)
             continue;
-        }
         const cached_layer *l = &c->layers[layer];
         float *to = DTQ_GET(&s->instrs[i], QUANT, operand) == DTQ_K ? l->at.k : l->at.v;
         for (uint32_t row = c->length; row < s->seq; row++) {

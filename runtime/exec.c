@@ -14,9 +14,8 @@ void dtq_bits_from_classes(const dtq_layer *l, const uint8_t *high_flags, uint8_
         /* Read before writing: one of the tables may be the flags themselves. */
         const uint8_t chosen = high_flags[i] ? 8 : 4;
         for (int o = 0; o < DTQ_OPERANDS; o++) {
-            if (bits[o] == NULL) {
+            if (!bits[o])
                 continue;
-            }
             const bool fixed = o == DTQ_P && l->prob_bits != DTQ_PROB_ROW;
             bits[o][i] = !fixed ? chosen : l->prob_bits == DTQ_PROB_8 ? 8 : 4;
         }
@@ -25,9 +24,8 @@ void dtq_bits_from_classes(const dtq_layer *l, const uint8_t *high_flags, uint8_
 
 /* The operand tables of a layer that are known only at run time; NULL for the others. */
 static void dynamic_bits(const dtq_layer *l, const dtq_slots *t, uint8_t *bits[DTQ_OPERANDS]) {
-    for (int o = 0; o < DTQ_OPERANDS; o++) {
-        bits[o] = l->bits[o] == NULL ? t->bits[o] : NULL;
-    }
+    for (int o = 0; o < DTQ_OPERANDS; o++)
+        bits[o] = !l->bits[o] ? t->bits[o] : NULL;
 }
 
 static bool inside(const dtq_stream *s, uint64_t at, uint64_t bytes, uint64_t align) {
@@ -53,20 +51,15 @@ static bool check_layer(const dtq_exec *x, uint32_t layer, dtq_error *e) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %u of its %u slots cannot be keys only", layer, l->key_only,
                         l->slots);
     }
-    if (dtq_chooses(l) && dtq_choice_wrong(s, layer) != NULL) {
+    if (dtq_chooses(l) && dtq_choice_wrong(s, layer))
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %s", layer, dtq_choice_wrong(s, layer));
-    }
-    if (layer > 0 && l->ids == NULL && !dtq_chooses(l) && !dtq_selects(&s->layers[layer - 1], l)) {
+    if (layer > 0 && !l->ids && !dtq_chooses(l) && !dtq_selects(&s->layers[layer - 1], l))
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u cannot have more slots than the layer that selects them", layer);
-    }
-    if (dtq_streams(l) && dtq_layer_wrong(l, s->seq) != NULL) {
+    if (dtq_streams(l) && dtq_layer_wrong(l, s->seq))
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: %s", layer, dtq_layer_wrong(l, s->seq));
-    }
-    for (uint32_t i = 0; l->ids != NULL && i < l->slots; i++) {
-        if (l->ids[i] >= s->seq) {
+    for (uint32_t i = 0; l->ids && i < l->slots; i++)
+        if (l->ids[i] >= s->seq)
             return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: slot %u holds token %u of %u", layer, i, l->ids[i], s->seq);
-        }
-    }
     if (!inside(s, l->out, s->seq * row, sizeof(float)) ||
         !inside(s, l->importance_at, (uint64_t)dtq_importance_rows(l) * s->seq * sizeof(uint64_t), sizeof(uint64_t))) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: its output or its importance lies outside of DRAM", layer);
@@ -99,44 +92,37 @@ static bool init_slots(dtq_exec *x, uint32_t layer, dtq_error *e) {
     dtq_slots *t = &x->slots[layer];
     const uint32_t n = x->exact ? x->stream->seq : l->slots;
     const uint32_t tables = x->exact ? 1 : dtq_tables(l);
-    if (x->exact || l->ids == NULL) {
+    if (x->exact || !l->ids)
         t->ids = calloc((size_t)n * tables, sizeof *t->ids);
-    } else {
+    else
         t->ids = (uint32_t *)l->ids;
-    }
     t->left = n;
     bool complete = t->ids != NULL;
     for (int o = 0; o < DTQ_OPERANDS; o++) {
-        t->bits[o] = x->exact || l->bits[o] == NULL ? calloc(n, 1) : (uint8_t *)l->bits[o];
-        complete = complete && t->bits[o] != NULL;
+        t->bits[o] = x->exact || !l->bits[o] ? calloc(n, 1) : (uint8_t *)l->bits[o];
+        complete = complete && t->bits[o];
     }
-    if (!complete) {
+    if (!complete)
         return dtq_no_memory(e, n * (tables * sizeof *t->ids + DTQ_OPERANDS), "the slot tables of layer %u", layer);
-    }
     if (x->exact) {
-        for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t i = 0; i < n; i++)
             t->ids[i] = i;
-        }
-        for (int o = 0; o < DTQ_OPERANDS; o++) {
+        for (int o = 0; o < DTQ_OPERANDS; o++)
             memset(t->bits[o], 8, n);
-        }
         t->ready = true;
         return true;
     }
     t->ready = l->ids != NULL;
     bool known = true;
-    for (int o = 0; o < DTQ_OPERANDS; o++) {
-        known = known && l->bits[o] != NULL;
-    }
-    if (!t->ready || known) {
+    for (int o = 0; o < DTQ_OPERANDS; o++)
+        known = known && l->bits[o];
+    if (!t->ready || known)
         return true;
-    }
     uint8_t *bits[DTQ_OPERANDS];
     dynamic_bits(l, t, bits);
     uint8_t *flags = NULL;
-    for (int o = 0; o < DTQ_OPERANDS && flags == NULL; o++) {
+    for (int o = 0; o < DTQ_OPERANDS && !flags; o++)
         flags = bits[o];
-    }
     dtq_choose_without_importance(l, flags);
     dtq_bits_from_classes(l, flags, bits);
     return true;
@@ -155,34 +141,28 @@ static void copy_heads(const float *in, uint32_t seq, uint32_t heads, uint32_t h
 static bool copy_qkv(dtq_exec *x, dtq_error *e) {
     const dtq_stream *s = x->stream;
     const dtq_input *in = x->input;
-    if (s->layer_count == 0) {
+    if (s->layer_count == 0)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "a program for q, k and v has no attention layer");
-    }
-    if (in->q == NULL || in->k == NULL || in->v == NULL) {
+    if (!in->q || !in->k || !in->v)
         return dtq_fail(e, DTQ_BAD_INPUT, "the program takes q, k and v as its input, and at least one is missing");
-    }
     const dtq_layer *l = &s->layers[0];
     const float *const from[3] = {in->q, in->k, in->v};
     for (int o = 0; o < 3; o++) {
         const uint32_t heads = o == DTQ_Q ? l->heads : l->kv_heads;
-        if (!inside(s, s->input_at[o], (uint64_t)s->seq * heads * l->head_dim * sizeof(float), sizeof(float))) {
+        if (!inside(s, s->input_at[o], (uint64_t)s->seq * heads * l->head_dim * sizeof(float), sizeof(float)))
             return dtq_fail(e, DTQ_BAD_PROGRAM, "input %c lies outside of DRAM", "qkv"[o]);
-        }
         copy_heads(from[o], s->seq, heads, l->head_dim, (float *)(void *)(x->dram + s->input_at[o]));
     }
     return true;
 }
 
 static bool take_input(dtq_exec *x, dtq_error *e) {
-    if (x->input == NULL) {
+    if (!x->input)
         return dtq_fail(e, DTQ_BAD_INPUT, "no input given");
-    }
-    if (x->stream->input == DTQ_INPUT_QKV) {
+    if (x->stream->input == DTQ_INPUT_QKV)
         return copy_qkv(x, e);
-    }
-    if (x->input->tokens == NULL) {
+    if (!x->input->tokens)
         return dtq_fail(e, DTQ_BAD_INPUT, "the program takes token ids as its input, and there are none");
-    }
     return true;
 }
 
@@ -190,29 +170,23 @@ static bool fill(dtq_exec *x, bool data, dtq_error *e) {
     const dtq_stream *s = x->stream;
     x->slots = calloc(s->layer_count == 0 ? 1 : s->layer_count, sizeof *x->slots);
     x->everyone = malloc((s->seq + (size_t)1) * sizeof *x->everyone);
-    if (x->slots == NULL || x->everyone == NULL) {
+    if (!x->slots || !x->everyone)
         return dtq_no_memory(e, s->layer_count * sizeof *x->slots + s->seq * sizeof *x->everyone, "the slot tables");
-    }
-    for (uint32_t i = 0; i < s->seq; i++) {
+    for (uint32_t i = 0; i < s->seq; i++)
         x->everyone[i] = i;
-    }
-    for (uint32_t l = 0; l < s->layer_count; l++) {
-        if (!check_layer(x, l, e) || !init_slots(x, l, e)) {
+    for (uint32_t l = 0; l < s->layer_count; l++)
+        if (!check_layer(x, l, e) || !init_slots(x, l, e))
             return false;
-        }
-    }
-    if (!data) {
+    if (!data)
         return true;
-    }
     /* pages that nothing touches cost nothing: a program may claim more DRAM than it uses */
     void *image = MAP_FAILED;
     if (s->dram_bytes < SIZE_MAX) {
         image = mmap(NULL, (size_t)s->dram_bytes + 1, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     }
-    if (image == MAP_FAILED) {
+    if (image == MAP_FAILED)
         return dtq_no_memory(e, s->dram_bytes < SIZE_MAX ? s->dram_bytes + 1 : s->dram_bytes, "a DRAM image");
-    }
     x->dram = image;
     return take_input(x, e);
 }
@@ -220,42 +194,37 @@ static bool fill(dtq_exec *x, bool data, dtq_error *e) {
 bool dtq_exec_init(dtq_exec *x, const dtq_program *p, const dtq_stream *s, dtq_weights *w, const dtq_input *input,
                    const dtq_run_options *o, dtq_error *e) {
     *x = (dtq_exec){.program = p, .stream = s, .weights = w, .input = input};
-    x->exact = o != NULL && o->engine == DTQ_ENGINE_FP32;
-    x->threads = o != NULL ? o->threads : 0;
-    x->observer = o != NULL ? o->observer : NULL;
-    x->user = o != NULL ? o->user : NULL;
-    x->noise = o != NULL ? o->noise : NULL;
+    x->exact = o && o->engine == DTQ_ENGINE_FP32;
+    x->threads = o ? o->threads : 0;
+    x->observer = o ? o->observer : NULL;
+    x->user = o ? o->user : NULL;
+    x->noise = o ? o->noise : NULL;
     if (x->threads == 0) {
         const long cores = sysconf(_SC_NPROCESSORS_ONLN);
         x->threads = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
     }
-    if (fill(x, o == NULL || !o->timing_only, e)) {
+    if (fill(x, !o || !o->timing_only, e))
         return true;
-    }
     dtq_exec_free(x);
     return false;
 }
 
 void dtq_exec_free(dtq_exec *x) {
-    for (uint32_t i = 0; x->slots != NULL && i < x->stream->layer_count; i++) {
+    for (uint32_t i = 0; x->slots && i < x->stream->layer_count; i++) {
         const dtq_layer *l = &x->stream->layers[i];
         dtq_slots *t = &x->slots[i];
-        if (t->ids != l->ids) {
+        if (t->ids != l->ids)
             free(t->ids);
-        }
-        for (int o = 0; o < DTQ_OPERANDS; o++) {
-            if (t->bits[o] != l->bits[o]) {
+        for (int o = 0; o < DTQ_OPERANDS; o++)
+            if (t->bits[o] != l->bits[o])
                 free(t->bits[o]);
-            }
-        }
     }
     free(x->slots);
     free(x->everyone);
     free(x->effects);
     free(x->gone);
-    if (x->dram != NULL) {
+    if (x->dram)
         munmap(x->dram, (size_t)x->stream->dram_bytes + 1);
-    }
     *x = (dtq_exec){0};
 }
 
@@ -268,25 +237,20 @@ static void choose_slots(dtq_exec *x, uint32_t layer, uint32_t table, uint64_t *
     uint8_t *bits[DTQ_OPERANDS];
     dynamic_bits(l, t, bits);
     uint8_t *flags = NULL;
-    for (int o = 0; o < DTQ_OPERANDS && flags == NULL; o++) {
+    for (int o = 0; o < DTQ_OPERANDS && !flags; o++)
         flags = bits[o];
-    }
-    if (x->input != NULL) {
+    if (x->input)
         dtq_replace_choice(&x->input->choice, layer, table, ids, keys, importance);
-    }
     dtq_select_slots(l, importance, ids, keys, muted_ids, muted, t->ids + (size_t)table * l->slots, flags);
-    if (flags != NULL) {
+    if (flags)
         dtq_bits_from_classes(l, flags, bits);
-    }
     t->chosen++;
     t->ready = t->chosen == dtq_tables(l);
 }
 
 void dtq_exec_select(dtq_exec *x, uint32_t layer, uint64_t *importance) {
-    if (layer + 1 >= x->stream->layer_count || x->slots[layer + 1].ready ||
-        dtq_chooses(&x->stream->layers[layer + 1])) {
+    if (layer + 1 >= x->stream->layer_count || x->slots[layer + 1].ready || dtq_chooses(&x->stream->layers[layer + 1]))
         return;
-    }
     const dtq_layer *l = &x->stream->layers[layer];
     const uint32_t *ids = x->slots[layer].ids;
     const uint32_t first = dtq_first_key(l), keys = dtq_keys(l);
@@ -314,22 +278,18 @@ const uint32_t *dtq_slot_ids(const dtq_exec *x, uint32_t layer, uint32_t kv_head
 bool dtq_exec_leave(dtq_exec *x, uint32_t layer, const uint32_t *ids, uint32_t count, dtq_error *e) {
     const dtq_layer *l = &x->stream->layers[layer];
     dtq_slots *t = &x->slots[layer];
-    if (count > l->slots || l->order != DTQ_ORDER_ORIGINAL || l->muted != 0 || l->key_only != 0) {
+    if (count > l->slots || l->order != DTQ_ORDER_ORIGINAL || l->muted != 0 || l->key_only != 0)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u cannot take %u tokens in their order", layer, count);
-    }
     if (t->ids == l->ids) { /* the program's own */
         uint32_t *own = malloc(l->slots * sizeof *own);
-        if (own == NULL) {
+        if (!own)
             return dtq_no_memory(e, l->slots * sizeof *own, "the slot tables of layer %u", layer);
-        }
         t->ids = own;
     }
     memcpy(t->ids, ids, count * sizeof *ids);
-    for (int o = 0; o < DTQ_OPERANDS; o++) {
-        if (l->bits[o] == NULL) {
+    for (int o = 0; o < DTQ_OPERANDS; o++)
+        if (!l->bits[o])
             memset(t->bits[o], 8, l->slots);
-        }
-    }
     t->left = count;
     t->ready = true;
     return true;
@@ -349,18 +309,14 @@ void dtq_exec_accumulate(dtq_exec *x, uint32_t layer, uint64_t *importance) {
 }
 
 uint8_t dtq_chosen_bits(const dtq_layer *l, const uint8_t *const bits[DTQ_OPERANDS], uint32_t slot) {
-    if (slot < dtq_first_key(l) || slot >= dtq_first_key(l) + dtq_keys(l)) {
+    if (slot < dtq_first_key(l) || slot >= dtq_first_key(l) + dtq_keys(l))
         return 0;
-    }
-    if (l->order == DTQ_ORDER_LOW_FIRST) {
+    if (l->order == DTQ_ORDER_LOW_FIRST)
         return slot >= l->slots - l->high ? 8 : 4;
-    }
-    if (l->order == DTQ_ORDER_HIGH_FIRST) {
+    if (l->order == DTQ_ORDER_HIGH_FIRST)
         return slot < l->high ? 8 : 4;
-    }
-    if (dtq_lates(l)) { /* of its operands values alone have slots */
+    if (dtq_lates(l)) /* of its operands values alone have slots */
         return bits[DTQ_V][slot];
-    }
     return bits[DTQ_Q][slot] == 8 && bits[DTQ_K][slot] == 8 && bits[DTQ_V][slot] == 8 ? 8 : 4;
 }
 
@@ -386,7 +342,7 @@ static void output_table(const dtq_exec *x, uint32_t layer, uint32_t table, dtq_
     const uint32_t *ids = dtq_slot_ids(x, layer, table);
     for (uint32_t i = 0; i < t->left; i++) {
         const size_t at = (size_t)layer * s->seq + ids[i];
-        const uint8_t chosen = x->exact ? 8 : x->gone != NULL && x->gone[at] != 0 ? 0 : dtq_chosen_bits(l, bits, i);
+        const uint8_t chosen = x->exact ? 8 : x->gone && x->gone[at] != 0 ? 0 : dtq_chosen_bits(l, bits, i);
         out->bits[at] = chosen > out->bits[at] ? chosen : out->bits[at];
         if (!x->exact) {
             const uint64_t importance = importance_of(x, l, table, ids[i]);
@@ -398,9 +354,8 @@ static void output_table(const dtq_exec *x, uint32_t layer, uint32_t table, dtq_
 static void output_tables(const dtq_exec *x, dtq_output *out) {
     for (uint32_t l = 0; l < x->stream->layer_count; l++) {
         const uint32_t tables = x->exact ? 1 : dtq_tables(&x->stream->layers[l]);
-        for (uint32_t table = 0; table < tables; table++) {
+        for (uint32_t table = 0; table < tables; table++)
             output_table(x, l, table, out);
-        }
     }
 }
 
@@ -410,20 +365,18 @@ bool dtq_exec_output(const dtq_exec *x, dtq_output *out, dtq_error *e) {
     const size_t width = s->output_width;
     const size_t rows = s->output == DTQ_OUTPUT_POOLED ? 1 : s->seq;
     const size_t tables = (size_t)s->layer_count * s->seq;
-    if (!inside(s, s->output_at, (uint64_t)rows * width * sizeof(float), sizeof(float))) {
+    if (!inside(s, s->output_at, (uint64_t)rows * width * sizeof(float), sizeof(float)))
         return dtq_fail(e, DTQ_BAD_PROGRAM, "the output lies outside of DRAM");
-    }
     if (s->output == DTQ_OUTPUT_ATTENTION && s->layer_count != 0 &&
         width != (size_t)s->layers[s->layer_count - 1].heads * s->layers[s->layer_count - 1].head_dim) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "the output's width is not that of the attention heads");
     }
-    if (s->layer_count == 0 && s->output != DTQ_OUTPUT_POOLED) {
+    if (s->layer_count == 0 && s->output != DTQ_OUTPUT_POOLED)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "an output for each token needs an attention layer that says which tokens");
-    }
     out->data = calloc(rows * width + 1, sizeof *out->data);
     out->importance = calloc(tables + 1, sizeof *out->importance);
     out->bits = calloc(tables + 1, 1);
-    if (out->data == NULL || out->importance == NULL || out->bits == NULL) {
+    if (!out->data || !out->importance || !out->bits) {
         dtq_output_free(out);
         return dtq_no_memory(e, (rows * width + 1) * sizeof *out->data + (tables + 1) * (sizeof *out->importance + 1),
                              "the output");

@@ -22,14 +22,14 @@ static int create(const char *stem, const char *suffix, mode_t mode, char **name
     enum { TRIES = 100 };
     enum { ROOM = 40 }; /* of what is added to a name that may be as long as names can be */
     const char *slash = strrchr(stem, '/');
-    const size_t before = slash == NULL ? 0 : (size_t)(slash - stem) + 1, all = strlen(stem);
+    const size_t before = !slash ? 0 : (size_t)(slash - stem) + 1, all = strlen(stem);
     const size_t kept = all - before > NAME_MAX - ROOM ? before + NAME_MAX - ROOM : all;
     const size_t room = kept + strlen(suffix) + ROOM;
     *name = malloc(room);
     *note = NULL;
     int fd = -1;
     errno = ENOMEM;
-    for (unsigned i = 0; *name != NULL && fd < 0 && i < TRIES; i++) {
+    for (unsigned i = 0; *name && fd < 0 && i < TRIES; i++) {
         uint32_t random = i;
         (void)!getrandom(&random, sizeof random, GRND_NONBLOCK);
         (void)snprintf(*name, room, "%.*s.%ld.%08x%s", (int)kept, stem, (long)getpid(), random, suffix);
@@ -39,9 +39,8 @@ static int create(const char *stem, const char *suffix, mode_t mode, char **name
             const int problem = errno;
             dtq_note_forget(*note);
             errno = problem;
-            if (problem != EEXIST) {
+            if (problem != EEXIST)
                 break;
-            }
         }
     }
     if (fd < 0) {
@@ -64,16 +63,15 @@ int dtq_temporary_create(const char *stem, const char *suffix, char **name, dtq_
 static char *follow_links(const char *path) {
     enum { LINKS_MOST = 40 };
     char *at = strdup(path), target[PATH_MAX];
-    for (unsigned i = 0; at != NULL; i++) {
+    for (unsigned i = 0; at; i++) {
         const ssize_t n = readlink(at, target, sizeof target - 1);
-        if (n < 0) {
+        if (n < 0)
             return at; /* no link, or nothing */
-        }
         target[n] = '\0';
         const char *slash = strrchr(at, '/');
-        const size_t before = target[0] == '/' || slash == NULL ? 0 : (size_t)(slash - at) + 1;
+        const size_t before = target[0] == '/' || !slash ? 0 : (size_t)(slash - at) + 1;
         char *next = i < LINKS_MOST ? malloc(before + sizeof target) : NULL;
-        if (next != NULL) {
+        if (next) {
             memcpy(next, at, before);
             memcpy(next + before, target, (size_t)n + 1);
         } else {
@@ -88,11 +86,10 @@ static char *follow_links(const char *path) {
 static bool begin_beside(dtq_writer *w, const struct stat *existing) {
     w->fd = create(w->path, ".part", 0666, &w->temporary, &w->note);
     struct stat st;
-    if (w->fd < 0 || fstat(w->fd, &st) != 0) {
+    if (w->fd < 0 || fstat(w->fd, &st) != 0)
         return false;
-    }
-    w->mode = existing != NULL ? existing->st_mode & 0777 : st.st_mode & 0777;
-    if (existing != NULL) {
+    w->mode = existing ? existing->st_mode & 0777 : st.st_mode & 0777;
+    if (existing) {
         w->owner = existing->st_uid;
         w->group = existing->st_gid;
         const bool same_owner = st.st_uid == w->owner && st.st_gid == w->group;
@@ -106,9 +103,8 @@ bool dtq_writer_begin(dtq_writer *w, const char *path) {
     struct stat st;
     const bool exists = stat(path, &st) == 0;
     w->path = !exists || S_ISREG(st.st_mode) ? follow_links(path) : strdup(path);
-    if (w->path == NULL) {
+    if (!w->path)
         return false;
-    }
     bool ok;
     if (exists && S_ISDIR(st.st_mode)) {
         errno = EISDIR;
@@ -120,9 +116,8 @@ bool dtq_writer_begin(dtq_writer *w, const char *path) {
         ok = begin_beside(w, exists ? &st : NULL);
     }
     const int problem = errno;
-    if (!ok) {
+    if (!ok)
         dtq_writer_abandon(w);
-    }
     errno = problem;
     return ok;
 }
@@ -133,12 +128,10 @@ bool dtq_writer_begin(dtq_writer *w, const char *path) {
 static int write_all(int fd, const uint8_t *data, size_t bytes) {
     while (bytes != 0) {
         const ssize_t n = write(fd, data, bytes);
-        if (n < 0 && errno == EINTR) {
+        if (n < 0 && errno == EINTR)
             continue;
-        }
-        if (n <= 0) {
+        if (n <= 0)
             return n < 0 ? errno : EIO;
-        }
         data += n;
         bytes -= (size_t)n;
     }
@@ -146,17 +139,15 @@ static int write_all(int fd, const uint8_t *data, size_t bytes) {
 }
 
 bool dtq_writer_put(dtq_writer *w, const void *data, size_t bytes) {
-    if (w->error == 0) {
+    if (w->error == 0)
         w->error = write_all(w->fd, data, bytes);
-    }
     return w->error == 0;
 }
 
 bool dtq_writer_reopen(dtq_writer *w) {
     const int fd = open(w->temporary, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) {
+    if (fd < 0)
         return false;
-    }
     (void)close(w->fd);
     w->fd = fd;
     return true;
@@ -170,14 +161,13 @@ static bool reach_disk(int fd) {
 /* A name is on the disk when its directory is. One that cannot be read cannot be waited for. */
 static bool name_reaches_disk(const char *path) {
     const char *slash = strrchr(path, '/');
-    char *directory = slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
-    const int fd = directory != NULL ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    char *directory = !slash ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    const int fd = directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     free(directory);
     const bool ok = fd < 0 || reach_disk(fd);
     const int problem = errno;
-    if (fd >= 0) {
+    if (fd >= 0)
         (void)close(fd);
-    }
     errno = problem;
     return ok;
 }
@@ -188,9 +178,8 @@ static bool copy_over(dtq_writer *w) {
     const int to = open(w->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     struct stat now, was;
     if (to < 0 || fstat(w->fd, &now) != 0 || fstat(to, &was) != 0) {
-        if (to >= 0) {
+        if (to >= 0)
             (void)close(to);
-        }
         return false;
     }
     int problem = now.st_size == 0 || fallocate(to, 0, 0, now.st_size) == 0 || errno == EOPNOTSUPP ? 0 : errno;
@@ -203,30 +192,24 @@ static bool copy_over(dtq_writer *w) {
         problem = n > 0 ? write_all(to, buffer, (size_t)n) : n < 0 ? errno : EIO;
         at += n > 0 ? n : 0;
     }
-    if (ftruncate(to, problem == 0 ? now.st_size : was.st_size) != 0 && problem == 0) {
+    if (ftruncate(to, problem == 0 ? now.st_size : was.st_size) != 0 && problem == 0)
         problem = errno;
-    }
-    if (problem == 0 && !reach_disk(to)) {
+    if (problem == 0 && !reach_disk(to))
         problem = errno;
-    }
-    if (close(to) != 0 && problem == 0) {
+    if (close(to) != 0 && problem == 0)
         problem = errno;
-    }
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = problem;
     return problem == 0;
 }
 
 static bool put_in_place(dtq_writer *w) {
-    if (fchmod(w->fd, w->mode) != 0 || (w->durable && !reach_disk(w->fd))) {
+    if (fchmod(w->fd, w->mode) != 0 || (w->durable && !reach_disk(w->fd)))
         return false;
-    }
-    if (w->in_place) {
+    if (w->in_place)
         return copy_over(w); /* the temporary is removed with the writer */
-    }
-    if (rename(w->temporary, w->path) != 0) {
+    if (rename(w->temporary, w->path) != 0)
         return false;
-    }
     dtq_note_forget(w->note);
     free(w->temporary);
     w->temporary = NULL;
@@ -237,9 +220,8 @@ static bool put_in_place(dtq_writer *w) {
 bool dtq_writer_commit(dtq_writer *w) {
     bool ok = w->error == 0;
     errno = w->error;
-    if (ok && w->temporary != NULL) {
+    if (ok && w->temporary)
         ok = put_in_place(w);
-    }
     int problem = errno;
     if (ok && w->fd >= 0) {
         ok = close(w->fd) == 0; /* where a network or a quota says no */
@@ -252,12 +234,10 @@ bool dtq_writer_commit(dtq_writer *w) {
 }
 
 void dtq_writer_abandon(dtq_writer *w) {
-    if (w->fd >= 0) {
+    if (w->fd >= 0)
         (void)close(w->fd);
-    }
-    if (w->temporary != NULL) {
+    if (w->temporary)
         (void)unlink(w->temporary);
-    }
     dtq_note_forget(w->note);
     free(w->temporary);
     free(w->path);
@@ -265,9 +245,8 @@ void dtq_writer_abandon(dtq_writer *w) {
 }
 
 static bool put_parts(dtq_writer *w, const dtq_part *parts, size_t count) {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         (void)dtq_writer_put(w, parts[i].data, parts[i].bytes);
-    }
     return dtq_writer_commit(w);
 }
 
@@ -292,9 +271,8 @@ int dtq_private_open(const char *path, int flags) {
 
 bool dtq_write_private(const char *path, const dtq_part *parts, size_t count) {
     dtq_writer w = {.fd = -1, .mode = 0600, .path = strdup(path)};
-    if (w.path != NULL) {
+    if (w.path)
         w.fd = create(path, ".part", 0600, &w.temporary, &w.note);
-    }
     if (w.fd < 0) {
         const int problem = errno;
         dtq_writer_abandon(&w);

@@ -49,13 +49,12 @@ static void make_room(dtq_known *k) {
 static void read_records(dtq_known *k) {
     FILE *f = NULL;
     const int fd = dtq_private_open(k->path, O_RDONLY);
-    if (fd >= 0 && (f = fdopen(fd, "rb")) == NULL) {
+    if (fd >= 0 && !(f = fdopen(fd, "rb")))
         (void)close(fd);
-    }
     size_t bytes = 0;
     record r;
-    k->append = f != NULL || (fd < 0 && errno == ENOENT);
-    for (size_t n = sizeof r; f != NULL && n == sizeof r;) {
+    k->append = f || (fd < 0 && errno == ENOENT);
+    for (size_t n = sizeof r; f && n == sizeof r;) {
         n = fread(&r, 1, sizeof r, f);
         bytes += n;
         if (n == sizeof r && r.check == check_of(&r)) {
@@ -65,7 +64,7 @@ static void read_records(dtq_known *k) {
             k->append = false; /* the writing of one was cut short: those behind it do not lie where they should */
         }
     }
-    if (f != NULL) {
+    if (f) {
         k->append = k->append && bytes < RECORDS_MOST * sizeof r;
         (void)fclose(f);
     }
@@ -73,24 +72,23 @@ static void read_records(dtq_known *k) {
 
 dtq_known *dtq_known_open(const char *path, dtq_error *e) {
     dtq_known *k = calloc(1, sizeof *k);
-    if (k != NULL) {
+    if (k) {
         (void)pthread_mutex_init(&k->lock, NULL);
         k->records = malloc(RECORDS_MOST * sizeof *k->records);
-        k->path = path != NULL ? strdup(path) : NULL;
+        k->path = path ? strdup(path) : NULL;
     }
-    if (k == NULL || k->records == NULL || (path != NULL && k->path == NULL)) {
+    if (!k || !k->records || (path && !k->path)) {
         dtq_known_close(k);
         (void)dtq_no_memory(e, RECORDS_MOST * sizeof(record), "the identities of files");
         return NULL;
     }
-    if (k->path != NULL) {
+    if (k->path)
         read_records(k);
-    }
     return k;
 }
 
 void dtq_known_close(dtq_known *k) {
-    if (k != NULL) {
+    if (k) {
         (void)pthread_mutex_destroy(&k->lock);
         free(k->records);
         free(k->path);
@@ -99,16 +97,14 @@ void dtq_known_close(dtq_known *k) {
 }
 
 bool dtq_known_find(dtq_known *k, const dtq_stamp *stamp, dtq_identity *out) {
-    if (k == NULL) {
+    if (!k)
         return false;
-    }
     bool found = false;
     (void)pthread_mutex_lock(&k->lock);
     for (size_t i = k->count; !found && i-- > 0;) {
         found = dtq_stamp_equal(&k->records[i].stamp, stamp);
-        if (found) {
+        if (found)
             *out = k->records[i].identity;
-        }
     }
     (void)pthread_mutex_unlock(&k->lock);
     return found;
@@ -125,17 +121,15 @@ static void write_record(dtq_known *k, const record *r) {
 }
 
 void dtq_known_add(dtq_known *k, const dtq_stamp *stamp, const dtq_identity *identity, uint64_t begun) {
-    if (k == NULL || (int64_t)(begun - stamp->changed) < (int64_t)TICK) {
+    if (!k || (int64_t)(begun - stamp->changed) < (int64_t)TICK)
         return;
-    }
     record r = {.stamp = *stamp, .identity = *identity};
     r.check = check_of(&r);
     (void)pthread_mutex_lock(&k->lock);
     make_room(k);
     k->records[k->count++] = r;
-    if (k->path != NULL) {
+    if (k->path)
         write_record(k, &r);
-    }
     (void)pthread_mutex_unlock(&k->lock);
 }
 

@@ -110,11 +110,9 @@ static inline dtq_clusters dtq_clusters_of(uint32_t slots, uint32_t high, uint32
     } else if (order == DTQ_ORDER_ORIGINAL) {
         edges[2] = slots;
     }
-    for (uint32_t i = 1; i <= DTQ_CLUSTERS_MAX; i++) {
-        if (edges[i] > c.edge[c.count]) {
+    for (uint32_t i = 1; i <= DTQ_CLUSTERS_MAX; i++)
+        if (edges[i] > c.edge[c.count])
             c.edge[++c.count] = edges[i];
-        }
-    }
     return c;
 }
 /** Of a layer that skips what its mask hides; else none. */
@@ -136,15 +134,15 @@ static inline bool dtq_by_own(const dtq_layer *l) {
 /** Whether the layer chooses its own slots: all tokens are rows of it, in every layer before it, too, and their order
  * is not known before `choose`. Whatever works on its rows before works on all tokens. */
 static inline bool dtq_chooses(const dtq_layer *l) {
-    return dtq_by_own(l) && l->ids == NULL;
+    return dtq_by_own(l) && !l->ids;
 }
 static inline bool dtq_probes(const dtq_layer *l) {
-    return dtq_by_probe(l) && l->ids == NULL;
+    return dtq_by_probe(l) && !l->ids;
 }
 /** Whether it does so between softmax and P.V: rows of Q, K, P and the output are then all tokens by id, and slots are
  *  of V alone: which columns of P, and rows of V, are left. */
 static inline bool dtq_lates(const dtq_layer *l) {
-    return dtq_by_late(l) && l->ids == NULL;
+    return dtq_by_late(l) && !l->ids;
 }
 /** The columns of Q.K^T, and rows of K, are [dtq_first_col, dtq_first_col + dtq_cols). */
 static inline uint32_t dtq_first_col(const dtq_layer *l) {
@@ -161,7 +159,7 @@ static inline bool dtq_folds(const dtq_layer *l) {
  *  head alone go by. */
 static inline uint32_t dtq_tables(const dtq_layer *l) {
     const bool by_head = l->importance == DTQ_IMPORTANCE_PROBE_HEADS || l->importance == DTQ_IMPORTANCE_LATE_HEADS;
-    return by_head && l->ids == NULL ? l->kv_heads : 1;
+    return by_head && !l->ids ? l->kv_heads : 1;
 }
 /** Whether attention adds up the importance of its keys for the layer after it. */
 static inline bool dtq_measures(const dtq_layer *l) {

@@ -22,11 +22,9 @@ typedef struct {
 
 /** The end of the cluster of `row`; of `rows` rows that lie in more than one, 0. */
 static inline uint32_t dtq_cluster_end(const dtq_clusters *c, uint32_t row, uint32_t rows) {
-    for (uint32_t i = 0; i < c->count; i++) {
-        if (row >= c->edge[i] && row < c->edge[i + 1]) {
+    for (uint32_t i = 0; i < c->count; i++)
+        if (row >= c->edge[i] && row < c->edge[i + 1])
             return rows <= c->edge[i + 1] - row ? c->edge[i + 1] : 0;
-        }
-    }
     return 0;
 }
 
@@ -47,22 +45,19 @@ static inline uint32_t dtq_row_sees(const dtq_clusters *c, uint32_t row, uint32_
 /** Pairs of a row of the block and a key that it may see. */
 static inline uint64_t dtq_pairs_seen(const dtq_clusters *c, uint32_t row, uint32_t rows, uint32_t col, uint32_t cols) {
     uint64_t pairs = (uint64_t)rows * cols;
-    for (uint32_t i = 0; c->count > 0 && i < rows; i++) {
+    for (uint32_t i = 0; c->count > 0 && i < rows; i++)
         pairs -= cols - dtq_row_sees(c, row + i, col, cols);
-    }
     return pairs;
 }
 
 /** The same in steps of `lanes` keys, of which a row takes a whole number. */
 static inline uint64_t dtq_steps_seen(const dtq_clusters *c, uint32_t row, uint32_t rows, uint32_t col, uint32_t cols,
                                       uint64_t lanes) {
-    if (c->count == 0) {
+    if (c->count == 0)
         return rows * ((cols + lanes - 1) / lanes);
-    }
     uint64_t steps = 0;
-    for (uint32_t i = 0; i < rows; i++) {
+    for (uint32_t i = 0; i < rows; i++)
         steps += (dtq_row_sees(c, row + i, col, cols) + lanes - 1) / lanes;
-    }
     return steps;
 }
 

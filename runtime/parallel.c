@@ -33,14 +33,10 @@ void dtq_parallel(unsigned threads, size_t items, void (*work)(void *context, si
         started[i] = i > 0 && dtq_thread_start(&ids[i], run_range, &ranges[i]);
     }
     /* Whatever found no thread is done here. */
-    for (size_t i = 0; i < n; i++) {
-        if (!started[i]) {
+    for (size_t i = 0; i < n; i++)
+        if (!started[i])
             run_range(&ranges[i]);
-        }
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (started[i]) {
+    for (size_t i = 0; i < n; i++)
+        if (started[i])
             pthread_join(ids[i], NULL);
-        }
-    }
 }

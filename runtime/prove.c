@@ -6,7 +6,7 @@
 static bool is_static(const dtq_stream *s) {
     for (uint32_t l = 0; l < s->layer_count; l++)
         for (unsigned o = 0; o < DTQ_OPERANDS; o++)
-            if (s->layers[l].bits[o] == NULL)
+            if (!s->layers[l].bits[o])
                 return false;
     return true;
 }

@@ -19,18 +19,16 @@ static bool time_only(const dtq_program *p, const dtq_stream *s, const dtq_run_o
     dtq_run_options o = *options;
     o.timing_only = true;
     dtq_exec x;
-    if (!dtq_exec_init(&x, p, s, NULL, NULL, &o, e)) {
+    if (!dtq_exec_init(&x, p, s, NULL, NULL, &o, e))
         return false;
-    }
     const bool ok = dtq_run_sim(&x, &o, stats, want_events, e);
     dtq_exec_free(&x);
     return ok;
 }
 
 static bool take_turns(dtq_weights *w, dtq_cache *c, dtq_error *e) {
-    if (!dtq_turn_take(dtq_weights_turn(w), "this instance of weights", e)) {
+    if (!dtq_turn_take(dtq_weights_turn(w), "this instance of weights", e))
         return false;
-    }
     if (!dtq_turn_take(dtq_cache_turn(c), "this cache of keys and values", e)) {
         dtq_turn_end(dtq_weights_turn(w));
         return false;
@@ -51,9 +49,8 @@ static bool find_nonfinite(const dtq_program *p, const dtq_stream *s, dtq_weight
     o.engine = o.engine == DTQ_ENGINE_FP32 ? DTQ_ENGINE_FP32 : DTQ_ENGINE_REF;
     o.observer = NULL;
     dtq_exec x;
-    if (!dtq_exec_init(&x, p, s, weights, input, &o, e)) {
+    if (!dtq_exec_init(&x, p, s, weights, input, &o, e))
         return false;
-    }
     x.watched = true;
     if (dtq_cache_load(o.cache, &x, e) && dtq_run_ref(&x, e)) {
         (void)dtq_fail(e, DTQ_NOT_FINITE,
@@ -66,16 +63,13 @@ static bool find_nonfinite(const dtq_program *p, const dtq_stream *s, dtq_weight
 static bool run_engine(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
                        const dtq_run_options *o, dtq_output *out, dtq_stats *stats, bool want_events, dtq_error *e) {
     dtq_exec x;
-    if (!dtq_exec_init(&x, p, s, weights, input, o, e)) {
+    if (!dtq_exec_init(&x, p, s, weights, input, o, e))
         return false;
-    }
     bool ok = o->timing_only || dtq_cache_load(o->cache, &x, e);
-    if (ok) {
+    if (ok)
         ok = o->engine == DTQ_ENGINE_SIM ? dtq_run_sim(&x, o, stats, want_events, e) : dtq_run_ref(&x, e);
-    }
-    if (ok && !o->timing_only) {
+    if (ok && !o->timing_only)
         ok = dtq_exec_output(&x, out, e);
-    }
     if (ok && !o->timing_only && !o->allow_nonfinite && !dtq_all_finite(out->data, out->count)) {
         dtq_output_free(out);
         ok = find_nonfinite(p, s, weights, input, o, e);
@@ -84,35 +78,29 @@ static bool run_engine(const dtq_program *p, const dtq_stream *s, dtq_weights *w
         out->effects = x.effects;
         x.effects = NULL;
     }
-    if (ok && !o->timing_only && o->cache != NULL) {
+    if (ok && !o->timing_only && o->cache)
         dtq_cache_store(o->cache, &x);
-    }
     dtq_exec_free(&x);
     return ok;
 }
 
 bool dtq_do_run(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
                 const dtq_run_options *options, dtq_output *out, dtq_stats *stats, bool want_events, dtq_error *e) {
-    dtq_run_options o = options != NULL ? *options : (dtq_run_options){.engine = DTQ_ENGINE_SIM};
+    dtq_run_options o = options ? *options : (dtq_run_options){.engine = DTQ_ENGINE_SIM};
     *out = (dtq_output){0};
-    if (stats != NULL) {
+    if (stats)
         *stats = (dtq_stats){0};
-    }
-    if (o.timing_only && o.engine != DTQ_ENGINE_SIM) {
+    if (o.timing_only && o.engine != DTQ_ENGINE_SIM)
         return dtq_fail(e, DTQ_BAD_INPUT, "only the simulator can run without data");
-    }
-    if (o.noise != NULL && o.engine != DTQ_ENGINE_REF) {
+    if (o.noise && o.engine != DTQ_ENGINE_REF)
         return dtq_fail(e, DTQ_BAD_INPUT, "only the reference engine adds noise");
-    }
     if (o.engine == DTQ_ENGINE_SIM && !o.timing_only && p->scheme.kind != DTQ_SCHEME_MIXED) {
-        if (!time_only(p, s, &o, stats, want_events, e)) {
+        if (!time_only(p, s, &o, stats, want_events, e))
             return false;
-        }
         o.engine = DTQ_ENGINE_REF;
     }
-    if (!take_turns(weights, o.cache, e)) {
+    if (!take_turns(weights, o.cache, e))
         return false;
-    }
     const bool ok = run_engine(p, s, weights, input, &o, out, stats, want_events, e);
     end_turns(weights, o.cache);
     return ok;
@@ -199,9 +187,8 @@ static bool same_layer(const dtq_exec *sim, const dtq_exec *ref, uint32_t layer,
     const dtq_stream *s = sim->stream;
     const dtq_layer *l = &s->layers[layer];
     const uint64_t width = (uint64_t)l->heads * l->head_dim;
-    if (!same_slots(sim, ref, layer, e)) {
+    if (!same_slots(sim, ref, layer, e))
         return false;
-    }
     const bool ready = sim->slots[layer].ready;
     const bool out_kept = !overwritten(s, layer, l->out, s->seq * width * sizeof(float));
     for (uint32_t i = 0; ready && out_kept && i < l->slots; i++) {
@@ -211,9 +198,8 @@ static bool same_layer(const dtq_exec *sim, const dtq_exec *ref, uint32_t layer,
             float got, want;
             memcpy(&got, sim->dram + at + c * sizeof got, sizeof got);
             memcpy(&want, ref->dram + at + c * sizeof want, sizeof want);
-            if (memcmp(&got, &want, sizeof got) != 0) {
+            if (memcmp(&got, &want, sizeof got) != 0)
                 return report_out(sim, layer, i, c, got, want, e);
-            }
         }
     }
     const uint32_t tables = dtq_tables(l);
@@ -235,9 +221,8 @@ static bool same_layer(const dtq_exec *sim, const dtq_exec *ref, uint32_t layer,
 
 static bool same_output(const dtq_exec *sim, const dtq_exec *ref, dtq_error *e) {
     dtq_output a, b;
-    if (!dtq_exec_output(sim, &a, e)) {
+    if (!dtq_exec_output(sim, &a, e))
         return false;
-    }
     if (!dtq_exec_output(ref, &b, e)) {
         dtq_output_free(&a);
         return false;
@@ -259,9 +244,8 @@ static bool check_engines(const dtq_program *p, const dtq_stream *s, dtq_weights
                           dtq_run_options o, dtq_error *e) {
     o.engine = DTQ_ENGINE_REF;
     dtq_exec ref, sim;
-    if (!dtq_exec_init(&ref, p, s, weights, input, &o, e)) {
+    if (!dtq_exec_init(&ref, p, s, weights, input, &o, e))
         return false;
-    }
     o.engine = DTQ_ENGINE_SIM;
     if (!dtq_exec_init(&sim, p, s, weights, input, &o, e)) {
         dtq_exec_free(&ref);
@@ -269,9 +253,8 @@ static bool check_engines(const dtq_program *p, const dtq_stream *s, dtq_weights
     }
     bool ok = dtq_cache_load(o.cache, &ref, e) && dtq_cache_load(o.cache, &sim, e) && dtq_run_ref(&ref, e) &&
               dtq_run_sim(&sim, &o, NULL, false, e);
-    for (uint32_t l = 0; ok && l < s->layer_count; l++) {
+    for (uint32_t l = 0; ok && l < s->layer_count; l++)
         ok = same_layer(&sim, &ref, l, e);
-    }
     ok = ok && same_output(&sim, &ref, e);
     dtq_exec_free(&sim);
     dtq_exec_free(&ref);
@@ -280,15 +263,14 @@ static bool check_engines(const dtq_program *p, const dtq_stream *s, dtq_weights
 
 bool dtq_do_check(const dtq_program *p, const dtq_stream *s, dtq_weights *weights, const dtq_input *input,
                   const dtq_run_options *options, dtq_error *e) {
-    dtq_run_options o = options != NULL ? *options : (dtq_run_options){0};
+    dtq_run_options o = options ? *options : (dtq_run_options){0};
     if (p->scheme.kind != DTQ_SCHEME_MIXED) {
         return dtq_fail(e, DTQ_BAD_INPUT, "there is nothing to compare: the reference alone computes the values of %s",
                         dtq_schemes[p->scheme.kind].word);
     }
     o.timing_only = false;
-    if (!take_turns(weights, o.cache, e)) {
+    if (!take_turns(weights, o.cache, e))
         return false;
-    }
     const bool ok = check_engines(p, s, weights, input, o, e);
     end_turns(weights, o.cache);
     return ok;

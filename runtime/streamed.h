@@ -42,9 +42,8 @@ static inline uint32_t dtq_streamed_near_keys(const dtq_streaming *s, uint32_t n
 }
 /** Token number `i` of the near keys of block b. */
 static inline uint32_t dtq_streamed_near_key(const dtq_streaming *s, uint32_t b, uint32_t i) {
-    if (dtq_streamed_sink(b)) {
+    if (dtq_streamed_sink(b))
         return i == 0 ? 0 : dtq_streamed_near(s, b) + i - 1;
-    }
     return dtq_streamed_near(s, b) + i;
 }
 /** Far keys of block b, which are the first so many of the head's list: what stays of the blocks before its near ones.

@@ -5,9 +5,8 @@ void dtq_signals_block(sigset_t *before) {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
     sigset_t blocked;
     (void)sigfillset(&blocked);
-    for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++) {
+    for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++)
         (void)sigdelset(&blocked, faults[i]);
-    }
     (void)pthread_sigmask(SIG_BLOCK, &blocked, before);
 }
 

@@ -13,7 +13,7 @@ typedef struct {
 
 /** Takes the turn, or fails with DTQ_BAD_INPUT. `what`: "this instance of a model"; `t` NULL: nothing to take. */
 static inline bool dtq_turn_take(dtq_turn *t, const char *what, dtq_error *e) {
-    return t == NULL || !atomic_exchange_explicit(&t->taken, true, memory_order_acquire) ||
+    return !t || !atomic_exchange_explicit(&t->taken, true, memory_order_acquire) ||
            dtq_fail(e, DTQ_BAD_INPUT, "%s is in a run already and serves one at a time; open one for each thread",
                     what);
 }
@@ -23,9 +23,8 @@ dtq_turn *dtq_weights_turn(dtq_weights *w);
 dtq_turn *dtq_cache_turn(dtq_cache *c);
 
 static inline void dtq_turn_end(dtq_turn *t) {
-    if (t != NULL) {
+    if (t)
         atomic_store_explicit(&t->taken, false, memory_order_release);
-    }
 }
 
 #endif

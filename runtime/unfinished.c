@@ -35,16 +35,14 @@ static dtq_note *next(const dtq_note *n) {
 }
 
 static dtq_note *take(void) {
-    for (dtq_note *n = first(); n != NULL; n = next(n)) {
+    for (dtq_note *n = first(); n; n = next(n)) {
         int expected = NOTE_FREE;
-        if (atomic_compare_exchange_strong(&n->state, &expected, NOTE_TAKEN)) {
+        if (atomic_compare_exchange_strong(&n->state, &expected, NOTE_TAKEN))
             return n;
-        }
     }
     dtq_note *n = malloc(sizeof *n);
-    if (n == NULL) {
+    if (!n)
         return NULL;
-    }
     atomic_init(&n->state, NOTE_TAKEN);
     n->next = atomic_load(&notes);
     while (!atomic_compare_exchange_weak(&notes, &n->next, n)) {}
@@ -54,9 +52,8 @@ static dtq_note *take(void) {
 static dtq_note *note(note_state state, const char *path, const void *at, size_t bytes) {
     const size_t length = strlen(path);
     dtq_note *n = length < sizeof n->path ? take() : NULL;
-    if (n == NULL) {
+    if (!n)
         return NULL;
-    }
     memcpy(n->path, path, length + 1);
     n->first = (uintptr_t)at;
     n->last = (uintptr_t)at + bytes;
@@ -69,25 +66,22 @@ dtq_note *dtq_note_unfinished(const char *path) {
 }
 
 void dtq_note_forget(dtq_note *n) {
-    if (n != NULL) {
+    if (n)
         atomic_store(&n->state, NOTE_FREE);
-    }
 }
 
 const uint8_t *dtq_map(int fd, const char *path, size_t bytes, bool at_once) {
     void *at = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | (at_once ? MAP_POPULATE : 0), fd, 0);
-    if (at == MAP_FAILED) {
+    if (at == MAP_FAILED)
         return NULL;
-    }
     (void)note(NOTE_MAPPED, path, at, bytes); /* without a note the file is not named, no more */
     return at;
 }
 
 void dtq_unmap(const uint8_t *data, size_t bytes) {
-    if (data == NULL) {
+    if (!data)
         return;
-    }
-    for (dtq_note *n = first(); n != NULL; n = next(n)) {
+    for (dtq_note *n = first(); n; n = next(n)) {
         if (atomic_load(&n->state) == NOTE_MAPPED && n->first == (uintptr_t)data) {
             dtq_note_forget(n);
             break;
@@ -97,19 +91,15 @@ void dtq_unmap(const uint8_t *data, size_t bytes) {
 }
 
 void dtq_remove_unfinished(void) {
-    for (dtq_note *n = first(); n != NULL; n = next(n)) {
-        if (atomic_load(&n->state) == NOTE_UNFINISHED) {
+    for (dtq_note *n = first(); n; n = next(n))
+        if (atomic_load(&n->state) == NOTE_UNFINISHED)
             (void)unlink(n->path);
-        }
-    }
 }
 
 const char *dtq_mapped_path(const void *address) {
     const uintptr_t at = (uintptr_t)address;
-    for (dtq_note *n = first(); n != NULL; n = next(n)) {
-        if (atomic_load(&n->state) == NOTE_MAPPED && at >= n->first && at < n->last) {
+    for (dtq_note *n = first(); n; n = next(n))
+        if (atomic_load(&n->state) == NOTE_MAPPED && at >= n->first && at < n->last)
             return n->path;
-        }
-    }
     return NULL;
 }

@@ -13,14 +13,11 @@
 static inline size_t dtq_utf8_length(const char *s, size_t left) {
     const unsigned char a = (unsigned char)s[0];
     const size_t n = a < 0x80 ? 1 : a >= 0xC2 && a < 0xE0 ? 2 : (a & 0xF0) == 0xE0 ? 3 : a >= 0xF0 && a < 0xF5 ? 4 : 0;
-    if (left == 0 || n == 0 || n > left) {
+    if (left == 0 || n == 0 || n > left)
         return 0;
-    }
-    for (size_t i = 1; i < n; i++) {
-        if (((unsigned char)s[i] & 0xC0) != 0x80) {
+    for (size_t i = 1; i < n; i++)
+        if (((unsigned char)s[i] & 0xC0) != 0x80)
             return 0;
-        }
-    }
     const unsigned char b = n > 1 ? (unsigned char)s[1] : 0;
     const bool bad =
         (a == 0xE0 && b < 0xA0) || (a == 0xED && b >= 0xA0) || (a == 0xF0 && b < 0x90) || (a == 0xF4 && b >= 0x90);
@@ -30,9 +27,8 @@ static inline size_t dtq_utf8_length(const char *s, size_t left) {
 /** The character of a well-formed sequence of n bytes. */
 static inline uint32_t dtq_code_point(const char *s, size_t n) {
     uint32_t c = (unsigned char)s[0] & (n == 1 ? 0x7Fu : 0x7Fu >> n);
-    for (size_t i = 1; i < n; i++) {
+    for (size_t i = 1; i < n; i++)
         c = c << 6 | ((unsigned char)s[i] & 0x3Fu);
-    }
     return c;
 }
 

@@ -40,12 +40,10 @@ static inline void caller_mode_set(caller_mode m) {
         [CALLER_DOWNWARD] = FE_DOWNWARD, [CALLER_TOWARDS_ZERO] = FE_TOWARDZERO, [CALLER_TRAPS] = FE_TONEAREST};
     (void)fesetenv(FE_DFL_ENV);
     (void)fesetround(rounding[m]);
-    if (m == CALLER_FLUSHES) {
+    if (m == CALLER_FLUSHES)
         caller_flushes();
-    }
-    if (m == CALLER_TRAPS) {
+    if (m == CALLER_TRAPS)
         (void)feenableexcept(FE_ALL_EXCEPT);
-    }
 }
 
 /* All that a mode is, and the exceptions that were raised in it. */

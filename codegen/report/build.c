@@ -20,12 +20,10 @@ const char *report_limit_name(report_limit l) {
 report_limit report_main_limit(const report *r, double *share) {
     double cycles[LIMIT_COUNT] = {0};
     int most = 0;
-    for (size_t i = 0; i < r->layer_count; i++) {
+    for (size_t i = 0; i < r->layer_count; i++)
         cycles[r->layers[i].limit] += r->layers[i].cycles;
-    }
-    for (int i = 0; i < LIMIT_COUNT; i++) {
+    for (int i = 0; i < LIMIT_COUNT; i++)
         most = cycles[i] > cycles[most] ? i : most;
-    }
     *share = r->cycles > 0 ? cycles[most] / r->cycles : 0;
     return (report_limit)most;
 }
@@ -107,9 +105,8 @@ static void map_keys(builder *b) {
     b->slot_of = arena_alloc(b->arena, ir_key_count());
     for (int i = 0; i < A_COUNT; i++) {
         int key = ir_key_find(names[i], strlen(names[i]));
-        if (key >= 0) {
+        if (key >= 0)
             b->slot_of[key] = (uint8_t)(i + 1);
-        }
     }
 }
 
@@ -120,11 +117,10 @@ static instr_attrs read_attrs(const builder *b, const ir_op *op) {
     const ir_attr *attrs = b->module->attrs + op->attrs;
     for (unsigned i = 0; i < op->attr_count; i++) {
         unsigned slot = b->slot_of[attrs[i].key];
-        if (slot > A_NUMBERS) {
+        if (slot > A_NUMBERS)
             out.word[slot - 1 - A_NUMBERS] = attrs[i].s;
-        } else if (slot > 0) {
+        else if (slot > 0)
             out.number[slot - 1] = attrs[i].i;
-        }
     }
     return out;
 }
@@ -138,12 +134,10 @@ static uint32_t count_promoted(const builder *b, const layer_facts *l, dtq_opera
     bool by_token = operand != DTQ_P || b->machine->top_prob_bits == DTQ_PROB_ROW;
     for (uint32_t run = 0; segments && run < segments->count; run++) {
         uint8_t chosen = (uint8_t)segments->runs[run].value;
-        if (!by_token) {
+        if (!by_token)
             chosen = b->machine->top_prob_bits == DTQ_PROB_8 ? 8 : 4;
-        }
-        for (int64_t i = 0; i < segments->runs[run].count && slot < l->slots; i++, slot++) {
+        for (int64_t i = 0; i < segments->runs[run].count && slot < l->slots; i++, slot++)
             promoted += l->bits[operand][slot] > chosen;
-        }
     }
     return promoted;
 }
@@ -169,9 +163,8 @@ static void describe_layer(builder *b, uint32_t index) {
         out->segments = ARENA_ARRAY(b->arena, ir_run, segments->count);
         memcpy(out->segments, segments->runs, segments->count * sizeof *segments->runs);
     }
-    for (int i = 0; l->known && i < DTQ_OPERANDS; i++) {
+    for (int i = 0; l->known && i < DTQ_OPERANDS; i++)
         out->promoted[i] = count_promoted(b, l, (dtq_operand)i);
-    }
     uint32_t like = l->like;
     if (like < index && b->facts[like].heads == l->heads) {
         out->qk = b->report->layers[like].qk;
@@ -200,9 +193,8 @@ static uint32_t block_of(const builder *b, const instr_attrs *i) {
     const char *source = i->word[A_SOURCE - A_NUMBERS];
     if (source && strncmp(source, prefix, sizeof prefix - 1) == 0) {
         unsigned long number = strtoul(source + sizeof prefix - 1, NULL, 10);
-        if (number < b->layer_count) {
+        if (number < b->layer_count)
             return (uint32_t)number;
-        }
     }
     return (uint32_t)i->number[A_LAYER];
 }
@@ -213,9 +205,8 @@ static bool add_codes(builder *b, const ir_op *op) {
     const char *weight = i.word[A_WEIGHT - A_NUMBERS];
     int64_t layer = i.number[A_LAYER];
     int tensor = weight ? ir_tensor_find(b->module, weight) : -1;
-    if (tensor < 0 || layer < 0 || (uint64_t)layer >= b->layer_count) {
+    if (tensor < 0 || layer < 0 || (uint64_t)layer >= b->layer_count)
         return diag_internal(b->diag, op->loc, "report: a linear without its weight or its layer");
-    }
     const layer_facts *l = &b->facts[layer];
     const ir_header *h = &b->module->header;
     const ir_tensor *t = &b->module->tensors[tensor];
@@ -235,9 +226,8 @@ static bool add_codes(builder *b, const ir_op *op) {
 static void end_section(builder *b) {
     const section *s = &b->section;
     const double cycles = s->end > b->before ? (double)(s->end - b->before) : 0;
-    if (s->any && s->linears) {
+    if (s->any && s->linears)
         b->report->layers[s->layer].linear_cycles += cycles;
-    }
     b->before = s->end > b->before ? s->end : b->before;
 }
 
@@ -277,21 +267,17 @@ static bool when_of(const dtq_event *event, const instr_attrs *i, dtq_event *out
 static bool add_instr(builder *b, counter *count, const ir_op *op, dtq_opcode isa_op, const dtq_event *event) {
     instr_attrs i = read_attrs(b, op);
     const int64_t queue = i.number[A_QUEUE];
-    if (queue == DTQ_HOST) {
+    if (queue == DTQ_HOST)
         return isa_op != DTQ_OP_CODES || add_codes(b, op);
-    }
     const bool linear = is_of_linear(isa_op);
-    if (queue < 0 || (uint64_t)queue >= DTQ_ARRAY0 + b->machine->vssa_arrays) {
+    if (queue < 0 || (uint64_t)queue >= DTQ_ARRAY0 + b->machine->vssa_arrays)
         return diag_internal(b->diag, op->loc, "report: instruction without a queue of this machine");
-    }
     dtq_event when;
-    if (!when_of(event, &i, &when)) {
+    if (!when_of(event, &i, &when))
         return diag_internal(b->diag, op->loc, "report: instruction without a place on the timeline");
-    }
     int64_t layer = i.number[A_LAYER];
-    if (layer < 0 || (uint64_t)layer >= b->layer_count || !block_fits(&b->facts[layer], &i, linear)) {
+    if (layer < 0 || (uint64_t)layer >= b->layer_count || !block_fits(&b->facts[layer], &i, linear))
         return diag_internal(b->diag, op->loc, "report: instruction outside the layers of its module");
-    }
     const uint32_t row = linear ? block_of(b, &i) : (uint32_t)layer; /* of the report */
     layer_sums *s = &b->sums[row];
     const bool on_array = queue >= DTQ_ARRAY0;
@@ -309,9 +295,8 @@ static bool add_instr(builder *b, counter *count, const ir_op *op, dtq_opcode is
     s->start = !s->any || when.start < s->start ? when.start : s->start;
     s->end = when.done > s->end ? when.done : s->end;
     s->any = true;
-    if (isa_op == DTQ_OP_QK && or_zero(i.number[A_COLS]) > s->key_block) {
+    if (isa_op == DTQ_OP_QK && or_zero(i.number[A_COLS]) > s->key_block)
         s->key_block = or_zero(i.number[A_COLS]);
-    }
 
     const char *operand = i.word[A_OPERAND - A_NUMBERS], *select = i.word[A_SELECT - A_NUMBERS];
     const char *turned = i.word[A_TURNED - A_NUMBERS], *serpentine = i.word[A_SERPENTINE - A_NUMBERS];
@@ -336,15 +321,13 @@ static bool walk_instrs(builder *b) {
     counter *count = counter_new(b->arena, b->machine, b->cost, b->facts, b->layer_count, b->module->header.seq);
     for (size_t op = 0; op < m->op_count; op++) {
         ir_opcode code = (ir_opcode)m->ops[op].code;
-        if (!ir_is_instr(code)) {
+        if (!ir_is_instr(code))
             continue;
-        }
         const dtq_event *event = b->events ? &b->events[b->report->instructions] : NULL;
         b->report->instructions++;
         dtq_opcode isa_op = (dtq_opcode)IR_ISA_OP(code);
-        if (isa_op != DTQ_OP_WAIT && isa_op != DTQ_OP_SIGNAL && !add_instr(b, count, &m->ops[op], isa_op, event)) {
+        if (isa_op != DTQ_OP_WAIT && isa_op != DTQ_OP_SIGNAL && !add_instr(b, count, &m->ops[op], isa_op, event))
             return false;
-        }
     }
     end_section(b);
     return true;
@@ -354,9 +337,8 @@ static bool walk_instrs(builder *b) {
 
 static uint64_t largest(const uint64_t *values, uint64_t count) {
     uint64_t most = 0;
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < count; i++)
         most = values[i] > most ? values[i] : most;
-    }
     return most;
 }
 
@@ -450,9 +432,8 @@ static void collect_remarks(report *r, arena *a, const diag *d) {
     size_t total = diag_total(d);
     for (size_t i = 0; i < total; i++) {
         const diag_entry *e = diag_at(d, i);
-        if (e->severity == DIAG_REMARK) {
+        if (e->severity == DIAG_REMARK)
             remarks[r->remark_count++] = e;
-        }
     }
     r->remarks = remarks;
 }
@@ -462,12 +443,10 @@ static bool is_optimised(const builder *b) {
     for (uint32_t i = 0; i < b->layer_count; i++) {
         const layer_facts *l = &b->facts[i];
         bool promoted = false;
-        for (int o = 0; l->known && o < DTQ_OPERANDS; o++) {
+        for (int o = 0; l->known && o < DTQ_OPERANDS; o++)
             promoted = promoted || count_promoted(b, l, (dtq_operand)o) > 0;
-        }
-        if (promoted || l->turned || l->serpentine) {
+        if (promoted || l->turned || l->serpentine)
             return true;
-        }
     }
     return false;
 }
@@ -484,9 +463,8 @@ report *report_build_run(arena *a, diag *d, const ir_module *m, const dtq_event 
     }
     builder b = {
         .arena = a, .diag = d, .module = m, .machine = m->machine, .cost = cost_new(a, m->machine), .events = events};
-    if (!facts_read(a, d, m, &b.facts, &b.layer_count)) {
+    if (!facts_read(a, d, m, &b.facts, &b.layer_count))
         return NULL;
-    }
     map_keys(&b);
     report *r = b.report = ARENA_NEW(a, report);
     r->model = m->header.model ? m->header.model : "";
@@ -517,12 +495,10 @@ report *report_build_run(arena *a, diag *d, const ir_module *m, const dtq_event 
             (double)f->heads * (double)dtq_pairs_seen(&f->clusters, f->first_query, f->queries, f->first_key, f->keys);
         describe_layer(&b, i);
     }
-    if (!walk_instrs(&b)) {
+    if (!walk_instrs(&b))
         return NULL;
-    }
-    for (uint32_t i = 0; i < b.layer_count; i++) {
+    for (uint32_t i = 0; i < b.layer_count; i++)
         finish_layer(&b, i);
-    }
     finish_totals(&b);
     collect_remarks(r, a, d);
     return r;

@@ -90,17 +90,13 @@ static void print_json(const comparison *c, FILE *out) {
         json_real(&w, "energy_ratio", energy_ratio(c, i));
         json_real(&w, "dense_gop_per_j", efficiency(c, i));
         for (int part = 0; part < PARTS; part++) {
-            if (parts[part]) {
+            if (parts[part])
                 json_open(&w, parts[part], '{');
-            }
-            for (size_t k = 0; k < COLUMN_COUNT; k++) {
-                if (columns[k].part == part) {
+            for (size_t k = 0; k < COLUMN_COUNT; k++)
+                if (columns[k].part == part)
                     json_real(&w, columns[k].name, real_of(row, &columns[k]));
-                }
-            }
-            if (parts[part]) {
+            if (parts[part])
                 json_close(&w, '}');
-            }
         }
         json_close(&w, '}');
     }
@@ -119,18 +115,16 @@ static void put_csv_text(const char *text, FILE *out) {
     arena *scratch = arena_new();
     const bool quoted = strpbrk(text, ",\"\r\n");
     fputs(quoted ? "\"" : "", out);
-    for (text = diag_visible(scratch, text); *text; text++) {
+    for (text = diag_visible(scratch, text); *text; text++)
         fprintf(out, *text == '"' ? "\"\"" : "%c", *text);
-    }
     fputs(quoted ? "\"" : "", out);
     arena_free(scratch);
 }
 
 static void print_csv(const comparison *c, FILE *out) {
     fputs("name,kind,expected,speedup,energy_ratio,dense_gop_per_j", out);
-    for (size_t k = 0; k < COLUMN_COUNT; k++) {
+    for (size_t k = 0; k < COLUMN_COUNT; k++)
         fprintf(out, ",%s", columns[k].name);
-    }
     fputc('\n', out);
     for (size_t i = 0; i < c->count; i++) {
         const comparison_row *row = &c->rows[i];
@@ -139,9 +133,8 @@ static void print_csv(const comparison *c, FILE *out) {
         put_csv_real(speedup(c, i), out);
         put_csv_real(energy_ratio(c, i), out);
         put_csv_real(efficiency(c, i), out);
-        for (size_t k = 0; k < COLUMN_COUNT; k++) {
+        for (size_t k = 0; k < COLUMN_COUNT; k++)
             put_csv_real(real_of(row, &columns[k]), out);
-        }
         fputc('\n', out);
     }
 }
@@ -161,13 +154,12 @@ static void cell_count(table_row *row, size_t column, double value, bool expecte
 /** Four digits, or a whole number; a dash where there is none. */
 static void cell_real(table_row *row, size_t column, double value) {
     char text[NUMBER_MAX];
-    if (!isfinite(value)) {
+    if (!isfinite(value))
         cell(row, column, "-");
-    } else if (fabs(value) >= 999.95) {
+    else if (fabs(value) >= 999.95)
         cell(row, column, number_grouped(value, text));
-    } else {
+    else
         snprintf(row->cell[column], TABLE_CELL, "%.4g", value);
-    }
 }
 
 static void print_cycles(const comparison *c, table_row *rows, FILE *out) {
@@ -180,9 +172,8 @@ static void print_cycles(const comparison *c, table_row *rows, FILE *out) {
         const double cycles[] = {row->cycles,         row->qk_cycles,   row->pv_cycles,
                                  row->softmax_cycles, row->topk_cycles, row->dram_cycles};
         cell(&rows[i], 1, row->kind);
-        for (size_t k = 0; k < sizeof cycles / sizeof *cycles; k++) {
+        for (size_t k = 0; k < sizeof cycles / sizeof *cycles; k++)
             cell_count(&rows[i], 2 + k, cycles[k], row->expected);
-        }
         cell_count(&rows[i], 8, row->pes, false);
         cell_real(&rows[i], 9, round(1000 * row->array_share) / 10);
     }
@@ -211,9 +202,8 @@ static void print_speed(const comparison *c, table_row *rows, FILE *out) {
                                  efficiency(c, i),
                                  row->dram_bytes / 1e6,
                                  row->area_mm2 > 0 ? row->area_mm2 : NAN};
-        for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
+        for (size_t k = 0; k < sizeof values / sizeof *values; k++)
             cell_real(&rows[i], 1 + k, values[k]);
-        }
         mark_better(&rows[i], 2, i > 0 && speedup(c, i) > 1);
         mark_better(&rows[i], 6, i > 0 && energy_ratio(c, i) < 1);
     }
@@ -227,19 +217,16 @@ static void print_energy(const comparison *c, table_row *rows, FILE *out) {
     for (size_t i = 0; i < c->count; i++) {
         const energy_parts *e = &c->rows[i].energy_pj;
         const double values[] = {e->total, e->compute, e->memory, e->dram, e->softmax, e->topk, e->idle};
-        for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
+        for (size_t k = 0; k < sizeof values / sizeof *values; k++)
             cell_real(&rows[i], 1 + k, values[k] / 1e6);
-        }
     }
     table_print(heads, sizeof heads / sizeof *heads, rows, c->count, out);
 }
 
 static bool any_expected(const comparison *c) {
-    for (size_t i = 0; i < c->count; i++) {
-        if (c->rows[i].expected) {
+    for (size_t i = 0; i < c->count; i++)
+        if (c->rows[i].expected)
             return true;
-        }
-    }
     return false;
 }
 
@@ -267,20 +254,17 @@ static void print_text(const comparison *c, FILE *out) {
     fprintf(out, ", %u token%s, on %zu system%s\n", c->seq, c->seq == 1 ? "" : "s", c->count, c->count == 1 ? "" : "s");
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         memset(rows, 0, sizeof rows);
-        for (size_t i = 0; i < shown.count; i++) {
+        for (size_t i = 0; i < shown.count; i++)
             table_name(rows[i].cell[0], c->rows[i].name, LONGEST_NAME);
-        }
         fputc('\n', out);
         tables[t](&shown, rows, out);
     }
     put_blocked(c, out);
-    if (c->more) {
+    if (c->more)
         return;
-    }
     fputc('\n', out);
-    if (any_expected(c)) {
+    if (any_expected(c))
         table_paragraph("~ ", "depends on the data: a mean over all choices of the 8-bit tokens", out);
-    }
     char text[200];
     snprintf(text, sizeof text, "Cycles and energy cover %s.", covers(c));
     table_paragraph("", text, out);

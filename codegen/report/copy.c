@@ -6,9 +6,8 @@
 
 static void *copied(arena *a, const void *from, size_t bytes) {
     void *to = arena_alloc(a, bytes);
-    if (bytes > 0) {
+    if (bytes > 0)
         memcpy(to, from, bytes);
-    }
     return to;
 }
 

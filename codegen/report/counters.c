@@ -53,9 +53,8 @@ counter *counter_new(arena *a, const dtq_machine *machine, cost_model *cost, con
 static size_t memo_slot(const memo *memos, size_t capacity, const uint64_t key[3]) {
     uint64_t h = key[0] * 0x9E3779B97F4A7C15u ^ key[1] * 0xC2B2AE3D27D4EB4Fu ^ key[2] * 0x165667B19E3779F9u;
     size_t at = (size_t)((h ^ h >> 29) * 0xBF58476D1CE4E5B9u >> 20) & (capacity - 1);
-    while (memos[at].key[0] && memcmp(memos[at].key, key, sizeof memos[at].key) != 0) {
+    while (memos[at].key[0] && memcmp(memos[at].key, key, sizeof memos[at].key) != 0)
         at = (at + 1) & (capacity - 1);
-    }
     return at;
 }
 
@@ -69,11 +68,9 @@ static memo *memo_find(counter *c, unsigned kind, const counted_block *b, bool *
     if (*fresh && 2 * ++c->memo_count > c->memo_capacity) {
         size_t capacity = 4 * c->memo_capacity;
         memo *wider = ARENA_ARRAY(c->arena, memo, capacity);
-        for (size_t i = 0; i < c->memo_capacity; i++) {
-            if (c->memos[i].key[0]) {
+        for (size_t i = 0; i < c->memo_capacity; i++)
+            if (c->memos[i].key[0])
                 wider[memo_slot(wider, capacity, c->memos[i].key)] = c->memos[i];
-            }
-        }
         c->memos = wider;
         c->memo_capacity = capacity;
         at = memo_slot(c->memos, capacity, key);
@@ -202,9 +199,8 @@ static void add_pv(counter *c, const counted_block *b, counters *sum) {
 /** Bytes of a block of a linear's rows. */
 static double rows_bytes(const counter *c, const counted_block *b) {
     const layer_facts *l = &c->layers[b->layer];
-    if (l->known) {
+    if (l->known)
         return (double)cost_block_bytes(l->bits[DTQ_Q] + b->row, b->rows, b->depth, false);
-    }
     double least = (double)cost_block_bytes(c->all_low, b->rows, b->depth, false);
     double most = (double)cost_block_bytes(c->all_high, b->rows, b->depth, false);
     return least + (most - least) * (double)l->high / (double)l->slots;
@@ -240,9 +236,8 @@ static void price_linear(counter *c, const counted_block *b, memo *e) {
 static void add_linear(counter *c, const counted_block *b, counters *sum) {
     bool fresh;
     memo *e = memo_find(c, MEMO_LINEAR, b, &fresh);
-    if (fresh) {
+    if (fresh)
         price_linear(c, b, e);
-    }
     sum->mac_cycles += e->mac_cycles;
     sum->stall_cycles += e->stall_cycles;
     sum->buffer_bytes += e->bytes;

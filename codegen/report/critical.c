@@ -65,13 +65,11 @@ static void put(walk *w, channel *c, uint32_t n) {
 
 static void take(walk *w, size_t op, engine *e, channel *c) {
     const char *untimed = ir_str(w->module, op, w->untimed);
-    if (c->head == c->tail) {
+    if (c->head == c->tail)
         return;
-    }
     const uint32_t n = c->nodes[c->head++];
-    if ((!untimed || strcmp(untimed, "yes") != 0) && n != NOBODY && done_of(w, n) > done_of(w, e->waited)) {
+    if ((!untimed || strcmp(untimed, "yes") != 0) && n != NOBODY && done_of(w, n) > done_of(w, e->waited))
         e->waited = n;
-    }
 }
 
 static void add(walk *w, size_t op, size_t queue, size_t index) {
@@ -105,19 +103,17 @@ static void go_forward(walk *w) {
     size_t index = 0;
     for (size_t op = 0; op < m->op_count; op++) {
         const ir_opcode code = (ir_opcode)m->ops[op].code;
-        if (!ir_is_instr(code)) {
+        if (!ir_is_instr(code))
             continue;
-        }
         const size_t queue = (size_t)ir_int(m, op, IR_KEY_queue, 0);
         const dtq_opcode isa_op = (dtq_opcode)IR_ISA_OP(code);
         engine *e = &w->engines[queue];
-        if (isa_op == DTQ_OP_SIGNAL) {
+        if (isa_op == DTQ_OP_SIGNAL)
             put(w, &w->channels[queue * w->queues + (size_t)ir_int(m, op, w->to, 0)], e->last_done);
-        } else if (isa_op == DTQ_OP_WAIT) {
+        else if (isa_op == DTQ_OP_WAIT)
             take(w, op, e, &w->channels[(size_t)ir_int(m, op, w->from, 0) * w->queues + queue]);
-        } else {
+        else
             add(w, op, queue, index);
-        }
         index++;
     }
 }
@@ -163,11 +159,10 @@ static uint64_t sum_at(const load_curve *c, uint64_t at) {
     size_t low = 0, high = c->count; /* points before `low` are not later than `at` */
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        if (c->points[middle].at <= at) {
+        if (c->points[middle].at <= at)
             low = middle + 1;
-        } else {
+        else
             high = middle;
-        }
     }
     return low == 0 ? 0 : c->points[low - 1].sum + (uint64_t)c->points[low - 1].change * (at - c->points[low - 1].at);
 }
@@ -182,9 +177,8 @@ static critical_part buffer_waited_for(const node *n, const node *token) {
     case DTQ_OP_LOAD_SEEN:
     case DTQ_OP_LOAD_ROWS:
     case DTQ_OP_LOAD_WEIGHTS:
-        if (token->queue < DTQ_ARRAY0) {
+        if (token->queue < DTQ_ARRAY0)
             return CRITICAL_PARTS;
-        }
         return n->operand == 'k' || n->op == DTQ_OP_LOAD_WEIGHTS ? CRITICAL_BUFFER_K
                : n->operand == 'v'                               ? CRITICAL_BUFFER_V
                                                                  : CRITICAL_BUFFER_Q;
@@ -206,9 +200,8 @@ static critical_part buffer_waited_for(const node *n, const node *token) {
 static critical_part part_of(const walk *w, const load_curve *c, const node *n) {
     if (n->by_token && n->before != NOBODY) {
         const critical_part buffer = buffer_waited_for(n, &w->nodes[n->before]);
-        if (buffer != CRITICAL_PARTS) {
+        if (buffer != CRITICAL_PARTS)
             return buffer;
-        }
     }
     switch (n->queue) {
     case DTQ_LOAD:
@@ -252,9 +245,8 @@ static void go_back(const walk *w, critical_path *out) {
 bool critical_find(arena *a, const report *r, critical_path *out) {
     const ir_module *m = r->module;
     *out = (critical_path){.layers = arena_alloc(a, (r->layer_count + 1) * sizeof *out->layers)};
-    if (!m || m->level != IR_STREAM || r->layer_count == 0) {
+    if (!m || m->level != IR_STREAM || r->layer_count == 0)
         return false;
-    }
     walk w = {.arena = a,
               .report = r,
               .module = m,
@@ -268,9 +260,8 @@ bool critical_find(arena *a, const report *r, critical_path *out) {
               .nodes = ARENA_ARRAY(a, node, m->op_count + 1)};
     w.engines = ARENA_ARRAY(a, engine, w.queues);
     w.channels = ARENA_ARRAY(a, channel, w.queues * w.queues);
-    for (size_t q = 0; q < w.queues; q++) {
+    for (size_t q = 0; q < w.queues; q++)
         w.engines[q] = (engine){NOBODY, NOBODY, NOBODY};
-    }
     go_forward(&w);
     go_back(&w, out);
     return out->makespan > 0;
@@ -278,9 +269,8 @@ bool critical_find(arena *a, const report *r, critical_path *out) {
 
 critical_part critical_most(const uint64_t parts[CRITICAL_PARTS]) {
     critical_part most = CRITICAL_ARRAY;
-    for (unsigned i = 0; i < CRITICAL_PARTS; i++) {
+    for (unsigned i = 0; i < CRITICAL_PARTS; i++)
         most = parts[i] > parts[most] ? (critical_part)i : most;
-    }
     return most;
 }
 

@@ -53,7 +53,6 @@ static void put_line(const report *r, const report_layer *l,
 
 void report_csv(const report *r, FILE *out) {
     put_line(r, NULL, put_heading, out);
-    for (size_t i = 0; i < r->layer_count; i++) {
+    for (size_t i = 0; i < r->layer_count; i++)
         put_line(r, &r->layers[i], put_cell, out);
-    }
 }

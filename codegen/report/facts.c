@@ -22,19 +22,16 @@ static uint8_t *read_bits(arena *a, const ir_module *m, size_t op, const layer_i
     const ir_attr *runs = ir_get(m, op, info->bits[operand] ? keys[operand] : IR_KEY_segments);
     uint64_t total = 0;
     for (uint32_t i = 0; runs && i < runs->count; i++) {
-        if (runs->runs[i].count < 0 || (runs->runs[i].value != 4 && runs->runs[i].value != 8)) {
+        if (runs->runs[i].count < 0 || (runs->runs[i].value != 4 && runs->runs[i].value != 8))
             return NULL;
-        }
         total += (uint64_t)runs->runs[i].count;
     }
-    if (!runs || total != info->slots || info->bits[operand]) {
+    if (!runs || total != info->slots || info->bits[operand])
         return runs && total == info->slots ? info->bits[operand] : NULL;
-    }
     size_t count;
     uint8_t *bits = ir_runs_expand(a, runs, &count);
-    for (size_t i = 0; operand == LAYER_P && i < count; i++) {
+    for (size_t i = 0; operand == LAYER_P && i < count; i++)
         bits[i] = layer_prob_bits(m->machine, bits[i]);
-    }
     return bits;
 }
 
@@ -48,11 +45,9 @@ static bool alike(const layer_facts *a, const layer_facts *b) {
         a->serpentine != b->serpentine) {
         return false;
     }
-    for (int i = 0; a->known && i < DTQ_OPERANDS; i++) {
-        if (memcmp(a->bits[i], b->bits[i], a->slots) != 0) {
+    for (int i = 0; a->known && i < DTQ_OPERANDS; i++)
+        if (memcmp(a->bits[i], b->bits[i], a->slots) != 0)
             return false;
-        }
-    }
     return (!a->turned && !b->turned) || (a->turned && b->turned && memcmp(a->turned, b->turned, a->slots) == 0);
 }
 
@@ -62,36 +57,30 @@ static void read_walks(arena *a, const ir_module *m, layer_facts *layers, size_t
                    row = (unsigned)ir_key_find("row", 3), rows = (unsigned)ir_key_find("rows", 4),
                    turned = (unsigned)ir_key_find("turned", 6), serpentine = (unsigned)ir_key_find("serpentine", 10);
     for (size_t op = 0; op < m->op_count; op++) {
-        if (m->ops[op].code != IR_I_QK || ir_int(m, op, head, 0) != 0 || (size_t)ir_int(m, op, layer, 0) >= count) {
+        if (m->ops[op].code != IR_I_QK || ir_int(m, op, head, 0) != 0 || (size_t)ir_int(m, op, layer, 0) >= count)
             continue;
-        }
         layer_facts *l = &layers[ir_int(m, op, layer, 0)];
         const uint64_t first = (uint64_t)ir_int(m, op, row, 0), some = (uint64_t)ir_int(m, op, rows, 0);
         l->serpentine = l->serpentine || word_is(m, op, serpentine, "yes");
-        if (!l->known || !word_is(m, op, turned, "yes") || first + some > l->slots) {
+        if (!l->known || !word_is(m, op, turned, "yes") || first + some > l->slots)
             continue;
-        }
-        if (!l->turned) {
+        if (!l->turned)
             l->turned = ARENA_ARRAY(a, uint8_t, l->slots);
-        }
         memset(l->turned + first, 1, some);
     }
 }
 
 bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t *count) {
     size_t n = 0;
-    for (size_t op = 0; op < m->op_count; op++) {
+    for (size_t op = 0; op < m->op_count; op++)
         n += m->ops[op].code == IR_LAYER;
-    }
     layer_facts *layers = ARENA_ARRAY(a, layer_facts, n);
     for (size_t op = 0; op < m->op_count; op++) {
-        if (m->ops[op].code != IR_LAYER) {
+        if (m->ops[op].code != IR_LAYER)
             continue;
-        }
         int64_t index = ir_int(m, op, IR_KEY_index, -1);
-        if (index < 0 || (uint64_t)index >= n || layers[index].slots) {
+        if (index < 0 || (uint64_t)index >= n || layers[index].slots)
             return diag_internal(d, m->ops[op].loc, "report: layers are not numbered 0 to %zu, each once", n - 1);
-        }
         const layer_info info = layer_read(a, m, op);
         layer_facts *l = &layers[index];
         *l = (layer_facts){.op = op,
@@ -115,9 +104,8 @@ bool facts_read(arena *a, diag *d, const ir_module *m, layer_facts **out, size_t
                            .known = info.is_static,
                            .streaming = info.streaming,
                            .like = (uint32_t)index};
-        if (!l->keys || l->keys > l->slots || l->high > l->keys || !l->heads || !l->head_dim) {
+        if (!l->keys || l->keys > l->slots || l->high > l->keys || !l->heads || !l->head_dim)
             return diag_internal(d, m->ops[op].loc, "report: layer %lld has no sensible size", (long long)index);
-        }
         static const int operands[DTQ_OPERANDS] = {
             [DTQ_Q] = LAYER_Q, [DTQ_K] = LAYER_K, [DTQ_V] = LAYER_V, [DTQ_P] = LAYER_P};
         for (int i = 0; l->known && i < DTQ_OPERANDS; i++) {
@@ -151,8 +139,7 @@ uint64_t facts_cost_sum(const layer_facts *l, dtq_operand operand, const dtq_mac
         int prob8 = operand == DTQ_P ? facts_prob8(machine) : -1;
         return sum + (prob8 < 0 ? (l->high < slots ? l->high : slots) : prob8 ? slots : 0);
     }
-    for (uint32_t i = first; i < first + slots; i++) {
+    for (uint32_t i = first; i < first + slots; i++)
         sum += l->bits[operand][i] == 8;
-    }
     return sum;
 }

@@ -60,11 +60,9 @@ double report_dense_gops(const report *r);
 
 /** True if a number of the report rests on precision that only the data decide. */
 static inline bool report_expected(const report *r) {
-    for (size_t i = 0; i < r->layer_count; i++) {
-        if (r->layers[i].expected) {
+    for (size_t i = 0; i < r->layer_count; i++)
+        if (r->layers[i].expected)
             return true;
-        }
-    }
     return false;
 }
 

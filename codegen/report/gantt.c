@@ -80,12 +80,10 @@ static uint64_t column_start(const chart *c, size_t column) {
 static size_t column_of(const chart *c, uint64_t cycle) {
     size_t column = (size_t)((double)(cycle - c->from) / (double)(c->to - c->from) * (double)c->columns);
     column = column < c->columns ? column : c->columns - 1;
-    while (column > 0 && column_start(c, column) > cycle) {
+    while (column > 0 && column_start(c, column) > cycle)
         column--;
-    }
-    while (column + 1 < c->columns && column_start(c, column + 1) <= cycle) {
+    while (column + 1 < c->columns && column_start(c, column + 1) <= cycle)
         column++;
-    }
     return column;
 }
 
@@ -93,16 +91,14 @@ static size_t column_of(const chart *c, uint64_t cycle) {
 static chart choose_chart(const dtq_stream *s, const dtq_event *events, const gantt_options *o, size_t columns) {
     chart c = {.from = UINT64_MAX, .to = 0, .columns = columns};
     for (size_t i = 0; i < s->count; i++) {
-        if (s->instrs[i].queue == DTQ_HOST || !is_shown(o, s->sources[i].layer) || events[i].done == 0) {
+        if (s->instrs[i].queue == DTQ_HOST || !is_shown(o, s->sources[i].layer) || events[i].done == 0)
             continue;
-        }
         c.from = events[i].start < c.from && occupies(&s->instrs[i], &events[i]) ? events[i].start : c.from;
         c.to = events[i].done > c.to ? events[i].done : c.to;
     }
     c.from = o->layer_count == 0 || c.from > c.to ? 0 : c.from;
-    if (c.to - c.from < c.columns) { /* no more characters than cycles */
+    if (c.to - c.from < c.columns) /* no more characters than cycles */
         c.columns = c.to > c.from ? (size_t)(c.to - c.from) : 1;
-    }
     return c;
 }
 
@@ -110,22 +106,19 @@ static void add_bar(const chart *c, lane *l, const dtq_instr *in, uint32_t layer
                     const gantt_options *o) {
     const uint64_t begin = e->start > c->from ? e->start : c->from;
     const uint64_t stop = e->start + e->busy < c->to ? e->start + e->busy : c->to;
-    if (begin >= stop) {
+    if (begin >= stop)
         return;
-    }
     size_t kind = 0;
     const char letter = letter_of((dtq_opcode)in->op);
-    while (kind + 1 < LETTERS && legend[kind].letter != letter) {
+    while (kind + 1 < LETTERS && legend[kind].letter != letter)
         kind++;
-    }
     kind = is_shown(o, layer) ? kind : OTHER_LAYER;
     l->any = true;
     l->busy += kind == OTHER_LAYER ? 0 : stop - begin;
     for (size_t column = column_of(c, begin); column < c->columns; column++) {
         const uint64_t left = column_start(c, column), right = column_start(c, column + 1);
-        if (left >= stop) {
+        if (left >= stop)
             break;
-        }
         l->cells[column][kind] += (stop < right ? stop : right) - (begin > left ? begin : left);
     }
 }
@@ -146,21 +139,18 @@ static char cell_letter(const chart *c, const lane *l, size_t column) {
 
 static void put_line(FILE *out, const char *name, const char *cells, const char *end) {
     size_t n = strlen(cells);
-    while (!*end && n > 0 && cells[n - 1] == ' ') {
+    while (!*end && n > 0 && cells[n - 1] == ' ')
         n--;
-    }
-    if (n == 0 && !*end) {
+    if (n == 0 && !*end)
         fprintf(out, "  %s\n", name);
-    } else {
+    else
         fprintf(out, "  %-*s %.*s%s\n", NAME_WIDTH - 1, name, (int)n, cells, end);
-    }
 }
 
 static void put_lane(FILE *out, const chart *c, const lane *l, const char *name, char *cells) {
     char end[16];
-    for (size_t i = 0; i < c->columns; i++) {
+    for (size_t i = 0; i < c->columns; i++)
         cells[i] = cell_letter(c, l, i);
-    }
     cells[c->columns] = '\0';
     snprintf(end, sizeof end, " %4.0f %%", 100.0 * (double)l->busy / (double)(c->to > c->from ? c->to - c->from : 1));
     put_line(out, name, cells, end);
@@ -169,9 +159,8 @@ static void put_lane(FILE *out, const chart *c, const lane *l, const char *name,
 /** Writes a mark at a column if it does not run into the one before it. */
 static void put_mark(char *cells, size_t columns, size_t at, const char *text) {
     const size_t n = strlen(text);
-    if (at + n <= columns && (at == 0 || cells[at - 1] == ' ')) {
+    if (at + n <= columns && (at == 0 || cells[at - 1] == ' '))
         memcpy(cells + at, text, n);
-    }
 }
 
 /** Cycles, in round steps that leave room for their numbers. */
@@ -179,16 +168,14 @@ static void put_ruler(FILE *out, const chart *c, char *cells) {
     enum { ROOM = 14 };
     const double each = (double)(c->to - c->from) * (double)ROOM / (double)c->columns;
     double step = 1;
-    for (int i = 0; step < each; i++) { /* 1, 2, 5, 10, 20, 50, … */
+    for (int i = 0; step < each; i++) /* 1, 2, 5, 10, 20, 50, … */
         step *= i % 3 == 1 ? 2.5 : 2;
-    }
     memset(cells, ' ', c->columns);
     cells[c->columns] = '\0';
     for (uint64_t tick = (uint64_t)ceil((double)c->from / step);; tick++) {
         const double at = (double)tick * step;
-        if (at >= (double)c->to) {
+        if (at >= (double)c->to)
             break;
-        }
         char digits[NUMBER_MAX], mark[NUMBER_MAX + 1];
         snprintf(mark, sizeof mark, "|%s", number_grouped(at, digits));
         put_mark(cells, c->columns, column_of(c, (uint64_t)at), mark);
@@ -204,11 +191,9 @@ static void put_layers(FILE *out, const dtq_stream *s, const dtq_event *events, 
     uint64_t before = 0;
     for (uint32_t layer = 0; layer < s->layer_count; layer++) {
         uint64_t end = before;
-        for (size_t i = 0; i < s->count; i++) {
-            if (s->sources[i].layer == layer && s->instrs[i].queue != DTQ_HOST && events[i].done > end) {
+        for (size_t i = 0; i < s->count; i++)
+            if (s->sources[i].layer == layer && s->instrs[i].queue != DTQ_HOST && events[i].done > end)
                 end = events[i].done;
-            }
-        }
         if (is_shown(o, layer) && before < c->to && (before > c->from || before == 0 || layer == o->first_layer)) {
             char mark[16];
             snprintf(mark, sizeof mark, "|%" PRIu32, layer);
@@ -258,9 +243,8 @@ static lane *fill_lanes(arena *a, const dtq_stream *s, const dtq_event *events, 
     }
     for (size_t i = 0; i < s->count; i++) {
         const unsigned queue = s->instrs[i].queue;
-        if (queue < queues && occupies(&s->instrs[i], &events[i])) {
+        if (queue < queues && occupies(&s->instrs[i], &events[i]))
             add_bar(c, &lanes[queue], &s->instrs[i], s->sources[i].layer, &events[i], o);
-        }
     }
     return lanes;
 }
@@ -268,14 +252,12 @@ static lane *fill_lanes(arena *a, const dtq_stream *s, const dtq_event *events, 
 /** Arrays that do nothing in these cycles are one line, however many stand together. */
 static size_t put_idle_arrays(FILE *out, const lane *lanes, size_t first, size_t queues) {
     size_t last = first;
-    while (last + 1 < queues && !lanes[last + 1].any) {
+    while (last + 1 < queues && !lanes[last + 1].any)
         last++;
-    }
-    if (last > first) {
+    if (last > first)
         fprintf(out, "  array%zu to array%zu: idle\n", first - DTQ_ARRAY0, last - DTQ_ARRAY0);
-    } else {
+    else
         fprintf(out, "  array%zu: idle\n", first - DTQ_ARRAY0);
-    }
     return last;
 }
 
@@ -289,22 +271,19 @@ bool report_gantt(const dtq_program *p, const dtq_stream *s, const dtq_event *ev
     const lane *lanes = fill_lanes(a, s, events, o, &c, queues);
     char *cells = arena_alloc(a, c.columns + 1);
     bool used[KINDS] = {false};
-    for (size_t q = 0; q < queues; q++) {
-        for (size_t i = 0; i < c.columns * KINDS; i++) {
+    for (size_t q = 0; q < queues; q++)
+        for (size_t i = 0; i < c.columns * KINDS; i++)
             used[i % KINDS] |= lanes[q].cells[i / KINDS][i % KINDS] > 0;
-        }
-    }
     put_title(out, p, s, o, &c);
     put_ruler(out, &c, cells);
     put_layers(out, s, events, o, &c, cells);
     put_lane(out, &c, &lanes[DTQ_LOAD], "load", cells); /* as data flow: in, through the arrays and softmax, out */
     for (size_t q = DTQ_ARRAY0; q < queues; q++) {
         char name[16];
-        if (lanes[q].any) {
+        if (lanes[q].any)
             put_lane(out, &c, &lanes[q], dtq_queue_name((unsigned)q, name), cells);
-        } else {
+        else
             q = put_idle_arrays(out, lanes, q, queues);
-        }
     }
     put_lane(out, &c, &lanes[DTQ_SOFTMAX], "softmax", cells);
     put_lane(out, &c, &lanes[DTQ_TOPK], "topk", cells);

@@ -66,9 +66,8 @@ static void put_member(json_writer *w, const report_layer *l, const layer_member
 
 /** Closes the object that is open and opens the next; "" is the layer itself. What holds no matmul is one line. */
 static void change_object(json_writer *w, const char *from, const char *to, bool short_one) {
-    if (strcmp(from, to) == 0) {
+    if (strcmp(from, to) == 0)
         return;
-    }
     if (*from) {
         json_close(w, '}');
         w->compact = false;
@@ -84,9 +83,8 @@ static void put_layer(json_writer *w, const report *r, const report_layer *l) {
     json_open(w, NULL, '{');
     for (size_t i = 0; i < layer_member_count; i++) {
         const layer_member *m = &layer_members[i];
-        if (!member_is_there(r, m)) {
+        if (!member_is_there(r, m))
             continue;
-        }
         change_object(w, object, m->object, strcmp(m->name, "iterations") != 0);
         object = m->object;
         put_member(w, l, m);
@@ -118,9 +116,8 @@ static void put_total(json_writer *w, const report *r) {
 
 static void put_parts(json_writer *w, const char *name, const uint64_t parts[CRITICAL_PARTS], uint64_t makespan) {
     json_open(w, name, '{');
-    for (unsigned i = 0; i < CRITICAL_PARTS; i++) {
+    for (unsigned i = 0; i < CRITICAL_PARTS; i++)
         json_real(w, critical_infos[i].name, (double)parts[i] / (double)makespan);
-    }
     json_close(w, '}');
 }
 
@@ -132,9 +129,8 @@ static void put_critical(json_writer *w, const report *r) {
         json_int(w, "cycles", (int64_t)path.makespan);
         put_parts(w, "shares", path.total, path.makespan);
         json_open(w, "layers", '[');
-        for (size_t i = 0; i < r->layer_count; i++) {
+        for (size_t i = 0; i < r->layer_count; i++)
             put_parts(w, NULL, path.layers[i], path.makespan);
-        }
         json_close(w, ']');
         json_close(w, '}');
     }
@@ -157,9 +153,8 @@ void report_json(const report *r, FILE *out) {
     json_str(&w, "model", r->model);
     put_target(&w, r);
     json_int(&w, "seq", r->seq);
-    if (r->scheme) {
+    if (r->scheme)
         json_str(&w, "scheme", r->scheme);
-    }
     json_bool(&w, "clustered", r->clustered);
     json_bool(&w, "optimised", r->optimised);
     json_bool(&w, "measured", r->measured);
@@ -168,16 +163,14 @@ void report_json(const report *r, FILE *out) {
     json_real(&w, "pairs_seen", r->pairs > 0 ? r->pairs_seen / r->pairs : 1);
     json_str(&w, "covers", report_covers(r));
     json_open(&w, "layers", '[');
-    for (size_t i = 0; i < r->layer_count; i++) {
+    for (size_t i = 0; i < r->layer_count; i++)
         put_layer(&w, r, &r->layers[i]);
-    }
     json_close(&w, ']');
     put_total(&w, r);
     put_critical(&w, r);
     json_open(&w, "remarks", '[');
-    for (size_t i = 0; i < r->remark_count; i++) {
+    for (size_t i = 0; i < r->remark_count; i++)
         put_remark(&w, r->remarks[i]);
-    }
     json_close(&w, ']');
     json_close(&w, '}');
 }

@@ -57,11 +57,10 @@ static size_t window_at(const window *windows, size_t count, uint64_t cycle) {
     size_t low = 0, high = count;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        if (windows[middle].to > cycle) {
+        if (windows[middle].to > cycle)
             high = middle;
-        } else {
+        else
             low = middle + 1;
-        }
     }
     return low;
 }
@@ -83,9 +82,8 @@ static int by_start(const void *a, const void *b) {
 
 /** Cycles of each window in which nobody works. Sorts the bars. */
 static void fill_idle(occupancy *o, window *windows, size_t count) {
-    if (o->count > 0) {
+    if (o->count > 0)
         qsort(o->bars, o->count, sizeof *o->bars, by_start);
-    }
     uint64_t covered = 0;
     for (size_t i = 0; i <= o->count; i++) {
         const uint64_t next = i < o->count ? o->bars[i].start : UINT64_MAX;
@@ -103,9 +101,8 @@ static void fill_idle(occupancy *o, window *windows, size_t count) {
 /** The busiest array and the fixed engines. */
 static void by_engine(const occupancy *o, const uint64_t *queues, uint64_t out[LIMIT_ENGINES]) {
     out[LIMIT_ARRAY] = 0;
-    for (size_t q = DTQ_ARRAY0; q < o->queues; q++) {
+    for (size_t q = DTQ_ARRAY0; q < o->queues; q++)
         out[LIMIT_ARRAY] = larger(out[LIMIT_ARRAY], queues[q]);
-    }
     out[LIMIT_SOFTMAX] = queues[DTQ_SOFTMAX];
     out[LIMIT_DMA] = larger(queues[DTQ_LOAD], queues[DTQ_STORE]);
     out[LIMIT_TOPK] = queues[DTQ_TOPK];
@@ -140,9 +137,8 @@ void occupancy_finish(occupancy *o, report *r) {
         limited[i] = finish_engines(o, &r->layers[i], &windows[i]);
         all = all && limited[i];
     }
-    if (all) {
+    if (all)
         return; /* nobody asks when all engines stand still, for which the bars would have to be sorted */
-    }
     fill_idle(o, windows, count);
     for (size_t i = 0; i < count; i++) {
         if (!limited[i]) {

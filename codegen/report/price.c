@@ -55,9 +55,8 @@ static report_matmul price_streamed(const dtq_machine *machine, cost_model *cost
 }
 
 report_matmul price_matmul(const dtq_machine *machine, cost_model *cost, const layer_facts *l, bool is_pv) {
-    if (l->streaming.window) {
+    if (l->streaming.window)
         return price_streamed(machine, cost, l, is_pv);
-    }
     cost_expectation one;
     if (l->known) {
         one = price_blocks(cost, l, is_pv);

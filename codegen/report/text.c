@@ -34,9 +34,8 @@ static void put_percent(char cell[TABLE_CELL], double fraction) {
 
 /** Four digits, or a whole number with its digits grouped. */
 static const char *decimal(double value, char out[NUMBER_MAX]) {
-    if (fabs(value) >= 999.95) {
+    if (fabs(value) >= 999.95)
         return number_grouped(value, out);
-    }
     snprintf(out, NUMBER_MAX, "%.4g", value);
     return out;
 }
@@ -50,9 +49,8 @@ typedef struct {
 static byte_unit choose_unit(const report *r) {
     static const byte_unit units[] = {{"bytes", 1}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}};
     size_t unit = 0;
-    while (unit < 3 && (double)r->dram_bytes / units[unit].bytes >= 1e5) {
+    while (unit < 3 && (double)r->dram_bytes / units[unit].bytes >= 1e5)
         unit++;
-    }
     return units[unit];
 }
 
@@ -65,11 +63,10 @@ static void put_bytes(char cell[TABLE_CELL], uint64_t bytes, byte_unit unit) {
 static void put_line(FILE *out, const char *label, const char *value, const char *unit, const char *comment) {
     char lead[64];
     snprintf(lead, sizeof lead, "  %-13s %14s %-5s ", label, value, unit);
-    if (*comment) {
+    if (*comment)
         table_paragraph(lead, comment, out);
-    } else {
+    else
         fprintf(out, "  %-13s %14s%s%s\n", label, value, *unit ? " " : "", unit);
-    }
 }
 
 /** The value with `~` before it if it is an expectation. */
@@ -147,9 +144,8 @@ static void put_summary(const report *r, FILE *out) {
     put_line(out, "cycles", about(expected, number_grouped(r->cycles, a), b), "", text);
     snprintf(text, sizeof text, "utilisation %.1f %%; %s", 100 * r->utilisation, report_bound_words(r));
     put_line(out, "bound", number_grouped(r->bound_cycles, a), "", text);
-    if (r->pairs_seen == r->pairs) { /* of strips that see fewer keys than others no more is known than the bound */
+    if (r->pairs_seen == r->pairs) /* of strips that see fewer keys than others no more is known than the bound */
         put_tile_bound(r, out);
-    }
     if (r->pairs_seen < r->pairs) {
         put_line(out, "left out", decimal(100 * (1 - r->pairs_seen / r->pairs), a), "%",
                  "of pairs of a query and a key, which the causal mask hides whatever tokens are chosen");
@@ -179,9 +175,8 @@ static void put_summary(const report *r, FILE *out) {
              r->linears ? "attention, projections and FFN" : "attention", r->seq);
     put_line(out, "throughput", about(expected, decimal(report_dense_gops(r), a), b), "GOP/s", text);
     put_line(out, "instructions", number_grouped((double)r->instructions, a), "", "");
-    if (r->linears) {
+    if (r->linears)
         put_parts(r, out);
-    }
     table_paragraph("  cycles cover  ", report_covers(r), out);
     if (r->scheme) {
         snprintf(text, sizeof text, "%s; " REPORT_SCHEME, r->scheme);
@@ -268,9 +263,8 @@ static void put_matmuls(const report *r, table_row *rows, FILE *out) {
         {"array", "cycles", false}, {"bound", "cycles", false}, {"whole", "tiles", false}};
     static const char *const names[] = {"Q.K", "P.V", "linears"};
     const size_t each = r->linears ? 3 : 2;
-    for (size_t i = 0; i < each * r->layer_count; i++) {
+    for (size_t i = 0; i < each * r->layer_count; i++)
         put_matmul(&rows[i], names[i % each], &r->layers[i / each]);
-    }
     size_t count = table_collapse(rows, each * r->layer_count, each);
     fputc('\n', out);
     table_print(columns, sizeof columns / sizeof *columns, rows, count, out);
@@ -300,16 +294,14 @@ static void put_streamed(const report *r, FILE *out) {
 /** What the makespan is spent on, the largest part first. */
 static void put_critical(const report *r, arena *scratch, FILE *out) {
     critical_path path;
-    if (!critical_find(scratch, r, &path)) {
+    if (!critical_find(scratch, r, &path))
         return;
-    }
     const char *text = "";
     for (;;) {
         const critical_part most = critical_most(path.total);
         const double share = (double)path.total[most] / (double)path.makespan;
-        if (share < .0005) {
+        if (share < .0005)
             break;
-        }
         text =
             arena_printf(scratch, "%s%s%s %.1f %%", text, *text ? ", " : "", critical_infos[most].words, 100 * share);
         path.total[most] = 0;
@@ -339,9 +331,8 @@ static void put_notes(const report *r, bool collapsed, arena *scratch, FILE *out
         snprintf(lead, sizeof lead, "  %-13s ", legend[i].term);
         table_paragraph(lead, legend[i].meaning, out);
     }
-    if (collapsed) {
+    if (collapsed)
         table_paragraph("  layer a-b     ", "the numbers of each of these layers, not their sum", out);
-    }
     if (report_expected(r)) {
         table_paragraph("  ~             ",
                         "which slots run at 8 bits is known only at run time: the mean over all placements", out);
@@ -352,13 +343,11 @@ void report_text_remarks(const report *r, arena *scratch, FILE *out) {
     fputs(r->remark_count ? "\nremarks\n" : "", out);
     for (size_t i = 0; i < r->remark_count; i++) {
         const diag_entry *e = r->remarks[i];
-        if (i > 0 && strcmp(e->message, r->remarks[i - 1]->message) == 0) {
+        if (i > 0 && strcmp(e->message, r->remarks[i - 1]->message) == 0)
             continue;
-        }
         const char *text = e->message;
-        if (e->loc.file && e->loc.line) {
+        if (e->loc.file && e->loc.line)
             text = arena_printf(scratch, "%s:%" PRIu32 ": %s", e->loc.file, e->loc.line, e->message);
-        }
         table_paragraph("  ", text, out);
     }
 }

@@ -30,9 +30,8 @@ static void put_row(const report *r, table_row *row) {
     double share;
     const report_limit limit = report_main_limit(r, &share);
     uint32_t blocks = 1;
-    for (size_t i = 0; i < r->layer_count; i++) {
+    for (size_t i = 0; i < r->layer_count; i++)
         blocks = r->layers[i].key_blocks > blocks ? r->layers[i].key_blocks : blocks;
-    }
     snprintf(row->cell[0], TABLE_CELL, "%" PRIu32, r->seq);
     put_count(row->cell[1], r->cycles, about);
     put_real(row->cell[2], report_us(r->machine, r->cycles), about);
@@ -44,12 +43,10 @@ static void put_row(const report *r, table_row *row) {
     put_real(row->cell[8], r->energy_pj / 1e6, about);
     snprintf(row->cell[9], TABLE_CELL, "%s", report_limit_name(limit));
     snprintf(row->cell[10], TABLE_CELL, "%.0f", 100 * share);
-    if (blocks > 1) {
+    if (blocks > 1)
         snprintf(row->cell[11], TABLE_CELL, "%" PRIu32, blocks);
-    }
-    if (r->unclustered_cycles > 0) {
+    if (r->unclustered_cycles > 0)
         put_count(row->cell[12], r->unclustered_cycles, false);
-    }
 }
 
 static void put_legend(const report *const *reports, size_t count, bool blocked, FILE *out) {
@@ -96,16 +93,13 @@ void report_text_lengths(const report *const *reports, size_t count, FILE *out) 
         blocked |= *rows[i].cell[BLOCKS] != '\0';
         compared |= *rows[i].cell[UNCLUSTERED] != '\0';
     }
-    if (!blocked && compared) { /* columns that say nothing are left out */
-        for (size_t i = 0; i < count; i++) {
+    if (!blocked && compared) /* columns that say nothing are left out */
+        for (size_t i = 0; i < count; i++)
             memcpy(rows[i].cell[BLOCKS], rows[i].cell[UNCLUSTERED], TABLE_CELL);
-        }
-    }
     table_column shown[sizeof columns / sizeof *columns];
     memcpy(shown, columns, sizeof columns);
-    if (!blocked) {
+    if (!blocked)
         shown[BLOCKS] = columns[UNCLUSTERED];
-    }
     report_text_title(reports[0], count, out);
     table_print(shown, (size_t)BLOCKS + blocked + compared, rows, count, out);
     put_legend(reports, count, blocked, out);

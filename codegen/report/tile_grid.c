@@ -16,12 +16,10 @@ static tile_side cut(arena *a, const uint8_t *bits, uint32_t count, uint32_t siz
     *first = ARENA_ARRAY(a, uint32_t, s.count);
     for (uint32_t t = 0; t < s.count; t++) {
         uint32_t lo = t * size, hi = count - lo < size ? count : lo + size, high = 0, c = 0;
-        for (uint32_t i = lo; bits && i < hi; i++) {
+        for (uint32_t i = lo; bits && i < hi; i++)
             high += bits[i] == 8;
-        }
-        while (c < s.class_count && (s.classes[c].size != hi - lo || s.classes[c].high != high)) {
+        while (c < s.class_count && (s.classes[c].size != hi - lo || s.classes[c].high != high))
             c++;
-        }
         if (c == s.class_count) {
             s.classes[s.class_count++] = (tile_class){hi - lo, high};
             (*first)[c] = t;
@@ -141,27 +139,23 @@ static bool is_original(const ir_module *m, const layer_facts *l) {
 static const uint8_t *chosen_bits(arena *a, const uint8_t *chosen, uint32_t seq, uint32_t keys) {
     uint8_t *bits = arena_alloc(a, (size_t)seq + 1);
     uint32_t n = 0;
-    for (uint32_t i = 0; i < seq; i++) {
-        if (chosen[i]) {
+    for (uint32_t i = 0; i < seq; i++)
+        if (chosen[i])
             bits[n++] = chosen[i];
-        }
-    }
     return n == keys ? bits : NULL;
 }
 
 /** Keys back in the order of the tokens that the module names; NULL if it names none. */
 static const uint8_t *sorted_by_id(arena *a, const ir_module *m, const layer_facts *l, const uint8_t *key_bits) {
     const ir_attr *ids = ir_get(m, l->op, IR_KEY_ids);
-    if (!ids || ids->count != l->slots || !key_bits) {
+    if (!ids || ids->count != l->slots || !key_bits)
         return NULL;
-    }
     uint8_t *by_id = arena_alloc(a, (size_t)m->header.seq + 1);
     memset(by_id, 0, (size_t)m->header.seq + 1);
     for (uint32_t i = 0; i < l->keys; i++) {
         int64_t id = ids->ints[l->first_key + i];
-        if (id < 0 || id >= m->header.seq) {
+        if (id < 0 || id >= m->header.seq)
             return NULL;
-        }
         by_id[id] = key_bits[i];
     }
     return chosen_bits(a, by_id, m->header.seq, l->keys);
@@ -216,14 +210,12 @@ slot_order original_order(arena *a, const ir_module *m, const layer_facts *l, co
 slot_order clustered_order(arena *a, const ir_module *m, const layer_facts *l) {
     if (l->known && !is_original(m, l)) {
         slot_order o = {.turned = l->turned ? l->turned + l->first_query : NULL};
-        for (int i = 0; i < DTQ_OPERANDS; i++) {
+        for (int i = 0; i < DTQ_OPERANDS; i++)
             o.bits[i] = l->bits[i] + (i == DTQ_K ? l->first_col : i == DTQ_V ? l->first_key : l->first_query);
-        }
         return o;
     }
     uint8_t *bits = arena_alloc(a, l->keys);
-    for (uint32_t i = 0; i < l->keys; i++) {
+    for (uint32_t i = 0; i < l->keys; i++)
         bits[i] = i < l->keys - l->high ? 4 : 8;
-    }
     return with_queries_of_step(unpromoted(a, m->machine, l, bits, l->slots - l->keys), l);
 }

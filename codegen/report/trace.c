@@ -108,12 +108,10 @@ static void put_thread(json_writer *w, unsigned queue) {
 /** What the slice says at a glance: "qk h3 [18,36)". */
 static void slice_name(const dtq_instr *in, const dtq_source *src, char *out, size_t bytes) {
     int n = snprintf(out, bytes, "%s", dtq_ops[in->op].mnemonic);
-    if (src->head != UINT32_MAX) {
+    if (src->head != UINT32_MAX)
         n += snprintf(out + n, bytes - (size_t)n, " h%" PRIu32, src->head);
-    }
-    if (src->rows > 0) {
+    if (src->rows > 0)
         snprintf(out + n, bytes - (size_t)n, " [%" PRIu32 ",%" PRIu32 ")", src->row, src->row + src->rows);
-    }
 }
 
 static void put_slice(json_writer *w, const dtq_program *p, const dtq_stream *s, const trace_clock *c, size_t index,
@@ -129,12 +127,10 @@ static void put_slice(json_writer *w, const dtq_program *p, const dtq_stream *s,
     json_real(w, "dur", (edge(c, e->start + e->busy) - start) / 1000);
     json_open(w, "args", '{');
     json_int(w, "instruction", (int64_t)index);
-    if (src->layer != UINT32_MAX) {
+    if (src->layer != UINT32_MAX)
         json_int(w, "layer", src->layer);
-    }
-    if (src->head != UINT32_MAX) {
+    if (src->head != UINT32_MAX)
         json_int(w, "head", src->head);
-    }
     if (src->rows > 0) {
         json_int(w, "row", src->row);
         json_int(w, "rows", src->rows);
@@ -146,9 +142,8 @@ static void put_slice(json_writer *w, const dtq_program *p, const dtq_stream *s,
     json_int(w, "start_cycle", (int64_t)e->start);
     json_int(w, "busy_cycles", (int64_t)e->busy);
     json_int(w, "done_cycle", (int64_t)e->done);
-    if (src->op < p->string_count && *p->strings[src->op]) {
+    if (src->op < p->string_count && *p->strings[src->op])
         json_str(w, "source", p->strings[src->op]);
-    }
     json_close(w, '}');
     end_event(w);
 }
@@ -163,9 +158,8 @@ typedef struct {
 } instant;
 
 static void put_instant(json_writer *w, const dtq_stream *s, instant *group) {
-    if (group->count == 0) {
+    if (group->count == 0)
         return;
-    }
     const dtq_instr *in = &s->instrs[group->first];
     char name[64];
     snprintf(name, sizeof name, "%zu instructions", group->count);
@@ -184,12 +178,10 @@ static void put_instant(json_writer *w, const dtq_stream *s, instant *group) {
 static void add_instant(json_writer *w, const dtq_stream *s, const trace_clock *c, size_t index, uint64_t cycle,
                         instant *group) {
     const double at = edge(c, cycle);
-    if (group->count > 0 && group->at != at) {
+    if (group->count > 0 && group->at != at)
         put_instant(w, s, group);
-    }
-    if (group->count == 0) {
+    if (group->count == 0)
         *group = (instant){.first = index, .at = at, .cycle = cycle};
-    }
     group->count++;
 }
 
@@ -199,25 +191,21 @@ static void put_events(json_writer *w, const dtq_program *p, const dtq_stream *s
                        const dtq_event *events) {
     instant groups[DTQ_QUEUE_MAX + 1] = {{0}};
     for (size_t i = 0; i < s->count; i++) {
-        if (takes_no_turn(&s->instrs[i])) {
+        if (takes_no_turn(&s->instrs[i]))
             continue;
-        }
-        if (events[i].busy > 0) {
+        if (events[i].busy > 0)
             put_slice(w, p, s, c, i, &events[i]);
-        } else {
+        else
             add_instant(w, s, c, i, events[i].start, &groups[s->instrs[i].queue]);
-        }
     }
-    for (unsigned queue = 0; queue <= DTQ_QUEUE_MAX; queue++) {
+    for (unsigned queue = 0; queue <= DTQ_QUEUE_MAX; queue++)
         put_instant(w, s, &groups[queue]);
-    }
 }
 
 bool report_trace(const dtq_program *p, const dtq_stream *s, const dtq_event *events, FILE *out) {
     bool used[DTQ_QUEUE_MAX + 1] = {false};
-    for (size_t i = 0; i < s->count; i++) {
+    for (size_t i = 0; i < s->count; i++)
         used[s->instrs[i].queue] = true;
-    }
     const trace_clock c = choose_clock(p, s, events);
     json_writer w = {.out = out};
     json_open(&w, NULL, '{');
@@ -230,11 +218,9 @@ bool report_trace(const dtq_program *p, const dtq_stream *s, const dtq_event *ev
     w.compact = false;
     json_open(&w, "traceEvents", '[');
     put_process(&w, p, s, &c);
-    for (unsigned queue = 0; queue <= DTQ_QUEUE_MAX; queue++) {
-        if (used[queue]) {
+    for (unsigned queue = 0; queue <= DTQ_QUEUE_MAX; queue++)
+        if (used[queue])
             put_thread(&w, queue);
-        }
-    }
     put_events(&w, p, s, &c, events);
     json_close(&w, ']');
     json_close(&w, '}');

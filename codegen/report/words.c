@@ -17,13 +17,11 @@ double report_dense_gops(const report *r) {
 int report_word(const char *section, const char *name, const dtq_machine *machine, const char **word) {
     for (size_t i = 0; i < dtq_machine_param_count; i++) {
         const dtq_machine_param *p = &dtq_machine_params[i];
-        if (p->kind != DTQ_PARAM_ENUM || strcmp(p->section, section) != 0 || strcmp(p->name, name) != 0) {
+        if (p->kind != DTQ_PARAM_ENUM || strcmp(p->section, section) != 0 || strcmp(p->name, name) != 0)
             continue;
-        }
         const char *at = p->words;
-        for (double n = dtq_machine_get(machine, p); n > 0 && strchr(at, '|'); n--) {
+        for (double n = dtq_machine_get(machine, p); n > 0 && strchr(at, '|'); n--)
             at = strchr(at, '|') + 1;
-        }
         *word = at;
         return (int)strcspn(at, "|");
     }
@@ -32,12 +30,10 @@ int report_word(const char *section, const char *name, const dtq_machine *machin
 }
 
 bool report_blocked(const report *r, size_t *at, uint32_t *first, uint32_t *last, uint32_t *blocks) {
-    while (*at < r->layer_count && r->layers[*at].key_blocks <= 1) {
+    while (*at < r->layer_count && r->layers[*at].key_blocks <= 1)
         ++*at;
-    }
-    if (*at == r->layer_count) {
+    if (*at == r->layer_count)
         return false;
-    }
     *first = r->layers[*at].index;
     *blocks = 0;
     for (; *at < r->layer_count && r->layers[*at].key_blocks > 1; ++*at) {

@@ -28,9 +28,8 @@ static rs_mapping price_mapping(const dtq_system_eyeriss *s, double m, uint32_t 
     const double work = ceil_div(m, pixels) * own_filters * (double)own_channels;
     double least = INFINITY;
     for (uint64_t q = 1; q <= own_channels && q <= s->spads_ifmap_words && q <= s->spads_filter_words; q++) {
-        if (q != least_for(own_channels, q)) {
+        if (q != least_for(own_channels, q))
             continue; /* as many passes as with fewer channels, which leave more room for filters */
-        }
         const uint64_t most = s->spads_filter_words / q;
         const double p = (double)(most < s->spads_psum_words ? most : s->spads_psum_words);
         const double channel_passes = ceil_div((double)own_channels, (double)q),
@@ -62,13 +61,11 @@ rs_mapping rs_map(const dtq_system_eyeriss *s, uint32_t m, uint32_t k, uint32_t 
     for (int swapped = 0; swapped < 2; swapped++) {
         const uint32_t streams = swapped ? n : m, stays = swapped ? m : n;
         for (uint32_t pixels = 1; pixels <= cols && pixels <= streams; pixels++) {
-            if (pixels != least_for(streams, pixels)) {
+            if (pixels != least_for(streams, pixels))
                 continue; /* as slow as with fewer, which leave more room */
-            }
             for (uint32_t channels = 1; channels <= rows && channels <= k; channels++) {
-                if (channels != least_for(k, channels)) {
+                if (channels != least_for(k, channels))
                     continue;
-                }
                 /* The more filters side by side, the less work and traffic: all that there is room for. */
                 const uint32_t room = rows / channels * (cols / pixels);
                 const uint32_t filters = (uint32_t)least_for(stays, room < stays ? room : stays);

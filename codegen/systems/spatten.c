@@ -7,18 +7,16 @@
 
 static double harmonic(uint32_t n) {
     double sum = 0;
-    for (uint32_t i = n; i > 0; i--) { /* from the small end */
+    for (uint32_t i = n; i > 0; i--) /* from the small end */
         sum += 1.0 / i;
-    }
     return sum;
 }
 
 /* Knuth (1971): a pass of quick-select over m elements makes m - 1 comparisons; for the k-th of n they sum to
  * 2 (n + 3 + (n + 1) H_n - (k + 2) H_k - (n + 3 - k) H_(n + 1 - k)), in H_k + H_(n + 1 - k) - 1 passes. */
 double quickselect_cycles(uint32_t n, uint32_t k, double lanes, double pass_cycles) {
-    if (n == 0 || k == 0 || k > n) {
+    if (n == 0 || k == 0 || k > n)
         return 0;
-    }
     const double hn = harmonic(n), hk = harmonic(k), hr = harmonic(n + 1 - k);
     const double comparisons = 2 * (n + 3.0 + (n + 1.0) * hn - (k + 2.0) * hk - (n + 3.0 - k) * hr);
     const double passes = hk + hr - 1;
@@ -39,12 +37,10 @@ static double selection(const dtq_system_spatten *p, uint32_t from, uint32_t to,
 
 /** Tokens of a layer, by the schedule that the target names. */
 static uint32_t tokens_of(const dtq_system_spatten *p, const attention_workload *w, size_t layer) {
-    if (w->layers[layer].measured) {
+    if (w->layers[layer].measured)
         return (uint32_t)w->layers[layer].measured->tokens;
-    }
-    if (p->tokens_schedule == 1) {
+    if (p->tokens_schedule == 1)
         return w->layers[layer].tokens;
-    }
     return dtq_cascade_kept(w->seq, layer, w->layer_count, p->tokens_whole_layers, p->tokens_pruned_mean,
                             p->tokens_pruned_first);
 }

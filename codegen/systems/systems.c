@@ -3,9 +3,8 @@
 
 double attention_dense_ops(const attention_workload *w) {
     double ops = 0;
-    for (size_t i = 0; i < w->layer_count; i++) {
+    for (size_t i = 0; i < w->layer_count; i++)
         ops += 4.0 * w->seq * w->seq * w->layers[i].head_dim * w->layers[i].heads;
-    }
     return ops;
 }
 

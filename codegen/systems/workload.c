@@ -5,15 +5,13 @@
 
 bool attention_workload_read(arena *a, diag *d, const ir_module *m, attention_workload *out) {
     size_t count = 0;
-    for (size_t op = 0; op < m->op_count; op++) {
+    for (size_t op = 0; op < m->op_count; op++)
         count += m->ops[op].code == IR_LAYER;
-    }
     attention_layer *layers = ARENA_ARRAY(a, attention_layer, count);
     size_t at = 0;
     for (size_t op = 0; op < m->op_count; op++) {
-        if (m->ops[op].code != IR_LAYER) {
+        if (m->ops[op].code != IR_LAYER)
             continue;
-        }
         const char *mask = ir_str(m, op, IR_KEY_mask);
         int64_t heads = ir_int(m, op, IR_KEY_query_heads, 0), head_dim = ir_int(m, op, IR_KEY_head_dim, 0);
         int64_t tokens = ir_int(m, op, IR_KEY_slots, 0);

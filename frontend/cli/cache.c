@@ -49,9 +49,9 @@ static int by_use(const void *a, const void *b) {
 /* The files of the directory, those used longest ago first. */
 static bool read_entries(session *s, const char *directory, entries *out) {
     DIR *d = opendir(directory);
-    if (d == NULL)
+    if (!d)
         return diag_error(s->diag, (src_loc){directory, 0, 0}, "cannot be read: %s", strerror(errno));
-    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
         struct stat st;
         if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
             continue;
@@ -129,11 +129,11 @@ bool command_cache(session *s) {
     if (given(s, OPT_cache_max) && !read_max(s, &most))
         return false;
     const char *directory = cache_directory(s);
-    if (directory == NULL) {
+    if (!directory) {
         const char *path = cache_path(s);
-        return path != NULL ? diag_error(s->diag, (src_loc){path, 0, 0}, "cannot be used; $DTQC_CACHE names another")
-                            : diag_error(s->diag, (src_loc){0},
-                                         "nothing is kept: none of $DTQC_CACHE, $XDG_CACHE_HOME and $HOME is set");
+        return path ? diag_error(s->diag, (src_loc){path, 0, 0}, "cannot be used; $DTQC_CACHE names another")
+                    : diag_error(s->diag, (src_loc){0},
+                                 "nothing is kept: none of $DTQC_CACHE, $XDG_CACHE_HOME and $HOME is set");
     }
     entries all = {0};
     if (!read_entries(s, directory, &all) || (most != UINT64_MAX && !bound(s, directory, &all, most)))

@@ -96,13 +96,13 @@ static void remove_leftovers(int fd) {
     const int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
     const time_t now = time(NULL);
-    for (struct dirent *e = d != NULL ? readdir(d) : NULL; e != NULL; e = readdir(d)) {
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
         struct stat st;
         if (is_leftover(e->d_name) && fstatat(copy, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
             st.st_mtime < now - MINUTE)
             unlinkat(copy, e->d_name, 0);
     }
-    if (d != NULL)
+    if (d)
         closedir(d);
     else if (copy >= 0)
         close(copy);

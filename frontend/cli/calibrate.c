@@ -61,12 +61,11 @@ static void see_query(const calibration *c, layer_seen *seen, const float *row) 
 
 static void see(void *user, uint32_t layer, dtq_operand operand, const float *rows, uint32_t seq, uint32_t width) {
     calibration *c = user;
-    for (size_t i = 0; i < seq; i++) {
+    for (size_t i = 0; i < seq; i++)
         if (operand == DTQ_K)
             see_key(&c->seen[layer], rows + i * width, width);
         else if (operand == DTQ_Q)
             see_query(c, &c->seen[layer], rows + i * width);
-    }
 }
 
 /* ---- running ----------------------------------------------------------------------------------------------------- */

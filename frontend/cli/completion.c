@@ -127,14 +127,13 @@ static void print_bash(session *s, FILE *out) {
 
 /* Text within single quotes of zsh's _arguments, where brackets and colons have a meaning. */
 static void zsh_text(const char *text, FILE *out) {
-    for (; *text; text++) {
+    for (; *text; text++)
         if (*text == '\'')
             fputs("'\\''", out);
         else if (strchr("[]:\\", *text))
             fprintf(out, "\\%c", *text);
         else
             fputc(*text, out);
-    }
 }
 
 static void zsh_action(const option_info *o, const char *words, FILE *out) {

@@ -49,7 +49,7 @@ static void module(doctor *d, const char *what, const char *file, const char *en
     arena *a = d->session->arena;
     const char *path = installed_library(a, file), *why = "is not there";
     const bool there = access(path, F_OK) == 0;
-    if (there && module_load(a, path, entry, false, &why) != NULL)
+    if (there && module_load(a, path, entry, false, &why))
         say(d, what, arena_printf(a, "%s (%s)", path, has));
     else if (optional && !there)
         say(d, what, arena_printf(a, "not built in; %s", needed_by));
@@ -60,10 +60,10 @@ static void module(doctor *d, const char *what, const char *file, const char *en
 /* The program that `name` stands for on the PATH, or NULL. */
 static const char *on_path(arena *a, const char *name) {
     const char *path = getenv("PATH");
-    if (strchr(name, '/') != NULL)
+    if (strchr(name, '/'))
         return access(name, X_OK) == 0 ? name : NULL;
-    char *list = arena_strdup(a, path != NULL ? path : ""), *rest;
-    for (char *at = strtok_r(list, ":", &rest); at != NULL; at = strtok_r(NULL, ":", &rest)) {
+    char *list = arena_strdup(a, path ? path : ""), *rest;
+    for (char *at = strtok_r(list, ":", &rest); at; at = strtok_r(NULL, ":", &rest)) {
         const char *file = arena_printf(a, "%s/%s", at, name);
         if (access(file, X_OK) == 0)
             return file;
@@ -74,8 +74,8 @@ static const char *on_path(arena *a, const char *name) {
 static void linker(doctor *d) {
     static const char needed_by[] = "compile --emit=exe needs it";
     arena *a = d->session->arena;
-    const char *own = getenv("CC"), *name = own != NULL && *own != '\0' ? own : "cc", *found = on_path(a, name);
-    if (found == NULL)
+    const char *own = getenv("CC"), *name = own && *own != '\0' ? own : "cc", *found = on_path(a, name);
+    if (!found)
         missing(d, "linker", arena_printf(a, "%s is not on the PATH", name), needed_by);
     else
         say(d, "linker", found);
@@ -107,21 +107,21 @@ static void data(doctor *d) {
 static void cache(doctor *d) {
     session *s = d->session;
     const char *directory = cache_directory(s);
-    if (directory == NULL) {
+    if (!directory) {
         say(d, "cache", "none; host code is generated and files are hashed anew by every run");
         return;
     }
     DIR *open = opendir(directory);
     size_t files = 0;
     double bytes = 0;
-    for (struct dirent *e = open != NULL ? readdir(open) : NULL; e != NULL; e = readdir(open)) {
+    for (struct dirent *e = open ? readdir(open) : NULL; e; e = readdir(open)) {
         struct stat st;
         if (fstatat(dirfd(open), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
             files++;
             bytes += (double)st.st_size;
         }
     }
-    if (open != NULL)
+    if (open)
         closedir(open);
     char text[NUMBER_MAX];
     say(d, "cache",

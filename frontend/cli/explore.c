@@ -159,7 +159,7 @@ static bool load_surrogate(exploration *e) {
         return true;
     const char *why;
     surrogate_entry *entry = (surrogate_entry *)module_load(s->arena, path, SURROGATE_ENTRY, false, &why);
-    if (entry == NULL)
+    if (!entry)
         return diag_error(s->diag, loc, "%s", why);
     e->search.surrogate = entry();
     return true;

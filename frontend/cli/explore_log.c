@@ -29,12 +29,11 @@ struct known {
 
 static void put_text(const char *text, FILE *out) {
     fputc('"', out);
-    for (; *text; text++) {
+    for (; *text; text++)
         if ((uint8_t)*text < 0x20)
             fprintf(out, "\\u%04x", (unsigned)(uint8_t)*text);
         else
             fprintf(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
-    }
     fputc('"', out);
 }
 

@@ -119,7 +119,7 @@ void help_print(command_id command, const char *program, FILE *out) {
 static void roff(const char *text, FILE *out) {
     if (*text == '.' || *text == '\'')
         fputs("\\&", out);
-    for (; *text; text++) {
+    for (; *text; text++)
         if (*text == '-')
             fputs("\\-", out);
         else if (*text == '\\')
@@ -128,7 +128,6 @@ static void roff(const char *text, FILE *out) {
             fputs("\\`", out);
         else
             fputc(*text, out);
-    }
 }
 
 static void roff_line(const char *macro, const char *text, FILE *out) {

@@ -19,7 +19,7 @@ bool ranks_wanted(void) {
 bool ranks_begin(arena *a, const char *path, ranks *out, const char **why) {
     /* Open MPI's own modules look for the symbols of this one. */
     ranks_entry *entry = (ranks_entry *)module_load(a, path, RANKS_ENTRY, true, why);
-    if (entry == NULL)
+    if (!entry)
         return false;
     out->functions = entry();
     *why = "MPI cannot begin";

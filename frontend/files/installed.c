@@ -14,7 +14,7 @@ static const char *from_program(arena *a, const char *name) {
     ssize_t n = readlink("/proc/self/exe", self, sizeof self);
     if (n < 0) { /* no /proc, as in a bare root: the name that the program was started by */
         const char *started = (const char *)getauxval(AT_EXECFN);
-        n = started != NULL && realpath(started, self) != NULL ? (ssize_t)strlen(self) : 0;
+        n = started && realpath(started, self) ? (ssize_t)strlen(self) : 0;
     }
     while (n > 0 && self[n - 1] != '/')
         n--;
@@ -28,12 +28,12 @@ static bool exists(const char *path) {
 /* A path without links and `..`, as messages name it. */
 static const char *plain(arena *a, const char *path) {
     char real[PATH_MAX];
-    return realpath(path, real) != NULL ? arena_strdup(a, real) : path;
+    return realpath(path, real) ? arena_strdup(a, real) : path;
 }
 
 const char *installed_data(arena *a) {
     const char *own = getenv("DTQC_DATA");
-    if (own != NULL && *own != '\0')
+    if (own && *own != '\0')
         return own;
     const char *path = from_program(a, DTQC_BIN_TO_DATA);
     return plain(a, exists(path) ? path : from_program(a, "share/dtqc"));

@@ -208,12 +208,11 @@ const st_tensor *safetensors_find(const safetensors *s, const char *name) {
 
 static void write_quoted(FILE *out, const char *s) {
     fputc('"', out);
-    for (; *s; s++) {
+    for (; *s; s++)
         if ((uint8_t)*s < 0x20)
             fprintf(out, "\\u%04x", (unsigned)(uint8_t)*s);
         else
             fprintf(out, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
-    }
     fputc('"', out);
 }
 

@@ -328,7 +328,7 @@ bool weights_find(arena *a, diag *d, model *m, const tensor_store *from, weight_
         s.family = m->transformer.norm == NORM_POST ? FAMILY_BERT : FAMILY_OWN;
     if (!prefix)
         s.prefix = families[s.family].prefixes[0];
-    find_out(&s, family == FAMILIES, prefix == NULL);
+    find_out(&s, family == FAMILIES, !prefix);
     find_own_head(&s);
     return weights_each(&m->transformer, look_up, &s);
 }

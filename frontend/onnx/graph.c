@@ -182,12 +182,11 @@ onnx_graph *onnx_parse(arena *a, diag *d, const char *path, const uint8_t *data,
     onnx_reader r = {.a = a, .d = d, .whole = {g->path, 0, 0}, .data = data, .bytes = bytes};
     wire w = {data, data + bytes}, graph = {0};
     wire_field f;
-    while (data && wire_next(&w, &f)) {
+    while (data && wire_next(&w, &f))
         if (f.field == 7 && f.type == WIRE_BYTES)
             graph = f.bytes;
         else if (f.field == 8 && f.type == WIRE_BYTES)
             read_opset(&r, f.bytes, g);
-    }
     if (!reader_ended(&r, &w, "the model"))
         return NULL;
     if (!graph.at) {

@@ -65,12 +65,11 @@ static void end_word(word_builder *w) {
     } else if (w->count) {
         char text[BASIC_WORD_CHARACTERS * 4];
         size_t bytes = 0;
-        for (size_t i = 0; i < w->count; i++) {
+        for (size_t i = 0; i < w->count; i++)
             if (w->chars[i] < 0x80)
                 text[bytes++] = (char)w->chars[i];
             else
                 bytes += (size_t)utf8proc_encode_char(w->chars[i], (utf8proc_uint8_t *)text + bytes);
-        }
         w->give(w->user, text, bytes);
     }
     w->count = w->run_start = 0;

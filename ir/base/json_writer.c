@@ -34,14 +34,12 @@ static void write_string(FILE *out, const char *text) {
 /** Comma, line break and key: everything that stands before a value. */
 static void before_value(json_writer *w, const char *key) {
     if (w->depth > 0) {
-        if (!w->first) {
+        if (!w->first)
             fputc(',', w->out);
-        }
-        if (!w->compact) {
+        if (!w->compact)
             fprintf(w->out, "\n%*s", 2 * w->depth, "");
-        } else if (!w->first) {
+        else if (!w->first)
             fputc(' ', w->out);
-        }
     }
     w->first = false;
     if (key) {
@@ -59,23 +57,20 @@ void json_open(json_writer *w, const char *key, char bracket) {
 
 void json_close(json_writer *w, char bracket) {
     w->depth--;
-    if (!w->first && !w->compact) {
+    if (!w->first && !w->compact)
         fprintf(w->out, "\n%*s", 2 * w->depth, "");
-    }
     fputc(bracket, w->out);
     w->first = false;
-    if (w->depth == 0) {
+    if (w->depth == 0)
         fputc('\n', w->out);
-    }
 }
 
 void json_str(json_writer *w, const char *key, const char *value) {
     before_value(w, key);
-    if (value) {
+    if (value)
         write_string(w->out, value);
-    } else {
+    else
         fputs("null", w->out);
-    }
 }
 
 void json_real(json_writer *w, const char *key, double value) {

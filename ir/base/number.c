@@ -9,9 +9,8 @@
 
 bool number_shortest(double value, char out[NUMBER_MAX]) {
     out[0] = '\0';
-    if (!isfinite(value)) {
+    if (!isfinite(value))
         return false;
-    }
     if (value == 0.0) { /* -0 too: no reader of a report wants it */
         snprintf(out, NUMBER_MAX, "0");
         return true;
@@ -24,9 +23,8 @@ bool number_shortest(double value, char out[NUMBER_MAX]) {
      * subnormal numbers have fewer digits. */
     for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         snprintf(out, NUMBER_MAX, "%.*g", digits, value);
-        if (strtod(out, NULL) == value) {
+        if (strtod(out, NULL) == value)
             break;
-        }
     }
     return true;
 }
@@ -41,9 +39,8 @@ const char *number_grouped(double value, char out[NUMBER_MAX]) {
     size_t length = strlen(digits), written = 0;
     for (size_t i = 0; i < length; i++) {
         size_t left = length - i;
-        if (i > 0 && left % 3 == 0 && digits[i - 1] != '-') {
+        if (i > 0 && left % 3 == 0 && digits[i - 1] != '-')
             out[written++] = ',';
-        }
         out[written++] = digits[i];
     }
     out[written] = '\0';

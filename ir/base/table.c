@@ -10,11 +10,9 @@ static bool equal_but_label(const table_row *a, const table_row *b) {
 }
 
 static bool groups_equal(const table_row *a, const table_row *b, size_t group) {
-    for (size_t i = 0; i < group; i++) {
-        if (!equal_but_label(&a[i], &b[i])) {
+    for (size_t i = 0; i < group; i++)
+        if (!equal_but_label(&a[i], &b[i]))
             return false;
-        }
-    }
     return true;
 }
 
@@ -30,11 +28,10 @@ size_t table_collapse(table_row *rows, size_t count, size_t group) {
     }
     for (size_t i = 0; i < kept; i += group) {
         table_row *r = &rows[i];
-        if (r->first == r->last) {
+        if (r->first == r->last)
             snprintf(r->cell[0], TABLE_CELL, "%u", r->first);
-        } else {
+        else
             snprintf(r->cell[0], TABLE_CELL, "%u-%u", r->first, r->last);
-        }
     }
     return kept;
 }
@@ -49,9 +46,8 @@ static void print_line(const table_column *columns, size_t column_count, const s
         int written = snprintf(line + n, sizeof line - n, columns[c].left ? "  %-*s" : "  %*s", width, cells[c]);
         n += (size_t)written;
     }
-    while (n > 0 && line[n - 1] == ' ') {
+    while (n > 0 && line[n - 1] == ' ')
         n--;
-    }
     fprintf(out, "%.*s\n", (int)n, line);
 }
 
@@ -68,22 +64,19 @@ void table_print(const table_column *columns, size_t column_count, const table_r
         all += widths[c] + 2;
     }
     for (int second = 0; second < 2; second++) {
-        for (size_t c = 0; c < column_count; c++) {
+        for (size_t c = 0; c < column_count; c++)
             cells[c] = second ? columns[c].bottom : columns[c].top;
-        }
         print_line(columns, column_count, widths, cells, out);
     }
     for (size_t r = 0; r < count; r++) {
         if (r + 1 == count && strcmp(rows[r].cell[0], "total") == 0) {
             fputs("  ", out);
-            for (size_t i = 2; i < all; i++) {
+            for (size_t i = 2; i < all; i++)
                 fputc('-', out);
-            }
             fputc('\n', out);
         }
-        for (size_t c = 0; c < column_count; c++) {
+        for (size_t c = 0; c < column_count; c++)
             cells[c] = rows[r].cell[c];
-        }
         print_line(columns, column_count, widths, cells, out);
     }
 }
@@ -103,11 +96,10 @@ void table_name(char cell[TABLE_CELL], const char *name, size_t most) {
             cell[bytes++] = '~';
             break;
         }
-        if (n > 0) {
+        if (n > 0)
             memcpy(cell + bytes, name, n);
-        } else {
+        else
             snprintf(cell + bytes, TABLE_CELL - bytes, "\\x%02x", (unsigned)(unsigned char)*name);
-        }
         bytes += room;
         wide += columns;
         n = n > 0 ? n : 1;
@@ -121,9 +113,8 @@ void table_paragraph(const char *lead, const char *text, FILE *out) {
     bool line_empty = true;
     fputs(lead, out);
     while (*text) {
-        while (is_blank(*text)) {
+        while (is_blank(*text))
             text++;
-        }
         size_t length = 0;
         int wide = 0; /* columns: continuation bytes of UTF-8 take none */
         while (text[length] && !is_blank(text[length])) {
@@ -131,9 +122,8 @@ void table_paragraph(const char *lead, const char *text, FILE *out) {
             wide += n > 0 ? 1 : ESCAPED;
             length += n > 0 ? n : 1;
         }
-        if (length == 0) {
+        if (length == 0)
             break;
-        }
         if (!line_empty && column + 1 + wide > TABLE_WIDTH) {
             fprintf(out, "\n%*s", indent, "");
             column = indent;

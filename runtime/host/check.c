@@ -12,22 +12,20 @@ static bool check_stream(const dtq_stream *s, bool known, dtq_error *e) {
     for (uint32_t i = 0; i < s->layer_count; i++) {
         const dtq_layer *l = &s->layers[i];
         const char *wrong = known ? NULL : dtq_layer_wrong(l, s->seq);
-        if (wrong != NULL) {
+        if (wrong)
             return dtq_fail(e, DTQ_BAD_PROGRAM, "the plan for %u tokens, layer %u: %s", s->seq, i, wrong);
-        }
-        if (dtq_chooses(l) && dtq_choice_wrong(s, i) != NULL) {
+        if (dtq_chooses(l) && dtq_choice_wrong(s, i)) {
             return dtq_fail(e, DTQ_BAD_PROGRAM, "the plan for %u tokens, layer %u: %s", s->seq, i,
                             dtq_choice_wrong(s, i));
         }
-        if (l->ids == NULL && !dtq_chooses(l) && (i == 0 || !dtq_selects(&s->layers[i - 1], l))) {
+        if (!l->ids && !dtq_chooses(l) && (i == 0 || !dtq_selects(&s->layers[i - 1], l))) {
             return dtq_fail(e, DTQ_BAD_PROGRAM, "the plan for %u tokens, layer %u: no layer selects its %u tokens",
                             s->seq, i, l->slots);
         }
     }
     const dtq_layer *last = &s->layers[s->layer_count - 1];
-    if (s->output == DTQ_OUTPUT_ATTENTION && s->output_width != (uint64_t)last->heads * last->head_dim) {
+    if (s->output == DTQ_OUTPUT_ATTENTION && s->output_width != (uint64_t)last->heads * last->head_dim)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "the output's width is not that of the attention heads");
-    }
     return true;
 }
 
@@ -67,14 +65,11 @@ bool dtq_host_check(const dtq_host_model *m, const dtq_program *p, bool known, d
         return dtq_fail(e, DTQ_BAD_PROGRAM, "the plan is of the scheme %s, and host code of mixed precision alone",
                         dtq_schemes[p->scheme.kind].word);
     }
-    if (p->stream_count == 0) {
+    if (p->stream_count == 0)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "the plan has no layers for any length");
-    }
-    for (size_t i = 0; i < p->stream_count; i++) {
-        if (!check_stream(&p->streams[i], known, e) || !check_same(&p->streams[0], &p->streams[i], e)) {
+    for (size_t i = 0; i < p->stream_count; i++)
+        if (!check_stream(&p->streams[i], known, e) || !check_same(&p->streams[0], &p->streams[i], e))
             return false;
-        }
-    }
     for (uint64_t i = 0; i < m->weight_count; i++) {
         if (m->weights[i].tensor >= p->tensor_count || m->weights[i].layout >= DTQ_HOST_LAYOUTS) {
             return dtq_fail(e, DTQ_BAD_PROGRAM, "the model needs tensor %llu, and the plan has %zu",

@@ -19,15 +19,12 @@ static const char *const level_names[DTQ_HOST_LEVELS] = {[DTQ_HOST_PORTABLE] = "
 dtq_host_level dtq_host_detect(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (!__builtin_cpu_supports("x86-64-v2")) {
+    if (!__builtin_cpu_supports("x86-64-v2"))
         return DTQ_HOST_PORTABLE;
-    }
-    if (!__builtin_cpu_supports("x86-64-v3")) {
+    if (!__builtin_cpu_supports("x86-64-v3"))
         return DTQ_HOST_V2;
-    }
-    if (!__builtin_cpu_supports("x86-64-v4")) {
+    if (!__builtin_cpu_supports("x86-64-v4"))
         return DTQ_HOST_V3;
-    }
     return __builtin_cpu_supports("avx512vnni") ? DTQ_HOST_VNNI : DTQ_HOST_V4;
 #else
     return DTQ_HOST_PORTABLE;
@@ -38,12 +35,10 @@ static bool choose_variant(dtq_host *h, unsigned levels, dtq_error *e) {
     const unsigned can = (unsigned)dtq_host_detect() + 1;
     const unsigned below = levels != 0 && levels < can ? levels : can;
     const dtq_host_model *m = h->model;
-    for (uint64_t i = 0; i < m->variant_count && m->variants[i].level < below; i++) {
+    for (uint64_t i = 0; i < m->variant_count && m->variants[i].level < below; i++)
         h->variant = &m->variants[i];
-    }
-    if (h->variant != NULL) {
+    if (h->variant)
         return true;
-    }
     const uint64_t least = m->variant_count != 0 ? m->variants[0].level : DTQ_HOST_LEVELS;
     return dtq_fail(e, DTQ_BAD_INPUT, "the model was generated for %s, and this is %s",
                     least < DTQ_HOST_LEVELS ? level_names[least] : "no processor", level_names[below - 1]);
@@ -59,7 +54,7 @@ typedef struct {
 
 static void *take(layout *y, size_t count, size_t size) {
     const size_t at = dtq_host_reserve(&y->used, count, size);
-    return y->base != NULL ? y->base + at : NULL;
+    return y->base ? y->base + at : NULL;
 }
 
 static void *take_buffer(layout *y, const dtq_host *h, const dtq_host_buffer *b) {
@@ -86,7 +81,7 @@ static void lay_out_tables(layout *y, dtq_host *h, uint32_t layer) {
         t.limits[o] = take(y, heads * h->slot_room, sizeof *t.limits[o]);
         s.limits[o] = t.limits[o];
     }
-    if (y->base != NULL) {
+    if (y->base) {
         h->tables[layer] = t;
         h->layers[layer] = s;
     }
@@ -100,48 +95,43 @@ static void lay_out(layout *y, dtq_host *h, uint32_t layers) {
     h->buffers = take(y, (size_t)m->buffer_count, sizeof *h->buffers);
     h->scratch = take(y, threads, sizeof *h->scratch);
     h->importance = take(y, threads, sizeof *h->importance);
-    for (uint32_t l = 0; l < layers; l++) {
+    for (uint32_t l = 0; l < layers; l++)
         lay_out_tables(y, h, l);
-    }
     h->ascending = take(y, h->slot_room, sizeof *h->ascending);
     h->slot_of = take(y, h->slot_room, sizeof *h->slot_of);
     h->values = take(y, h->slot_room, sizeof *h->values);
     h->chosen_ids = take(y, h->slot_room, sizeof *h->chosen_ids);
     h->chosen_high = take(y, h->slot_room, 1);
-    for (int o = 0; o < DTQ_OPERANDS; o++) {
+    for (int o = 0; o < DTQ_OPERANDS; o++)
         h->chosen_bits[o] = take(y, h->slot_room, 1);
-    }
     for (unsigned w = 0; w < threads; w++) {
         void *sums = take(y, h->key_room, sizeof **h->importance);
         void *scratch = take_buffer(y, h, &h->variant->scratch);
-        if (y->base != NULL) {
+        if (y->base) {
             h->importance[w] = sums;
             h->scratch[w] = scratch;
         }
     }
     for (uint64_t b = 0; b < m->buffer_count; b++) {
         void *at = take_buffer(y, h, &m->buffers[b]);
-        if (y->base != NULL) {
+        if (y->base)
             h->buffers[b] = at;
-        }
     }
 }
 
 /* For the longest stream: a shorter one touches less of it. */
 static bool map_runs(dtq_host *h, dtq_error *e) {
     uint32_t seq = 0;
-    for (size_t i = 0; i < h->plan->stream_count; i++) {
+    for (size_t i = 0; i < h->plan->stream_count; i++)
         seq = h->plan->streams[i].seq > seq ? h->plan->streams[i].seq : seq;
-    }
     h->slot_room = dtq_host_padded(seq);
     /* Two classes of keys waste less than two vectors. */
     h->key_room = h->slot_room + DTQ_HOST_LANES;
     const uint32_t layers = h->plan->streams[0].layer_count;
     layout y = {0};
     lay_out(&y, h, layers);
-    if (!dtq_host_memory_map(&h->run_memory, y.used, e)) {
+    if (!dtq_host_memory_map(&h->run_memory, y.used, e))
         return false;
-    }
     y = (layout){.base = h->run_memory.at};
     lay_out(&y, h, layers);
     h->frame = (dtq_host_frame){.layers = h->layers,
@@ -161,39 +151,35 @@ static bool open_model(dtq_host *h, const dtq_program *plan, const dtq_host_opti
         return dtq_fail(e, DTQ_BAD_PROGRAM, "the model was generated for runtime interface %llu, and this is %d",
                         (unsigned long long)m->abi, DTQ_HOST_ABI);
     }
-    if (!choose_variant(h, o->levels, e)) {
+    if (!choose_variant(h, o->levels, e))
         return false;
-    }
-    if (plan == NULL && m->plan == NULL) {
+    if (!plan && !m->plan)
         return dtq_fail(e, DTQ_BAD_INPUT, "the model carries no plan, and none is given");
-    }
-    if (plan == NULL && !dtq_do_program_decode(m->plan, (size_t)m->plan_bytes, &h->own_plan, e)) {
+    if (!plan && !dtq_do_program_decode(m->plan, (size_t)m->plan_bytes, &h->own_plan, e))
         return false;
-    }
-    h->plan = plan != NULL ? plan : h->own_plan;
-    if (!dtq_host_check(m, h->plan, plan == NULL, e)) {
+    h->plan = plan ? plan : h->own_plan;
+    if (!dtq_host_check(m, h->plan, !plan, e))
         return false;
-    }
     const dtq_weights_options weights = {
         .directory = o->directory, .known = o->known, .threads = o->threads, .copy = o->copy};
     h->weights = dtq_do_weights_open_with(h->plan, &weights, e);
-    h->pool = h->weights != NULL ? dtq_host_pool_open(o->threads, e) : NULL;
+    h->pool = h->weights ? dtq_host_pool_open(o->threads, e) : NULL;
     h->frame.host = h;
-    return h->pool != NULL && dtq_host_prepare(h, o->store, e) && dtq_host_tables_open(h, e) && map_runs(h, e);
+    return h->pool && dtq_host_prepare(h, o->store, e) && dtq_host_tables_open(h, e) && map_runs(h, e);
 }
 
 dtq_host *dtq_do_host_open(const dtq_host_model *model, const dtq_program *plan, const dtq_host_options *options,
                            dtq_error *e) {
     static const dtq_host_options defaults;
     dtq_host *h = calloc(1, sizeof *h);
-    if (h == NULL) {
+    if (!h) {
         (void)dtq_no_memory(e, sizeof *h, "a model");
         return NULL;
     }
     h->model = model;
-    h->allow_nonfinite = options != NULL && options->allow_nonfinite;
+    h->allow_nonfinite = options && options->allow_nonfinite;
     (void)pthread_mutex_init(&h->lock, NULL);
-    if (!open_model(h, plan, options != NULL ? options : &defaults, e)) {
+    if (!open_model(h, plan, options ? options : &defaults, e)) {
         dtq_host_close(h);
         return NULL;
     }
@@ -201,9 +187,8 @@ dtq_host *dtq_do_host_open(const dtq_host_model *model, const dtq_program *plan,
 }
 
 void dtq_host_close(dtq_host *h) {
-    if (h == NULL) {
+    if (!h)
         return;
-    }
     dtq_host_pool_close(h->pool);
     dtq_host_memory_unmap(&h->run_memory);
     dtq_host_tables_close(h);
@@ -230,15 +215,12 @@ const dtq_program *dtq_host_plan(const dtq_host *h) {
 /* ---- running --------------------------------------------------------------------------------------------------- */
 
 static bool check_run_input(const dtq_stream *s, const dtq_input *in, dtq_error *e) {
-    if (in == NULL) {
+    if (!in)
         return dtq_fail(e, DTQ_BAD_INPUT, "no input given");
-    }
-    if (s->input == DTQ_INPUT_QKV && (in->q == NULL || in->k == NULL || in->v == NULL)) {
+    if (s->input == DTQ_INPUT_QKV && (!in->q || !in->k || !in->v))
         return dtq_fail(e, DTQ_BAD_INPUT, "the program takes q, k and v as its input, and at least one is missing");
-    }
-    if (s->input == DTQ_INPUT_TOKENS && in->tokens == NULL) {
+    if (s->input == DTQ_INPUT_TOKENS && !in->tokens)
         return dtq_fail(e, DTQ_BAD_INPUT, "the program takes token ids as its input, and there are none");
-    }
     return true;
 }
 
@@ -249,7 +231,7 @@ static bool make_output(const dtq_stream *s, bool want_importance, dtq_output *o
     out->data = calloc(out->count, sizeof *out->data);
     out->importance = want_importance ? calloc(tables, sizeof *out->importance) : NULL;
     out->bits = calloc(tables, 1);
-    if (out->data == NULL || out->bits == NULL || (want_importance && out->importance == NULL)) {
+    if (!out->data || !out->bits || (want_importance && !out->importance)) {
         const size_t bytes = out->count * sizeof *out->data + tables * (sizeof *out->importance + 1);
         dtq_output_free(out);
         return dtq_no_memory(e, bytes, "the output");
@@ -268,9 +250,8 @@ static void gather_rows(dtq_host_frame *f, uint64_t argument, uint64_t first, ui
     float *to = (float *)h->buffers[h->model->input_buffers[argument]] + first * stride;
     for (uint64_t i = first; i < last; i++, to += stride) {
         const float *from = inputs[argument] + f->layers[0].ids[i] * dim;
-        for (size_t head = 0; head < heads; head++) {
+        for (size_t head = 0; head < heads; head++)
             memcpy(to + head * dim, from + head * f->seq * dim, dim * sizeof *to);
-        }
         memset(to + width, 0, (stride - width) * sizeof *to);
     }
 }
@@ -278,7 +259,7 @@ static void gather_rows(dtq_host_frame *f, uint64_t argument, uint64_t first, ui
 bool dtq_do_host_run(dtq_host *h, uint32_t seq, const dtq_input *in, bool want_importance, dtq_output *out,
                      dtq_error *e) {
     const dtq_stream *s = dtq_program_stream(h->plan, seq);
-    if (s == NULL) {
+    if (!s) {
         *out = (dtq_output){0};
         return dtq_fail(e, DTQ_BAD_INPUT, "the model has no plan for %u tokens", seq);
     }
@@ -290,13 +271,11 @@ static void keep_sums(const dtq_host *h) {
     const dtq_stream *s = h->stream;
     for (uint32_t l = 0; l < s->layer_count; l++) {
         const size_t at = (size_t)l * s->seq;
-        if (dtq_streams(&s->layers[l])) { /* their votes are kept by head */
+        if (dtq_streams(&s->layers[l])) /* their votes are kept by head */
             continue;
-        }
         uint64_t *to = dtq_cache_layer(h->cache, l).importance;
-        for (uint32_t id = 0; id < s->seq; id++) {
+        for (uint32_t id = 0; id < s->seq; id++)
             to[id] = h->output->bits[at + id] != 0 ? h->output->importance[at + id] : to[id];
-        }
     }
     dtq_cache_advance(h->cache, s->seq);
     if (!h->want_importance) {
@@ -309,9 +288,8 @@ static void keep_sums(const dtq_host *h) {
 static void begin(dtq_host *h) {
     enum { ROWS_AT_ONCE = 64 };
     dtq_host_begin(h);
-    for (uint64_t o = DTQ_Q; h->stream->input == DTQ_INPUT_QKV && o <= DTQ_V; o++) {
+    for (uint64_t o = DTQ_Q; h->stream->input == DTQ_INPUT_QKV && o <= DTQ_V; o++)
         dtq_host_parallel(&h->frame, h->frame.layers[0].slots, 1, ROWS_AT_ONCE, gather_rows, o);
-    }
 }
 
 /* Runs once more, with every step behind the last attention watched: up to there numbers that are not finite are
@@ -321,9 +299,8 @@ static void find_nonfinite(dtq_host *h) {
     const size_t tables = (size_t)s->layer_count * s->seq;
     memset(h->output->data, 0, h->output->count * sizeof *h->output->data);
     memset(h->output->bits, 0, tables);
-    if (h->output->importance != NULL) {
+    if (h->output->importance)
         memset(h->output->importance, 0, tables * sizeof *h->output->importance);
-    }
     h->frame.watched = 1;
     dtq_host_votes_reset(h);
     begin(h);
@@ -337,16 +314,13 @@ static void find_nonfinite(dtq_host *h) {
 static bool run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dtq_cache *cache, bool want_importance,
                        dtq_output *out, dtq_error *e) {
     const uint32_t seq = s->seq;
-    if (seq > h->slot_room) {
+    if (seq > h->slot_room)
         return dtq_fail(e, DTQ_BAD_INPUT, "%u tokens, and the model has a plan for %zu at most", seq, h->slot_room);
-    }
-    if (!check_run_input(s, in, e) || !dtq_host_check_stream(h->plan, s, e) || !dtq_cache_fits(cache, s, e)) {
+    if (!check_run_input(s, in, e) || !dtq_host_check_stream(h->plan, s, e) || !dtq_cache_fits(cache, s, e))
         return false;
-    }
     dtq_host_pool_wake(h->pool);
-    if (!make_output(s, want_importance || cache != NULL, out, e)) {
+    if (!make_output(s, want_importance || cache, out, e))
         return false;
-    }
     h->stream = s;
     h->input = in;
     h->output = out;
@@ -366,17 +340,15 @@ static bool run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dt
     begin(h);
     f->watched = 0;
     h->variant->run(f);
-    if (f->failed == 0 && !h->allow_nonfinite && !dtq_all_finite(out->data, out->count)) {
+    if (f->failed == 0 && !h->allow_nonfinite && !dtq_all_finite(out->data, out->count))
         find_nonfinite(h);
-    }
-    if (f->failed == 0 && cache != NULL) {
+    if (f->failed == 0 && cache) {
         keep_sums(h);
         dtq_host_votes_keep(h);
     }
     dtq_host_votes_end(h);
-    if (f->failed == 0) {
+    if (f->failed == 0)
         return true;
-    }
     dtq_host_report(h, e);
     dtq_output_free(out);
     return false;
@@ -385,9 +357,8 @@ static bool run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dt
 bool dtq_do_host_run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dtq_cache *cache,
                             bool want_importance, dtq_output *out, dtq_error *e) {
     *out = (dtq_output){0};
-    if (!dtq_turn_take(&h->turn, "this instance of the model", e)) {
+    if (!dtq_turn_take(&h->turn, "this instance of the model", e))
         return false;
-    }
     bool ok = dtq_turn_take(dtq_cache_turn(cache), "this cache of keys and values", e);
     if (ok) {
         ok = run_stream(h, s, in, cache, want_importance, out, e);

@@ -48,7 +48,7 @@ static size_t lay_out(const dtq_layer *l, uint8_t *at, workspace *w) {
     const size_t x = dtq_host_reserve(&used, n, sizeof(float));
     const size_t e = dtq_host_reserve(&used, n, sizeof(float));
     const size_t row = dtq_host_reserve(&used, d, 1);
-    if (at != NULL) {
+    if (at) {
         *w = (workspace){.right = (int16_t *)(void *)(at + right),
                          .left = (int16_t *)(void *)(at + left),
                          .sums = (int32_t *)(void *)(at + sums),
@@ -66,9 +66,8 @@ static size_t lay_out(const dtq_layer *l, uint8_t *at, workspace *w) {
 static float widen(const float *row, size_t d, unsigned bits, int8_t *codes, int16_t *to) {
     float scale = 1.0f;
     (void)dtq_kernels_choose(false)->quantise_row(row, d, bits, codes, &scale);
-    for (size_t c = 0; c < d; c++) {
+    for (size_t c = 0; c < d; c++)
         to[c] = codes[c];
-    }
     memset(to + d, 0, (padded(d) - d) * sizeof *to);
     return scale;
 }
@@ -93,9 +92,8 @@ static void vote_heads(dtq_host_frame *f, uint64_t argument, uint64_t first, uin
     (void)f;
     (void)lay_out(l, s->rooms + worker * s->room, &w);
     for (uint64_t g = first; g < last; g++) {
-        for (size_t j = 0; j < n; j++) {
+        for (size_t j = 0; j < n; j++)
             w.scales[j] = widen(a->k + j * a->kv_stride + g * d, d, l->bits[DTQ_K][0], w.row, w.right + j * depth);
-        }
         for (size_t head = g * group; head < (g + 1) * group; head++) {
             uint8_t *codes = s->codes + head * n * n;
             for (size_t i = 0; i < n; i += ROWS_AT_ONCE) {
@@ -124,9 +122,8 @@ static size_t take_values(const dtq_late *a, const workspace *w, size_t g, const
     const dtq_layer *l = a->layer;
     const size_t d = l->head_dim, first = dtq_first_key(l), keys = dtq_keys(l);
     const float *v = a->v + g * d;
-    for (size_t j = 0; j < keys; j++) {
+    for (size_t j = 0; j < keys; j++)
         counts[l->bits[DTQ_V][first + j] == 8]++;
-    }
     memset(w->right, 0, d * wide * sizeof *w->right);
     for (size_t c = 0; c < d; c++) {
         (void)dtq_do_scale(v + c, l->slots, a->kv_stride, 4, &w->scales[c]);
@@ -138,9 +135,8 @@ static size_t take_values(const dtq_late *a, const workspace *w, size_t g, const
         dtq_kernels_choose(false)->quantise_by(v + ids[first + j] * a->kv_stride, w->scales + (bits == 8 ? d : 0), d,
                                                bits, w->row);
         int16_t *column = w->right + at[bits == 8]++;
-        for (size_t c = 0; c < d; c++) {
+        for (size_t c = 0; c < d; c++)
             column[c * wide] = w->row[c];
-        }
     }
     return padded(counts[0]);
 }
@@ -205,7 +201,7 @@ static void run_layer(dtq_host_frame *f, uint64_t layer, lateness *s) {
     uint8_t *memory =
         used == SIZE_MAX ? NULL
                          : aligned_alloc(DTQ_HOST_ALIGN, (used + DTQ_HOST_ALIGN - 1) / DTQ_HOST_ALIGN * DTQ_HOST_ALIGN);
-    if (memory == NULL) {
+    if (!memory) {
         dtq_host_broken(h, DTQ_NO_MEMORY, "out of memory for attention that chooses late");
         return;
     }
@@ -215,11 +211,9 @@ static void run_layer(dtq_host_frame *f, uint64_t layer, lateness *s) {
     s->rooms = memory + rooms;
     memset(s->votes, 0, parts * n * sizeof *s->votes);
     dtq_host_parallel(f, l->kv_heads, 1, 1, vote_heads, (uint64_t)s);
-    for (size_t p = 1; tables == 1 && p < parts; p++) {
-        for (size_t j = 0; j < n; j++) {
+    for (size_t p = 1; tables == 1 && p < parts; p++)
+        for (size_t j = 0; j < n; j++)
             s->votes[j] += s->votes[p * n + j];
-        }
-    }
     for (uint32_t t = 0; t < tables; t++) {
         dtq_late_mean(l, s->votes + t * n);
         dtq_host_choose_late(h, layer, t, s->votes + t * n, s->ids + t * n);

@@ -8,20 +8,17 @@
 bool dtq_host_memory_map(dtq_host_memory *m, size_t bytes, dtq_error *e) {
     *m = (dtq_host_memory){0};
     void *at = MAP_FAILED;
-    if (bytes < SIZE_MAX / 2) { /* a byte more, as there is no mapping of nothing */
+    if (bytes < SIZE_MAX / 2) /* a byte more, as there is no mapping of nothing */
         at = mmap(NULL, bytes + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    }
-    if (at == MAP_FAILED) {
+    if (at == MAP_FAILED)
         return dtq_no_memory(e, bytes < SIZE_MAX / 2 ? bytes + 1 : bytes, "generated code");
-    }
     *m = (dtq_host_memory){at, bytes + 1};
     return true;
 }
 
 void dtq_host_memory_unmap(dtq_host_memory *m) {
-    if (m->at != NULL) {
+    if (m->at)
         dtq_unmap(m->at, m->bytes);
-    }
     *m = (dtq_host_memory){0};
 }
 

@@ -39,13 +39,11 @@ static bool is_int8(uint64_t layout) {
 static bool place(const preparation *p, const dtq_host_weight *w, size_t *used, dtq_error *e) {
     size_t outputs = 0, inputs = 0;
     (void)dtq_weights_shape(p->host->weights, w->tensor, &outputs, &inputs);
-    if (*place_of(p, w->tensor, (dtq_host_layout)w->layout) != UNUSED) {
+    if (*place_of(p, w->tensor, (dtq_host_layout)w->layout) != UNUSED)
         return true;
-    }
     if (is_int8(w->layout)) {
-        if (inputs > INT8_INPUTS_MAX) {
+        if (inputs > INT8_INPUTS_MAX)
             return dtq_fail(e, DTQ_BAD_PROGRAM, "an int8 linear of %zu inputs; at most %d", inputs, INT8_INPUTS_MAX);
-        }
         const size_t n = round_up(outputs, BLOCK);
         *place_of(p, w->tensor, DTQ_HOST_I8_CODES) = dtq_host_reserve(used, n, round_up(inputs, GROUP));
         *place_of(p, w->tensor, DTQ_HOST_I8_SCALES) = dtq_host_reserve(used, n, sizeof(float));
@@ -56,7 +54,7 @@ static bool place(const preparation *p, const dtq_host_weight *w, size_t *used, 
     const size_t rows = vector ? 1 : outputs, columns = vector ? outputs * inputs : inputs;
     const bool fits = columns % DTQ_HOST_LANES == 0 && (vector || rows % GROUP == 0);
     *place_of(p, w->tensor, (dtq_host_layout)w->layout) =
-        fits && dtq_weights_in_place(p->host->weights, w->tensor) != NULL
+        fits && dtq_weights_in_place(p->host->weights, w->tensor)
             ? IN_PLACE
             : dtq_host_reserve(used, round_up(rows, vector ? 1 : GROUP),
                                round_up(columns, DTQ_HOST_LANES) * sizeof(float));
@@ -78,17 +76,15 @@ typedef struct {
 static void copy_rows(dtq_host_frame *f, uint64_t argument, uint64_t first, uint64_t last, uint64_t worker) {
     (void)f, (void)worker;
     const copying *c = (const copying *)argument;
-    for (size_t r = first; r < last && !c->transposed; r++) {
+    for (size_t r = first; r < last && !c->transposed; r++)
         dtq_weights_read(c->weights, c->tensor, r * c->inputs, c->inputs, c->to + r * c->stride);
-    }
     for (size_t k = first; k < last && c->transposed; k++) {
         float part[BLOCK];
         for (size_t o = 0; o < c->outputs; o += BLOCK) {
             const size_t n = c->outputs - o < BLOCK ? c->outputs - o : BLOCK;
             dtq_weights_read(c->weights, c->tensor, k * c->outputs + o, n, part);
-            for (size_t i = 0; i < n; i++) {
+            for (size_t i = 0; i < n; i++)
                 c->to[(o + i) * c->stride + k] = part[i];
-            }
         }
     }
 }
@@ -129,25 +125,20 @@ typedef struct {
 static int32_t sum_of(const int8_t *codes, size_t n) {
     int32_t lanes[BLOCK] = {0}, sum = 0;
     size_t i = 0;
-    for (; i + BLOCK <= n; i += BLOCK) {
-        for (size_t l = 0; l < BLOCK; l++) {
+    for (; i + BLOCK <= n; i += BLOCK)
+        for (size_t l = 0; l < BLOCK; l++)
             lanes[l] += codes[i + l];
-        }
-    }
-    for (; i < n; i++) {
+    for (; i < n; i++)
         sum += codes[i];
-    }
-    for (size_t l = 0; l < BLOCK; l++) {
+    for (size_t l = 0; l < BLOCK; l++)
         sum += lanes[l];
-    }
     return sum;
 }
 
 /* Rows [output, output + rows) as floats, a row at a time behind each other. */
 static const float *block_floats(const quantising *q, size_t output, size_t rows, float *room) {
-    if (q->floats != NULL) {
+    if (q->floats)
         return q->floats + output * q->inputs;
-    }
     if (!q->transposed) {
         dtq_weights_read(q->weights, q->tensor, output * q->inputs, rows * q->inputs, room);
         return room;
@@ -155,20 +146,17 @@ static const float *block_floats(const quantising *q, size_t output, size_t rows
     for (size_t k = 0; k < q->inputs; k++) {
         float part[BLOCK];
         dtq_weights_read(q->weights, q->tensor, k * q->outputs + output, rows, part);
-        for (size_t i = 0; i < rows; i++) {
+        for (size_t i = 0; i < rows; i++)
             room[i * q->inputs + k] = part[i];
-        }
     }
     return room;
 }
 
 /* [BLOCK][groups] to its place in a panel of `width` outputs. */
 static void pack(const uint32_t *restrict codes, size_t groups, size_t width, uint32_t *restrict to) {
-    for (size_t g = 0; g < groups; g++) {
-        for (size_t o = 0; o < BLOCK; o++) {
+    for (size_t g = 0; g < groups; g++)
+        for (size_t o = 0; o < BLOCK; o++)
             to[g * width + o] = codes[o * groups + g];
-        }
-    }
 }
 
 static void quantise_blocks(dtq_host_frame *f, uint64_t argument, uint64_t first, uint64_t last, uint64_t worker) {
@@ -210,15 +198,13 @@ static bool quantise(const preparation *p, uint64_t tensor, const workspace *wor
     (void)dtq_weights_shape(h->weights, tensor, &q.outputs, &q.inputs);
     q.input_groups = round_up(q.inputs, GROUP) / GROUP;
     const unsigned threads = dtq_host_pool_threads(h->pool);
-    for (unsigned w = 0; w < threads; w++) {
+    for (unsigned w = 0; w < threads; w++)
         bad[w] = UINT64_MAX;
-    }
     dtq_host_parallel(&h->frame, round_up(q.outputs, BLOCK) / BLOCK, PANEL_BLOCKS, PANEL_BLOCKS, quantise_blocks,
                       (uint64_t)&q);
     uint64_t least = UINT64_MAX;
-    for (unsigned w = 0; w < threads; w++) {
+    for (unsigned w = 0; w < threads; w++)
         least = bad[w] < least ? bad[w] : least;
-    }
     return least == UINT64_MAX ||
            dtq_fail(e, DTQ_BAD_INPUT, "tensor %s, output %llu: a weight is not finite, or 2^50 or more", t->name,
                     (unsigned long long)least);
@@ -229,13 +215,11 @@ static bool quantise_all(const preparation *p, dtq_error *e) {
     size_t inputs_max = 0;
     for (size_t t = 0; t < h->plan->tensor_count; t++) {
         size_t outputs = 0, inputs = 0;
-        if (*place_of(p, t, DTQ_HOST_I8_CODES) != UNUSED && dtq_weights_shape(h->weights, t, &outputs, &inputs)) {
+        if (*place_of(p, t, DTQ_HOST_I8_CODES) != UNUSED && dtq_weights_shape(h->weights, t, &outputs, &inputs))
             inputs_max = inputs > inputs_max ? inputs : inputs_max;
-        }
     }
-    if (inputs_max == 0) {
+    if (inputs_max == 0)
         return true;
-    }
     const unsigned threads = dtq_host_pool_threads(h->pool);
     const size_t groups = round_up(inputs_max, GROUP) / GROUP;
     size_t used = 0;
@@ -244,20 +228,17 @@ static bool quantise_all(const preparation *p, dtq_error *e) {
     const size_t codes_bytes = groups * sizeof(uint32_t), floats_bytes = inputs_max * sizeof(float);
     const size_t rooms_at = dtq_host_reserve(&used, (size_t)threads * BLOCK, codes_bytes + floats_bytes);
     dtq_host_memory m;
-    if (!dtq_host_memory_map(&m, used, e)) {
+    if (!dtq_host_memory_map(&m, used, e))
         return false;
-    }
     workspace *spaces = (workspace *)(void *)(m.at + spaces_at);
     for (unsigned w = 0; w < threads; w++) {
         uint8_t *room = m.at + rooms_at + w * BLOCK * (codes_bytes + floats_bytes);
         spaces[w] = (workspace){(uint32_t *)(void *)room, (float *)(void *)(room + BLOCK * codes_bytes)};
     }
     bool ok = true;
-    for (size_t t = 0; ok && t < h->plan->tensor_count; t++) {
-        if (*place_of(p, t, DTQ_HOST_I8_CODES) != UNUSED) {
+    for (size_t t = 0; ok && t < h->plan->tensor_count; t++)
+        if (*place_of(p, t, DTQ_HOST_I8_CODES) != UNUSED)
             ok = quantise(p, t, spaces, (uint64_t *)(void *)(m.at + bad_at), e);
-        }
-    }
     dtq_host_memory_unmap(&m);
     return ok;
 }
@@ -267,16 +248,14 @@ static bool quantise_all(const preparation *p, dtq_error *e) {
 /* Everything that is not used where the file has it. */
 static bool make_all(const preparation *p, size_t bytes, dtq_error *e) {
     dtq_host *h = p->host;
-    if (!dtq_host_memory_map(&h->weight_memory, bytes, e)) {
+    if (!dtq_host_memory_map(&h->weight_memory, bytes, e))
         return false;
-    }
     h->weights_at = h->weight_memory.at;
     for (size_t t = 0; t < h->plan->tensor_count; t++) {
         for (dtq_host_layout l = DTQ_HOST_VECTOR; l <= DTQ_HOST_F32; l++) {
             const size_t at = *place_of(p, t, l);
-            if (at != UNUSED && at != IN_PLACE) {
+            if (at != UNUSED && at != IN_PLACE)
                 copy_floats(p, t, l);
-            }
         }
     }
     return quantise_all(p, e);
@@ -285,22 +264,17 @@ static bool make_all(const preparation *p, size_t bytes, dtq_error *e) {
 static bool prepare(const preparation *p, const char *store, dtq_error *e) {
     dtq_host *h = p->host;
     size_t used = 0;
-    for (size_t i = 0; i < h->plan->tensor_count * DTQ_HOST_LAYOUTS; i++) {
+    for (size_t i = 0; i < h->plan->tensor_count * DTQ_HOST_LAYOUTS; i++)
         p->places[i] = UNUSED;
-    }
-    for (uint64_t i = 0; i < h->model->weight_count; i++) {
-        if (!place(p, &h->model->weights[i], &used, e)) {
+    for (uint64_t i = 0; i < h->model->weight_count; i++)
+        if (!place(p, &h->model->weights[i], &used, e))
             return false;
-        }
-    }
     store = used == 0 ? NULL : store;
-    if (store == NULL || !dtq_host_store_load(h, store, used)) {
-        if (!make_all(p, used, e)) {
+    if (!store || !dtq_host_store_load(h, store, used)) {
+        if (!make_all(p, used, e))
             return false;
-        }
-        if (store != NULL) {
+        if (store)
             (void)dtq_host_store_save(h, store, used); /* the next process then makes them again */
-        }
     }
     for (uint64_t i = 0; i < h->model->weight_count; i++) {
         const dtq_host_weight *w = &h->model->weights[i];
@@ -314,7 +288,7 @@ static bool prepare(const preparation *p, const char *store, dtq_error *e) {
 bool dtq_host_prepare(dtq_host *h, const char *store, dtq_error *e) {
     h->weight_table = calloc((size_t)h->model->weight_count + 1, sizeof *h->weight_table);
     preparation p = {h, calloc(h->plan->tensor_count + 1, DTQ_HOST_LAYOUTS * sizeof *p.places)};
-    const bool ok = h->weight_table != NULL && p.places != NULL
+    const bool ok = h->weight_table && p.places
                         ? prepare(&p, store, e)
                         : dtq_no_memory(e,
                                         (h->model->weight_count + 1) * sizeof *h->weight_table +

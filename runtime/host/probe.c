@@ -36,7 +36,7 @@ static size_t lay_out(const dtq_layer *l, uint32_t seq, uint8_t *at, workspace *
     const size_t probs = dtq_host_reserve(&used, seq, 1);
     const size_t block = dtq_host_reserve(&used, (size_t)dtq_probe_bytes(l, seq), 1);
     const size_t codes = dtq_host_reserve(&used, d, 2);
-    if (at != NULL) {
+    if (at) {
         *w = (workspace){.x = (float *)(void *)(at + x),
                          .scratch = (float *)(void *)(at + scratch),
                          .probs = at + probs,
@@ -101,9 +101,8 @@ void dtq_host_probe(dtq_host_frame *f, uint64_t layer, uint64_t q_buffer, uint64
         return;
     }
     const dtq_layer *l = &s->layers[layer];
-    if (!dtq_probes(l)) {
+    if (!dtq_probes(l))
         return;
-    }
     const unsigned threads = dtq_host_pool_threads(h->pool);
     probing p = {.host = h,
                  .layer = l,
@@ -114,9 +113,8 @@ void dtq_host_probe(dtq_host_frame *f, uint64_t layer, uint64_t q_buffer, uint64
                  .q_stride = dtq_host_padded((uint64_t)l->heads * l->head_dim),
                  .k_stride = dtq_host_padded((uint64_t)l->kv_heads * l->head_dim),
                  .room = lay_out(l, s->seq, NULL, NULL)};
-    if (!check_rows(f, layer, &p)) {
+    if (!check_rows(f, layer, &p))
         return;
-    }
     size_t used = 0;
     const size_t parts = p.by_head ? l->kv_heads : threads;
     const size_t votes = dtq_host_reserve(&used, parts * s->seq, sizeof *p.votes);
@@ -124,7 +122,7 @@ void dtq_host_probe(dtq_host_frame *f, uint64_t layer, uint64_t q_buffer, uint64
     uint8_t *memory =
         used == SIZE_MAX ? NULL
                          : aligned_alloc(DTQ_HOST_ALIGN, (used + DTQ_HOST_ALIGN - 1) / DTQ_HOST_ALIGN * DTQ_HOST_ALIGN);
-    if (memory == NULL) {
+    if (!memory) {
         dtq_host_broken(h, DTQ_NO_MEMORY, "out of memory for a probe");
         return;
     }
@@ -136,8 +134,7 @@ void dtq_host_probe(dtq_host_frame *f, uint64_t layer, uint64_t q_buffer, uint64
         merge_votes(p.votes, threads, s->seq, h->values);
         dtq_host_choose(h, layer, 0, h->values);
     }
-    for (uint32_t g = 0; p.by_head && g < l->kv_heads; g++) {
+    for (uint32_t g = 0; p.by_head && g < l->kv_heads; g++)
         dtq_host_choose(h, layer, g, p.votes + (size_t)g * s->seq);
-    }
     free(memory);
 }

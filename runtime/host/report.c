@@ -9,17 +9,15 @@ static const char *const table_words[] = {
     [DTQ_HOST_SITE_WORD] = "vocabulary id", [DTQ_HOST_SITE_POSITION] = "position", [DTQ_HOST_SITE_TYPE] = "segment"};
 
 static bool before(const dtq_host_failure *a, const dtq_host_failure *b) {
-    if (a->stage != b->stage) {
+    if (a->stage != b->stage)
         return a->stage < b->stage;
-    }
     return a->rank != b->rank ? a->rank < b->rank : a->part < b->part;
 }
 
 static void record(dtq_host *h, const dtq_host_failure *failure) {
     (void)pthread_mutex_lock(&h->lock);
-    if (!h->failure.any || before(failure, &h->failure)) {
+    if (!h->failure.any || before(failure, &h->failure))
         h->failure = *failure;
-    }
     (void)pthread_mutex_unlock(&h->lock);
     __atomic_store_n(&h->frame.failed, 1, __ATOMIC_RELAXED);
 }
@@ -73,7 +71,7 @@ static void no_row(dtq_host *h, uint64_t site, uint64_t row, uint64_t slot) {
 const float *dtq_host_row(dtq_host_frame *f, uint64_t site, uint64_t row, uint64_t slot, float *scratch) {
     dtq_host *h = f->host;
     const dtq_host_site *s = site < h->model->site_count ? &h->model->sites[site] : NULL;
-    if (s == NULL || s->kind < DTQ_HOST_SITE_WORD || h->plan->tensors[s->tensor].transposed != 0) {
+    if (!s || s->kind < DTQ_HOST_SITE_WORD || h->plan->tensors[s->tensor].transposed != 0) {
         dtq_host_broken(h, DTQ_BAD_PROGRAM, "generated code takes rows of what is no table");
         return NULL;
     }
@@ -119,7 +117,7 @@ void dtq_host_report(const dtq_host *h, dtq_error *e) {
         report_step(h, e);
         return;
     }
-    if (f->words != NULL || !f->any) {
+    if (f->words || !f->any) {
         (void)dtq_fail(e, f->any ? f->status : DTQ_BAD_PROGRAM, "%s",
                        f->any ? f->words : "generated code failed and did not say why");
         return;

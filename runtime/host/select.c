@@ -17,29 +17,24 @@ static uint32_t round_lanes(uint64_t n) {
 /* Whether the importance of `l` can change what `next` is. Where all tokens stay and none is told from another, the
  * slots are the same for every ranking. */
 static bool is_ranked(const dtq_layer *l, const dtq_layer *next) {
-    if (next->ids != NULL || dtq_chooses(next)) {
+    if (next->ids || dtq_chooses(next))
         return false;
-    }
-    if (dtq_keys(next) != dtq_keys(l)) {
+    if (dtq_keys(next) != dtq_keys(l))
         return true;
-    }
-    if (next->high == 0 || next->high == dtq_keys(next)) {
+    if (next->high == 0 || next->high == dtq_keys(next))
         return false;
-    }
     bool fixed = next->order == DTQ_ORDER_ORIGINAL;
-    for (int o = 0; o < DTQ_OPERANDS; o++) {
-        fixed = fixed && next->bits[o] != NULL;
-    }
+    for (int o = 0; o < DTQ_OPERANDS; o++)
+        fixed = fixed && next->bits[o];
     return !fixed;
 }
 
 /* Whether attention of the layer adds up importance. */
 static bool is_asked(const dtq_host *h, uint64_t layer) {
     const dtq_stream *s = h->stream;
-    if (!dtq_measures(&s->layers[layer])) {
+    if (!dtq_measures(&s->layers[layer]))
         return false;
-    }
-    return h->want_importance || h->cache != NULL ||
+    return h->want_importance || h->cache ||
            (layer + 1 < s->layer_count && is_ranked(&s->layers[layer], &s->layers[layer + 1]));
 }
 
@@ -64,26 +59,22 @@ static void finish_importance(dtq_host *h, uint64_t layer) {
     memset(values, 0, t->key_slots * sizeof *values);
     for (unsigned w = 0; w < dtq_host_pool_threads(h->pool); w++) {
         uint64_t *sums = h->importance[w];
-        for (uint64_t i = 0; i < t->low; i++) {
+        for (uint64_t i = 0; i < t->low; i++)
             values[i] += sums[i];
-        }
-        for (uint64_t i = t->low; i < t->key_slots; i++) {
+        for (uint64_t i = t->low; i < t->key_slots; i++)
             values[i] += sums[t->low_keys + i - t->low];
-        }
         memset(sums, 0, t->keys * sizeof *sums);
     }
     const uint32_t *ids = h->tables[layer].key_slot_ids;
-    if (h->cache != NULL) {
+    if (h->cache)
         accumulate(h, layer);
-    }
-    if (l->importance != DTQ_IMPORTANCE_MEAN || h->cache != NULL) {
+    if (l->importance != DTQ_IMPORTANCE_MEAN || h->cache) {
         dtq_replace_importance(l, (uint32_t)layer, ids, values);
         return;
     }
     if (!l->causal) {
-        for (uint64_t i = 0; i < t->key_slots; i++) {
+        for (uint64_t i = 0; i < t->key_slots; i++)
             values[i] /= t->slots;
-        }
         return;
     }
     /* A token is seen by itself and by those behind it. */
@@ -91,18 +82,16 @@ static void finish_importance(dtq_host *h, uint64_t layer) {
     for (uint32_t id = h->stream->seq; id-- > 0;) {
         const uint32_t slot = h->slot_of[id];
         rows += slot != NOWHERE;
-        if (slot < t->key_slots) {
+        if (slot < t->key_slots)
             values[slot] /= rows;
-        }
     }
 }
 
 static void keep_importance(const dtq_host *h, uint64_t layer) {
     const uint32_t *ids = h->tables[layer].key_slot_ids;
     uint64_t *to = h->output->importance + layer * h->stream->seq;
-    for (uint64_t i = 0; i < h->layers[layer].key_slots; i++) {
+    for (uint64_t i = 0; i < h->layers[layer].key_slots; i++)
         to[ids[i]] = h->values[i];
-    }
 }
 
 /* ---- host order ------------------------------------------------------------------------------------------------ */
@@ -123,13 +112,11 @@ static bool fill_from(dtq_host *h, uint64_t layer) {
 
 static void fill_key_ids(const dtq_host_slots *t, const uint32_t *ids, uint32_t *key_ids) {
     memcpy(key_ids, ids, t->low * sizeof *key_ids);
-    for (uint64_t i = t->low; i < t->low_keys; i++) {
+    for (uint64_t i = t->low; i < t->low_keys; i++)
         key_ids[i] = UINT32_MAX;
-    }
     memcpy(key_ids + t->low_keys, ids + t->low, (t->key_slots - t->low) * sizeof *key_ids);
-    for (uint64_t i = t->low_keys + t->key_slots - t->low; i < t->keys; i++) {
+    for (uint64_t i = t->low_keys + t->key_slots - t->low; i < t->keys; i++)
         key_ids[i] = UINT32_MAX;
-    }
 }
 
 /* The tables of one key/value head, or of the only one. */
@@ -140,9 +127,8 @@ static dtq_host_tables table_of(const dtq_host *h, uint64_t layer, uint32_t tabl
     t.key_rows += slots;
     t.key_slot_ids += slots;
     t.key_rank += slots;
-    for (int o = 0; o < DTQ_HOST_OPERANDS; o++) {
+    for (int o = 0; o < DTQ_HOST_OPERANDS; o++)
         t.limits[o] += slots;
-    }
     return t;
 }
 
@@ -155,9 +141,8 @@ static void fill(dtq_host *h, uint64_t layer, uint32_t table, const uint32_t *id
     dtq_host_slots *t = &h->layers[layer];
     const uint32_t first = dtq_first_key(l), keys = dtq_keys(l), n = dtq_queries(l), first_query = dtq_first_query(l);
     uint32_t low = 0;
-    for (uint32_t i = first; i < first + keys; i++) {
+    for (uint32_t i = first; i < first + keys; i++)
         low += bits[DTQ_V][i] == 4;
-    }
     t->slots = n;
     t->key_slots = keys;
     t->low = low;
@@ -181,12 +166,10 @@ static void fill(dtq_host *h, uint64_t layer, uint32_t table, const uint32_t *id
             to.limits[DTQ_HOST_K][slot] = largest[DTQ_HOST_K][bits[DTQ_K][i] == 8];
             to.limits[DTQ_HOST_V][slot] = largest[DTQ_HOST_V][bits[DTQ_V][i] == 8];
         }
-        if (l->key_only != 0) { /* rows are those of the queries, in the plan's order */
+        if (l->key_only != 0) /* rows are those of the queries, in the plan's order */
             slot = i - first_query;
-        }
-        if (probes) { /* they stand there already, in the order of the tokens */
+        if (probes) /* they stand there already, in the order of the tokens */
             slot = ids[i];
-        }
         if (slot < n) {
             to.ids[slot] = ids[i];
             to.rank[slot] = i;
@@ -213,9 +196,8 @@ static void fill_everyone(dtq_host *h, uint64_t layer) {
     const uint32_t n = h->stream->seq;
     t->slots = t->key_slots = n;
     t->slot_stride = t->key_stride = 0;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n; i++)
         to->ids[i] = to->rank[i] = to->key_slot_ids[i] = to->key_rank[i] = i;
-    }
     for (uint32_t i = n; i < round_lanes(n); i++) {
         to->ids[i] = 0;
         to->from[i] = 0;
@@ -227,16 +209,13 @@ static void enter(dtq_host *h, uint64_t layer) {
     const dtq_host_tables *to = &h->tables[layer];
     const uint32_t n = (uint32_t)h->layers[layer].slots;
     if (layer > 0) {
-        if (!fill_from(h, layer)) {
+        if (!fill_from(h, layer))
             dtq_host_broken(h, DTQ_BAD_PROGRAM, "a layer of the plan has a token that the layer before has not");
-        }
-        for (uint64_t i = 0; i < h->layers[layer - 1].slots; i++) {
+        for (uint64_t i = 0; i < h->layers[layer - 1].slots; i++)
             h->slot_of[h->tables[layer - 1].ids[i]] = NOWHERE;
-        }
     }
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n; i++)
         h->slot_of[to->ids[i]] = i;
-    }
 }
 
 /* ---- choice ---------------------------------------------------------------------------------------------------- */
@@ -244,9 +223,8 @@ static void enter(dtq_host *h, uint64_t layer) {
 /* What the run's choice goes by, in the place of importance [n] of tokens. */
 static void replace_choice(const dtq_host *h, uint64_t layer, uint32_t table, const uint32_t *ids, uint32_t n,
                            uint64_t *importance) {
-    if (h->input != NULL) {
+    if (h->input)
         dtq_replace_choice(&h->input->choice, (uint32_t)layer, table, ids, n, importance);
-    }
 }
 
 /* A table of a layer whose tokens are given by the plan or by h->chosen_ids, with the classes of h->chosen_high. */
@@ -256,14 +234,13 @@ static void fill_chosen(dtq_host *h, uint64_t layer, uint32_t table) {
     uint8_t *open[DTQ_OPERANDS]; /* tables that the classes decide */
     bool known = true;
     for (int o = 0; o < DTQ_OPERANDS; o++) {
-        open[o] = l->bits[o] == NULL ? h->chosen_bits[o] : NULL;
-        bits[o] = l->bits[o] == NULL ? h->chosen_bits[o] : l->bits[o];
-        known = known && l->bits[o] != NULL;
+        open[o] = !l->bits[o] ? h->chosen_bits[o] : NULL;
+        bits[o] = !l->bits[o] ? h->chosen_bits[o] : l->bits[o];
+        known = known && l->bits[o];
     }
-    if (!known) {
+    if (!known)
         dtq_bits_from_classes(l, h->chosen_high, open);
-    }
-    fill(h, layer, table, l->ids != NULL ? l->ids : h->chosen_ids, bits);
+    fill(h, layer, table, l->ids ? l->ids : h->chosen_ids, bits);
 }
 
 /* The tokens of a layer from h->values, the importance of the layer before; of one that chooses its own, its rows. */
@@ -274,7 +251,7 @@ static void choose(dtq_host *h, uint64_t layer) {
         enter(h, layer);
         return;
     }
-    if (l->ids == NULL) {
+    if (!l->ids) {
         const dtq_host_slots *last = &h->layers[layer - 1];
         const uint32_t keys = (uint32_t)last->key_slots, muted = h->stream->layers[layer - 1].muted;
         const uint32_t *key_ids = h->tables[layer - 1].key_slot_ids; /* muted ones are the slots behind the keys */
@@ -291,9 +268,8 @@ static void choose(dtq_host *h, uint64_t layer) {
 static void choose_among_all(dtq_host *h, uint64_t layer, uint32_t table, uint64_t *importance) {
     const uint32_t seq = h->stream->seq;
     uint64_t *kept = h->want_importance ? h->output->importance + layer * seq : NULL;
-    for (uint32_t j = 0; kept != NULL && j < seq; j++) { /* of several tables the most that one says */
+    for (uint32_t j = 0; kept && j < seq; j++) /* of several tables the most that one says */
         kept[j] = importance[j] > kept[j] ? importance[j] : kept[j];
-    }
     replace_choice(h, layer, table, h->tables[layer].ids, seq, importance);
     dtq_select_slots(&h->stream->layers[layer], importance, h->tables[layer].ids, seq, NULL, 0, h->chosen_ids,
                      h->chosen_high);
@@ -323,9 +299,8 @@ void dtq_host_begin(dtq_host *h) {
         h->layers[l].slots = 0;
         asked = asked || is_asked(h, l);
     }
-    for (unsigned w = 0; asked && w < dtq_host_pool_threads(h->pool); w++) {
+    for (unsigned w = 0; asked && w < dtq_host_pool_threads(h->pool); w++)
         memset(h->importance[w], 0, (round_lanes(s->seq) + DTQ_HOST_LANES) * sizeof *h->importance[w]);
-    }
     h->frame.importance = is_asked(h, 0) ? h->importance : NULL;
     choose(h, 0);
 }
@@ -337,28 +312,23 @@ void dtq_host_select(dtq_host_frame *f, uint64_t layer) {
         dtq_host_broken(h, DTQ_BAD_PROGRAM, "generated code has more layers than the plan, or another order");
         return;
     }
-    if (f->importance != NULL) {
+    if (f->importance)
         finish_importance(h, layer);
-    } else if (dtq_streams(&s->layers[layer])) {
-        for (uint32_t j = 0; j < s->seq; j++) {
+    else if (dtq_streams(&s->layers[layer]))
+        for (uint32_t j = 0; j < s->seq; j++)
             h->values[j] = dtq_streamed_importance(h->votes[layer], s->layers[layer].kv_heads, s->seq, j);
-        }
-    } else {
+    else
         memset(h->values, 0, h->layers[layer].key_slots * sizeof *h->values);
-    }
-    const bool summed = h->cache == NULL || dtq_streams(&s->layers[layer]); /* else accumulate() has kept it */
-    if (h->want_importance && summed && !dtq_by_own(&s->layers[layer])) {
+    const bool summed = !h->cache || dtq_streams(&s->layers[layer]); /* else accumulate() has kept it */
+    if (h->want_importance && summed && !dtq_by_own(&s->layers[layer]))
         keep_importance(h, layer);
-    }
     if (layer + 1 < s->layer_count) {
         choose(h, layer + 1);
         f->importance = is_asked(h, layer + 1) ? h->importance : NULL;
         return;
     }
     uint32_t at = 0;
-    for (uint32_t id = 0; id < s->seq; id++) {
-        if (h->slot_of[id] != NOWHERE) {
+    for (uint32_t id = 0; id < s->seq; id++)
+        if (h->slot_of[id] != NOWHERE)
             h->ascending[at++] = h->slot_of[id];
-        }
-    }
 }

@@ -48,13 +48,11 @@ static uint64_t stamp_of(const dtq_host *h) {
                                     t->seed};
         const float parts[] = {t->mean, t->scale};
         hash = dtq_fnv1a(dtq_fnv1a(hash, numbers, sizeof numbers), parts, sizeof parts);
-        if (t->frequencies != NULL) {
+        if (t->frequencies)
             hash = dtq_fnv1a(hash, t->frequencies, strlen(t->frequencies));
-        }
     }
-    for (size_t i = 0; i < h->plan->file_count; i++) {
+    for (size_t i = 0; i < h->plan->file_count; i++)
         hash = stamp_number(stamp_number(hash, h->plan->files[i].hash.high), h->plan->files[i].hash.low);
-    }
     return hash;
 }
 
@@ -63,9 +61,8 @@ static const char *name_of(int fd, const char *path, char name[PATH_MAX]) {
     char link[64];
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     const ssize_t n = readlink(link, name, PATH_MAX - 1);
-    if (n <= 0) {
+    if (n <= 0)
         return path;
-    }
     name[n] = '\0';
     return name;
 }
@@ -78,12 +75,10 @@ bool dtq_host_store_load(dtq_host *h, const char *path, size_t bytes) {
         char name[PATH_MAX];
         at = dtq_map(fd, name_of(fd, path, name), HEADER_BYTES + bytes, true);
     }
-    if (fd >= 0) {
+    if (fd >= 0)
         (void)close(fd);
-    }
-    if (at == NULL) {
+    if (!at)
         return false;
-    }
     store_header header;
     memcpy(&header, at, sizeof header);
     if (memcmp(header.magic, magic, sizeof magic) != 0 || header.bytes != bytes || header.stamp != stamp_of(h) ||
@@ -98,9 +93,8 @@ bool dtq_host_store_load(dtq_host *h, const char *path, size_t bytes) {
 
 bool dtq_host_store_save(const dtq_host *h, const char *path, size_t bytes) {
     uint8_t *page = calloc(1, HEADER_BYTES);
-    if (page == NULL) {
+    if (!page)
         return false;
-    }
     store_header header = {.stamp = stamp_of(h), .bytes = bytes, .checksum = dtq_hash64(h->weights_at, bytes)};
     memcpy(header.magic, magic, sizeof magic);
     memcpy(page, &header, sizeof header);

@@ -54,7 +54,7 @@ typedef struct {
 
 static void *take(layout *y, size_t count, size_t size) {
     const size_t from = dtq_host_reserve(&y->used, count, size);
-    return y->at != NULL ? y->at + from : NULL;
+    return y->at ? y->at + from : NULL;
 }
 
 static void take_keys(layout *y, const dtq_layer *l, size_t count, keys *k) {
@@ -85,12 +85,10 @@ static size_t lay_out(const dtq_layer *l, size_t n, uint8_t *at, workspace *w) {
 /* A row's codes, widened, zeros behind them. False if it cannot be quantised. */
 static bool widen(const dtq_kernels *kernels, const workspace *w, const float *row, const dtq_layer *l, unsigned bits,
                   int16_t *to, float *scale) {
-    if (!kernels->quantise_row(row, l->head_dim, bits, w->row, scale)) {
+    if (!kernels->quantise_row(row, l->head_dim, bits, w->row, scale))
         return false;
-    }
-    for (size_t c = 0; c < l->head_dim; c++) {
+    for (size_t c = 0; c < l->head_dim; c++)
         to[c] = w->row[c];
-    }
     memset(to + l->head_dim, 0, (depth_of(l) - l->head_dim) * sizeof *to);
     return true;
 }
@@ -130,9 +128,8 @@ static void attend_row(const streaming *s, const workspace *w, uint32_t i, uint3
     const uint32_t near = sink + i + 1 - first, far = dtq_streamed_far_keys(rule, b);
     const float c = dtq_do_score_scale(l->head_dim), near_scale = q_scales[0] * c, far_scale = q_scales[1] * c;
     const size_t depth = depth_of(l), d = l->head_dim;
-    if (sink != 0) {
+    if (sink != 0)
         score(s, w, w->q, near_scale, &w->near, 0, 1, w->x, w->scales);
-    }
     score(s, w, w->q, near_scale, &w->near, first, near - sink, w->x + sink, w->scales + sink);
     score(s, w, w->q + depth, far_scale, &w->far, 0, far, w->x + near, w->scales + near);
     const dtq_streamed_sums sums =
@@ -143,9 +140,8 @@ static void attend_row(const streaming *s, const workspace *w, uint32_t i, uint3
     dtq_streamed_values(d, w->weights + sink, w->near.v + (size_t)first * d, near - sink, acc);
     dtq_streamed_values(d, w->weights + near, w->far.v, far, acc + d);
     float *out = s->out + (i - s->first_query) * s->q_stride + (size_t)head * d;
-    for (size_t n = 0; n < d; n++) {
+    for (size_t n = 0; n < d; n++)
         out[n] = ((float)acc[n] * sums.near_scale + (float)acc[d + n] * sums.far_scale) / (float)sums.z;
-    }
     if (b > 0) {
         uint64_t *votes = s->votes + (size_t)(head / (l->heads / l->kv_heads)) * s->tokens;
         dtq_importance_row(w->codes + sink, (UINT64_C(1) << 32) / sums.z, rule->window, votes + first);
@@ -174,34 +170,27 @@ static bool choose(dtq_host_frame *f, const streaming *s, const workspace *w, ui
     const dtq_streaming *rule = &s->layer->streaming;
     const uint32_t end = dtq_streamed_list_at(rule, b - 1) + dtq_streamed_stay(rule, b - 1);
     const dtq_host *h = f->host;
-    const dtq_streamed_head head = {rule, h->input != NULL ? &h->input->choice : NULL, (uint32_t)s->number, kv};
+    const dtq_streamed_head head = {rule, h->input ? &h->input->choice : NULL, (uint32_t)s->number, kv};
     uint32_t i = dtq_streamed_choose(&head, b - 1, s->votes + (size_t)kv * s->tokens, w->list);
-    for (; i < end; i++) {
-        if (!add_key(f, s, w, kv, w->list[i], rule->far_bits, &w->far, i)) {
+    for (; i < end; i++)
+        if (!add_key(f, s, w, kv, w->list[i], rule->far_bits, &w->far, i))
             return false;
-        }
-    }
     return true;
 }
 
 static bool run_head(dtq_host_frame *f, const streaming *s, const workspace *w, uint32_t kv) {
     const dtq_streaming *rule = &s->layer->streaming;
     const uint32_t near = dtq_streamed_near(rule, s->first_query / rule->window); /* of the first row */
-    for (uint32_t j = 0; j < s->tokens; j = j == 0 && near > 1 ? near : j + 1) {
-        if (!add_key(f, s, w, kv, j, rule->near_bits, &w->near, j)) {
+    for (uint32_t j = 0; j < s->tokens; j = j == 0 && near > 1 ? near : j + 1)
+        if (!add_key(f, s, w, kv, j, rule->near_bits, &w->near, j))
             return false;
-        }
-    }
     for (uint32_t b = 0; b < dtq_streamed_blocks(rule, s->tokens); b++) {
         const uint32_t first = dtq_streamed_first(rule, b), end = dtq_streamed_end(rule, s->tokens, b);
-        for (uint32_t i = first < s->first_query ? s->first_query : first; i < end; i++) {
-            if (!attend_rows(f, s, w, kv, i)) {
+        for (uint32_t i = first < s->first_query ? s->first_query : first; i < end; i++)
+            if (!attend_rows(f, s, w, kv, i))
                 return false;
-            }
-        }
-        if (b > 0 && end - first == rule->window && end < s->tokens && !choose(f, s, w, kv, b)) {
+        if (b > 0 && end - first == rule->window && end < s->tokens && !choose(f, s, w, kv, b))
             return false;
-        }
     }
     return true;
 }
@@ -210,11 +199,9 @@ static void run_heads(dtq_host_frame *f, uint64_t argument, uint64_t first, uint
     const streaming *s = (const streaming *)argument;
     workspace w;
     (void)lay_out(s->layer, s->tokens, s->rooms + worker * s->room, &w);
-    for (uint64_t kv = first; kv < last; kv++) {
-        if (!run_head(f, s, &w, (uint32_t)kv)) {
+    for (uint64_t kv = first; kv < last; kv++)
+        if (!run_head(f, s, &w, (uint32_t)kv))
             return;
-        }
-    }
 }
 
 /* ---- layers ---------------------------------------------------------------------------------------------------- */
@@ -222,9 +209,8 @@ static void run_heads(dtq_host_frame *f, uint64_t argument, uint64_t first, uint
 /* The new rows of keys and values to where the cache keeps them. */
 static void keep_rows(const streaming *s, const float *from, float *to) {
     const size_t width = (size_t)s->layer->kv_heads * s->layer->head_dim;
-    for (uint32_t j = s->first_query; j < s->tokens; j++) {
+    for (uint32_t j = s->first_query; j < s->tokens; j++)
         memcpy(to + j * s->kv_stride, from + (j - s->first_query) * s->kv_stride, width * sizeof *to);
-    }
 }
 
 static bool run_layer(dtq_host_frame *f, streaming *s) {
@@ -235,7 +221,7 @@ static bool run_layer(dtq_host_frame *f, streaming *s) {
     size_t used = 0;
     (void)dtq_host_reserve(&used, threads, s->room);
     s->rooms = used == SIZE_MAX ? NULL : aligned_alloc(DTQ_HOST_ALIGN, used + (DTQ_HOST_ALIGN - used % DTQ_HOST_ALIGN));
-    if (s->rooms == NULL) {
+    if (!s->rooms) {
         dtq_host_broken(h, DTQ_NO_MEMORY, "out of memory for streamed attention");
         return false;
     }
@@ -256,9 +242,8 @@ uint64_t dtq_host_whole(dtq_host_frame *f, uint64_t layer, uint64_t q, uint64_t 
         dtq_host_run_late(f, layer, h->buffers[q], h->buffers[k], h->buffers[v], h->buffers[out]);
         return 1;
     }
-    if (!dtq_streams(l)) {
+    if (!dtq_streams(l))
         return 0;
-    }
     streaming s = {.layer = l,
                    .number = layer,
                    .tokens = l->slots,
@@ -270,7 +255,7 @@ uint64_t dtq_host_whole(dtq_host_frame *f, uint64_t layer, uint64_t q, uint64_t 
                    .q_stride = dtq_host_padded((uint64_t)l->heads * l->head_dim),
                    .kv_stride = dtq_host_padded((uint64_t)l->kv_heads * l->head_dim),
                    .votes = h->votes[layer]};
-    if (h->cache != NULL) {
+    if (h->cache) {
         const dtq_cached c = dtq_cache_layer(h->cache, (uint32_t)layer);
         keep_rows(&s, s.k, c.k);
         keep_rows(&s, s.v, c.v);
@@ -286,16 +271,14 @@ uint64_t dtq_host_whole(dtq_host_frame *f, uint64_t layer, uint64_t q, uint64_t 
 bool dtq_host_votes_begin(dtq_host *h, dtq_error *e) {
     const dtq_stream *s = h->stream;
     size_t all = 0;
-    for (uint32_t i = 0; i < s->layer_count; i++) {
+    for (uint32_t i = 0; i < s->layer_count; i++)
         all += dtq_streams(&s->layers[i]) ? (size_t)s->layers[i].kv_heads * s->seq : 0;
-    }
     h->votes = NULL;
-    if (all == 0) {
+    if (all == 0)
         return true;
-    }
     h->votes = calloc(s->layer_count + 1u, sizeof *h->votes);
     uint64_t *at = calloc(all, sizeof *at);
-    if (h->votes == NULL || at == NULL) {
+    if (!h->votes || !at) {
         free(at);
         dtq_host_votes_end(h);
         return dtq_no_memory(e, s->layer_count * sizeof *h->votes + all * sizeof *at, "the votes of streamed layers");
@@ -312,11 +295,11 @@ bool dtq_host_votes_begin(dtq_host *h, dtq_error *e) {
 
 void dtq_host_votes_reset(dtq_host *h) {
     const dtq_stream *s = h->stream;
-    for (uint32_t i = 0; h->votes != NULL && i < s->layer_count; i++) {
+    for (uint32_t i = 0; h->votes && i < s->layer_count; i++) {
         const dtq_layer *l = &s->layers[i];
         for (size_t g = 0; dtq_streams(l) && g < l->kv_heads; g++) {
             memset(h->votes[i] + g * s->seq, 0, s->seq * sizeof(uint64_t));
-            if (h->cache != NULL) {
+            if (h->cache) {
                 memcpy(h->votes[i] + g * s->seq,
                        dtq_cache_layer(h->cache, i).importance + g * dtq_cache_positions(h->cache),
                        l->key_only * sizeof(uint64_t));
@@ -327,7 +310,7 @@ void dtq_host_votes_reset(dtq_host *h) {
 
 void dtq_host_votes_keep(const dtq_host *h) {
     const dtq_stream *s = h->stream;
-    for (uint32_t i = 0; h->votes != NULL && h->cache != NULL && i < s->layer_count; i++) {
+    for (uint32_t i = 0; h->votes && h->cache && i < s->layer_count; i++) {
         for (size_t g = 0; dtq_streams(&s->layers[i]) && g < s->layers[i].kv_heads; g++) {
             memcpy(dtq_cache_layer(h->cache, i).importance + g * dtq_cache_positions(h->cache),
                    h->votes[i] + g * s->seq, s->seq * sizeof(uint64_t));
@@ -336,9 +319,8 @@ void dtq_host_votes_keep(const dtq_host *h) {
 }
 
 void dtq_host_votes_end(dtq_host *h) {
-    if (h->votes != NULL) {
+    if (h->votes)
         free(h->votes[h->stream->layer_count]);
-    }
     free((void *)h->votes);
     h->votes = NULL;
 }

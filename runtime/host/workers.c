@@ -80,9 +80,8 @@ static void take_chunks(dtq_host_pool *p, uint64_t worker) {
     const uint64_t items = p->items, chunk = p->chunk;
     for (;;) {
         const uint64_t first = atomic_fetch_add_explicit(&p->next, chunk, memory_order_relaxed);
-        if (first >= items) {
+        if (first >= items)
             return;
-        }
         p->task(p->frame, p->argument, first, items - first < chunk ? items : first + chunk, worker);
     }
 }
@@ -93,9 +92,8 @@ static uint64_t await(dtq_host_pool *p, uint64_t seen) {
     do {
         for (int i = 0; i < CLOCK_EVERY; i++) {
             const uint64_t state = atomic_load_explicit(&p->state, memory_order_acquire);
-            if (generation(state) != seen) {
+            if (generation(state) != seen)
                 return state;
-            }
             relax();
         }
     } while (now_ns() - start < p->spin_ns);
@@ -125,9 +123,8 @@ static void *help(void *argument) {
                                                            memory_order_acquire);
         }
         seen = generation(state);
-        if ((state & STOP) != 0) {
+        if ((state & STOP) != 0)
             return NULL;
-        }
         if (joined) {
             take_chunks(p, h->worker);
             (void)atomic_fetch_sub_explicit(&p->state, 1, memory_order_release);
@@ -163,14 +160,12 @@ static void join(dtq_host_pool *p) {
     const uint64_t start = (state & HELPERS) != 0 ? now_ns() : 0;
     bool patient = true;
     for (unsigned i = 1; (state & HELPERS) != 0; i++) {
-        if (patient) {
+        if (patient)
             relax();
-        } else {
+        else
             (void)sched_yield();
-        }
-        if (i % CLOCK_EVERY == 0 && patient) {
+        if (i % CLOCK_EVERY == 0 && patient)
             patient = now_ns() - start < p->spin_ns;
-        }
         state = atomic_load_explicit(&p->state, memory_order_acquire);
     }
 }
@@ -179,9 +174,8 @@ void dtq_host_pool_run(dtq_host_pool *p, dtq_host_frame *f, uint64_t items, uint
                        dtq_host_task *task, uint64_t argument) {
     const uint64_t chunk = dtq_host_chunk(p->threads, items, grain, most);
     if (p->started == 0 || items <= chunk) {
-        for (uint64_t first = 0; first < items; first += chunk) {
+        for (uint64_t first = 0; first < items; first += chunk)
             task(f, argument, first, items - first < chunk ? items : first + chunk, 0);
-        }
         return;
     }
     p->frame = f;
@@ -201,25 +195,21 @@ void dtq_host_pool_run(dtq_host_pool *p, dtq_host_frame *f, uint64_t items, uint
  * wait for milliseconds while another processor idles. */
 static void spread(dtq_host_pool *p) {
     const int here = sched_getcpu();
-    if (p->crowded || here == p->avoided || here < 0 || here >= CPU_SETSIZE || !CPU_ISSET((size_t)here, &p->allowed)) {
+    if (p->crowded || here == p->avoided || here < 0 || here >= CPU_SETSIZE || !CPU_ISSET((size_t)here, &p->allowed))
         return;
-    }
     cpu_set_t others = p->allowed;
     CPU_CLR((size_t)here, &others);
-    for (unsigned i = 0; i < p->started; i++) {
+    for (unsigned i = 0; i < p->started; i++)
         (void)pthread_setaffinity_np(p->helpers[i].thread, sizeof others, &others);
-    }
     p->avoided = here;
 }
 
 void dtq_host_pool_wake(dtq_host_pool *p) {
-    if (p->started == 0) {
+    if (p->started == 0)
         return;
-    }
     spread(p);
-    if (atomic_load(&p->sleepers) != 0) {
+    if (atomic_load(&p->sleepers) != 0)
         publish(p, 0);
-    }
 }
 
 unsigned dtq_host_pool_threads(const dtq_host_pool *p) {
@@ -231,9 +221,8 @@ unsigned dtq_host_pool_threads(const dtq_host_pool *p) {
 /* Processors that this process may use; at least 1. */
 static unsigned processors(cpu_set_t *allowed) {
     CPU_ZERO(allowed);
-    if (sched_getaffinity(0, sizeof *allowed, allowed) == 0) {
+    if (sched_getaffinity(0, sizeof *allowed, allowed) == 0)
         return (unsigned)CPU_COUNT(allowed);
-    }
     const long cores = sysconf(_SC_NPROCESSORS_ONLN); /* more than the set can name */
     return cores < 1 ? 1 : (unsigned)cores;
 }
@@ -245,7 +234,7 @@ dtq_host_pool *dtq_host_pool_open(unsigned threads, dtq_error *e) {
     threads = threads > DTQ_HOST_THREADS_MAX ? DTQ_HOST_THREADS_MAX : threads;
     dtq_host_pool *p = aligned_alloc(CACHE_LINE, sizeof *p);
     helper *helpers = calloc(threads, sizeof *helpers);
-    if (p == NULL || helpers == NULL) {
+    if (!p || !helpers) {
         free(p);
         free(helpers);
         (void)dtq_no_memory(e, sizeof *p + threads * sizeof *helpers, "%u threads", threads);
@@ -266,9 +255,8 @@ dtq_host_pool *dtq_host_pool_open(unsigned threads, dtq_error *e) {
     for (unsigned i = 0; i + 1 < threads; i++) {
         helper *h = &helpers[i];
         *h = (helper){.pool = p, .worker = i + 1};
-        if (!dtq_thread_start(&h->thread, help, h)) {
+        if (!dtq_thread_start(&h->thread, help, h))
             break; /* the others do its work */
-        }
         p->started++;
     }
     dtq_host_pool_wake(p);
@@ -276,13 +264,11 @@ dtq_host_pool *dtq_host_pool_open(unsigned threads, dtq_error *e) {
 }
 
 void dtq_host_pool_close(dtq_host_pool *p) {
-    if (p == NULL) {
+    if (!p)
         return;
-    }
     publish(p, STOP);
-    for (unsigned i = 0; i < p->started; i++) {
+    for (unsigned i = 0; i < p->started; i++)
         (void)pthread_join(p->helpers[i].thread, NULL);
-    }
     (void)pthread_cond_destroy(&p->wake);
     (void)pthread_mutex_destroy(&p->lock);
     free(p->helpers);

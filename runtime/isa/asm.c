@@ -206,12 +206,11 @@ static bool take_instr(assembler *a) {
 
 static bool take_all(assembler *a) {
     dtq_asm_advance(a);
-    while (a->token.kind != DTQ_TOKEN_END) {
+    while (a->token.kind != DTQ_TOKEN_END)
         if (a->token.kind == DTQ_TOKEN_LINE)
             dtq_asm_advance(a);
         else if (a->token.kind == DTQ_TOKEN_DIRECTIVE ? !dtq_asm_directive(a) : !take_instr(a))
             return false;
-    }
     if (!dtq_asm_close_layer(a))
         return false;
     if (!a->versioned)

@@ -288,7 +288,7 @@ static uint8_t *encode(writer *w, size_t *bytes) {
             shapes[i] = (uint16_t)(t->instrs[i].op | t->instrs[i].queue << 8);
         for (unsigned i = 0; i < 4; i++)
             head[i] = (uint8_t)(t->count >> 8 * i);
-        head[4] = w->maker || t->sources != NULL;
+        head[4] = w->maker || t->sources;
         w->out.bytes = HEAD_BYTES;
         for (dtq_repeat r; !wrong(w) && dtq_repeats_next(walk, &r);)
             put_stretch(w, &r, &layers, shapes);

@@ -41,12 +41,11 @@ static size_t number_length(const dtq_lexer *l) {
 }
 
 static size_t string_length(const dtq_lexer *l) {
-    for (size_t n = 1; l->at + n < l->end && l->at[n] != '\n'; n++) {
+    for (size_t n = 1; l->at + n < l->end && l->at[n] != '\n'; n++)
         if (l->at[n] == '\\')
             n++;
         else if (l->at[n] == '"')
             return n + 1;
-    }
     return 0;
 }
 

@@ -50,7 +50,7 @@ dtq_dimension dtq_find_dimension(const dtq_op_info *op, const char *name, size_t
             continue;
         const char *first = bracket(&at, &rows), *second = first ? bracket(&at, &cols) : NULL;
         if (same(name, length, first, rows))
-            return (dtq_dimension){i, 0, second == NULL};
+            return (dtq_dimension){i, 0, !second};
         if (same(name, length, second, cols))
             return (dtq_dimension){i, 1, false};
     }

@@ -120,7 +120,7 @@ static bool check_ports(const verifier *v) {
 
 static bool check_tensor(const verifier *v, const dtq_field_info *f, uint64_t index) {
     if (index == dtq_field_none(f))
-        return strstr(f->doc, "or none") != NULL || fail_instr(v, "%s cannot be none", f->name);
+        return strstr(f->doc, "or none") || fail_instr(v, "%s cannot be none", f->name);
     if (index >= v->program->tensor_count)
         return fail_instr(v, "%s is tensor %" PRIu64 " of %zu", f->name, index, v->program->tensor_count);
     const dtq_tensor *t = &v->program->tensors[index];

@@ -18,9 +18,8 @@ BODY void dots_body(const int16_t *restrict a, size_t rows, const int16_t *restr
         for (size_t j = 0; j < cols; j++) {
             const int16_t *y = b + j * depth;
             int32_t sum = 0;
-            for (size_t c = 0; c < n; c++) {
+            for (size_t c = 0; c < n; c++)
                 sum += x[c] * y[c];
-            }
             out[i * cols + j] = sum;
         }
     }
@@ -33,9 +32,8 @@ LEVELS(void, dots,
 
 BODY void logits_body(const int32_t *restrict scores, const float *restrict col_scale, float row_scale, size_t n,
                       float *restrict x) {
-    for (size_t j = 0; j < n; j++) {
+    for (size_t j = 0; j < n; j++)
         x[j] = (float)scores[j] * (row_scale * col_scale[j]);
-    }
 }
 
 LEVELS(void, logits,
@@ -44,21 +42,16 @@ LEVELS(void, logits,
 
 BODY float largest_body(const float *x, size_t n) {
     float lane[LANES];
-    for (size_t l = 0; l < LANES; l++) {
+    for (size_t l = 0; l < LANES; l++)
         lane[l] = -INFINITY;
-    }
     size_t j = 0;
-    for (; j + LANES <= n; j += LANES) {
-        for (size_t l = 0; l < LANES; l++) {
+    for (; j + LANES <= n; j += LANES)
+        for (size_t l = 0; l < LANES; l++)
             lane[l] = x[j + l] > lane[l] ? x[j + l] : lane[l];
-        }
-    }
-    for (; j < n; j++) {
+    for (; j < n; j++)
         lane[0] = x[j] > lane[0] ? x[j] : lane[0];
-    }
-    for (size_t l = 1; l < LANES; l++) {
+    for (size_t l = 1; l < LANES; l++)
         lane[0] = lane[l] > lane[0] ? lane[l] : lane[0];
-    }
     return lane[0];
 }
 
@@ -104,9 +97,8 @@ LEVELS(uint32_t, prob_codes, (const float *restrict e, float limit, size_t n, ui
        (e, limit, n, codes))
 
 BODY float weights_of_body(const float *restrict e, const float *restrict scale, size_t n, float *restrict w) {
-    for (size_t j = 0; j < n; j++) {
+    for (size_t j = 0; j < n; j++)
         w[j] = e[j] * scale[j];
-    }
     return n ? largest_body(w, n) : 0.0f;
 }
 
@@ -114,18 +106,16 @@ LEVELS(float, weights_of, (const float *restrict e, const float *restrict scale,
        (e, scale, n, w))
 
 BODY void weight_codes_body(const float *restrict w, float r, float limit, size_t n, uint8_t *restrict codes) {
-    for (size_t j = 0; j < n; j++) {
+    for (size_t j = 0; j < n; j++)
         codes[j] = (uint8_t)(int32_t)round_even(w[j] / r * limit);
-    }
 }
 
 LEVELS(void, weight_codes, (const float *restrict w, float r, float limit, size_t n, uint8_t *restrict codes),
        (w, r, limit, n, codes))
 
 BODY void importance_row_body(const uint8_t *restrict codes, uint64_t reciprocal, size_t n, uint64_t *restrict acc) {
-    for (size_t j = 0; j < n; j++) {
+    for (size_t j = 0; j < n; j++)
         acc[j] += codes[j] * reciprocal;
-    }
 }
 
 LEVELS(void, importance_row, (const uint8_t *restrict codes, uint64_t reciprocal, size_t n, uint64_t *restrict acc),

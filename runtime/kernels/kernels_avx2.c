@@ -52,12 +52,10 @@ KERNEL_TARGET static void linear_i8(const dtq_linear_i8 *l, size_t first, size_t
     for (size_t block = first / BLOCK; block * BLOCK < last; block++) {
         const size_t outputs = last - block * BLOCK < BLOCK ? last - block * BLOCK : BLOCK;
         size_t r = 0;
-        for (; r + ROWS <= l->rows; r += ROWS) {
+        for (; r + ROWS <= l->rows; r += ROWS)
             block_rows(l, r, block, outputs, ROWS);
-        }
-        for (; r < l->rows; r++) {
+        for (; r < l->rows; r++)
             block_rows(l, r, block, outputs, 1);
-        }
     }
 }
 

@@ -48,9 +48,8 @@ INLINE void tile_i8(const dtq_linear_i8 *l, size_t row, size_t block, size_t las
         for (int r = 0; r < rows; r++) {
             const __m512 s = _mm512_mul_ps(_mm512_set1_ps(l->scales[row + (size_t)r]), scales);
             __m512 y = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(acc[r][b], sums)), s);
-            if (l->bias != NULL) {
+            if (l->bias)
                 y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(valid, l->bias + at));
-            }
             _mm512_mask_storeu_ps(l->dst + l->ids[row + (size_t)r] * l->outputs + at, valid, y);
         }
     }
@@ -61,21 +60,17 @@ KERNEL_TARGET static void linear_i8(const dtq_linear_i8 *l, size_t first, size_t
     size_t block = first / BLOCK;
     for (; block + BLOCKS <= end; block += BLOCKS) {
         size_t r = 0;
-        for (; r + ROWS <= l->rows; r += ROWS) {
+        for (; r + ROWS <= l->rows; r += ROWS)
             tile_i8(l, r, block, last, ROWS, BLOCKS);
-        }
-        for (; r < l->rows; r++) {
+        for (; r < l->rows; r++)
             tile_i8(l, r, block, last, 1, BLOCKS);
-        }
     }
     for (; block < end; block++) {
         size_t r = 0;
-        for (; r + ROWS <= l->rows; r += ROWS) {
+        for (; r + ROWS <= l->rows; r += ROWS)
             tile_i8(l, r, block, last, ROWS, 1);
-        }
-        for (; r < l->rows; r++) {
+        for (; r < l->rows; r++)
             tile_i8(l, r, block, last, 1, 1);
-        }
     }
 }
 

@@ -61,9 +61,8 @@ INLINE void product(const float *const x[], const float *const w[], const float 
     memset(acc, 0, sizeof acc);
     size_t k = 0;
     for (; k + SUM_LANES <= n; k += SUM_LANES) {
-        if (next != NULL) {
+        if (next)
             __builtin_prefetch(next + k);
-        }
         UNROLL for (int p = 0; p < PARTS; p++) {
             vf b[TILE_OUTPUTS];
             UNROLL for (int o = 0; o < outputs; o++) {
@@ -80,20 +79,17 @@ INLINE void product(const float *const x[], const float *const w[], const float 
     if (k < n) {
         /* No lane's sum is ever -0, so adding +0 where the vectors have ended changes nothing. */
         float a[TILE_ROWS][SUM_LANES] = {{0}}, b[TILE_OUTPUTS][SUM_LANES] = {{0}};
-        for (int r = 0; r < rows; r++) {
+        for (int r = 0; r < rows; r++)
             memcpy(a[r], x[r] + k, (n - k) * sizeof(float));
-        }
-        for (int o = 0; o < outputs; o++) {
+        for (int o = 0; o < outputs; o++)
             memcpy(b[o], w[o] + k, (n - k) * sizeof(float));
-        }
         UNROLL
         for (int r = 0; r < rows; r++) {
             UNROLL
             for (int o = 0; o < outputs; o++) {
                 UNROLL
-                for (int p = 0; p < PARTS; p++) {
+                for (int p = 0; p < PARTS; p++)
                     acc[r][o][p] = acc[r][o][p] + load(a[r] + p * LANES) * load(b[o] + p * LANES);
-                }
             }
         }
     }
@@ -103,9 +99,8 @@ INLINE void product(const float *const x[], const float *const w[], const float 
         for (int o = 0; o < outputs; o++) {
             float lanes[SUM_LANES];
             UNROLL
-            for (int p = 0; p < PARTS; p++) {
+            for (int p = 0; p < PARTS; p++)
                 store(lanes + p * LANES, acc[r][o][p]);
-            }
             sums[r * outputs + o] = tree(lanes);
         }
     }
@@ -115,18 +110,16 @@ INLINE void linear_tile(const dtq_linear_f32 *l, size_t row, size_t output, cons
                         const int outputs) {
     const float *x[TILE_ROWS], *w[TILE_OUTPUTS];
     float sums[TILE_ROWS * TILE_OUTPUTS];
-    for (int r = 0; r < rows; r++) {
+    for (int r = 0; r < rows; r++)
         x[r] = l->src + l->ids[row + (size_t)r] * l->inputs;
-    }
-    for (int o = 0; o < outputs; o++) {
+    for (int o = 0; o < outputs; o++)
         w[o] = l->weight + (output + (size_t)o) * l->inputs;
-    }
     product(x, w, next, l->inputs, rows, outputs, sums);
     for (int r = 0; r < rows; r++) {
         float *y = l->dst + l->ids[row + (size_t)r] * l->outputs + output;
         for (int o = 0; o < outputs; o++) {
             const float s = sums[r * outputs + o];
-            y[o] = l->bias != NULL ? s + l->bias[output + (size_t)o] : s;
+            y[o] = l->bias ? s + l->bias[output + (size_t)o] : s;
         }
     }
 }
@@ -144,18 +137,14 @@ KERNEL_TARGET static void KERNEL(linear_f32)(const dtq_linear_f32 *l, size_t fir
         for (; o + TILE_OUTPUTS <= last; o += TILE_OUTPUTS) {
             /* Each tile asks for a row of the weights of the next outputs: they come from memory in the meantime. */
             size_t r = r0, ahead = o + TILE_OUTPUTS;
-            for (; r + TILE_ROWS <= r1; r += TILE_ROWS, ahead++) {
+            for (; r + TILE_ROWS <= r1; r += TILE_ROWS, ahead++)
                 linear_tile(l, r, o, next_row(l, o, ahead), TILE_ROWS, TILE_OUTPUTS);
-            }
-            for (; r < r1; r++, ahead++) {
+            for (; r < r1; r++, ahead++)
                 linear_tile(l, r, o, next_row(l, o, ahead), 1, TILE_OUTPUTS);
-            }
         }
-        for (; o < last; o++) {
-            for (size_t r = r0; r < r1; r++) {
+        for (; o < last; o++)
+            for (size_t r = r0; r < r1; r++)
                 linear_tile(l, r, o, NULL, 1, 1);
-            }
-        }
     }
 }
 
@@ -167,9 +156,8 @@ KERNEL_TARGET static float KERNEL(dot)(const float *a, const float *b, size_t n)
 }
 
 KERNEL_TARGET static void KERNEL(axpy)(float a, const float *x, size_t n, float *y) {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         y[i] = y[i] + a * x[i];
-    }
 }
 
 /* ---- rows ---------------------------------------------------------------------------------------------------- */
@@ -189,18 +177,16 @@ INLINE void quantise_vector(vf x, vf scale, float limit, size_t left, int8_t *co
     q = select_bits(q > high, high, q);
     q = select_bits(q < low, low, q);
     const vc bytes = __builtin_convertvector(__builtin_convertvector(q, vi), vc);
-    if (left >= LANES) {
+    if (left >= LANES)
         memcpy(codes, &bytes, LANES);
-    } else {
+    else
         memcpy(codes, &bytes, left);
-    }
 }
 
 INLINE vf load_some(const float *x, size_t left) {
     float pad[LANES] = {0};
-    if (left >= LANES) {
+    if (left >= LANES)
         return load(x);
-    }
     memcpy(pad, x, left * sizeof(float));
     return load(pad);
 }
@@ -219,18 +205,15 @@ KERNEL_TARGET static bool KERNEL(quantise_row)(const float *x, size_t n, unsigne
         any_bad |= bad[l];
         m = largest[l] > m ? largest[l] : m;
     }
-    if (any_bad != 0) {
+    if (any_bad != 0)
         return false;
-    }
     const float limit = bits == 4 ? 7.0f : 127.0f;
     const float s = m < 0x1p-50f ? 1.0f : m / limit;
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
+    for (; i + LANES <= n; i += LANES)
         quantise_vector(load(x + i), splat(s), limit, LANES, codes + i);
-    }
-    if (i < n) {
+    if (i < n)
         quantise_vector(load_some(x + i, n - i), splat(s), limit, n - i, codes + i);
-    }
     *scale = s;
     return true;
 }
@@ -239,12 +222,10 @@ KERNEL_TARGET static void KERNEL(quantise_by)(const float *x, const float *scale
                                               int8_t *codes) {
     const float limit = bits == 4 ? 7.0f : 127.0f;
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
+    for (; i + LANES <= n; i += LANES)
         quantise_vector(load(x + i), load(scales + i), limit, LANES, codes + i);
-    }
-    for (; i < n; i++) {
+    for (; i < n; i++)
         quantise_vector(splat(x[i]), splat(scales[i]), limit, 1, codes + i);
-    }
 }
 
 /* Sum in 16 lanes of x, or of (x - mean)^2. */
@@ -275,22 +256,19 @@ KERNEL_TARGET static void KERNEL(norm)(const float *src, size_t n, const float *
     const float mean = sum_row(src, n, false, 0.0f) / (float)n;
     const float variance = sum_row(src, n, true, mean) / (float)n;
     const float inverse = 1.0f / sqrtf(variance + eps);
-    if (beta == NULL) {
-        for (size_t i = 0; i < n; i++) {
+    if (!beta) {
+        for (size_t i = 0; i < n; i++)
             dst[i] = (src[i] - mean) * inverse * gamma[i];
-        }
         return;
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         dst[i] = (src[i] - mean) * inverse * gamma[i] + beta[i];
-    }
 }
 
 KERNEL_TARGET static void KERNEL(rmsnorm)(const float *src, size_t n, const float *gamma, float eps, float *dst) {
     const float inverse = 1.0f / sqrtf(sum_row(src, n, true, 0.0f) / (float)n + eps);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         dst[i] = src[i] * inverse * gamma[i];
-    }
 }
 
 INLINE vf exp2v(vf t) {
@@ -361,9 +339,8 @@ INLINE vf act_vector(const dtq_act kind, vf x) {
 
 INLINE void act_row(const dtq_act kind, const float *src, size_t n, float *dst) {
     size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
+    for (; i + LANES <= n; i += LANES)
         store(dst + i, act_vector(kind, load(src + i)));
-    }
     if (i < n) {
         float pad[LANES];
         store(pad, act_vector(kind, load_some(src + i, n - i)));
@@ -395,5 +372,5 @@ KERNEL_TARGET static void KERNEL(act)(dtq_act kind, const float *src, size_t n, 
 /* One output of one row, once its codes are summed. */
 INLINE float rescale(const dtq_linear_i8 *l, size_t row, size_t output, int32_t acc) {
     const float y = (float)acc * (l->scales[row] * l->weight_scales[output]);
-    return l->bias != NULL ? y + l->bias[output] : y;
+    return l->bias ? y + l->bias[output] : y;
 }

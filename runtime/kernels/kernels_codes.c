@@ -26,19 +26,16 @@ typedef struct {
 
 FOR_EACH_PROCESSOR static int32_t dot(const int8_t *restrict a, const int8_t *restrict b, size_t n) {
     int32_t sum = 0;
-    for (size_t k = 0; k < n; k++) {
+    for (size_t k = 0; k < n; k++)
         sum += (int16_t)(a[k] * b[k]);
-    }
     return sum;
 }
 
 static void strip(void *context, size_t first, size_t last) {
     const product *p = context;
-    for (size_t o = first; o < last; o++) {
-        for (size_t r = 0; r < p->rows; r++) {
+    for (size_t o = first; o < last; o++)
+        for (size_t r = 0; r < p->rows; r++)
             p->out[r * p->outputs + o] = dot(p->x + r * p->inputs, p->w + o * p->inputs, p->inputs);
-        }
-    }
 }
 
 void dtq_codes_product(const int8_t *x, const int8_t *w, size_t rows, size_t outputs, size_t inputs, unsigned threads,

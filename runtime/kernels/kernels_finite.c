@@ -13,9 +13,8 @@ bool dtq_all_finite(const float *x, size_t n) {
             memcpy(&bits, &x[at + i], sizeof bits);
             found |= (bits & 0x7f800000u) == 0x7f800000u;
         }
-        if (found != 0) {
+        if (found != 0)
             return false;
-        }
     }
     return true;
 }

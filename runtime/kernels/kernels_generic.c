@@ -23,22 +23,18 @@ static void add_piece(const dtq_linear_i8 *l, size_t row, size_t rows, const int
     int16_t *x = &t->x[0][0], *w = &t->w[0][0];
     for (size_t r = 0; r < rows; r++) {
         const int8_t *codes = l->codes + ((row + r) * l->input_groups + group) * GROUP;
-        for (size_t k = 0; k < depth; k++) {
+        for (size_t k = 0; k < depth; k++)
             x[r * depth + k] = k < used ? codes[k] : 0;
-        }
     }
     for (size_t o = 0; o < BLOCK; o++) {
         const int8_t *codes = weight + (group * BLOCK + o) * GROUP;
-        for (size_t k = 0; k < depth; k++) {
+        for (size_t k = 0; k < depth; k++)
             w[o * depth + k] = k < used ? codes[k / GROUP * BLOCK * GROUP + k % GROUP] : 0;
-        }
     }
     dtq_dots(x, rows, w, BLOCK, depth, &t->part[0][0]);
-    for (size_t r = 0; r < rows; r++) {
-        for (size_t o = 0; o < BLOCK; o++) {
+    for (size_t r = 0; r < rows; r++)
+        for (size_t o = 0; o < BLOCK; o++)
             t->acc[r][o] += t->part[r][o];
-        }
-    }
 }
 
 static void linear_i8(const dtq_linear_i8 *l, size_t first, size_t last) {
@@ -49,14 +45,12 @@ static void linear_i8(const dtq_linear_i8 *l, size_t first, size_t last) {
         for (size_t row = 0; row < l->rows; row += ROWS) {
             const size_t rows = l->rows - row < ROWS ? l->rows - row : ROWS;
             memset(t.acc, 0, sizeof t.acc);
-            for (size_t group = 0; group < l->input_groups; group += DEPTH_GROUPS) {
+            for (size_t group = 0; group < l->input_groups; group += DEPTH_GROUPS)
                 add_piece(l, row, rows, weight, group, &t);
-            }
             for (size_t r = 0; r < rows; r++) {
                 float *y = l->dst + l->ids[row + r] * l->outputs + block * BLOCK;
-                for (size_t o = 0; o < outputs; o++) {
+                for (size_t o = 0; o < outputs; o++)
                     y[o] = rescale(l, row + r, block * BLOCK + o, t.acc[r][o]);
-                }
             }
         }
     }

@@ -31,15 +31,12 @@ BODY void streamed_values_body(size_t head_dim, const uint8_t *weights, const in
     for (; n + KEYS <= count; n += KEYS) {
         const int8_t *row = values + n * head_dim;
         const int32_t w0 = weights[n], w1 = weights[n + 1], w2 = weights[n + 2], w3 = weights[n + 3];
-        for (size_t c = 0; c < head_dim && (w0 | w1 | w2 | w3) != 0; c++) {
+        for (size_t c = 0; c < head_dim && (w0 | w1 | w2 | w3) != 0; c++)
             acc[c] += w0 * row[c] + w1 * row[head_dim + c] + w2 * row[2 * head_dim + c] + w3 * row[3 * head_dim + c];
-        }
     }
-    for (; n < count; n++) {
-        for (size_t c = 0; c < head_dim; c++) {
+    for (; n < count; n++)
+        for (size_t c = 0; c < head_dim; c++)
             acc[c] += (int32_t)weights[n] * values[n * head_dim + c];
-        }
-    }
 }
 
 LEVELS(void, streamed_values,

@@ -65,8 +65,8 @@ static bool work_init(work *w, const dtq_attention *a, dtq_error *e) {
         .weight = malloc(n),
         .importance = calloc(n, sizeof(uint64_t)),
     };
-    if (w->q == NULL || w->k == NULL || w->v == NULL || w->q_scale == NULL || w->k_scale == NULL ||
-        w->v_scale == NULL || w->x == NULL || w->prob == NULL || w->weight == NULL || w->importance == NULL) {
+    if (!w->q || !w->k || !w->v || !w->q_scale || !w->k_scale || !w->v_scale || !w->x || !w->prob || !w->weight ||
+        !w->importance) {
         work_free(w);
         const size_t floats = n * (a->heads + a->kv_heads + 1) + (a->causal ? n * a->kv_heads : CLASSES * kv_row);
         return dtq_no_memory(e, n * (q_row + 2 * kv_row + 2 + sizeof(uint64_t)) + floats * sizeof(float),
@@ -82,9 +82,8 @@ static void quantise_rows(const float *in, size_t from, size_t to, uint32_t head
         for (size_t h = 0; h < heads; h++) {
             const size_t at = i * heads + h;
             (void)dtq_do_scale(in + at * dim, dim, 1, bits[i], &scales[at]);
-            for (size_t c = 0; c < dim; c++) {
+            for (size_t c = 0; c < dim; c++)
                 codes[at * dim + c] = dtq_do_quantise(in[at * dim + c], scales[at], bits[i]);
-            }
         }
     }
 }
@@ -100,9 +99,8 @@ static void quantise_classes(const dtq_attention *a, work *w) {
             const float magnitude = v < 0 ? -v : v;
             *m = magnitude > *m ? magnitude : *m;
         }
-        for (unsigned class = 0; class < CLASSES; class ++) {
+        for (unsigned class = 0; class < CLASSES; class ++)
             (void)dtq_do_scale(&largest[class], 1, 1, class == LOW_CLASS ? 4 : 8, &w->v_scale[class * width + c]);
-        }
         for (size_t i = first_key(a); i < end_of_keys(a); i++) {
             const uint8_t bits = a->bits[DTQ_V][i];
             w->v[i * width + c] = dtq_do_quantise(a->v[i * width + c], w->v_scale[class_of(bits) * width + c], bits);
@@ -123,9 +121,8 @@ static uint32_t score_row(const dtq_attention *a, work *w, size_t i, size_t head
     for (size_t j = first_key(a); j < end_of_keys(a); j++) {
         const int8_t *k = w->k + (j * a->kv_heads + kv) * a->head_dim;
         int32_t s = 0;
-        for (size_t c = 0; c < a->head_dim; c++) {
+        for (size_t c = 0; c < a->head_dim; c++)
             s += (int32_t)q[c] * k[c];
-        }
         w->x[j] = (float)s * (row_scale * w->k_scale[j * a->kv_heads + kv]);
         if (sees(a, i, j)) {
             *largest = seen == 0 || w->x[j] > *largest ? w->x[j] : *largest;
@@ -153,9 +150,8 @@ static uint32_t softmax_row(const dtq_attention *a, work *w, size_t i, size_t kv
         }
     }
     *r = *r == 0.0f ? 1.0f : *r;
-    for (size_t j = first_key(a); a->causal && j < end_of_keys(a); j++) {
+    for (size_t j = first_key(a); a->causal && j < end_of_keys(a); j++)
         w->weight[j] = (uint8_t)dtq_do_rne((w->x[j] / *r) * levels);
-    }
     return z;
 }
 
@@ -166,13 +162,11 @@ static float output_element(const dtq_attention *a, const work *w, size_t kv, si
         const unsigned class = a->causal ? LOW_CLASS : class_of(a->bits[DTQ_V][j]);
         acc[class] += (int32_t)w->weight[j] * w->v[j * width + channel];
     }
-    if (a->causal) {
+    if (a->causal)
         return ((float)acc[LOW_CLASS] * r) / (float)z;
-    }
     float o = 0.0f;
-    for (unsigned class = 0; class < CLASSES; class ++) {
+    for (unsigned class = 0; class < CLASSES; class ++)
         o = o + (float)acc[class] * w->v_scale[class * width + channel];
-    }
     return o / (float)z;
 }
 
@@ -181,25 +175,21 @@ static void attend_row(const dtq_attention *a, work *w, size_t i, size_t head) {
     float *out = a->out + (i * a->heads + head) * a->head_dim;
     memset(out, 0, a->head_dim * sizeof *out);
     float largest = 0.0f, r = 1.0f;
-    if (score_row(a, w, i, head, &largest) == 0) {
+    if (score_row(a, w, i, head, &largest) == 0)
         return;
-    }
     const uint32_t z = softmax_row(a, w, i, kv, largest, &r);
-    for (size_t c = 0; c < a->head_dim; c++) {
+    for (size_t c = 0; c < a->head_dim; c++)
         out[c] = output_element(a, w, kv, c, z, r);
-    }
     const uint64_t inverse = ((uint64_t)1 << 32) / z;
-    for (size_t j = first_key(a); j < end_of_keys(a); j++) {
+    for (size_t j = first_key(a); j < end_of_keys(a); j++)
         w->importance[j] += w->prob[j] * inverse;
-    }
 }
 
 /* How many query slots see key slot j. */
 static uint64_t rows_that_see(const dtq_attention *a, size_t j) {
     uint64_t rows = 0;
-    for (size_t i = first_query(a); i < end_of_queries(a); i++) {
+    for (size_t i = first_query(a); i < end_of_queries(a); i++)
         rows += sees(a, i, j);
-    }
     return rows;
 }
 
@@ -212,7 +202,7 @@ static bool is_query(const dtq_attention *a, size_t slot) {
 }
 
 void dtq_importance_finish(const dtq_attention *a) {
-    for (size_t j = 0; a->importance != NULL && a->importance_rule == DTQ_IMPORTANCE_MEAN && j < a->slots; j++) {
+    for (size_t j = 0; a->importance && a->importance_rule == DTQ_IMPORTANCE_MEAN && j < a->slots; j++) {
         const uint64_t rows = is_key(a, j) ? rows_that_see(a, j) : 1;
         a->importance[j] = rows == 0 ? 0 : a->importance[j] / rows;
     }
@@ -249,22 +239,18 @@ bool dtq_attention_check(const dtq_attention *a, dtq_error *e) {
 
 bool dtq_do_attention_ref(const dtq_attention *a, dtq_error *e) {
     work w;
-    if (!dtq_attention_check(a, e) || !work_init(&w, a, e)) {
+    if (!dtq_attention_check(a, e) || !work_init(&w, a, e))
         return false;
-    }
     quantise_rows(a->q, first_query(a), end_of_queries(a), a->heads, a->head_dim, a->bits[DTQ_Q], w.q, w.q_scale);
     quantise_rows(a->k, first_key(a), end_of_keys(a), a->kv_heads, a->head_dim, a->bits[DTQ_K], w.k, w.k_scale);
-    if (a->causal) {
+    if (a->causal)
         quantise_rows(a->v, first_key(a), end_of_keys(a), a->kv_heads, a->head_dim, a->bits[DTQ_V], w.v, w.v_scale);
-    } else {
+    else
         quantise_classes(a, &w);
-    }
-    for (size_t head = 0; head < a->heads; head++) {
-        for (size_t i = first_query(a); i < end_of_queries(a); i++) {
+    for (size_t head = 0; head < a->heads; head++)
+        for (size_t i = first_query(a); i < end_of_queries(a); i++)
             attend_row(a, &w, i, head);
-        }
-    }
-    if (a->importance != NULL) {
+    if (a->importance) {
         memcpy(a->importance, w.importance, a->slots * sizeof *a->importance);
         dtq_importance_finish(a);
     }

@@ -8,16 +8,13 @@
 #include "runtime/numerics/attention.h"
 
 bool dtq_do_attention_fp32(const dtq_attention *a, dtq_error *e) {
-    if (!dtq_attention_check(a, e)) {
+    if (!dtq_attention_check(a, e))
         return false;
-    }
     float *p = malloc(a->slots * sizeof *p);
-    if (a->importance != NULL) {
+    if (a->importance)
         memset(a->importance, 0, a->slots * sizeof *a->importance);
-    }
-    if (p == NULL) {
+    if (!p)
         return dtq_no_memory(e, a->slots * sizeof *p, "an attention layer of %u tokens", a->slots);
-    }
     const dtq_kernels *kernels = dtq_kernels_choose(false);
     const size_t first = a->keys == 0 ? 0 : a->first_key, end = a->keys == 0 ? a->slots : first + a->keys;
     const size_t first_query = a->queries == 0 ? 0 : a->first_query;
@@ -32,29 +29,24 @@ bool dtq_do_attention_fp32(const dtq_attention *a, dtq_error *e) {
             bool any = false;
             memset(out, 0, a->head_dim * sizeof *out);
             for (size_t j = first; j < end; j++) {
-                if (a->causal && a->ids[j] > a->ids[i]) {
+                if (a->causal && a->ids[j] > a->ids[i])
                     continue;
-                }
                 p[j] = kernels->dot(q, a->k + (j * a->kv_heads + kv) * a->head_dim, a->head_dim) * scale;
                 largest = !any || p[j] > largest ? p[j] : largest;
                 any = true;
             }
             for (size_t j = first; any && j < end; j++) {
-                if (a->causal && a->ids[j] > a->ids[i]) {
+                if (a->causal && a->ids[j] > a->ids[i])
                     continue;
-                }
                 p[j] = dtq_do_exp2(p[j] - largest);
                 z = z + p[j];
                 kernels->axpy(p[j], a->v + (j * a->kv_heads + kv) * a->head_dim, a->head_dim, out);
             }
-            for (size_t c = 0; any && c < a->head_dim; c++) {
+            for (size_t c = 0; any && c < a->head_dim; c++)
                 out[c] = out[c] / z;
-            }
-            for (size_t j = first; any && a->importance != NULL && j < end; j++) {
-                if (!a->causal || a->ids[j] <= a->ids[i]) {
+            for (size_t j = first; any && a->importance && j < end; j++)
+                if (!a->causal || a->ids[j] <= a->ids[i])
                     a->importance[j] += (uint64_t)dtq_do_rne(p[j] / z * 0x1p20f) << 12;
-                }
-            }
         }
     }
     free(p);

@@ -23,9 +23,8 @@ enum { INT8_INPUTS_MAX = 131072 };
 static bool add_row(const dtq_exec *x, uint64_t table, size_t row, const char *what, uint32_t id, size_t width,
                     bool first, float *dst, float *scratch, dtq_error *e) {
     size_t rows = 0, columns = 0;
-    if (!dtq_tensor_shape(x, table, &rows, &columns, e)) {
+    if (!dtq_tensor_shape(x, table, &rows, &columns, e))
         return false;
-    }
     if (columns != width) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %s has %zu columns where %zu are needed",
                         x->program->tensors[table].name, columns, width);
@@ -34,12 +33,10 @@ static bool add_row(const dtq_exec *x, uint64_t table, size_t row, const char *w
         return dtq_fail(e, DTQ_BAD_INPUT, "token %u: %s %zu is not below %zu, the rows of %s", id, what, row, rows,
                         x->program->tensors[table].name);
     }
-    if (!dtq_weights_row(x->weights, table, row, first ? dst : scratch, e)) {
+    if (!dtq_weights_row(x->weights, table, row, first ? dst : scratch, e))
         return false;
-    }
-    for (size_t c = 0; !first && c < width; c++) {
+    for (size_t c = 0; !first && c < width; c++)
         dst[c] = dst[c] + scratch[c];
-    }
     return true;
 }
 
@@ -48,21 +45,18 @@ static bool host_embed(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     size_t vocabulary = 0, width = 0;
     const uint64_t word = DTQ_GET(in, EMBED, word), position = DTQ_GET(in, EMBED, position);
     const uint64_t type = DTQ_GET(in, EMBED, type);
-    if (!dtq_rows_of_layer(x, DTQ_GET(in, EMBED, layer), &r, e) || !dtq_tensor_shape(x, word, &vocabulary, &width, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, EMBED, layer), &r, e) || !dtq_tensor_shape(x, word, &vocabulary, &width, e))
         return false;
-    }
-    if (x->input == NULL || x->input->tokens == NULL) {
+    if (!x->input || !x->input->tokens)
         return dtq_fail(e, DTQ_BAD_INPUT, "the program takes token ids as its input, and there are none");
-    }
     float *dst = dtq_matrix(x, DTQ_GET(in, EMBED, dst), x->stream->seq, width, e);
     float *scratch = malloc(width * sizeof *scratch);
     bool ok = dst != NULL;
-    if (ok && scratch == NULL) {
+    if (ok && !scratch)
         ok = dtq_no_memory(e, width * sizeof *scratch, "an embedding");
-    }
     for (uint32_t i = 0; ok && i < r.rows; i++) {
         const uint32_t id = r.ids[i];
-        const uint32_t segment = x->input->segments != NULL ? x->input->segments[id] : 0;
+        const uint32_t segment = x->input->segments ? x->input->segments[id] : 0;
         float *to = dst + (size_t)id * width;
         ok = add_row(x, word, x->input->tokens[id], "vocabulary id", id, width, true, to, scratch, e) &&
              (position == DTQ_NONE(EMBED, position) ||
@@ -88,11 +82,10 @@ enum { STRIP = 64 };
 static void linear_strips(void *context, size_t first, size_t last) {
     const linear_job *j = context;
     const size_t end = last * STRIP < j->outputs ? last * STRIP : j->outputs;
-    if (j->f32 != NULL) {
+    if (j->f32)
         j->kernels->linear_f32(j->f32, first * STRIP, end);
-    } else {
+    else
         j->kernels->linear_i8(j->i8, first * STRIP, end);
-    }
 }
 
 static void run_linear(const dtq_exec *x, linear_job *j) {
@@ -118,23 +111,20 @@ static bool bad_input(const dtq_exec *x, const dtq_rows *r, uint64_t tensor, uin
 /* `bits`: of each row, or NULL if all have 8. */
 static bool linear_int8(dtq_exec *x, const dtq_rows *r, const dtq_linear_f32 *f, uint64_t tensor, const uint8_t *bits,
                         dtq_error *e) {
-    if (f->inputs > INT8_INPUTS_MAX) {
+    if (f->inputs > INT8_INPUTS_MAX)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "an int8 linear of %zu inputs; at most %d", f->inputs, INT8_INPUTS_MAX);
-    }
     const dtq_weight_i8 *w = dtq_weights_int8(x->weights, tensor, x->threads, e);
-    if (w == NULL) {
+    if (!w)
         return false;
-    }
     const size_t stride = w->input_groups * DTQ_PACK_INPUTS;
     int8_t *codes = calloc(r->rows, stride);
     float *scales = malloc(r->rows * sizeof *scales);
     linear_job j = {.kernels = dtq_kernels_choose(x->scalar), .outputs = f->outputs};
-    bool ok = codes != NULL && scales != NULL;
-    if (!ok) {
+    bool ok = codes && scales;
+    if (!ok)
         (void)dtq_no_memory(e, r->rows * (stride + sizeof *scales), "an int8 linear");
-    }
     for (uint32_t i = 0; ok && i < r->rows; i++) {
-        if (!j.kernels->quantise_row(f->src + (size_t)r->ids[i] * f->inputs, f->inputs, bits != NULL ? bits[i] : 8,
+        if (!j.kernels->quantise_row(f->src + (size_t)r->ids[i] * f->inputs, f->inputs, bits ? bits[i] : 8,
                                      codes + i * stride, &scales[i])) {
             ok = bad_input(x, r, tensor, i, e);
         }
@@ -160,20 +150,18 @@ static bool host_linear(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
         return false;
     }
     f.src = dtq_matrix(x, DTQ_GET(in, LINEAR, src), x->stream->seq, f.inputs, e);
-    f.dst = f.src != NULL ? dtq_matrix(x, DTQ_GET(in, LINEAR, dst), x->stream->seq, f.outputs, e) : NULL;
+    f.dst = f.src ? dtq_matrix(x, DTQ_GET(in, LINEAR, dst), x->stream->seq, f.outputs, e) : NULL;
     f.ids = r.ids;
     f.rows = r.rows;
-    if (f.dst == NULL) {
+    if (!f.dst)
         return false;
-    }
     if (path != DTQ_LINEAR_FP32 && !x->exact) {
         const uint8_t *bits = NULL;
         return (path != DTQ_LINEAR_MIXED || query_bits(x, &r, &bits, e)) && linear_int8(x, &r, &f, weight, bits, e);
     }
     f.weight = dtq_weights_float(x->weights, weight, e);
-    if (f.weight == NULL) {
+    if (!f.weight)
         return false;
-    }
     linear_job j = {.kernels = dtq_kernels_choose(x->scalar), .f32 = &f, .outputs = f.outputs};
     run_linear(x, &j);
     return true;
@@ -184,37 +172,30 @@ static bool host_codes(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     size_t outputs = 0, inputs = 0;
     const uint32_t seq = x->stream->seq;
     const uint64_t weight = DTQ_GET(in, CODES, weight), at = DTQ_GET(in, CODES, codes);
-    if (!dtq_rows_of_layer(x, DTQ_GET(in, CODES, layer), &r, e) || !dtq_tensor_shape(x, weight, &outputs, &inputs, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, CODES, layer), &r, e) || !dtq_tensor_shape(x, weight, &outputs, &inputs, e))
         return false;
-    }
-    if (inputs > INT8_INPUTS_MAX) {
+    if (inputs > INT8_INPUTS_MAX)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "an int8 linear of %zu inputs; at most %d", inputs, INT8_INPUTS_MAX);
-    }
     const float *src = dtq_matrix(x, DTQ_GET(in, CODES, src), seq, inputs, e);
-    float *scales = src != NULL ? dtq_matrix(x, at, seq, 1, e) : NULL;
-    if (scales == NULL) {
+    float *scales = src ? dtq_matrix(x, at, seq, 1, e) : NULL;
+    if (!scales)
         return false;
-    }
-    if (dtq_codes_bytes(seq, (uint32_t)inputs) > x->stream->dram_bytes - at) {
+    if (dtq_codes_bytes(seq, (uint32_t)inputs) > x->stream->dram_bytes - at)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: the codes of a linear's rows lie outside of DRAM", r.index);
-    }
     uint8_t *codes = (uint8_t *)(scales + seq);
     const uint8_t *bits = NULL;
-    if (!query_bits(x, &r, &bits, e)) {
+    if (!query_bits(x, &r, &bits, e))
         return false;
-    }
     int8_t *scratch = malloc(inputs);
-    if (scratch == NULL) {
+    if (!scratch)
         return dtq_no_memory(e, inputs, "the codes of a linear's rows");
-    }
     bool ok = true;
     for (uint32_t i = 0; ok && i < r.rows; i++) {
         const uint32_t id = r.ids[i];
         ok = dtq_kernels_choose(x->scalar)->quantise_row(src + id * inputs, inputs, bits[i], scratch, &scales[id]) ||
              bad_input(x, &r, weight, i, e);
-        if (ok) {
+        if (ok)
             dtq_pack_row(scratch, (uint32_t)inputs, bits[i], codes + id * inputs);
-        }
     }
     free(scratch);
     return ok;
@@ -233,7 +214,7 @@ static float float_of(uint64_t bits) {
 static float *rows_to_rows(const dtq_exec *x, uint64_t src_at, uint64_t dst_at, size_t width, const float **src,
                            dtq_error *e) {
     *src = dtq_matrix(x, src_at, x->stream->seq, width, e);
-    return *src != NULL ? dtq_matrix(x, dst_at, x->stream->seq, width, e) : NULL;
+    return *src ? dtq_matrix(x, dst_at, x->stream->seq, width, e) : NULL;
 }
 
 static bool host_norm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
@@ -248,7 +229,7 @@ static bool host_norm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     const float *src;
     float *dst = rows_to_rows(x, DTQ_GET(in, NORM, src), DTQ_GET(in, NORM, dst), width, &src, e);
     const dtq_kernels *kernels = dtq_kernels_choose(x->scalar);
-    for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
+    for (uint32_t i = 0; dst && i < r.rows; i++) {
         const size_t at = r.ids[i] * width;
         kernels->norm(src + at, width, gamma, beta, float_of(DTQ_GET(in, NORM, eps)), dst + at);
     }
@@ -264,17 +245,14 @@ static bool host_rmsnorm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
         !dtq_vector(x, DTQ_GET(in, RMSNORM, gamma), UINT64_MAX, &part, &gamma, e)) {
         return false;
     }
-    if (part == 0 || width % part != 0) {
+    if (part == 0 || width % part != 0)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "rows of %zu are no whole parts of %zu", width, part);
-    }
     const float *src;
     float *dst = rows_to_rows(x, DTQ_GET(in, RMSNORM, src), DTQ_GET(in, RMSNORM, dst), width, &src, e);
     const dtq_kernels *kernels = dtq_kernels_choose(x->scalar);
-    for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
-        for (size_t at = r.ids[i] * width, end = at + width; at < end; at += part) {
+    for (uint32_t i = 0; dst && i < r.rows; i++)
+        for (size_t at = r.ids[i] * width, end = at + width; at < end; at += part)
             kernels->rmsnorm(src + at, part, gamma, float_of(DTQ_GET(in, RMSNORM, eps)), dst + at);
-        }
-    }
     return dst != NULL;
 }
 
@@ -292,12 +270,11 @@ static bool host_rotary(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
                         x->program->tensors[table].name, positions, head_dim, x->stream->seq, width);
     }
     const float *angles = dtq_weights_float(x->weights, table, e);
-    if (angles == NULL) {
+    if (!angles)
         return false;
-    }
     const float *src;
     float *dst = rows_to_rows(x, DTQ_GET(in, ROTARY, src), DTQ_GET(in, ROTARY, dst), width, &src, e);
-    for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
+    for (uint32_t i = 0; dst && i < r.rows; i++) {
         dtq_rotate(src + r.ids[i] * width, width, angles + r.ids[i] * head_dim, head_dim,
                    (dtq_pairs)DTQ_GET(in, ROTARY, pairs), dst + r.ids[i] * width);
     }
@@ -315,11 +292,11 @@ static bool host_affine(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     }
     const float *src;
     float *dst = rows_to_rows(x, DTQ_GET(in, AFFINE, src), DTQ_GET(in, AFFINE, dst), width, &src, e);
-    for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
+    for (uint32_t i = 0; dst && i < r.rows; i++) {
         const size_t at = r.ids[i] * width;
         for (size_t c = 0; c < width; c++) {
             const float y = src[at + c] * gain[c];
-            dst[at + c] = offset != NULL ? y + offset[c] : y;
+            dst[at + c] = offset ? y + offset[c] : y;
         }
     }
     return dst != NULL;
@@ -329,16 +306,14 @@ static bool host_act(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     dtq_rows r;
     const size_t width = DTQ_GET(in, ACT, width);
     const uint64_t kind = DTQ_GET(in, ACT, kind);
-    if (!dtq_rows_of_layer(x, DTQ_GET(in, ACT, layer), &r, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, ACT, layer), &r, e))
         return false;
-    }
-    if (kind > DTQ_ACT_SILU) {
+    if (kind > DTQ_ACT_SILU)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "activation %llu does not exist", (unsigned long long)kind);
-    }
     const float *src;
     float *dst = rows_to_rows(x, DTQ_GET(in, ACT, src), DTQ_GET(in, ACT, dst), width, &src, e);
     const dtq_kernels *kernels = dtq_kernels_choose(x->scalar);
-    for (uint32_t i = 0; dst != NULL && i < r.rows; i++) {
+    for (uint32_t i = 0; dst && i < r.rows; i++) {
         const size_t at = r.ids[i] * width;
         kernels->act((dtq_act)kind, src + at, width, dst + at);
     }
@@ -353,12 +328,11 @@ static bool pair_of_rows(dtq_exec *x, const dtq_instr *in, dtq_rows *r, const fl
                        DTQ_F(ADD, layer) == DTQ_F(MUL, layer),
                    "host.add and host.mul have the same fields");
     const size_t width = DTQ_GET(in, ADD, width);
-    if (!dtq_rows_of_layer(x, DTQ_GET(in, ADD, layer), r, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, ADD, layer), r, e))
         return false;
-    }
     *a = dtq_matrix(x, DTQ_GET(in, ADD, a), x->stream->seq, width, e);
-    *b = *a != NULL ? dtq_matrix(x, DTQ_GET(in, ADD, b), x->stream->seq, width, e) : NULL;
-    *dst = *b != NULL ? dtq_matrix(x, DTQ_GET(in, ADD, dst), x->stream->seq, width, e) : NULL;
+    *b = *a ? dtq_matrix(x, DTQ_GET(in, ADD, b), x->stream->seq, width, e) : NULL;
+    *dst = *b ? dtq_matrix(x, DTQ_GET(in, ADD, dst), x->stream->seq, width, e) : NULL;
     return *dst != NULL;
 }
 
@@ -367,14 +341,12 @@ static bool host_add(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     const float *a, *b;
     float *dst;
     const size_t width = DTQ_GET(in, ADD, width);
-    if (!pair_of_rows(x, in, &r, &a, &b, &dst, e)) {
+    if (!pair_of_rows(x, in, &r, &a, &b, &dst, e))
         return false;
-    }
     for (uint32_t i = 0; i < r.rows; i++) {
         const size_t at = r.ids[i] * width;
-        for (size_t c = 0; c < width; c++) {
+        for (size_t c = 0; c < width; c++)
             dst[at + c] = a[at + c] + b[at + c];
-        }
     }
     return true;
 }
@@ -384,14 +356,12 @@ static bool host_mul(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     const float *a, *b;
     float *dst;
     const size_t width = DTQ_GET(in, MUL, width);
-    if (!pair_of_rows(x, in, &r, &a, &b, &dst, e)) {
+    if (!pair_of_rows(x, in, &r, &a, &b, &dst, e))
         return false;
-    }
     for (uint32_t i = 0; i < r.rows; i++) {
         const size_t at = r.ids[i] * width;
-        for (size_t c = 0; c < width; c++) {
+        for (size_t c = 0; c < width; c++)
             dst[at + c] = a[at + c] * b[at + c];
-        }
     }
     return true;
 }
@@ -404,19 +374,16 @@ static bool host_pool(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     dtq_rows r;
     const size_t width = DTQ_GET(in, POOL, width);
     const uint64_t kind = DTQ_GET(in, POOL, kind);
-    if (!dtq_rows_of_layer(x, DTQ_GET(in, POOL, layer), &r, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, POOL, layer), &r, e))
         return false;
-    }
     const float *src = dtq_matrix(x, DTQ_GET(in, POOL, src), x->stream->seq, width, e);
-    float *dst = src != NULL ? dtq_matrix(x, DTQ_GET(in, POOL, dst), 1, width, e) : NULL;
-    if (dst == NULL) {
+    float *dst = src ? dtq_matrix(x, DTQ_GET(in, POOL, dst), 1, width, e) : NULL;
+    if (!dst)
         return false;
-    }
     /* In the order of the original positions, so that the slot order changes no bit. */
     bool *active = calloc(x->stream->seq, sizeof *active);
-    if (active == NULL) {
+    if (!active)
         return dtq_no_memory(e, x->stream->seq * sizeof *active, "pooling");
-    }
     uint32_t first = x->stream->seq, last = 0;
     for (uint32_t i = 0; i < r.rows; i++) {
         const uint32_t id = r.ids[i];
@@ -426,14 +393,11 @@ static bool host_pool(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     }
     if (kind == POOL_MEAN) {
         memset(dst, 0, width * sizeof *dst);
-        for (uint32_t id = first; id <= last; id++) {
-            for (size_t c = 0; active[id] && c < width; c++) {
+        for (uint32_t id = first; id <= last; id++)
+            for (size_t c = 0; active[id] && c < width; c++)
                 dst[c] = dst[c] + src[id * width + c];
-            }
-        }
-        for (size_t c = 0; c < width; c++) {
+        for (size_t c = 0; c < width; c++)
             dst[c] = dst[c] / (float)r.rows;
-        }
     } else {
         memcpy(dst, src + (kind == POOL_FIRST ? first : last) * width, width * sizeof *dst);
     }
@@ -444,15 +408,13 @@ static bool host_pool(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
 static bool host_normalize(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     const size_t width = DTQ_GET(in, NORMALIZE, width);
     const float *src = dtq_matrix(x, DTQ_GET(in, NORMALIZE, src), 1, width, e);
-    float *dst = src != NULL ? dtq_matrix(x, DTQ_GET(in, NORMALIZE, dst), 1, width, e) : NULL;
-    if (dst == NULL) {
+    float *dst = src ? dtq_matrix(x, DTQ_GET(in, NORMALIZE, dst), 1, width, e) : NULL;
+    if (!dst)
         return false;
-    }
     const float length = sqrtf(dtq_kernels_choose(x->scalar)->dot(src, src, width));
     const float divisor = length > 1e-12f ? length : 1e-12f;
-    for (size_t c = 0; c < width; c++) {
+    for (size_t c = 0; c < width; c++)
         dst[c] = src[c] / divisor;
-    }
     return true;
 }
 
@@ -476,8 +438,7 @@ bool dtq_host_mixed(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
         [DTQ_OP_PROBE_CODES] = dtq_queue_probe,
         [DTQ_OP_FAR_CODES] = dtq_queue_far,
     };
-    if (in->op >= DTQ_OP_COUNT || table[in->op] == NULL) {
+    if (in->op >= DTQ_OP_COUNT || !table[in->op])
         return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %u is not the host's", in->op);
-    }
     return table[in->op](x, in, e);
 }

@@ -9,11 +9,9 @@
 enum { SUM_LANES = 16 };
 
 static float tree(float lanes[SUM_LANES]) {
-    for (int half = SUM_LANES / 2; half >= 1; half /= 2) {
-        for (int l = 0; l < half; l++) {
+    for (int half = SUM_LANES / 2; half >= 1; half /= 2)
+        for (int l = 0; l < half; l++)
             lanes[l] = lanes[l] + lanes[l + half];
-        }
-    }
     return lanes[0];
 }
 
@@ -27,16 +25,15 @@ static float dot(const float *a, const float *b, size_t n) {
 }
 
 static void axpy(float a, const float *x, size_t n, float *y) {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         y[i] = y[i] + a * x[i];
-    }
 }
 
 static void linear_f32(const dtq_linear_f32 *l, size_t first, size_t last) {
     for (size_t r = 0; r < l->rows; r++) {
         for (size_t o = first; o < last; o++) {
             const float s = dot(l->src + l->ids[r] * l->inputs, l->weight + o * l->inputs, l->inputs);
-            l->dst[l->ids[r] * l->outputs + o] = l->bias != NULL ? s + l->bias[o] : s;
+            l->dst[l->ids[r] * l->outputs + o] = l->bias ? s + l->bias[o] : s;
         }
     }
 }
@@ -52,32 +49,28 @@ static void linear_i8(const dtq_linear_i8 *l, size_t first, size_t last) {
                 acc += (int32_t)l->codes[r * inputs + k] * w[group * DTQ_PACK_INPUTS + k % DTQ_PACK_INPUTS];
             }
             const float y = (float)acc * (l->scales[r] * l->weight_scales[o]);
-            l->dst[l->ids[r] * l->outputs + o] = l->bias != NULL ? y + l->bias[o] : y;
+            l->dst[l->ids[r] * l->outputs + o] = l->bias ? y + l->bias[o] : y;
         }
     }
 }
 
 static bool quantise_row(const float *x, size_t n, unsigned bits, int8_t *codes, float *scale) {
-    if (!dtq_do_scale(x, n, 1, bits, scale)) {
+    if (!dtq_do_scale(x, n, 1, bits, scale))
         return false;
-    }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         codes[i] = dtq_do_quantise(x[i], *scale, bits);
-    }
     return true;
 }
 
 static void quantise_by(const float *x, const float *scales, size_t n, unsigned bits, int8_t *codes) {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         codes[i] = dtq_do_quantise(x[i], scales[i], bits);
-    }
 }
 
 static void norm(const float *x, size_t n, const float *gamma, const float *beta, float eps, float *y) {
     float lanes[SUM_LANES] = {0};
-    for (size_t k = 0; k < n; k++) {
+    for (size_t k = 0; k < n; k++)
         lanes[k % SUM_LANES] = lanes[k % SUM_LANES] + x[k];
-    }
     const float mean = tree(lanes) / (float)n;
     float squares[SUM_LANES] = {0};
     for (size_t k = 0; k < n; k++) {
@@ -88,15 +81,14 @@ static void norm(const float *x, size_t n, const float *gamma, const float *beta
     const float inverse = 1.0f / sqrtf(variance + eps);
     for (size_t k = 0; k < n; k++) {
         const float scaled = (x[k] - mean) * inverse * gamma[k];
-        y[k] = beta != NULL ? scaled + beta[k] : scaled;
+        y[k] = beta ? scaled + beta[k] : scaled;
     }
 }
 
 static void rmsnorm(const float *x, size_t n, const float *gamma, float eps, float *y) {
     const float inverse = 1.0f / sqrtf(dot(x, x, n) / (float)n + eps);
-    for (size_t k = 0; k < n; k++) {
+    for (size_t k = 0; k < n; k++)
         y[k] = x[k] * inverse * gamma[k];
-    }
 }
 
 void dtq_rotate(const float *x, size_t n, const float *table, size_t head_dim, dtq_pairs pairs, float *y) {
@@ -161,9 +153,8 @@ static void act(dtq_act kind, const float *x, size_t n, float *y) {
         [DTQ_ACT_GELU] = gelu,         [DTQ_ACT_GELU_TANH] = gelu_tanh, [DTQ_ACT_RELU] = relu,
         [DTQ_ACT_TANH] = tanh_defined, [DTQ_ACT_SILU] = silu,
     };
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         y[i] = functions[kind](x[i]);
-    }
 }
 
 const dtq_kernels dtq_kernels_scalar = {

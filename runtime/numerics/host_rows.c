@@ -38,9 +38,8 @@ float *dtq_matrix(const dtq_exec *x, uint64_t at, uint64_t rows, uint64_t width,
 }
 
 bool dtq_tensor_shape(const dtq_exec *x, uint64_t tensor, size_t *rows, size_t *columns, dtq_error *e) {
-    if (x->weights == NULL) {
+    if (!x->weights)
         return dtq_fail(e, DTQ_BAD_INPUT, "the program needs its weights, and none are open");
-    }
     if (!dtq_weights_shape(x->weights, tensor, rows, columns)) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "host work with tensor %llu of %zu", (unsigned long long)tensor,
                         x->program->tensor_count);
@@ -50,13 +49,11 @@ bool dtq_tensor_shape(const dtq_exec *x, uint64_t tensor, size_t *rows, size_t *
 
 bool dtq_vector(const dtq_exec *x, uint64_t tensor, uint64_t none, size_t *width, const float **out, dtq_error *e) {
     *out = NULL;
-    if (tensor == none) {
+    if (tensor == none)
         return true;
-    }
     size_t rows = 0, columns = 0;
-    if (!dtq_tensor_shape(x, tensor, &rows, &columns, e)) {
+    if (!dtq_tensor_shape(x, tensor, &rows, &columns, e))
         return false;
-    }
     *width = *width == 0 ? rows * columns : *width;
     if (rows * columns != *width) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "tensor %s has %zu elements where %zu are needed",

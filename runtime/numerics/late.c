@@ -34,9 +34,8 @@ bool dtq_late_bad(const dtq_late *a, dtq_operand *operand, uint32_t *token, uint
 static void quantise(const float *in, size_t stride, const dtq_layer *l, unsigned bits, int8_t *codes, float *scales) {
     for (size_t i = 0; i < l->slots; i++) {
         (void)dtq_do_scale(in + i * stride, l->head_dim, 1, bits, &scales[i]);
-        for (size_t c = 0; c < l->head_dim; c++) {
+        for (size_t c = 0; c < l->head_dim; c++)
             codes[i * l->head_dim + c] = dtq_do_quantise(in[i * stride + c], scales[i], bits);
-        }
     }
 }
 
@@ -49,9 +48,8 @@ static uint32_t seen_by(const dtq_layer *l, uint32_t i) {
 static uint32_t softmax_row(const dtq_layer *l, uint32_t i, const float *x, uint8_t *codes) {
     const uint32_t seen = seen_by(l, i);
     float largest = x[0];
-    for (uint32_t j = 1; j < seen; j++) {
+    for (uint32_t j = 1; j < seen; j++)
         largest = x[j] > largest ? x[j] : largest;
-    }
     uint32_t z = 0;
     for (uint32_t j = 0; j < l->slots; j++) {
         const float t = j < seen ? x[j] - largest : -9.0f;
@@ -65,9 +63,8 @@ bool dtq_late_votes(const dtq_late *a, uint32_t kv_head, uint8_t *codes, uint64_
     const dtq_layer *l = a->layer;
     const size_t n = l->slots, d = l->head_dim, group = l->heads / l->kv_heads;
     float *k_scale = malloc(n * (3 * sizeof *k_scale + 2 * d));
-    if (k_scale == NULL) {
+    if (!k_scale)
         return dtq_no_memory(e, n * (3 * sizeof *k_scale + 2 * d), "the scores of a layer that chooses late");
-    }
     float *q_scale = k_scale + n, *x = q_scale + n;
     int8_t *k = (int8_t *)(x + n), *q = k + n * d;
     quantise(a->k + kv_head * d, a->kv_stride, l, l->bits[DTQ_K][0], k, k_scale);
@@ -77,15 +74,13 @@ bool dtq_late_votes(const dtq_late *a, uint32_t kv_head, uint8_t *codes, uint64_
             const float row_scale = q_scale[i] * dtq_do_score_scale(l->head_dim);
             for (size_t j = 0; j < n; j++) {
                 int32_t s = 0;
-                for (size_t c = 0; c < d; c++) {
+                for (size_t c = 0; c < d; c++)
                     s += (int32_t)q[i * d + c] * k[j * d + c];
-                }
                 x[j] = (float)s * (row_scale * k_scale[j]);
             }
             const uint64_t inverse = ((uint64_t)1 << 32) / softmax_row(l, i, x, codes);
-            for (size_t j = 0; j < n; j++) {
+            for (size_t j = 0; j < n; j++)
                 votes[j] += codes[j] * inverse;
-            }
         }
     }
     free(k_scale);
@@ -121,9 +116,8 @@ static void output_row(const dtq_late *a, const uint8_t *codes, unsigned bits, c
             z += p;
         }
         float o = 0.0f;
-        for (unsigned class = 0; class < CLASSES; class ++) {
+        for (unsigned class = 0; class < CLASSES; class ++)
             o = o + (float)acc[class] * v_scales[class * d + c];
-        }
         out[c] = z == 0 ? 0.0f : o / (float)z;
     }
 }
@@ -132,16 +126,13 @@ bool dtq_late_output(const dtq_late *a, uint32_t kv_head, const uint8_t *codes, 
     const dtq_layer *l = a->layer;
     const size_t n = l->slots, d = l->head_dim, group = l->heads / l->kv_heads;
     float *scales = malloc(d * (CLASSES * sizeof *scales + n));
-    if (scales == NULL) {
+    if (!scales)
         return dtq_no_memory(e, d * (CLASSES * sizeof *scales + n), "the values of a layer that chooses late");
-    }
     int8_t *v = (int8_t *)(scales + CLASSES * d);
     quantise_values(a, kv_head, ids, scales, v);
-    for (size_t head = kv_head * group; head < (kv_head + 1) * group; head++) {
-        for (size_t i = 0; i < n; i++, codes += n) {
+    for (size_t head = kv_head * group; head < (kv_head + 1) * group; head++)
+        for (size_t i = 0; i < n; i++, codes += n)
             output_row(a, codes, l->bits[DTQ_P][i], ids, scales, v, a->out + i * a->out_stride + head * d);
-        }
-    }
     free(scales);
     return true;
 }

@@ -32,9 +32,8 @@ bool dtq_late_output(const dtq_late *a, uint32_t kv_head, const uint8_t *codes, 
  */
 static inline void dtq_late_mean(const dtq_layer *l, uint64_t *votes) {
     const uint64_t rows = (uint64_t)l->slots * (l->heads / dtq_tables(l));
-    for (uint32_t j = 0; j < l->slots; j++) {
+    for (uint32_t j = 0; j < l->slots; j++)
         votes[j] /= rows;
-    }
 }
 
 /** The code of a probability in a row of P at `bits`, from the one that votes: 255 levels, or 15, which are 17 of

@@ -27,9 +27,8 @@ static double normal(uint64_t state) {
 
 static double root_mean_square(const float *x, size_t n) {
     double sum = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         sum += (double)x[i] * (double)x[i];
-    }
     return sqrt(sum / (double)n);
 }
 
@@ -44,16 +43,14 @@ static uint32_t rank_of(const dtq_attention *a, uint32_t i) {
 }
 
 static void add_row(const dtq_noise *noise, double deviation, uint64_t state, float *row, uint32_t width) {
-    for (uint32_t c = 0; c < width; c++) {
+    for (uint32_t c = 0; c < width; c++)
         row[c] = (float)((double)row[c] + deviation * normal(mix(noise->seed ^ mix(state + c))));
-    }
 }
 
 bool dtq_noise_add(const dtq_noise *noise, uint32_t layer, const dtq_attention *a, float *q, float *k, float *v,
                    dtq_error *e) {
-    if (!dtq_do_attention_ref(a, e)) {
+    if (!dtq_do_attention_ref(a, e))
         return false;
-    }
     float *const rows[3] = {q, k, v};
     double deviations[3];
     for (unsigned o = 0; o < 3; o++) {

@@ -15,14 +15,11 @@ static uint32_t queries_of(const dtq_layer *l) {
 /* The mean of one head's queries: channel by channel, ascending by id. */
 static void mean_query(const float *q, size_t stride, uint32_t seq, uint32_t d, float *mean) {
     memset(mean, 0, d * sizeof *mean);
-    for (uint32_t i = 0; i < seq; i++) {
-        for (uint32_t c = 0; c < d; c++) {
+    for (uint32_t i = 0; i < seq; i++)
+        for (uint32_t c = 0; c < d; c++)
             mean[c] = mean[c] + q[i * stride + c];
-        }
-    }
-    for (uint32_t c = 0; c < d; c++) {
+    for (uint32_t c = 0; c < d; c++)
         mean[c] = mean[c] / (float)seq;
-    }
 }
 
 void dtq_probe_codes(const dtq_kernels *kernels, const dtq_layer *l, uint32_t seq, uint32_t kv_head, const float *q,
@@ -52,9 +49,8 @@ bool dtq_probe_bad(const float *rows, size_t stride, uint32_t seq, uint32_t head
     for (*token = 0; *token < seq; ++*token) {
         for (*head = 0; *head < heads; ++*head) {
             float scale;
-            if (!dtq_do_scale(rows + *token * stride + (size_t)*head * head_dim, head_dim, 1, 8, &scale)) {
+            if (!dtq_do_scale(rows + *token * stride + (size_t)*head * head_dim, head_dim, 1, 8, &scale))
                 return true;
-            }
         }
     }
     return false;
@@ -77,9 +73,8 @@ void dtq_probe_scores(const dtq_layer *l, uint32_t seq, const uint8_t *block, in
             int32_t s = 0;
             memcpy(&key_scale, scales + sizeof(float) * ((uint64_t)queries + j), sizeof key_scale);
             dtq_unpack_row(k_rows + j * row_bytes, d, DTQ_PROBE_KEY_BITS, key);
-            for (uint32_t c = 0; c < d; c++) {
+            for (uint32_t c = 0; c < d; c++)
                 s += (int32_t)codes[c] * key[c];
-            }
             x[(size_t)i * seq + j] = (float)s * (row_scale * key_scale);
         }
     }
@@ -87,9 +82,8 @@ void dtq_probe_scores(const dtq_layer *l, uint32_t seq, const uint8_t *block, in
 
 void dtq_probe_vote_logits(const float *x, uint32_t seq, bool first, uint64_t *importance) {
     float largest = x[0];
-    for (uint32_t j = 1; j < seq; j++) {
+    for (uint32_t j = 1; j < seq; j++)
         largest = x[j] > largest ? x[j] : largest;
-    }
     for (uint32_t j = 0; j < seq; j++) {
         const float below = largest - x[j]; /* +0 or more: such floats order as their bits do */
         uint32_t bits;
@@ -103,9 +97,8 @@ uint32_t dtq_probe_softmax(const float *x, uint32_t seq, uint8_t *codes) {
     enum { LEVELS = 255 };
     float largest = x[0];
     uint32_t z = 0;
-    for (uint32_t j = 1; j < seq; j++) {
+    for (uint32_t j = 1; j < seq; j++)
         largest = x[j] > largest ? x[j] : largest;
-    }
     for (uint32_t j = 0; j < seq; j++) {
         const float t = x[j] - largest;
         codes[j] = (uint8_t)dtq_do_rne((t > -9.0f ? dtq_do_exp2(t) : 0.0f) * (float)LEVELS);

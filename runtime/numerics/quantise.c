@@ -15,9 +15,8 @@ bool dtq_do_scale(const float *x, size_t n, size_t stride, unsigned bits, float 
     float largest = 0.0f;
     for (size_t i = 0; i < n; i++) {
         const float a = fabsf(x[i * stride]);
-        if (!(a < too_large)) {
+        if (!(a < too_large))
             return false; /* NaN fails the comparison too */
-        }
         largest = a > largest ? a : largest;
     }
     *scale = largest < too_small ? 1.0f : largest / code_limit(bits);
@@ -34,9 +33,8 @@ int8_t dtq_do_quantise(float x, float scale, unsigned bits) {
 
 void dtq_pack_row(const int8_t *codes, uint32_t n, unsigned bits, uint8_t *out) {
     if (bits == 8) {
-        for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t i = 0; i < n; i++)
             out[i] = (uint8_t)codes[i];
-        }
         return;
     }
     for (uint32_t i = 0; i < n; i += 2) {

@@ -131,9 +131,8 @@ static const float divisor_least = 0x1p-10f, number_most = 0x1p40f;
 /* Takes a word and the blanks behind it. */
 static bool take_word(const char **at, const char *word) {
     const size_t n = strlen(word);
-    if (strncmp(*at, word, n) != 0 || (*at)[n] != ' ') {
+    if (strncmp(*at, word, n) != 0 || (*at)[n] != ' ')
         return false;
-    }
     *at += n + strspn(*at + n, " ");
     return true;
 }
@@ -142,9 +141,8 @@ static bool take_word(const char **at, const char *word) {
 static bool take_number(const char **at, float *out) {
     char *end;
     *out = strtof(*at, &end);
-    if (end == *at || (*end != ' ' && *end != '\0')) {
+    if (end == *at || (*end != ' ' && *end != '\0'))
         return false;
-    }
     *at = end + strspn(end, " ");
     return true;
 }
@@ -152,27 +150,22 @@ static bool take_number(const char **at, float *out) {
 static const char *wrong(const char *at, uint32_t pairs) {
     float number;
     uint32_t count = 0;
-    if (!take_word(&at, "amplitude") || !take_number(&at, &number) || !take_word(&at, "divisors")) {
+    if (!take_word(&at, "amplitude") || !take_number(&at, &number) || !take_word(&at, "divisors"))
         return "frequencies are not `amplitude A divisors D ...`";
-    }
-    if (!(number > 0 && number <= number_most)) {
+    if (!(number > 0 && number <= number_most))
         return "the amplitude of frequencies is not above 0 or too large";
-    }
     for (; *at != '\0'; count++) {
-        if (!take_number(&at, &number)) {
+        if (!take_number(&at, &number))
             return "frequencies are not `amplitude A divisors D ...`";
-        }
-        if (!(number >= divisor_least && number <= number_most)) {
+        if (!(number >= divisor_least && number <= number_most))
             return "a divisor of frequencies is below 2^-10 or too large";
-        }
     }
     return count == 1 || count == pairs ? NULL : "frequencies have neither one divisor nor one for each pair";
 }
 
 const char *dtq_frequencies_wrong(dtq_frequencies f, uint32_t columns) {
-    if (f == NULL || *f == '\0') {
+    if (!f || *f == '\0')
         return NULL;
-    }
     const dtq_points points = dtq_points_begin();
     const char *why = wrong(f, columns / 2);
     dtq_points_end(points);
@@ -186,7 +179,7 @@ typedef struct {
 } scaling;
 
 static scaling begin(dtq_frequencies f) {
-    scaling s = {f == NULL ? "" : f, 1, 1};
+    scaling s = {!f ? "" : f, 1, 1};
     if (*s.at != '\0') {
         (void)take_word(&s.at, "amplitude");
         (void)take_number(&s.at, &s.amplitude);
@@ -196,9 +189,8 @@ static scaling begin(dtq_frequencies f) {
 }
 
 static pair divided(scaling *s, pair frequency) {
-    if (*s->at != '\0') {
+    if (*s->at != '\0')
         (void)take_number(&s->at, &s->divisor);
-    }
     return s->divisor == 1.0f ? frequency : divide(frequency, (pair){(double)s->divisor, 0});
 }
 
@@ -211,12 +203,10 @@ static void read_pair(pair frequency, float amplitude, uint32_t columns, uint32_
         const uint64_t cosine_at = row * columns + c, sine_at = cosine_at + columns / 2;
         unsigned quadrant;
         const double x = reduce(multiply(frequency, (pair){(double)row, 0}), &quadrant);
-        if (cosine_at >= first && cosine_at < end) {
+        if (cosine_at >= first && cosine_at < end)
             out[cosine_at - first] = sine_from(x, quadrant + 1, (double)amplitude);
-        }
-        if (sine_at >= first && sine_at < end) {
+        if (sine_at >= first && sine_at < end)
             out[sine_at - first] = sine_from(x, quadrant, (double)amplitude);
-        }
     }
 }
 

@@ -29,19 +29,16 @@ uint64_t dtq_random_importance(unsigned seed, uint32_t layer, uint32_t id) {
 void dtq_replace_choice(const dtq_choice *choice, uint32_t layer, uint32_t table, const uint32_t *ids, uint32_t n,
                         uint64_t *importance) {
     const uint64_t drawn = draw(draw(choice->seed) ^ ((uint64_t)layer << 32 | table));
-    for (uint32_t i = 0; choice->kind == DTQ_CHOICE_RANDOM && i < n; i++) {
+    for (uint32_t i = 0; choice->kind == DTQ_CHOICE_RANDOM && i < n; i++)
         importance[i] = draw(drawn ^ ids[i]) >> 32;
-    }
-    for (uint32_t i = 0; choice->kind == DTQ_CHOICE_WINDOW && i < n; i++) {
+    for (uint32_t i = 0; choice->kind == DTQ_CHOICE_WINDOW && i < n; i++)
         importance[i] = ids[i] == 0 ? UINT32_MAX : ids[i];
-    }
 }
 
 void dtq_replace_importance(const dtq_layer *l, uint32_t layer, const uint32_t *ids, uint64_t *importance) {
     const bool random = l->importance >= DTQ_IMPORTANCE_RANDOM && l->importance < DTQ_IMPORTANCE_PROBE;
-    for (uint32_t i = 0; random && i < dtq_keys(l); i++) {
+    for (uint32_t i = 0; random && i < dtq_keys(l); i++)
         importance[i] = dtq_random_importance(l->importance - (unsigned)DTQ_IMPORTANCE_RANDOM, layer, ids[i]);
-    }
 }
 
 /* Tokens are ranked by this triple, larger first: pinned, then importance, then the smaller id. */
@@ -70,37 +67,29 @@ static int compare_ids(const void *a, const void *b) {
 }
 
 static bool is_pinned(const candidates *c, uint32_t id) {
-    if (c->pinned_count == 0) {
+    if (c->pinned_count == 0)
         return false;
-    }
-    if (id < SET_IDS) {
+    if (id < SET_IDS)
         return c->pin_set[id / WORD] >> id % WORD & 1;
-    }
     return bsearch(&id, c->pinned, c->pinned_count, sizeof *c->pinned, compare_ids) != NULL;
 }
 
 static void count_pins(candidates *c) {
-    if (c->pinned_count == 0) {
+    if (c->pinned_count == 0)
         return;
-    }
     memset(c->pin_set, 0, sizeof c->pin_set);
-    for (uint32_t i = 0; i < c->pinned_count; i++) {
-        if (c->pinned[i] < SET_IDS) {
+    for (uint32_t i = 0; i < c->pinned_count; i++)
+        if (c->pinned[i] < SET_IDS)
             c->pin_set[c->pinned[i] / WORD] |= (uint64_t)1 << c->pinned[i] % WORD;
-        }
-    }
-    for (uint32_t i = 0; i < c->n; i++) {
+    for (uint32_t i = 0; i < c->n; i++)
         c->pins_met += is_pinned(c, c->ids[i]);
-    }
 }
 
 static bool at_least(rank a, rank b) {
-    if (a.pinned != b.pinned) {
+    if (a.pinned != b.pinned)
         return a.pinned;
-    }
-    if (a.importance != b.importance) {
+    if (a.importance != b.importance)
         return a.importance > b.importance;
-    }
     return a.not_id >= b.not_id;
 }
 
@@ -141,15 +130,12 @@ static uint64_t kth_key(const group *g, uint32_t *k) {
     while (shift != 0) {
         shift = shift < DIGIT ? 0 : shift - DIGIT; /* the last digit may repeat bits that are known */
         uint32_t count[1 << DIGIT] = {0};
-        for (uint32_t i = 0; i < g->of->n; i++) {
-            if ((key_of(g, i) & known) == key && is_member(g, i)) {
+        for (uint32_t i = 0; i < g->of->n; i++)
+            if ((key_of(g, i) & known) == key && is_member(g, i))
                 count[key_of(g, i) >> shift & 0xff]++;
-            }
-        }
         uint64_t digit = 0xff;
-        while (digit != 0 && count[digit] < *k) {
+        while (digit != 0 && count[digit] < *k)
             *k -= count[digit--];
-        }
         key |= digit << shift;
         known |= (uint64_t)0xff << shift;
         if (count[digit] == *k) {
@@ -162,12 +148,10 @@ static uint64_t kth_key(const group *g, uint32_t *k) {
 
 /* The largest rank that at least k tokens reach, or one below which there is no other of a token. */
 static rank kth(const candidates *c, uint32_t k) {
-    if (k == 0) {
+    if (k == 0)
         return (rank){UINT64_MAX, UINT32_MAX, true};
-    }
-    if (k == c->n) {
+    if (k == c->n)
         return (rank){0, 0, false};
-    }
     group g = {.of = c, .pinned = k <= c->pins_met};
     uint32_t left = g.pinned ? k : k - c->pins_met;
     rank r = {.pinned = g.pinned};
@@ -184,9 +168,8 @@ static rank kth(const candidates *c, uint32_t k) {
 static void sort_ids(uint32_t *ids, uint32_t n) {
     uint64_t set[SORT_IDS / WORD];
     uint32_t bound = 0;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n; i++)
         bound |= ids[i];
-    }
     bool plain = bound < SORT_IDS;
     const uint32_t words = plain ? bound / WORD + 1 : 0;
     memset(set, 0, words * sizeof *set);
@@ -200,11 +183,9 @@ static void sort_ids(uint32_t *ids, uint32_t n) {
         return;
     }
     uint32_t at = 0;
-    for (uint32_t w = 0; w < words; w++) {
-        for (uint64_t left = set[w]; left != 0; left &= left - 1) {
+    for (uint32_t w = 0; w < words; w++)
+        for (uint64_t left = set[w]; left != 0; left &= left - 1)
             ids[at++] = w * WORD + (uint32_t)__builtin_ctzll(left);
-        }
-    }
 }
 
 void dtq_select(const uint64_t *importance, const uint32_t *ids, uint32_t n, const uint32_t *pinned,
@@ -229,29 +210,24 @@ void dtq_select(const uint64_t *importance, const uint32_t *ids, uint32_t n, con
     for (uint32_t i = 0; i < n; i++) {
         const rank r = rank_of(&c, i);
         /* With k = 0 the threshold is the top of the order, which a token may reach, so the counts decide too. */
-        if (highs < high && at_least(r, high_from)) {
+        if (highs < high && at_least(r, high_from))
             high_at[highs++] = ids[i];
-        } else if (lows < low && at_least(r, keep_from)) {
+        else if (lows < low && at_least(r, keep_from))
             low_at[lows++] = ids[i];
-        }
     }
     sort_ids(low_at, lows);
     sort_ids(high_at, highs);
-    for (uint32_t i = 0; high_flags != NULL && i < keep; i++) {
+    for (uint32_t i = 0; high_flags && i < keep; i++)
         high_flags[i] = order == DTQ_ORDER_HIGH_FIRST ? i < high : i >= low;
-    }
-    if (order != DTQ_ORDER_ORIGINAL) {
+    if (order != DTQ_ORDER_ORIGINAL)
         return;
-    }
     /* Merge the clusters without a buffer: sort them with the class in the lowest bit. Ids are below 2^31. */
-    for (uint32_t i = 0; i < keep; i++) {
+    for (uint32_t i = 0; i < keep; i++)
         new_ids[i] = new_ids[i] << 1 | (i >= low);
-    }
     sort_ids(new_ids, keep);
     for (uint32_t i = 0; i < keep; i++) {
-        if (high_flags != NULL) {
+        if (high_flags)
             high_flags[i] = (uint8_t)(new_ids[i] & 1);
-        }
         new_ids[i] >>= 1;
     }
 }
@@ -260,26 +236,20 @@ void dtq_select_slots(const dtq_layer *next, const uint64_t *importance, const u
                       const uint32_t *muted_ids, uint32_t muted_count, uint32_t *new_ids, uint8_t *high_flags) {
     const uint32_t first = dtq_first_key(next), kept = dtq_keys(next);
     dtq_select(importance, key_ids, keys, next->pinned, next->pinned_count, kept, next->high,
-               (dtq_slot_order)next->order, new_ids + first, high_flags != NULL ? high_flags + first : NULL);
-    if (next->muted == 0) {
+               (dtq_slot_order)next->order, new_ids + first, high_flags ? high_flags + first : NULL);
+    if (next->muted == 0)
         return;
-    }
     uint64_t chosen[SET_IDS / WORD] = {0}; /* ids of programs are below SET_IDS */
-    for (uint32_t i = 0; i < kept; i++) {
+    for (uint32_t i = 0; i < kept; i++)
         chosen[new_ids[first + i] % SET_IDS / WORD] |= (uint64_t)1 << new_ids[first + i] % WORD;
-    }
     uint32_t *muted = new_ids + (first == 0 ? kept : 0);
     uint32_t at = 0;
-    for (uint32_t i = 0; i < muted_count && at < next->muted; i++) {
+    for (uint32_t i = 0; i < muted_count && at < next->muted; i++)
         muted[at++] = muted_ids[i];
-    }
-    for (uint32_t i = 0; i < keys && at < next->muted; i++) {
-        if ((chosen[key_ids[i] % SET_IDS / WORD] >> key_ids[i] % WORD & 1) == 0) {
+    for (uint32_t i = 0; i < keys && at < next->muted; i++)
+        if ((chosen[key_ids[i] % SET_IDS / WORD] >> key_ids[i] % WORD & 1) == 0)
             muted[at++] = key_ids[i];
-        }
-    }
     sort_ids(muted, at);
-    if (high_flags != NULL) {
+    if (high_flags)
         memset(high_flags + (first == 0 ? kept : 0), 0, next->muted);
-    }
 }

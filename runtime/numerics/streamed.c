@@ -15,9 +15,8 @@ enum { MOST = 65536 }; /* tokens of a block */
 static void choose_newest(const dtq_streaming *s, uint32_t b, uint32_t *list) {
     const uint32_t count = dtq_streamed_list_at(s, b) + dtq_streamed_stay(s, b);
     const uint32_t first = dtq_streamed_first(s, b) + s->window - count;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         list[i] = first + i;
-    }
 }
 
 static void choose_drawn(const dtq_streamed_head *h, const uint32_t *ids, uint32_t count, uint32_t stay,
@@ -29,7 +28,7 @@ static void choose_drawn(const dtq_streamed_head *h, const uint32_t *ids, uint32
 
 uint32_t dtq_streamed_choose(const dtq_streamed_head *h, uint32_t b, const uint64_t *votes, uint32_t *list) {
     const dtq_streaming *s = h->rule;
-    const dtq_choice_kind kind = h->choice != NULL ? h->choice->kind : DTQ_CHOICE_IMPORTANCE;
+    const dtq_choice_kind kind = h->choice ? h->choice->kind : DTQ_CHOICE_IMPORTANCE;
     if (kind == DTQ_CHOICE_WINDOW) {
         choose_newest(s, b, list);
         return 0;
@@ -38,14 +37,12 @@ uint32_t dtq_streamed_choose(const dtq_streamed_head *h, uint32_t b, const uint6
     const uint32_t first = b == 0 ? 1 : dtq_streamed_first(s, b); /* token 0 stays without a choice */
     const uint32_t end = dtq_streamed_first(s, b) + s->window, count = end - first;
     const uint32_t stay = dtq_streamed_stay(s, b), at = dtq_streamed_list_at(s, b);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         ids[i] = first + i;
-    }
-    if (kind == DTQ_CHOICE_RANDOM) {
+    if (kind == DTQ_CHOICE_RANDOM)
         choose_drawn(h, ids, count, stay, list + at);
-    } else {
+    else
         dtq_select(votes + first, ids, count, NULL, 0, stay, stay, DTQ_ORDER_LOW_FIRST, list + at, NULL);
-    }
     return at;
 }
 
@@ -56,9 +53,8 @@ float dtq_streamed_weight_levels(const dtq_layer *l) {
 
 uint64_t dtq_streamed_importance(const uint64_t *votes, uint32_t kv_heads, uint32_t tokens, uint32_t j) {
     uint64_t sum = 0;
-    for (size_t g = 0; g < kv_heads; g++) {
+    for (size_t g = 0; g < kv_heads; g++)
         sum += votes[g * tokens + j];
-    }
     return sum;
 }
 
@@ -88,9 +84,8 @@ static void quantise(const float *in, uint32_t from, uint32_t to, uint32_t heads
         for (unsigned zone = NEAR; zone < ZONES; zone++) {
             const unsigned bits = zone == FAR ? s->far_bits : s->near_bits;
             (void)dtq_do_scale(in + at * dim, dim, 1, bits, &out->scales[zone][at]);
-            for (size_t c = 0; c < dim; c++) {
+            for (size_t c = 0; c < dim; c++)
                 out->codes[zone][at * dim + c] = dtq_do_quantise(in[at * dim + c], out->scales[zone][at], bits);
-            }
         }
     }
 }
@@ -100,12 +95,10 @@ static uint32_t keys_of(work *w, uint32_t i, uint32_t kv) {
     const dtq_streaming *s = &w->a->layer->streaming;
     const uint32_t b = i / s->window, near = dtq_streamed_near(s, b), far = dtq_streamed_far_keys(s, b);
     uint32_t count = 0;
-    if (dtq_streamed_sink(b)) {
+    if (dtq_streamed_sink(b))
         w->keys[count++] = 0;
-    }
-    for (uint32_t j = near; j <= i; j++) {
+    for (uint32_t j = near; j <= i; j++)
         w->keys[count++] = j;
-    }
     memset(w->zones, NEAR, count);
     memset(w->zones + count, FAR, far);
     memcpy(w->keys + count, w->lists + (size_t)kv * w->a->tokens, far * sizeof *w->keys);
@@ -120,9 +113,8 @@ static float score_row(work *w, uint32_t i, uint32_t head, uint32_t kv, uint32_t
         const unsigned zone = w->zones[n];
         const size_t key = (size_t)w->keys[n] * l->kv_heads + kv;
         int32_t sum = 0;
-        for (size_t c = 0; c < d; c++) {
+        for (size_t c = 0; c < d; c++)
             sum += (int32_t)w->q.codes[zone][row * d + c] * w->k.codes[zone][key * d + c];
-        }
         const float row_scale = w->q.scales[zone][row] * dtq_do_score_scale(l->head_dim);
         w->x[n] = (float)sum * (row_scale * w->k.scales[zone][key]);
         largest = n == 0 || w->x[n] > largest ? w->x[n] : largest;
@@ -160,11 +152,9 @@ static void attend_row(work *w, uint32_t i, uint32_t head) {
         out[c] = (near + far) / (float)z;
     }
     uint64_t *votes = w->a->votes + (size_t)kv * w->a->tokens;
-    for (uint32_t n = 0; n < count; n++) { /* a block votes on the one before it */
-        if (w->keys[n] / l->streaming.window + 1 == b && w->zones[n] == NEAR) {
+    for (uint32_t n = 0; n < count; n++) /* a block votes on the one before it */
+        if (w->keys[n] / l->streaming.window + 1 == b && w->zones[n] == NEAR)
             votes[w->keys[n]] += codes[n] * (((uint64_t)1 << 32) / z);
-        }
-    }
 }
 
 /* Block b has run: block b - 1 is far from the next one on. */
@@ -183,7 +173,7 @@ static bool work_init(work *w, const dtq_streamed *a, dtq_error *e) {
     const size_t floats = ZONES * (q + 2 * kv) + n, words = kv + n, bytes = 2 * n + ZONES * (q + 2 * kv) * d;
     *w = (work){.a = a};
     w->memory = malloc((floats + words) * sizeof(float) + bytes);
-    if (w->memory == NULL) {
+    if (!w->memory) {
         return dtq_no_memory(e, (floats + words) * sizeof(float) + bytes, "a streamed attention layer of %u tokens",
                              a->tokens);
     }
@@ -226,23 +216,19 @@ bool dtq_streamed_ref(const dtq_streamed *a, dtq_error *e) {
     const dtq_layer *l = a->layer;
     const dtq_streaming *s = &l->streaming;
     work w;
-    if (!check(a, e) || !work_init(&w, a, e)) {
+    if (!check(a, e) || !work_init(&w, a, e))
         return false;
-    }
     quantise(a->q, a->first_query, a->tokens, l->heads, l->head_dim, s, &w.q);
     quantise(a->k, 0, a->tokens, l->kv_heads, l->head_dim, s, &w.k);
     quantise(a->v, 0, a->tokens, l->kv_heads, l->head_dim, s, &w.v);
     for (uint32_t b = 0; b < dtq_streamed_blocks(s, a->tokens); b++) {
         const uint32_t end = dtq_streamed_end(s, a->tokens, b);
         uint32_t i = dtq_streamed_first(s, b);
-        for (i = i < a->first_query ? a->first_query : i; i < end; i++) {
-            for (uint32_t head = 0; head < l->heads; head++) {
+        for (i = i < a->first_query ? a->first_query : i; i < end; i++)
+            for (uint32_t head = 0; head < l->heads; head++)
                 attend_row(&w, i, head);
-            }
-        }
-        if (end - dtq_streamed_first(s, b) == s->window) {
+        if (end - dtq_streamed_first(s, b) == s->window)
             choose(&w, b);
-        }
     }
     free(w.memory);
     return true;

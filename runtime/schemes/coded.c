@@ -10,7 +10,7 @@
 static const double least_range = 1e-8;
 
 void dtq_coded_free(dtq_coded *c) {
-    if (c != NULL) {
+    if (c) {
         free(c->codes);
         free(c->scales);
         free(c);
@@ -19,14 +19,14 @@ void dtq_coded_free(dtq_coded *c) {
 
 dtq_coded *dtq_coded_new(const dtq_exec *x, size_t width, dtq_error *e) {
     dtq_coded *c = calloc(1, sizeof *c);
-    if (c != NULL) {
+    if (c) {
         c->seq = x->stream->seq;
         c->width = width;
         c->uniform = true;
         c->codes = calloc(c->seq * width + 1, sizeof *c->codes);
         c->scales = malloc((width + 1) * sizeof *c->scales);
     }
-    if (c == NULL || c->codes == NULL || c->scales == NULL) {
+    if (!c || !c->codes || !c->scales) {
         dtq_coded_free(c);
         (void)dtq_no_memory(
             e, sizeof *c + (x->stream->seq * width + 1) * sizeof *c->codes + (width + 1) * sizeof *c->scales,
@@ -38,9 +38,8 @@ dtq_coded *dtq_coded_new(const dtq_exec *x, size_t width, dtq_error *e) {
 
 void dtq_coded_scale(dtq_coded *c, double scale) {
     c->uniform = true;
-    for (size_t i = 0; i < c->width; i++) {
+    for (size_t i = 0; i < c->width; i++)
         c->scales[i] = scale;
-    }
 }
 
 /* ---- what stands where ------------------------------------------------------------------------------------------- */
@@ -51,7 +50,7 @@ static uint64_t bytes_of(const dtq_coded *c) {
 
 void dtq_coded_forget(dtq_exec *x, uint64_t at, uint64_t bytes) {
     dtq_coded *kept = NULL;
-    for (dtq_coded *c = x->scheme_state, *next; c != NULL; c = next) {
+    for (dtq_coded *c = x->scheme_state, *next; c; c = next) {
         next = c->next;
         if (c->at < at + bytes && at < c->at + bytes_of(c)) {
             dtq_coded_free(c);
@@ -64,7 +63,7 @@ void dtq_coded_forget(dtq_exec *x, uint64_t at, uint64_t bytes) {
 }
 
 void dtq_coded_close(dtq_exec *x) {
-    for (dtq_coded *c = x->scheme_state, *next; c != NULL; c = next) {
+    for (dtq_coded *c = x->scheme_state, *next; c; c = next) {
         next = c->next;
         dtq_coded_free(c);
     }
@@ -72,16 +71,15 @@ void dtq_coded_close(dtq_exec *x) {
 }
 
 bool dtq_coded_store(dtq_exec *x, dtq_coded *c, uint64_t at, const dtq_rows *r, dtq_error *e) {
-    float *dst = c != NULL ? dtq_matrix(x, at, c->seq, c->width, e) : NULL;
-    if (dst == NULL) {
+    float *dst = c ? dtq_matrix(x, at, c->seq, c->width, e) : NULL;
+    if (!dst) {
         dtq_coded_free(c);
         return false;
     }
     for (uint32_t i = 0; i < r->rows; i++) {
         const size_t row = r->ids[i] * c->width;
-        for (size_t k = 0; k < c->width; k++) {
+        for (size_t k = 0; k < c->width; k++)
             dst[row + k] = (float)((double)c->codes[row + k] * c->scales[k]);
-        }
     }
     dtq_coded_forget(x, at, bytes_of(c));
     c->at = at;
@@ -91,11 +89,9 @@ bool dtq_coded_store(dtq_exec *x, dtq_coded *c, uint64_t at, const dtq_rows *r, 
 }
 
 static const dtq_coded *find(const dtq_exec *x, uint64_t at, size_t width) {
-    for (const dtq_coded *c = x->scheme_state; c != NULL; c = c->next) {
-        if (c->at == at && c->width == width) {
+    for (const dtq_coded *c = x->scheme_state; c; c = c->next)
+        if (c->at == at && c->width == width)
             return c;
-        }
-    }
     return NULL;
 }
 
@@ -128,9 +124,9 @@ double dtq_dyadic_times(double code, dtq_dyadic q) {
 
 static dtq_coded *from_floats(dtq_exec *x, uint64_t at, size_t width, const dtq_rows *r, unsigned bits, dtq_error *e) {
     const float *src = dtq_matrix(x, at, x->stream->seq, width, e);
-    dtq_coded *c = src != NULL ? dtq_coded_new(x, width, e) : NULL;
+    dtq_coded *c = src ? dtq_coded_new(x, width, e) : NULL;
     double largest = 0;
-    for (uint32_t i = 0; c != NULL && i < r->rows; i++) {
+    for (uint32_t i = 0; c && i < r->rows; i++) {
         float own;
         const float *row = src + r->ids[i] * width;
         if (!dtq_do_scale(row, width, 1, 8, &own)) {
@@ -144,17 +140,15 @@ static dtq_coded *from_floats(dtq_exec *x, uint64_t at, size_t width, const dtq_
             largest = magnitude > largest ? magnitude : largest;
         }
     }
-    if (c == NULL) {
+    if (!c)
         return NULL;
-    }
     const double scale = scale_of(largest, bits), most = most_of(bits);
     c->bits = bits;
     dtq_coded_scale(c, scale);
     for (uint32_t i = 0; i < r->rows; i++) {
         const size_t row = r->ids[i] * width;
-        for (size_t k = 0; k < width; k++) {
+        for (size_t k = 0; k < width; k++)
             c->codes[row + k] = (int64_t)clamp(rint((double)src[row + k] / scale), -most, most - 1);
-        }
     }
     return c;
 }
@@ -165,7 +159,7 @@ static double largest_of(const dtq_coded *a, const dtq_coded *b, const dtq_rows 
         const size_t row = r->ids[i] * a->width;
         for (size_t k = 0; k < a->width; k++) {
             double value = (double)a->codes[row + k] * a->scales[k];
-            value = b != NULL ? value + (double)b->codes[row + k] * b->scales[k] : value;
+            value = b ? value + (double)b->codes[row + k] * b->scales[k] : value;
             value = fabs(value);
             largest = value > largest ? value : largest;
         }
@@ -175,20 +169,19 @@ static double largest_of(const dtq_coded *a, const dtq_coded *b, const dtq_rows 
 
 dtq_coded *dtq_coded_requantise(const dtq_exec *x, const dtq_coded *a, const dtq_coded *b, const dtq_rows *r,
                                 unsigned bits, dtq_error *e) {
-    dtq_coded *c = a != NULL ? dtq_coded_new(x, a->width, e) : NULL;
-    if (c == NULL) {
+    dtq_coded *c = a ? dtq_coded_new(x, a->width, e) : NULL;
+    if (!c)
         return NULL;
-    }
     const double scale = scale_of(largest_of(a, b, r), bits), most = most_of(bits);
     c->bits = bits;
     dtq_coded_scale(c, scale);
     for (size_t k = 0; k < a->width; k++) {
         const dtq_dyadic of_a = dtq_dyadic_of(a->scales[k] / scale);
-        const dtq_dyadic of_b = b != NULL ? dtq_dyadic_of(b->scales[k] / scale) : of_a;
+        const dtq_dyadic of_b = b ? dtq_dyadic_of(b->scales[k] / scale) : of_a;
         for (uint32_t i = 0; i < r->rows; i++) {
             const size_t at = r->ids[i] * a->width + k;
             double code = dtq_dyadic_times((double)a->codes[at], of_a);
-            code = b != NULL ? code + dtq_dyadic_times((double)b->codes[at], of_b) : code;
+            code = b ? code + dtq_dyadic_times((double)b->codes[at], of_b) : code;
             c->codes[at] = (int64_t)(bits <= 16 ? clamp(code, -most - 1, most) : code);
         }
     }
@@ -198,9 +191,8 @@ dtq_coded *dtq_coded_requantise(const dtq_exec *x, const dtq_coded *a, const dtq
 /* A copy of the rows r. */
 static dtq_coded *copy(const dtq_exec *x, const dtq_coded *from, const dtq_rows *r, dtq_error *e) {
     dtq_coded *c = dtq_coded_new(x, from->width, e);
-    if (c == NULL) {
+    if (!c)
         return NULL;
-    }
     c->bits = from->bits;
     c->uniform = from->uniform;
     memcpy(c->scales, from->scales, from->width * sizeof *c->scales);
@@ -213,14 +205,13 @@ static dtq_coded *copy(const dtq_exec *x, const dtq_coded *from, const dtq_rows 
 
 dtq_coded *dtq_coded_take_any(dtq_exec *x, uint64_t at, size_t width, const dtq_rows *r, unsigned bits, dtq_error *e) {
     const dtq_coded *found = find(x, at, width);
-    return found != NULL ? copy(x, found, r, e) : from_floats(x, at, width, r, bits, e);
+    return found ? copy(x, found, r, e) : from_floats(x, at, width, r, bits, e);
 }
 
 dtq_coded *dtq_coded_take(dtq_exec *x, uint64_t at, size_t width, const dtq_rows *r, unsigned bits, dtq_error *e) {
     const dtq_coded *found = find(x, at, width);
-    if (found == NULL) {
+    if (!found)
         return from_floats(x, at, width, r, bits, e);
-    }
     return found->uniform && found->bits <= bits ? copy(x, found, r, e)
                                                  : dtq_coded_requantise(x, found, NULL, r, bits, e);
 }

@@ -33,9 +33,8 @@ typedef struct {
 static void weigh(const void *context, const int64_t *scores, size_t n, uint32_t *weights) {
     const polynomial *p = context;
     int64_t largest = 0;
-    for (size_t j = 0; j < n; j++) {
+    for (size_t j = 0; j < n; j++)
         largest = scores[j] + p->bias > largest ? scores[j] + p->bias : largest;
-    }
     uint64_t sum = 0;
     for (unsigned pass = 0; pass < 2; pass++) {
         for (size_t j = 0; j < n; j++) {
@@ -43,14 +42,12 @@ static void weigh(const void *context, const int64_t *scores, size_t n, uint32_t
             /* Where no score is positive, all are alike. */
             const uint64_t base = largest == 0 ? 1 : shifted <= 0 ? 0 : (uint64_t)(shifted * 255 / largest);
             uint64_t power = 1;
-            for (unsigned i = 0; i < p->degree; i++) {
+            for (unsigned i = 0; i < p->degree; i++)
                 power *= base;
-            }
-            if (pass == 0) {
+            if (pass == 0)
                 sum += power;
-            } else {
+            else
                 weights[j] = (uint32_t)((power * 255 + sum / 2) / sum);
-            }
         }
     }
 }
@@ -70,17 +67,15 @@ static bool attend(dtq_exec *x, uint32_t layer, const uint64_t src[3], const dtq
 /* Deviations from the mean over their mean magnitude, in parts of 2^15. */
 static void normalise(const int64_t *codes, size_t n, int64_t *out) {
     int64_t sum = 0, magnitude = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         sum += codes[i];
-    }
     const int64_t mean = (int64_t)rint((double)sum / (double)n);
     for (size_t i = 0; i < n; i++) {
         out[i] = codes[i] - mean;
         magnitude += out[i] < 0 ? -out[i] : out[i];
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         out[i] = magnitude == 0 ? 0 : out[i] * ((int64_t)n << 15) / magnitude;
-    }
 }
 
 static bool norm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
@@ -95,20 +90,18 @@ static bool norm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
         return false;
     }
     dtq_coded *src = dtq_coded_take(x, DTQ_GET(in, NORM, src), n, &r, 8, e);
-    dtq_coded *whole = src != NULL ? dtq_coded_new(x, n, e) : NULL;
-    for (uint32_t i = 0; whole != NULL && i < r.rows; i++) {
+    dtq_coded *whole = src ? dtq_coded_new(x, n, e) : NULL;
+    for (uint32_t i = 0; whole && i < r.rows; i++)
         normalise(src->codes + r.ids[i] * n, n, whole->codes + r.ids[i] * n);
-    }
-    for (size_t k = 0; whole != NULL && k < n; k++) {
+    for (size_t k = 0; whole && k < n; k++) {
         double g = (double)gain[k] * scale;
         g = fabs(g) >= 0x1p-35 ? g : g < 0 ? -0x1p-35 : 0x1p-35;
-        const int64_t b = bias != NULL ? (int64_t)rint((double)bias[k] / g) : 0;
+        const int64_t b = bias ? (int64_t)rint((double)bias[k] / g) : 0;
         whole->scales[k] = g;
-        for (uint32_t i = 0; i < r.rows; i++) {
+        for (uint32_t i = 0; i < r.rows; i++)
             whole->codes[r.ids[i] * n + k] += b;
-        }
     }
-    dtq_coded *out = whole != NULL ? dtq_coded_requantise(x, whole, NULL, &r, 8, e) : NULL;
+    dtq_coded *out = whole ? dtq_coded_requantise(x, whole, NULL, &r, 8, e) : NULL;
     dtq_coded_free(src);
     dtq_coded_free(whole);
     return dtq_coded_store(x, out, DTQ_GET(in, NORM, dst), &r, e);
@@ -121,20 +114,16 @@ enum { CODES = 256, FIRST = -128 };
 static bool act(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     dtq_rows r;
     const uint64_t kind = DTQ_GET(in, ACT, kind);
-    if (!dtq_rows_of_layer(x, DTQ_GET(in, ACT, layer), &r, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, ACT, layer), &r, e))
         return false;
-    }
-    if (kind > DTQ_ACT_SILU) {
+    if (kind > DTQ_ACT_SILU)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "activation %llu does not exist", (unsigned long long)kind);
-    }
     dtq_coded *c = dtq_coded_take(x, DTQ_GET(in, ACT, src), DTQ_GET(in, ACT, width), &r, 8, e);
-    if (c == NULL) {
+    if (!c)
         return false;
-    }
     float from[CODES], to[CODES], scale;
-    for (int i = 0; i < CODES; i++) {
+    for (int i = 0; i < CODES; i++)
         from[i] = (float)((double)(i + FIRST) * c->scales[0]);
-    }
     dtq_kernels_scalar.act((dtq_act)kind, from, CODES, to);
     if (!dtq_do_scale(to, CODES, 1, 8, &scale)) {
         dtq_coded_free(c);

@@ -45,27 +45,23 @@ static dtq_coded *normalised(dtq_exec *x, const dtq_coded *src, const dtq_rows *
                              dtq_error *e) {
     const size_t n = src->width;
     dtq_coded *out = dtq_coded_new(x, n, e);
-    if (out == NULL) {
+    if (!out)
         return NULL;
-    }
     int shift = 0;
-    for (uint32_t i = 0; i < r->rows; i++) {
+    for (uint32_t i = 0; i < r->rows; i++)
         dtq_ibert_norm_shift(src->codes + r->ids[i] * n, n, &shift);
-    }
-    for (uint32_t i = 0; i < r->rows; i++) {
+    for (uint32_t i = 0; i < r->rows; i++)
         dtq_ibert_norm(src->codes + r->ids[i] * n, n, shift, out->codes + r->ids[i] * n);
-    }
     const double scale = sqrt((double)n) / 0x1p30;
     out->bits = 40;
     out->uniform = false;
     for (size_t k = 0; k < n; k++) {
         double g = (double)gain[k];
         g = fabs(g) >= least_gain ? g : g < 0 ? -least_gain : least_gain;
-        const int64_t b = bias != NULL ? (int64_t)floor((double)bias[k] / g / scale) : 0;
+        const int64_t b = bias ? (int64_t)floor((double)bias[k] / g / scale) : 0;
         out->scales[k] = scale * g;
-        for (uint32_t i = 0; i < r->rows; i++) {
+        for (uint32_t i = 0; i < r->rows; i++)
             out->codes[r->ids[i] * n + k] += b;
-        }
     }
     return out;
 }
@@ -80,8 +76,8 @@ static bool norm(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
         return false;
     }
     dtq_coded *src = dtq_coded_take(x, DTQ_GET(in, NORM, src), width, &r, RESIDUAL_BITS, e);
-    dtq_coded *whole = src != NULL ? normalised(x, src, &r, gain, bias, e) : NULL;
-    dtq_coded *out = whole != NULL ? dtq_coded_requantise(x, whole, NULL, &r, 8, e) : NULL;
+    dtq_coded *whole = src ? normalised(x, src, &r, gain, bias, e) : NULL;
+    dtq_coded *out = whole ? dtq_coded_requantise(x, whole, NULL, &r, 8, e) : NULL;
     dtq_coded_free(src);
     dtq_coded_free(whole);
     return dtq_coded_store(x, out, DTQ_GET(in, NORM, dst), &r, e);
@@ -114,24 +110,19 @@ static void relu(dtq_coded *c, const dtq_rows *r) {
 static bool act(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     dtq_rows r;
     const uint64_t kind = DTQ_GET(in, ACT, kind);
-    if (kind == DTQ_ACT_TANH) {
+    if (kind == DTQ_ACT_TANH)
         return dtq_coded_act_float(x, in, e);
-    }
-    if (kind >= DTQ_ACT_SILU) {
+    if (kind >= DTQ_ACT_SILU)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "i-bert has no definition of silu");
-    }
-    if (!dtq_rows_of_layer(x, DTQ_GET(in, ACT, layer), &r, e)) {
+    if (!dtq_rows_of_layer(x, DTQ_GET(in, ACT, layer), &r, e))
         return false;
-    }
     dtq_coded *c = dtq_coded_take_any(x, DTQ_GET(in, ACT, src), DTQ_GET(in, ACT, width), &r, RESIDUAL_BITS, e);
-    if (c == NULL) {
+    if (!c)
         return false;
-    }
-    if (kind == DTQ_ACT_RELU) {
+    if (kind == DTQ_ACT_RELU)
         relu(c, &r);
-    } else {
+    else
         gelu(c, &r);
-    }
     return dtq_coded_store(x, c, DTQ_GET(in, ACT, dst), &r, e);
 }
 

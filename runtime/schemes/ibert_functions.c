@@ -16,19 +16,16 @@ static int64_t divide_down(int64_t x, int64_t y) {
 }
 
 uint64_t dtq_ibert_sqrt(uint64_t n) {
-    if (n == 0) {
+    if (n == 0)
         return 0;
-    }
     int bits = 0;
-    while (bits < 64 && n >> bits != 0) {
+    while (bits < 64 && n >> bits != 0)
         bits++;
-    }
     uint64_t x = (uint64_t)1 << (bits + 1) / 2;
     for (;;) {
         const uint64_t next = (x + n / x) / 2;
-        if (next >= x) {
+        if (next >= x)
             return x;
-        }
         x = next;
     }
 }
@@ -72,9 +69,8 @@ double dtq_ibert_exp_scale(const dtq_ibert_exp *p) {
 
 void dtq_ibert_softmax(const dtq_ibert_exp *p, const int64_t *codes, size_t n, uint32_t *weights) {
     int64_t largest = codes[0];
-    for (size_t i = 1; i < n; i++) {
+    for (size_t i = 1; i < n; i++)
         largest = codes[i] > largest ? codes[i] : largest;
-    }
     /* To 16 bits by the range of the tensor, whose largest number is exp(0) in every row. */
     const double one = dtq_ibert_exp_at(p, 0) * dtq_ibert_exp_scale(p);
     const double scale = (double)(float)((one < 1e-8 ? 1e-8 : one) / 32767);
@@ -88,9 +84,8 @@ void dtq_ibert_softmax(const dtq_ibert_exp *p, const int64_t *codes, size_t n, u
         sum += weights[i];
     }
     const uint64_t factor = ((uint64_t)1 << 32) / (sum == 0 ? 1 : sum);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         weights[i] = (uint32_t)((weights[i] * factor) >> 24);
-    }
 }
 
 /* ---- GELU ------------------------------------------------------------------------------------------------------ */
@@ -127,9 +122,8 @@ int64_t dtq_ibert_gelu_at(const dtq_ibert_gelu *p, int64_t code) {
 /* The mean, rounded, ties to even. */
 static int64_t mean_of(const int64_t *codes, size_t n) {
     int64_t sum = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         sum += codes[i];
-    }
     const int64_t count = (int64_t)n, below = divide_down(sum, count), rest = sum - below * count;
     const bool up = 2 * rest > count || (2 * rest == count && below % 2 != 0);
     return up ? below + 1 : below;
@@ -140,29 +134,25 @@ static uint64_t squares_of(const int64_t *codes, size_t n, int64_t mean, int shi
     uint64_t sum = 0;
     for (size_t i = 0; i < n; i++) {
         const int64_t y = shift_down(codes[i] - mean, shift);
-        if (y >= (int64_t)1 << 16 || y <= -((int64_t)1 << 16)) {
+        if (y >= (int64_t)1 << 16 || y <= -((int64_t)1 << 16))
             return UINT64_MAX;
-        }
         sum += (uint64_t)(y * y);
-        if (sum >> 32 != 0) {
+        if (sum >> 32 != 0)
             return UINT64_MAX;
-        }
     }
     return sum;
 }
 
 void dtq_ibert_norm_shift(const int64_t *codes, size_t n, int *shift) {
     const int64_t mean = mean_of(codes, n);
-    while (*shift < 40 && squares_of(codes, n, mean, *shift) == UINT64_MAX) {
+    while (*shift < 40 && squares_of(codes, n, mean, *shift) == UINT64_MAX)
         (*shift)++;
-    }
 }
 
 void dtq_ibert_norm(const int64_t *codes, size_t n, int shift, int64_t *out) {
     const int64_t mean = mean_of(codes, n);
     const uint64_t deviation = dtq_ibert_sqrt(squares_of(codes, n, mean, shift)) << shift;
     const int64_t factor = ((int64_t)1 << 31) / (int64_t)(deviation == 0 ? 1 : deviation);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         out[i] = shift_down((codes[i] - mean) * factor, 1);
-    }
 }

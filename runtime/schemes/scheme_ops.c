@@ -20,9 +20,8 @@ const dtq_scheme_ops *dtq_scheme_ops_of(const dtq_exec *x) {
 bool dtq_host_exec(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
     const dtq_scheme_ops *const scheme = dtq_scheme_ops_of(x);
     dtq_host_op *own = in->op < DTQ_OP_COUNT ? scheme->host[in->op] : NULL;
-    if (own == NULL) {
-        own = scheme->other != NULL ? scheme->other : dtq_host_mixed;
-    }
+    if (!own)
+        own = scheme->other ? scheme->other : dtq_host_mixed;
     return own(x, in, e);
 }
 

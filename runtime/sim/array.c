@@ -20,9 +20,8 @@ static void unpack_rows(const uint8_t *packed, const uint8_t *bits, uint64_t row
     for (uint64_t i = 0; i < rows; i++, out += depth) {
         dtq_unpack_row(packed, head_dim, bits[i], codes);
         packed += dtq_row_bytes(head_dim, bits[i]);
-        for (uint32_t c = 0; c < head_dim; c++) {
+        for (uint32_t c = 0; c < head_dim; c++)
             out[c] = codes[c];
-        }
         memset(out + head_dim, 0, (depth - head_dim) * sizeof *out);
     }
 }
@@ -38,11 +37,9 @@ static void forget_hidden(const dtq_sim *sim, const dtq_instr *in, int32_t *scor
     for (uint32_t done = 0; c.count > 0 && done < count; done += height) {
         const uint32_t rows = count - done < height ? count - done : height;
         const dtq_hidden tiles = dtq_hidden_tiles(dtq_hidden_from(&c, first + done, rows, col, cols), cols, width);
-        for (uint64_t i = done; i < done + rows; i++) {
-            for (uint32_t j = tiles.from * width; j < cols && j < tiles.to * width; j++) {
+        for (uint64_t i = done; i < done + rows; i++)
+            for (uint32_t j = tiles.from * width; j < cols && j < tiles.to * width; j++)
                 scores[i * cols + j] = INT32_MAX;
-            }
-        }
     }
 }
 
@@ -50,14 +47,12 @@ bool dtq_sim_qk(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint32_t layer = (uint32_t)DTQ_GET(in, QK, layer), head_dim = sim->stream->layers[layer].head_dim;
     const uint64_t rows = DTQ_GET(in, QK, rows), cols = DTQ_GET(in, QK, cols), depth = padded(head_dim);
     const uint8_t *q_bits = dtq_sim_bits(sim, layer, DTQ_Q), *k_bits = dtq_sim_bits(sim, layer, DTQ_K);
-    if (!q_bits || !k_bits) {
+    if (!q_bits || !k_bits)
         return dtq_sim_not_ready(layer, e);
-    }
     const uint64_t bytes = rows * cols * sizeof(int32_t) + (rows + cols + 1) * depth * sizeof(int16_t);
     int32_t *scores = dtq_sim_scratch(sim, bytes);
-    if (!scores) {
+    if (!scores)
         return dtq_sim_no_memory(bytes, e);
-    }
     int16_t *q = (int16_t *)(scores + rows * cols), *k = q + rows * depth;
     int8_t *codes = (int8_t *)(k + cols * depth);
     const uint8_t *q_block = sim->space[DTQ_SPACE_Q] + DTQ_GET(in, QK, q);
@@ -81,9 +76,8 @@ bool dtq_sim_qk(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
                               .right_bits = k_bits + DTQ_GET(in, QK, col),
                               .low = scores};
     const dtq_clusters clusters = dtq_layer_clusters(&sim->stream->layers[layer]);
-    if (!dtq_hardware_matmul(sim, layer, &m, &clusters, DTQ_GET(in, QK, row), DTQ_GET(in, QK, col), e)) {
+    if (!dtq_hardware_matmul(sim, layer, &m, &clusters, DTQ_GET(in, QK, row), DTQ_GET(in, QK, col), e))
         return false;
-    }
     uint8_t *s = sim->space[DTQ_SPACE_SCORES] + DTQ_GET(in, QK, s);
     memcpy(s, scores, rows * cols * sizeof(int32_t));
     memcpy(s + rows * cols * sizeof(int32_t), q_block, row_scales);
@@ -114,9 +108,8 @@ static void gather_values(const uint8_t *packed, const uint8_t *bits, uint64_t k
         dtq_unpack_row(packed, head_dim, bits[j], codes);
         packed += dtq_row_bytes(head_dim, bits[j]);
         int16_t *column = o->v + at[class_of(bits[j])]++;
-        for (uint32_t c = 0; c < head_dim; c++) {
+        for (uint32_t c = 0; c < head_dim; c++)
             column[c * o->depth] = codes[c];
-        }
     }
 }
 
@@ -133,19 +126,16 @@ static void pick_probs(const uint8_t *codes, const uint32_t *ids, unsigned p_bit
 static void gather_probs(const uint8_t *row, const uint8_t *bits, uint64_t keys, uint64_t i,
                          class_operands operands[CLASSES]) {
     int16_t *at[CLASSES];
-    for (unsigned precision = 0; precision < CLASSES; precision++) {
+    for (unsigned precision = 0; precision < CLASSES; precision++)
         at[precision] = operands[precision].p + i * operands[precision].depth;
-    }
     for (uint64_t j = 0; j < keys;) {
         const uint8_t run_bits = bits[j];
         int16_t *out = at[class_of(run_bits)];
         uint64_t end = j;
-        while (end < keys && bits[end] == run_bits) {
+        while (end < keys && bits[end] == run_bits)
             end++;
-        }
-        for (uint64_t n = 0; n < end - j; n++) {
+        for (uint64_t n = 0; n < end - j; n++)
             out[n] = row[j + n];
-        }
         at[class_of(run_bits)] += end - j;
         j = end;
     }
@@ -154,9 +144,8 @@ static void gather_probs(const uint8_t *row, const uint8_t *bits, uint64_t keys,
 /** One channel of one row: from the sums of both classes to the attention's output. */
 static float finish_channel(const dtq_layer *l, int32_t low, int32_t high, const uint8_t *v_scales, uint32_t c,
                             const dtq_prob_row *p) {
-    if (p->z == 0) {
+    if (p->z == 0)
         return 0.0f;
-    }
     if (dtq_folds(l)) {
         const float r = p->r == 0.0f ? 1.0f : p->r;
         const int32_t sum = (int32_t)((uint32_t)low + (uint32_t)high);
@@ -177,7 +166,7 @@ static void finish(const dtq_layer *l, const int32_t *sums, uint64_t rows, const
     for (uint64_t i = 0; i < rows; i++) {
         dtq_prob_row head;
         memcpy(&head, p_block + i * sizeof head, sizeof head);
-        head.z = z != NULL ? z[i] : head.z;
+        head.z = z ? z[i] : head.z;
         for (uint32_t c = 0; c < l->head_dim; c++, o += sizeof(float)) {
             const float out = finish_channel(l, *low++, *high++, v_scales, c, &head);
             memcpy(o, &out, sizeof out);
@@ -217,25 +206,21 @@ static bool in_hardware(dtq_sim *sim, const dtq_instr *in, const uint8_t *p_bits
                         const class_operands operands[CLASSES], int32_t *sums, dtq_error *e) {
     const uint32_t layer = (uint32_t)DTQ_GET(in, PV, layer), dim = sim->stream->layers[layer].head_dim;
     const uint64_t rows = DTQ_GET(in, PV, rows), keys = DTQ_GET(in, PV, cols);
-    if (!sim->rtl) {
+    if (!sim->rtl)
         return true;
-    }
     const size_t bytes = (rows + dim) * keys * sizeof(int16_t);
     int16_t *p = malloc(bytes);
-    if (!p) {
+    if (!p)
         return dtq_sim_no_memory(bytes, e);
-    }
     int16_t *v = p + rows * keys;
     uint64_t at[CLASSES] = {0};
     for (uint64_t j = 0; j < keys; j++) {
         const class_operands *o = &operands[class_of(v_bits[j])];
         const uint64_t place = at[class_of(v_bits[j])]++;
-        for (uint64_t i = 0; i < rows; i++) {
+        for (uint64_t i = 0; i < rows; i++)
             p[i * keys + j] = o->p[i * o->depth + place];
-        }
-        for (uint32_t c = 0; c < dim; c++) {
+        for (uint32_t c = 0; c < dim; c++)
             v[c * keys + j] = o->v[c * o->depth + place];
-        }
     }
     const dtq_rtl_matmul m = {.rows = (uint32_t)rows,
                               .cols = dim,
@@ -267,19 +252,16 @@ bool dtq_sim_pv(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const bool late = dtq_lates(l);
     const uint32_t kv_head = (uint32_t)DTQ_GET(in, PV, head) / (l->heads / l->kv_heads);
     const uint8_t *bits = dtq_sim_bits(sim, layer, DTQ_V), *p_bits = dtq_sim_bits(sim, layer, DTQ_P);
-    if (!bits || !p_bits || (late && !dtq_slots_ready(sim->x, layer, kv_head))) {
+    if (!bits || !p_bits || (late && !dtq_slots_ready(sim->x, layer, kv_head)))
         return dtq_sim_not_ready(layer, e);
-    }
     bits += col;
     class_operands operands[CLASSES] = {0};
-    for (uint64_t j = 0; j < keys; j++) {
+    for (uint64_t j = 0; j < keys; j++)
         operands[class_of(bits[j])].keys++;
-    }
     int8_t *codes;
     int32_t *sums = cut_scratch(sim, rows, dim, operands, &codes, e);
-    if (!sums) {
+    if (!sums)
         return false;
-    }
     uint32_t *z = (uint32_t *)sums + CLASSES * rows * dim;
     const uint8_t *p_block = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, PV, p);
     const uint8_t *v_block = sim->space[DTQ_SPACE_V] + DTQ_GET(in, PV, v);
@@ -302,9 +284,8 @@ bool dtq_sim_pv(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
         const class_operands *c = &operands[precision];
         dtq_dots(c->p, rows, c->v, dim, c->depth, sums + precision * rows * dim);
     }
-    if (!in_hardware(sim, in, p_bits, bits, operands, sums, e)) {
+    if (!in_hardware(sim, in, p_bits, bits, operands, sums, e))
         return false;
-    }
     if (flags == DTQ_PV_MIDDLE || flags == DTQ_PV_LAST) {
         for (uint64_t i = 0; i < 2 * rows * dim; i++) {
             int32_t before;
@@ -312,10 +293,9 @@ bool dtq_sim_pv(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
             sums[i] = (int32_t)((uint32_t)sums[i] + (uint32_t)before);
         }
     }
-    if (flags == DTQ_PV_LAST || flags == DTQ_PV_ONLY) {
+    if (flags == DTQ_PV_LAST || flags == DTQ_PV_ONLY)
         finish(l, sums, rows, v_block, p_block, late ? z : NULL, o);
-    } else {
+    else
         memcpy(o, sums, sums_bytes);
-    }
     return true;
 }

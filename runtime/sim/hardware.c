@@ -38,25 +38,22 @@ static bool differs(uint32_t layer, const dtq_rtl_matmul *m, const int32_t *got,
 
 bool dtq_hardware_matmul(dtq_sim *sim, uint32_t layer, const dtq_rtl_matmul *m, const dtq_clusters *clusters,
                          uint64_t row, uint64_t col, dtq_error *e) {
-    if (!sim->rtl) {
+    if (!sim->rtl)
         return true;
-    }
     const uint32_t height = (uint32_t)(m->turned ? sim->machine->vssa_cols : sim->machine->vssa_rows);
     const size_t sums = (size_t)m->rows * m->cols, strips = (m->rows + (size_t)height - 1) / height;
     const size_t bytes = 2 * sums * sizeof(int32_t) + 2 * strips * sizeof(uint32_t);
     int32_t *low = malloc(bytes);
-    if (!low) {
+    if (!low)
         return dtq_sim_no_memory(bytes, e);
-    }
     uint32_t *skip = (uint32_t *)(low + 2 * sums);
     dtq_rtl_matmul run = *m;
     run.low = low;
     run.high = m->by_class ? low + sums : NULL;
     run.skip_from = skip;
     run.skip_to = skip + strips;
-    for (size_t i = 0; i < 2 * sums; i++) { /* what the simulator says of scores that nobody reads */
+    for (size_t i = 0; i < 2 * sums; i++) /* what the simulator says of scores that nobody reads */
         low[i] = m->along_k ? 0 : INT32_MAX;
-    }
     find_skipped(sim, m, clusters, row, col, height, skip, skip + strips);
     uint64_t cycles = 0;
     const char *why = NULL;

@@ -16,32 +16,28 @@ static uint64_t scale_bytes(const dtq_layer *l, dtq_operand operand, uint32_t ro
 
 uint64_t dtq_block_bytes_at(const dtq_layer *l, dtq_operand operand, const uint8_t *bits, uint32_t row, uint32_t rows) {
     uint64_t eight = 0;
-    for (uint32_t i = 0; i < rows; i++) {
+    for (uint32_t i = 0; i < rows; i++)
         eight += bits[row + i] == 8;
-    }
     return scale_bytes(l, operand, rows) + eight * dtq_row_bytes(l->head_dim, 8) +
            (rows - eight) * dtq_row_bytes(l->head_dim, 4);
 }
 
 uint64_t dtq_block_bytes(const dtq_layer *l, dtq_operand operand, uint32_t row, uint32_t rows) {
-    if (l->bits[operand]) {
+    if (l->bits[operand])
         return dtq_block_bytes_at(l, operand, l->bits[operand], row, rows);
-    }
     return scale_bytes(l, operand, rows) + rows * dtq_row_bytes(l->head_dim, 8);
 }
 
 uint64_t dtq_rows_bytes_at(const uint8_t *bits, uint32_t row, uint32_t rows, uint32_t depth) {
     uint64_t eight = 0;
-    for (uint32_t i = 0; i < rows; i++) {
+    for (uint32_t i = 0; i < rows; i++)
         eight += bits[row + i] == 8;
-    }
     return (uint64_t)SCALE_BYTES * rows + eight * dtq_row_bytes(depth, 8) + (rows - eight) * dtq_row_bytes(depth, 4);
 }
 
 uint64_t dtq_rows_bytes(const dtq_layer *l, uint32_t row, uint32_t rows, uint32_t depth) {
-    if (l->bits[DTQ_Q]) {
+    if (l->bits[DTQ_Q])
         return dtq_rows_bytes_at(l->bits[DTQ_Q], row, rows, depth);
-    }
     return SCALE_BYTES * (uint64_t)rows + rows * dtq_row_bytes(depth, 8);
 }
 

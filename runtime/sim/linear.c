@@ -13,9 +13,8 @@ bool dtq_sim_load_rows(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint64_t row = DTQ_GET(in, LOAD_ROWS, row), rows = DTQ_GET(in, LOAD_ROWS, rows);
     const uint64_t input = DTQ_GET(in, LOAD_ROWS, input), width = DTQ_GET(in, LOAD_ROWS, width);
     const uint8_t *bits = dtq_sim_bits(sim, layer, DTQ_Q);
-    if (!sim->x->slots[layer].ready || !bits) {
+    if (!sim->x->slots[layer].ready || !bits)
         return dtq_sim_not_ready(layer, e);
-    }
     const uint32_t *ids = sim->x->slots[layer].ids + row;
     const uint8_t *scales = sim->x->dram + DTQ_GET(in, LOAD_ROWS, codes);
     const uint8_t *codes = scales + sim->stream->seq * sizeof(float);
@@ -35,9 +34,8 @@ bool dtq_sim_load_weights(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint64_t input = DTQ_GET(in, LOAD_WEIGHTS, input), depth = DTQ_GET(in, LOAD_WEIGHTS, depth);
     const bool biased = bias != dtq_field_none(&dtq_ops[DTQ_OP_LOAD_WEIGHTS].fields[DTQ_F(LOAD_WEIGHTS, bias)]);
     dtq_weights *weights = sim->x->weights;
-    if (!weights) {
+    if (!weights)
         return dtq_fail(e, DTQ_BAD_INPUT, "the program needs its weights, and none are open");
-    }
     size_t outputs = 0, inputs = 0, bias_rows = 0, bias_cols = 0;
     if (!dtq_weights_shape(weights, tensor, &outputs, &inputs) || output + cols > outputs || input + depth > inputs ||
         (biased && (!dtq_weights_shape(weights, bias, &bias_rows, &bias_cols) || bias_rows * bias_cols != outputs))) {
@@ -45,29 +43,25 @@ bool dtq_sim_load_weights(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     }
     const dtq_weight_i8 *q = dtq_weights_int8(weights, tensor, sim->x->threads, e);
     const float *biases = q && biased ? dtq_weights_float(weights, bias, e) : NULL;
-    if (!q || (biased && !biases)) {
+    if (!q || (biased && !biases))
         return false;
-    }
     uint8_t *w = sim->space[DTQ_SPACE_K] + DTQ_GET(in, LOAD_WEIGHTS, w);
     memcpy(w, q->scales + output, cols * sizeof(float));
     w += cols * sizeof(float);
-    if (biases) {
+    if (biases)
         memcpy(w, biases + output, cols * sizeof(float));
-    } else {
+    else
         memset(w, 0, cols * sizeof(float));
-    }
     w += cols * sizeof(float);
-    for (uint64_t c = 0; c < cols; c++) {
+    for (uint64_t c = 0; c < cols; c++)
         dtq_weight_output(q, output + c, input, depth, (int8_t *)w + c * depth);
-    }
     return true;
 }
 
 /** Codes as the kernel takes them: int16 [rows][padded depth], zeros behind the last. */
 static void widen(const int8_t *codes, uint64_t depth, uint64_t padded, int16_t *out) {
-    for (uint64_t k = 0; k < depth; k++) {
+    for (uint64_t k = 0; k < depth; k++)
         out[k] = codes[k];
-    }
     memset(out + depth, 0, (padded - depth) * sizeof *out);
 }
 
@@ -94,14 +88,12 @@ bool dtq_sim_matmul(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint64_t flags = DTQ_GET(in, MATMUL, flags);
     const uint64_t padded = ((uint64_t)depth + DTQ_DOTS_PAD - 1) / DTQ_DOTS_PAD * DTQ_DOTS_PAD;
     const uint8_t *bits = dtq_sim_bits(sim, layer, DTQ_Q);
-    if (!bits) {
+    if (!bits)
         return dtq_sim_not_ready(layer, e);
-    }
     const uint64_t bytes = rows * cols * sizeof(int32_t) + (rows + cols) * padded * sizeof(int16_t) + depth;
     int32_t *sums = dtq_sim_scratch(sim, bytes);
-    if (!sums) {
+    if (!sums)
         return dtq_sim_no_memory(bytes, e);
-    }
     int16_t *left = (int16_t *)(sums + rows * cols), *right = left + rows * padded;
     int8_t *codes = (int8_t *)(right + cols * padded);
     const uint8_t *x = sim->space[DTQ_SPACE_Q] + DTQ_GET(in, MATMUL, x), *packed = x + rows * sizeof(float);
@@ -113,16 +105,14 @@ bool dtq_sim_matmul(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
         packed += dtq_row_bytes(depth, bits[row + i]);
         widen(codes, depth, padded, left + i * padded);
     }
-    for (uint64_t c = 0; c < cols; c++) {
+    for (uint64_t c = 0; c < cols; c++)
         widen(weights + c * depth, depth, padded, right + c * padded);
-    }
     dtq_dots(left, rows, right, cols, padded, sums);
     uint8_t *eights = sim->rtl ? malloc(cols) : NULL;
-    if (eights) {
+    if (eights)
         memset(eights, 8, cols);
-    } else if (sim->rtl) {
+    else if (sim->rtl)
         return dtq_sim_no_memory(cols, e);
-    }
     const dtq_rtl_matmul m = {.rows = (uint32_t)rows,
                               .cols = (uint32_t)cols,
                               .depth = depth,
@@ -138,9 +128,8 @@ bool dtq_sim_matmul(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
                               .low = sums};
     const bool same = dtq_hardware_matmul(sim, layer, &m, NULL, 0, 0, e);
     free(eights);
-    if (!same) {
+    if (!same)
         return false;
-    }
     if (flags == DTQ_PV_MIDDLE || flags == DTQ_PV_LAST) {
         for (uint64_t i = 0; i < rows * cols; i++) {
             int32_t before;
@@ -148,11 +137,10 @@ bool dtq_sim_matmul(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
             sums[i] = (int32_t)((uint32_t)sums[i] + (uint32_t)before);
         }
     }
-    if (flags == DTQ_PV_LAST || flags == DTQ_PV_ONLY) {
+    if (flags == DTQ_PV_LAST || flags == DTQ_PV_ONLY)
         finish(o, sums, rows, cols, x, w);
-    } else {
+    else
         memcpy(o, sums, rows * cols * sizeof *sums);
-    }
     return true;
 }
 
@@ -160,14 +148,12 @@ bool dtq_sim_store_rows(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint32_t layer = (uint32_t)DTQ_GET(in, STORE_ROWS, layer);
     const uint64_t rows = DTQ_GET(in, STORE_ROWS, rows), bytes = sizeof(float) * DTQ_GET(in, STORE_ROWS, cols);
     const uint64_t width = DTQ_GET(in, STORE_ROWS, width), output = DTQ_GET(in, STORE_ROWS, output);
-    if (!sim->x->slots[layer].ready) {
+    if (!sim->x->slots[layer].ready)
         return dtq_sim_not_ready(layer, e);
-    }
     const uint32_t *ids = sim->x->slots[layer].ids + DTQ_GET(in, STORE_ROWS, row);
     const uint8_t *src = sim->space[DTQ_SPACE_OUT] + DTQ_GET(in, STORE_ROWS, o);
     uint8_t *dst = sim->x->dram + DTQ_GET(in, STORE_ROWS, dst);
-    for (uint64_t i = 0; i < rows; i++) {
+    for (uint64_t i = 0; i < rows; i++)
         memcpy(dst + (ids[i] * width + output) * sizeof(float), src + i * bytes, bytes);
-    }
     return true;
 }

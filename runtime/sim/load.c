@@ -12,9 +12,8 @@ bool dtq_sim_load(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const bool late = dtq_lates(l), by_choice = !late || operand == DTQ_V;
     const uint32_t kv_head =
         (uint32_t)(operand == DTQ_Q ? DTQ_GET(in, LOAD, head) / (l->heads / l->kv_heads) : DTQ_GET(in, LOAD, head));
-    if ((by_choice && !dtq_slots_ready(sim->x, layer, kv_head)) || !bits) {
+    if ((by_choice && !dtq_slots_ready(sim->x, layer, kv_head)) || !bits)
         return dtq_sim_not_ready(layer, e);
-    }
     const uint64_t codes[] = {l->q, l->k, l->v}, scales[] = {l->q_scale, l->k_scale, l->v_scale};
     const uint64_t head = DTQ_GET(in, LOAD, head), rows = DTQ_GET(in, LOAD, rows), seq = sim->stream->seq;
     const uint32_t *ids =

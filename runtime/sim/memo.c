@@ -31,16 +31,14 @@ static uint64_t hash_of(const void *key, size_t bytes) {
 static struct dtq_memo_entry *probe(const dtq_memo *m, const void *key, size_t bytes, uint64_t hash) {
     for (size_t i = hash & (m->capacity - 1);; i = (i + 1) & (m->capacity - 1)) {
         struct dtq_memo_entry *entry = &m->entries[i];
-        if (!entry->key || (entry->hash == hash && entry->bytes == bytes && memcmp(entry->key, key, bytes) == 0)) {
+        if (!entry->key || (entry->hash == hash && entry->bytes == bytes && memcmp(entry->key, key, bytes) == 0))
             return entry;
-        }
     }
 }
 
 const dtq_wavefront *dtq_memo_find(const dtq_memo *m, const void *key, size_t bytes) {
-    if (!m->capacity) {
+    if (!m->capacity)
         return NULL;
-    }
     const struct dtq_memo_entry *entry = probe(m, key, bytes, hash_of(key, bytes));
     return entry->key ? &entry->result : NULL;
 }
@@ -56,14 +54,12 @@ size_t dtq_memo_bytes(const dtq_memo *m, size_t key_bytes) {
 static bool grow(dtq_memo *m) {
     dtq_memo larger = {.capacity = larger_capacity(m), .count = m->count};
     larger.entries = calloc(larger.capacity, sizeof *larger.entries);
-    if (!larger.entries) {
+    if (!larger.entries)
         return false;
-    }
     for (size_t i = 0; i < m->capacity; i++) {
         const struct dtq_memo_entry *entry = &m->entries[i];
-        if (entry->key) {
+        if (entry->key)
             *probe(&larger, entry->key, entry->bytes, entry->hash) = *entry;
-        }
     }
     free(m->entries);
     *m = larger;
@@ -84,9 +80,8 @@ bool dtq_memo_add(dtq_memo *m, const void *key, size_t bytes, const dtq_wavefron
 }
 
 void dtq_memo_free(dtq_memo *m) {
-    for (size_t i = 0; i < m->capacity; i++) {
+    for (size_t i = 0; i < m->capacity; i++)
         free(m->entries[i].key);
-    }
     free(m->entries);
     *m = (dtq_memo){0};
 }

@@ -226,17 +226,13 @@ static bool check_layer(const dtq_sim *sim, uint32_t index, dtq_error *e) {
         return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: impossible numbers of queries", index);
     }
     for (unsigned o = 0; o < DTQ_OPERANDS; o++) {
-        for (uint32_t i = 0; l->bits[o] && i < l->slots; i++) {
-            if (l->bits[o][i] != 4 && l->bits[o][i] != 8) {
+        for (uint32_t i = 0; l->bits[o] && i < l->slots; i++)
+            if (l->bits[o][i] != 4 && l->bits[o][i] != 8)
                 return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: slot %u has %u bits", index, i, l->bits[o][i]);
-            }
-        }
     }
-    for (uint32_t i = 0; l->ids && i < l->slots; i++) {
-        if (l->ids[i] >= s->seq) {
+    for (uint32_t i = 0; l->ids && i < l->slots; i++)
+        if (l->ids[i] >= s->seq)
             return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u: slot %u has token %u of %u", index, i, l->ids[i], s->seq);
-        }
-    }
     const uint64_t codes = (uint64_t)s->seq * l->head_dim, scales = (uint64_t)s->seq * sizeof(float);
     const uint64_t v_scales =
         dtq_folds(l) ? l->kv_heads * scales : 2 * sizeof(float) * l->kv_heads * (uint64_t)l->head_dim;
@@ -269,9 +265,8 @@ static bool bad_field(size_t index, const dtq_op_info *op, unsigned field, uint6
 /** Whether a layer and the DRAM of an instruction are those of a probe. */
 static bool probe_fits(const dtq_sim *sim, const dtq_instr *in, const dtq_layer *l) {
     const dtq_stream *s = sim->stream;
-    if (in->op < DTQ_OP_LOAD_PROBE || in->op > DTQ_OP_CHOOSE_HEAD) {
+    if (in->op < DTQ_OP_LOAD_PROBE || in->op > DTQ_OP_CHOOSE_HEAD)
         return true;
-    }
     const uint64_t bytes = l->kv_heads * dtq_probe_bytes(l, s->seq);
     const uint64_t at = in->op == DTQ_OP_LOAD_PROBE ? DTQ_GET(in, LOAD_PROBE, codes) : 0;
     const bool by_head = l->importance == DTQ_IMPORTANCE_PROBE_HEADS;
@@ -304,21 +299,18 @@ static bool in_dram(const dtq_stream *s, uint64_t at, uint64_t bytes) {
 /** Whether a layer, its rows and the DRAM of an instruction are those of a layer that streams; others are of none. */
 static bool streaming_fits(const dtq_sim *sim, const dtq_instr *in, const dtq_layer *l) {
     const dtq_stream *s = sim->stream;
-    if (in->op < DTQ_OP_LOAD_SEEN || in->op > DTQ_OP_KEEP) {
+    if (in->op < DTQ_OP_LOAD_SEEN || in->op > DTQ_OP_KEEP)
         return true;
-    }
-    if (!dtq_streams(l) || l->streaming.window == 0 || l->cached || l->slots != s->seq) {
+    if (!dtq_streams(l) || l->streaming.window == 0 || l->cached || l->slots != s->seq)
         return false;
-    }
     const dtq_streaming *r = &l->streaming;
     const unsigned row_field = in->op == DTQ_OP_LOAD_SEEN ? DTQ_F(LOAD_SEEN, row) : DTQ_F(QK_SEEN, row);
     const uint32_t row = (uint32_t)in->f[row_field], rows = (uint32_t)in->f[row_field + 1];
     const uint64_t list = sizeof(uint32_t) * (uint64_t)dtq_streamed_list(r, s->seq);
     const bool whole =
         in->op == DTQ_OP_KEEP || (in->op == DTQ_OP_LOAD_SEEN && DTQ_GET(in, LOAD_SEEN, operand) != DTQ_Q);
-    if (!(whole ? dtq_seen_is_block : dtq_seen_fits)(r, l->slots, row, rows)) {
+    if (!(whole ? dtq_seen_is_block : dtq_seen_fits)(r, l->slots, row, rows))
         return false;
-    }
     if (in->op == DTQ_OP_LOAD_SEEN) {
         const uint32_t heads = DTQ_GET(in, LOAD_SEEN, operand) == DTQ_Q ? l->heads : l->kv_heads;
         return in_dram(s, DTQ_GET(in, LOAD_SEEN, codes), dtq_seen_codes_bytes(r, l->head_dim, heads, s->seq)) &&
@@ -356,9 +348,8 @@ static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **lay
     *layer = NULL;
     for (unsigned f = 0; f < op->field_count; f++) {
         if (op->fields[f].kind == DTQ_KIND_LAYER) {
-            if (in->f[f] >= sim->stream->layer_count) {
+            if (in->f[f] >= sim->stream->layer_count)
                 return bad_field(index, op, f, in->f[f], e);
-            }
             *layer = &sim->stream->layers[in->f[f]];
         }
     }
@@ -380,9 +371,8 @@ static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **lay
             const uint64_t end = first + (!of_keys    ? dtq_queries(*layer)
                                           : of_values ? dtq_keys(*layer)
                                                       : dtq_cols(*layer));
-            if (value < first || value >= end || in->f[f + 1] > end - value) {
+            if (value < first || value >= end || in->f[f + 1] > end - value)
                 return bad_field(index, op, f, value, e);
-            }
         }
         if ((kind == DTQ_KIND_HEAD && value >= (of_kv_head ? (*layer)->kv_heads : (*layer)->heads)) ||
             (kind == DTQ_KIND_SLOT && value >= (*layer)->slots) ||
@@ -410,13 +400,10 @@ static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **lay
         return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: %s leaves DRAM, or the linear's inputs or outputs", index,
                         op->mnemonic);
     }
-    if (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) > DTQ_V) {
+    if (in->op == DTQ_OP_LOAD && DTQ_GET(in, LOAD, operand) > DTQ_V)
         return bad_field(index, op, DTQ_F(LOAD, operand), DTQ_GET(in, LOAD, operand), e);
-    }
-    if (in->op == DTQ_OP_TOPK && DTQ_GET(in, TOPK, select) &&
-        DTQ_GET(in, TOPK, layer) + 1 >= sim->stream->layer_count) {
+    if (in->op == DTQ_OP_TOPK && DTQ_GET(in, TOPK, select) && DTQ_GET(in, TOPK, layer) + 1 >= sim->stream->layer_count)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: selects slots for a layer that is not there", index);
-    }
     return true;
 }
 
@@ -424,9 +411,8 @@ static bool check_fields(const dtq_sim *sim, size_t index, const dtq_layer **lay
 static bool check_buffers(const dtq_sim *sim, size_t index, const dtq_layer *l, uint64_t *touched, dtq_error *e) {
     const dtq_instr *in = &sim->stream->instrs[index];
     for (size_t i = 0; i < sizeof buffer_operands / sizeof buffer_operands[0]; i++) {
-        if (buffer_operands[i].op != in->op) {
+        if (buffer_operands[i].op != in->op)
             continue;
-        }
         const unsigned field = buffer_operands[i].field;
         const dtq_field_info *info = &dtq_ops[in->op].fields[field];
         const uint64_t at = in->f[field];
@@ -458,28 +444,23 @@ static bool check_buffers(const dtq_sim *sim, size_t index, const dtq_layer *l, 
 
 bool dtq_memory_init(dtq_sim *sim, dtq_error *e) {
     uint64_t touched[DTQ_SPACES] = {0};
-    for (uint32_t i = 0; i < sim->stream->layer_count; i++) {
-        if (!check_layer(sim, i, e)) {
+    for (uint32_t i = 0; i < sim->stream->layer_count; i++)
+        if (!check_layer(sim, i, e))
             return false;
-        }
-    }
     for (size_t i = 0; i < sim->stream->count; i++) {
         const dtq_instr *in = &sim->stream->instrs[i];
         const dtq_layer *layer;
-        if (!check_fields(sim, i, &layer, e) || (layer && !check_buffers(sim, i, layer, touched, e))) {
+        if (!check_fields(sim, i, &layer, e) || (layer && !check_buffers(sim, i, layer, touched, e)))
             return false;
-        }
         const bool on_array = dtq_ops[in->op].engine_class == DTQ_CLASS_ARRAY;
         if (in->op > DTQ_OP_SIGNAL && (on_array ? in->queue < DTQ_ARRAY0 : in->queue != dtq_ops[in->op].engine_class)) {
             return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: %s on a queue of another engine", i,
                             dtq_ops[in->op].mnemonic);
         }
     }
-    for (unsigned s = 0; sim->functional && s < DTQ_SPACES; s++) {
-        if (touched[s] && !(sim->space[s] = calloc(touched[s], 1))) {
+    for (unsigned s = 0; sim->functional && s < DTQ_SPACES; s++)
+        if (touched[s] && !(sim->space[s] = calloc(touched[s], 1)))
             return dtq_no_memory(e, touched[s], "buffer %s", space_names[s]);
-        }
-    }
     return true;
 }
 
@@ -488,9 +469,8 @@ void dtq_memory_free(dtq_sim *sim) {
         free(sim->space[s]);
         sim->space[s] = NULL;
     }
-    for (uint32_t i = 0; sim->drawn && i < sim->stream->layer_count; i++) {
+    for (uint32_t i = 0; sim->drawn && i < sim->stream->layer_count; i++)
         free(sim->drawn[i]);
-    }
     free(sim->drawn);
     free(sim->scratch);
     sim->drawn = NULL;
@@ -503,9 +483,8 @@ void *dtq_sim_scratch(dtq_sim *sim, size_t bytes) {
         free(sim->scratch);
         sim->scratch_bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
         sim->scratch = aligned_alloc(ALIGNMENT, sim->scratch_bytes);
-        if (!sim->scratch) {
+        if (!sim->scratch)
             sim->scratch_bytes = 0;
-        }
     }
     return sim->scratch;
 }
@@ -516,9 +495,8 @@ void *dtq_sim_scratch(dtq_sim *sim, size_t bytes) {
 static uint8_t *draw_bits(const dtq_sim *sim, uint32_t layer) {
     const dtq_layer *l = &sim->stream->layers[layer];
     uint8_t *bits = malloc((DTQ_OPERANDS + 1) * (size_t)l->slots);
-    if (!bits) {
+    if (!bits)
         return NULL;
-    }
     uint8_t *classes = bits + DTQ_OPERANDS * (size_t)l->slots;
     uint64_t state = sim->seed + layer;
     uint32_t high = l->high;
@@ -534,26 +512,22 @@ static uint8_t *draw_bits(const dtq_sim *sim, uint32_t layer) {
 
 const uint8_t *dtq_sim_bits(dtq_sim *sim, uint32_t layer, dtq_operand operand) {
     const dtq_layer *l = &sim->stream->layers[layer];
-    if (l->bits[operand]) {
+    if (l->bits[operand])
         return l->bits[operand];
-    }
     if (sim->functional) {
         const dtq_slots *slots = &sim->x->slots[layer];
         return slots->ready ? slots->bits[operand] : NULL;
     }
-    if (!sim->drawn && !(sim->drawn = calloc(sim->stream->layer_count, sizeof *sim->drawn))) {
+    if (!sim->drawn && !(sim->drawn = calloc(sim->stream->layer_count, sizeof *sim->drawn)))
         return NULL;
-    }
-    if (!sim->drawn[layer]) {
+    if (!sim->drawn[layer])
         sim->drawn[layer] = draw_bits(sim, layer);
-    }
     return sim->drawn[layer] ? sim->drawn[layer] + operand * (size_t)l->slots : NULL;
 }
 
 bool dtq_sim_no_bits(const dtq_sim *sim, uint32_t layer, dtq_error *e) {
-    if (sim->functional) {
+    if (sim->functional)
         return dtq_sim_not_ready(layer, e);
-    }
     const dtq_stream *s = sim->stream; /* without data they are drawn when they are asked for */
     return dtq_sim_no_memory(s->layer_count * sizeof *sim->drawn + (DTQ_OPERANDS + 1) * (size_t)s->layers[layer].slots,
                              e);

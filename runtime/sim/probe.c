@@ -18,9 +18,8 @@ bool dtq_sim_probe(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, PROBE, layer)];
     const size_t elements = (size_t)(l->heads / l->kv_heads) * sim->stream->seq;
     float *x = dtq_sim_scratch(sim, elements * sizeof *x + 2 * (size_t)l->head_dim);
-    if (!x) {
+    if (!x)
         return dtq_sim_no_memory(elements * sizeof *x + 2 * (uint64_t)l->head_dim, e);
-    }
     dtq_probe_scores(l, sim->stream->seq, sim->space[DTQ_SPACE_K] + DTQ_GET(in, PROBE, k), (int8_t *)(x + elements), x);
     memcpy(sim->space[DTQ_SPACE_SCORES] + DTQ_GET(in, PROBE, s), x, elements * sizeof *x);
     return true;
@@ -30,9 +29,8 @@ bool dtq_sim_probe_softmax(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, PROBE_SOFTMAX, layer)];
     const uint32_t queries = l->heads / l->kv_heads, seq = sim->stream->seq;
     float *x = dtq_sim_scratch(sim, seq * sizeof *x);
-    if (!x) {
+    if (!x)
         return dtq_sim_no_memory(seq * sizeof *x, e);
-    }
     const uint8_t *s = sim->space[DTQ_SPACE_SCORES] + DTQ_GET(in, PROBE_SOFTMAX, s);
     uint8_t *rows = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, PROBE_SOFTMAX, p);
     uint8_t *codes = rows + queries * sizeof(dtq_prob_row);
@@ -49,9 +47,8 @@ bool dtq_sim_vote(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint32_t queries = l->heads / l->kv_heads, seq = sim->stream->seq;
     const size_t sums = seq * sizeof(uint64_t);
     uint64_t *importance = dtq_sim_scratch(sim, sums);
-    if (!importance) {
+    if (!importance)
         return dtq_sim_no_memory(sums, e);
-    }
     uint8_t *acc = sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, VOTE, acc);
     const uint8_t *rows = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, VOTE, p);
     const uint8_t *codes = rows + queries * sizeof(dtq_prob_row);
@@ -59,9 +56,8 @@ bool dtq_sim_vote(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     for (uint32_t i = 0; i < queries; i++) {
         dtq_prob_row row;
         memcpy(&row, rows + i * sizeof row, sizeof row);
-        if (row.z == 0) {
+        if (row.z == 0)
             return dtq_fail(e, DTQ_BAD_PROGRAM, "vote of a block that softmax.probe has not written");
-        }
         dtq_probe_vote(codes + (size_t)i * seq, row.z, seq, DTQ_GET(in, VOTE, first) && i == 0, importance);
     }
     memcpy(acc, importance, sums);
@@ -71,9 +67,8 @@ bool dtq_sim_vote(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
 bool dtq_sim_choose(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const size_t bytes = sim->stream->seq * sizeof(uint64_t);
     uint64_t *importance = dtq_sim_scratch(sim, bytes);
-    if (!importance) {
+    if (!importance)
         return dtq_sim_no_memory(bytes, e);
-    }
     memcpy(importance, sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, CHOOSE, acc), bytes);
     dtq_exec_choose(sim->x, (uint32_t)DTQ_GET(in, CHOOSE, layer), 0, importance);
     return true;
@@ -84,9 +79,8 @@ bool dtq_sim_choose_head(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint32_t queries = l->heads / l->kv_heads, seq = sim->stream->seq;
     const size_t bytes = seq * (sizeof(uint64_t) + sizeof(float));
     uint64_t *importance = dtq_sim_scratch(sim, bytes);
-    if (!importance) {
+    if (!importance)
         return dtq_sim_no_memory(bytes, e);
-    }
     float *x = (float *)(importance + seq);
     const uint8_t *s = sim->space[DTQ_SPACE_SCORES] + DTQ_GET(in, CHOOSE_HEAD, s);
     for (uint32_t i = 0; i < queries; i++) {

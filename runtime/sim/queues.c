@@ -35,20 +35,18 @@ static void update_ready(dtq_queues *q, unsigned queue) {
         ready = c->head < c->tail;
     }
     uint64_t bit = UINT64_C(1) << (queue % WORD);
-    if (ready) {
+    if (ready)
         q->ready[queue / WORD] |= bit;
-    } else {
+    else
         q->ready[queue / WORD] &= ~bit;
-    }
 }
 
 /** Counts instructions a queue into first[queue + 1] and tokens a channel into its tail. */
 static bool count_stream(dtq_queues *q, dtq_error *e) {
     for (size_t i = 0; i < q->stream->count; i++) {
         const dtq_instr *in = &q->stream->instrs[i];
-        if (in->op >= DTQ_OP_COUNT) {
+        if (in->op >= DTQ_OP_COUNT)
             return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: unknown opcode %u", i, in->op);
-        }
         if (in->queue >= q->count) {
             return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: queue %u, but the machine has %u", i, in->queue,
                             q->count);
@@ -61,18 +59,16 @@ static bool count_stream(dtq_queues *q, dtq_error *e) {
             return dtq_fail(e, DTQ_BAD_PROGRAM, "instruction %zu: a token for queue %llu, but the machine has %u", i,
                             (unsigned long long)other, q->count);
         }
-        if (in->op == DTQ_OP_SIGNAL) {
+        if (in->op == DTQ_OP_SIGNAL)
             channel(q, in->queue, other)->tail++;
-        }
     }
     return true;
 }
 
 bool dtq_queues_init(dtq_queues *q, const dtq_stream *s, uint64_t arrays, bool shuffle, uint64_t seed, dtq_error *e) {
     *q = (dtq_queues){.stream = s, .shuffle = shuffle, .random = seed};
-    if (arrays > DTQ_QUEUE_MAX - DTQ_ARRAY0 || s->count > UINT32_MAX) {
+    if (arrays > DTQ_QUEUE_MAX - DTQ_ARRAY0 || s->count > UINT32_MAX)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "too many %s", s->count > UINT32_MAX ? "instructions" : "arrays");
-    }
     q->count = (unsigned)(DTQ_ARRAY0 + arrays);
     q->last = q->count - 1;
     q->first = calloc(q->count + 1, sizeof *q->first);
@@ -85,16 +81,14 @@ bool dtq_queues_init(dtq_queues *q, const dtq_stream *s, uint64_t arrays, bool s
                                  (s->count + 1) * sizeof *q->order,
                              "the queues");
     }
-    if (!count_stream(q, e)) {
+    if (!count_stream(q, e))
         return false;
-    }
     for (unsigned i = 0; i < q->count; i++) {
         q->first[i + 1] += q->first[i];
         q->next[i] = q->first[i];
     }
-    for (size_t i = 0; i < s->count; i++) {
+    for (size_t i = 0; i < s->count; i++)
         q->order[q->next[s->instrs[i].queue]++] = (uint32_t)i;
-    }
     memcpy(q->next, q->first, q->count * sizeof *q->next);
     uint64_t tokens = 0;
     for (size_t i = 0; i < (size_t)q->count * q->count; i++) {
@@ -103,12 +97,10 @@ bool dtq_queues_init(dtq_queues *q, const dtq_stream *s, uint64_t arrays, bool s
         tokens += signals;
     }
     q->stamps = calloc(tokens ? tokens : 1, sizeof *q->stamps);
-    if (!q->stamps) {
+    if (!q->stamps)
         return dtq_no_memory(e, (tokens + 1) * sizeof *q->stamps, "the tokens");
-    }
-    for (unsigned i = 0; i < q->count; i++) {
+    for (unsigned i = 0; i < q->count; i++)
         update_ready(q, i);
-    }
     return true;
 }
 
@@ -124,13 +116,11 @@ void dtq_queues_free(dtq_queues *q) {
 /** The n-th set bit (from 0) of the ready set; there are more than n. */
 static unsigned nth_ready(const dtq_queues *q, unsigned n) {
     unsigned word = 0;
-    for (unsigned here; n >= (here = (unsigned)__builtin_popcountll(q->ready[word])); word++) {
+    for (unsigned here; n >= (here = (unsigned)__builtin_popcountll(q->ready[word])); word++)
         n -= here;
-    }
     uint64_t bits = q->ready[word];
-    while (n--) {
+    while (n--)
         bits &= bits - 1;
-    }
     return word * WORD + (unsigned)__builtin_ctzll(bits);
 }
 
@@ -141,13 +131,11 @@ bool dtq_queues_pick(dtq_queues *q, unsigned *queue, uint32_t *instr) {
         ready += (unsigned)__builtin_popcountll(q->ready[w]);
         up_to_last += (unsigned)__builtin_popcountll(q->ready[w] & below);
     }
-    if (!ready) {
+    if (!ready)
         return false;
-    }
     unsigned n = up_to_last % ready; /* the one after the last, the first if there is none */
-    if (q->shuffle) {
+    if (q->shuffle)
         n = (unsigned)(dtq_splitmix64(&q->random) % ready);
-    }
     *queue = q->last = nth_ready(q, n);
     *instr = q->order[q->next[*queue]];
     return true;
@@ -212,26 +200,21 @@ bool dtq_queues_finished(const dtq_queues *q, dtq_error *e) {
     char message[sizeof(dtq_error){0}.message], line[256];
     size_t used = 0;
     unsigned stuck = 0, told = 0;
-    for (unsigned i = 0; i < q->count; i++) {
+    for (unsigned i = 0; i < q->count; i++)
         stuck += head(q, i) != NULL;
-    }
-    if (!stuck) {
+    if (!stuck)
         return true;
-    }
     append(message, sizeof message, &used, "deadlock: %u queue%s stuck", stuck, stuck == 1 ? "" : "s");
     for (unsigned i = 0; i < q->count; i++) {
-        if (!head(q, i)) {
+        if (!head(q, i))
             continue;
-        }
         describe(q, i, line, sizeof line);
-        if (used + strlen(line) + sizeof "\n  and 255 more" > sizeof message) {
+        if (used + strlen(line) + sizeof "\n  and 255 more" > sizeof message)
             break;
-        }
         append(message, sizeof message, &used, "%s", line);
         told++;
     }
-    if (told < stuck) {
+    if (told < stuck)
         append(message, sizeof message, &used, "\n  and %u more", stuck - told);
-    }
     return dtq_fail(e, DTQ_DEADLOCK, "%s", message);
 }

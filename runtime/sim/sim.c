@@ -49,12 +49,10 @@ static bool step(dtq_sim *sim, dtq_queues *queues, unsigned queue, const dtq_ins
         dtq_queues_retire(queues, queue, dtq_timing_signal(&sim->timing, in, event));
         return true;
     }
-    if (sim->functional && !(engines[in->op] ? engines[in->op] : execute_host)(sim, in, e)) {
+    if (sim->functional && !(engines[in->op] ? engines[in->op] : execute_host)(sim, in, e))
         return false;
-    }
-    if (!dtq_timing_instr(sim, in, event, e) || !dtq_hardware_settle(sim, in, event->busy, e)) {
+    if (!dtq_timing_instr(sim, in, event, e) || !dtq_hardware_settle(sim, in, event->busy, e))
         return false;
-    }
     dtq_queues_retire(queues, queue, 0);
     return true;
 }
@@ -64,12 +62,10 @@ static bool run(dtq_sim *sim, dtq_queues *queues, dtq_event *events, dtq_error *
     uint32_t index;
     while (dtq_queues_pick(queues, &queue, &index)) {
         dtq_event event;
-        if (!step(sim, queues, queue, &sim->stream->instrs[index], &event, e)) {
+        if (!step(sim, queues, queue, &sim->stream->instrs[index], &event, e))
             return false;
-        }
-        if (events) {
+        if (events)
             events[index] = event;
-        }
     }
     return dtq_queues_finished(queues, e);
 }

@@ -33,29 +33,25 @@ static void logits(const softmax *f, uint64_t i) {
     if (f->l->causal) {
         const uint32_t own = f->ids[f->row + i];
         const uint32_t *keys = f->ids + f->col;
-        for (uint64_t j = 0; j < f->cols; j++) {
+        for (uint64_t j = 0; j < f->cols; j++)
             f->x[j] = keys[j] <= own ? f->x[j] : -INFINITY;
-        }
         const dtq_hidden hidden =
             dtq_hidden_from(&f->clusters, (uint32_t)(f->row + i), 1, (uint32_t)f->col, (uint32_t)f->cols);
-        for (uint32_t j = hidden.from; j < hidden.to; j++) { /* nothing is known of these scores */
+        for (uint32_t j = hidden.from; j < hidden.to; j++) /* nothing is known of these scores */
             f->x[j] = -INFINITY;
-        }
     }
 }
 
 static void raise_max(const softmax *f, dtq_prob_row *head) {
-    if (f->key == 0) {
+    if (f->key == 0)
         *head = (dtq_prob_row){.max = -INFINITY};
-    }
     const float max = dtq_largest(f->x, f->cols);
     head->max = max > head->max ? max : head->max;
 }
 
 static void raise_weight(const softmax *f, dtq_prob_row *head) {
-    if (f->key == 0) {
+    if (f->key == 0)
         head->r = 0.0f;
-    }
     dtq_powers(f->x, head->max, f->cols, f->e);
     const float w = dtq_weights_of(f->e, f->v_scale, f->cols, f->x);
     head->r = w > head->r ? w : head->r;
@@ -65,9 +61,8 @@ static void raise_weight(const softmax *f, dtq_prob_row *head) {
 static void exponentials(const softmax *f, uint64_t i, dtq_prob_row *head) {
     const float limit = dtq_lates(f->l) ? (float)DTQ_LATE_LEVELS : dtq_prob_limit(f->bits[i]);
     uint8_t *codes = f->p + f->rows * sizeof(dtq_prob_row) + i * f->keys + f->key;
-    if (f->key == 0) {
+    if (f->key == 0)
         head->z = 0;
-    }
     dtq_powers(f->x, head->max, f->cols, f->e);
     head->z += dtq_prob_codes(f->e, limit, f->cols, codes);
     if (dtq_folds(f->l)) {
@@ -82,18 +77,15 @@ static void softmax_row(const softmax *f, uint64_t mode, uint64_t i) {
     dtq_prob_row head;
     memcpy(&head, at, sizeof head);
     logits(f, i);
-    if (mode == DTQ_SOFTMAX_FULL || mode == DTQ_SOFTMAX_MAX) {
+    if (mode == DTQ_SOFTMAX_FULL || mode == DTQ_SOFTMAX_MAX)
         raise_max(f, &head);
-    }
     if (dtq_folds(f->l) && (mode == DTQ_SOFTMAX_FULL || mode == DTQ_SOFTMAX_WMAX)) {
         raise_weight(f, &head);
-        if (mode == DTQ_SOFTMAX_FULL) {
+        if (mode == DTQ_SOFTMAX_FULL)
             logits(f, i);
-        }
     }
-    if (mode == DTQ_SOFTMAX_FULL || mode == DTQ_SOFTMAX_EXP) {
+    if (mode == DTQ_SOFTMAX_FULL || mode == DTQ_SOFTMAX_EXP)
         exponentials(f, i, &head);
-    }
     memcpy(at, &head, sizeof head);
 }
 
@@ -102,20 +94,17 @@ bool dtq_sim_softmax(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const dtq_layer *l = &sim->stream->layers[layer];
     const dtq_slots *slots = &sim->x->slots[layer];
     const uint8_t *bits = dtq_sim_bits(sim, layer, DTQ_P);
-    if (!(dtq_lates(l) || slots->ready) || !bits) {
+    if (!(dtq_lates(l) || slots->ready) || !bits)
         return dtq_sim_not_ready(layer, e);
-    }
     const uint64_t rows = DTQ_GET(in, SOFTMAX, rows), cols = DTQ_GET(in, SOFTMAX, cols);
     float *scratch = dtq_sim_scratch(sim, 5 * cols * sizeof(float));
-    if (!scratch) {
+    if (!scratch)
         return dtq_sim_no_memory(5 * cols * sizeof *scratch, e);
-    }
     const uint8_t *s = sim->space[DTQ_SPACE_SCORES] + DTQ_GET(in, SOFTMAX, s);
     memcpy(scratch, s + rows * cols * sizeof(int32_t) + rows * sizeof(float), cols * sizeof(float));
     const bool weighs = dtq_folds(l) && DTQ_GET(in, SOFTMAX, mode) != DTQ_SOFTMAX_MAX;
-    if (weighs) {
+    if (weighs)
         memcpy(scratch + cols, sim->space[DTQ_SPACE_V] + DTQ_GET(in, SOFTMAX, v), cols * sizeof(float));
-    }
     const softmax f = {
         .l = l,
         .ids = dtq_lates(l) ? sim->x->everyone : slots->ids,
@@ -136,8 +125,7 @@ bool dtq_sim_softmax(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
         .x = scratch + 3 * cols,
         .e = scratch + 4 * cols,
     };
-    for (uint64_t i = 0; i < rows; i++) {
+    for (uint64_t i = 0; i < rows; i++)
         softmax_row(&f, DTQ_GET(in, SOFTMAX, mode), i);
-    }
     return true;
 }

@@ -6,9 +6,8 @@
 bool dtq_sim_store(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint32_t layer = (uint32_t)DTQ_GET(in, STORE, layer);
     const dtq_layer *l = &sim->stream->layers[layer];
-    if (!dtq_lates(l) && !sim->x->slots[layer].ready) {
+    if (!dtq_lates(l) && !sim->x->slots[layer].ready)
         return dtq_sim_not_ready(layer, e);
-    }
     const uint64_t head = DTQ_GET(in, STORE, head), rows = DTQ_GET(in, STORE, rows);
     const uint64_t row_bytes = sizeof(float) * (uint64_t)l->head_dim;
     const uint32_t kv_head = (uint32_t)head / (l->heads / l->kv_heads);

@@ -33,7 +33,7 @@ typedef struct {
 static uint8_t *gather(const source *s, const uint32_t *tokens, uint32_t first, uint32_t count, uint32_t room,
                        uint32_t at, uint8_t *dst) {
     for (uint32_t i = 0; i < count; i++) {
-        const uint32_t id = tokens != NULL ? tokens[i] : first + i;
+        const uint32_t id = tokens ? tokens[i] : first + i;
         memcpy(dst + (size_t)(at + i) * sizeof(float), s->scales + (size_t)id * sizeof(float), sizeof(float));
         memcpy(dst + (size_t)room * sizeof(float) + (at + i) * s->bytes, s->codes + id * s->stride, s->bytes);
     }
@@ -61,15 +61,12 @@ bool dtq_sim_load_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
         return true;
     }
     uint32_t *list = dtq_sim_scratch(sim, (b.far + 1u) * sizeof *list);
-    if (!list) {
+    if (!list)
         return dtq_sim_no_memory((b.far + 1u) * sizeof *list, e);
-    }
     memcpy(list, dram + DTQ_GET(in, LOAD_SEEN, list), b.far * sizeof *list);
-    for (uint32_t i = 0; i < b.far; i++) {
-        if (list[i] >= n) {
+    for (uint32_t i = 0; i < b.far; i++)
+        if (list[i] >= n)
             return dtq_fail(e, DTQ_BAD_PROGRAM, "load.seen of far keys that keep has not chosen");
-        }
-    }
     const uint32_t sink = dtq_streamed_sink(b.block);
     (void)gather(&near, NULL, 0, sink, b.near, 0, dst);
     dst = gather(&near, NULL, dtq_streamed_near(r, b.block), b.near - sink, b.near, sink, dst);
@@ -88,9 +85,8 @@ static void widen(const dtq_layer *l, const uint8_t *part, uint32_t count, unsig
     const uint64_t bytes = dtq_row_bytes(l->head_dim, bits);
     for (uint32_t i = 0; i < count; i++) {
         dtq_unpack_row(part + (size_t)count * sizeof(float) + i * bytes, l->head_dim, bits, row);
-        for (size_t c = 0; c < depth_of(l); c++) {
+        for (size_t c = 0; c < depth_of(l); c++)
             to[i * depth_of(l) + c] = c < l->head_dim ? row[c] : 0;
-        }
     }
 }
 
@@ -117,9 +113,8 @@ bool dtq_sim_qk_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint64_t bytes =
         (b.rows + most) * depth_of(l) * sizeof(int16_t) + b.rows * most * sizeof(int32_t) + l->head_dim;
     int16_t *room = dtq_sim_scratch(sim, bytes);
-    if (!room) {
+    if (!room)
         return dtq_sim_no_memory(bytes, e);
-    }
     const uint8_t *q = sim->space[DTQ_SPACE_Q] + DTQ_GET(in, QK_SEEN, q);
     const uint8_t *k = sim->space[DTQ_SPACE_K] + DTQ_GET(in, QK_SEEN, k);
     uint8_t *s = sim->space[DTQ_SPACE_SCORES] + DTQ_GET(in, QK_SEEN, s);
@@ -151,9 +146,8 @@ bool dtq_sim_softmax_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const dtq_seen b = seen_by(l, DTQ_GET(in, SOFTMAX_SEEN, row), DTQ_GET(in, SOFTMAX_SEEN, rows));
     const size_t n = (size_t)b.near + b.far, bytes = 4 * n * sizeof(float);
     float *x = dtq_sim_scratch(sim, bytes);
-    if (!x) {
+    if (!x)
         return dtq_sim_no_memory(bytes, e);
-    }
     const uint8_t *s = sim->space[DTQ_SPACE_SCORES] + DTQ_GET(in, SOFTMAX_SEEN, s);
     const uint8_t *v = sim->space[DTQ_SPACE_V] + DTQ_GET(in, SOFTMAX_SEEN, v);
     const uint8_t *far_v = v + dtq_seen_operand_bytes(r, l->head_dim, b.near, 0);
@@ -164,12 +158,10 @@ bool dtq_sim_softmax_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     memcpy(x + n + b.near, far_v, b.far * sizeof *x);
     for (uint32_t i = 0; i < b.rows; i++) {
         logits(s, i, b.rows, b.near, scale, x);
-        if (b.far != 0) {
+        if (b.far != 0)
             logits(s + dtq_seen_part_bytes(b.rows, b.near), i, b.rows, b.far, scale, x + b.near);
-        }
-        for (uint32_t j = 0; j < b.near; j++) {
+        for (uint32_t j = 0; j < b.near; j++)
             x[j] = dtq_streamed_near_key(r, b.block, j) > b.row + i ? -INFINITY : x[j];
-        }
         const dtq_streamed_sums sums = dtq_streamed_softmax(x, x + n, b.near, b.far, dtq_streamed_weight_levels(l),
                                                             x + 2 * n, codes + i * n, weights + i * n);
         const dtq_seen_row row = {sums.near_scale, sums.far_scale, sums.z, 0};
@@ -195,9 +187,8 @@ bool dtq_sim_pv_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const dtq_seen b = seen_by(l, DTQ_GET(in, PV_SEEN, row), DTQ_GET(in, PV_SEEN, rows));
     const size_t d = l->head_dim, n = (size_t)b.near + b.far, bytes = 2 * d * sizeof(int32_t) + d;
     int32_t *acc = dtq_sim_scratch(sim, bytes);
-    if (!acc) {
+    if (!acc)
         return dtq_sim_no_memory(bytes, e);
-    }
     const uint8_t *v = sim->space[DTQ_SPACE_V] + DTQ_GET(in, PV_SEEN, v);
     const uint8_t *heads = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, PV_SEEN, p);
     const uint8_t *weights = heads + b.rows * sizeof(dtq_prob_row) + b.rows * n;
@@ -225,23 +216,20 @@ bool dtq_sim_vote_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const size_t n = (size_t)b.near + b.far, voted = dtq_seen_voted(&l->streaming, b.block),
                  bytes = voted * sizeof(uint64_t);
     uint64_t *votes = dtq_sim_scratch(sim, bytes);
-    if (!votes) {
+    if (!votes)
         return dtq_sim_no_memory(bytes, e);
-    }
     uint8_t *acc = sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, VOTE_SEEN, acc);
     const uint8_t *heads = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, VOTE_SEEN, p);
     const uint8_t *codes = heads + b.rows * sizeof(dtq_prob_row) + dtq_streamed_sink(b.block);
-    if (DTQ_GET(in, VOTE_SEEN, first)) {
+    if (DTQ_GET(in, VOTE_SEEN, first))
         memset(votes, 0, bytes);
-    } else {
+    else
         memcpy(votes, acc, bytes);
-    }
     for (uint32_t i = 0; i < b.rows; i++) {
         dtq_seen_row row;
         memcpy(&row, heads + i * sizeof row, sizeof row);
-        if (row.z == 0) {
+        if (row.z == 0)
             return dtq_fail(e, DTQ_BAD_PROGRAM, "vote.seen of rows that softmax.seen has not written");
-        }
         dtq_importance_row(codes + i * n, (UINT64_C(1) << 32) / row.z, voted, votes);
     }
     memcpy(acc, votes, bytes);
@@ -256,19 +244,17 @@ bool dtq_sim_keep(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint8_t *acc = sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, KEEP, acc);
     memcpy(sim->x->dram + l->importance_at + (head * seq + first) * sizeof(uint64_t), acc,
            r->window * sizeof(uint64_t));
-    if (DTQ_GET(in, KEEP, row) + DTQ_GET(in, KEEP, rows) == l->slots) { /* nothing comes behind the last block */
+    if (DTQ_GET(in, KEEP, row) + DTQ_GET(in, KEEP, rows) == l->slots) /* nothing comes behind the last block */
         return true;
-    }
     const size_t end = (size_t)dtq_streamed_list_at(r, b - 1) + dtq_streamed_stay(r, b - 1);
     const size_t bytes = (first + r->window) * sizeof(uint64_t) + end * sizeof(uint32_t);
     uint64_t *votes = dtq_sim_scratch(sim, bytes);
-    if (!votes) {
+    if (!votes)
         return dtq_sim_no_memory(bytes, e);
-    }
     uint32_t *list = (uint32_t *)(votes + first + r->window);
     memcpy(votes + first, acc, r->window * sizeof *votes);
-    const dtq_streamed_head h = {r, sim->x->input != NULL ? &sim->x->input->choice : NULL,
-                                 (uint32_t)DTQ_GET(in, KEEP, layer), (uint32_t)head};
+    const dtq_streamed_head h = {r, sim->x->input ? &sim->x->input->choice : NULL, (uint32_t)DTQ_GET(in, KEEP, layer),
+                                 (uint32_t)head};
     const size_t at = dtq_streamed_choose(&h, b - 1, votes, list);
     memcpy(sim->x->dram + DTQ_GET(in, KEEP, list) + at * sizeof *list, list + at, (end - at) * sizeof *list);
     return true;

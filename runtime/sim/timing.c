@@ -26,9 +26,8 @@ typedef struct {
 } signature;
 
 static void pack_high(const uint8_t *bits, uint32_t n, uint8_t *out) {
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n; i++)
         out[i / 8] = (uint8_t)(out[i / 8] | (bits[i] == 8) << i % 8);
-    }
 }
 
 static uint64_t tile_height(const dtq_sim *sim, const place *p) {
@@ -68,9 +67,8 @@ static bool find_hidden(const dtq_sim *sim, const place *p, dtq_hidden *out) {
     for (uint64_t i = 0; c.count > 0 && p->op != DTQ_OP_MATMUL && i < strip_count(sim, p) && (out || !any); i++) {
         const dtq_hidden h = strip_at(sim, p, &c, i).hidden;
         any |= h.from != h.to;
-        if (out) {
+        if (out)
             out[i] = h;
-        }
     }
     return any;
 }
@@ -95,22 +93,19 @@ static bool matmul_by_signature(dtq_sim *sim, const place *p, const uint8_t *row
     const size_t row_bytes = dtq_ceil_div(p->rows, 8), col_bytes = dtq_ceil_div(p->cols, 8),
                  bytes = signature_bytes(sim, p, hidden != NULL);
     signature *key = calloc(1, bytes);
-    if (!key) {
+    if (!key)
         return false;
-    }
     *key = (signature){p->op, p->rows, p->cols, p->depth, p->turned, p->serpentine, hidden != NULL};
     pack_high(row_bits, p->rows, key->high);
     pack_high(col_bits, p->cols, key->high + row_bytes);
-    if (hidden) {
+    if (hidden)
         memcpy(key->high + row_bytes + col_bytes, hidden, strip_count(sim, p) * sizeof *hidden);
-    }
     const dtq_wavefront *known = dtq_memo_find(memo, key, bytes);
     bool ok = true;
-    if (known) {
+    if (known)
         *result = *known;
-    } else {
+    else
         ok = step_matmul(sim, p, row_bits, col_bits, hidden, result) && dtq_memo_add(memo, key, bytes, result);
-    }
     free(key);
     return ok;
 }
@@ -125,20 +120,17 @@ static bool matmul(dtq_sim *sim, const place *p, dtq_wavefront *result, dtq_erro
     const bool linear = p->op == DTQ_OP_MATMUL;
     const uint8_t *row_bits = dtq_sim_bits(sim, p->layer, p->op == DTQ_OP_PV ? DTQ_P : DTQ_Q);
     const uint8_t *col_bits = linear ? NULL : dtq_sim_bits(sim, p->layer, p->op == DTQ_OP_PV ? DTQ_V : DTQ_K);
-    if (!row_bits || (!linear && !col_bits)) {
+    if (!row_bits || (!linear && !col_bits))
         return dtq_sim_no_bits(sim, p->layer, e);
-    }
     uint8_t *eights = linear ? malloc(p->cols) : NULL; /* weights */
-    if (eights) {
+    if (eights)
         memset(eights, 8, p->cols);
-    }
     const uint8_t *cols = linear ? eights : col_bits + p->col;
     const bool masked = find_hidden(sim, p, NULL);
     const size_t hidden_bytes = masked ? strip_count(sim, p) * sizeof(dtq_hidden) : 0;
     dtq_hidden *hidden = masked ? malloc(hidden_bytes) : NULL;
-    if (hidden) {
+    if (hidden)
         find_hidden(sim, p, hidden);
-    }
     const dtq_array_shape array = shape_of(sim, p, hidden);
     const bool ok = cols && (hidden || !masked) &&
                     matmul_by_signature(sim, p, row_bits + p->row, cols, hidden, result) &&
@@ -158,9 +150,8 @@ static bool matmul(dtq_sim *sim, const place *p, dtq_wavefront *result, dtq_erro
 static bool block_bytes(dtq_sim *sim, uint64_t layer, dtq_operand operand, uint64_t row, uint64_t rows, uint64_t *bytes,
                         dtq_error *e) {
     const uint8_t *bits = dtq_sim_bits(sim, (uint32_t)layer, operand);
-    if (!bits) {
+    if (!bits)
         return dtq_sim_no_bits(sim, (uint32_t)layer, e);
-    }
     *bytes = dtq_block_bytes_at(&sim->stream->layers[layer], operand, bits, (uint32_t)row, (uint32_t)rows);
     return true;
 }
@@ -238,9 +229,8 @@ static bool masked_bytes(dtq_sim *sim, const place *p, uint64_t *bytes, dtq_erro
 
 static bool count_masked(dtq_sim *sim, const place *p, const dtq_wavefront *w, dtq_duration *d, dtq_error *e) {
     uint64_t bytes = 0;
-    if (!masked_bytes(sim, p, &bytes, e)) {
+    if (!masked_bytes(sim, p, &bytes, e))
         return false;
-    }
     count_matmul(sim, w, bytes, d);
     return true;
 }
@@ -263,9 +253,8 @@ static bool time_qk(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_erro
         !block_bytes(sim, layer, DTQ_K, col, cols, &k_bytes, e) || !matmul(sim, &p, &w, e)) {
         return false;
     }
-    if (find_hidden(sim, &p, NULL)) {
+    if (find_hidden(sim, &p, NULL))
         return count_masked(sim, &p, &w, d, e);
-    }
     /* a tile row reads all of K once, a tile column all of Q */
     count_matmul(sim, &w,
                  q_bytes * dtq_ceil_div(cols, tile_width(sim, &p)) +
@@ -289,12 +278,10 @@ static bool time_pv(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_erro
                      DTQ_GET(in, PV, serpentine) != 0};
     uint64_t v_bytes = 0;
     dtq_wavefront w = {0};
-    if (!block_bytes(sim, layer, DTQ_V, col, cols, &v_bytes, e) || !matmul(sim, &p, &w, e)) {
+    if (!block_bytes(sim, layer, DTQ_V, col, cols, &v_bytes, e) || !matmul(sim, &p, &w, e))
         return false;
-    }
-    if (find_hidden(sim, &p, NULL)) {
+    if (find_hidden(sim, &p, NULL))
         return count_masked(sim, &p, &w, d, e);
-    }
     count_matmul(sim, &w,
                  rows * cols * dtq_ceil_div(head_dim, tile_width(sim, &p)) +
                      v_bytes * dtq_ceil_div(rows, tile_height(sim, &p)) + sizeof(float) * rows * head_dim,
@@ -307,9 +294,8 @@ static bool time_pv(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_erro
 static bool rows_bytes(dtq_sim *sim, uint64_t layer, uint64_t row, uint64_t rows, uint64_t depth, uint64_t *bytes,
                        dtq_error *e) {
     const uint8_t *bits = dtq_sim_bits(sim, (uint32_t)layer, DTQ_Q);
-    if (!bits) {
+    if (!bits)
         return dtq_sim_no_bits(sim, (uint32_t)layer, e);
-    }
     *bytes = dtq_rows_bytes_at(bits, (uint32_t)row, (uint32_t)rows, (uint32_t)depth);
     return true;
 }
@@ -345,9 +331,8 @@ static bool time_matmul(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_
                      .serpentine = DTQ_GET(in, MATMUL, serpentine) != 0};
     uint64_t x_bytes = 0;
     dtq_wavefront w = {0};
-    if (!rows_bytes(sim, layer, row, rows, depth, &x_bytes, e) || !matmul(sim, &p, &w, e)) {
+    if (!rows_bytes(sim, layer, row, rows, depth, &x_bytes, e) || !matmul(sim, &p, &w, e))
         return false;
-    }
     count_matmul(sim, &w,
                  x_bytes * dtq_ceil_div(cols, tile_width(sim, &p)) +
                      dtq_weights_bytes((uint32_t)cols, (uint32_t)depth) * dtq_ceil_div(rows, tile_height(sim, &p)) +
@@ -379,16 +364,14 @@ static bool time_probe(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq_e
         .op = DTQ_OP_QK, .rows = queries, .cols = seq, .depth = l->head_dim, .turned = DTQ_GET(in, PROBE, turned) != 0};
     uint8_t *bits = malloc((size_t)queries + seq);
     dtq_wavefront w = {0};
-    if (!bits) {
+    if (!bits)
         return dtq_sim_no_memory((uint64_t)queries + seq, e);
-    }
     memset(bits, DTQ_PROBE_QUERY_BITS, queries);
     memset(bits + queries, DTQ_PROBE_KEY_BITS, seq);
     const bool ok = matmul_by_signature(sim, &p, bits, bits + queries, NULL, &w);
     free(bits);
-    if (!ok) {
+    if (!ok)
         return dtq_sim_no_memory((uint64_t)queries + seq, e);
-    }
     const uint64_t q_bytes = queries * (sizeof(float) + dtq_row_bytes(l->head_dim, DTQ_PROBE_QUERY_BITS));
     const uint64_t k_bytes = seq * (sizeof(float) + dtq_row_bytes(l->head_dim, DTQ_PROBE_KEY_BITS));
     count_matmul(sim, &w,
@@ -478,9 +461,8 @@ static bool add_part(dtq_sim *sim, place p, unsigned row_bits, unsigned col_bits
     }
     const bool ok = bits && matmul_by_signature(sim, &p, bits, bits + p.rows, NULL, &w);
     free(bits);
-    if (!ok) {
+    if (!ok)
         return dtq_sim_no_memory(bytes, e);
-    }
     sum->cycles += w.cycles;
     sum->latency = w.latency;
     sum->mac_cycles += w.mac_cycles;
@@ -503,9 +485,8 @@ static bool time_qk_seen(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq
         const unsigned bits = far ? r->far_bits : r->near_bits;
         const uint64_t row = sizeof(float) + dtq_row_bytes(l->head_dim, bits);
         p.cols = far ? b.far : b.near;
-        if (!add_part(sim, p, bits, bits, &w, e)) {
+        if (!add_part(sim, p, bits, bits, &w, e))
             return false;
-        }
         bytes += p.rows * row * dtq_ceil_div(p.cols, tile_width(sim, &p)) +
                  p.cols * row * dtq_ceil_div(p.rows, tile_height(sim, &p)) + sizeof(int32_t) * p.rows * p.cols;
     }
@@ -527,9 +508,8 @@ static bool time_pv_seen(dtq_sim *sim, const dtq_instr *in, dtq_duration *d, dtq
     for (int far = 0; far < 2 && (far == 0 || b.far != 0); far++) {
         const unsigned bits = far ? r->far_bits : r->near_bits;
         p.cols = far ? b.far : b.near;
-        if (!add_part(sim, p, dtq_streamed_prob_bits(l->prob_bits, r->near_bits), bits, &w, e)) {
+        if (!add_part(sim, p, dtq_streamed_prob_bits(l->prob_bits, r->near_bits), bits, &w, e))
             return false;
-        }
         bytes +=
             (uint64_t)p.rows * p.cols * dtq_ceil_div(l->head_dim, tile_width(sim, &p)) +
             p.cols * (sizeof(float) + dtq_row_bytes(l->head_dim, bits)) * dtq_ceil_div(p.rows, tile_height(sim, &p));
@@ -642,25 +622,22 @@ static bool (*const durations[DTQ_OP_COUNT])(dtq_sim *, const dtq_instr *, dtq_d
 bool dtq_timing_instr(dtq_sim *sim, const dtq_instr *in, dtq_event *event, dtq_error *e) {
     dtq_clock *clock = &sim->timing.clocks[in->queue];
     dtq_duration d = {0};
-    if (!(durations[in->op] ? durations[in->op] : time_host)(sim, in, &d, e)) {
+    if (!(durations[in->op] ? durations[in->op] : time_host)(sim, in, &d, e))
         return false;
-    }
     *event = (dtq_event){.start = dtq_later(clock->free, clock->floor), .busy = d.busy};
     event->done = event->start + d.busy + d.latency;
     *clock = (dtq_clock){.free = event->start + d.busy, .floor = 0, .done = dtq_later(clock->done, event->done)};
     sim->timing.stats.busy[in->queue] += d.busy;
     sim->timing.stats.instructions++;
-    if (in->queue != DTQ_HOST) {
+    if (in->queue != DTQ_HOST)
         sim->timing.stats.cycles = dtq_later(sim->timing.stats.cycles, event->done);
-    }
     return true;
 }
 
 void dtq_timing_wait(dtq_timing *t, const dtq_instr *in, uint64_t stamp, dtq_event *event) {
     dtq_clock *clock = &t->clocks[in->queue];
-    if (!DTQ_GET(in, WAIT, untimed)) {
+    if (!DTQ_GET(in, WAIT, untimed))
         clock->floor = dtq_later(clock->floor, stamp);
-    }
     event->start = event->done = dtq_later(clock->free, clock->floor);
     event->busy = 0;
     t->stats.instructions++;

@@ -11,22 +11,19 @@ bool dtq_sim_importance(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, IMPORTANCE, layer)];
     const uint64_t rows = DTQ_GET(in, IMPORTANCE, rows), keys = dtq_cols(l);
     uint64_t *sums = dtq_sim_scratch(sim, keys * sizeof *sums);
-    if (!sums) {
+    if (!sums)
         return dtq_sim_no_memory(keys * sizeof *sums, e);
-    }
     uint8_t *acc = sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, IMPORTANCE, acc);
     const uint8_t *p = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, IMPORTANCE, p);
-    if (DTQ_GET(in, IMPORTANCE, first)) {
+    if (DTQ_GET(in, IMPORTANCE, first))
         memset(sums, 0, keys * sizeof *sums);
-    } else {
+    else
         memcpy(sums, acc, keys * sizeof *sums);
-    }
     for (uint64_t i = 0; i < rows; i++) {
         dtq_prob_row head;
         memcpy(&head, p + i * sizeof head, sizeof head);
-        if (head.z) { /* keys that a row does not see have code 0 */
+        if (head.z) /* keys that a row does not see have code 0 */
             dtq_importance_row(p + rows * sizeof head + i * keys, (UINT64_C(1) << 32) / head.z, keys, sums);
-        }
     }
     memcpy(acc, sums, keys * sizeof *sums);
     return true;
@@ -55,14 +52,12 @@ static void divide_by_rows(const dtq_layer *l, const uint32_t *ids, uint32_t *so
 
 bool dtq_sim_choose_late(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint32_t layer = (uint32_t)DTQ_GET(in, CHOOSE_LATE, layer);
-    if (DTQ_GET(in, CHOOSE_LATE, head) != sim->x->slots[layer].chosen) {
+    if (DTQ_GET(in, CHOOSE_LATE, head) != sim->x->slots[layer].chosen)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "choose.late: heads choose one after the other, each once");
-    }
     const size_t bytes = sim->stream->seq * sizeof(uint64_t);
     uint64_t *importance = dtq_sim_scratch(sim, bytes);
-    if (!importance) {
+    if (!importance)
         return dtq_sim_no_memory(bytes, e);
-    }
     memcpy(importance, sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, CHOOSE_LATE, acc), bytes);
     dtq_late_mean(&sim->stream->layers[layer], importance);
     dtq_exec_choose(sim->x, layer, (uint32_t)DTQ_GET(in, CHOOSE_LATE, head), importance);
@@ -73,27 +68,22 @@ bool dtq_sim_topk(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint32_t layer = (uint32_t)DTQ_GET(in, TOPK, layer);
     const dtq_layer *l = &sim->stream->layers[layer];
     const dtq_slots *slots = &sim->x->slots[layer];
-    if (!slots->ready) {
+    if (!slots->ready)
         return dtq_sim_not_ready(layer, e);
-    }
     const uint32_t *key_ids = slots->ids + dtq_first_key(l), keys = dtq_keys(l);
     const size_t bytes = keys * sizeof(uint64_t) + l->slots * sizeof(uint32_t);
     uint64_t *importance = dtq_sim_scratch(sim, bytes);
-    if (!importance) {
+    if (!importance)
         return dtq_sim_no_memory(bytes, e);
-    }
     memcpy(importance, sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, TOPK, acc), keys * sizeof *importance);
-    if (l->cached) {
+    if (l->cached)
         dtq_exec_accumulate(sim->x, layer, importance);
-    } else if (l->importance == DTQ_IMPORTANCE_MEAN) {
+    else if (l->importance == DTQ_IMPORTANCE_MEAN)
         divide_by_rows(l, slots->ids, (uint32_t *)(void *)(importance + keys), importance);
-    }
     dtq_replace_importance(l, layer, key_ids, importance);
-    for (uint32_t j = 0; !l->cached && j < keys; j++) {
+    for (uint32_t j = 0; !l->cached && j < keys; j++)
         memcpy(sim->x->dram + l->importance_at + sizeof(uint64_t) * key_ids[j], &importance[j], sizeof(uint64_t));
-    }
-    if (DTQ_GET(in, TOPK, select)) {
+    if (DTQ_GET(in, TOPK, select))
         dtq_exec_select(sim->x, layer, importance);
-    }
     return true;
 }

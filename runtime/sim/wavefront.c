@@ -42,9 +42,8 @@ static bool train_init(operand_train *train, const uint8_t *bits, uint32_t depth
     uint64_t pad = train_pad(diagonals), words = train_words(length, diagonals);
     *train = (operand_train){.length = length, .before = pad * WORD};
     train->one = calloc(2 * words, sizeof(uint64_t));
-    if (!train->one) {
+    if (!train->one)
         return false;
-    }
     train->two = train->one + words;
     for (uint32_t k = 0; k < length; k++) {
         const uint32_t element = k < hidden.from ? k : k + (hidden.to - hidden.from);
@@ -109,12 +108,10 @@ static inline unsigned tile_step(const tile *t, uint64_t step) {
     for (uint64_t w = first / WORD; w <= last / WORD; w++) {
         uint64_t at = train->before + train->length - 1 - step + w * WORD;
         uint64_t one = bits_at(train->one, at), two = bits_at(train->two, at);
-        if ((one & t->four[w]) | (two & t->two[w])) {
+        if ((one & t->four[w]) | (two & t->two[w]))
             return 4;
-        }
-        if ((one & t->two[w]) | (two & t->one[w])) {
+        if ((one & t->two[w]) | (two & t->one[w]))
             cost = 2;
-        }
     }
     return cost;
 }
@@ -153,14 +150,12 @@ static uint64_t strip_column(const strip *s, uint64_t index) {
 
 /** `at`: the strip of the tile before, or any before it. */
 static void matmul_tile(const matmul *m, uint64_t index, uint64_t *at, tile *t) {
-    while (index - m->strips[*at].first >= m->strips[*at].tiles) {
+    while (index - m->strips[*at].first >= m->strips[*at].tiles)
         ++*at;
-    }
     const strip *s = &m->strips[*at];
     uint64_t column = index - s->first;
-    if (m->array->serpentine && !m->by_tile && *at % 2 != 0) {
+    if (m->array->serpentine && !m->by_tile && *at % 2 != 0)
         column = s->tiles - 1 - column;
-    }
     column = strip_column(s, column);
     t->train = m->array->serpentine && m->by_tile && index % 2 != 0 ? s->backward : s->train;
     uint32_t row = (uint32_t)*at * m->height, col = (uint32_t)column * m->width;
@@ -175,18 +170,16 @@ static uint32_t tile_drained(const matmul *m, const tile *t) {
 
 /** Steps from the entry of a tile to the entry of the next. */
 static uint64_t tile_spacing(const matmul *m, const tile *t) {
-    if (m->array->drain == DTQ_DRAIN_SERIAL) {
+    if (m->array->drain == DTQ_DRAIN_SERIAL)
         return tile_steps(t);
-    }
     return t->train->length > tile_drained(m, t) ? t->train->length : tile_drained(m, t);
 }
 
 /** Places for tiles in flight: a power of two. */
 static uint64_t ring_capacity(uint64_t diagonals, uint64_t length, uint64_t tiles) {
     uint64_t in_flight = diagonals / length + 3, capacity = 1;
-    while (capacity < in_flight && capacity < tiles) {
+    while (capacity < in_flight && capacity < tiles)
         capacity *= 2;
-    }
     return capacity;
 }
 
@@ -197,9 +190,8 @@ static bool matmul_step(const matmul *m, uint64_t *cycles) {
     uint64_t capacity = ring_capacity(diagonals, m->shortest, m->tiles);
     uint64_t mask = capacity - 1;
     tile *ring = malloc(capacity * sizeof(tile));
-    if (!ring) {
+    if (!ring)
         return false;
-    }
     uint64_t oldest = 0, next = 0, next_entry = 0, total = 0, at = 0; /* tiles [oldest, next) are in flight */
     for (uint64_t step = 0; next < m->tiles || oldest < next; step++) {
         if (next < m->tiles && step == next_entry) {
@@ -220,9 +212,8 @@ static bool matmul_step(const matmul *m, uint64_t *cycles) {
         total += cost;
         while (oldest < next) {
             const tile *t = &ring[oldest & mask];
-            if (step - t->entry + 1 < tile_steps(t)) {
+            if (step - t->entry + 1 < tile_steps(t))
                 break;
-            }
             oldest++;
         }
     }
@@ -235,9 +226,8 @@ static bool matmul_step(const matmul *m, uint64_t *cycles) {
  * what the slowest PE takes, as all PEs of a tile meet the same element at the same reduction index. */
 static void matmul_count(const matmul *m, dtq_wavefront *out) {
     for (uint64_t i = 0, at = 0; i < m->tiles; i++) {
-        while (i - m->strips[at].first >= m->strips[at].tiles) {
+        while (i - m->strips[at].first >= m->strips[at].tiles)
             at++;
-        }
         const strip *s = &m->strips[at];
         const uint64_t train_sum = s->train->sum;
         uint32_t row = (uint32_t)at * m->height, col = (uint32_t)strip_column(s, i - s->first) * m->width;
@@ -258,16 +248,14 @@ static void matmul_count(const matmul *m, dtq_wavefront *out) {
         out->stalled_tiles += slowest > work;
         out->stall_ratio_sum += (double)(slowest - work) / (double)slowest;
         out->step_cycles += (double)(row_max * col_max * train_sum) / (double)s->train->length;
-        if (m->array->drain == DTQ_DRAIN_IDEAL) {
+        if (m->array->drain == DTQ_DRAIN_IDEAL)
             out->cycles += row_max * col_max * train_sum;
-        }
     }
 }
 
 static void matmul_free(matmul *m) {
-    for (size_t i = 0; m->trains && i < m->train_count; i++) {
+    for (size_t i = 0; m->trains && i < m->train_count; i++)
         free(m->trains[i].one);
-    }
     free(m->trains);
     free(m->strips);
 }
@@ -281,14 +269,12 @@ static bool matmul_cut(matmul *m, const uint8_t *train_bits, uint32_t depth) {
     m->train_count = (both ? 2 : 1) * distinct;
     m->trains = calloc(m->train_count, sizeof *m->trains);
     m->strips = calloc(m->strip_count, sizeof *m->strips);
-    if (!m->trains || !m->strips) {
+    if (!m->trains || !m->strips)
         return false;
-    }
     for (uint64_t i = 0; i < m->train_count; i++) {
         const dtq_hidden keys = hidden && m->by_tile ? hidden[i % distinct] : (dtq_hidden){0, 0};
-        if (!train_init(&m->trains[i], train_bits, depth, keys, diagonals, i >= distinct)) {
+        if (!train_init(&m->trains[i], train_bits, depth, keys, diagonals, i >= distinct))
             return false;
-        }
     }
     m->shortest = UINT64_MAX;
     for (uint64_t i = 0; i < m->strip_count; i++) {
@@ -329,9 +315,8 @@ static bool matmul_run(matmul *m, const uint8_t *train_bits, uint32_t depth, dtq
 
 static uint8_t *costs(const uint8_t *bits, uint32_t n) {
     uint8_t *cost = malloc(n);
-    for (uint32_t i = 0; cost && i < n; i++) {
+    for (uint32_t i = 0; cost && i < n; i++)
         cost[i] = (uint8_t)(bits ? operand_cost(bits[i]) : 1);
-    }
     return cost;
 }
 

@@ -59,9 +59,8 @@ static bool attend_a3(const dtq_system_a3 *p, const dtq_attention *a, dtq_tally 
 
 bool dtq_attention_system(dtq_system_kind kind, const dtq_system_params *p, const dtq_attention *a, dtq_cascade *c,
                           dtq_tally *t, dtq_error *e) {
-    if (!dtq_system_computes(kind, p, e)) {
+    if (!dtq_system_computes(kind, p, e))
         return false;
-    }
     switch (kind) {
     case DTQ_SYSTEM_spatten:
         return attend_spatten(&p->spatten, a, c, t, e);

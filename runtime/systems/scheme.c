@@ -10,22 +10,19 @@ static const dtq_scheme_kind kinds[DTQ_SYSTEM_KINDS] = {
 
 dtq_scheme dtq_system_scheme(dtq_system_kind kind, const dtq_system_params *p) {
     dtq_scheme s = {.kind = kinds[kind]};
-    for (size_t i = 0; i < dtq_system_table[kind].param_count; i++) {
+    for (size_t i = 0; i < dtq_system_table[kind].param_count; i++)
         s.values[i] = dtq_param_get(p, &dtq_system_table[kind].params[i]);
-    }
     return s;
 }
 
 bool dtq_scheme_system(const dtq_scheme *s, dtq_system_kind *kind, dtq_system_params *p) {
     for (int k = 0; k < DTQ_SYSTEM_KINDS; k++) {
-        if (kinds[k] != s->kind) {
+        if (kinds[k] != s->kind)
             continue;
-        }
         *kind = (dtq_system_kind)k;
         dtq_system_init(*kind, p);
-        for (size_t i = 0; i < dtq_system_table[k].param_count; i++) {
+        for (size_t i = 0; i < dtq_system_table[k].param_count; i++)
             dtq_param_set(p, &dtq_system_table[k].params[i], s->values[i]);
-        }
         return true;
     }
     return false;

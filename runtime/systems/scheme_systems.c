@@ -15,11 +15,10 @@ typedef struct {
 
 static run_state *state_of(dtq_exec *x, const dtq_attention *a, dtq_error *e) {
     run_state *s = x->scheme_state;
-    if (s != NULL) {
+    if (s)
         return s;
-    }
     s = calloc(1, sizeof *s);
-    if (s == NULL) {
+    if (!s) {
         (void)dtq_no_memory(e, sizeof *s, "the state of a system");
         return NULL;
     }
@@ -37,7 +36,7 @@ static run_state *state_of(dtq_exec *x, const dtq_attention *a, dtq_error *e) {
 
 static void close(dtq_exec *x) {
     run_state *s = x->scheme_state;
-    if (s != NULL) {
+    if (s) {
         dtq_cascade_close(&s->cascade);
         free(s);
         x->scheme_state = NULL;
@@ -60,12 +59,10 @@ static dtq_effects effects_of(const dtq_tally *t) {
 /* Of a causal model: the tokens whose keys are not in this layer. */
 static bool note_gone(dtq_exec *x, const run_state *s, uint32_t layer, dtq_error *e) {
     const size_t seq = x->stream->seq;
-    if (x->gone == NULL) {
+    if (!x->gone)
         x->gone = calloc(x->stream->layer_count, seq);
-    }
-    if (x->gone == NULL) {
+    if (!x->gone)
         return dtq_no_memory(e, x->stream->layer_count * seq, "the tokens of a layer");
-    }
     memcpy(x->gone + layer * seq, s->cascade.token_gone, seq);
     return true;
 }
@@ -73,22 +70,17 @@ static bool note_gone(dtq_exec *x, const run_state *s, uint32_t layer, dtq_error
 /* Prunes, and tells the next layer which tokens are left: of a causal model all rows, as each is one that predicts. */
 static bool enter_next(dtq_exec *x, run_state *s, uint32_t layer, const dtq_attention *a, dtq_error *e) {
     dtq_cascade *c = &s->cascade;
-    if (layer + 1 >= x->stream->layer_count) {
+    if (layer + 1 >= x->stream->layer_count)
         return true;
-    }
     dtq_system_prune(&s->params.spatten, c, layer + 1, x->stream->layer_count);
-    if (a->causal) {
+    if (a->causal)
         return true;
-    }
     uint32_t *left = malloc(a->slots * sizeof *left), n = 0;
-    if (left == NULL) {
+    if (!left)
         return dtq_no_memory(e, a->slots * sizeof *left, "the tokens of a layer");
-    }
-    for (uint32_t i = 0; i < a->slots; i++) {
-        if (c->token_gone[a->ids[i]] == 0) {
+    for (uint32_t i = 0; i < a->slots; i++)
+        if (c->token_gone[a->ids[i]] == 0)
             left[n++] = a->ids[i];
-        }
-    }
     const bool ok = dtq_exec_leave(x, layer + 1, left, n, e);
     free(left);
     return ok;
@@ -99,8 +91,8 @@ static bool attend(dtq_exec *x, uint32_t layer, const uint64_t src[3], const dtq
     (void)src;
     run_state *s = state_of(x, a, e);
     dtq_tally t;
-    const bool keys_leave = s != NULL && s->kind == DTQ_SYSTEM_spatten && a->causal;
-    if (s == NULL || (keys_leave && !note_gone(x, s, layer, e)) ||
+    const bool keys_leave = s && s->kind == DTQ_SYSTEM_spatten && a->causal;
+    if (!s || (keys_leave && !note_gone(x, s, layer, e)) ||
         !dtq_attention_system(s->kind, &s->params, a, &s->cascade, &t, e)) {
         return false;
     }

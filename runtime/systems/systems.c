@@ -38,7 +38,6 @@ const dtq_system_info dtq_system_table[DTQ_SYSTEM_KINDS] = {
 void dtq_system_init(dtq_system_kind kind, dtq_system_params *out) {
     const dtq_system_info *info = &dtq_system_table[kind];
     memset(out, 0, sizeof *out);
-    for (size_t i = 0; i < info->param_count; i++) {
+    for (size_t i = 0; i < info->param_count; i++)
         dtq_param_set(out, &info->params[i], info->params[i].def);
-    }
 }

@@ -14,42 +14,31 @@ const dtq_dtype_info dtq_dtypes[DTQ_DTYPES] = {
 /* ---- layout --------------------------------------------------------------------------------------------------- */
 
 const char *dtq_tensor_layout_wrong(const dtq_tensor *t) {
-    if (t->dtype >= DTQ_DTYPES || t->transposed > 1) {
+    if (t->dtype >= DTQ_DTYPES || t->transposed > 1)
         return "dtype or transposed is no known word";
-    }
-    if (t->shape[0] == 0 || t->shape[1] == 0) {
+    if (t->shape[0] == 0 || t->shape[1] == 0)
         return "a dimension is 0";
-    }
-    if (!isfinite((double)t->mean) || !isfinite((double)t->scale)) {
+    if (!isfinite((double)t->mean) || !isfinite((double)t->scale))
         return "mean or scale is not finite";
-    }
     const dtq_dtype_info *type = &dtq_dtypes[t->dtype];
-    if (t->stride != 0 && t->stride < t->shape[1]) {
+    if (t->stride != 0 && t->stride < t->shape[1])
         return "stride is below the number of columns";
-    }
-    if (t->shape[1] % type->elements != 0 || t->stride % type->elements != 0) {
+    if (t->shape[1] % type->elements != 0 || t->stride % type->elements != 0)
         return "a row is not a whole number of blocks";
-    }
     const bool in_file = t->file != UINT32_MAX;
-    if (!in_file && (type->elements > 1 || t->stride != 0)) {
+    if (!in_file && (type->elements > 1 || t->stride != 0))
         return "blocks and strides are of files, and it has none";
-    }
     const bool coded = dtq_dtype_is_coded(t->dtype);
-    if (!coded && (t->scales != 0 || t->zeros != 0 || t->by_rows != 0)) {
+    if (!coded && (t->scales != 0 || t->zeros != 0 || t->by_rows != 0))
         return "scales and zeros are of I8, U8 and I32";
-    }
-    if (t->by_rows > 1 || (coded && !in_file)) {
+    if (t->by_rows > 1 || (coded && !in_file))
         return "by_rows is no known word, or codes are in no file";
-    }
-    if (t->dtype != DTQ_ROTARY) {
-        return t->frequencies == NULL || *t->frequencies == '\0' ? NULL : "frequencies are of rotary tables";
-    }
-    if (in_file || t->transposed != 0) {
+    if (t->dtype != DTQ_ROTARY)
+        return !t->frequencies || *t->frequencies == '\0' ? NULL : "frequencies are of rotary tables";
+    if (in_file || t->transposed != 0)
         return "a rotary table is in no file and not transposed";
-    }
-    if (t->shape[1] % 2 != 0 || !(t->scale >= 1.0f)) {
+    if (t->shape[1] % 2 != 0 || !(t->scale >= 1.0f))
         return "a rotary table has pairs of columns, and scale, its base, from 1 on";
-    }
     return dtq_frequencies_wrong(t->frequencies, t->shape[1]);
 }
 
@@ -73,9 +62,8 @@ uint64_t dtq_tensor_end(const dtq_tensor *t) {
                              t->scales != 0 ? end_of(t->scales, each, sizeof(float)) : 0,
                              t->zeros != 0 ? end_of(t->zeros, each, dtq_dtypes[t->dtype].bytes) : 0};
     uint64_t last = ends[0];
-    for (unsigned i = 1; i < 3; i++) {
+    for (unsigned i = 1; i < 3; i++)
         last = ends[i] > last ? ends[i] : last;
-    }
     return last;
 }
 
@@ -108,9 +96,8 @@ static void widen_F32(const uint8_t *from, size_t blocks, float *out) {
 }
 
 static void widen_F16(const uint8_t *from, size_t blocks, float *out) {
-    for (size_t i = 0; i < blocks; i++) {
+    for (size_t i = 0; i < blocks; i++)
         out[i] = half_at(from + 2 * i);
-    }
 }
 
 static void widen_BF16(const uint8_t *from, size_t blocks, float *out) {
@@ -130,22 +117,20 @@ enum { HALF_BLOCK = 16 };
 static void widen_nibbles(const uint8_t *codes, const uint8_t *fifth, int32_t zero, float scale, const float *offset,
                           float *out) {
     uint32_t high = 0;
-    if (fifth != NULL) {
+    if (fifth)
         memcpy(&high, fifth, sizeof high);
-    }
     for (unsigned i = 0; i < HALF_BLOCK; i++) {
         const uint32_t low_code = (codes[i] & 15u) | (high >> i & 1) << 4;
         const uint32_t high_code = (uint32_t)codes[i] >> 4 | (high >> (i + HALF_BLOCK) & 1) << 4;
         const float a = (float)((int32_t)low_code - zero) * scale, b = (float)((int32_t)high_code - zero) * scale;
-        out[i] = offset != NULL ? a + *offset : a;
-        out[i + HALF_BLOCK] = offset != NULL ? b + *offset : b;
+        out[i] = offset ? a + *offset : a;
+        out[i + HALF_BLOCK] = offset ? b + *offset : b;
     }
 }
 
 static void widen_Q4_0(const uint8_t *from, size_t blocks, float *out) {
-    for (size_t b = 0; b < blocks; b++, from += 18) {
+    for (size_t b = 0; b < blocks; b++, from += 18)
         widen_nibbles(from + 2, NULL, 8, half_at(from), NULL, out + 32 * b);
-    }
 }
 
 static void widen_Q4_1(const uint8_t *from, size_t blocks, float *out) {
@@ -156,9 +141,8 @@ static void widen_Q4_1(const uint8_t *from, size_t blocks, float *out) {
 }
 
 static void widen_Q5_0(const uint8_t *from, size_t blocks, float *out) {
-    for (size_t b = 0; b < blocks; b++, from += 22) {
+    for (size_t b = 0; b < blocks; b++, from += 22)
         widen_nibbles(from + 6, from + 2, 16, half_at(from), NULL, out + 32 * b);
-    }
 }
 
 static void widen_Q5_1(const uint8_t *from, size_t blocks, float *out) {
@@ -171,9 +155,8 @@ static void widen_Q5_1(const uint8_t *from, size_t blocks, float *out) {
 static void widen_Q8_0(const uint8_t *from, size_t blocks, float *out) {
     for (size_t b = 0; b < blocks; b++, from += 34) {
         const float scale = half_at(from);
-        for (unsigned i = 0; i < 32; i++) {
+        for (unsigned i = 0; i < 32; i++)
             out[32 * b + i] = (float)(int8_t)from[2 + i] * scale;
-        }
     }
 }
 
@@ -202,22 +185,20 @@ static void widen_parts(const uint8_t *from, const uint8_t *codes, const uint8_t
         const float d = scale * (float)s, o = offset * (float)m;
         for (unsigned i = 0; i < 32; i++) {
             const uint32_t nibble = (uint32_t)codes[part / 2 * 32 + i] >> part % 2 * 4 & 15u;
-            const uint32_t high = fifth != NULL ? ((uint32_t)fifth[i] >> part & 1) << 4 : 0;
+            const uint32_t high = fifth ? ((uint32_t)fifth[i] >> part & 1) << 4 : 0;
             out[32 * part + i] = d * (float)(nibble | high) - o;
         }
     }
 }
 
 static void widen_Q4_K(const uint8_t *from, size_t blocks, float *out) {
-    for (size_t b = 0; b < blocks; b++, from += 144) {
+    for (size_t b = 0; b < blocks; b++, from += 144)
         widen_parts(from, from + 16, NULL, out + 256 * b);
-    }
 }
 
 static void widen_Q5_K(const uint8_t *from, size_t blocks, float *out) {
-    for (size_t b = 0; b < blocks; b++, from += 176) {
+    for (size_t b = 0; b < blocks; b++, from += 176)
         widen_parts(from, from + 48, from + 16, out + 256 * b);
-    }
 }
 
 /* Two halves of 128, each of four quarters of 32: codes of 6 bits, the low four in 64 bytes, the upper two in 32. */
@@ -237,15 +218,13 @@ static void widen_Q6_K(const uint8_t *from, size_t blocks, float *out) {
 /* ---- codes of a whole tensor --------------------------------------------------------------------------------- */
 
 static void widen_I8(const uint8_t *from, size_t blocks, float *out) {
-    for (size_t i = 0; i < blocks; i++) {
+    for (size_t i = 0; i < blocks; i++)
         out[i] = (float)(int8_t)from[i];
-    }
 }
 
 static void widen_U8(const uint8_t *from, size_t blocks, float *out) {
-    for (size_t i = 0; i < blocks; i++) {
+    for (size_t i = 0; i < blocks; i++)
         out[i] = (float)from[i];
-    }
 }
 
 static void widen_I32(const uint8_t *from, size_t blocks, float *out) {
@@ -265,12 +244,10 @@ void dtq_scale_codes(const dtq_tensor *t, const uint8_t *file, uint64_t first, s
         const uint64_t row = (first + i) / t->shape[1], column = (first + i) % t->shape[1];
         const uint64_t at = t->by_rows != 0 ? row : column;
         float scale = t->scale, zero = t->mean;
-        if (t->scales != 0) {
+        if (t->scales != 0)
             memcpy(&scale, file + t->scales + at * sizeof scale, sizeof scale);
-        }
-        if (t->zeros != 0) {
+        if (t->zeros != 0)
             dtq_widen((dtq_dtype)t->dtype, file + t->zeros, at, 1, &zero);
-        }
         codes[i] = (codes[i] - zero) * scale;
     }
 }
@@ -304,7 +281,6 @@ void dtq_widen(dtq_dtype dtype, const uint8_t *from, uint64_t first, size_t n, f
     }
     const size_t whole = n / elements;
     wideners[dtype](from, whole, out);
-    if (n % elements != 0) {
+    if (n % elements != 0)
         dtq_widen(dtype, from + whole * dtq_dtypes[dtype].bytes, 0, n % elements, out + whole * elements);
-    }
 }

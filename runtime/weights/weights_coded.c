@@ -10,15 +10,14 @@ static const float too_large = 0x1p50f, too_small = 0x1p-50f;
 
 static dtq_coded_weight *allocate(size_t outputs, size_t inputs, bool shifted) {
     dtq_coded_weight *q = calloc(1, sizeof *q);
-    if (q == NULL) {
+    if (!q)
         return NULL;
-    }
     q->outputs = outputs;
     q->inputs = inputs;
     q->codes = malloc(outputs * inputs + 1);
     q->scales = malloc(outputs * sizeof *q->scales);
     q->shifts = shifted ? malloc(outputs * sizeof *q->shifts) : NULL;
-    if (q->codes == NULL || q->scales == NULL || (shifted && q->shifts == NULL)) {
+    if (!q->codes || !q->scales || (shifted && !q->shifts)) {
         dtq_coded_weight_free(q);
         return NULL;
     }
@@ -40,9 +39,8 @@ static void encode_range(const float *x, size_t n, float half, float least, floa
                          float *shift) {
     *scale = width < too_small ? 1.0f : width / (2 * half - 1);
     *shift = least + half * *scale; /* of code 0 */
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         codes[i] = within(dtq_do_rne((x[i] - *shift) / *scale), -half, half - 1);
-    }
 }
 
 static void encode_range_zero(const float *x, size_t n, float half, float least, float width, int8_t *codes,
@@ -50,9 +48,8 @@ static void encode_range_zero(const float *x, size_t n, float half, float least,
     *scale = (width < 1e-8f ? 1e-8f : width) / (2 * half - 1);
     const float steps = dtq_do_rne(least / *scale) + half;
     *shift = steps * *scale;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         codes[i] = within(dtq_do_rne(x[i] / *scale) - steps, -half, half - 1);
-    }
 }
 
 /* The codes of n numbers that share a scale; false if one is not finite or huge. */
@@ -61,9 +58,8 @@ static bool encode_group(const float *x, size_t n, unsigned bits, dtq_code_form 
     const float half = (float)(1u << (bits - 1));
     float least = x[0], largest = x[0];
     for (size_t i = 0; i < n; i++) {
-        if (!(fabsf(x[i]) < too_large)) {
+        if (!(fabsf(x[i]) < too_large))
             return false;
-        }
         least = x[i] < least ? x[i] : least;
         largest = x[i] > largest ? x[i] : largest;
     }
@@ -74,9 +70,8 @@ static bool encode_group(const float *x, size_t n, unsigned bits, dtq_code_form 
     }
     const float magnitude = -least > largest ? -least : largest, most = half - 1;
     *scale = magnitude < too_small ? 1.0f : magnitude / most;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         codes[i] = within(dtq_do_rne(x[i] / *scale), -most, form == DTQ_CODES_IBERT ? most - 1 : most);
-    }
     return true;
 }
 
@@ -91,9 +86,8 @@ static bool encode(const float *x, size_t groups, unsigned bits, dtq_code_form f
         }
         for (size_t o = first; o < end; o++) {
             q->scales[o] = scale;
-            if (q->shifts != NULL) {
+            if (q->shifts)
                 q->shifts[o] = shift;
-            }
         }
     }
     return true;
@@ -102,19 +96,16 @@ static bool encode(const float *x, size_t groups, unsigned bits, dtq_code_form f
 const dtq_coded_weight *dtq_weights_coded(dtq_weights *w, uint64_t tensor, unsigned bits, size_t groups,
                                           dtq_code_form form, dtq_error *e) {
     dtq_coded_weight **list = dtq_weights_coded_list(w, tensor);
-    for (const dtq_coded_weight *q = *list; q != NULL; q = q->next) {
-        if (q->bits == bits && q->groups == groups && q->form == form) {
+    for (const dtq_coded_weight *q = *list; q; q = q->next)
+        if (q->bits == bits && q->groups == groups && q->form == form)
             return q;
-        }
-    }
     size_t outputs = 0, inputs = 0;
     (void)dtq_weights_shape(w, tensor, &outputs, &inputs);
     const float *x = dtq_weights_float(w, tensor, e);
-    if (x == NULL) {
+    if (!x)
         return NULL;
-    }
     dtq_coded_weight *q = allocate(outputs, inputs, has_shift(form));
-    if (q == NULL) {
+    if (!q) {
         (void)dtq_no_memory(e, sizeof *q + outputs * (inputs + sizeof *q->scales + sizeof *q->shifts) + 1,
                             "a weight of %zu by %zu codes", outputs, inputs);
         return NULL;

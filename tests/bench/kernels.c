@@ -56,14 +56,13 @@ peak_kind bench_peak_float(dtq_host_level level) {
 
 static void print_peaks(bursts *peaks) {
     printf("%-34s %8s %8s\n", "peak of one core, between kernels", "best", "median");
-    for (peak_kind k = 0; k < PEAKS; k++) {
+    for (peak_kind k = 0; k < PEAKS; k++)
         if (peaks[k].count)
             printf("  %-32s %8.1f %8.1f  %s\n", peak_name(k), bursts_most(&peaks[k]), bursts_median(&peaks[k]),
                    peak_unit(k));
         else
             printf("  %-32s %8s %8s  %s\n", peak_name(k), "-", "-",
                    peak_supported(k) ? "not the peak of a level here" : "not on this processor");
-    }
 }
 
 /* Rate and share of the peak; nanoseconds of a number where there is no peak. */

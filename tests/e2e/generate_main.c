@@ -41,7 +41,7 @@ static loaded load(const char *path) {
 
 static const dtq_stream *stream_of(const loaded *l, uint32_t seq) {
     const dtq_stream *s = dtq_program_stream(l->program, seq);
-    if (s == NULL) {
+    if (!s) {
         fprintf(stderr, "no stream for %u tokens\n", seq);
         exit(1);
     }
@@ -61,13 +61,13 @@ typedef struct {
 static dtq_output run(const generator *g, const loaded *l, const dtq_stream *s, const dtq_input *in) {
     dtq_output out;
 #ifdef MODEL
-    if (g->host != NULL) {
+    if (g->host) {
         MUST(dtq_host_run_stream(g->host, s, in, g->cache, true, &out, &error));
         return out;
     }
 #endif
     dtq_run_options o = {.engine = g->engine, .threads = 1, .cache = g->cache};
-    if (g->cache != NULL && g->engine == DTQ_ENGINE_SIM)
+    if (g->cache && g->engine == DTQ_ENGINE_SIM)
         MUST(dtq_check(l->program, s, l->weights, in, &o, &error));
     MUST(dtq_run(l->program, s, l->weights, in, &o, &out, NULL, false, &error));
     return out;
@@ -170,7 +170,7 @@ int main(int argc, char **argv) {
         for (size_t i = 0; i < (size_t)s->layer_count * seq; i++)
             moved += out[0].bits[i] == 0;
         check_choices(s, &out[0]);
-        if (whole.program != NULL) {
+        if (whole.program) {
             check_whole(&whole, DTQ_ENGINE_REF, s, &in, &out[0]);
             dtq_output exact = run(&floats, l, s, &in);
             check_whole(&whole, DTQ_ENGINE_FP32, s, &in, &exact);

@@ -63,7 +63,7 @@ int main(int argc, char **argv) {
         const dtq_stream *s = dtq_program_stream(dtq_host_plan(h), seq), *all = dtq_program_stream(program, seq);
         const dtq_run_options o = {.engine = DTQ_ENGINE_REF, .threads = 1};
         dtq_output got, ref, host;
-        if (s == NULL || all == NULL)
+        if (!s || !all)
             return 1;
         MUST(dtq_host_run_stream(h, s, &in, cache, true, &got, &error));
         MUST(dtq_run(program, all, weights, &in, &o, &ref, NULL, false, &error));

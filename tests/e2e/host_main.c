@@ -18,13 +18,12 @@ extern const dtq_host_model MODEL;
 
 static uint32_t *read_words(const char *path, size_t *count) {
     FILE *f = fopen(path, "rb");
-    if (f == NULL || fseek(f, 0, SEEK_END) != 0) {
+    if (!f || fseek(f, 0, SEEK_END) != 0)
         return NULL;
-    }
     const long bytes = ftell(f);
     rewind(f);
     uint32_t *words = malloc((size_t)bytes + 4);
-    *count = words == NULL ? 0 : fread(words, 4, (size_t)bytes / 4, f);
+    *count = !words ? 0 : fread(words, 4, (size_t)bytes / 4, f);
     fclose(f);
     return words;
 }
@@ -32,9 +31,8 @@ static uint32_t *read_words(const char *path, size_t *count) {
 static bool run(dtq_host *h, caller_mode mode, const char *in_path, const char *out_path, dtq_error *e) {
     size_t count = 0;
     uint32_t *words = read_words(in_path, &count);
-    if (words == NULL || count < 2) {
+    if (!words || count < 2)
         return dtq_fail(e, DTQ_IO, "%s cannot be read", in_path);
-    }
     const uint32_t n = words[0];
     dtq_input input = {0};
     if (words[1] == 0) {
@@ -61,10 +59,10 @@ static bool run(dtq_host *h, caller_mode mode, const char *in_path, const char *
     }
     const size_t layers = dtq_host_plan(h)->streams[0].layer_count;
     FILE *f = fopen(out_path, "wb");
-    bool ok = f != NULL && fwrite(out.data, sizeof *out.data, out.count, f) == out.count &&
+    bool ok = f && fwrite(out.data, sizeof *out.data, out.count, f) == out.count &&
               fwrite(out.importance, sizeof *out.importance, layers * n, f) == layers * n &&
               fwrite(out.bits, 1, layers * n, f) == layers * n;
-    ok = f != NULL && fclose(f) == 0 && ok;
+    ok = f && fclose(f) == 0 && ok;
     dtq_output_free(&out);
     free(words);
     return ok || dtq_fail(e, DTQ_IO, "%s cannot be written", out_path);
@@ -83,14 +81,11 @@ int main(int argc, char **argv) {
     dtq_host *h = dtq_host_open(&MODEL, NULL, &o, &e);
     caller_mode_set(CALLER_DEFAULT);
     bool ok = h != NULL;
-    for (int i = 5; ok && i + 1 < argc; i += 2) {
+    for (int i = 5; ok && i + 1 < argc; i += 2)
         ok = run(h, mode, argv[i], argv[i + 1], &e);
-    }
-    if (h != NULL) {
+    if (h)
         dtq_host_close(h);
-    }
-    if (!ok) {
+    if (!ok)
         fprintf(stderr, "host_main: %s\n", e.message);
-    }
     return ok ? 0 : 1;
 }

@@ -37,9 +37,8 @@ _Noreturn static void die(const char *what, const char *why) {
 static context open_context(void) {
     dtq_error e;
     context c;
-    if ((c.weights = dtq_weights_open(program, NULL, &e)) == NULL ||
-        (c.cache = dtq_cache_open(program, stream->seq, &e)) == NULL ||
-        (c.host = dtq_host_open(&MODEL, NULL, &(dtq_host_options){.threads = 3}, &e)) == NULL) {
+    if (!(c.weights = dtq_weights_open(program, NULL, &e)) || !(c.cache = dtq_cache_open(program, stream->seq, &e)) ||
+        !(c.host = dtq_host_open(&MODEL, NULL, &(dtq_host_options){.threads = 3}, &e))) {
         die("opening", e.message);
     }
     return c;
@@ -52,9 +51,8 @@ static void close_context(context *c) {
 }
 
 static void same(const char *engine, dtq_output *got, const dtq_output *expected) {
-    if (got->count != expected->count || memcmp(got->data, expected->data, got->count * sizeof *got->data) != 0) {
+    if (got->count != expected->count || memcmp(got->data, expected->data, got->count * sizeof *got->data) != 0)
         die(engine, "other numbers than one thread alone");
-    }
     dtq_output_free(got);
 }
 
@@ -83,12 +81,10 @@ static void *own(void *unused) {
             dtq_output out;
             dtq_error e;
             dtq_cache_clear(c.cache);
-            if (!dtq_verify(program, stream, &e) || !run(&c, way, c.cache, &out, &e)) {
+            if (!dtq_verify(program, stream, &e) || !run(&c, way, c.cache, &out, &e))
                 die(ways[way], e.message);
-            }
-            if (way != CHECK) {
+            if (way != CHECK)
                 same(ways[way], &out, &want[way == FP32]);
-            }
         }
     }
     close_context(&c);
@@ -103,11 +99,10 @@ static void *share(void *argument) {
         dtq_output out;
         dtq_error e;
         if (run(&shared, way, NULL, &out, &e)) {
-            if (way != CHECK) {
+            if (way != CHECK)
                 same(ways[way], &out, &want[way == FP32]);
-            }
             (void)atomic_fetch_add(&ran, 1);
-        } else if (e.status == DTQ_BAD_INPUT && strstr(e.message, "is in a run already") != NULL && out.data == NULL) {
+        } else if (e.status == DTQ_BAD_INPUT && strstr(e.message, "is in a run already") && !out.data) {
             (void)atomic_fetch_add(&turned, 1);
         } else {
             die(ways[way], e.message);
@@ -125,10 +120,9 @@ static void *share_cache(void *argument) {
         dtq_output out;
         dtq_error e;
         const bool ok = run(&c, way, shared.cache, &out, &e);
-        if (ok && way != CHECK) {
+        if (ok && way != CHECK)
             same(ways[way], &out, &want[way == FP32]);
-        }
-        (void)atomic_fetch_add(ok || strstr(e.message, "is in a run already") == NULL ? &ran : &turned, 1);
+        (void)atomic_fetch_add(ok || !strstr(e.message, "is in a run already") ? &ran : &turned, 1);
     }
     close_context(&c);
     return NULL;
@@ -136,23 +130,19 @@ static void *share_cache(void *argument) {
 
 static void all_at_once(void *body(void *), int way) {
     pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++) {
-        if (pthread_create(&threads[i], NULL, body, &way) != 0) {
+    for (int i = 0; i < THREADS; i++)
+        if (pthread_create(&threads[i], NULL, body, &way) != 0)
             die("pthread_create", "no thread");
-        }
-    }
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < THREADS; i++)
         (void)pthread_join(threads[i], NULL);
-    }
 }
 
 static void all_share(void *body(void *), int way, const char *what) {
     atomic_store(&ran, 0);
     atomic_store(&turned, 0);
     all_at_once(body, way);
-    if (ran == 0 || turned == 0) {
+    if (ran == 0 || turned == 0)
         die(ways[way], ran == 0 ? "no run succeeded" : "no run was refused");
-    }
     printf("%-9s %s shared: right or refused\n", ways[way], what);
 }
 
@@ -160,27 +150,22 @@ int main(int argc, char **argv) {
     uint32_t tokens[TOKENS_MOST], count = 0;
     dtq_error e;
     dtq_program *p;
-    if (argc < 3 || !dtq_program_load(argv[1], &p, &e)) {
+    if (argc < 3 || !dtq_program_load(argv[1], &p, &e))
         die("loading", argc < 3 ? "no program" : e.message);
-    }
-    for (int i = 2; i < argc && count < TOKENS_MOST; i++) {
+    for (int i = 2; i < argc && count < TOKENS_MOST; i++)
         tokens[count++] = (uint32_t)atoi(argv[i]);
-    }
     program = p;
     input = (dtq_input){.tokens = tokens};
     stream = dtq_program_stream(program, count);
-    if (stream == NULL || pthread_barrier_init(&start, NULL, THREADS) != 0) {
+    if (!stream || pthread_barrier_init(&start, NULL, THREADS) != 0)
         die(argv[1], "has no stream for so many tokens");
-    }
     shared = open_context();
-    if (!run(&shared, REF, NULL, &want[0], &e) || !run(&shared, FP32, NULL, &want[1], &e)) {
+    if (!run(&shared, REF, NULL, &want[0], &e) || !run(&shared, FP32, NULL, &want[1], &e))
         die("alone", e.message);
-    }
     all_at_once(own, 0);
     printf("%d threads, %d engines, contexts of their own: the same bits\n", THREADS, WAYS);
-    for (int way = 0; way < WAYS; way++) {
+    for (int way = 0; way < WAYS; way++)
         all_share(share, way, way == HOST ? "model" : "weights");
-    }
     for (int way = 0; way < WAYS; way++) {
         dtq_cache_clear(shared.cache);
         all_share(share_cache, way, "cache");

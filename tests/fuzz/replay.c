@@ -121,7 +121,7 @@ static void own_seeds(const char *directory) {
 int main(int argc, char **argv) {
     const char *write_to = NULL;
     int first = 1;
-    for (; first < argc && strncmp(argv[first], "--", 2) == 0; first++) {
+    for (; first < argc && strncmp(argv[first], "--", 2) == 0; first++)
         if (strncmp(argv[first], "--mutations=", 12) == 0)
             mutations = strtoull(argv[first] + 12, NULL, 10);
         else if (strncmp(argv[first], "--seed=", 7) == 0)
@@ -130,7 +130,6 @@ int main(int argc, char **argv) {
             write_to = argv[first] + 14;
         else
             return 2;
-    }
     if (write_to) {
         own_seeds(write_to);
         return 0;

@@ -22,9 +22,8 @@ static inline void layer_open(layer *l, uint32_t slots, uint32_t heads, uint32_t
     l->k = calloc((size_t)slots * kv_heads * dim, sizeof *l->k);
     l->v = calloc((size_t)slots * kv_heads * dim, sizeof *l->v);
     l->out = calloc((size_t)slots * heads * dim, sizeof *l->out);
-    for (uint32_t i = 0; i < slots; i++) {
+    for (uint32_t i = 0; i < slots; i++)
         l->ids[i] = i;
-    }
     l->a = (dtq_attention){.slots = slots,
                            .heads = heads,
                            .kv_heads = kv_heads,
@@ -51,11 +50,9 @@ static inline void layer_draw(layer *l, rng *r) {
         uint32_t heads;
         float scale;
     } operands[] = {{l->q, l->a.heads, 4.0f}, {l->k, l->a.kv_heads, 4.0f}, {l->v, l->a.kv_heads, 2.0f}};
-    for (size_t o = 0; o < 3; o++) {
-        for (size_t at = 0; at < (size_t)l->a.slots * operands[o].heads * l->a.head_dim; at++) {
+    for (size_t o = 0; o < 3; o++)
+        for (size_t at = 0; at < (size_t)l->a.slots * operands[o].heads * l->a.head_dim; at++)
             operands[o].x[at] = rng_float(r) * operands[o].scale;
-        }
-    }
 }
 
 /* The layer with the tokens of slots order[0], order[1], … of `from`. */
@@ -112,11 +109,9 @@ static inline void expect_permutable(const char *name, attend_function *attend) 
         uint32_t order[SLOTS_MOST];
         layer_open(&l, n, heads, 1, 1 + rng_below(&r, 12), round % 2 == 1);
         layer_draw(&l, &r);
-        if (round % 3 == 0) { /* numbers of which many are equal */
-            for (size_t at = 0; at < (size_t)n * l.a.head_dim; at++) {
+        if (round % 3 == 0) /* numbers of which many are equal */
+            for (size_t at = 0; at < (size_t)n * l.a.head_dim; at++)
                 l.k[at] = (float)rng_below(&r, 3) - 1.0f;
-            }
-        }
         shuffled(&r, n, order);
         layer_take(&other, &l, order, n);
         attend(&l, &t);

@@ -65,7 +65,7 @@ static inline ir_module *ir_parse_text(arena *a, diag *d, const char *text) {
     diag *mine = d ? d : diag_new(a, NULL);
     ir_module *m = ir_parse(a, mine, "t.dtir", text, strlen(text));
     if (!d)
-        ck_assert_msg(m != NULL, "%s", ir_diag_text(a, mine));
+        ck_assert_msg(m, "%s", ir_diag_text(a, mine));
     return m;
 }
 

@@ -43,7 +43,7 @@ static inline void check_golden(const char *path, const char *text, size_t bytes
         ck_assert_uint_eq(fwrite(text, 1, bytes, f), bytes);
         ck_assert_int_eq(fclose(f), 0);
     } else {
-        ck_assert_msg(golden != NULL, "%s: cannot be read (DTQ_UPDATE=1 writes it)", path);
+        ck_assert_msg(golden, "%s: cannot be read (DTQ_UPDATE=1 writes it)", path);
         ck_assert_msg(have == bytes && memcmp(golden, text, bytes) == 0, "%s differs from:\n%s", path, text);
     }
     free(golden);
@@ -78,7 +78,7 @@ static inline int each_dtasm(const char *room, void (*visit)(const char *path)) 
     char directory[256], path[512];
     snprintf(directory, sizeof directory, "%s/tests/isa/%s", DTQC_SOURCE_DIR, room);
     DIR *d = opendir(directory);
-    ck_assert_msg(d != NULL, "%s", directory);
+    ck_assert_msg(d, "%s", directory);
     int count = 0;
     for (struct dirent *entry; (entry = readdir(d));) {
         size_t n = strlen(entry->d_name);
@@ -94,7 +94,7 @@ static inline int each_dtasm(const char *room, void (*visit)(const char *path)) 
 
 static inline dtq_program *assemble_file(const char *path) {
     char *text = read_text(path, NULL);
-    ck_assert_msg(text != NULL, "%s", path);
+    ck_assert_msg(text, "%s", path);
     dtq_program *p = assemble(path, text);
     free(text);
     return p;

@@ -40,7 +40,7 @@ static inline float rng_float(rng *r) {
 /* A seed for property tests: DTQ_SEED if set. */
 static inline rng rng_seeded(const char *test) {
     const char *given = getenv("DTQ_SEED");
-    const uint64_t seed = given != NULL ? strtoull(given, NULL, 10) : 20260131;
+    const uint64_t seed = given ? strtoull(given, NULL, 10) : 20260131;
     printf("%s: DTQ_SEED=%llu\n", test, (unsigned long long)seed);
     return (rng){seed};
 }
@@ -48,18 +48,16 @@ static inline rng rng_seeded(const char *test) {
 static inline float *random_floats(rng *r, size_t n, float scale) {
     float *x = malloc((n + 1) * sizeof *x);
     ck_assert_ptr_nonnull(x);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         x[i] = rng_float(r) * scale;
-    }
     return x;
 }
 
 static inline uint64_t hash_bytes(const void *data, size_t n) {
     const uint8_t *b = data;
     uint64_t h = 14695981039346656037u;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         h = (h ^ b[i]) * 1099511628211u;
-    }
     return h;
 }
 
@@ -77,7 +75,7 @@ static inline uint64_t hash_bytes(const void *data, size_t n) {
     do {                                                                                                               \
         (error) = (dtq_error){0};                                                                                      \
         ck_assert(!(call));                                                                                            \
-        ck_assert_msg(strstr((error).message, (text)) != NULL, "message: %s", (error).message);                        \
+        ck_assert_msg(strstr((error).message, (text)), "message: %s", (error).message);                                \
         ck_assert_int_ne((error).status, DTQ_OK);                                                                      \
     } while (0)
 

@@ -30,9 +30,8 @@ static inline float sim_float(sim_random *r) {
 }
 
 static inline void sim_bits(sim_random *r, uint8_t *bits, uint32_t n) {
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n; i++)
         bits[i] = sim_next(r) & 1 ? 8 : 4;
-    }
 }
 
 enum { SIM_LAYERS = 2 };
@@ -77,11 +76,10 @@ static inline void sim_token(sim_program *p, unsigned from, unsigned to) {
 static inline void sim_freed(sim_program *p, uint32_t head, unsigned from, unsigned to, bool wait) {
     const uint32_t total = p->shape.heads * p->shape.layers;
     if (wait ? head >= 2 : head + 2 < total) {
-        if (wait) {
+        if (wait)
             SIM_EMIT(p, WAIT, to, from, 0);
-        } else {
+        else
             SIM_EMIT(p, SIGNAL, from, to, 0);
-        }
     }
 }
 
@@ -109,9 +107,8 @@ static inline void sim_emit_head(sim_program *p, uint32_t layer, uint32_t h, uin
 #define SIM_P_AT(i)         (probs_half + 20 * (uint64_t)i * s->seq)
     sim_freed(p, g, QK_ARRAY, DTQ_LOAD, true);
     sim_freed(p, g, PV_ARRAY, DTQ_LOAD, true);
-    if (causal) {
+    if (causal)
         sim_freed(p, g, DTQ_SOFTMAX, DTQ_LOAD, true);
-    }
     SIM_BLOCKS(i, rb) {
         SIM_EMIT(p, LOAD, DTQ_LOAD, DTQ_Q, layer, h, i, in, SIM_Q_AT(i));
     }
@@ -123,9 +120,8 @@ static inline void sim_emit_head(sim_program *p, uint32_t layer, uint32_t h, uin
         SIM_EMIT(p, LOAD, DTQ_LOAD, DTQ_V, layer, kv, i, in, SIM_Q_AT(i));
     }
     sim_token(p, DTQ_LOAD, PV_ARRAY);
-    if (causal) {
+    if (causal)
         sim_token(p, DTQ_LOAD, DTQ_SOFTMAX);
-    }
     sim_freed(p, g, DTQ_SOFTMAX, QK_ARRAY, true);
     SIM_BLOCKS(i, rb) {
         SIM_BLOCKS(j, kb) {
@@ -139,9 +135,8 @@ static inline void sim_emit_head(sim_program *p, uint32_t layer, uint32_t h, uin
     enum { FULL, MAX, WMAX, EXP };
     SIM_BLOCKS(i, rb) {
         for (uint64_t mode = FULL; mode <= EXP; mode++) {
-            if ((mode == FULL) != (key_blocks == 1) || (mode == WMAX && !causal)) {
+            if ((mode == FULL) != (key_blocks == 1) || (mode == WMAX && !causal))
                 continue;
-            }
             SIM_BLOCKS(j, kb) {
                 SIM_EMIT(p, SOFTMAX, DTQ_SOFTMAX, mode, layer, h, i, in, j, jn, SIM_S_AT(i, j),
                          causal ? SIM_Q_AT(j) : none, SIM_P_AT(i));
@@ -149,9 +144,8 @@ static inline void sim_emit_head(sim_program *p, uint32_t layer, uint32_t h, uin
         }
     }
     sim_freed(p, g, DTQ_SOFTMAX, QK_ARRAY, false);
-    if (causal) {
+    if (causal)
         sim_freed(p, g, DTQ_SOFTMAX, DTQ_LOAD, false);
-    }
     sim_token(p, DTQ_SOFTMAX, PV_ARRAY);
     sim_token(p, DTQ_SOFTMAX, DTQ_TOPK);
     SIM_BLOCKS(i, rb) {
@@ -204,9 +198,8 @@ static inline void sim_layer(sim_program *p, uint32_t layer) {
     l->v_scale = sim_allot(p, 4 * (uint64_t)s->kv_heads * (s->causal ? s->seq : 2 * s->head_dim));
     l->out = sim_allot(p, 4 * s->heads * rows);
     l->importance_at = sim_allot(p, 8 * (uint64_t)s->seq);
-    for (unsigned o = 0; o < DTQ_OPERANDS; o++) {
+    for (unsigned o = 0; o < DTQ_OPERANDS; o++)
         l->bits[o] = p->bits[layer][o];
-    }
 }
 
 /** Builds the program. Layer 0 has random precisions for each operand and its first slots[0] of a random order of the
@@ -238,14 +231,12 @@ static inline void sim_build(sim_program *p, const sim_shape *shape, sim_random 
     for (unsigned o = 0; o < 3; o++) {
         const uint64_t elements = s->seq * (o ? kv_width : width);
         p->input[o] = malloc(elements * sizeof(float));
-        for (uint64_t i = 0; i < elements; i++) {
+        for (uint64_t i = 0; i < elements; i++)
             p->input[o][i] = (o ? 1.0f : 3.0f) * sim_float(r);
-        }
         p->stream.input_at[o] = sim_allot(p, elements * sizeof(float));
     }
-    for (uint32_t layer = 0; layer < s->layers; layer++) {
+    for (uint32_t layer = 0; layer < s->layers; layer++)
         sim_layer(p, layer);
-    }
     p->stream.seq = s->seq;
     p->stream.layer_count = s->layers;
     p->stream.layers = p->layers;
@@ -254,16 +245,13 @@ static inline void sim_build(sim_program *p, const sim_shape *shape, sim_random 
     p->stream.output_at = p->layers[s->layers - 1].out;
     p->stream.output_width = (uint32_t)width;
     for (uint32_t layer = 0; layer < s->layers; layer++) {
-        if (layer) {
+        if (layer)
             sim_token(p, DTQ_TOPK, DTQ_HOST);
-        }
-        for (uint64_t o = 0; o < 3; o++) {
+        for (uint64_t o = 0; o < 3; o++)
             SIM_EMIT(p, QUANT, DTQ_HOST, layer, o, p->stream.input_at[o]);
-        }
         sim_token(p, DTQ_HOST, DTQ_LOAD);
-        for (uint32_t h = 0; h < s->heads; h++) {
+        for (uint32_t h = 0; h < s->heads; h++)
             sim_emit_head(p, layer, h, layer * s->heads + h);
-        }
         SIM_EMIT(p, TOPK, DTQ_TOPK, layer, layer + 1 < s->layers, layer * 8 * (uint64_t)s->seq);
     }
     p->program.stream_count = 1;
@@ -276,9 +264,8 @@ static inline void sim_free(sim_program *p) {
         free(p->bits[0][o]);
         free(p->bits[1][o]);
     }
-    for (unsigned o = 0; o < 3; o++) {
+    for (unsigned o = 0; o < 3; o++)
         free(p->input[o]);
-    }
     free(p->stream.instrs);
 }
 

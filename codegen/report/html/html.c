@@ -52,12 +52,10 @@ static void put_label(const report *r, FILE *out) {
         char begin[SHOWN + 1];
         snprintf(begin, sizeof begin, "%s", r->input->text);
         size_t n = strlen(begin);
-        while (n > 0 && strlen(r->input->text) > SHOWN && ((unsigned char)begin[n - 1] & 0xC0) == 0x80) {
+        while (n > 0 && strlen(r->input->text) > SHOWN && ((unsigned char)begin[n - 1] & 0xC0) == 0x80)
             n--; /* not in the middle of a character */
-        }
-        if (strlen(r->input->text) > SHOWN && n > 0 && (unsigned char)begin[n - 1] >= 0x80) {
+        if (strlen(r->input->text) > SHOWN && n > 0 && (unsigned char)begin[n - 1] >= 0x80)
             n--;
-        }
         begin[n] = '\0';
         fputs(": ", out);
         html_text(out, begin);
@@ -120,12 +118,10 @@ static void put_title(const html_page *p) {
         put_link(p, "tiles", "Tiles");
         put_link(p, "timeline", "Timeline");
     }
-    if (has_tokens(r)) {
+    if (has_tokens(r))
         put_link(p, "tokens", "Tokens");
-    }
-    if (r->remark_count > 0) {
+    if (r->remark_count > 0)
         put_link(p, "remarks", "Remarks");
-    }
     fputs("</nav>\n", out);
 }
 
@@ -143,18 +139,16 @@ static void put_fact(const html_page *p, const char *key, const char *label, dou
 /** Splits "5.64 MB" into number and unit. */
 static const char *split_unit(char *text) {
     char *blank = strchr(text, ' ');
-    if (!blank) {
+    if (!blank)
         return "";
-    }
     *blank = '\0';
     return blank + 1;
 }
 
 /** A value and the largest of these units, each a thousand of the one before, in which it is not below 1. */
 static const char *scaled(const html_page *p, double value, bool about, const char *const *units, const char **unit) {
-    for (; units[1] && fabs(value) >= 999.95; units++) {
+    for (; units[1] && fabs(value) >= 999.95; units++)
         value /= 1000;
-    }
     *unit = units[0];
     return arena_printf(p->arena, "%s%.4g", about ? "~" : "", value);
 }
@@ -216,9 +210,8 @@ static void put_summary(const html_page *p) {
     html_section(p, "summary", "Summary");
     put_facts(p);
     fprintf(p->out, "<p class=\"note\">Cycles cover %s.", report_covers(p->report));
-    if (p->report->scheme) {
+    if (p->report->scheme)
         fprintf(p->out, " Arithmetic: %s; " REPORT_SCHEME ".", p->report->scheme);
-    }
     uint32_t first, last, blocks;
     for (size_t at = 0; report_blocked(p->report, &at, &first, &last, &blocks);) {
         fprintf(p->out,
@@ -240,9 +233,8 @@ static void put_summary(const html_page *p) {
 
 static void put_remarks(const html_page *p) {
     const report *r = p->report;
-    if (r->remark_count == 0) {
+    if (r->remark_count == 0)
         return;
-    }
     html_section(p, "remarks", "Remarks");
     fputs("<ul class=\"remarks\">\n", p->out);
     for (size_t i = 0; i < r->remark_count; i++) {
@@ -273,9 +265,8 @@ static void put_report(const html_page *p) {
         html_tiles(p);
         html_timeline(p);
     }
-    if (has_tokens(p->report)) {
+    if (has_tokens(p->report))
         html_tokens(p);
-    }
     put_remarks(p);
     fputs("</article>\n", p->out);
 }
@@ -288,9 +279,8 @@ bool report_html(const report *const *reports, size_t count, FILE *out) {
           "run; "
           "all numbers are in the text.</p></noscript>\n",
           out);
-    if (count > 1) {
+    if (count > 1)
         put_contents(reports, count, out);
-    }
     for (size_t i = 0; i < count; i++) {
         html_page p = {
             .out = out, .arena = arena_new(), .report = reports[i], .index = i, .most_bars = MOST_BARS / count};

@@ -80,13 +80,12 @@ static bool is_shown(const report *r, const html_column *c) {
 static void put_cell(const report_layer *l, const html_column *c, bool about, FILE *out) {
     const void *member = (const char *)l + c->offset;
     double value = 0;
-    if (c->kind == CELL_U32) {
+    if (c->kind == CELL_U32)
         value = *(const uint32_t *)member;
-    } else if (c->kind == CELL_BYTES) {
+    else if (c->kind == CELL_BYTES)
         value = (double)*(const uint64_t *)member;
-    } else if (c->kind != CELL_LIMIT) {
+    else if (c->kind != CELL_LIMIT)
         value = *(const double *)member;
-    }
     fputs(c->offset == 0 ? "<th scope=\"row\"" : "<td", out);
     if (c->kind == CELL_LIMIT) {
         const char *name = report_limit_name(*(const report_limit *)member);
@@ -95,13 +94,12 @@ static void put_cell(const report_layer *l, const html_column *c, bool about, FI
     }
     html_value(out, value);
     fputc('>', out);
-    if (c->kind == CELL_PERCENT) {
+    if (c->kind == CELL_PERCENT)
         html_percent(out, value);
-    } else if (c->kind == CELL_BYTES) {
+    else if (c->kind == CELL_BYTES)
         html_count(out, value / 1000, false);
-    } else {
+    else
         html_count(out, value, c->kind == CELL_COUNT && about);
-    }
     fputs(c->offset == 0 ? "</th>" : "</td>", out);
 }
 
@@ -115,9 +113,8 @@ static void put_headings(const report *r, FILE *out) {
     }
     fputs("</tr>\n<tr>", out);
     for (size_t c = 0; c < COLUMN_COUNT; c++) {
-        if (!is_shown(r, &columns[c])) {
+        if (!is_shown(r, &columns[c]))
             continue;
-        }
         fprintf(out, "<th scope=\"col\"%s><button type=\"button\" title=\"%s%ssort\">%s</button></th>",
                 c == 0 ? " aria-sort=\"ascending\"" : "", columns[c].meaning, *columns[c].meaning ? "; " : "",
                 columns[c].heading);
@@ -141,9 +138,8 @@ void html_layers(const html_page *p) {
         const report_layer *l = &r->layers[i];
         fputs("<tr>", out);
         for (size_t c = 0; c < COLUMN_COUNT; c++) {
-            if (!is_shown(r, &columns[c])) {
+            if (!is_shown(r, &columns[c]))
                 continue;
-            }
             /* of a run only matmuls remain expectations */
             bool matmul =
                 columns[c].offset >= offsetof(report_layer, qk) && columns[c].offset < offsetof(report_layer, start);
@@ -181,9 +177,8 @@ void html_utilisation(const html_page *p) {
     const report *r = p->report;
     FILE *out = p->out;
     double longest = 0;
-    for (size_t i = 0; i < r->layer_count; i++) {
+    for (size_t i = 0; i < r->layer_count; i++)
         longest = fmax(r->layers[i].cycles, longest);
-    }
     html_section(p, "utilisation", "Utilisation");
     fputs(
         "<p class=\"note\"><span class=\"key bound\"></span> bound (work / PEs), <span class=\"key "

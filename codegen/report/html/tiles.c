@@ -28,11 +28,9 @@ static uint32_t operand_slots(const layer_facts *l, int operand) {
 }
 
 static bool same_bits(const slot_order *a, const slot_order *b, const layer_facts *l) {
-    for (int i = 0; i < DTQ_OPERANDS; i++) {
-        if (memcmp(a->bits[i], b->bits[i], operand_slots(l, i)) != 0) {
+    for (int i = 0; i < DTQ_OPERANDS; i++)
+        if (memcmp(a->bits[i], b->bits[i], operand_slots(l, i)) != 0)
             return false;
-        }
-    }
     return a->turned == b->turned || (a->turned && b->turned && memcmp(a->turned, b->turned, l->queries) == 0);
 }
 
@@ -133,9 +131,8 @@ static void put_row(const html_page *p, const layer_group *g, bool is_pv) {
 
 static void put_table(const html_page *p, const layer_group *groups, size_t count) {
     bool example = false;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         example = example || (groups[i].origin == ORIGIN_EXAMPLE && !is_expected(&groups[i]));
-    }
     fprintf(p->out,
             "<p class=\"note\">Sums over the tiles of all heads. Step cycles: what the slowest PE of "
             "each "
@@ -176,13 +173,11 @@ static void put_numbers(FILE *out, const char *key, const double *values, size_t
 
 static void put_side(FILE *out, const char *key, const tile_side *s) {
     fprintf(out, "\"%s\":{\"tiles\":[", key);
-    for (uint32_t i = 0; i < s->count; i++) {
+    for (uint32_t i = 0; i < s->count; i++)
         fprintf(out, "%s%" PRIu32, i ? "," : "", s->class_of[i]);
-    }
     fputs("],\"classes\":[", out);
-    for (uint32_t i = 0; i < s->class_count; i++) {
+    for (uint32_t i = 0; i < s->class_count; i++)
         fprintf(out, "%s[%" PRIu32 ",%" PRIu32 "]", i ? "," : "", s->classes[i].size, s->classes[i].high);
-    }
     fputs("]}", out);
 }
 
@@ -206,13 +201,11 @@ static void put_grid(FILE *out, const char *key, const tile_grid *g) {
 
 /** Bits as digits, one for each slot; nothing if they are those of the queries, which have been written. */
 static void put_bits(FILE *out, const char *key, const uint8_t *bits, const uint8_t *q, uint32_t slots, bool all) {
-    if (q && all && memcmp(bits, q, slots) == 0) {
+    if (q && all && memcmp(bits, q, slots) == 0)
         return;
-    }
     fprintf(out, "%s\"%s\":\"", q ? "," : "", key);
-    for (uint32_t i = 0; i < slots; i++) {
+    for (uint32_t i = 0; i < slots; i++)
         fputc(bits[i] == 8 ? '8' : '4', out);
-    }
     fputc('"', out);
 }
 
@@ -265,11 +258,9 @@ static void put_figure(const html_page *p, int order, bool is_pv) {
 
 /** The layer that has most to show: the first with tokens of both precisions, else the first. */
 static size_t most_telling(const layer_group *groups, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        if (groups[i].facts->high > 0 && groups[i].facts->high < groups[i].facts->keys) {
+    for (size_t i = 0; i < count; i++)
+        if (groups[i].facts->high > 0 && groups[i].facts->high < groups[i].facts->keys)
             return i;
-        }
-    }
     return 0;
 }
 

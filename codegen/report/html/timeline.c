@@ -32,9 +32,8 @@ static void add_bar(arena *a, timeline_lane *l, const timeline_bar *bar) {
     if (l->count == l->capacity) {
         size_t capacity = l->capacity ? 2 * l->capacity : 64;
         timeline_bar *more = ARENA_ARRAY(a, timeline_bar, capacity);
-        if (l->count > 0) {
+        if (l->count > 0)
             memcpy(more, l->bars, l->count * sizeof *more);
-        }
         l->bars = more;
         l->capacity = capacity;
     }
@@ -54,16 +53,14 @@ static void collect(const html_page *p, timeline *t) {
     size_t index = 0;
     for (size_t op = 0; op < m->op_count; op++) {
         ir_opcode code = (ir_opcode)m->ops[op].code;
-        if (!ir_is_instr(code)) {
+        if (!ir_is_instr(code))
             continue;
-        }
         const dtq_event *event = events ? &events[index] : NULL;
         index++;
         dtq_opcode isa_op = (dtq_opcode)IR_ISA_OP(code);
         int64_t queue = ir_int(m, op, IR_KEY_queue, DTQ_HOST);
-        if (isa_op == DTQ_OP_WAIT || isa_op == DTQ_OP_SIGNAL || queue <= DTQ_HOST || queue > DTQ_QUEUE_MAX) {
+        if (isa_op == DTQ_OP_WAIT || isa_op == DTQ_OP_SIGNAL || queue <= DTQ_HOST || queue > DTQ_QUEUE_MAX)
             continue;
-        }
         timeline_bar bar = {.start = event ? event->start : (uint64_t)ir_int(m, op, IR_KEY_start, 0),
                             .busy = event ? event->busy : (uint64_t)ir_int(m, op, IR_KEY_busy, 0),
                             .layer = (uint32_t)attribute(m, op, layer, 0),
@@ -130,13 +127,11 @@ static void put_data(const html_page *p, const timeline *t) {
     FILE *out = p->out;
     fprintf(out, "<script type=\"application/json\" class=\"data\">{\"cycles\":%.0f,\"clock_ghz\":%g,\"ops\":[",
             r->cycles, r->machine->top_clock_ghz);
-    for (int i = 0; i < DTQ_OP_COUNT; i++) {
+    for (int i = 0; i < DTQ_OP_COUNT; i++)
         fprintf(out, "%s\"%s\"", i ? "," : "", dtq_ops[i].mnemonic);
-    }
     fputs("],\"layers\":[", out);
-    for (size_t i = 0; i < r->layer_count; i++) {
+    for (size_t i = 0; i < r->layer_count; i++)
         fprintf(out, "%s[%" PRIu64 ",%" PRIu64 "]", i ? "," : "", r->layers[i].start, r->layers[i].end);
-    }
     fputs("],\"lanes\":[", out);
     bool first = true;
     for (unsigned i = 0; i <= DTQ_QUEUE_MAX; i++) { /* as data flow: in, through arrays and softmax, out */

@@ -35,11 +35,10 @@ static void put_token_headings(const html_page *p) {
         fprintf(p->out, "<th scope=\"col\" title=\"token %zu: ", i);
         put_fate(p, i);
         fputs("\"><span>", p->out);
-        if (in->tokens && in->tokens[i]) {
+        if (in->tokens && in->tokens[i])
             put_token(p->out, p->arena, in->tokens[i]);
-        } else {
+        else
             fprintf(p->out, "%zu", i);
-        }
         fputs("</span></th>", p->out);
     }
     fputs("</tr></thead>\n", p->out);
@@ -50,9 +49,8 @@ void html_tokens(const html_page *p) {
     FILE *out = p->out;
     html_section(p, "tokens", "Tokens");
     bool muted = false;
-    for (size_t l = 0; l < r->layer_count; l++) {
+    for (size_t l = 0; l < r->layer_count; l++)
         muted = muted || r->layers[l].muted > 0;
-    }
     fprintf(out,
             "<p class=\"note\">Each token of the input by the precision it was chosen for: <span class=\"key "
             "b8\">8</span> 8 "

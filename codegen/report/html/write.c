@@ -35,9 +35,8 @@ void html_count(FILE *out, double value, bool expected) {
     bool whole = expected || tenths == round(tenths) || tenths >= 1e5;
     fputs(expected ? "~" : "", out);
     fputs(number_grouped(whole ? value : floor(tenths), text), out);
-    if (!whole) {
+    if (!whole)
         fprintf(out, ".%d", (int)lround((tenths - floor(tenths)) * 10));
-    }
 }
 
 void html_percent(FILE *out, double fraction) {

@@ -29,7 +29,7 @@ static bool name_columns(eval_job *j, columns *out) {
 static bool read_samples(eval_job *j, char *text, samples *out) {
     session *s = j->session;
     size_t lines = 1;
-    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+    for (const char *at = text; (at = strchr(at, '\n')); at++)
         lines++;
     size_t most = given(s, OPT_limit) ? (size_t)value(s, OPT_limit)->number : lines;
     out->list = ARENA_ARRAY(s->arena, eval_sample, lines);

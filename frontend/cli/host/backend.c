@@ -14,7 +14,7 @@ static bool load(session *s, const char *path, backend *out) {
     src_loc loc = {path, 0, 0};
     const char *why;
     host_backend_entry *entry = (host_backend_entry *)module_load(s->arena, path, HOST_BACKEND_ENTRY, false, &why);
-    if (entry == NULL)
+    if (!entry)
         return diag_error(s->diag, loc, "%s", why);
     out->functions = entry();
     return true;

@@ -51,8 +51,7 @@ static bool search_open(search *s, const dtq_fixed_layer *f, dtq_error *e) {
                   .next = {malloc(a->head_dim * sizeof **s->next), malloc(a->head_dim * sizeof **s->next)},
                   .front = {malloc(a->head_dim * sizeof(entry *)), malloc(a->head_dim * sizeof(entry *))},
                   .greedy = malloc(a->slots * sizeof *s->greedy)};
-    if (s->up == NULL || s->down == NULL || s->next[0] == NULL || s->next[1] == NULL || s->front[0] == NULL ||
-        s->front[1] == NULL || s->greedy == NULL) {
+    if (!s->up || !s->down || !s->next[0] || !s->next[1] || !s->front[0] || !s->front[1] || !s->greedy) {
         search_close(s);
         return dtq_no_memory(e,
                              2 * (columns * keys + 1) * sizeof *s->up +
@@ -79,12 +78,10 @@ static const entry *advance(const dtq_fixed_layer *f, search *s, size_t column, 
     while (s->next[side][c] < s->keys) {
         const entry *at = &sorted[s->next[side][c]];
         const int64_t product = (int64_t)q * at->code;
-        if (side == 0 ? product <= 0 : product >= 0) {
+        if (side == 0 ? product <= 0 : product >= 0)
             break;
-        }
-        if (f->chosen[at->slot]) {
+        if (f->chosen[at->slot])
             return at;
-        }
         s->next[side][c]++;
     }
     s->next[side][c] = s->keys;
@@ -97,7 +94,7 @@ static void step(const dtq_fixed_layer *f, search *s, const int32_t *q, size_t f
     size_t best = dim;
     int64_t most = 0;
     for (size_t c = 0; c < dim; c++) {
-        if (s->front[side][c] != NULL) {
+        if (s->front[side][c]) {
             const int64_t product = (int64_t)q[c] * s->front[side][c]->code;
             const int64_t magnitude = product < 0 ? -product : product;
             if (magnitude > most) {
@@ -106,9 +103,8 @@ static void step(const dtq_fixed_layer *f, search *s, const int32_t *q, size_t f
             }
         }
     }
-    if (best == dim) {
+    if (best == dim)
         return;
-    }
     s->greedy[s->front[side][best]->slot] += side == 0 ? most : -most;
     s->next[side][best]++;
     s->front[side][best] = advance(f, s, first_column + best, q[best], best, side);
@@ -122,9 +118,8 @@ static uint32_t find_candidates(dtq_fixed_layer *f, search *s, size_t i, size_t 
     memset(s->greedy, 0, a->slots * sizeof *s->greedy);
     for (int side = 0; side < 2; side++) {
         memset(s->next[side], 0, a->head_dim * sizeof *s->next[side]);
-        for (size_t c = 0; c < a->head_dim; c++) {
+        for (size_t c = 0; c < a->head_dim; c++)
             s->front[side][c] = advance(f, s, first_column + c, q[c], c, side);
-        }
     }
     const size_t steps = (size_t)ceil(iterations * (double)s->keys);
     for (size_t m = 0; m < steps; m++) {
@@ -134,9 +129,8 @@ static uint32_t find_candidates(dtq_fixed_layer *f, search *s, size_t i, size_t 
     uint32_t found = 0;
     size_t best = a->slots;
     for (size_t j = f->first_key; j < f->end_of_keys; j++) {
-        if (!f->chosen[j]) {
+        if (!f->chosen[j])
             continue;
-        }
         if (best == a->slots || s->greedy[j] > s->greedy[best] ||
             (s->greedy[j] == s->greedy[best] && dtq_fixed_before(f, j, best))) {
             best = j;
@@ -166,9 +160,8 @@ static uint64_t drop_small(dtq_fixed_layer *f, double threshold, uint64_t *survi
 bool dtq_attention_a3(const dtq_attention *a, const dtq_a3 *how, dtq_tally *t, dtq_error *e) {
     dtq_fixed_layer f;
     search s;
-    if (!dtq_fixed_open(&f, a, how->format, e)) {
+    if (!dtq_fixed_open(&f, a, how->format, e))
         return false;
-    }
     if (!search_open(&s, &f, e)) {
         dtq_fixed_close(&f);
         return false;
@@ -179,9 +172,8 @@ bool dtq_attention_a3(const dtq_attention *a, const dtq_a3 *how, dtq_tally *t, d
         for (size_t i = f.first_query; i < f.end_of_queries; i++) {
             memset(a->out + (i * a->heads + head) * a->head_dim, 0, a->head_dim * sizeof *a->out);
             const uint32_t seen = dtq_fixed_see(&f, i);
-            if (seen == 0) {
+            if (seen == 0)
                 continue;
-            }
             t->candidates += find_candidates(&f, &s, i, head, how->iterations);
             (void)dtq_fixed_weigh(&f, i, head, 0);
             const uint64_t sum = drop_small(&f, how->threshold, &t->survivors);

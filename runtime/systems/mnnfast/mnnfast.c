@@ -11,9 +11,8 @@ static uint32_t skip(dtq_fixed_layer *f, const dtq_mnnfast *how) {
     uint32_t left = 0;
     for (size_t first = f->first_key; first < f->end_of_keys; first += how->chunk) {
         const size_t end = f->end_of_keys - first > how->chunk ? first + how->chunk : f->end_of_keys;
-        for (size_t j = first; j < end; j++) {
+        for (size_t j = first; j < end; j++)
             sum += f->weight[j];
-        }
         const double least = how->threshold * (double)sum;
         for (size_t j = first; j < end; j++) {
             f->weight[j] = (double)f->weight[j] < least ? 0 : f->weight[j];
@@ -25,17 +24,15 @@ static uint32_t skip(dtq_fixed_layer *f, const dtq_mnnfast *how) {
 
 bool dtq_attention_mnnfast(const dtq_attention *a, const dtq_mnnfast *how, dtq_tally *t, dtq_error *e) {
     dtq_fixed_layer f;
-    if (!dtq_fixed_open(&f, a, how->format, e)) {
+    if (!dtq_fixed_open(&f, a, how->format, e))
         return false;
-    }
     *t = (dtq_tally){.tokens = (uint32_t)(f.end_of_keys - f.first_key), .heads = a->heads};
     for (size_t head = 0; head < a->heads; head++) {
         for (size_t i = f.first_query; i < f.end_of_queries; i++) {
             memset(a->out + (i * a->heads + head) * a->head_dim, 0, a->head_dim * sizeof *a->out);
             const uint32_t seen = dtq_fixed_see(&f, i);
-            if (seen == 0) {
+            if (seen == 0)
                 continue;
-            }
             const uint64_t sum = dtq_fixed_weigh(&f, i, head, 0);
             dtq_fixed_importance(&f, sum);
             t->survivors += skip(&f, how);

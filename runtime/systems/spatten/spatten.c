@@ -13,9 +13,8 @@
 uint32_t dtq_do_cascade_kept(uint32_t all, size_t layer, size_t layers, double whole, double mean, double first) {
     const double asked = ceil(whole * (double)layers - 1e-9);
     const size_t unpruned = asked < 1 ? 1 : (size_t)asked; /* nothing is known of tokens before the first layer */
-    if (layer < unpruned || mean <= 0) {
+    if (layer < unpruned || mean <= 0)
         return all;
-    }
     const size_t pruning = layers - unpruned;
     const double last = 2 * mean - first;
     const double along = pruning > 1 ? (double)(layer - unpruned) / (double)(pruning - 1) : 0.5;
@@ -31,7 +30,7 @@ bool dtq_cascade_open(dtq_cascade *c, uint32_t seq, uint32_t heads, dtq_error *e
                        .head_score = calloc(heads, sizeof *c->head_score),
                        .token_gone = calloc(seq, 1),
                        .head_gone = calloc(heads, 1)};
-    if (c->token_score == NULL || c->head_score == NULL || c->token_gone == NULL || c->head_gone == NULL) {
+    if (!c->token_score || !c->head_score || !c->token_gone || !c->head_gone) {
         dtq_cascade_close(c);
         return dtq_no_memory(e, seq * (sizeof *c->token_score + 1) + heads * (sizeof *c->head_score + 1),
                              "the scores of %u tokens", seq);
@@ -50,32 +49,26 @@ void dtq_cascade_close(dtq_cascade *c) {
 /* Drops the one of the smallest score, the last of these, until `keep` are left. */
 static void prune_tokens(dtq_cascade *c, uint32_t keep) {
     uint32_t left = 0;
-    for (uint32_t i = 0; i < c->seq; i++) {
+    for (uint32_t i = 0; i < c->seq; i++)
         left += c->token_gone[i] == 0;
-    }
     for (; left > keep; left--) {
         uint32_t least = c->seq;
-        for (uint32_t i = 0; i < c->seq; i++) {
-            if (c->token_gone[i] == 0 && (least == c->seq || c->token_score[i] <= c->token_score[least])) {
+        for (uint32_t i = 0; i < c->seq; i++)
+            if (c->token_gone[i] == 0 && (least == c->seq || c->token_score[i] <= c->token_score[least]))
                 least = i;
-            }
-        }
         c->token_gone[least] = 1;
     }
 }
 
 static void prune_heads(dtq_cascade *c, uint32_t keep) {
     uint32_t left = 0;
-    for (uint32_t h = 0; h < c->heads; h++) {
+    for (uint32_t h = 0; h < c->heads; h++)
         left += c->head_gone[h] == 0;
-    }
     for (; left > keep; left--) {
         uint32_t least = c->heads;
-        for (uint32_t h = 0; h < c->heads; h++) {
-            if (c->head_gone[h] == 0 && (least == c->heads || c->head_score[h] <= c->head_score[least])) {
+        for (uint32_t h = 0; h < c->heads; h++)
+            if (c->head_gone[h] == 0 && (least == c->heads || c->head_score[h] <= c->head_score[least]))
                 least = h;
-            }
-        }
         c->head_gone[least] = 1;
     }
 }
@@ -104,9 +97,8 @@ static unsigned probabilities(dtq_fixed_layer *f, const dtq_spatten *how, size_t
 }
 
 static void gather_tokens(const dtq_fixed_layer *f, dtq_cascade *c) {
-    for (size_t j = f->first_key; j < f->end_of_keys; j++) {
+    for (size_t j = f->first_key; j < f->end_of_keys; j++)
         c->token_score[f->a->ids[j]] += f->weight[j];
-    }
 }
 
 /* A key of a row, to be ranked: larger probabilities first, then smaller ids. */
@@ -124,15 +116,12 @@ static int by_weight(const void *a, const void *b) {
 /* Clears all but the largest `keep` probabilities of a row. `order` has room for all slots. */
 static void keep_values(dtq_fixed_layer *f, uint32_t seen, uint32_t keep, ranked *order) {
     uint32_t n = 0;
-    for (size_t j = f->first_key; seen > keep && j < f->end_of_keys; j++) {
-        if (f->chosen[j]) {
+    for (size_t j = f->first_key; seen > keep && j < f->end_of_keys; j++)
+        if (f->chosen[j])
             order[n++] = (ranked){f->weight[j], f->a->ids[j], j};
-        }
-    }
     qsort(order, n, sizeof *order, by_weight);
-    for (uint32_t i = keep; i < n; i++) {
+    for (uint32_t i = keep; i < n; i++)
         f->weight[order[i].slot] = 0;
-    }
 }
 
 static bool check(const dtq_attention *a, const dtq_cascade *c, dtq_error *e) {
@@ -140,11 +129,9 @@ static bool check(const dtq_attention *a, const dtq_cascade *c, dtq_error *e) {
         return dtq_fail(e, DTQ_BAD_INPUT, "%u heads, where the layers before have %u: pruned heads have no counterpart",
                         a->heads, c->heads);
     }
-    for (uint32_t i = 0; i < a->slots; i++) {
-        if (a->ids[i] >= c->seq) {
+    for (uint32_t i = 0; i < a->slots; i++)
+        if (a->ids[i] >= c->seq)
             return dtq_fail(e, DTQ_BAD_INPUT, "token %u of %u", a->ids[i], c->seq);
-        }
-    }
     return true;
 }
 
@@ -153,9 +140,8 @@ static void attend(dtq_fixed_layer *f, const dtq_spatten *how, dtq_cascade *c, s
                    uint64_t *outputs, dtq_tally *t) {
     const uint32_t levels = (1u << (how->format.bits - 1)) - 1;
     const uint32_t seen = dtq_fixed_see(f, i);
-    if (seen == 0) {
+    if (seen == 0)
         return;
-    }
     const unsigned dropped = probabilities(f, how, i, head, levels, t);
     dtq_fixed_importance(f, levels);
     gather_tokens(f, c);
@@ -170,11 +156,10 @@ static void attend(dtq_fixed_layer *f, const dtq_spatten *how, dtq_cascade *c, s
 
 bool dtq_attention_spatten(const dtq_attention *a, const dtq_spatten *how, dtq_cascade *c, dtq_tally *t, dtq_error *e) {
     dtq_fixed_layer f;
-    if (!check(a, c, e) || !dtq_fixed_open(&f, a, how->format, e)) {
+    if (!check(a, c, e) || !dtq_fixed_open(&f, a, how->format, e))
         return false;
-    }
     ranked *order = malloc(a->slots * sizeof *order);
-    if (order == NULL) {
+    if (!order) {
         dtq_fixed_close(&f);
         return dtq_no_memory(e, a->slots * sizeof *order, "an attention layer of %u tokens", a->slots);
     }
@@ -187,9 +172,8 @@ bool dtq_attention_spatten(const dtq_attention *a, const dtq_spatten *how, dtq_c
         uint64_t outputs = 0;
         for (size_t i = f.first_query; i < f.end_of_queries; i++) {
             memset(a->out + (i * a->heads + head) * a->head_dim, 0, a->head_dim * sizeof *a->out);
-            if (c->head_gone[head] == 0 && (a->causal || c->token_gone[a->ids[i]] == 0)) {
+            if (c->head_gone[head] == 0 && (a->causal || c->token_gone[a->ids[i]] == 0))
                 attend(&f, how, c, i, head, order, &outputs, t);
-            }
         }
         c->head_score[head] += ldexp((double)outputs, -f.fraction[DTQ_V]);
         t->heads += c->head_gone[head] == 0;

@@ -245,7 +245,7 @@ static inline const char *json_after(const char *s, const char *key) {
     char quoted[128];
     snprintf(quoted, sizeof quoted, "\"%s\": ", key);
     const char *found = strstr(s, quoted);
-    ck_assert_msg(found != NULL, "no key %s", key);
+    ck_assert_msg(found, "no key %s", key);
     return found + strlen(quoted);
 }
 

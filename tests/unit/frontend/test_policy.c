@@ -9,7 +9,7 @@ static policy *load(const char *text) {
 
 static ir_module *build(const char *text, uint32_t seq) {
     model *m = model_load(A, D, put("model.yaml", text));
-    ck_assert_msg(m != NULL, "%s", first_error());
+    ck_assert_msg(m, "%s", first_error());
     model_options o = {.seq = seq, .arithmetic = "fp32", .cluster = true};
     return model_build(m, A, D, &o);
 }
@@ -216,7 +216,7 @@ START_TEST(impossible) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ir_module *m = build(STACK(3, ""), 10);
         policy *p = load(cases[i][0]);
-        ck_assert_msg(p != NULL, "unreadable: %s: %s", cases[i][0], first_error());
+        ck_assert_msg(p, "unreadable: %s: %s", cases[i][0], first_error());
         ck_assert_msg(!policy_apply(p, m, D), "accepted: %s", cases[i][0]);
         ck_assert_uint_gt(first_place().line, 0);
         EXPECT_ERROR(cases[i][1]);

@@ -9,7 +9,7 @@ static policy *load(const char *text) {
 
 static ir_module *build(const char *text, uint32_t seq) {
     model *m = model_load(A, D, put("model.yaml", text));
-    ck_assert_msg(m != NULL, "%s", first_error());
+    ck_assert_msg(m, "%s", first_error());
     model_options o = {.seq = seq, .arithmetic = "fp32", .cluster = true};
     return model_build(m, A, D, &o);
 }
@@ -20,7 +20,7 @@ START_TEST(shipped) {
     static const char *const names[] = {"q8bert", "i-bert", "fully-8bit", "q-bert"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         policy *p = policy_load(A, D, arena_printf(A, "examples/policies/%s.yaml", names[i]));
-        ck_assert_msg(p != NULL, "%s", first_error());
+        ck_assert_msg(p, "%s", first_error());
         ck_assert_str_eq(dtq_schemes[p->scheme.kind].word, names[i]);
         ir_module *m = build(MODEL(""), 12);
         ck_assert_msg(policy_apply(p, m, D), "%s", first_error());

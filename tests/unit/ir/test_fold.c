@@ -48,7 +48,7 @@ static ir_module *read_back(arena *a, const ir_module *m) {
     diag *d = diag_new(a, NULL);
     char *text = ir_text(a, m, &bytes);
     ir_module *back = ir_parse(a, d, "t", text, bytes);
-    ck_assert_msg(back != NULL, "%s\n%s", ir_diag_text(a, d), text);
+    ck_assert_msg(back, "%s\n%s", ir_diag_text(a, d), text);
     check_same(m, back, text);
     ck_assert_str_eq(ir_text(a, back, NULL), text);
     return back;
@@ -59,7 +59,7 @@ static ir_module *read_back(arena *a, const ir_module *m) {
 static ir_module *parse(arena *a, const char *text) {
     diag *d = diag_new(a, NULL);
     ir_module *m = ir_parse(a, d, "t", text, strlen(text));
-    ck_assert_msg(m != NULL, "%s", ir_diag_text(a, d));
+    ck_assert_msg(m, "%s", ir_diag_text(a, d));
     return m;
 }
 
@@ -163,7 +163,7 @@ START_TEST(what_does_not_count_on_is_written_out) {
                                 layer == 2 && *odd[i] == 's' ? odd[i]
                                                              : arena_printf(a, ", source = \"layer.%d.act\"", layer));
         ir_module *m = parse(a, text);
-        ck_assert_msg(strstr(lines_of(a, m), "x {") == NULL, "%s: %s", odd[i], lines_of(a, m));
+        ck_assert_msg(!strstr(lines_of(a, m), "x {"), "%s: %s", odd[i], lines_of(a, m));
         read_back(a, m);
     }
     arena_free(a);
@@ -216,7 +216,7 @@ START_TEST(mistakes_are_named) {
         diag *d = diag_new(a, NULL);
         const char *text = arena_printf(a, "dtir 1 schedule\n%s\n", cases[i][0]);
         ir_module *m = ir_parse(a, d, "t", text, strlen(text));
-        ck_assert_msg(m == NULL && diag_total(d) > 0, "%s is read", cases[i][0]);
+        ck_assert_msg(!m && diag_total(d) > 0, "%s is read", cases[i][0]);
         ck_assert_str_eq(diag_at(d, 0)->message, cases[i][1]);
     }
     arena_free(a);

@@ -44,7 +44,7 @@ static void check_round_trip(arena *a, const char *name, const ir_module *m) {
     size_t bytes, again_bytes;
     char *text = ir_text(a, m, &bytes);
     ir_module *again = ir_parse(a, d, name, text, bytes);
-    ck_assert_msg(again != NULL, "%s: its printed form does not parse:\n%s", name, ir_diag_text(a, d));
+    ck_assert_msg(again, "%s: its printed form does not parse:\n%s", name, ir_diag_text(a, d));
     char *again_text = ir_text(a, again, &again_bytes);
     ck_assert_msg(bytes == again_bytes && memcmp(text, again_text, bytes) == 0,
                   "%s: printing, parsing and printing differ:\n%s\n----\n%s", name, text, again_text);
@@ -58,7 +58,7 @@ static const char *messages_of(arena *a, const char *name, const char *text, siz
     diag *d = diag_new(a, NULL);
     diag_source(d, shown, text, bytes);
     ir_module *m = ir_parse(a, d, shown, text, bytes);
-    ck_assert_msg((m == NULL) == (diag_count(d, DIAG_ERROR) > 0), "%s: errors and result disagree", name);
+    ck_assert_msg((!m) == (diag_count(d, DIAG_ERROR) > 0), "%s: errors and result disagree", name);
     if (m && ir_verify(m, d))
         check_round_trip(a, shown, m);
     return ir_diag_text(a, d);

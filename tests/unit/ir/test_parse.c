@@ -155,13 +155,13 @@ START_TEST(hostile_text_is_survived) {
         diag_source(d, "t", exact, bytes);
         ir_module *m = ir_parse(a, d, "t", exact, bytes);
         free(exact);
-        ck_assert_msg((m == NULL) == (diag_count(d, DIAG_ERROR) > 0), "seed %llu", (unsigned long long)seed);
+        ck_assert_msg((!m) == (diag_count(d, DIAG_ERROR) > 0), "seed %llu", (unsigned long long)seed);
         if (m) {
             size_t printed_bytes = 0, again_bytes = 0;
             char *printed = ir_text(a, m, &printed_bytes);
             ir_verify(m, d);
             ir_module *again = ir_parse(a, d, "t", printed, printed_bytes);
-            ck_assert_msg(again != NULL, "seed %llu: what is printed does not parse: %s", (unsigned long long)seed,
+            ck_assert_msg(again, "seed %llu: what is printed does not parse: %s", (unsigned long long)seed,
                           ir_diag_text(a, d));
             char *reprinted = ir_text(a, again, &again_bytes);
             ck_assert_msg(printed_bytes == again_bytes && memcmp(printed, reprinted, printed_bytes) == 0,

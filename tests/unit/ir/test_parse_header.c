@@ -4,7 +4,7 @@
 
 static const char *first_error(arena *a, const char *text) {
     diag *d = diag_new(a, NULL);
-    ck_assert_msg(ir_parse(a, d, "t", text, strlen(text)) == NULL, "%s", text);
+    ck_assert_msg(!ir_parse(a, d, "t", text, strlen(text)), "%s", text);
     ck_assert_uint_gt(diag_total(d), 0);
     return diag_at(d, 0)->message;
 }

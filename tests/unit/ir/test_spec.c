@@ -59,7 +59,7 @@ static void put_attributes(FILE *out) {
 /* The file's text with the part between `<!-- mark -->` and `<!-- end -->` replaced by what `put` writes. */
 static char *with_table(arena *a, const char *text, const char *mark, void (*put)(FILE *)) {
     const char *start = strstr(text, mark);
-    ck_assert_msg(start != NULL, "IR.md lacks %s", mark);
+    ck_assert_msg(start, "IR.md lacks %s", mark);
     start += strlen(mark);
     const char *end = strstr(start, "<!-- end -->");
     ck_assert_ptr_nonnull(end);

@@ -4,7 +4,7 @@
 /* `text` with the first occurrence of `from` replaced. */
 static const char *with(arena *a, const char *text, const char *from, const char *to) {
     const char *at = strstr(text, from);
-    ck_assert_msg(at != NULL, "the case changes nothing: %s", from);
+    ck_assert_msg(at, "the case changes nothing: %s", from);
     return arena_printf(a, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
 }
 

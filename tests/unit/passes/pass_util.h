@@ -84,7 +84,7 @@ static inline pass_case pass_begin(const char *text) {
     pass_case c = {.memory = arena_new()};
     c.d = diag_new(c.memory, NULL);
     c.m = ir_parse(c.memory, c.d, "t.dtir", text, strlen(text));
-    ck_assert_msg(c.m != NULL, "%s\n%s", text, ir_diag_text(c.memory, c.d));
+    ck_assert_msg(c.m, "%s\n%s", text, ir_diag_text(c.memory, c.d));
     return c;
 }
 

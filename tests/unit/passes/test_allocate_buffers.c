@@ -42,7 +42,7 @@ static void check_places(const pass_case *c, int i) {
     for (size_t v = 0; v < c->m->value_count; v++) {
         if (p[v].first == SIZE_MAX)
             continue;
-        ck_assert_msg(ir_get(c->m, c->m->defs[v], IR_KEY_address) != NULL, "case %d: %%%zu has no address", i, v);
+        ck_assert_msg(ir_get(c->m, c->m->defs[v], IR_KEY_address), "case %d: %%%zu has no address", i, v);
         if (p[v].space == SPACE_DRAM)
             ck_assert_uint_eq(p[v].lo % 64, 0);
         else if (p[v].hi > space_capacity(c->m->machine, p[v].space))

@@ -14,7 +14,7 @@ static size_t channel_of(const dtq_instr *in) {
 
 static dtq_program *program_of(pass_case *c) {
     dtq_program *program = codegen_program(c->memory, c->d, (const ir_module *const *)&c->m, 1);
-    ck_assert_msg(program != NULL, "%s", ir_diag_text(c->memory, c->d));
+    ck_assert_msg(program, "%s", ir_diag_text(c->memory, c->d));
     return program;
 }
 

@@ -7,7 +7,7 @@
 
 static dtq_program *program_of(const pass_case *c) {
     dtq_program *p = codegen_program(c->memory, c->d, (const ir_module *const *)&c->m, 1);
-    ck_assert_msg(p != NULL, "%s", ir_diag_text(c->memory, c->d));
+    ck_assert_msg(p, "%s", ir_diag_text(c->memory, c->d));
     return p;
 }
 

@@ -47,14 +47,13 @@ static const char *result_of(pass_case *c, const char *name) {
     ck_assert_msg(text && passes, "%s needs the files in.dtir and passes", name);
     const char *shown = arena_printf(c->memory, "tests/passes/%s/in.dtir", name);
     c->m = ir_parse(c->memory, c->d, shown, text, bytes);
-    ck_assert_msg(c->m != NULL, "%s", ir_diag_text(c->memory, c->d));
+    ck_assert_msg(c->m, "%s", ir_diag_text(c->memory, c->d));
     bool optimise = true;
-    for (char *word = strtok(passes, " \n"); word; word = strtok(NULL, " \n")) {
+    for (char *word = strtok(passes, " \n"); word; word = strtok(NULL, " \n"))
         if (strcmp(word, "-O0") == 0)
             optimise = false;
         else
             ck_assert_msg(pass_run(c, word, optimise), "%s: %s", name, ir_diag_text(c->memory, c->d));
-    }
     return ir_text(c->memory, c->m, NULL);
 }
 
@@ -92,7 +91,7 @@ START_TEST(goldens_come_out) {
             fputs(text, out);
             ck_assert_int_eq(fclose(out), 0);
         } else {
-            ck_assert_msg(expected != NULL, "%s has no out.dtir", names[i]);
+            ck_assert_msg(expected, "%s has no out.dtir", names[i]);
             ck_assert_msg(strcmp(text, expected) == 0, "%s: %s", names[i], first_difference(a, text, expected));
         }
         pass_end(&c);

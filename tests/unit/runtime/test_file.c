@@ -33,9 +33,8 @@ static const char *path_of(const char *name, char path[128]) {
 static size_t entries(void) {
     size_t count = 0;
     DIR *d = opendir(directory);
-    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+    for (struct dirent *e; (e = readdir(d));)
         count += e->d_name[0] != '.';
-    }
     (void)closedir(d);
     return count;
 }
@@ -109,9 +108,8 @@ END_TEST
 
 START_TEST(owners_survive) {
     char path[128];
-    if (geteuid() != 0) { /* only root can make a file of another's; others are tested by links below */
+    if (geteuid() != 0) /* only root can make a file of another's; others are tested by links below */
         return;
-    }
     ck_assert(replace(path_of("f", path), "old"));
     ck_assert_int_eq(chown(path, 12345, 54321), 0);
     ck_assert(replace(path, "new"));
@@ -189,9 +187,8 @@ START_TEST(failed_writes_change_nothing_and_say_why) {
         ck_assert(!put);
         expect_text(path, "old");
         ck_assert_uint_eq(entries(), names);
-        if (names == 1) {
+        if (names == 1)
             ck_assert_int_eq(link(path, path_of("other", other)), 0);
-        }
     }
     ck_assert(!replace("/dev/full", "x"));
     ck_assert_int_eq(errno, ENOSPC);
@@ -219,9 +216,8 @@ START_TEST(private_files_are_this_users_alone) {
         ck_assert_int_eq(chmod(path, modes[i].mode), 0);
         const int fd = dtq_private_open(path, O_RDONLY);
         ck_assert_msg((fd >= 0) == modes[i].good, "mode %o", (unsigned)modes[i].mode);
-        if (fd >= 0) {
+        if (fd >= 0)
             (void)close(fd);
-        }
     }
     ck_assert_int_eq(chmod(path, 0600), 0);
     ck_assert_int_eq(symlink("p", path_of("link", link_path)), 0);
@@ -257,14 +253,12 @@ START_TEST(nothing_unfinished_is_left) {
         for (int i = 0; i < 40; i++) {
             char name[16];
             (void)snprintf(name, sizeof name, "f%d", i);
-            if (!dtq_writer_begin(&w[i], path_of(name, path)) || !dtq_writer_put(&w[i], "x", 1)) {
+            if (!dtq_writer_begin(&w[i], path_of(name, path)) || !dtq_writer_put(&w[i], "x", 1))
                 _exit(1);
-            }
         }
         dtq_writer_abandon(&w[3]);
-        if (entries() != 40 || !dtq_writer_commit(&w[7])) {
+        if (entries() != 40 || !dtq_writer_commit(&w[7]))
             _exit(2);
-        }
         (void)raise(SIGTERM);
         _exit(3);
     }
@@ -282,7 +276,7 @@ START_TEST(mapped_files_are_known_by_their_addresses) {
     ck_assert(replace(path_of("f", path), "some bytes"));
     const int fd = open(path, O_RDONLY);
     const uint8_t *first = dtq_map(fd, path, 10, false), *second = dtq_map(fd, "/another/name", 10, true);
-    ck_assert(first != NULL && second != NULL);
+    ck_assert(first && second);
     ck_assert_str_eq(dtq_mapped_path(first), path);
     ck_assert_str_eq(dtq_mapped_path(first + 9), path);
     ck_assert_ptr_null(dtq_mapped_path(first + 10));

@@ -40,21 +40,18 @@ static const float values[] = {-0.1f, -0.7f,      -3.3f,    -9.01f,    0.0f,    
 /* ---- numerics -------------------------------------------------------------------------------------------------- */
 
 static void case_exp2(findings *f) {
-    for (size_t i = 0; i < COUNT(values); i++) {
+    for (size_t i = 0; i < COUNT(values); i++)
         FIND(f, dtq_exp2(values[i]));
-    }
 }
 
 static void case_rne(findings *f) {
-    for (size_t i = 0; i < COUNT(values); i++) {
+    for (size_t i = 0; i < COUNT(values); i++)
         FIND(f, dtq_rne(values[i]));
-    }
 }
 
 static void case_score_scale(findings *f) {
-    for (uint32_t d = 1; d < 100; d++) {
+    for (uint32_t d = 1; d < 100; d++)
         FIND(f, dtq_score_scale(d));
-    }
 }
 
 static void case_scale(findings *f) {
@@ -83,9 +80,8 @@ static void case_counts(findings *f) {
 }
 
 static void case_cascade(findings *f) {
-    for (size_t layer = 0; layer < 12; layer++) {
+    for (size_t layer = 0; layer < 12; layer++)
         FIND(f, dtq_cascade_kept(100, layer, 12, 0.15, 0.7, 0.9));
-    }
 }
 
 /* ---- engines --------------------------------------------------------------------------------------------------- */
@@ -126,9 +122,8 @@ static void case_attention_fp32(findings *f) {
 
 static void find_output(findings *f, dtq_output *out, uint32_t seq, uint32_t layers) {
     find(f, out->data, out->count * sizeof *out->data);
-    if (out->importance != NULL) {
+    if (out->importance)
         find(f, out->importance, (size_t)seq * layers * sizeof *out->importance);
-    }
     find(f, out->bits, (size_t)seq * layers);
     dtq_output_free(out);
 }
@@ -188,9 +183,8 @@ static void divide(dtq_host_frame *f, uint64_t argument, uint64_t first, uint64_
     (void)worker;
     for (uint64_t i = first; i < last; i++) {
         const float x = (float)f->tokens[i];
-        for (int round = 0; round < 50; round++) { /* long enough for helpers to join in */
+        for (int round = 0; round < 50; round++) /* long enough for helpers to join in */
             f->output[i] = x / 3.0f + x * 0x1p-149f * 0x1p120f;
-        }
     }
 }
 
@@ -230,7 +224,7 @@ static void host_case(findings *f, caller_mode opened_in) {
     dtq_error e = {0};
     dtq_host *h = dtq_host_open(&host.model, &host.program, &(dtq_host_options){.threads = 4}, &e);
     dtq_float_leave(&caller);
-    ck_assert_msg(h != NULL, "%s", e.message);
+    ck_assert_msg(h, "%s", e.message);
     const dtq_input input = {.tokens = host.tokens};
     for (int repeat = 0; repeat < 3; repeat++) { /* helpers may be late for the first */
         f->used = 0;
@@ -248,9 +242,8 @@ static void case_host(findings *f) {
 }
 
 static void case_host_opened_so(findings *f) {
-    for (caller_mode m = CALLER_DEFAULT; m < CALLER_MODES; m++) {
+    for (caller_mode m = CALLER_DEFAULT; m < CALLER_MODES; m++)
         host_case(f, m);
-    }
 }
 
 /* ---- programs as text and bytes -------------------------------------------------------------------------------- */
@@ -304,9 +297,8 @@ static void case_file(findings *f) {
 static void case_machine(findings *f) {
     dtq_machine m = *program->machine;
     FIND(f, dtq_machine_area(&m));
-    for (uint64_t bytes = 1; bytes < 10000; bytes *= 3) {
+    for (uint64_t bytes = 1; bytes < 10000; bytes *= 3)
         FIND(f, dtq_machine_dram_cycles(&m, bytes));
-    }
 }
 
 static void case_scheme_text(findings *f) {
@@ -378,9 +370,8 @@ static void setup(void) {
     sim_random r = {1};
     sim_build(&attention, &shape, &r);
     attention_input = sim_input(&attention);
-    for (uint32_t i = 0; i < 15; i++) { /* some values small enough that products with them are subnormal */
+    for (uint32_t i = 0; i < 15; i++) /* some values small enough that products with them are subnormal */
         attention.input[2][i] *= 0x1p-127f;
-    }
     host_setup();
     size_t bytes = 0;
     corners = read_text(DTQC_SOURCE_DIR "/tests/isa/good/corners.dtasm", &bytes);
@@ -418,11 +409,9 @@ START_TEST(a_callers_mode_changes_no_bit_and_stays) {
 END_TEST
 
 static bool listed(const char *list, const char *name, size_t length) {
-    for (const char *at = list; (at = strstr(at, name)) != NULL; at += length) {
-        if ((at == list || at[-1] == ' ') && at[length] == ' ') {
+    for (const char *at = list; (at = strstr(at, name)); at += length)
+        if ((at == list || at[-1] == ' ') && at[length] == ' ')
             return true;
-        }
-    }
     return false;
 }
 
@@ -430,28 +419,25 @@ static bool listed(const char *list, const char *name, size_t length) {
 START_TEST(every_public_function_is_accounted_for) {
     unsigned functions = 0;
     char *umbrella = read_text(DTQC_SOURCE_DIR "/runtime/dtqrt.h", NULL), *more = NULL;
-    for (char *include = strtok_r(umbrella, "\n", &more); include != NULL; include = strtok_r(NULL, "\n", &more)) {
+    for (char *include = strtok_r(umbrella, "\n", &more); include; include = strtok_r(NULL, "\n", &more)) {
         char header[128], path[256];
-        if (sscanf(include, "#include \"%127[^\"]", header) != 1 || strcmp(header, "runtime/host/abi.h") == 0) {
+        if (sscanf(include, "#include \"%127[^\"]", header) != 1 || strcmp(header, "runtime/host/abi.h") == 0)
             continue; /* abi.h: what generated code calls, which runs in the default mode */
-        }
         (void)snprintf(path, sizeof path, "%s/%s", DTQC_SOURCE_DIR, header);
         char *text = read_text(path, NULL), *rest = NULL;
-        for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+        for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
             const char *at = strstr(line, "dtq_"), *open = strchr(line, '(');
-            if (!isalpha((unsigned char)line[0]) || open == NULL || strncmp(line, "typedef", 7) == 0 ||
+            if (!isalpha((unsigned char)line[0]) || !open || strncmp(line, "typedef", 7) == 0 ||
                 strncmp(line, "static", 6) == 0) {
                 continue;
             }
             char name[64] = "";
-            for (const char *next = at; next != NULL && next < open; next = strstr(next + 1, "dtq_")) {
+            for (const char *next = at; next && next < open; next = strstr(next + 1, "dtq_"))
                 at = next; /* the last one before the parenthesis: those before are of the result's type */
-            }
             (void)snprintf(name, sizeof name, "%.*s", (int)(open - at), at);
             bool known = listed(without_floats, name, strlen(name));
-            for (size_t c = 0; c < COUNT(cases); c++) {
+            for (size_t c = 0; c < COUNT(cases); c++)
                 known = known || listed(cases[c].functions, name, strlen(name));
-            }
             ck_assert_msg(known,
                           "%s of %s: give it a case in tests/unit/runtime/test_float_mode.c and a place in "
                           "runtime/entry.c, or add it to the list of those without floats",

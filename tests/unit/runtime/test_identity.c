@@ -30,9 +30,8 @@ static const char *path_of(const char *name, char path[128]) {
 static uint8_t *pattern(size_t bytes) {
     uint8_t *data = malloc(bytes + 1);
     ck_assert_ptr_nonnull(data);
-    for (size_t i = 0; i < bytes; i++) {
+    for (size_t i = 0; i < bytes; i++)
         data[i] = (uint8_t)(i * 7 + (i >> 8) * 13 + (i >> 16) * 29);
-    }
     return data;
 }
 
@@ -104,10 +103,10 @@ START_TEST(what_is_no_file_is_refused) {
     dtq_error e;
     dtq_file file = {.path = directory};
     ck_assert(!dtq_file_describe(&file, NULL, 1, NULL, &e));
-    ck_assert(strstr(e.message, "not a regular file") != NULL);
+    ck_assert(strstr(e.message, "not a regular file"));
     file.path = "/nowhere";
     ck_assert(!dtq_file_describe(&file, NULL, 1, NULL, &e));
-    ck_assert(e.status == DTQ_IO && strstr(e.message, "No such file") != NULL);
+    ck_assert(e.status == DTQ_IO && strstr(e.message, "No such file"));
 }
 END_TEST
 
@@ -199,9 +198,8 @@ START_TEST(damaged_records_are_none) {
     char path[128];
     for (int at = 0; at < 3 * RECORD; at += 5) {
         dtq_known *k = open_known();
-        for (uint64_t i = 0; i < 3; i++) {
+        for (uint64_t i = 0; i < 3; i++)
             remember(k, i);
-        }
         dtq_known_close(k);
         const int fd = open(path_of("known", path), O_RDWR);
         uint8_t byte;
@@ -226,9 +224,8 @@ END_TEST
 
 START_TEST(the_list_does_not_grow_for_ever) {
     dtq_known *k = open_known();
-    for (uint64_t i = 0; i < 3000; i++) {
+    for (uint64_t i = 0; i < 3000; i++)
         remember(k, i);
-    }
     ck_assert(remembers(k, 2999) && remembers(k, 2600) && !remembers(k, 0));
     dtq_known_close(k);
     char path[128];

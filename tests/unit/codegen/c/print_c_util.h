@@ -52,7 +52,7 @@ static inline void *compiled(const char *module, const char *flags) {
     char directory[] = "/tmp/dtq-print-c-XXXXXX", path[64], *problem;
     ck_assert_ptr_nonnull(mkdtemp(directory));
     char *text = printed(module, &problem);
-    ck_assert_msg(text != NULL, "%s", text ? "" : problem);
+    ck_assert_msg(text, "%s", text ? "" : problem);
     snprintf(path, sizeof path, "%s/m.c", directory);
     FILE *f = fopen(path, "w");
     ck_assert_ptr_nonnull(f);
@@ -65,7 +65,7 @@ static inline void *compiled(const char *module, const char *flags) {
     ck_assert_msg(system(command) == 0, "%s", command);
     snprintf(path, sizeof path, "%s/m.so", directory);
     void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    ck_assert_msg(object != NULL, "%s", dlerror());
+    ck_assert_msg(object, "%s", dlerror());
     snprintf(command, sizeof command, "rm -r %s", directory);
     ck_assert_int_eq(system(command), 0);
     return object;
@@ -74,7 +74,7 @@ static inline void *compiled(const char *module, const char *flags) {
 static inline kernel *compiled_kernel(void *object, const char *name) {
     kernel *k;
     *(void **)&k = dlsym(object, name);
-    ck_assert_msg(k != NULL, "%s", name);
+    ck_assert_msg(k, "%s", name);
     return k;
 }
 

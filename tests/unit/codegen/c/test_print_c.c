@@ -76,7 +76,7 @@ END_TEST
 
 START_TEST(only_what_is_needed_is_printed) {
     char *module = module_text(), *problem, *text = printed(module, &problem);
-    ck_assert_msg(text != NULL, "%s", text ? "" : problem);
+    ck_assert_msg(text, "%s", text ? "" : problem);
     ck_assert_ptr_eq(strstr(text, "/* A module of the tests. */\n"), text);
     static const char *const absent[] = {"never_used",    "never_called", "int memcmp", "llvm",
                                          "dot4.portable", "lifetime",     "assume(",    "v4f64"};

@@ -19,7 +19,7 @@ enum { PROBLEMS = sizeof problems / sizeof *problems };
 
 static dtq_program *plan_of(pass_case *c) {
     dtq_program *p = host_plan(c->memory, c->d, (const ir_module *const *)&c->m, 1);
-    ck_assert_msg(p != NULL, "%s", ir_diag_text(c->memory, c->d));
+    ck_assert_msg(p, "%s", ir_diag_text(c->memory, c->d));
     return p;
 }
 

@@ -110,9 +110,8 @@ static void holds_the_makespan(const report *r) {
     ck_assert(critical_find(memory, r, &path));
     for (unsigned i = 0; i < CRITICAL_PARTS; i++) {
         all += path.total[i];
-        for (size_t l = 0; l < r->layer_count; l++) {
+        for (size_t l = 0; l < r->layer_count; l++)
             layers += path.layers[l][i];
-        }
     }
     ck_assert_uint_eq(path.makespan, (uint64_t)r->cycles);
     ck_assert_uint_eq(all, path.makespan);
@@ -155,9 +154,8 @@ START_TEST(table_of_the_manual) {
     memory_file manual = {0}, table = {0};
     FILE *in = fopen(path, "rb"), *out = memory_open(&manual);
     ck_assert_ptr_nonnull(in);
-    for (int c = getc(in); c != EOF; c = getc(in)) {
+    for (int c = getc(in); c != EOF; c = getc(in))
         putc(c, out);
-    }
     ck_assert_int_eq(fclose(in), 0);
     char *text = memory_close(&manual), *start = strstr(text, mark);
     out = memory_open(&table);

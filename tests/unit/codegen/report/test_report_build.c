@@ -20,7 +20,7 @@ static void finish_test(void) {
 
 static report *build(const ir_module *m) {
     report *r = report_build(memory, messages, m);
-    ck_assert_msg(r != NULL, "%s", diag_total(messages) ? diag_at(messages, 0)->message : "no report, no message");
+    ck_assert_msg(r, "%s", diag_total(messages) ? diag_at(messages, 0)->message : "no report, no message");
     return r;
 }
 

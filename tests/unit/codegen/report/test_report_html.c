@@ -12,7 +12,7 @@ static char *print(const report *const *reports, size_t count) {
 }
 
 static void expect(const char *text, const char *wanted) {
-    ck_assert_msg(strstr(text, wanted) != NULL, "no %s in the document", wanted);
+    ck_assert_msg(strstr(text, wanted), "no %s in the document", wanted);
 }
 
 /* ---- markup ------------------------------------------------------------------------------------------------------ */
@@ -87,7 +87,7 @@ static double fact(const char *text, const char *key) {
     char id[64];
     snprintf(id, sizeof id, "id=\"r0-total-%s\" class=\"number\" data-value=\"", key);
     const char *found = strstr(text, id);
-    ck_assert_msg(found != NULL, "no number %s", key);
+    ck_assert_msg(found, "no number %s", key);
     return strtod(found + strlen(id), NULL);
 }
 

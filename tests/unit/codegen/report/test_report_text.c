@@ -60,12 +60,12 @@ static char *print(const report *r) {
 
 static const char *expect(const char *text, const char *wanted) {
     const char *found = strstr(text, wanted);
-    ck_assert_msg(found != NULL, "no \"%s\" in\n%s", wanted, text);
+    ck_assert_msg(found, "no \"%s\" in\n%s", wanted, text);
     return found;
 }
 
 static void expect_no(const char *text, const char *unwanted) {
-    ck_assert_msg(strstr(text, unwanted) == NULL, "\"%s\" in\n%s", unwanted, text);
+    ck_assert_msg(!strstr(text, unwanted), "\"%s\" in\n%s", unwanted, text);
 }
 
 START_TEST(area_where_the_target_has_one) {

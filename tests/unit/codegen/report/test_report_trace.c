@@ -17,7 +17,7 @@ static char *trace(const dtq_program *p, const dtq_stream *s, const dtq_event *e
 
 static const char *expect(const char *text, const char *wanted) {
     const char *found = strstr(text, wanted);
-    ck_assert_msg(found != NULL, "no %s in\n%s", wanted, text);
+    ck_assert_msg(found, "no %s in\n%s", wanted, text);
     return found;
 }
 

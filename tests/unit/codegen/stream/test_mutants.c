@@ -354,7 +354,7 @@ static void mutate_tensor(tally *t, const ir_module *m, size_t i) {
 static ir_module *dump_at(arena *a, const char *text, int level) {
     diag *d = diag_new(a, NULL);
     ir_module *m = ir_parse(a, d, "t.dtir", text, strlen(text));
-    ck_assert_msg(m != NULL, "%s", ir_diag_text(a, d));
+    ck_assert_msg(m, "%s", ir_diag_text(a, d));
     char *dump = NULL;
     size_t count, bytes = 0;
     const char *const *all = passes_pipeline(true, &count);
@@ -364,7 +364,7 @@ static ir_module *dump_at(arena *a, const char *text, int level) {
     ck_assert_msg(ok, "%s", ir_diag_text(a, d));
     fclose(out);
     ir_module *read = ir_parse(a, d, "t.dtir", dump, bytes);
-    ck_assert_msg(read != NULL, "%s", ir_diag_text(a, d));
+    ck_assert_msg(read, "%s", ir_diag_text(a, d));
     free(dump);
     return read;
 }
@@ -375,7 +375,7 @@ static void all_mutants(const char *what, const char *text) {
         arena *a = arena_new(), *once = arena_new();
         diag *d = diag_new(a, NULL);
         const ir_module *m = dump_at(a, text, level), *done = compile(once, d, dump_at(once, text, level));
-        ck_assert_msg(done != NULL, "%s, %s: %s", what, ir_level_name((ir_level)level), ir_diag_text(a, d));
+        ck_assert_msg(done, "%s, %s: %s", what, ir_level_name((ir_level)level), ir_diag_text(a, d));
         tally t = {0};
         dtq_program *p = codegen_program(once, d, &done, 1);
         ck_assert_msg(p && codegen_prove(d, done, p) && runs_as_it_says(p), "%s: %s", what, ir_diag_text(a, d));
@@ -502,7 +502,7 @@ START_TEST(layers_alike) {
     const char *graph = encoder(a, 5, "", "int8", "mean", "counts = [0, 4, 3]", "counts = [2, 3, 2]");
     diag *d = diag_new(a, NULL);
     const ir_module *done = compile(a, d, dump_at(a, graph, IR_SCHEDULE));
-    ck_assert_msg(done != NULL, "%s", ir_diag_text(a, d));
+    ck_assert_msg(done, "%s", ir_diag_text(a, d));
     tally t = {0};
     t.program = bytes_of(codegen_program(a, d, &done, 1), &t.bytes);
     const char *text = ir_text(a, dump_at(a, graph, IR_SCHEDULE), NULL), *block = strstr(text, "x { # layers 1..");

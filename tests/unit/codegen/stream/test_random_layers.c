@@ -106,7 +106,7 @@ static const char *text_of(const layered_problem *p) {
 /** The finished module; NULL if the machine is too small for it, which must be an error of the input. */
 static ir_module *compile(const layered_problem *p) {
     ir_module *m = ir_parse_text(memory, d, text_of(p));
-    ck_assert_msg(m != NULL, "%s", ir_diag_text(memory, d));
+    ck_assert_msg(m, "%s", ir_diag_text(memory, d));
     *m->machine = p->base.machine;
     size_t count;
     const char *const *names = passes_pipeline(p->base.optimise, &count);
@@ -119,7 +119,7 @@ static ir_module *compile(const layered_problem *p) {
 
 static dtq_program *program_of(const ir_module *m) {
     dtq_program *program = codegen_program(memory, d, &m, 1);
-    ck_assert_msg(program != NULL, "%s", ir_diag_text(memory, d));
+    ck_assert_msg(program, "%s", ir_diag_text(memory, d));
     return program;
 }
 

@@ -140,7 +140,7 @@ static const char *text_of(const encoder *p) {
 /** The finished module of a text; NULL if the machine is too small for it, which must be an error of the input. */
 static ir_module *compile_text(const encoder *p, const char *text) {
     ir_module *m = ir_parse_text(memory, d, text);
-    ck_assert_msg(m != NULL, "%s", ir_diag_text(memory, d));
+    ck_assert_msg(m, "%s", ir_diag_text(memory, d));
     *m->machine = p->base.machine;
     size_t count;
     const char *const *names = passes_pipeline(p->base.optimise, &count);
@@ -153,7 +153,7 @@ static ir_module *compile_text(const encoder *p, const char *text) {
 
 static dtq_program *program_of(const ir_module *m) {
     dtq_program *program = codegen_program(memory, d, &m, 1);
-    ck_assert_msg(program != NULL, "%s", ir_diag_text(memory, d));
+    ck_assert_msg(program, "%s", ir_diag_text(memory, d));
     return program;
 }
 
@@ -174,7 +174,7 @@ static unsigned count_of(const dtq_stream *s, dtq_opcode op) {
 /** Every counter of the report is the simulator's. */
 static void expect_counters(const ir_module *m, const dtq_stats *stats, int number) {
     report *r = report_build(memory, d, m);
-    ck_assert_msg(r != NULL, "case %d: %s", number, ir_diag_text(memory, d));
+    ck_assert_msg(r, "case %d: %s", number, ir_diag_text(memory, d));
     ck_assert(r->linears);
     ck_assert_msg(r->tile_bound_cycles <= (double)stats->cycles + 1e-9, "case %d beats whole tiles", number);
     ck_assert_msg(r->bound_cycles <= r->tile_bound_cycles + 1e-9, "case %d: whole tiles beat its bound", number);
@@ -267,7 +267,7 @@ START_TEST(the_simulator_equals_the_reference) {
         dtq_program *program = program_of(m);
         dtq_error e;
         dtq_weights *weights = dtq_weights_open(program, NULL, &e);
-        ck_assert_msg(weights != NULL, "%s", e.message);
+        ck_assert_msg(weights, "%s", e.message);
         dtq_input input = {.tokens = p.tokens};
         dtq_run_options o = {.threads = 1, .shuffle = true, .seed = random_next(&source)};
         ck_assert_msg(dtq_check(program, &program->streams[0], weights, &input, &o, &e), "case %d: %s", i, e.message);
@@ -282,7 +282,7 @@ END_TEST
 static dtq_output run(const dtq_program *program, const encoder *p, dtq_engine engine, dtq_cache *cache) {
     dtq_error e;
     dtq_weights *weights = dtq_weights_open(program, NULL, &e);
-    ck_assert_msg(weights != NULL, "%s", e.message);
+    ck_assert_msg(weights, "%s", e.message);
     dtq_input input = {.tokens = p->tokens};
     dtq_run_options o = {.engine = engine, .threads = 1, .shuffle = true, .seed = random_next(&source), .cache = cache};
     dtq_output out = {0};
@@ -359,7 +359,7 @@ START_TEST(steps_of_generation_equal_the_reference) {
         dtq_output out[2][2];
         for (int engine = 0; engine < 2; engine++) {
             dtq_cache *cache = dtq_cache_open(step, POSITIONS, &e);
-            ck_assert_msg(cache != NULL, "%s", e.message);
+            ck_assert_msg(cache, "%s", e.message);
             out[engine][0] = run(filling, &prompt, engine ? DTQ_ENGINE_REF : DTQ_ENGINE_SIM, cache);
             out[engine][1] = run(step, &p, engine ? DTQ_ENGINE_REF : DTQ_ENGINE_SIM, cache);
             dtq_cache_close(cache);

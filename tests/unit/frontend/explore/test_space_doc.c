@@ -32,7 +32,7 @@ static void put_values(FILE *out) {
 /* The text with the part between `<!-- mark -->` and `<!-- end -->` replaced by what `put_table` writes. */
 static char *with_table(arena *a, const char *text, const char *mark, void (*put_table)(FILE *)) {
     const char *start = strstr(text, mark);
-    ck_assert_msg(start != NULL, "SPACE.md lacks %s", mark);
+    ck_assert_msg(start, "SPACE.md lacks %s", mark);
     start += strlen(mark);
     const char *end = strstr(start, "<!-- end -->");
     ck_assert_ptr_nonnull(end);

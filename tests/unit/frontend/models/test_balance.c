@@ -7,7 +7,7 @@
 
 static const float *numbers(const safetensors *s, const char *name, size_t count) {
     const st_tensor *t = safetensors_find(s, name);
-    ck_assert_msg(t != NULL, "there is no %s", name);
+    ck_assert_msg(t, "there is no %s", name);
     ck_assert_uint_eq(t->bytes, count * sizeof(float));
     return (const float *)(const void *)(s->data + t->offset);
 }

@@ -214,7 +214,7 @@ static void expect_stored(const ir_module *g, const char *weight, const char *st
     safetensors *file = safetensors_open(A, D, arena_printf(A, "%s/model.safetensors", scratch));
     const st_tensor *want = safetensors_find(file, stored);
     const int at = ir_tensor_find(g, weight);
-    ck_assert_msg(want != NULL, "%s", stored);
+    ck_assert_msg(want, "%s", stored);
     ck_assert_msg(at >= 0, "%s", weight);
     ck_assert_uint_eq(g->tensors[at].offset, want->offset + 4 * row * g->tensors[at].cols);
     safetensors_close(file);

@@ -35,7 +35,7 @@ static tokenizer *of_directory(void) {
     m.transformer = transformer_defaults();
     ck_assert_msg(model_read_surroundings(A, D, scratch, &m), "%s", first_error());
     tokenizer *t = model_tokenizer(&m, A, D);
-    ck_assert_msg(t != NULL, "%s", first_error());
+    ck_assert_msg(t, "%s", first_error());
     return t;
 }
 

@@ -12,7 +12,7 @@ static const char *text_of_file(const char *name) {
     size_t bytes;
     const char *path = arena_printf(A, "%s/tests/unit/frontend/tokenizer/%s", DTQC_SOURCE_DIR, name);
     const char *text = file_read(A, D, path, 1 << 16, &bytes);
-    ck_assert_msg(text != NULL, "%s", first_error());
+    ck_assert_msg(text, "%s", first_error());
     return text;
 }
 
@@ -34,7 +34,7 @@ static tokenizer *load(const char *json) {
 /** `json` with one piece of its text replaced. */
 static const char *changed(const char *json, const char *from, const char *to) {
     const char *at = strstr(json, from);
-    ck_assert_msg(at != NULL, "no '%s' to change", from);
+    ck_assert_msg(at, "no '%s' to change", from);
     return arena_printf(A, "%s%s%s", arena_strndup(A, json, (size_t)(at - json)), to, at + strlen(from));
 }
 

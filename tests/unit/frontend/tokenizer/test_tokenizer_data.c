@@ -22,7 +22,7 @@ static const struct {
 
 static tokenizer *load(void) {
     tokenizer *t = tokenizer_load(A, D, arena_printf(A, "%s/models/stories260K/tok512.bin", data), NULL);
-    ck_assert_msg(t != NULL, "%s", first_error());
+    ck_assert_msg(t, "%s", first_error());
     return t;
 }
 
@@ -32,7 +32,7 @@ START_TEST(lines_of_text) {
         size_t bytes, lines = 0, ids = 0;
         uint64_t hash = DTQ_FNV1A_START;
         const char *text = file_read(A, D, arena_printf(A, "%s/text/%s", data, texts[i].file), 1 << 24, &bytes);
-        ck_assert_msg(text != NULL, "%s", first_error());
+        ck_assert_msg(text, "%s", first_error());
         for (const char *p = text, *end = text + bytes; p < end; lines++) {
             const char *newline = memchr(p, '\n', (size_t)(end - p)), *stop = newline ? newline : end;
             arena *line = arena_new();

@@ -28,7 +28,7 @@ static const char small[] =
 /** Writes `small` with one piece of its text replaced, and returns the path. */
 static const char *changed(const char *from, const char *to) {
     const char *at = strstr(small, from);
-    ck_assert_msg(at != NULL, "no '%s' to change", from);
+    ck_assert_msg(at, "no '%s' to change", from);
     return put("tokenizer.json",
                arena_printf(A, "%s%s%s", arena_strndup(A, small, (size_t)(at - small)), to, at + strlen(from)));
 }

@@ -49,9 +49,8 @@ static void world_init(world *w, void (*run)(dtq_host_frame *f)) {
         w->layers[i].ids = i == 0 ? one_id : ids;
         w->layers[i].high = i == 0 ? 0 : 3;
         w->layers[i].order = DTQ_ORDER_ORIGINAL;
-        for (int o = 0; o < DTQ_OPERANDS; o++) {
+        for (int o = 0; o < DTQ_OPERANDS; o++)
             w->layers[i].bits[o] = i == 0 ? one_bits : bits;
-        }
         w->streams[i] = (dtq_stream){.seq = i == 0 ? 1 : SEQ,
                                      .layer_count = 1,
                                      .layers = &w->layers[i],
@@ -60,9 +59,8 @@ static void world_init(world *w, void (*run)(dtq_host_frame *f)) {
     }
     w->program = (dtq_program){
         .tensor_count = TENSORS, .tensors = w->tensors, .stream_count = 2, .streams = w->streams, .model = "m"};
-    for (unsigned b = 0; b < 3; b++) {
+    for (unsigned b = 0; b < 3; b++)
         w->buffers[b] = (dtq_host_buffer){.fixed = 4, .per_row = 64, .per_key = 8};
-    }
     w->variants[0] = (dtq_host_variant){.level = DTQ_HOST_PORTABLE, .scratch = {.fixed = 100}, .run = run};
     w->model = (dtq_host_model){.abi = DTQ_HOST_ABI,
                                 .variant_count = 1,
@@ -72,16 +70,15 @@ static void world_init(world *w, void (*run)(dtq_host_frame *f)) {
                                 .input_buffers = {2, 0, 1},
                                 .site_count = SITES,
                                 .sites = sites};
-    for (uint32_t i = 0; i < SEQ; i++) {
+    for (uint32_t i = 0; i < SEQ; i++)
         w->tokens[i] = i + 2;
-    }
     w->input = (dtq_input){.tokens = w->tokens};
 }
 
 static dtq_host *open_world(const world *w, unsigned threads) {
     dtq_error e;
     dtq_host *h = dtq_host_open(&w->model, &w->program, &(dtq_host_options){.threads = threads}, &e);
-    ck_assert_msg(h != NULL, "%s", e.message);
+    ck_assert_msg(h, "%s", e.message);
     return h;
 }
 
@@ -97,14 +94,13 @@ START_TEST(variants_are_chosen_by_level) {
     world w;
     world_init(&w, only_select);
     const dtq_host_level best = dtq_host_detect();
-    for (uint64_t l = 0; l < DTQ_HOST_LEVELS; l++) {
+    for (uint64_t l = 0; l < DTQ_HOST_LEVELS; l++)
         w.variants[l] = (dtq_host_variant){.level = l, .run = only_select};
-    }
     w.model.variant_count = DTQ_HOST_LEVELS;
     for (unsigned levels = 0; levels <= DTQ_HOST_LEVELS; levels++) {
         dtq_error e;
         dtq_host *h = dtq_host_open(&w.model, &w.program, &(dtq_host_options){.levels = levels}, &e);
-        ck_assert_msg(h != NULL, "%s", e.message);
+        ck_assert_msg(h, "%s", e.message);
         ck_assert_int_eq(dtq_host_chosen(h), levels == 0 || levels - 1 > best ? best : levels - 1);
         ck_assert_ptr_eq(dtq_host_plan(h), &w.program);
         dtq_host_close(h);
@@ -189,7 +185,7 @@ START_TEST(a_model_may_carry_its_plan) {
     w.model.plan = data;
     w.model.plan_bytes = bytes;
     dtq_host *h = dtq_host_open(&w.model, NULL, NULL, &e);
-    ck_assert_msg(h != NULL, "%s", e.message);
+    ck_assert_msg(h, "%s", e.message);
     ck_assert_uint_eq(dtq_host_plan(h)->stream_count, 2);
     ck_assert_uint_eq(dtq_host_plan(h)->streams[1].count, 0);
     dtq_output out;
@@ -216,9 +212,8 @@ static void look_at_frame(dtq_host_frame *f) {
     for (size_t t = 0; t < 2; t++) {
         ck_assert_uint_eq((uintptr_t)f->scratch[t] % 64, 0);
         memset(f->scratch[t], 0xff, 100);
-        for (uint64_t k = 0; k < f->layers[0].keys; k++) {
+        for (uint64_t k = 0; k < f->layers[0].keys; k++)
             ck_assert_uint_eq(f->importance[t][k], 0);
-        }
     }
     ck_assert_uint_eq(f->tokens[0], 2);
     ck_assert_ptr_null(f->segments);
@@ -301,12 +296,11 @@ static void take_rows(dtq_host_frame *f, uint64_t argument, uint64_t first, uint
     float *room = (float *)(void *)f->scratch[worker];
     for (uint64_t i = first; i < last; i++) {
         const uint64_t id = f->layers[0].ids[i];
-        const uint64_t rows[] = {f->tokens[id], id, f->segments != NULL ? f->segments[id] : 0};
+        const uint64_t rows[] = {f->tokens[id], id, f->segments ? f->segments[id] : 0};
         for (uint64_t s = 0; s < 3; s++) {
             const float *row = dtq_host_row(f, s, rows[s], i, room);
-            for (uint64_t c = 0; row != NULL && c < WIDTH; c++) {
+            for (uint64_t c = 0; row && c < WIDTH; c++)
                 f->output[id * WIDTH + c] += row[c];
-            }
         }
     }
 }
@@ -389,19 +383,16 @@ static uint64_t first_site;
 static void complain(dtq_host_frame *f, uint64_t argument, uint64_t first, uint64_t last, uint64_t worker) {
     (void)argument, (void)worker;
     for (uint64_t i = last; i-- > first;) {
-        for (uint64_t site = SITES; site-- > first_site;) {
-            for (uint64_t head = 2; head-- > 0 && i >= 2;) {
+        for (uint64_t site = SITES; site-- > first_site;)
+            for (uint64_t head = 2; head-- > 0 && i >= 2;)
                 dtq_host_bad(f, site, i, head);
-            }
-        }
     }
 }
 
 static void run_bad(dtq_host_frame *f) {
     dtq_host_parallel(f, f->layers[0].slots, 1, 2, complain, 0);
-    if (f->failed == 0) {
+    if (f->failed == 0)
         dtq_host_select(f, 0);
-    }
 }
 
 START_TEST(the_first_number_that_is_none_is_told) {
@@ -430,11 +421,10 @@ START_TEST(the_first_number_that_is_none_is_told) {
 END_TEST
 
 static void nonsense(dtq_host_frame *f) {
-    if (f->seq == 1) {
+    if (f->seq == 1)
         dtq_host_bad(f, SITES, 0, 0);
-    } else {
+    else
         ck_assert_ptr_null(dtq_host_row(f, SITE_Q, 0, 0, NULL));
-    }
     ck_assert_uint_ne(f->failed, 0);
 }
 

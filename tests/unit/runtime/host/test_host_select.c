@@ -11,12 +11,10 @@ typedef struct {
 
 static int by_rank(const void *pa, const void *pb) {
     const token *a = pa, *b = pb;
-    if (a->pinned != b->pinned) {
+    if (a->pinned != b->pinned)
         return a->pinned ? -1 : 1;
-    }
-    if (a->importance != b->importance) {
+    if (a->importance != b->importance)
         return a->importance > b->importance ? -1 : 1;
-    }
     return a->id < b->id ? -1 : 1;
 }
 
@@ -55,21 +53,17 @@ START_TEST(select_agrees_with_a_sort) {
         const uint32_t spread = 1 + rng_below(&r, trial % 13 == 0 ? 1u << 20 : 5);
         const unsigned shape = rng_below(&r, 7), pin_one_in = 1 + rng_below(&r, 30);
         uint32_t pins = 0;
-        for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t i = 0; i < n; i++)
             ids[i] = i * spread;
-        }
-        for (uint32_t i = 0; i < n && trial % 3 != 0; i++) {
-            if (rng_below(&r, pin_one_in) == 0) {
+        for (uint32_t i = 0; i < n && trial % 3 != 0; i++)
+            if (rng_below(&r, pin_one_in) == 0)
                 pinned[pins++] = i * spread;
-            }
-        }
         shuffle_ids(&r, ids, n);
         for (uint32_t i = 0; i < n; i++) {
             importance[i] = random_importance(&r, shape);
             t[i] = (token){importance[i], ids[i], false};
-            for (uint32_t p = 0; p < pins; p++) {
+            for (uint32_t p = 0; p < pins; p++)
                 t[i].pinned = t[i].pinned || pinned[p] == ids[i];
-            }
         }
         qsort(t, n, sizeof *t, by_rank);
         qsort(t, high, sizeof *t, by_id);
@@ -84,9 +78,8 @@ START_TEST(select_agrees_with_a_sort) {
             ck_assert_uint_eq(got[i], t[i < keep - high ? high + i : i - (keep - high)].id);
             ck_assert_uint_eq(flags[i], i >= keep - high);
         }
-        for (uint32_t i = 0; i < keep; i++) {
+        for (uint32_t i = 0; i < keep; i++)
             t[i].pinned = i < high;
-        }
         qsort(t, keep, sizeof *t, by_id);
         dtq_select(importance, ids, n, pinned, pins, keep, high, DTQ_ORDER_ORIGINAL, got, flags);
         for (uint32_t i = 0; i < keep; i++) {
@@ -128,8 +121,8 @@ static struct {
 static void random_layer(rng *r, uint32_t index) {
     dtq_layer *l = &world.layers[index];
     const dtq_layer *before = index == 0 ? NULL : l - 1;
-    const uint32_t most = before == NULL ? world.seq : dtq_keys(before);
-    const bool mutes = world.mutes && (before == NULL || before->slots == world.seq);
+    const uint32_t most = !before ? world.seq : dtq_keys(before);
+    const bool mutes = world.mutes && (!before || before->slots == world.seq);
     *l = (dtq_layer){.slots = rng_below(r, 2) == 0 ? most : 1 + rng_below(r, most),
                      .heads = 2,
                      .kv_heads = 1,
@@ -141,24 +134,20 @@ static void random_layer(rng *r, uint32_t index) {
     l->high = rng_below(r, 3) == 0 ? (rng_below(r, 2) == 0 ? 0 : l->slots) : rng_below(r, l->slots + 1);
     l->muted = mutes ? world.seq - l->slots : 0;
     l->slots += l->muted;
-    for (uint32_t id = 0; id < world.seq; id++) {
-        if (rng_below(r, 12) == 0) {
+    for (uint32_t id = 0; id < world.seq; id++)
+        if (rng_below(r, 12) == 0)
             world.pinned[index][l->pinned_count++] = id;
-        }
-    }
     l->pinned = world.pinned[index];
     /* Static ids are a part of the static ids before. */
-    if (before == NULL || (before->ids != NULL && !mutes && rng_below(r, 4) == 0)) {
-        for (uint32_t i = 0; i < most; i++) {
-            world.ids[index][i] = before == NULL ? i : before->ids[i];
-        }
+    if (!before || (before->ids && !mutes && rng_below(r, 4) == 0)) {
+        for (uint32_t i = 0; i < most; i++)
+            world.ids[index][i] = !before ? i : before->ids[i];
         shuffle_ids(r, world.ids[index], most);
         l->ids = world.ids[index];
     }
     for (int o = 0; o < DTQ_OPERANDS && rng_below(r, 4) != 0; o++) {
-        for (uint32_t i = 0; i < l->slots; i++) {
+        for (uint32_t i = 0; i < l->slots; i++)
             world.bits[index][o][i] = rng_below(r, 3) == 0 ? 8 : 4;
-        }
         l->bits[o] = world.bits[index][o];
     }
 }
@@ -171,9 +160,8 @@ static void random_world(rng *r) {
     world.mutes = rng_below(r, 3) == 0;
     for (uint32_t l = 0; l < world.layer_count; l++) {
         random_layer(r, l);
-        for (uint32_t id = 0; id < world.seq; id++) {
+        for (uint32_t id = 0; id < world.seq; id++)
             world.raw[l][id] = rng_below(r, 2) == 0 ? rng_below(r, 50) : rng_next(r) >> 8;
-        }
     }
     world.stream = (dtq_stream){.seq = world.seq,
                                 .layer_count = world.layer_count,
@@ -196,9 +184,8 @@ static void run_reference(void) {
         for (uint32_t j = 0; j < dtq_keys(layer); j++) {
             uint64_t rows = 0;
             const uint32_t id = ids[dtq_first_key(layer) + j];
-            for (uint32_t i = 0; i < layer->slots; i++) {
+            for (uint32_t i = 0; i < layer->slots; i++)
                 rows += !layer->causal || id <= ids[i];
-            }
             by_slot[j] = layer->importance == DTQ_IMPORTANCE_SUM ? world.raw[l][id] : world.raw[l][id] / rows;
             world.importance[l][id] = by_slot[j];
         }
@@ -228,9 +215,8 @@ static void check_layer(const dtq_host_frame *f, uint64_t layer) {
     for (int kind = LOW; kind < KINDS; kind++) {
         for (uint32_t i = 0; i < l->slots; i++) {
             const bool is_key = i >= dtq_first_key(l) && i < dtq_first_key(l) + dtq_keys(l);
-            if (kind != (!is_key ? MUTED : want->bits[DTQ_V][i] == 8 ? HIGH : LOW)) {
+            if (kind != (!is_key ? MUTED : want->bits[DTQ_V][i] == 8 ? HIGH : LOW))
                 continue;
-            }
             ck_assert_uint_eq(t->ids[at], want->ids[i]);
             for (int o = 0; o < DTQ_OPERANDS; o++) {
                 const float limit =
@@ -239,7 +225,7 @@ static void check_layer(const dtq_host_frame *f, uint64_t layer) {
                 ck_assert((of_key && kind == MUTED) || t->limits[o][at] == limit);
             }
             if (layer > 0) {
-                const uint64_t from = t->from != NULL ? t->from[at] : at;
+                const uint64_t from = t->from ? t->from[at] : at;
                 ck_assert_uint_lt(from, f->layers[layer - 1].slots);
                 ck_assert_uint_eq(f->layers[layer - 1].ids[from], want->ids[i]);
             }
@@ -247,9 +233,8 @@ static void check_layer(const dtq_host_frame *f, uint64_t layer) {
             ck_assert(kind == MUTED || (t->key_ids[key] == want->ids[i] && t->key_rows[at] == at));
             at++;
         }
-        if (kind == HIGH) {
+        if (kind == HIGH)
             ck_assert_uint_eq(t->key_slots, at);
-        }
         if (kind == LOW) {
             ck_assert_uint_eq(t->low, at);
             ck_assert_uint_eq(t->low_keys, (at + 15) / 16 * 16);
@@ -257,9 +242,8 @@ static void check_layer(const dtq_host_frame *f, uint64_t layer) {
     }
     ck_assert_uint_eq(t->keys, t->low_keys + (t->key_slots - t->low + 15) / 16 * 16);
     uint64_t keys = 0;
-    for (uint64_t k = 0; k < t->keys; k++) {
+    for (uint64_t k = 0; k < t->keys; k++)
         keys += t->key_ids[k] != UINT32_MAX;
-    }
     ck_assert_uint_eq(keys, t->key_slots);
 }
 
@@ -267,9 +251,8 @@ static void fake_run(dtq_host_frame *f) {
     for (uint64_t l = 0; l < world.layer_count; l++) {
         check_layer(f, l);
         world.asked[l] = f->importance != NULL;
-        if (f->importance != NULL) {
+        if (f->importance)
             dtq_host_parallel(f, 2 * f->layers[l].keys, 2, 16, fake_attention, l);
-        }
         dtq_host_select(f, l);
     }
     const dtq_host_slots *last = &f->layers[world.layer_count - 1];
@@ -288,13 +271,11 @@ static void check_output(const dtq_output *out, bool importance) {
         const dtq_slots *t = &world.x.slots[l];
         const uint8_t *const bits[] = {t->bits[0], t->bits[1], t->bits[2], t->bits[3]};
         uint8_t want[SEQ_MOST] = {0};
-        for (uint32_t i = 0; i < world.layers[l].slots; i++) {
+        for (uint32_t i = 0; i < world.layers[l].slots; i++)
             want[t->ids[i]] = dtq_chosen_bits(&world.layers[l], bits, i);
-        }
         ck_assert_mem_eq(out->bits + (size_t)l * world.seq, want, world.seq);
-        if (importance) {
+        if (importance)
             ck_assert_bits(out->importance + (size_t)l * world.seq, world.importance[l], world.seq);
-        }
     }
 }
 
@@ -309,7 +290,7 @@ START_TEST(layers_are_those_of_the_other_engines) {
         const dtq_host_options o = {.threads = 1 + rng_below(&r, 3)};
         dtq_error e;
         dtq_host *h = dtq_host_open(&model, &world.program, &o, &e);
-        ck_assert_msg(h != NULL, "%s", e.message);
+        ck_assert_msg(h, "%s", e.message);
         for (int want = 0; want < 2; want++) {
             dtq_output out;
             ck_assert_msg(dtq_host_run(h, world.seq, &in, want != 0, &out, &e), "%s", e.message);
@@ -349,7 +330,7 @@ START_TEST(selections_that_cannot_be_followed_fail) {
     const dtq_input in = {.tokens = tokens};
     dtq_error e;
     dtq_host *h = dtq_host_open(&m, &program, NULL, &e);
-    ck_assert_msg(h != NULL, "%s", e.message);
+    ck_assert_msg(h, "%s", e.message);
     dtq_output out;
     ck_assert_fails(dtq_host_run(h, 4, &in, false, &out, &e), e, "a token that the layer before has not");
     ck_assert_ptr_null(out.data);

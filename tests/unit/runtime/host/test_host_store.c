@@ -36,9 +36,8 @@ static void world_init(world *w) {
     w->layer = (dtq_layer){.slots = 1, .heads = 1, .kv_heads = 1, .head_dim = 4, .ids = no_ids};
     w->stream = (dtq_stream){.seq = 1, .layer_count = 1, .layers = &w->layer, .output_width = 1};
     w->program = (dtq_program){.tensor_count = 1, .tensors = &w->tensor, .stream_count = 1, .streams = &w->stream};
-    for (uint64_t i = 0; i < WEIGHTS; i++) {
+    for (uint64_t i = 0; i < WEIGHTS; i++)
         w->weights[i] = (dtq_host_weight){0, DTQ_HOST_I8_CODES + i};
-    }
     w->model = (dtq_host_model){
         .abi = DTQ_HOST_ABI, .variant_count = 1, .variants = variants, .weight_count = WEIGHTS, .weights = w->weights};
 }
@@ -47,7 +46,7 @@ static void world_init(world *w) {
 static void codes_of(world *w, const char *store, int8_t codes[PANELS_BYTES]) {
     dtq_error e;
     dtq_host *h = dtq_host_open(&w->model, &w->program, &(dtq_host_options){.store = store, .threads = 1}, &e);
-    ck_assert_msg(h != NULL, "%s", e.message);
+    ck_assert_msg(h, "%s", e.message);
     const uint32_t token = 0;
     dtq_output out;
     ck_assert(dtq_host_run(h, 1, &(dtq_input){.tokens = &token}, false, &out, &e));

@@ -64,9 +64,8 @@ static bool world_open(world *w, unsigned threads, dtq_error *e) {
     w->host =
         dtq_host_open(&w->model, &w->program, &(dtq_host_options){.directory = w->directory, .threads = threads}, e);
     (void)unlink(path);
-    if (w->host == NULL) {
+    if (!w->host)
         return false;
-    }
     const uint32_t token = 0;
     dtq_output out;
     ck_assert(dtq_host_run(w->host, 1, &(dtq_input){.tokens = &token}, false, &out, e));
@@ -100,28 +99,22 @@ START_TEST(floats_are_used_where_they_lie_or_padded) {
     ck_assert_bits((const float *)seen[0], w.data + 1, 4 * 32);
     ck_assert_bits((const float *)seen[1], w.data + 2, 48);
     const float *odd = seen[2], *turned = seen[5], *made = seen[6];
-    for (size_t o = 0; o < 8; o++) {
-        for (size_t k = 0; k < 48; k++) {
+    for (size_t o = 0; o < 8; o++)
+        for (size_t k = 0; k < 48; k++)
             ck_assert_float_eq(odd[o * 48 + k], o < 5 && k < 35 ? w.data[1 + o * 35 + k] : 0.0f);
-        }
-    }
-    for (size_t k = 0; k < 48; k++) {
+    for (size_t k = 0; k < 48; k++)
         ck_assert_float_eq(((const float *)seen[3])[k], k < 35 ? w.data[3 + k] : 0.0f);
-    }
     ck_assert_mem_eq(seen[4], (const uint8_t *)w.data + 2, 16 * sizeof(float));
-    for (size_t o = 0; o < 24; o++) {
-        for (size_t k = 0; k < 48; k++) {
+    for (size_t o = 0; o < 24; o++)
+        for (size_t k = 0; k < 48; k++)
             ck_assert_float_eq(turned[o * 48 + k], o < 21 && k < 35 ? w.data[1 + k * 21 + o] : 0.0f);
-        }
-    }
     for (size_t i = 0; i < 4 * 16; i++) {
         const size_t o = i / 16, k = i % 16;
         ck_assert_float_eq(made[i], o < 3 && k < 7 ? dtq_synthetic(&w.tensors[6], o * 7 + k) : 0.0f);
     }
     ck_assert_ptr_eq(seen[7], seen[2]);
-    for (size_t i = 2; i < 7; i++) {
+    for (size_t i = 2; i < 7; i++)
         ck_assert_uint_eq((uintptr_t)seen[i] % 64, 0);
-    }
     world_free(&w);
 }
 END_TEST
@@ -134,24 +127,18 @@ START_TEST(parts_of_wider_matrices_and_blocks) {
     add(&w, (dtq_tensor){.name = "rows", .offset = 4, .shape = {4, 16}, .stride = 48}, DTQ_HOST_F32);
     add(&w, (dtq_tensor){.name = "blocks", .offset = 4, .shape = {3, 64}, .dtype = DTQ_Q8_0}, DTQ_HOST_F32);
     uint8_t *blocks = (uint8_t *)(w.data + 1);
-    for (size_t i = 0; i < 3 * 2 * 34; i++) {
+    for (size_t i = 0; i < 3 * 2 * 34; i++)
         blocks[i] = i % 34 == 0 ? 0 : i % 34 == 1 ? 0x3c : (uint8_t)(i * 7); /* scales are 1 */
-    }
     ck_assert_msg(world_open(&w, 2, &e), "%s", e.message);
     const float *part = seen[0], *rows = seen[1], *widened = seen[2];
-    for (size_t o = 0; o < 16; o++) {
-        for (size_t k = 0; k < 32; k++) {
+    for (size_t o = 0; o < 16; o++)
+        for (size_t k = 0; k < 32; k++)
             ck_assert_bits(&part[o * 32 + k], k < 20 ? &w.data[2 + k * 50 + o] : &(float){0}, 1);
-        }
-    }
-    for (size_t r = 0; r < 4; r++) {
+    for (size_t r = 0; r < 4; r++)
         ck_assert_bits(rows + 16 * r, w.data + 1 + 48 * r, 16);
-    }
-    for (size_t r = 0; r < 3; r++) {
-        for (size_t c = 0; c < 64; c++) {
+    for (size_t r = 0; r < 3; r++)
+        for (size_t c = 0; c < 64; c++)
             ck_assert_float_eq(widened[r * 64 + c], (float)(int8_t)blocks[(2 * r + c / 32) * 34 + 2 + c % 32]);
-        }
-    }
     world_free(&w);
 }
 END_TEST
@@ -169,9 +156,9 @@ static void check_int8(const world *w, uint64_t tensor, const int8_t *codes, con
     dtq_program p = w->program;
     p.file_count = 0;
     dtq_weights *weights = dtq_weights_open(&p, NULL, &e);
-    ck_assert_msg(weights != NULL, "%s", e.message);
+    ck_assert_msg(weights, "%s", e.message);
     const dtq_weight_i8 *want = dtq_weights_int8(weights, tensor, 1, &e);
-    ck_assert_msg(want != NULL, "%s", e.message);
+    ck_assert_msg(want, "%s", e.message);
     const size_t n = want->outputs;
     for (size_t o = 0; o < round_up(n, 16); o++) {
         for (size_t k = 0; k < want->input_groups * 4; k++) {
@@ -226,16 +213,14 @@ START_TEST(int8_of_a_file_is_that_of_its_numbers) {
     for (size_t o = 0; o < N; o++) {
         float scale;
         ck_assert(dtq_scale(w.data + o * K, K, 1, 8, &scale));
-        for (size_t k = 0; k < K; k++) {
+        for (size_t k = 0; k < K; k++)
             ck_assert_int_eq(panel_code(seen[0], N, K, o, k), dtq_quantise(w.data[o * K + k], scale, 8));
-        }
     }
     for (size_t o = 0; o < K; o++) {
         float scale;
         ck_assert(dtq_scale(w.data + o, N, K, 8, &scale));
-        for (size_t k = 0; k < N; k++) {
+        for (size_t k = 0; k < N; k++)
             ck_assert_int_eq(panel_code(seen[1], K, N, o, k), dtq_quantise(w.data[k * K + o], scale, 8));
-        }
     }
     world_free(&w);
 }

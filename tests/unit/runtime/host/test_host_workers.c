@@ -61,7 +61,7 @@ START_TEST(every_item_is_done_once) {
         const unsigned threads = thread_counts[t];
         dtq_error e;
         dtq_host_pool *p = dtq_host_pool_open(threads, &e);
-        ck_assert_msg(p != NULL, "%s", e.message);
+        ck_assert_msg(p, "%s", e.message);
         ck_assert_uint_eq(dtq_host_pool_threads(p), threads);
         for (int trial = 0; trial < 600; trial++) {
             const uint64_t items = rng_below(&r, ITEMS);
@@ -69,17 +69,14 @@ START_TEST(every_item_is_done_once) {
             uint64_t by_worker[8] = {0};
             const marking m = {items, 1 + rng_below(&r, 8), 1 + rng_below(&r, 64), met, by_worker, threads};
             dtq_host_frame f = {.host = (void *)&m};
-            if (trial % 50 == 0) {
+            if (trial % 50 == 0)
                 dtq_host_pool_wake(p);
-            }
             dtq_host_pool_run(p, &f, items, m.grain, m.most, mark, (uint64_t)&m);
             uint64_t sum = 0;
-            for (uint64_t i = 0; i < items; i++) {
+            for (uint64_t i = 0; i < items; i++)
                 ck_assert_uint_eq(atomic_load(&met[i]), 1);
-            }
-            for (size_t w = 0; w < threads; w++) {
+            for (size_t w = 0; w < threads; w++)
                 sum += by_worker[w];
-            }
             ck_assert_uint_eq(sum, items * (items + 1) / 2);
             if (trial % 120 == 119) { /* long enough for all helpers to fall asleep */
                 const struct timespec pause = {.tv_nsec = 2000000};
@@ -96,9 +93,8 @@ static void step(dtq_host_frame *f, uint64_t argument, uint64_t first, uint64_t 
     (void)worker;
     const uint64_t *from = (const uint64_t *)f->buffers[argument % 2];
     uint64_t *to = f->buffers[(argument + 1) % 2];
-    for (uint64_t i = first; i < last; i++) {
+    for (uint64_t i = first; i < last; i++)
         to[i] = from[i] + from[(i + 7) % f->seq] + 1;
-    }
 }
 
 START_TEST(steps_see_what_the_step_before_wrote) {
@@ -106,9 +102,8 @@ START_TEST(steps_see_what_the_step_before_wrote) {
     uint64_t want[2][ITEMS] = {{0}};
     void *const expected[] = {want[0], want[1]};
     dtq_host_frame g = {.seq = ITEMS, .buffers = expected};
-    for (uint64_t s = 0; s < STEPS; s++) {
+    for (uint64_t s = 0; s < STEPS; s++)
         step(&g, s, 0, ITEMS, 0);
-    }
     for (size_t t = 0; t < COUNT(thread_counts); t++) {
         uint64_t got[2][ITEMS] = {{0}};
         void *const buffers[] = {got[0], got[1]};
@@ -116,9 +111,8 @@ START_TEST(steps_see_what_the_step_before_wrote) {
         dtq_error e;
         dtq_host_pool *p = dtq_host_pool_open(thread_counts[t], &e);
         ck_assert_ptr_nonnull(p);
-        for (uint64_t s = 0; s < STEPS; s++) {
+        for (uint64_t s = 0; s < STEPS; s++)
             dtq_host_pool_run(p, &f, ITEMS, 4, 16, step, s);
-        }
         ck_assert_mem_eq(got, want, sizeof want);
         dtq_host_pool_close(p);
     }

@@ -68,7 +68,7 @@ static void refuse(const uint8_t *data, size_t bytes, const char *words) {
     ck_assert(!dtq_program_decode(data, bytes, &p, &e));
     ck_assert_ptr_null(p);
     ck_assert_int_eq(e.status, DTQ_BAD_PROGRAM);
-    ck_assert_msg(strstr(e.message, words) != NULL, "'%s' does not say '%s'", e.message, words);
+    ck_assert_msg(strstr(e.message, words), "'%s' does not say '%s'", e.message, words);
 }
 
 START_TEST(foreign_and_damaged_files_are_refused_in_words) {

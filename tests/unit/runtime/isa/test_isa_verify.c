@@ -24,7 +24,7 @@ END_TEST
 /* The text with `from` (which is there) replaced by `to`. */
 static char *replaced(const char *text, const char *from, const char *to) {
     const char *at = strstr(text, from);
-    ck_assert_msg(at != NULL, "no '%s'", from);
+    ck_assert_msg(at, "no '%s'", from);
     size_t room = strlen(text) + strlen(to) + 1;
     char *out = malloc(room);
     snprintf(out, room, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
@@ -198,8 +198,7 @@ START_TEST(wrong_operands_and_orders_are_named) {
         dtq_program *p = assemble(path, wrong);
         dtq_error e = {0};
         ck_assert_msg(!dtq_verify(p, &p->streams[0], &e), "'%s' -> '%s' verifies", edits[i].from, edits[i].to);
-        ck_assert_msg(strstr(e.message, edits[i].words) != NULL, "'%s' -> '%s': %s", edits[i].from, edits[i].to,
-                      e.message);
+        ck_assert_msg(strstr(e.message, edits[i].words), "'%s' -> '%s': %s", edits[i].from, edits[i].to, e.message);
         dtq_program_free(p);
         free(wrong);
         free(text);
@@ -386,8 +385,7 @@ START_TEST(a_missing_token_is_a_race) {
             bool there = drop_token(&p->streams[0], n);
             if (there) {
                 ck_assert_msg(!dtq_verify(p, &p->streams[0], &e), "%s without token %zu verifies", files[f], n);
-                ck_assert_msg(strstr(e.message, "race in ") != NULL, "%s without token %zu: %s", files[f], n,
-                              e.message);
+                ck_assert_msg(strstr(e.message, "race in "), "%s without token %zu: %s", files[f], n, e.message);
                 dropped++;
             }
             dtq_program_free(p);

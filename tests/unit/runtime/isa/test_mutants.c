@@ -220,7 +220,7 @@ static void try_mutant(const char *path, const dtq_program *good, const uint8_t 
         subject t = {.path = path, .good = good, .mutant = mutant, .stream = &mutant->streams[at]};
         if (t.stream->dram_bytes < DRAM_MOST && dtq_verify(mutant, t.stream, &e)) {
             t.weights = dtq_weights_open(mutant, NULL, &e);
-            ck_assert_msg(t.weights != NULL, "%s, seed %llu: %s", path, (unsigned long long)start, e.message);
+            ck_assert_msg(t.weights, "%s, seed %llu: %s", path, (unsigned long long)start, e.message);
             begin_subject(&t);
             expect_runs(&t, start, seed);
             changed += bytes != mutant_bytes || memcmp(data, encoded, bytes) != 0;

@@ -19,9 +19,8 @@ START_TEST(dots_equal_plain_sums) {
         for (size_t i = 0; i < rows; i++) {
             for (size_t j = 0; j < cols; j++) {
                 int32_t sum = 0;
-                for (size_t c = 0; c < depth; c++) {
+                for (size_t c = 0; c < depth; c++)
                     sum += a[i * depth + c] * b[j * depth + c];
-                }
                 ck_assert_int_eq(out[i * cols + j], sum);
             }
         }
@@ -33,9 +32,8 @@ START_TEST(powers_and_codes_equal_the_scalar_definition) {
     enum { N = 1 << 14 };
     static float x[N], e[N];
     static uint8_t codes[N];
-    for (size_t i = 0; i < N; i++) {
+    for (size_t i = 0; i < N; i++)
         x[i] = 2.0f - 11.0f * (float)i / (float)N; /* differences from 0 to past the cut */
-    }
     x[N - 1] = -INFINITY;
     x[N - 2] = 2.0f - 9.0f;
     x[N - 3] = nextafterf(2.0f - 9.0f, 0.0f);
@@ -78,13 +76,11 @@ END_TEST
 START_TEST(logits_and_largest) {
     const int32_t scores[11] = {1, -2, 3, 16777217, 5, -6, 7, 8, 9, -10, 11};
     float scale[11], x[11];
-    for (unsigned i = 0; i < 11; i++) {
+    for (unsigned i = 0; i < 11; i++)
         scale[i] = 1.0f / (float)(i + 3);
-    }
     dtq_logits(scores, scale, 0.3f, 11, x);
-    for (unsigned i = 0; i < 11; i++) {
+    for (unsigned i = 0; i < 11; i++)
         ck_assert(x[i] == (float)scores[i] * (0.3f * scale[i]));
-    }
     ck_assert(dtq_largest(x, 11) == x[3]);
     ck_assert(dtq_largest(x, 2) == x[0]);
     x[10] = 1e30f;

@@ -13,9 +13,8 @@ static const size_t output_counts[] = {1, 7, 16, 17, 63, 64, 65, 99};
 
 /* Rows stand at scattered ids. */
 static void scatter_ids(uint32_t *ids, uint32_t rows) {
-    for (uint32_t i = 0; i < rows; i++) {
+    for (uint32_t i = 0; i < rows; i++)
         ids[i] = (i * 2 + 1) % (2 * rows);
-    }
 }
 
 static void check_f32(rng *r, const dtq_kernels *fast, uint32_t rows, size_t inputs, size_t outputs, bool bias) {
@@ -46,11 +45,9 @@ START_TEST(float_kernels_equal_the_scalar_reference) {
     ck_assert_uint_ge(n, 2);
     for (unsigned t = 1; t < n; t++) {
         for (size_t a = 0; a < COUNT(row_counts); a++) {
-            for (size_t b = 0; b < COUNT(input_counts); b++) {
-                for (size_t c = 0; c < COUNT(output_counts); c++) {
+            for (size_t b = 0; b < COUNT(input_counts); b++)
+                for (size_t c = 0; c < COUNT(output_counts); c++)
                     check_f32(&r, tables[t], row_counts[a], input_counts[b], output_counts[c], (a + b + c) % 2 != 0);
-                }
-            }
         }
     }
 }
@@ -70,11 +67,9 @@ static void check_i8(rng *r, const dtq_kernels *fast, uint32_t rows, size_t inpu
     float *want = calloc(2 * rows * outputs, sizeof *want), *got = calloc(2 * rows * outputs, sizeof *got);
     uint32_t *ids = malloc(rows * sizeof *ids);
     scatter_ids(ids, rows);
-    for (size_t i = 0; i < rows; i++) {
-        for (size_t k = 0; k < inputs; k++) {
+    for (size_t i = 0; i < rows; i++)
+        for (size_t k = 0; k < inputs; k++)
             x[i * groups * 4 + k] = random_code(r);
-        }
-    }
     for (size_t o = 0; o < outputs; o++) {
         for (size_t k = 0; k < inputs; k++) {
             const int8_t code = random_code(r);
@@ -106,11 +101,9 @@ START_TEST(int8_kernels_equal_the_scalar_reference) {
     const unsigned n = dtq_kernels_available(tables);
     for (unsigned t = 1; t < n; t++) {
         for (size_t a = 0; a < COUNT(row_counts); a++) {
-            for (size_t b = 0; b < COUNT(input_counts); b++) {
-                for (size_t c = 0; c < COUNT(output_counts); c++) {
+            for (size_t b = 0; b < COUNT(input_counts); b++)
+                for (size_t c = 0; c < COUNT(output_counts); c++)
                     check_i8(&r, tables[t], row_counts[a], input_counts[b], output_counts[c], (a + b + c) % 2 != 0);
-                }
-            }
         }
     }
 }
@@ -145,9 +138,8 @@ END_TEST
 START_TEST(lanes_and_tree_of_a_dot_product) {
     /* 2^24 + 1 is lost in one lane and kept in two: the order is visible. */
     float a[32] = {0}, b[32];
-    for (int i = 0; i < 32; i++) {
+    for (int i = 0; i < 32; i++)
         b[i] = 1.0f;
-    }
     a[0] = 0x1p24f;
     a[16] = 1.0f; /* the same lane: rounds away */
     ck_assert_float_eq(dtq_kernels_scalar.dot(a, b, 32), 0x1p24f);
@@ -187,9 +179,8 @@ END_TEST
 
 static void mark(void *context, size_t first, size_t last) {
     uint8_t *seen = context;
-    for (size_t i = first; i < last; i++) {
+    for (size_t i = first; i < last; i++)
         seen[i]++;
-    }
 }
 
 START_TEST(parallel_covers_each_item_once) {
@@ -197,9 +188,8 @@ START_TEST(parallel_covers_each_item_once) {
         for (size_t items = 0; items < 40; items += 13) {
             uint8_t seen[64] = {0};
             dtq_parallel(threads, items, mark, seen);
-            for (size_t i = 0; i < 64; i++) {
+            for (size_t i = 0; i < 64; i++)
                 ck_assert_uint_eq(seen[i], i < items);
-            }
         }
     }
 }

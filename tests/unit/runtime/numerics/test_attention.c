@@ -31,13 +31,11 @@ static void layer_init(layer *l, rng *r, uint32_t slots, uint32_t heads, uint32_
     for (uint32_t i = 0; i < slots; i++) {
         l->ids[i] = i;
         const uint8_t bits = rng_below(r, 2) != 0 ? 8 : 4;
-        for (int o = 0; o < DTQ_OPERANDS; o++) {
+        for (int o = 0; o < DTQ_OPERANDS; o++)
             l->bits[o][i] = bits;
-        }
     }
-    for (int o = 0; o < DTQ_OPERANDS; o++) {
+    for (int o = 0; o < DTQ_OPERANDS; o++)
         l->a.bits[o] = l->bits[o];
-    }
 }
 
 static void layer_free(layer *l) {
@@ -205,9 +203,8 @@ START_TEST(permuting_slots_permutes_the_result) {
         }
         for (uint32_t i = 0; i < n; i++) {
             p.ids[i] = l.ids[from[i]];
-            for (int o = 0; o < DTQ_OPERANDS; o++) {
+            for (int o = 0; o < DTQ_OPERANDS; o++)
                 p.bits[o][i] = l.bits[o][from[i]];
-            }
             memcpy(p.q + i * 4 * dim, l.q + from[i] * 4 * dim, 4 * dim * sizeof(float));
             memcpy(p.k + i * 2 * dim, l.k + from[i] * 2 * dim, 2 * dim * sizeof(float));
             memcpy(p.v + i * 2 * dim, l.v + from[i] * 2 * dim, 2 * dim * sizeof(float));
@@ -270,9 +267,8 @@ START_TEST(shares_of_a_row_sum_to_one) {
     l.a.importance_rule = DTQ_IMPORTANCE_SUM;
     attend(&l);
     uint64_t sum = 0;
-    for (int j = 0; j < 33; j++) {
+    for (int j = 0; j < 33; j++)
         sum += l.importance[j];
-    }
     const uint64_t rows = 33 * 3, whole = rows << 32;
     ck_assert_uint_le(sum, whole);
     ck_assert_uint_gt(sum, whole - rows * 33 * 255);
@@ -311,18 +307,15 @@ START_TEST(fp32_is_close_to_exact) {
                 double z = 0, o[9] = {0};
                 for (size_t j = 0; j < (causal ? i + 1 : 30); j++) {
                     double s = 0;
-                    for (size_t c = 0; c < 9; c++) {
+                    for (size_t c = 0; c < 9; c++)
                         s += (double)l.q[(i * 4 + h) * 9 + c] * (double)l.k[(j * 2 + h / 2) * 9 + c];
-                    }
                     const double p = exp(s / 3.0);
                     z += p;
-                    for (size_t c = 0; c < 9; c++) {
+                    for (size_t c = 0; c < 9; c++)
                         o[c] += p * (double)l.v[(j * 2 + h / 2) * 9 + c];
-                    }
                 }
-                for (size_t c = 0; c < 9; c++) {
+                for (size_t c = 0; c < 9; c++)
                     ck_assert_double_eq_tol((double)l.out[(i * 4 + h) * 9 + c], o[c] / z, 2e-5);
-                }
             }
         }
         /* Eight bits everywhere come close to it, four less so. */
@@ -332,9 +325,8 @@ START_TEST(fp32_is_close_to_exact) {
         for (int high = 0; high < 2; high++) {
             memset(l.bits, high ? 8 : 4, sizeof l.bits);
             attend(&l);
-            for (size_t i = 0; i < 30 * 36; i++) {
+            for (size_t i = 0; i < 30 * 36; i++)
                 worst[high] = fmax(worst[high], fabs((double)l.out[i] - (double)exact[i]));
-            }
         }
         ck_assert_double_lt(worst[1], 0.25);
         ck_assert_double_lt(worst[1], worst[0]);

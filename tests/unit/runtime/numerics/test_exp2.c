@@ -3,9 +3,8 @@
 #include "numerics_util.h"
 
 START_TEST(powers_are_exact) {
-    for (int i = -125; i <= 0; i++) {
+    for (int i = -125; i <= 0; i++)
         ck_assert_float_eq(dtq_exp2((float)i), ldexpf(1.0f, i));
-    }
 }
 END_TEST
 
@@ -24,9 +23,8 @@ START_TEST(relative_error_is_as_documented) {
     double worst = 0.0;
     for (int i = 1; i < 200000; i++) {
         const float t = -(float)i * 0x1p-11f;
-        if (t <= -97.0f) {
+        if (t <= -97.0f)
             break;
-        }
         const double exact = exp2((double)t);
         worst = fmax(worst, fabs(((double)dtq_exp2(t) - exact) / exact));
         ck_assert_float_le(dtq_exp2(t), 1.0f);
@@ -50,9 +48,8 @@ START_TEST(rounding_is_half_to_even) {
                                      {3e9f, 3e9f},
                                      {-3e9f, -3e9f},
                                      {8388607.0f, 8388607.0f}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         ck_assert_float_eq(dtq_rne(cases[i][0]), cases[i][1]);
-    }
     ck_assert(signbit(dtq_rne(-0.25f)));
     ck_assert_float_nan(dtq_rne(NAN));
 }

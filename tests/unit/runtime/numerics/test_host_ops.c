@@ -13,9 +13,8 @@ static float *test_values(rng *r, size_t n) {
     static const float special[] = {0.0f,   -0.0f,  0.625f,  -0.625f, 0x1.3ffffep-1f, 1e-30f, -1e-30f, 88.0f,
                                     -88.0f, 200.0f, -200.0f, 9.0f,    -9.0f,          5e-8f,  1e10f,   -1e10f};
     float *x = random_floats(r, n, 1.0f);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         x[i] = rng_below(r, 8) == 0 ? special[rng_below(r, COUNT(special))] : ldexpf(x[i], (int)rng_below(r, 12) - 5);
-    }
     return x;
 }
 
@@ -46,9 +45,8 @@ START_TEST(vector_kernels_equal_the_scalar_reference) {
                 ck_assert(tables[t]->quantise_row(x, n, bits, codes_got, &scale_got));
                 ck_assert_float_eq(scale_got, scale_want);
                 ck_assert_mem_eq(codes_got, codes_want, n);
-                for (size_t k = 0; k < n; k++) {
+                for (size_t k = 0; k < n; k++)
                     g[k] = fabsf(g[k]) + 0.01f;
-                }
                 tables[0]->quantise_by(b, g, n, bits, codes_want);
                 tables[t]->quantise_by(b, g, n, bits, codes_got);
                 ck_assert_mem_eq(codes_got, codes_want, n);
@@ -92,13 +90,11 @@ START_TEST(activations_keep_a_nan) {
     for (unsigned t = 0; t < count; t++) {
         for (dtq_act kind = DTQ_ACT_GELU; kind <= DTQ_ACT_SILU; kind++) {
             float x[17], y[17];
-            for (int i = 0; i < 17; i++) {
+            for (int i = 0; i < 17; i++)
                 x[i] = i % 3 == 0 ? NAN : i % 3 == 1 ? -NAN : 1.0f;
-            }
             tables[t]->act(kind, x, 17, y);
-            for (int i = 0; i < 17; i++) {
+            for (int i = 0; i < 17; i++)
                 ck_assert_int_eq(isnan(y[i]) != 0, isnan(x[i]) != 0);
-            }
         }
     }
 }
@@ -122,9 +118,8 @@ START_TEST(norm_centres_and_scales) {
     enum { N = 100 };
     float *x = random_floats(&r, N, 5.0f), gamma[N], y[N];
     double mean = 0, square = 0;
-    for (int i = 0; i < N; i++) {
+    for (int i = 0; i < N; i++)
         gamma[i] = 2.0f;
-    }
     dtq_kernels_scalar.norm(x, N, gamma, NULL, 1e-12f, y);
     for (int i = 0; i < N; i++) {
         mean += (double)y[i] / 100.0;
@@ -213,7 +208,7 @@ static void bench_init(bench *b, bool causal) {
     b->input = (dtq_input){.tokens = b->tokens, .segments = b->segments};
     dtq_error e;
     b->weights = dtq_weights_open(&b->program, NULL, &e);
-    ck_assert_msg(b->weights != NULL, "%s", e.message);
+    ck_assert_msg(b->weights, "%s", e.message);
     const dtq_run_options o = {.threads = 2};
     ck_assert_msg(dtq_exec_init(&b->x, &b->program, &b->stream, b->weights, &b->input, &o, &e), "%s", e.message);
 }
@@ -229,9 +224,8 @@ static float *at(bench *b, size_t byte) {
 
 static void fill(bench *b, size_t byte, size_t n) {
     rng r = {byte};
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         at(b, byte)[i] = rng_float(&r);
-    }
 }
 
 #define HOST(op, ...) (&(const dtq_instr){DTQ_OP_##op, DTQ_HOST, {__VA_ARGS__}})
@@ -289,9 +283,8 @@ START_TEST(linear_does_not_depend_on_threads_or_kernels) {
             b.x.scalar = variant / 2 != 0;
             memset(at(&b, B), 0, sizeof want);
             run(&b, HOST(LINEAR, 0, path, B, A, WIDE, BIAS));
-            if (variant == 0) {
+            if (variant == 0)
                 memcpy(want, at(&b, B), sizeof want);
-            }
             ck_assert_bits(at(&b, B), want, SEQ * OUTPUTS);
         }
         for (uint64_t o = 0; o < OUTPUTS; o++) {
@@ -352,9 +345,8 @@ START_TEST(rows_are_worked_on_by_id) {
     run(&b, HOST(RMSNORM, 0, WIDTH, C, A, GAMMA, eps_bits));
     ck_assert_bits(at(&b, C) + 2 * WIDTH, want, WIDTH);
     run(&b, HOST(MUL, 0, WIDTH, C, A, B));
-    for (size_t i = 4 * WIDTH; i < SEQ * WIDTH; i++) {
+    for (size_t i = 4 * WIDTH; i < SEQ * WIDTH; i++)
         ck_assert_float_eq(at(&b, C)[i], at(&b, A)[i] * at(&b, B)[i]);
-    }
     run(&b, HOST(AFFINE, 0, B, A, GAMMA, GAMMA)); /* in B, which is read no more */
     for (size_t c = 0; c < WIDTH; c++) {
         const float x = at(&b, A)[4 * WIDTH + c], scaled = x * gamma[c];
@@ -404,9 +396,8 @@ START_TEST(quant_lays_out_rows) {
             ck_assert(dtq_scale(row, DIM, 1, slot_bits[i], &scale));
             ck_assert_float_eq(at(&b, SCALES + 256)[h * SEQ + slot_ids[i]], scale);
             dtq_unpack_row(b.x.dram + CODES + 256 + (h * SEQ + slot_ids[i]) * DIM, DIM, slot_bits[i], codes);
-            for (size_t c = 0; c < DIM; c++) {
+            for (size_t c = 0; c < DIM; c++)
                 want[c] = dtq_quantise(row[c], scale, slot_bits[i]);
-            }
             ck_assert_mem_eq(codes, want, DIM);
         }
     }
@@ -448,18 +439,16 @@ START_TEST(pooling_follows_original_positions) {
     const float *x = at(&b, A);
     enum { MEAN, FIRST, LAST };
     run(&b, HOST(POOL, 0, MEAN, WIDTH, B, A));
-    for (size_t c = 0; c < WIDTH; c++) {
+    for (size_t c = 0; c < WIDTH; c++)
         ck_assert_float_eq(at(&b, B)[c], (x[c] + x[2 * WIDTH + c] + x[4 * WIDTH + c]) / 3.0f);
-    }
     run(&b, HOST(POOL, 0, FIRST, WIDTH, B, A));
     ck_assert_bits(at(&b, B), x, WIDTH);
     run(&b, HOST(POOL, 0, LAST, WIDTH, B, A));
     ck_assert_bits(at(&b, B), x + 4 * WIDTH, WIDTH);
     run(&b, HOST(NORMALIZE, WIDTH, C, B));
     double length = 0;
-    for (size_t c = 0; c < WIDTH; c++) {
+    for (size_t c = 0; c < WIDTH; c++)
         length += (double)at(&b, C)[c] * (double)at(&b, C)[c];
-    }
     ck_assert_double_eq_tol(length, 1.0, 1e-6);
     memset(at(&b, B), 0, WIDTH * sizeof(float));
     run(&b, HOST(NORMALIZE, WIDTH, C, B));

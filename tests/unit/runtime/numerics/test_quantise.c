@@ -82,9 +82,8 @@ START_TEST(unpacking_inverts_packing) {
     for (unsigned bits = 4; bits <= 8; bits += 4) {
         const int limit = bits == 4 ? 7 : 127;
         for (uint32_t n = 1; n <= 255; n++) {
-            for (uint32_t i = 0; i < n; i++) {
+            for (uint32_t i = 0; i < n; i++)
                 codes[i] = (int8_t)((int)(i * 37 + n) % (2 * limit + 1) - limit);
-            }
             dtq_pack_row(codes, n, bits, packed);
             dtq_unpack_row(packed, n, bits, back);
             ck_assert_mem_eq(codes, back, n);

@@ -69,18 +69,15 @@ static void bare_init(bare *b, uint64_t seed, dtq_slot_order order) {
                                .order = (uint8_t)order,
                                .pinned = b->pinned,
                                .pinned_count = 1};
-    for (int o = 0; o < DTQ_OPERANDS && order == DTQ_ORDER_LOW_FIRST; o++) {
+    for (int o = 0; o < DTQ_OPERANDS && order == DTQ_ORDER_LOW_FIRST; o++)
         b->layers[1].bits[o] = b->clusters;
-    }
     place(&b->layers[0], LAYER_0);
     place(&b->layers[1], LAYER_1);
     static const uint64_t sources[] = {IN_Q, IN_K, IN_V};
     size_t n = 0;
-    for (uint64_t layer = 0; layer < 2; layer++) {
-        for (uint64_t o = 0; o < 3; o++) {
+    for (uint64_t layer = 0; layer < 2; layer++)
+        for (uint64_t o = 0; o < 3; o++)
             b->instrs[n++] = (dtq_instr){DTQ_OP_QUANT, DTQ_HOST, {layer, o, sources[o]}};
-        }
-    }
     b->stream = (dtq_stream){.seq = SEQ,
                              .layer_count = 2,
                              .layers = b->layers,
@@ -108,9 +105,8 @@ static void expect_layer(const bare *b, const uint32_t *ids, const uint8_t *bits
                          uint64_t *importance) {
     float q[SEQ * Q_WIDTH], k[SEQ * KV_WIDTH], v[SEQ * KV_WIDTH];
     for (uint32_t i = 0; i < n; i++) {
-        for (uint32_t h = 0; h < HEADS; h++) {
+        for (uint32_t h = 0; h < HEADS; h++)
             memcpy(q + i * Q_WIDTH + h * DIM, b->q + (h * SEQ + ids[i]) * DIM, DIM * sizeof *q);
-        }
         memcpy(k + i * DIM, b->k + ids[i] * DIM, DIM * sizeof *k);
         memcpy(v + i * DIM, b->v + ids[i] * DIM, DIM * sizeof *v);
     }
@@ -144,17 +140,15 @@ START_TEST(layers_select_and_attend) {
         expect_layer(&b, b.ids, b.eights, SEQ, first, importance);
         ck_assert_mem_eq(out.importance, importance, sizeof importance);
         dtq_select(importance, b.ids, SEQ, b.pinned, 1, KEEP, HIGH, (dtq_slot_order)order, ids, flags);
-        for (uint32_t i = 0; i < KEEP; i++) {
+        for (uint32_t i = 0; i < KEEP; i++)
             bits[i] = flags[i] ? 8 : 4;
-        }
         expect_layer(&b, ids, bits, KEEP, second, later);
         ck_assert_uint_eq(out.count, SEQ * Q_WIDTH);
         size_t active = 0;
         for (uint32_t id = 0; id < SEQ; id++) {
             uint32_t slot = 0;
-            while (slot < KEEP && ids[slot] != id) {
+            while (slot < KEEP && ids[slot] != id)
                 slot++;
-            }
             const bool kept = slot < KEEP;
             active += kept;
             ck_assert_uint_eq(out.bits[id], 8);
@@ -182,11 +176,9 @@ START_TEST(float_engine_keeps_every_token) {
     dtq_error e;
     ck_assert_msg(dtq_run(&b.program, &b.stream, NULL, &b.input, &o, &out, NULL, false, &e), "%s", e.message);
     float q[SEQ * Q_WIDTH], want[SEQ * Q_WIDTH];
-    for (uint32_t i = 0; i < SEQ; i++) {
-        for (uint32_t h = 0; h < HEADS; h++) {
+    for (uint32_t i = 0; i < SEQ; i++)
+        for (uint32_t h = 0; h < HEADS; h++)
             memcpy(q + i * Q_WIDTH + h * DIM, b.q + (h * SEQ + i) * DIM, DIM * sizeof *q);
-        }
-    }
     const dtq_attention a = {.slots = SEQ,
                              .heads = HEADS,
                              .kv_heads = KV_HEADS,
@@ -198,9 +190,8 @@ START_TEST(float_engine_keeps_every_token) {
                              .out = want};
     ck_assert(dtq_attention_fp32(&a, &e));
     for (uint32_t i = 0; i < SEQ; i++) {
-        for (uint32_t h = 0; h < HEADS; h++) {
+        for (uint32_t h = 0; h < HEADS; h++)
             ck_assert_bits(out.data + (h * SEQ + i) * DIM, want + i * Q_WIDTH + h * DIM, DIM);
-        }
         ck_assert_uint_eq(out.importance[i], 0);
     }
     dtq_output_free(&out);

@@ -99,12 +99,10 @@ typedef struct {
 
 static int by_rank(const void *pa, const void *pb) {
     const token *a = pa, *b = pb;
-    if (a->pinned != b->pinned) {
+    if (a->pinned != b->pinned)
         return a->pinned ? -1 : 1;
-    }
-    if (a->importance != b->importance) {
+    if (a->importance != b->importance)
         return a->importance > b->importance ? -1 : 1;
-    }
     return a->id < b->id ? -1 : 1;
 }
 
@@ -121,9 +119,8 @@ START_TEST(agrees_with_a_full_sort) {
             const bool pin = rng_below(&r, 8) == 0;
             const uint64_t wide = rng_next(&r);
             t[i] = (token){rng_below(&r, 3) == 0 ? wide : rng_below(&r, 4), i * 3 + 1, pin};
-            if (pin) {
+            if (pin)
                 pinned[pins++] = t[i].id;
-            }
         }
         for (uint32_t i = n; i > 1; i--) {
             const uint32_t j = rng_below(&r, i);
@@ -140,19 +137,17 @@ START_TEST(agrees_with_a_full_sort) {
         uint32_t highs = 0;
         for (uint32_t i = 0; i < keep; i++) {
             uint32_t place = 0;
-            while (place < n && t[place].id != got[i]) {
+            while (place < n && t[place].id != got[i])
                 place++;
-            }
             ck_assert_uint_lt(place, keep);
             ck_assert_uint_eq(flags[i], place < high);
             highs += flags[i];
             const bool same_cluster = i > 0 && (trial % 3 == DTQ_ORDER_ORIGINAL || flags[i] == flags[i - 1]);
             ck_assert(!same_cluster || got[i - 1] < got[i]);
-            if (i > 0 && trial % 3 == DTQ_ORDER_LOW_FIRST) {
+            if (i > 0 && trial % 3 == DTQ_ORDER_LOW_FIRST)
                 ck_assert_uint_ge(flags[i], flags[i - 1]);
-            } else if (i > 0 && trial % 3 == DTQ_ORDER_HIGH_FIRST) {
+            else if (i > 0 && trial % 3 == DTQ_ORDER_HIGH_FIRST)
                 ck_assert_uint_le(flags[i], flags[i - 1]);
-            }
         }
         ck_assert_uint_eq(highs, high);
     }

@@ -205,9 +205,8 @@ START_TEST(draws_are_by_seed_layer_and_head) {
             kept[lists[0][k]]++;
         }
     }
-    for (unsigned j = 1; j < 64; j++) {
+    for (unsigned j = 1; j < 64; j++)
         ck_assert_uint_gt(kept[j], 0);
-    }
     for (unsigned i = 0; i < 4; i++) {
         const dtq_choice drawn = {DTQ_CHOICE_RANDOM, i == 3};
         const dtq_streamed_head h = {&s, &drawn, i == 1, i == 2};

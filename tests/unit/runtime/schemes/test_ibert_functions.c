@@ -67,9 +67,8 @@ START_TEST(softmax_by_hand) {
     dtq_ibert_softmax(&p, one, 1, weights);
     ck_assert_uint_eq(weights[0], 255); /* 32767 floor(2^32 / 32767) is short of 2^32 */
     dtq_ibert_softmax(&p, codes, 4, weights);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         ck_assert_uint_eq(weights[i], 63);
-    }
     /* 32767, 16384, 8192 and 0 in 16 bits, of sum 57343; factor floor(2^32 / 57343) = 74899 */
     dtq_ibert_softmax(&p, apart, 4, weights);
     ck_assert_uint_eq(weights[0], (uint32_t)(32767ull * 74899 >> 24));
@@ -94,9 +93,8 @@ START_TEST(softmax_is_near_and_has_no_order) {
             turned[n - 1 - i] = codes[i];
             largest = codes[i] > largest ? codes[i] : largest;
         }
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < n; i++)
             z += exp((double)(codes[i] - largest) * scale);
-        }
         dtq_ibert_softmax(&p, codes, n, weights);
         dtq_ibert_softmax(&p, turned, n, again);
         uint32_t sum = 0;
@@ -173,9 +171,8 @@ START_TEST(norm_is_near_with_shifts) {
             codes[i] = (int64_t)rng_below(&r, (uint32_t)(2 * magnitude)) - magnitude / 2;
             mean += (double)codes[i] / (double)N;
         }
-        for (size_t i = 0; i < N; i++) {
+        for (size_t i = 0; i < N; i++)
             variance += ((double)codes[i] - mean) * ((double)codes[i] - mean) / (double)N;
-        }
         int shift = 0;
         dtq_ibert_norm_shift(codes, N, &shift);
         ck_assert(magnitude > 1 << 10 ? shift > 0 : shift == 0);

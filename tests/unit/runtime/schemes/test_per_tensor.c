@@ -56,9 +56,8 @@ START_TEST(a_linear_layer_by_hand) {
     for (int i = 0; i < SEQ; i++) {
         for (int o = 0; o < OUTPUTS; o++) {
             int sum = (int)dtq_rne(bias[o] / t);
-            for (int k = 0; k < INPUTS; k++) {
+            for (int k = 0; k < INPUTS; k++)
                 sum += codes[i][k] * w->codes[o * INPUTS + k];
-            }
             ck_assert_float_eq(dram[SEQ * INPUTS + i * OUTPUTS + o], (float)sum * t);
         }
     }

@@ -50,9 +50,8 @@ static void bare_init(bare *b, dtq_scheme_kind scheme, bool causal) {
                            .out = LAYER + 1536,
                            .importance_at = LAYER + 2560};
     static const uint64_t sources[] = {IN_Q, IN_K, IN_V};
-    for (uint64_t o = 0; o < 3; o++) {
+    for (uint64_t o = 0; o < 3; o++)
         b->instrs[o] = (dtq_instr){DTQ_OP_QUANT, DTQ_HOST, {0, o, sources[o]}};
-    }
     b->stream = (dtq_stream){.seq = SEQ,
                              .layer_count = 1,
                              .layers = &b->layer,
@@ -100,9 +99,8 @@ START_TEST(schemes_are_near_float32) {
                                               [DTQ_SCHEME_IBERT] = 0.999,
                                               [DTQ_SCHEME_FULLY8] = 0.9};
     for (unsigned k = DTQ_SCHEME_MIXED + 1; k < DTQ_SCHEMES; k++) {
-        if (dtq_scheme_is_system(&(dtq_scheme){.kind = (dtq_scheme_kind)k})) {
+        if (dtq_scheme_is_system(&(dtq_scheme){.kind = (dtq_scheme_kind)k}))
             continue;
-        }
         for (int causal = 0; causal < 2; causal++) {
             bare b;
             bare_init(&b, (dtq_scheme_kind)k, causal != 0);
@@ -110,9 +108,8 @@ START_TEST(schemes_are_near_float32) {
             const double near = cosine(&out, &exact);
             ck_assert_msg(near >= least[k] && near < 1, "%s: %g", dtq_schemes[k].word, near);
             uint64_t sum = 0; /* every row gives 1, in parts of 2^32, for each head */
-            for (size_t i = 0; i < SEQ; i++) {
+            for (size_t i = 0; i < SEQ; i++)
                 sum += out.importance[i];
-            }
             ck_assert_double_eq_tol((double)sum / 0x1p32, SEQ * HEADS, 0.05 * (double)(SEQ * HEADS));
             ck_assert_ptr_null(out.effects);
             dtq_output_free(&out);
@@ -130,9 +127,8 @@ START_TEST(slots_of_integer_schemes_may_be_permuted) {
         bare b;
         bare_init(&b, kinds[k], k == 1);
         dtq_output want = run(&b, DTQ_ENGINE_REF);
-        for (uint32_t i = 0; i < SEQ; i++) {
+        for (uint32_t i = 0; i < SEQ; i++)
             b.ids[i] = i * 5 % SEQ;
-        }
         dtq_output got = run(&b, DTQ_ENGINE_REF);
         ck_assert_bits(got.data, want.data, want.count);
         ck_assert_mem_eq(got.importance, want.importance, SEQ * sizeof(uint64_t));
@@ -147,21 +143,18 @@ END_TEST
  * score of the polynomial is positive then. */
 START_TEST(equal_keys_have_equal_weights) {
     for (unsigned k = DTQ_SCHEME_MIXED + 1; k <= DTQ_SCHEMES; k++) {
-        if (dtq_scheme_is_system(&(dtq_scheme){.kind = (dtq_scheme_kind)k})) {
+        if (dtq_scheme_is_system(&(dtq_scheme){.kind = (dtq_scheme_kind)k}))
             continue;
-        }
         bare b;
         bare_init(&b, k < DTQ_SCHEMES ? (dtq_scheme_kind)k : DTQ_SCHEME_FULLY8, true);
-        if (k == DTQ_SCHEMES) {
+        if (k == DTQ_SCHEMES)
             b.program.scheme.values[DTQ_SCHEME_PARAM(FULLY8, bias)] = 0;
-        }
         memset(b.k, 0, SEQ * KV_WIDTH * sizeof *b.k);
         dtq_output out = run(&b, DTQ_ENGINE_REF);
         for (size_t i = 0; i < SEQ; i++) {
             double mean = 0;
-            for (size_t j = 0; j <= i; j++) {
+            for (size_t j = 0; j <= i; j++)
                 mean += (double)b.v[j * DIM + 3] / (double)(i + 1);
-            }
             /* weights are whole 255ths or 256ths */
             ck_assert_double_eq_tol((double)out.data[i * DIM + 3], mean, 0.06);
         }

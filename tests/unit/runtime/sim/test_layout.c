@@ -18,9 +18,8 @@ static const uint8_t bits[] = {4, 4, 8, 4, 8};
 
 static dtq_layer layer(bool causal, bool known) {
     dtq_layer l = {.slots = 5, .heads = 1, .kv_heads = 1, .head_dim = 9, .causal = causal};
-    for (unsigned o = 0; known && o < DTQ_OPERANDS; o++) {
+    for (unsigned o = 0; known && o < DTQ_OPERANDS; o++)
         l.bits[o] = bits;
-    }
     return l;
 }
 

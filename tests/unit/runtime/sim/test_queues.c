@@ -109,9 +109,8 @@ END_TEST
 START_TEST(shuffle_reaches_every_queue) {
     program p;
     start(&p);
-    for (unsigned a = 0; a < 20; a++) {
+    for (unsigned a = 0; a < 20; a++)
         ADD(&p, QK, DTQ_ARRAY0 + 12 * a, 0);
-    }
     unsigned firsts = 0;
     bool seen[DTQ_QUEUE_MAX + 1] = {false};
     for (uint64_t seed = 0; seed < 200; seed++) {
@@ -144,9 +143,8 @@ START_TEST(deadlock_names_what_each_queue_waits_for) {
     unsigned queue;
     uint32_t instr;
     ck_assert(dtq_queues_init(&q, &p.stream, 1, false, 0, &e));
-    while (dtq_queues_pick(&q, &queue, &instr)) {
+    while (dtq_queues_pick(&q, &queue, &instr))
         dtq_queues_retire(&q, queue, 0);
-    }
     ck_assert(!dtq_queues_finished(&q, &e));
     ck_assert_int_eq(e.status, DTQ_DEADLOCK);
     ck_assert_str_eq(e.message,
@@ -163,18 +161,16 @@ END_TEST
 START_TEST(a_long_deadlock_report_is_cut_between_queues) {
     program p;
     start(&p);
-    for (unsigned a = 0; a < 60; a++) {
+    for (unsigned a = 0; a < 60; a++)
         ADD(&p, WAIT, DTQ_ARRAY0 + a, DTQ_LOAD);
-    }
     dtq_queues q;
     dtq_error e = {0};
     ck_assert(dtq_queues_init(&q, &p.stream, 60, false, 0, &e));
     ck_assert(!dtq_queues_finished(&q, &e));
     const char *last = strrchr(e.message, '\n');
     unsigned told = 0, more = 0;
-    for (const char *at = e.message; (at = strchr(at, '\n')); at++) {
+    for (const char *at = e.message; (at = strchr(at, '\n')); at++)
         told++;
-    }
     ck_assert_int_eq(sscanf(last, "\n  and %u more", &more), 1);
     ck_assert_uint_eq(told - 1 + more, 60);
     dtq_queues_free(&q);

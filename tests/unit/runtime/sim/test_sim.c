@@ -79,13 +79,11 @@ static void compare(const sim_program *p, const dtq_run_options *o) {
             memset(bits[i], 0, s->slots[1]);
         }
         dtq_bits_from_classes(&p->layers[1], flags, bits);
-        for (unsigned i = 0; i < DTQ_OPERANDS && p->bits[1][i]; i++) {
+        for (unsigned i = 0; i < DTQ_OPERANDS && p->bits[1][i]; i++)
             memcpy(bits[i], p->bits[1][i], s->slots[1]);
-        }
         compare_layer(p, &x, 1, ids, bits, importance);
-        for (unsigned i = 0; i < DTQ_OPERANDS; i++) {
+        for (unsigned i = 0; i < DTQ_OPERANDS; i++)
             free(bits[i]);
-        }
         free(ids);
         free(flags);
     }
@@ -120,9 +118,8 @@ static void random_programs(uint64_t seed, uint32_t layers, uint32_t count) {
         sim_program p;
         sim_build(&p, &s, &r);
         compare(&p, &(dtq_run_options){0});
-        for (uint32_t n = 0; n < 3; n++) {
+        for (uint32_t n = 0; n < 3; n++)
             compare(&p, &(dtq_run_options){.shuffle = true, .seed = sim_next(&r)});
-        }
         sim_free(&p);
     }
 }
@@ -223,11 +220,9 @@ END_TEST
 
 /** Index of the n-th instruction of a kind. */
 static size_t find(const sim_program *p, dtq_opcode op, unsigned n) {
-    for (size_t i = 0; i < p->stream.count; i++) {
-        if (p->stream.instrs[i].op == op && n-- == 0) {
+    for (size_t i = 0; i < p->stream.count; i++)
+        if (p->stream.instrs[i].op == op && n-- == 0)
             return i;
-        }
-    }
     ck_abort_msg("no such instruction");
     return 0;
 }
@@ -248,9 +243,8 @@ START_TEST(a_missing_signal_is_a_deadlock) {
     sim_program p;
     two_layers(&p, &r, DTQ_ORDER_LOW_FIRST);
     size_t at = find(&p, DTQ_OP_SIGNAL, 0);
-    while (p.stream.instrs[at].queue != DTQ_SOFTMAX || DTQ_GET(&p.stream.instrs[at], SIGNAL, to) != DTQ_ARRAY0 + 1) {
+    while (p.stream.instrs[at].queue != DTQ_SOFTMAX || DTQ_GET(&p.stream.instrs[at], SIGNAL, to) != DTQ_ARRAY0 + 1)
         at++;
-    }
     memmove(&p.stream.instrs[at], &p.stream.instrs[at + 1], (p.stream.count - at - 1) * sizeof(dtq_instr));
     p.stream.count--;
     dtq_error e;

@@ -71,12 +71,10 @@ static void linear_begin(linear *p, sim_random *r, uint32_t seq, uint32_t inputs
     }
     uint64_t *const regions[] = {&l->q,       &l->k,       &l->v,   &l->q_scale,
                                  &l->k_scale, &l->v_scale, &l->out, &l->importance_at};
-    for (unsigned i = 0; i < sizeof regions / sizeof *regions; i++) {
+    for (unsigned i = 0; i < sizeof regions / sizeof *regions; i++)
         *regions[i] = allot(p, 8 * (uint64_t)seq + 8);
-    }
-    for (unsigned o = 0; o < DTQ_OPERANDS; o++) {
+    for (unsigned o = 0; o < DTQ_OPERANDS; o++)
         l->bits[o] = p->bits;
-    }
     const bool transposed = sim_next(r) & 1;
     p->tensors[WORDS] = tensor("words", VOCABULARY, inputs, false, sim_next(r));
     p->tensors[WEIGHT] =
@@ -150,13 +148,13 @@ static void expect_same(linear *p, int number) {
     dtq_error e = {0};
     ck_assert_msg(dtq_verify(&p->program, &p->stream, &e), "case %d: %s", number, e.message);
     dtq_weights *weights = dtq_weights_open(&p->program, NULL, &e);
-    ck_assert_msg(weights != NULL, "%s", e.message);
+    ck_assert_msg(weights, "%s", e.message);
     dtq_output out[2];
     for (int k = 0; k < 2; k++) {
         dtq_cache *cache = NULL;
         if (p->layer.cached) {
             cache = dtq_cache_open(&p->program, SEQ_MAX, &e);
-            ck_assert(cache != NULL);
+            ck_assert(cache);
             dtq_cache_advance(cache, p->layer.key_only);
         }
         out[k] = run(p, k ? DTQ_ENGINE_REF : DTQ_ENGINE_SIM, weights, cache);
@@ -168,9 +166,8 @@ static void expect_same(linear *p, int number) {
                       "case %d: token %zu, output %zu: %.9g simulated, %.9g by the reference", number, i / p->outputs,
                       i % p->outputs, (double)out[0].data[i], (double)out[1].data[i]);
     }
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < 2; k++)
         dtq_output_free(&out[k]);
-    }
     dtq_weights_close(weights);
     free(p->instrs);
 }
@@ -192,9 +189,8 @@ START_TEST(bits_are_the_references) {
         memmove(p.ids, p.ids + gone, (seq - gone) * sizeof *p.ids);
         p.layer.slots = seq - gone;
         p.layer.high = 0;
-        for (uint32_t s = 0; s < p.layer.slots; s++) {
+        for (uint32_t s = 0; s < p.layer.slots; s++)
             p.layer.high += p.bits[s] == 8;
-        }
         linear_end(&p, &r, biased);
         expect_same(&p, i);
     }
@@ -222,15 +218,12 @@ START_TEST(muted_slots_and_steps_too) {
             }
         } else {
             l->muted = sim_range(&r, 1, n - l->high > n - 1 ? n - 1 : n - l->high);
-            if (l->order == DTQ_ORDER_HIGH_FIRST) { /* muted ones are behind all others */
-                for (uint32_t s = 0; s < n; s++) {
+            if (l->order == DTQ_ORDER_HIGH_FIRST) /* muted ones are behind all others */
+                for (uint32_t s = 0; s < n; s++)
                     p.ids[s] = s < l->high ? n - l->high + s : s - l->high;
-                }
-            }
         }
-        for (uint32_t s = 0; s < n; s++) {
+        for (uint32_t s = 0; s < n; s++)
             p.bits[s] = l->order == DTQ_ORDER_HIGH_FIRST ? (s < l->high ? 8 : 4) : s < n - l->high ? 4 : 8;
-        }
         linear_end(&p, &r, true);
         expect_same(&p, i);
     }
@@ -249,7 +242,7 @@ START_TEST(too_many_inputs_are_refused_by_both) {
         dtq_output out = {0};
         e = (dtq_error){0};
         ck_assert(!dtq_run(&p.program, &p.stream, weights, &input, &o, &out, NULL, false, &e));
-        ck_assert_msg(strstr(e.message, "an int8 linear of 131073 inputs; at most 131072") != NULL, "%s", e.message);
+        ck_assert_msg(strstr(e.message, "an int8 linear of 131073 inputs; at most 131072"), "%s", e.message);
     }
     dtq_weights_close(weights);
     free(p.instrs);
@@ -347,7 +340,7 @@ START_TEST(what_leaves_its_place_is_refused) {
         dtq_error e = {0};
         ck_assert_msg(!dtq_run(&p.program, &p.stream, NULL, NULL, &o, &none, NULL, false, &e), "case %zu", i);
         ck_assert_int_eq(e.status, DTQ_BAD_PROGRAM);
-        ck_assert_msg(strstr(e.message, wrong[i].words) != NULL, "case %zu: %s", i, e.message);
+        ck_assert_msg(strstr(e.message, wrong[i].words), "case %zu: %s", i, e.message);
         free(p.instrs);
     }
 }
@@ -360,9 +353,8 @@ int main(void) {
     Suite *suite = suite_create("sim_linear");
     TCase *all = tcase_create("sim_linear");
     tcase_set_timeout(all, 60);
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(all, tests[i]);
-    }
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -206,9 +206,8 @@ START_TEST(matmuls_of_equal_shape_are_told_apart) {
     dtq_stats s = time_of(&t);
     /* (sum over tile rows of the costliest) x (the same of tile columns) x 4 channels; tile columns 2 1 1 and 2 1 2 */
     const uint64_t busy[] = {4 * 4 * 4, 3 * 4 * 4, 2 * 4 * 4, 4 * 4 * 4, 4 * 5 * 4, 3 * 5 * 4, 2 * 5 * 4, 4 * 5 * 4};
-    for (unsigned i = 0; i < 8; i++) {
+    for (unsigned i = 0; i < 8; i++)
         ck_assert_uint_eq(s.events[i].busy, busy[i]);
-    }
     dtq_stats_free(&s);
 }
 END_TEST

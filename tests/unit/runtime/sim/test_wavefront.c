@@ -65,9 +65,8 @@ static void brute_count(const problem *p, const brute_tile *tile, dtq_drain drai
     w->stalled_tiles += stall > 0;
     w->stall_ratio_sum += (double)stall / (double)slowest;
     w->step_cycles += (double)steps / tile->depth;
-    if (drain == DTQ_DRAIN_IDEAL) {
+    if (drain == DTQ_DRAIN_IDEAL)
         w->cycles += steps;
-    }
 }
 
 static uint32_t up_to(uint32_t all, uint32_t from, uint32_t most) {
@@ -76,11 +75,9 @@ static uint32_t up_to(uint32_t all, uint32_t from, uint32_t most) {
 
 /** Whether every key of a tile of scores is hidden. */
 static bool is_left_out(dtq_hidden h, uint32_t col, uint32_t cols) {
-    for (uint32_t key = col; key < col + cols; key++) {
-        if (key < h.from || key >= h.to) {
+    for (uint32_t key = col; key < col + cols; key++)
+        if (key < h.from || key >= h.to)
             return false;
-        }
-    }
     return true;
 }
 
@@ -96,9 +93,8 @@ static dtq_wavefront brute_force(const problem *p, const dtq_array_shape *a) {
             const uint32_t row = s * height, col = (to_left ? columns - 1 - j : j) * width;
             const dtq_hidden h = a->hidden ? a->hidden[s] : (dtq_hidden){0, 0};
             const uint32_t depth = p->qk ? p->depth : p->depth - (h.to - h.from);
-            if (depth == 0 || (p->qk && is_left_out(h, col, up_to(p->cols, col, width)))) {
+            if (depth == 0 || (p->qk && is_left_out(h, col, up_to(p->cols, col, width))))
                 continue;
-            }
             brute_tile *tile = &tiles[n];
             *tile = (brute_tile){row,
                                  up_to(p->rows, row, height),
@@ -154,9 +150,8 @@ static void compare(const problem *p, const dtq_array_shape *a) {
 /** Bits of mostly equal neighbours, or of none, or mixed: schedules meet all of these. */
 static void some_bits(sim_random *r, uint8_t *bits, uint32_t n) {
     const uint32_t how = sim_range(r, 0, 3), cut = sim_range(r, 0, n);
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n; i++)
         bits[i] = how == 0 ? 4 : how == 1 ? (i < cut ? 4 : 8) : how == 2 ? (i < cut ? 8 : 4) : sim_next(r) & 1 ? 8 : 4;
-    }
 }
 
 /** What strips do not see, of which some see all and some nothing. */
@@ -265,9 +260,8 @@ END_TEST
 
 START_TEST(clusters_on_an_18_by_11_array) {
     uint8_t bits[92];
-    for (unsigned i = 0; i < 92; i++) {
+    for (unsigned i = 0; i < 92; i++)
         bits[i] = i < 53 ? 4 : 8;
-    }
     const dtq_array_shape a = {.rows = 18, .cols = 11, .drain = DTQ_DRAIN_IDEAL};
     ck_assert_double_eq_tol(fast(&(problem){true, bits, bits, 92, 92, 64}, &a).step_cycles, 140, 1e-9);
 }

@@ -77,9 +77,8 @@ START_TEST(is_near_float) {
     float *exact = malloc(n * sizeof *exact);
     memcpy(exact, l.out, n * sizeof *exact);
     ck_assert(dtq_attention_fp32(&l.a, &e));
-    for (size_t at = 0; at < n; at++) {
+    for (size_t at = 0; at < n; at++)
         ck_assert_double_le(fabs((double)exact[at] - (double)l.out[at]), 2e-3);
-    }
     free(exact);
     layer_close(&l);
 }

@@ -55,15 +55,13 @@ static void put_half(uint8_t *at, unsigned half) {
 
 static void fill(dtq_dtype type, uint8_t *data) {
     const uint32_t bytes = dtq_dtypes[type].bytes;
-    for (uint32_t i = 0; i < 2 * bytes; i++) {
+    for (uint32_t i = 0; i < 2 * bytes; i++)
         data[i] = (uint8_t)((7 * i * i + 37 * i + 13) >> 1);
-    }
     for (uint32_t b = 0; b < 2; b++) {
         uint8_t *block = data + b * bytes;
         put_half(block + (type == DTQ_Q6_K ? 208 : 0), 0x2e66 + 3 * b);
-        if (type == DTQ_Q4_1 || type == DTQ_Q5_1 || type == DTQ_Q4_K || type == DTQ_Q5_K) {
+        if (type == DTQ_Q4_1 || type == DTQ_Q5_1 || type == DTQ_Q4_K || type == DTQ_Q5_K)
             put_half(block + 2, 0xb0cd + 3 * b);
-        }
     }
 }
 
@@ -136,9 +134,8 @@ START_TEST(layouts) {
         const char *wrong = dtq_tensor_layout_wrong(&rows[i].tensor);
         ck_assert_msg(rows[i].wrong ? wrong && strstr(wrong, rows[i].wrong) : !wrong, "row %zu: %s", i,
                       wrong ? wrong : "nothing");
-        if (!wrong) {
+        if (!wrong)
             ck_assert_uint_eq(dtq_tensor_bytes(&rows[i].tensor), rows[i].bytes);
-        }
     }
 }
 END_TEST

@@ -282,7 +282,7 @@ START_TEST(files_written_to_in_use_are_noticed) {
     ck_assert(dtq_weights_unchanged(w, &e));
     write_file("w2", other, sizeof other);
     ck_assert(!dtq_weights_unchanged(w, &e));
-    ck_assert(e.status == DTQ_BAD_INPUT && strstr(e.message, "written to while") != NULL);
+    ck_assert(e.status == DTQ_BAD_INPUT && strstr(e.message, "written to while"));
     write_file("w2", other, 8);
     ck_assert(!dtq_weights_unchanged(w, &e));
     dtq_weights_close(w);
@@ -300,7 +300,7 @@ START_TEST(copies_stay) {
     one_init(&o, data, sizeof data, (dtq_tensor){.name = "t", .shape = {2, 2}});
     const dtq_weights_options copy = {.directory = directory, .copy = true};
     dtq_weights *w = dtq_weights_open_with(&o.program, &copy, &e);
-    ck_assert_msg(w != NULL, "%s", e.message);
+    ck_assert_msg(w, "%s", e.message);
     in_directory("w", path);
     ck_assert_int_eq(truncate(path, 0), 0);
     ck_assert_bits(dtq_weights_float(w, 0, &e), data, 4);

@@ -25,7 +25,7 @@ static void made_init(made *m) {
 static const dtq_coded_weight *coded(made *m, unsigned bits, size_t groups, dtq_code_form form) {
     dtq_error e;
     const dtq_coded_weight *w = dtq_weights_coded(m->weights, 0, bits, groups, form, &e);
-    ck_assert_msg(w != NULL, "%s", e.message);
+    ck_assert_msg(w, "%s", e.message);
     ck_assert_uint_eq(w->outputs, OUTPUTS);
     ck_assert_uint_eq(w->inputs, INPUTS);
     ck_assert(dtq_weights_coded(m->weights, 0, bits, groups, form, &e) == w); /* made once */
@@ -46,9 +46,8 @@ START_TEST(groups_share_a_scale) {
                 largest = a > largest ? a : largest;
             }
             ck_assert_float_eq(w->scales[o], largest / 127);
-            for (size_t i = 0; i < INPUTS; i++) {
+            for (size_t i = 0; i < INPUTS; i++)
                 ck_assert_int_eq(w->codes[o * INPUTS + i], dtq_quantise(m.floats[o * INPUTS + i], largest / 127, 8));
-            }
         }
     }
     dtq_weights_close(m.weights);

@@ -137,9 +137,8 @@ static const dtq_spatten small = {{10, DTQ_FRACTION_AUTO}, 4, 0.5, 0.5};
 static void two_layers(layer *l, dtq_tally *t) {
     dtq_cascade c;
     open(&c, SLOTS_MOST, l->a.heads);
-    for (uint32_t id = l->a.slots; id < SLOTS_MOST; id++) {
+    for (uint32_t id = l->a.slots; id < SLOTS_MOST; id++)
         c.token_gone[id] = 1;
-    }
     attend_by(l, &small, &c, t);
     dtq_cascade_prune(&c, l->a.slots > 1 ? l->a.slots / 2 : 1, l->a.heads > 1 ? l->a.heads - 1 : 1);
     if (l->a.causal) {
@@ -148,11 +147,9 @@ static void two_layers(layer *l, dtq_tally *t) {
         return;
     }
     uint32_t left[SLOTS_MOST], n = 0;
-    for (uint32_t i = 0; i < l->a.slots; i++) {
-        if (c.token_gone[l->ids[i]] == 0) {
+    for (uint32_t i = 0; i < l->a.slots; i++)
+        if (c.token_gone[l->ids[i]] == 0)
             left[n++] = i;
-        }
-    }
     layer next;
     layer_take(&next, l, left, n);
     attend_by(&next, &small, &c, t);
