@@ -180,6 +180,24 @@ static bool read_importance(diag *d, const doc_node *n, policy *p) {
                       policy_probes(p) ? "probe" : "late");
 }
 
+/** `layers` as a list: a row for each layer. */
+static bool read_rows(arena *a, diag *d, const doc_node *layers, policy *p) {
+    if (!doc_kind_is(d, layers, "layers", DOC_SEQUENCE))
+        return false;
+    if (layers->count == 0 || layers->count > MAX_LAYERS)
+        return diag_error(d, layers->loc, "layers has %zu rows; it must have from 1 to %d", layers->count, MAX_LAYERS);
+    bool ok = true;
+    p->loc = layers->loc;
+    p->layer_count = layers->count;
+    p->layers = ARENA_ARRAY(a, policy_layer, layers->count);
+    for (size_t i = 0; i < layers->count; i++) {
+        char what[32];
+        snprintf(what, sizeof what, "layer %zu", i);
+        ok = read_layer(a, d, layers->items[i], what, &p->layers[i]) && ok;
+    }
+    return ok;
+}
+
 static const char *const root_keys[] = {"name", "layers", "all", "importance", "prune", "scheme"};
 
 const char *const *policy_keys(size_t *count) {
@@ -214,19 +232,8 @@ policy *policy_of(arena *a, diag *d, const char *path, const doc_node *root) {
         p->loc = all->loc;
         p->all = ARENA_NEW(a, policy_layer);
         ok = read_layer(a, d, all, "`all`", p->all) && ok;
-    } else if (!doc_kind_is(d, layers, "layers", DOC_SEQUENCE)) {
-        ok = false;
-    } else if (layers->count == 0 || layers->count > MAX_LAYERS) {
-        ok = diag_error(d, layers->loc, "layers has %zu rows; it must have from 1 to %d", layers->count, MAX_LAYERS);
     } else {
-        p->loc = layers->loc;
-        p->layer_count = layers->count;
-        p->layers = ARENA_ARRAY(a, policy_layer, layers->count);
-        for (size_t i = 0; i < layers->count; i++) {
-            char what[32];
-            snprintf(what, sizeof what, "layer %zu", i);
-            ok = read_layer(a, d, layers->items[i], what, &p->layers[i]) && ok;
-        }
+        ok = read_rows(a, d, layers, p) && ok;
     }
     return ok ? p : NULL;
 }

@@ -1,7 +1,8 @@
 /* YAML and JSON files as trees of located nodes, read from libfyaml's events.
  *
  * libfyaml's own documents are not used: their duplicate-key check is quadratic, containers carry no mark, and aliases
- * expand without bound. The events have marks; keys are checked here with a hash table, and aliases are refused.
+ * expand without bound. The events have marks; keys are checked here with a hash table. An alias is the anchored node
+ * itself, and what all aliases would be, written out, is bounded.
  */
 #include <errno.h>
 #include <libfyaml.h>
@@ -14,7 +15,14 @@
 #include "runtime/hash.h"
 #include "runtime/visible.h"
 
-enum { MAX_DEPTH = 64, DEFAULT_LIMIT = 16 << 20 };
+enum { MAX_DEPTH = 64, DEFAULT_LIMIT = 16 << 20, MAX_ANCHORS = 256, MAX_ALIASED = 1 << 16 };
+
+/** A value that aliases may name, once it is complete. */
+typedef struct {
+    const char *name;
+    doc_node *node;
+    size_t nodes, levels; /* of the value, written out */
+} anchored;
 
 /** A container that is still open. */
 typedef struct {
@@ -22,6 +30,8 @@ typedef struct {
     size_t capacity;
     const char *key; /* of a mapping: read, its value still to come */
     src_loc key_loc;
+    const char *anchor; /* name of this container, or NULL */
+    size_t nodes, levels;
 } frame;
 
 typedef struct {
@@ -31,13 +41,33 @@ typedef struct {
     frame stack[MAX_DEPTH];
     size_t depth;
     doc_node *root;
-    bool second; /* a second document has begun */
+    anchored anchors[MAX_ANCHORS];
+    size_t anchor_count, aliased; /* nodes that aliases stand for */
 } builder;
 
 static src_loc place(const builder *b, const struct fy_mark *mark, src_loc otherwise) {
     if (!mark)
         return otherwise;
     return (src_loc){b->name, (uint32_t)mark->line + 1, (uint32_t)mark->column + 1};
+}
+
+doc_node *doc_copy(arena *a, const doc_node *n) {
+    doc_node *copy = ARENA_NEW(a, doc_node);
+    *copy = *n;
+    if (n->kind == DOC_SCALAR)
+        return copy;
+    copy->items = ARENA_ARRAY(a, doc_node *, n->count);
+    for (size_t i = 0; i < n->count; i++)
+        copy->items[i] = doc_copy(a, n->items[i]);
+    if (n->kind == DOC_MAPPING) {
+        copy->keys = ARENA_ARRAY(a, const char *, n->count);
+        copy->key_locs = ARENA_ARRAY(a, src_loc, n->count);
+        for (size_t i = 0; i < n->count; i++) {
+            copy->keys[i] = n->keys[i];
+            copy->key_locs[i] = n->key_locs[i];
+        }
+    }
+    return copy;
 }
 
 /* ---- building ---------------------------------------------------------------------------------------------------- */
@@ -154,18 +184,96 @@ static bool scalar(builder *b, struct fy_event *e) {
     return true;
 }
 
-/** A value's anchor and tag, each NULL if it has none, are both errors. */
-static bool refuse_marks(builder *b, struct fy_token *anchor, struct fy_token *tag) {
+/** A tag, NULL if there is none, is an error. */
+static bool refuse_tag(builder *b, struct fy_token *tag) {
     src_loc whole = {b->name, 0, 0};
-    if (anchor) {
-        src_loc loc = place(b, fy_token_start_mark(anchor), whole);
-        loc.col -= loc.col > 1; /* the mark is behind the & */
-        return diag_error(b->d, loc, "anchors (&name) are not supported; write the value out");
-    }
-    if (tag)
-        return diag_error(b->d, place(b, fy_token_start_mark(tag), whole),
-                          "tags (!name) are not supported; write the plain value");
+    return !tag || diag_error(b->d, place(b, fy_token_start_mark(tag), whole),
+                              "tags (!name) are not supported; write the plain value");
+}
+
+/* ---- anchors and aliases ----------------------------------------------------------------------------------------- */
+
+static const char *name_of(builder *b, struct fy_token *token) {
+    size_t length = 0;
+    const char *text = token ? fy_token_get_text(token, &length) : NULL;
+    return text ? arena_strndup(b->a, text, length) : NULL;
+}
+
+static src_loc mark_of(const builder *b, struct fy_token *token) {
+    src_loc loc = place(b, fy_token_start_mark(token), (src_loc){b->name, 0, 0});
+    loc.col -= loc.col > 1; /* the mark is behind the & or * */
+    return loc;
+}
+
+/** Adds a complete value to the size of the container that it is in. */
+static void count_nodes(builder *b, size_t nodes, size_t levels) {
+    if (b->depth == 0)
+        return;
+    frame *f = &b->stack[b->depth - 1];
+    f->nodes += nodes;
+    f->levels = levels > f->levels ? levels : f->levels;
+}
+
+/** Notes a complete value under its anchor; a name that is used again means the later value, as YAML has it. */
+static bool note(builder *b, const char *name, doc_node *n, size_t nodes, size_t levels) {
+    if (!name)
+        return true;
+    if (b->anchor_count == MAX_ANCHORS)
+        return diag_error(b->d, n->loc, "a file may have at most %d anchors (&name)", MAX_ANCHORS);
+    b->anchors[b->anchor_count++] = (anchored){name, n, nodes, levels};
     return true;
+}
+
+static bool alias(builder *b, struct fy_token *token) {
+    const char *name = name_of(b, token);
+    src_loc loc = token ? mark_of(b, token) : (src_loc){b->name, 0, 0};
+    const frame *f = b->depth ? &b->stack[b->depth - 1] : NULL;
+    const anchored *found = NULL;
+    for (size_t i = b->anchor_count; name && i > 0 && !found; i--)
+        if (strcmp(b->anchors[i - 1].name, name) == 0)
+            found = &b->anchors[i - 1];
+    if (!found)
+        return diag_error(b->d, loc, "the alias *%s names no complete value above it; mark one with &%s",
+                          name ? name : "", name ? name : "");
+    if (f && f->node->kind == DOC_MAPPING && !f->key)
+        return diag_error(b->d, loc, "a key must be a word or number, not an alias");
+    if (b->depth + found->levels > MAX_DEPTH)
+        return diag_error(b->d, loc, "nested deeper than %d levels", MAX_DEPTH);
+    b->aliased += found->nodes;
+    if (b->aliased > MAX_ALIASED)
+        return diag_error(b->d, loc, "the aliases (*name) of this file stand for more than %d values", MAX_ALIASED);
+    attach(b, doc_copy(b->a, found->node));
+    count_nodes(b, found->nodes, found->levels);
+    return true;
+}
+
+static bool opened(builder *b, doc_kind kind, const struct fy_mark *mark, struct fy_token *anchor,
+                   struct fy_token *tag) {
+    if (!refuse_tag(b, tag) || !open_container(b, kind, mark))
+        return false;
+    b->stack[b->depth - 1].anchor = name_of(b, anchor);
+    return true;
+}
+
+static bool closed(builder *b) {
+    const frame f = b->stack[--b->depth];
+    count_nodes(b, f.nodes + 1, f.levels + 1);
+    return (f.node->kind != DOC_MAPPING || keys_unique(b, f.node)) &&
+           note(b, f.anchor, f.node, f.nodes + 1, f.levels + 1);
+}
+
+static bool marked_scalar(builder *b, struct fy_event *e) {
+    const frame *f = b->depth ? &b->stack[b->depth - 1] : NULL;
+    if (!refuse_tag(b, e->scalar.tag))
+        return false;
+    if (e->scalar.anchor && f && f->node->kind == DOC_MAPPING && !f->key)
+        return diag_error(b->d, mark_of(b, e->scalar.anchor), "an anchor (&name) must mark a value, not a key");
+    if (!scalar(b, e))
+        return false;
+    const doc_node *parent = b->depth ? b->stack[b->depth - 1].node : NULL;
+    count_nodes(b, 1, 0);
+    return !e->scalar.anchor ||
+           note(b, name_of(b, e->scalar.anchor), parent ? parent->items[parent->count - 1] : b->root, 1, 0);
 }
 
 static bool take(builder *b, struct fy_event *e) {
@@ -176,20 +284,16 @@ static bool take(builder *b, struct fy_event *e) {
             return diag_error(b->d, place(b, mark, b->root->loc), "a second document; a file must hold exactly one");
         return true;
     case FYET_SCALAR:
-        return refuse_marks(b, e->scalar.anchor, e->scalar.tag) && scalar(b, e);
+        return marked_scalar(b, e);
     case FYET_SEQUENCE_START:
-        return refuse_marks(b, e->sequence_start.anchor, e->sequence_start.tag) &&
-               open_container(b, DOC_SEQUENCE, mark);
+        return opened(b, DOC_SEQUENCE, mark, e->sequence_start.anchor, e->sequence_start.tag);
     case FYET_MAPPING_START:
-        return refuse_marks(b, e->mapping_start.anchor, e->mapping_start.tag) && open_container(b, DOC_MAPPING, mark);
+        return opened(b, DOC_MAPPING, mark, e->mapping_start.anchor, e->mapping_start.tag);
     case FYET_SEQUENCE_END:
-        b->depth--;
-        return true;
     case FYET_MAPPING_END:
-        return keys_unique(b, b->stack[--b->depth].node);
+        return closed(b);
     case FYET_ALIAS:
-        return diag_error(b->d, place(b, mark, (src_loc){b->name, 0, 0}),
-                          "aliases (*name) are not supported; write the value out");
+        return alias(b, e->alias.anchor);
     default:
         return true;
     }
@@ -288,7 +392,8 @@ doc_node *doc_find(const doc_node *mapping, const char *key) {
 
 bool doc_is_null(const doc_node *n) {
     return n->kind == DOC_SCALAR && !n->quoted &&
-           (n->text[0] == 0 || strcmp(n->text, "~") == 0 || strcmp(n->text, "null") == 0);
+           (n->text[0] == 0 || strcmp(n->text, "~") == 0 || strcmp(n->text, "null") == 0 ||
+            strcmp(n->text, "Null") == 0 || strcmp(n->text, "NULL") == 0);
 }
 
 /** What stands there instead, for messages: at most 40 characters of it. */
@@ -320,10 +425,14 @@ bool doc_kind_is(diag *d, const doc_node *n, const char *what, doc_kind kind) {
 bool doc_int(diag *d, const doc_node *n, const char *what, int64_t lo, int64_t hi, int64_t *out) {
     char buf[64];
     const char *s = n->kind == DOC_SCALAR && !n->quoted ? n->text : "";
-    const char *digits = s + (*s == '-' || *s == '+');
-    bool number = *digits && strspn(digits, "0123456789") == strlen(digits);
+    /* YAML 1.2, 10.3.2: decimal with a sign, or 0x and 0o without one. */
+    const bool based = s[0] == '0' && (s[1] == 'x' || s[1] == 'o');
+    const int base = !based ? 10 : s[1] == 'x' ? 16 : 8;
+    const char *digits = s + (based ? 2 : *s == '-' || *s == '+');
+    const char *known = base == 16 ? "0123456789abcdefABCDEF" : base == 8 ? "01234567" : "0123456789";
+    bool number = *digits && strspn(digits, known) == strlen(digits);
     errno = 0;
-    long long value = number ? strtoll(s, NULL, 10) : 0;
+    long long value = number ? strtoll(based ? digits : s, NULL, base) : 0;
     if (!number || errno == ERANGE || value < lo || value > hi)
         return diag_error(d, n->loc, "%s must be a whole number from %lld to %lld, not %s", what, (long long)lo,
                           (long long)hi, shown(n, buf));

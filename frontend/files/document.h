@@ -23,9 +23,12 @@ typedef struct doc_node {
     src_loc *key_locs;
 } doc_node;
 
-/** Parses a file of at most `limit` bytes (0: 16 MiB). Aliases and duplicate keys are errors. NULL after an error. */
+/** Parses a file of at most `limit` bytes (0: 16 MiB). Duplicate keys are errors. An alias (*name) is a copy of what
+ * its anchor (&name) marks; all copies of a file have at most 65,536 nodes. NULL after an error. */
 doc_node *doc_load(arena *a, diag *d, const char *path, size_t limit);
 doc_node *doc_parse(arena *a, diag *d, const char *name, const char *text, size_t bytes, bool json);
+/** A copy of a tree, which may be changed. */
+doc_node *doc_copy(arena *a, const doc_node *n);
 /** The value of `key`, or NULL. */
 doc_node *doc_find(const doc_node *mapping, const char *key);
 /** Typed reads; false after an error that names the value and what would be right. */

@@ -12,14 +12,14 @@
 #include "ir/base/path.h"
 #include "runtime/visible.h"
 
-enum { MAX_EXTENDS = 8, MAX_STEPS = 16 };
+enum { MAX_ROWS = 4096, MAX_EXTENDS = 8, MAX_STEPS = 16 };
 
 /* A row of a policy says how many tokens in one of three ways, a policy which rows in one of three. */
 static const char *const policy_groups[] = {"ratios", "counts", "token_bits", NULL, "layers",
                                             "all",    "scheme", NULL,         NULL};
 
-const doc_family family_target = {"target", "targets", true, NULL};
-const doc_family family_policy = {"policy", "policies", false, policy_groups};
+const doc_family family_target = {"target", "targets", true, NULL, NULL};
+const doc_family family_policy = {"policy", "policies", false, policy_groups, "layers"};
 
 /* ---- trees ------------------------------------------------------------------------------------------------------- */
 
@@ -33,25 +33,6 @@ doc_node *doc_container(arena *a, src_loc loc, doc_kind kind) {
     doc_node *n = ARENA_NEW(a, doc_node);
     *n = (doc_node){.kind = kind, .loc = loc};
     return n;
-}
-
-doc_node *doc_copy(arena *a, const doc_node *n) {
-    doc_node *copy = ARENA_NEW(a, doc_node);
-    *copy = *n;
-    if (n->kind == DOC_SCALAR)
-        return copy;
-    copy->items = ARENA_ARRAY(a, doc_node *, n->count);
-    for (size_t i = 0; i < n->count; i++)
-        copy->items[i] = doc_copy(a, n->items[i]);
-    if (n->kind == DOC_MAPPING) {
-        copy->keys = ARENA_ARRAY(a, const char *, n->count);
-        copy->key_locs = ARENA_ARRAY(a, src_loc, n->count);
-        for (size_t i = 0; i < n->count; i++) {
-            copy->keys[i] = n->keys[i];
-            copy->key_locs[i] = n->key_locs[i];
-        }
-    }
-    return copy;
 }
 
 static size_t index_of(const doc_node *mapping, const char *key) {
@@ -344,8 +325,56 @@ static void lay_over(arena *a, const doc_family *f, doc_node *base, const doc_no
     }
 }
 
+/* ---- rows by ranges ---------------------------------------------------------------------------------------------- */
+
+/** A row or a range of rows, both of its ends included: `3`, `0-3` or `0..3`. */
+static bool range_of_key(const char *key, size_t *first, size_t *last) {
+    static const char digits[] = "0123456789";
+    enum { MOST = 4 }; /* digits of a number of a row */
+    size_t length = strspn(key, digits);
+    if (length == 0 || length > MOST)
+        return false;
+    *first = *last = strtoul(key, NULL, 10);
+    key += length;
+    if (*key) {
+        key += *key == '-' ? 1 : strncmp(key, "..", 2) == 0 ? 2 : 0;
+        length = strspn(key, digits);
+        if (length == 0 || length > MOST || key[length])
+            return false;
+        *last = strtoul(key, NULL, 10);
+    }
+    return *first <= *last && *last < MAX_ROWS;
+}
+
+/** Makes a mapping from ranges to rows, in any order, the list of all rows; each row up to the last is in one range. */
+static bool list_rows(arena *a, diag *d, doc_node *rows, const char *what) {
+    doc_node **list = ARENA_ARRAY(a, doc_node *, MAX_ROWS);
+    size_t count = 0;
+    for (size_t i = 0; i < rows->count; i++) {
+        size_t first, last;
+        if (!range_of_key(rows->keys[i], &first, &last))
+            return diag_error(d, rows->key_locs[i],
+                              "'%.40s' is no range of %s; write one as 3, or the first and the last as 0-3 or 0..3, at "
+                              "most %d",
+                              rows->keys[i], what, MAX_ROWS - 1);
+        for (size_t row = first; row <= last; row++) {
+            if (list[row])
+                return diag_error(d, rows->key_locs[i], "%s: %zu is in a range above already", what, row);
+            list[row] = doc_copy(a, rows->items[i]);
+        }
+        count = last >= count ? last + 1 : count;
+    }
+    for (size_t row = 0; row < count; row++)
+        if (!list[row])
+            return diag_error(d, rows->loc, "%s: %zu is in no range, but %zu is", what, row, count - 1);
+    *rows = (doc_node){.kind = DOC_SEQUENCE, .loc = rows->loc, .count = count, .items = list};
+    return true;
+}
+
 static doc_node *load(arena *a, diag *d, const char *path, const doc_family *f, int depth) {
-    doc_node *root = doc_load(a, d, path, 0);
+    doc_node *root = doc_load(a, d, path, 0), *rows = f->rows ? doc_find(root, f->rows) : NULL;
+    if (rows && rows->kind == DOC_MAPPING && !list_rows(a, d, rows, f->rows))
+        return NULL;
     const doc_node *name = doc_find(root, "extends");
     if (!name)
         return root;

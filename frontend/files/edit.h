@@ -26,6 +26,8 @@ typedef struct {
     bool sections;                /* mappings of the root are changed key by key; else each is replaced whole */
     const char *const *exclusive; /* groups of keys of which a mapping has one: setting it drops the others. Each group
                                    * ends with NULL, the last with two; NULL: there are none */
+    const char *rows; /* a key of the root that has a list, or a mapping from ranges (0-3) to what all items of a range
+                       * are; NULL: there is none */
 } doc_family;
 extern const doc_family family_target, family_policy;
 
@@ -34,8 +36,6 @@ extern const doc_family family_target, family_policy;
 doc_node *doc_load_family(arena *a, diag *d, const char *path, const doc_family *f);
 /** Makes the changes; `edits` may be NULL. False after an error: a path that leads nowhere. */
 bool doc_apply(arena *a, diag *d, doc_node *root, const doc_family *f, const doc_edits *edits);
-/** A copy of a tree, which may be changed. */
-doc_node *doc_copy(arena *a, const doc_node *n);
 /** A scalar or an empty container at `loc`. */
 doc_node *doc_scalar(arena *a, src_loc loc, const char *text);
 doc_node *doc_container(arena *a, src_loc loc, doc_kind kind);

@@ -152,7 +152,7 @@ START_TEST(unreadable) {
         {"name: x\n", "a policy must have `layers`"},
         {"all: {ratios: {8: 1}}\nlayers: []\n", "either `layers`"},
         {"layers: []\n", "layers has 0 rows"},
-        {"layers: {ratios: {8: 1}}\n", "layers must be a list"},
+        {"layers: {ratios: {8: 1}}\n", "is no range of layers"},
         {"all: {}\n", "`all` must have one of ratios, counts and token_bits"},
         {"all: {ratio: {8: 1}}\n", "unknown key 'ratio' in `all`; did you mean 'ratios'?"},
         {"all: {ratios: {8: 1}, counts: {8: 1}}\n", "`all` has both ratios and counts"},

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "frontend/files/document.h"
+#include "frontend/files/fields.h"
 #include "frontend_util.h"
 
 static doc_node *yaml(const char *text) {
@@ -49,8 +50,10 @@ START_TEST(refused) {
         const char *text, *message;
     } cases[] = {
         {"a: 1\nb: 2\na: 3\n", "duplicate key 'a'; it stands at 1:1 already"},
-        {"a: &x 1\n", "anchors"},
-        {"a: *x\n", "aliases"},
+        {"&x a: 1\n", "an anchor (&name) must mark a value, not a key"},
+        {"a: &x 1\n*x : 2\n", "a key must be a word or number, not an alias"},
+        {"a: *x\n", "the alias *x names no complete value above it"},
+        {"a: &x [1, *x]\n", "the alias *x names no complete value above it"},
         {"a: !!int 1\n", "tags"},
         {"? [1, 2]\n: 3\n", "a key must be"},
         {"--- 1\n--- 2\n", "a second document"},
@@ -123,8 +126,65 @@ START_TEST(depth_is_bounded) {
 }
 END_TEST
 
+/* An alias is a copy: the same value, which is changed for itself. The later of two anchors of one name counts. */
+START_TEST(aliases) {
+    const doc_node *n = yaml("a: &x {p: [1, &y 2], q: *y}\nb: *x\nc: [*y, *x]\nd: &x 3\ne: *x\n");
+    int64_t i;
+    ck_assert_ptr_nonnull(n);
+    const doc_node *a = doc_find(n, "a"), *b = doc_find(n, "b"), *c = doc_find(n, "c");
+    ck_assert_ptr_ne(a, b);
+    ck_assert_uint_eq(b->count, 2);
+    ck_assert(doc_int(D, doc_find(a, "q"), "n", 0, 9, &i) && i == 2);
+    ck_assert(doc_int(D, doc_find(b, "p")->items[1], "n", 0, 9, &i) && i == 2);
+    ck_assert(doc_int(D, c->items[0], "n", 0, 9, &i) && i == 2);
+    ck_assert(doc_int(D, doc_find(c->items[1], "q"), "n", 0, 9, &i) && i == 2);
+    ck_assert(doc_int(D, doc_find(n, "e"), "n", 0, 9, &i) && i == 3);
+    ck_assert_uint_eq(b->loc.line, 1); /* where the value is written */
+    EXPECT_NO_ERROR();
+}
+END_TEST
+
+/* What aliases stand for is bounded in number and in depth, whatever the file. */
+START_TEST(aliases_are_bounded) {
+    char text[8192];
+    size_t used = (size_t)snprintf(text, sizeof text, "a0: &a0 [1, 1]\n");
+    for (int i = 1; i < 40; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "a%d: &a%d [*a%d, *a%d]\n", i, i, i - 1, i - 1);
+    ck_assert_ptr_null(yaml(text));
+    EXPECT_ERROR("stand for more than 65536 values");
+    used = (size_t)snprintf(text, sizeof text, "a0: &a0 [1]\n");
+    for (int i = 1; i < 80; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "a%d: &a%d [*a%d]\n", i, i, i - 1);
+    ck_assert_ptr_null(yaml(text));
+    EXPECT_ERROR("nested deeper than 64 levels");
+    used = 0;
+    for (int i = 0; i < 300; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "a%d: &x%d 1\n", i, i);
+    ck_assert_ptr_null(yaml(text));
+    EXPECT_ERROR("at most 256 anchors");
+}
+END_TEST
+
+/* Numbers of YAML 1.2's core schema: 0x and 0o, without a sign. */
+START_TEST(based_numbers) {
+    const doc_node *n = yaml("[0x10, 0xfF, 0o17, 017, 0x, 0o8, -0x1, 0x8000000000000000]");
+    static const int64_t values[] = {16, 255, 15, 17};
+    int64_t i;
+    for (size_t k = 0; k < n->count; k++) {
+        bool good = doc_int(D, n->items[k], "n", INT64_MIN, INT64_MAX, &i);
+        ck_assert_msg(good == (k < 4), "%s", n->items[k]->text);
+        ck_assert(!good || i == values[k]);
+        if (!good)
+            EXPECT_ERROR("n must be a whole number");
+    }
+    for (const char *const *word = (const char *const[]){"[Null]", "[NULL]", "[~]", "[null]", NULL}; *word; word++)
+        ck_assert(doc_is_null(yaml(*word)->items[0]));
+    ck_assert(!doc_is_null(yaml("[nUll]")->items[0]));
+}
+END_TEST
+
 START_TEST(numbers) {
-    const doc_node *n = yaml("[7, -3, '7', 7.5, 1e3, .28, 99999999999999999999, 0x10, +5, nan, inf, '', 1 2, [1]]");
+    const doc_node *n = yaml("[7, -3, '7', 7.5, 1e3, .28, 99999999999999999999, 0x1g, +5, nan, inf, '', 1 2, [1]]");
     int64_t i;
     double r;
     ck_assert(doc_int(D, n->items[0], "n", 0, 10, &i) && i == 7);
@@ -228,4 +288,5 @@ START_TEST(mutations) {
 END_TEST
 
 TEST_MAIN("document", tree_and_places, empty_values_are_at_their_key, refused, json_is_strict, json_escapes,
-          messages_are_one_line, depth_is_bounded, numbers, words_and_keys, files, many_keys_are_fast, mutations)
+          messages_are_one_line, depth_is_bounded, aliases, aliases_are_bounded, based_numbers, numbers, words_and_keys,
+          files, many_keys_are_fast, mutations)
