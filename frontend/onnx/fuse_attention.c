@@ -160,11 +160,26 @@ static const term *flatten(importer *im, const term *x, const int64_t *dims) {
     return term_in_heads(im, to[i][1], x->a, x->b, x);
 }
 
+/** True if a value of these sizes has them already: each is said again, kept by 0, or one is left to the others. */
+static bool is_shape_of(importer *im, const term *x, const term *sizes) {
+    const term *own = term_shape(im, x);
+    size_t left = 0, n = sizes->count;
+    bool same = own->kind == TERM_INTS && own->count == n;
+    for (size_t i = 0; same && i < n; i++) {
+        int64_t dim = sizes->ints[i];
+        left += dim == -1;
+        same = (dim == own->ints[i] && dim != DIM_ANY) || dim == 0 || dim == -1;
+    }
+    return same && left <= 1;
+}
+
 const term *term_reshape(importer *im, const term *x, const term *shape) {
     size_t n = shape->count;
     const int64_t *dims = shape->ints;
     double factor = 1;
     const term *inner = term_strip(x, &factor), *out = NULL;
+    if (is_shape_of(im, inner, shape))
+        return x;
     bool rows = n >= 2;
     for (size_t i = 0; rows && i + 2 < n; i++)
         rows = is_row_count(im, dims[i]);

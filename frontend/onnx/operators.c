@@ -18,10 +18,13 @@ static const term *size_arithmetic(importer *im, char sign) {
     for (size_t i = 0; i < count; i++) {
         int64_t a = x->ints[x->count == 1 ? 0 : i], b = y->ints[y->count == 1 ? 0 : i];
         bool known = a > DIM_LAST && b > DIM_LAST && !(sign == '/' && (b == 0 || b == -1));
-        bool neutral = (b == 1 && (sign == '*' || sign == '/')) || (b == 0 && (sign == '+' || sign == '-'));
+        bool keeps = (b == 1 && (sign == '*' || sign == '/')) || (b == 0 && (sign == '+' || sign == '-'));
+        bool gives = (a == 1 && sign == '*') || (a == 0 && sign == '+');
         ints[i] = DIM_ANY;
-        if (neutral)
-            ints[i] = a;
+        if (keeps || gives)
+            ints[i] = keeps ? a : b;
+        else if (sign == '*' && (a == 0 || b == 0))
+            ints[i] = 0;
         else if (known && sign == '/')
             ints[i] = a / b;
         else if (known && (sign == '*'   ? __builtin_mul_overflow(a, b, &ints[i])

@@ -15,6 +15,14 @@ static term *ints_new(importer *im, size_t count, int64_t **ints) {
     return t;
 }
 
+/** A number for each element of a mask: as many as the mask has. */
+static const term *uniform_like(importer *im, double number, const term *mask) {
+    term *t = term_new(im, TERM_UNIFORM, NULL, NULL);
+    t->number = number;
+    t->ints = mask->ints;
+    return t;
+}
+
 static bool is_symbol(int64_t n) {
     return n <= DIM_LAST;
 }
@@ -144,7 +152,7 @@ static const term *cast(importer *im) {
     if (x->kind == TERM_INTS && !is_whole(to))
         return as_uniform(im, x);
     if (x->kind == TERM_UNIFORM && to == ONNX_BOOL)
-        return term_uniform(im, x->number != 0);
+        return uniform_like(im, x->number != 0, x);
     if (x->kind == TERM_UNIFORM && is_whole(to) && x->number == floor(x->number) && fabs(x->number) < 1e9 && !x->ints) {
         int64_t *ints;
         term *t = ints_new(im, 1, &ints);
@@ -182,6 +190,8 @@ static const term *gather(importer *im) {
     const term *from = im->in[0], *which = im->in[1];
     if (from->kind == TERM_INTS && which->kind == TERM_INTS)
         return gather_ints(im, from, which);
+    if (from->kind == TERM_UNIFORM && which->kind != TERM_UNKNOWN) /* all alike, whichever are chosen */
+        return term_uniform(im, from->number);
     if (term_is_rows(from) && which->kind == TERM_INTS && which->count == 1 && which->ints[0] == 0 &&
         node_int(im, "axis", 0) == 1) {
         term *t = term_new(im, TERM_POOL, from, NULL);
@@ -310,6 +320,13 @@ static const term *expand(importer *im) {
     return term_unknown(im, "copies what is neither positions nor all alike");
 }
 
+/** A matrix of what may have any rank. */
+static const term *flatten(importer *im) {
+    const term *x = as_uniform(im, im->in[0]);
+    return x->kind == TERM_UNIFORM ? term_uniform(im, x->number)
+                                   : term_unknown(im, "flattens what is not the same for all tokens");
+}
+
 /** Adds or removes axes of one element. */
 static const term *axes_of_one(importer *im) {
     const term *x = im->in[0];
@@ -387,17 +404,31 @@ static const term *is_nan(importer *im) {
 }
 
 const onnx_operator onnx_shape_operators[] = {
-    {"Constant", constant, 0},   {"ConstantOfShape", constant_of_shape, 1},
-    {"Shape", shape, 1},         {"Identity", same, 1},
-    {"Dropout", same, 1},        {"Cast", cast, 1},
-    {"Gather", gather, 2},       {"Concat", concat, 1},
-    {"Slice", slice, 1},         {"Range", range, 3},
-    {"Expand", expand, 2},       {"Unsqueeze", axes_of_one, 1},
-    {"Squeeze", axes_of_one, 1}, {"Where", where, 3},
-    {"Equal", compare, 2},       {"Greater", compare, 2},
-    {"Less", compare, 2},        {"GreaterOrEqual", compare, 2},
-    {"LessOrEqual", compare, 2}, {"Max", maximum, 1},
-    {"GatherND", gather_nd, 2},  {"IsNaN", is_nan, 1},
-    {"And", compare, 2},         {"Or", compare, 2},
-    {"Not", compare, 1},         {NULL, NULL, 0},
+    {"Constant", constant, 0},
+    {"ConstantOfShape", constant_of_shape, 1},
+    {"Shape", shape, 1},
+    {"Identity", same, 1},
+    {"Dropout", same, 1},
+    {"Cast", cast, 1},
+    {"Gather", gather, 2},
+    {"Concat", concat, 1},
+    {"Slice", slice, 1},
+    {"Range", range, 3},
+    {"Expand", expand, 2},
+    {"Unsqueeze", axes_of_one, 1},
+    {"Squeeze", axes_of_one, 1},
+    {"Where", where, 3},
+    {"Equal", compare, 2},
+    {"Greater", compare, 2},
+    {"Less", compare, 2},
+    {"GreaterOrEqual", compare, 2},
+    {"LessOrEqual", compare, 2},
+    {"Max", maximum, 1},
+    {"GatherND", gather_nd, 2},
+    {"IsNaN", is_nan, 1},
+    {"And", compare, 2},
+    {"Or", compare, 2},
+    {"Not", compare, 1},
+    {"Flatten", flatten, 1},
+    {NULL, NULL, 0},
 };

@@ -1,5 +1,7 @@
 /* ONNX: what is one product in the graph is three in the model, each a part of the weight; operators of com.microsoft;
  * codes with scales; and what --explain says of them. */
+#include <math.h>
+
 #include "frontend/models/models.h"
 #include "onnx_util.h"
 
@@ -113,6 +115,74 @@ START_TEST(refuses_parts_that_do_not_fit) {
 }
 END_TEST
 
+/* ---- masks --------------------------------------------------------------------------------------------------------
+ */
+
+static int64_t kept_as[4];
+
+/** 0 to a size of a value, less one. */
+static const char *range_of(const char *x, const char *axis) {
+    const char *size = node("Gather", node("Shape", x, NULL, NULL), axis, NULL);
+    return node("Range", "zero", size, "one_index");
+}
+
+/** The mask chosen token by token out of one long row, as exporters write what is indexed by text and position; behind
+ * the probabilities a test for NaN, and a reshape to `kept_as`. */
+static const char *masked_by_index(const char *x) {
+    const int64_t to_bool = 9, axis = 2;
+    const char *there = node_with("Cast", (const char *[]){"attention_mask", NULL, NULL}, "to", &to_bool, 0);
+    const char *length = node("Gather", node("Shape", there, NULL, NULL), "one_index", NULL);
+    const char *text = node("Mul", node("Unsqueeze", range_of(x, "zero"), "one_index", NULL), length, NULL);
+    const char *token = node("Unsqueeze", range_of(there, "one_index"), "zero", NULL);
+    const char *row = node_with("Flatten", (const char *[]){there, NULL, NULL}, "axis", &axis, 0);
+    const char *seen = node("Gather", row, node("Add", token, text, NULL), NULL);
+    seen = node("And", node("GreaterOrEqual", token, "zero", NULL), seen, NULL);
+    const char *bias = node("Where", seen, scalar("nothing", 0), scalar("lowest", -INFINITY));
+    const char *q = transpose(node("Reshape", linear(x, "query", WIDTH, WIDTH), "heads", NULL), over);
+    const char *k = transpose(node("Reshape", linear(x, "key", WIDTH, WIDTH), "heads", NULL), across);
+    const char *v = transpose(node("Reshape", linear(x, "value", WIDTH, WIDTH), "heads", NULL), over);
+    const char *scores = node("Div", node("MatMul", q, k, NULL), scalar("root", scale), NULL);
+    const char *p = node("Softmax", node("Add", scores, bias, NULL), NULL, NULL);
+    p = node("Where", node("IsNaN", p, NULL, NULL), "nothing", p);
+    const char *context = node("Reshape", node("MatMul", p, v, NULL), ints("kept", kept_as, 4), NULL);
+    return node("Reshape", transpose(context, over), "joined", NULL);
+}
+
+START_TEST(masks_fold_away) {
+    static const struct {
+        int64_t sizes[4];
+        const char *error;
+    } rows[] = {
+        {{0, -1, 0, WIDTH / HEADS}, NULL},
+        {{0, HEADS, -1, WIDTH / HEADS}, NULL},
+        {{0, -1, -1, WIDTH / HEADS}, "(Reshape): this reshape neither keeps rows nor splits"},
+        {{0, -1, HEADS, WIDTH / HEADS}, "(Reshape): this reshape neither keeps rows nor splits"},
+        {{0, HEADS, -1, WIDTH}, "(Reshape): this reshape neither keeps rows nor splits"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        begin_again();
+        memcpy(kept_as, rows[i].sizes, sizeof kept_as);
+        other_attention = masked_by_index;
+        const model *m = read_encoder();
+        if (!rows[i].error)
+            ck_assert_msg(m && m->transformer.heads == HEADS, "row %zu: %s", i, first_error());
+        else
+            ck_assert_msg(!m && some_error(rows[i].error), "row %zu: %s", i, first_error());
+    }
+}
+END_TEST
+
+static const char *flattened(const char *x) {
+    return node("Flatten", x, NULL, NULL);
+}
+
+START_TEST(flattens_only_masks) {
+    other_attention = flattened;
+    ck_assert_ptr_null(read_encoder());
+    ck_assert_msg(some_error("(Flatten): flattens what is not the same for all tokens"), "%s", first_error());
+}
+END_TEST
+
 /* ---- codes --------------------------------------------------------------------------------------------------------
  */
 
@@ -200,7 +270,11 @@ END_TEST
 
 START_TEST(survives_changed_bytes) {
     parts[0] = parts[1] = parts[2] = WIDTH;
-    other_attention = _i == 0 ? split_columns : _i == 1 ? gather_parts : _i == 2 ? contrib_attention : NULL;
+    other_attention = _i == 0   ? split_columns
+                      : _i == 1 ? gather_parts
+                      : _i == 2 ? contrib_attention
+                      : _i == 5 ? masked_by_index
+                                : NULL;
     other_linear = _i == 3 ? product_of_codes : _i == 4 ? product_of_dequantised : NULL;
     scalar("one_scale", 0.5F);
     codes("no_zero", 1, 1, 0);
@@ -215,6 +289,8 @@ int main(void) {
     tcase_set_timeout(c, 60);
     tcase_add_test(c, takes_products_of_three_apart);
     tcase_add_test(c, refuses_parts_that_do_not_fit);
+    tcase_add_test(c, masks_fold_away);
+    tcase_add_test(c, flattens_only_masks);
     tcase_add_test(c, weights_of_codes_keep_their_values);
     tcase_add_test(c, explains_every_node);
     tcase_add_loop_test(c, survives_changed_bytes, 0, 5);
