@@ -29,8 +29,12 @@ enum { TEXTS = sizeof texts / sizeof *texts };
 
 /* Parameters of the hardware, as build.sh takes them. */
 static const char *parameters(session *s, const dtq_machine *m) {
-    return arena_printf(s->arena, "%llu %llu %llu", (unsigned long long)m->vssa_rows, (unsigned long long)m->vssa_cols,
-                        (unsigned long long)m->top_drain);
+    const uint64_t all[] = {m->vssa_rows,  m->vssa_cols,  m->top_drain, m->topk_accumulate_lanes,
+                            m->topk_lanes, m->topk_passes};
+    const char *text = "";
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        text = arena_printf(s->arena, "%s%s%llu", text, i ? " " : "", (unsigned long long)all[i]);
+    return text;
 }
 
 static const char *key_of(session *s, const dtq_machine *m) {
@@ -71,7 +75,7 @@ static bool build(session *s, const dtq_machine *m, const char *directory, host_
                                       "command -v verilator >/dev/null || { echo 'there is no verilator; "
                                       "`apt-get install verilator g++` brings it'; exit 1; }; "
                                       "exec sh '%s/build.sh' '%s' '%s/module.so' %s %s",
-                                      directory, directory, directory, parameters(s, m), dtq_interface);
+                                      directory, directory, directory, dtq_interface, parameters(s, m));
     char *said = arena_alloc(s->arena, MESSAGE_BYTES);
     char *argv[] = {"sh", "-c", arena_strdup(s->arena, script), NULL};
     if (child_run(argv, said, MESSAGE_BYTES) != 0)
@@ -116,6 +120,10 @@ static dtq_rtl_entry *load(session *s, const host_bytes *module) {
 }
 
 bool rtl_module_open(session *s, const dtq_machine *m, dtq_rtl *out) {
+    enum { PASSES_LEAST = 5 }; /* with fewer a digit is of so many bits that nobody builds its histogram */
+    if (m->topk_passes < PASSES_LEAST)
+        return diag_error(s->diag, (src_loc){0}, "--engine=rtl needs topk.passes of %d or more, not %llu", PASSES_LEAST,
+                          (unsigned long long)m->topk_passes);
     const char *cache = cache_directory(s), *key = key_of(s, m);
     host_bytes module;
     if (!cache || !host_cache_read(s, cache, key, &module)) {

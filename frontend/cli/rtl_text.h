@@ -7,6 +7,8 @@
     RTL_TEXT(pe, "sv")                                                                                                 \
     RTL_TEXT(array_control, "sv")                                                                                      \
     RTL_TEXT(systolic_array, "sv")                                                                                     \
+    RTL_TEXT(importance, "sv")                                                                                         \
+    RTL_TEXT(topk, "sv")                                                                                               \
     RTL_TEXT(rtl, "h")                                                                                                 \
     RTL_TEXT(driver, "cpp")                                                                                            \
     RTL_TEXT(build, "sh")

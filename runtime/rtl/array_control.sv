@@ -39,7 +39,8 @@ module array_control #(
     output wire        first,
     output wire        last,
     output wire [31:0] k,
-    output wire        busy        // a tile is being issued, or one is left
+    output reg         active,     // a tile is being issued
+    output wire        busy        // one is, or a strip is left
 );
     wire [31:0] height = turned ? COLS : ROWS;
     wire [31:0] width = turned ? ROWS : COLS;
@@ -68,7 +69,7 @@ module array_control #(
 
     // The tile in issue.
     reg  [31:0] count, spacing, span, from, gap;
-    reg         active, backward;
+    reg         backward;
     wire [31:0] place = backward ? span - 1 - count : count;
     assign k = place >= from ? place + gap : place;
     assign issue = active & count < span;

@@ -1,23 +1,34 @@
 #!/bin/sh
-# Makes a module of the engines from the sources in a directory: build.sh DIRECTORY OUT.so ROWS COLS DRAIN INTERFACE
+# Makes a module of the engines from the sources in a directory, for a machine:
+# build.sh DIRECTORY OUT.so INTERFACE ROWS COLS DRAIN ACCUMULATE_LANES TOPK_LANES TOPK_PASSES
 set -eu
 cd "$1"
-out=$2 rows=$3 cols=$4 drain=$5 interface=$6
+out=$2 interface=$3 rows=$4 cols=$5 drain=$6 votes=$7 choices=$8 passes=$9
 root=$(verilator --getenv VERILATOR_ROOT)
-verilator --cc --Mdir array --prefix Vsystolic_array --top-module systolic_array -O3 --x-assign unique --x-initial unique \
-    --output-split 8000 -Wno-fatal -Wno-lint -Wno-style -GROWS="$rows" -GCOLS="$cols" -GDRAIN="$drain" \
-    pe.sv array_control.sv systolic_array.sv
-
-# What runs once, and Verilator's own library, need no optimiser.
-compile() {
-    level=-O1
-    case $1 in *Slow.cpp | *Syms.cpp | */verilated*.cpp) level=-O0 ;; esac
-    "${CXX:-g++}" -std=c++17 "$level" -fPIC -w -DVL_USER_STOP -DRTL_ROWS="$rows" -DRTL_COLS="$cols" -DRTL_DRAIN="$drain" \
-        "-DRTL_INTERFACE=\"$interface\"" -I. -Iarray -I"$root/include" -I"$root/include/vltstd" -c "$1" \
-        -o "objects/$(basename "$1" .cpp).o"
+translate() { # TOP PARAMETER... SOURCE...
+    top=$1
+    shift
+    verilator --cc --Mdir "made/$top" --prefix "V$top" --top-module "$top" -O3 --x-assign unique --x-initial unique \
+        -Wno-fatal -Wno-lint -Wno-style "$@"
 }
-mkdir objects
-(for source in driver.cpp array/*.cpp; do compile "$source"; done) &
-(for source in "$root"/include/verilated.cpp "$root"/include/verilated_threads.cpp; do compile "$source"; done)
-wait $!
-"${CXX:-g++}" -shared objects/*.o -pthread -o "$out"
+# One unit a model: headers take longer than what is made for a small array. Verilator's own library needs no optimiser.
+compile() { # LEVEL OBJECT SOURCE...
+    level=$1 object=$2
+    shift 2
+    printf '#include "%s"\n' "$@" >"$object.cpp"
+    "${CXX:-g++}" -std=c++17 "$level" -fPIC -w -DVL_USER_STOP -DRTL_ROWS="$rows" -DRTL_COLS="$cols" -DRTL_DRAIN="$drain" \
+        -DRTL_VOTES="$votes" -DRTL_CHOICES="$choices" "-DRTL_INTERFACE=\"$interface\"" -I. -Imade/systolic_array \
+        -Imade/importance -Imade/topk -I"$root/include" -I"$root/include/vltstd" -c "$object.cpp" -o "$object.o"
+}
+mkdir made
+# Of loops those that make lanes and PEs must be unrolled, those over the digits of a histogram must not.
+translate importance --unroll-count 65536 -GLANES="$votes" importance.sv
+translate topk --unroll-count 1 -GLANES="$choices" -GPASSES="$passes" topk.sv
+translate systolic_array --unroll-count 65536 -GROWS="$rows" -GCOLS="$cols" -GDRAIN="$drain" pe.sv array_control.sv systolic_array.sv
+compile -O1 array made/systolic_array/*.cpp &
+array=$!
+compile -O1 engines driver.cpp made/importance/*.cpp made/topk/*.cpp
+compile -O0 library "$root/include/verilated.cpp"
+compile -O0 threads "$root/include/verilated_threads.cpp"
+wait "$array"
+"${CXX:-g++}" -shared array.o engines.o library.o threads.o -pthread -o "$out"

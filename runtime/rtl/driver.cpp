@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "Vimportance.h"
 #include "Vsystolic_array.h"
+#include "Vtopk.h"
 #include "rtl.h"
 #include "verilated.h"
 
@@ -43,6 +45,7 @@ template <typename Top> struct clocked {
     Top top;
     explicit clocked(VerilatedContext *context) : top(context) {
         top.rst = 1;
+        top.start = 0;
         top.clk = 0;
         top.eval();
         tick();
@@ -65,6 +68,8 @@ struct tile {
 struct hardware {
     VerilatedContext context;
     std::unique_ptr<clocked<Vsystolic_array>> array;
+    std::unique_ptr<clocked<Vimportance>> importance;
+    std::unique_ptr<clocked<Vtopk>> topk;
     std::string why;
 };
 
@@ -193,6 +198,86 @@ void run_matmul(clocked<Vsystolic_array> &array, const dtq_rtl_matmul &m, uint64
     *cycles = top.cycles;
 }
 
+template <typename T> void put_word(T &port, size_t at, uint64_t value) {
+    std::memcpy(reinterpret_cast<uint8_t *>(&port) + 8 * at, &value, sizeof value);
+}
+template <typename T> uint64_t word(const T &port, size_t at) {
+    uint64_t value;
+    std::memcpy(&value, reinterpret_cast<const uint8_t *>(&port) + 8 * at, sizeof value);
+    return value;
+}
+
+void run_importance(clocked<Vimportance> &engine, const dtq_rtl_votes &v, uint64_t *cycles) {
+    Vimportance &top = engine.top;
+    top.largest = v.largest;
+    top.rows = v.rows;
+    top.keys = v.keys;
+    top.start = 1;
+    engine.tick();
+    top.start = 0;
+    while (top.running) {
+        const uint32_t row = top.row, from = v.skip_from ? v.skip_from[row] : 0, to = v.skip_to ? v.skip_to[row] : 0;
+        const uint32_t seen = v.keys - (to - from);
+        size_t key[RTL_VOTES];
+        top.skip_from = from;
+        top.skip_to = to;
+        top.z = v.z[row];
+        for (uint32_t l = 0; l < RTL_VOTES && top.at + l < seen; l++) {
+            key[l] = top.at + l < from ? top.at + l : top.at + l + (to - from);
+            put_byte(top.codes, l, v.codes[row * static_cast<size_t>(v.keys) + key[l]]);
+            put_word(top.sums, l, v.sums[key[l]]);
+        }
+        top.eval();
+        for (uint32_t l = 0; l < RTL_VOTES; l++) {
+            if (bit(top.valid, l)) {
+                v.sums[key[l]] = word(top.new_sums, l);
+            }
+        }
+        engine.tick();
+    }
+    *cycles = top.cycles;
+}
+
+void run_topk(clocked<Vtopk> &engine, const dtq_rtl_choice &c, uint64_t *cycles) {
+    Vtopk &top = engine.top;
+    std::vector<uint32_t> kept;
+    top.half = c.half;
+    top.n = c.n;
+    top.keep = c.keep;
+    top.high = c.high;
+    top.pins = 0;
+    for (uint32_t i = 0; i < c.n; i++) {
+        top.pins += c.pinned[i] != 0;
+    }
+    top.start = 1;
+    engine.tick();
+    top.start = 0;
+    while (top.running) {
+        const bool second = top.second;
+        const uint32_t candidates = second ? c.keep : c.n;
+        if (second && kept.size() != c.keep) {
+            throw std::runtime_error("the first top-k engine keeps another number than it is to");
+        }
+        uint32_t index[RTL_CHOICES], count = 0;
+        for (; count < RTL_CHOICES && top.at + count < candidates; count++) {
+            index[count] = second ? kept[top.at + count] : top.at + count;
+            put_word(top.values, count, c.values[index[count]]);
+            put_bit(top.pinned, count, c.pinned[index[count]] != 0);
+        }
+        top.eval();
+        for (uint32_t l = 0; top.marks && l < count; l++) {
+            if (bit(top.chosen, l)) {
+                c.chosen[index[l]] = second ? 2 : 1;
+                if (!second) {
+                    kept.push_back(index[l]);
+                }
+            }
+        }
+        engine.tick();
+    }
+    *cycles = top.cycles;
+}
+
 template <typename Work> bool guarded(void *state, const char **why, Work work) {
     hardware *h = static_cast<hardware *>(state);
     try {
@@ -207,6 +292,14 @@ template <typename Work> bool guarded(void *state, const char **why, Work work) 
 
 bool matmul(void *state, const dtq_rtl_matmul *m, uint64_t *cycles, const char **why) {
     return guarded(state, why, [&](hardware &h) { run_matmul(*h.array, *m, cycles); });
+}
+
+bool importance(void *state, const dtq_rtl_votes *v, uint64_t *cycles, const char **why) {
+    return guarded(state, why, [&](hardware &h) { run_importance(*h.importance, *v, cycles); });
+}
+
+bool topk(void *state, const dtq_rtl_choice *c, uint64_t *cycles, const char **why) {
+    return guarded(state, why, [&](hardware &h) { run_topk(*h.topk, *c, cycles); });
 }
 
 void close_hardware(void *state) {
@@ -225,7 +318,9 @@ bool dtq_rtl_open(uint64_t seed, const char *waves, dtq_rtl *out) {
     h->context.randReset(2);
     h->context.randSeed(static_cast<int>(seed & 0x7fffffff) | 1);
     h->array.reset(new clocked<Vsystolic_array>(&h->context));
-    *out = {h.release(), matmul, close_hardware};
+    h->importance.reset(new clocked<Vimportance>(&h->context));
+    h->topk.reset(new clocked<Vtopk>(&h->context));
+    *out = {h.release(), matmul, importance, topk, close_hardware};
     return true;
 }
 }

@@ -21,11 +21,32 @@ typedef struct {
                                               class only: of the right operand's elements of 8 bits */
 } dtq_rtl_matmul;
 
+/** Rows of probabilities whose importance is added up, as importance.sv takes them. */
+typedef struct {
+    uint32_t rows, keys;
+    bool largest;                        /* a probe's votes */
+    const uint32_t *z;                   /* [rows] sums of the codes */
+    const uint8_t *codes;                /* [rows][keys] */
+    const uint32_t *skip_from, *skip_to; /* [rows] keys that a row does not see; NULL: none */
+    uint64_t *sums;                      /* [keys] in and out */
+} dtq_rtl_votes;
+
+/** A selection, as topk.sv makes it. */
+typedef struct {
+    uint32_t n, keep, high;
+    bool half;              /* values of 32 bits */
+    const uint64_t *values; /* [n] ascending by id */
+    const uint8_t *pinned;  /* [n] 1: comes first */
+    uint8_t *chosen;        /* [n] out: 0 dropped, 1 kept, 2 kept at 8 bits */
+} dtq_rtl_choice;
+
 /** A module's engines, of one machine. Each function runs one instruction, returns true and the cycles that it occupied
  * the engine; false: *why, which lives until the next call, says what the hardware found wrong. */
 typedef struct dtq_rtl {
     void *state;
     bool (*matmul)(void *state, const dtq_rtl_matmul *m, uint64_t *cycles, const char **why);
+    bool (*importance)(void *state, const dtq_rtl_votes *v, uint64_t *cycles, const char **why);
+    bool (*topk)(void *state, const dtq_rtl_choice *c, uint64_t *cycles, const char **why);
     void (*close)(void *state);
 } dtq_rtl;
 

@@ -52,13 +52,13 @@ module systolic_array #(
     output reg          [63:0] cycles,
     output wire                finished
 );
-    wire first, last, busy;
+    wire first, last, issuing, busy;
     array_control #(.ROWS(ROWS), .COLS(COLS), .DRAIN(DRAIN)) control (
         .clk(clk), .rst(rst), .start(start), .step(step), .turned(turned), .serpentine(serpentine), .along_k(along_k),
         .rows(rows), .cols(cols), .depth(depth), .strips(strips), .tile_cols(tile_cols), .strip(strip),
         .skip_from(skip_from), .skip_to(skip_to), .tile_start(tile_start), .row_base(row_base), .col_base(col_base),
         .west_count(west_count), .north_count(north_count), .issue(issue), .first(first), .last(last), .k(k),
-        .busy(busy));
+        .active(issuing), .busy(busy));
 
     // Operands at the edge, and their skew.
     genvar r, c, d;
@@ -148,11 +148,14 @@ module systolic_array #(
     assign step = phase == longest;
 
     reg started;
-    wire running = |active | (started & busy);
+    reg [31:0] pause;
+    wire running = |active | (started & issuing);
     assign finished = ~busy & ~|active & ~|out_valid;
     always @(posedge clk) begin
         phase <= rst | step ? 2'd0 : phase + 2'd1;
-        started <= ~rst & ~start & (started | (|active & busy));
-        cycles <= rst | start ? 64'd0 : cycles + {63'd0, running};
+        started <= ~rst & ~start & (started | |active);
+        // A pause counts once something follows it: there is none behind the last product.
+        pause <= rst | start | running ? 32'd0 : pause + {31'd0, started};
+        cycles <= rst | start ? 64'd0 : running ? cycles + 1 + {32'd0, pause} : cycles;
     end
 endmodule

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/machine_members.h"
+#include "runtime/numerics/numerics.h"
 
 /** What is left out of each strip, in tiles of scores or keys of outputs. */
 static void find_skipped(const dtq_sim *sim, const dtq_rtl_matmul *m, const dtq_clusters *c, uint64_t row, uint64_t col,
@@ -64,6 +65,107 @@ bool dtq_hardware_matmul(dtq_sim *sim, uint32_t layer, const dtq_rtl_matmul *m, 
     sim->rtl_cycles += cycles;
     sim->rtl_ran = true;
     free(low);
+    return ok;
+}
+
+bool dtq_hardware_importance(dtq_sim *sim, uint32_t layer, const dtq_rtl_votes *v, const dtq_clusters *clusters,
+                             uint64_t row, uint64_t col, const uint64_t *before, const uint64_t *after, dtq_error *e) {
+    if (!sim->rtl)
+        return true;
+    const size_t bytes = v->keys * sizeof(uint64_t) + 2 * v->rows * sizeof(uint32_t);
+    uint64_t *sums = malloc(bytes);
+    if (!sums)
+        return dtq_sim_no_memory(bytes, e);
+    uint32_t *skip = (uint32_t *)(sums + v->keys);
+    for (uint32_t i = 0; i < v->rows; i++) {
+        const dtq_hidden h = clusters && clusters->count > 0
+                                 ? dtq_hidden_from(clusters, (uint32_t)row + i, 1, (uint32_t)col, v->keys)
+                                 : (dtq_hidden){0, 0};
+        skip[i] = h.from;
+        skip[v->rows + i] = h.to;
+    }
+    memcpy(sums, before, v->keys * sizeof *sums);
+    dtq_rtl_votes run = *v;
+    run.skip_from = skip;
+    run.skip_to = skip + v->rows;
+    run.sums = sums;
+    uint64_t cycles = 0;
+    const char *why = NULL;
+    bool ok = sim->rtl->importance(sim->rtl->state, &run, &cycles, &why) ||
+              dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u, importance: %s", layer, why);
+    for (uint32_t j = 0; ok && j < v->keys; j++) {
+        ok = sums[j] == after[j] ||
+             dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u, key %u: importance is %llu in hardware, %llu in the simulator",
+                      layer, j, (unsigned long long)sums[j], (unsigned long long)after[j]);
+    }
+    free(sums);
+    sim->rtl_cycles += cycles;
+    sim->rtl_ran = true;
+    return ok;
+}
+
+typedef struct {
+    uint32_t id, index;
+} candidate;
+
+static int by_id(const void *a, const void *b) {
+    const candidate *x = a, *y = b;
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+static bool is_pinned(const dtq_layer *l, uint32_t id) {
+    for (uint32_t i = 0; i < l->pinned_count; i++)
+        if (l->pinned[i] == id)
+            return true;
+    return false;
+}
+
+/** Compares what hardware chose with dtq_select's ids and classes. */
+static bool same_choice(const candidate *order, const uint8_t *chosen, uint32_t n, const uint32_t *ids,
+                        const uint8_t *high, uint32_t keep, dtq_error *e) {
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t want = 0;
+        for (uint32_t k = 0; k < keep && want == 0; k++)
+            want = ids[k] != order[i].id ? 0 : high[k] ? 2 : 1;
+        if (chosen[i] != want) {
+            static const char *const words[] = {"dropped", "kept at 4 bits", "kept at 8 bits"};
+            return dtq_fail(e, DTQ_BAD_PROGRAM, "token %u is %s in hardware, %s in the simulator", order[i].id,
+                            words[chosen[i]], words[want]);
+        }
+    }
+    return true;
+}
+
+bool dtq_hardware_select(dtq_sim *sim, const dtq_layer *next, const uint64_t *values, const uint32_t *ids, uint32_t n,
+                         bool half, dtq_error *e) {
+    if (!sim->rtl)
+        return true;
+    const uint32_t keep = dtq_keys(next), high = next->high;
+    const size_t bytes = n * (sizeof(uint64_t) + sizeof(candidate) + 2) + keep * (sizeof(uint32_t) + 1);
+    uint64_t *sorted = malloc(bytes);
+    if (!sorted)
+        return dtq_sim_no_memory(bytes, e);
+    candidate *order = (candidate *)(sorted + n);
+    uint32_t *new_ids = (uint32_t *)(order + n);
+    uint8_t *flags = (uint8_t *)(new_ids + keep), *pinned = flags + keep, *chosen = pinned + n;
+    for (uint32_t i = 0; i < n; i++)
+        order[i] = (candidate){ids[i], i};
+    qsort(order, n, sizeof *order, by_id);
+    for (uint32_t i = 0; i < n; i++) {
+        sorted[i] = values[order[i].index];
+        pinned[i] = is_pinned(next, order[i].id);
+        chosen[i] = 0;
+    }
+    const dtq_rtl_choice c = {n, keep, high, half, sorted, pinned, chosen};
+    uint64_t cycles = 0;
+    const char *why = NULL;
+    bool ok = sim->rtl->topk(sim->rtl->state, &c, &cycles, &why) || dtq_fail(e, DTQ_BAD_PROGRAM, "top-k: %s", why);
+    dtq_select(values, ids, n, next->pinned, next->pinned_count, keep, high, (dtq_slot_order)next->order, new_ids,
+               flags);
+    ok = ok && same_choice(order, chosen, n, new_ids, flags, keep, e);
+    free(sorted);
+    sim->rtl_cycles += cycles;
+    sim->rtl_ran = true;
     return ok;
 }
 

@@ -11,6 +11,16 @@
 bool dtq_hardware_matmul(dtq_sim *sim, uint32_t layer, const dtq_rtl_matmul *m, const dtq_clusters *clusters,
                          uint64_t row, uint64_t col, dtq_error *e);
 
+/** Adds rows of probabilities to `before` [keys] in hardware, if there is any; the sums must be `after`. `clusters` as
+ * above, of slots [row, ...) and the layer's keys from slot `col` on. */
+bool dtq_hardware_importance(dtq_sim *sim, uint32_t layer, const dtq_rtl_votes *v, const dtq_clusters *clusters,
+                             uint64_t row, uint64_t col, const uint64_t *before, const uint64_t *after, dtq_error *e);
+
+/** Selects in hardware, if there is any, as `next` says, among `n` tokens of these values; the choice must be
+ *  dtq_select's. `half`: values of 32 bits. */
+bool dtq_hardware_select(dtq_sim *sim, const dtq_layer *next, const uint64_t *values, const uint32_t *ids, uint32_t n,
+                         bool half, dtq_error *e);
+
 /** After an instruction and its timing: what the hardware took for it must be `busy`, which then counts as verified. */
 bool dtq_hardware_settle(dtq_sim *sim, const dtq_instr *in, uint64_t busy, dtq_error *e);
 

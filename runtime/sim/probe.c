@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "runtime/numerics/probe.h"
+#include "runtime/sim/hardware.h"
 #include "runtime/sim/layout.h"
 #include "runtime/sim/sim.h"
 
@@ -70,6 +71,9 @@ bool dtq_sim_choose(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     if (!importance)
         return dtq_sim_no_memory(bytes, e);
     memcpy(importance, sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, CHOOSE, acc), bytes);
+    const dtq_layer *l = &sim->stream->layers[DTQ_GET(in, CHOOSE, layer)];
+    if (!dtq_hardware_select(sim, l, importance, sim->x->everyone, sim->stream->seq, false, e))
+        return false;
     dtq_exec_choose(sim->x, (uint32_t)DTQ_GET(in, CHOOSE, layer), 0, importance);
     return true;
 }

@@ -29,4 +29,16 @@ for more in --no-cluster --set=prob_bits=8 -O0; do
     fi
     verified 90
 done
-echo "fig5 in hardware, five ways"
+# Random matmuls, importances and selections, in hardware of every kind of drain.
+tiles() { # ROWS COLS DRAIN VOTES CHOICES PASSES
+    mkdir "$scratch/$3"
+    cp "$ROOT"/runtime/rtl/* "$scratch/$3"
+    sh "$scratch/$3/build.sh" "$scratch/$3" "$scratch/$3/module.so" none "$@" >/dev/null
+    "$(dirname "$DTQC")/rtl_tiles" "$scratch/$3/module.so" "$@" 3400 "${SEED:-$(date +%N)}"
+}
+tiles 3 4 2 5 16 8 &
+overlapped=$!
+tiles 2 3 0 4 2 9
+tiles 4 2 1 64 3 7
+wait "$overlapped"
+echo "10,200 random instructions, and fig5 in hardware, five ways"
