@@ -1,25 +1,9 @@
-/* Which file it is: a hash of all its bytes, and the stamp by which a file is known again without reading it. Private
- * to runtime/. */
+/* Which file it is: a hash of all its bytes. Private to runtime/. */
 #ifndef DTQRT_IDENTITY_H
 #define DTQRT_IDENTITY_H
 
-#include <sys/stat.h>
-
+#include "runtime/stamp.h"
 #include "runtime/weights/file.h"
-
-/** A file as it was at a moment. Whoever writes to it changes `changed`, whatever they do to the other times. */
-typedef struct {
-    uint64_t device, inode, bytes;
-    uint64_t modified, changed; /* mtime and ctime in nanoseconds since 1970, modulo 2^64 */
-} dtq_stamp;
-
-dtq_stamp dtq_stamp_of(const struct stat *st);
-bool dtq_stamp_equal(const dtq_stamp *a, const dtq_stamp *b);
-/** A number that differs for stamps that differ, by all chance; never 0. */
-uint64_t dtq_stamp_number(const dtq_stamp *s);
-
-/** XXH3, 64 bits, seed 0: the checksum of what processes leave to each other. */
-uint64_t dtq_hash64(const void *data, size_t bytes);
 
 /** Finds out which file `fd` is, on `threads` threads (0: all cores), by reading it or, if `known` has its stamp, not.
  * `path` stands in messages. `copy` [stamp->bytes], if not NULL, gets the bytes that the identity is of, which are then

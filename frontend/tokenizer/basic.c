@@ -170,19 +170,3 @@ size_t basic_words(const char *text, size_t bytes, basic_rules rules, basic_word
     end_word(&w);
     return bytes;
 }
-
-size_t utf8_check(const char *text, size_t bytes) {
-    size_t at = 0;
-    while (at < bytes) {
-        int32_t c;
-        if ((unsigned char)text[at] < 0x80) {
-            at++;
-            continue;
-        }
-        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(bytes - at), &c);
-        if (n < 0)
-            break;
-        at += (size_t)n;
-    }
-    return at;
-}

@@ -26,7 +26,4 @@ typedef struct {
  *  is not UTF-8; words before it may have been given out. */
 size_t basic_words(const char *text, size_t bytes, basic_rules rules, basic_word_fn word, void *user);
 
-/** Offset of the first byte that is not part of well-formed UTF-8, or `bytes`. */
-size_t utf8_check(const char *text, size_t bytes);
-
 #endif

@@ -3,9 +3,9 @@
 
 #include "frontend/files/document.h"
 #include "frontend/files/fields.h"
-#include "frontend/tokenizer/basic.h"
 #include "frontend/tokenizer/json.h"
 #include "frontend/tokenizer/tokenizers.h"
+#include "frontend/tokenizer/unicode.h"
 
 static const char end_of_text[] = "<|endoftext|>";
 

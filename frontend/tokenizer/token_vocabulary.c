@@ -3,9 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "frontend/tokenizer/basic.h"
 #include "frontend/tokenizer/tokenizer.h"
 #include "frontend/tokenizer/tokenizers.h"
+#include "frontend/tokenizer/unicode.h"
 
 enum { MOST_TOKENS = 1 << 24 };
 

@@ -3,7 +3,6 @@
 
 #include <utf8proc.h>
 
-#include "frontend/tokenizer/basic.h"
 #include "frontend/tokenizer/tokenizer.h"
 #include "ir/base/diag.h"
 
@@ -61,6 +60,22 @@ bool is_word_char(int32_t c) {
     default:
         return c == 0x200C || c == 0x200D; /* joiners */
     }
+}
+
+size_t utf8_check(const char *text, size_t bytes) {
+    size_t at = 0;
+    while (at < bytes) {
+        int32_t c;
+        if ((unsigned char)text[at] < 0x80) {
+            at++;
+            continue;
+        }
+        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(bytes - at), &c);
+        if (n < 0)
+            break;
+        at += (size_t)n;
+    }
+    return at;
 }
 
 bool text_check(diag *d, const char *what, const char *text, size_t bytes) {

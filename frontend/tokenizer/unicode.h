@@ -55,6 +55,9 @@ bool is_punctuation(int32_t c);
 /** Whether `\w` matches: letters, marks, decimal digits, connectors. */
 bool is_word_char(int32_t c);
 
+/** Offset of the first byte that is not part of well-formed UTF-8, or `bytes`. */
+size_t utf8_check(const char *text, size_t bytes);
+
 /* Byte-level vocabularies spell every byte as one character: printable bytes as themselves, the other 68 as those from
  * U+0100 on. */
 static inline int32_t byte_spelling(uint8_t byte) {

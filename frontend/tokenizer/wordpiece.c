@@ -8,6 +8,7 @@
 #include "frontend/tokenizer/bert_rules.h"
 #include "frontend/tokenizer/json.h"
 #include "frontend/tokenizer/tokenizers.h"
+#include "frontend/tokenizer/unicode.h"
 #include "frontend/tokenizer/vocabulary.h"
 #include "ir/base/file.h"
 

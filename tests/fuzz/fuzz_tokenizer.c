@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "frontend/files/document.h"
-#include "frontend/tokenizer/basic.h"
 #include "frontend/tokenizer/tokenizer.h"
 #include "frontend/tokenizer/tokenizers.h"
+#include "frontend/tokenizer/unicode.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { MOST_TOKENS = 4096 };
