@@ -274,6 +274,21 @@ critical_part critical_most(const uint64_t parts[CRITICAL_PARTS]) {
     return most;
 }
 
+const char *critical_words(arena *a, const report *r) {
+    critical_path path;
+    if (!critical_find(a, r, &path))
+        return NULL;
+    const char *text = "";
+    for (;;) {
+        const critical_part most = critical_most(path.total);
+        const double share = (double)path.total[most] / (double)path.makespan;
+        if (share < .0005)
+            return text;
+        text = arena_printf(a, "%s%s%s %.1f %%", text, *text ? ", " : "", critical_infos[most].words, 100 * share);
+        path.total[most] = 0;
+    }
+}
+
 const char *report_limited_by(const report *r) {
     arena *scratch = arena_new();
     critical_path path;

@@ -28,6 +28,9 @@ typedef struct {
  *  of. False if the report is not of a module with a schedule. */
 bool critical_find(arena *a, const report *r, critical_path *out);
 
+/** The parts of the whole makespan in words, the largest first, from .05 % on; NULL as critical_find. In the arena. */
+const char *critical_words(arena *a, const report *r);
+
 /** The part with the most cycles. */
 critical_part critical_most(const uint64_t parts[CRITICAL_PARTS]);
 

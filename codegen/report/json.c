@@ -25,6 +25,9 @@ static void put_target(json_writer *w, const report *r) {
     length = report_word("top", "prob_bits", m, &word);
     snprintf(text, sizeof text, "%.*s", length, word);
     json_str(w, "prob_bits", text);
+    length = report_word("top", "prefetch", m, &word);
+    snprintf(text, sizeof text, "%.*s", length, word);
+    json_str(w, "prefetch", text);
     json_real(w, "clock_ghz", m->top_clock_ghz);
     json_close(w, '}');
 }

@@ -85,11 +85,14 @@ void report_text_title(const report *r, size_t count, FILE *out) {
              r->target && *r->target ? r->target : "(unnamed target)");
     table_paragraph("", title, out);
     const char *drain, *prob;
+    const char *prefetch;
     int drain_length = report_word("top", "drain", m, &drain), prob_length = report_word("top", "prob_bits", m, &prob);
+    const int prefetch_length = report_word("top", "prefetch", m, &prefetch);
     snprintf(title, sizeof title,
-             "%" PRIu64 " array%s of %" PRIu64 " x %" PRIu64 " PEs at %g GHz; drain %.*s, prob_bits %.*s",
+             "%" PRIu64 " array%s of %" PRIu64 " x %" PRIu64
+             " PEs at %g GHz; drain %.*s, prob_bits %.*s, prefetch %.*s",
              m->vssa_arrays, m->vssa_arrays == 1 ? "" : "s", m->vssa_rows, m->vssa_cols, m->top_clock_ghz, drain_length,
-             drain, prob_length, prob);
+             drain, prob_length, prob, prefetch_length, prefetch);
     table_paragraph("", title, out);
     snprintf(title, sizeof title, "%s; cycles %s",
              r->clustered ? "tokens clustered by precision" : "tokens not clustered",
@@ -293,20 +296,9 @@ static void put_streamed(const report *r, FILE *out) {
 
 /** What the makespan is spent on, the largest part first. */
 static void put_critical(const report *r, arena *scratch, FILE *out) {
-    critical_path path;
-    if (!critical_find(scratch, r, &path))
-        return;
-    const char *text = "";
-    for (;;) {
-        const critical_part most = critical_most(path.total);
-        const double share = (double)path.total[most] / (double)path.makespan;
-        if (share < .0005)
-            break;
-        text =
-            arena_printf(scratch, "%s%s%s %.1f %%", text, *text ? ", " : "", critical_infos[most].words, 100 * share);
-        path.total[most] = 0;
-    }
-    table_paragraph("  critical path ", text, out);
+    const char *text = critical_words(scratch, r);
+    if (text)
+        table_paragraph("  critical path ", text, out);
 }
 
 static void put_notes(const report *r, bool collapsed, arena *scratch, FILE *out) {

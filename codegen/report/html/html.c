@@ -1,6 +1,7 @@
 /* The HTML report: one document without anything from elsewhere, a part for each report, in each the summary and the
  * sections that html_*.c write. */
 #include "codegen/report/html/html.h"
+#include "codegen/report/critical.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -90,13 +91,14 @@ static void put_title(const html_page *p) {
     fputs(" <span class=\"on\">on</span> ", out);
     html_text(out, target_name(r));
     fputs("</h1>\n<p class=\"facts\">", out);
-    const char *drain, *prob;
+    const char *drain, *prob, *prefetch;
     int drain_length = report_word("top", "drain", m, &drain), prob_length = report_word("top", "prob_bits", m, &prob);
+    const int prefetch_length = report_word("top", "prefetch", m, &prefetch);
     fprintf(out,
             "%" PRIu32 " token%s · %" PRIu64 " array%s of %" PRIu64 " × %" PRIu64
-            " PEs at %g GHz · drain %.*s · prob_bits %.*s · %s",
+            " PEs at %g GHz · drain %.*s · prob_bits %.*s · prefetch %.*s · %s",
             r->seq, r->seq == 1 ? "" : "s", m->vssa_arrays, m->vssa_arrays == 1 ? "" : "s", m->vssa_rows, m->vssa_cols,
-            m->top_clock_ghz, drain_length, drain, prob_length, prob,
+            m->top_clock_ghz, drain_length, drain, prob_length, prob, prefetch_length, prefetch,
             r->clustered ? "tokens clustered by precision" : "tokens not clustered");
     fputs("</p>\n", out);
     if (r->input && r->input->text) {
@@ -210,6 +212,11 @@ static void put_summary(const html_page *p) {
     html_section(p, "summary", "Summary");
     put_facts(p);
     fprintf(p->out, "<p class=\"note\">Cycles cover %s.", report_covers(p->report));
+    arena *scratch = arena_new();
+    const char *critical = critical_words(scratch, p->report);
+    if (critical)
+        fprintf(p->out, " <b>Critical path</b>: %s.", critical);
+    arena_free(scratch);
     if (p->report->scheme)
         fprintf(p->out, " Arithmetic: %s; " REPORT_SCHEME ".", p->report->scheme);
     uint32_t first, last, blocks;
