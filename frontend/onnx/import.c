@@ -124,6 +124,12 @@ static bool read_graph(importer *im, model *m) {
     im->fates = onnx_fates(im, &b, g->outputs[0].name);
     if (!onnx_report(im) || !encoder_read(im, out, m))
         return false;
+    if (im->fixed_codes)
+        diag_warning(
+            im->d, whole,
+            "%zu nodes QuantizeLinear round rows by scales that are fixed in the file; here rows are not rounded "
+            "by them, so that results differ from the file's, maybe much",
+            im->fixed_codes);
     if (im->codes)
         diag_remark(
             im->d, whole, "onnx",

@@ -203,6 +203,7 @@ static const term *quantize_linear(importer *im) {
     if (x->kind == TERM_WEIGHT || x->kind == TERM_INTS || x->kind == TERM_UNIFORM)
         return term_unknown(im, "a constant that is quantised when the model runs; quantise it before");
     im->codes++;
+    im->fixed_codes++;
     return of_rows(im, TERM_CODES, x, NULL);
 }
 

@@ -87,7 +87,7 @@ typedef struct {
     const term *in[ONNX_MAX_INPUTS];   /* its inputs; NULL where it has none */
     const term *out[ONNX_MAX_OUTPUTS]; /* its outputs but the first, where a rule knows them */
     struct node_fate *fates;           /* [node_count], once all nodes are read (explain.h) */
-    size_t codes;                      /* nodes that make codes of rows */
+    size_t codes, fixed_codes;         /* nodes that make codes of rows; those of them whose scale is in the file */
     term *problems;                    /* nodes that cannot be taken, though what they make is known; linked by `a` */
     int64_t batch, seq;                /* sizes of the input: DIM_BATCH and DIM_SEQ, or fixed */
 } importer;
