@@ -144,7 +144,7 @@ static void attend_row(const streaming *s, const workspace *w, uint32_t i, uint3
         out[n] = ((float)acc[n] * sums.near_scale + (float)acc[d + n] * sums.far_scale) / (float)sums.z;
     if (b > 0) {
         uint64_t *votes = s->votes + (size_t)(head / (l->heads / l->kv_heads)) * s->tokens;
-        dtq_importance_row(w->codes + sink, (UINT64_C(1) << 32) / sums.z, rule->window, votes + first);
+        dtq_streamed_vote(w->weights, near, sink, rule->window, votes + first);
     }
 }
 

@@ -122,39 +122,50 @@ static float score_row(work *w, uint32_t i, uint32_t head, uint32_t kv, uint32_t
     return largest;
 }
 
+/* A row of block b votes, by the weights of its near keys, on those of the block before. */
+static void vote(const work *w, uint32_t b, const uint8_t *weights, uint32_t count, uint64_t *votes) {
+    uint64_t sum = 1;
+    for (uint32_t n = 0; n < count; n++)
+        sum += w->zones[n] == NEAR ? weights[n] : 0;
+    for (uint32_t n = 0; n < count; n++) {
+        if (w->zones[n] == NEAR && w->keys[n] / w->a->layer->streaming.window + 1 == b) {
+            const uint64_t share = weights[n] * (((uint64_t)1 << 32) / sum) >> 16;
+            votes[w->keys[n]] += share * share;
+        }
+    }
+}
+
 static void attend_row(work *w, uint32_t i, uint32_t head) {
     const dtq_layer *l = w->a->layer;
     const uint32_t kv = head / (l->heads / l->kv_heads), count = keys_of(w, i, kv), b = i / l->streaming.window;
     const float largest = score_row(w, i, head, kv, count);
     float r[ZONES] = {0.0f, 0.0f};
     uint32_t z = 0;
-    uint8_t *codes = w->zones + w->a->tokens;
+    uint8_t *weights = w->zones + w->a->tokens;
     for (uint32_t n = 0; n < count; n++) {
         const float t = w->x[n] - largest, e = t > -9.0f ? dtq_do_exp2(t) : 0.0f;
         const unsigned zone = w->zones[n];
-        codes[n] = (uint8_t)dtq_do_rne(e * (float)DTQ_STREAMED_LEVELS);
-        z += codes[n];
+        z += (uint32_t)dtq_do_rne(e * (float)DTQ_STREAMED_LEVELS);
         w->x[n] = e * w->v.scales[zone][(size_t)w->keys[n] * l->kv_heads + kv];
         r[zone] = w->x[n] > r[zone] ? w->x[n] : r[zone];
     }
-    int32_t weight = 0;
+    for (uint32_t n = 0; n < count; n++) {
+        const float shared = r[w->zones[n]] == 0.0f ? 1.0f : r[w->zones[n]];
+        weights[n] = (uint8_t)dtq_do_rne((w->x[n] / shared) * dtq_streamed_weight_levels(l));
+    }
     float *out = w->a->out + ((size_t)i * l->heads + head) * l->head_dim;
     for (size_t c = 0; c < l->head_dim; c++) {
         int32_t acc[ZONES] = {0, 0};
         for (uint32_t n = 0; n < count; n++) {
             const unsigned zone = w->zones[n];
-            const float shared = r[zone] == 0.0f ? 1.0f : r[zone];
-            weight = (int32_t)dtq_do_rne((w->x[n] / shared) * dtq_streamed_weight_levels(l));
-            acc[zone] += weight * w->v.codes[zone][((size_t)w->keys[n] * l->kv_heads + kv) * l->head_dim + c];
+            acc[zone] +=
+                (int32_t)weights[n] * w->v.codes[zone][((size_t)w->keys[n] * l->kv_heads + kv) * l->head_dim + c];
         }
         const float near = (float)acc[NEAR] * (r[NEAR] == 0.0f ? 1.0f : r[NEAR]);
         const float far = (float)acc[FAR] * (r[FAR] == 0.0f ? 1.0f : r[FAR]);
         out[c] = (near + far) / (float)z;
     }
-    uint64_t *votes = w->a->votes + (size_t)kv * w->a->tokens;
-    for (uint32_t n = 0; n < count; n++) /* a block votes on the one before it */
-        if (w->keys[n] / l->streaming.window + 1 == b && w->zones[n] == NEAR)
-            votes[w->keys[n]] += codes[n] * (((uint64_t)1 << 32) / z);
+    vote(w, b, weights, count, w->a->votes + (size_t)kv * w->a->tokens);
 }
 
 /* Block b has run: block b - 1 is far from the next one on. */

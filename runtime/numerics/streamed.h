@@ -56,6 +56,9 @@ dtq_streamed_sums dtq_streamed_softmax(const float *x, const float *value_scales
 void dtq_streamed_values(size_t head_dim, const uint8_t *weights, const int8_t *values, uint32_t count,
                          int32_t *restrict acc);
 
+/** Adds a row's votes for `count` keys from near key number `from` on, by the weights of its `near` near keys. */
+void dtq_streamed_vote(const uint8_t *weights, uint32_t near, uint32_t from, uint32_t count, uint64_t *restrict votes);
+
 /** Importance of token j: the sum of its votes over all heads. */
 uint64_t dtq_streamed_importance(const uint64_t *votes, uint32_t kv_heads, uint32_t tokens, uint32_t j);
 

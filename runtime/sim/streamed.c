@@ -220,7 +220,7 @@ bool dtq_sim_vote_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
         return dtq_sim_no_memory(bytes, e);
     uint8_t *acc = sim->space[DTQ_SPACE_IMPORTANCE] + DTQ_GET(in, VOTE_SEEN, acc);
     const uint8_t *heads = sim->space[DTQ_SPACE_PROBS] + DTQ_GET(in, VOTE_SEEN, p);
-    const uint8_t *codes = heads + b.rows * sizeof(dtq_prob_row) + dtq_streamed_sink(b.block);
+    const uint8_t *weights = heads + b.rows * (sizeof(dtq_prob_row) + n);
     if (DTQ_GET(in, VOTE_SEEN, first))
         memset(votes, 0, bytes);
     else
@@ -230,7 +230,7 @@ bool dtq_sim_vote_seen(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
         memcpy(&row, heads + i * sizeof row, sizeof row);
         if (row.z == 0)
             return dtq_fail(e, DTQ_BAD_PROGRAM, "vote.seen of rows that softmax.seen has not written");
-        dtq_importance_row(codes + i * n, (UINT64_C(1) << 32) / row.z, voted, votes);
+        dtq_streamed_vote(weights + i * n, b.near, dtq_streamed_sink(b.block), (uint32_t)voted, votes);
     }
     memcpy(acc, votes, bytes);
     return true;

@@ -216,6 +216,20 @@ START_TEST(draws_are_by_seed_layer_and_head) {
 }
 END_TEST
 
+/* Shares of 16 bits, squared: of 200, 55 and nothing, S = 256; a row without weights gives none. */
+START_TEST(votes_are_squares_of_shares) {
+    const uint8_t weights[4] = {200, 55, 0, 0}, none[4] = {0};
+    uint64_t votes[3] = {1, 2, 3};
+    dtq_streamed_vote(weights, 3, 0, 2, votes);
+    dtq_streamed_vote(none, 4, 1, 3, votes);
+    ck_assert_uint_eq(votes[0], 1 + 51200ull * 51200);
+    ck_assert_uint_eq(votes[1], 2 + 14080ull * 14080);
+    ck_assert_uint_eq(votes[2], 3);
+    dtq_streamed_vote((const uint8_t[]){255, 255, 0}, 3, 1, 1, &votes[2]); /* 2^32 / 511 is rounded down */
+    ck_assert_uint_eq(votes[2], 3 + 32703ull * 32703);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("streamed");
     TCase *t = tcase_create("streamed");
@@ -224,6 +238,7 @@ int main(void) {
     tcase_add_test(t, where_nothing_is_far_it_is_causal_attention);
     tcase_add_test(t, counts_are_those_of_the_pairs);
     tcase_add_test(t, votes_choose_and_token_0_stays);
+    tcase_add_test(t, votes_are_squares_of_shares);
     tcase_add_test(t, a_window_keeps_as_many_of_the_newest);
     tcase_add_test(t, draws_are_by_seed_layer_and_head);
     suite_add_tcase(s, t);
