@@ -47,9 +47,8 @@ LEVELS(void, streamed_values,
 
 void dtq_streamed_vote(const uint8_t *weights, uint32_t near, uint32_t from, uint32_t count, uint64_t *restrict votes) {
     uint32_t sum = 1;
-    for (uint32_t n = 0; n < near; n++) {
+    for (uint32_t n = 0; n < near; n++)
         sum += weights[n];
-    }
     const uint32_t reciprocal = (uint32_t)((UINT64_C(1) << 32) / sum - (sum == 1)); /* of no weights at all: not used */
     for (uint32_t n = 0; n < count; n++) {
         const uint32_t share = (weights[from + n] * reciprocal) >> 16; /* below 2^16 */
