@@ -356,6 +356,9 @@ static uint64_t cycles_of_idle_arrays(pass_context *ctx, const dtq_machine *m, c
     const uint64_t strips_of_head = (uint64_t)(l->heads / l->kv_heads) * strips->count;
     if (resident >= l->kv_heads || resident * strips_of_head >= m->vssa_arrays)
         return 0;
+    if (l->clusters.count &&
+        strips->count > 1) /* strips that see more keys than the first, by which blocks are priced */
+        return 0;
     const strip *first = &strips->strips[0];
     const uint64_t qk = layer_price(ctx->cost, m, l, true, first->row, first->rows, l->key_first, l->keys).cycles,
                    pv = layer_price(ctx->cost, m, l, false, first->row, first->rows, l->key_first, l->keys).cycles;

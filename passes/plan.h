@@ -27,6 +27,8 @@ typedef struct {
     bool pipelined;         /* with blocks: P.V of a block is issued after softmax of the next */
     bool keeps_scores;   /* with blocks: scores of all blocks stay on chip until the last pass, and are computed once */
     bool keeps_values;   /* and values, so that they are loaded once */
+    bool spreads;        /* with blocks: each Q.K^T goes to the array that is free first, also those of one strip */
+    bool overlaps;       /* and those of a wave are issued between the P.V of the wave before */
     uint32_t wave;       /* with blocks: most steps that are issued together, each on an array of its own */
     uint32_t wave_heads; /* and most key/value heads of which they are */
     plan_step *steps;

@@ -3,7 +3,9 @@
  * many as there are arrays and buffers for their probabilities: all strips of a wave meet a block before the next one
  * comes, so that it is loaded once for all of them. Where the strips of one key/value head are fewer than the arrays,
  * as in a step of generation, a wave has strips of several, with a block of each. If the scores of a wave stay on chip
- * between the passes, they are computed once, and keys are loaded once. */
+ * between the passes, they are computed once, and keys are loaded once. Waves may then overlap: scores of
+ * the next are computed while this one's probabilities meet values. Sums of P.V go over the blocks of a strip in their
+ * order and stay on one array; blocks of scores may be of any, so that a strip keeps several arrays busy. */
 #include "passes/instr.h"
 #include "passes/plan.h"
 #include "runtime/base/whole.h"
@@ -21,6 +23,12 @@ typedef struct {
 /* Loads run ahead of the arrays; P.V of a block runs beside softmax of the next; one after the other. */
 static const copies block_copies[] = {{2, 2, 2}, {1, 2, 1}, {1, 1, 1}};
 enum { COPIES = sizeof block_copies / sizeof *block_copies };
+
+/* Of longer waves only halves are tried. */
+enum { WAVES_WORTH_TRYING = 32 };
+
+/* Blocks that fit and are not larger than this are not cut finer: filling the arrays would cost too much. */
+enum { SMALLEST_BLOCK = 128 };
 
 /** Bytes of blocks of `keys` keys at 8 bits, whichever they are. */
 static uint64_t key_block_bytes(const layer_info *l, uint32_t keys) {
@@ -112,76 +120,124 @@ typedef struct {
     uint32_t keys, blocks, wave, heads;
     const copies *held;
     bool scores, values; /* that stay on chip between passes */
+    bool spreads;        /* Q.K^T of a strip over the arrays */
+    bool overlaps;       /* with the next wave */
     uint64_t cycles;     /* about */
 } block_cut;
 
-/** Whether scores of all blocks of a wave fit, and values. */
-static void keep(const dtq_machine *m, const layer_info *l, uint32_t rows, block_cut *cut) {
-    const uint64_t blocks = cut->blocks;
-    cut->scores = buffer_fit(cost_scores_bytes(rows, cut->keys), m->buffers_scores) >= blocks * cut->wave;
+/** Whether scores of all blocks of a wave fit, and values; and beside them what the next wave begins with. */
+static bool keep(const dtq_machine *m, const layer_info *l, uint32_t rows, block_cut *cut) {
+    const uint64_t blocks = cut->blocks, scores = buffer_fit(cost_scores_bytes(rows, cut->keys), m->buffers_scores);
+    cut->scores = scores >= blocks * cut->wave;
     cut->values = cut->scores && buffer_fit(value_block_bytes(l, cut->keys), m->buffers_v) >= blocks * cut->heads;
+    return !cut->overlaps ||
+           (scores >= (blocks + 1) * cut->wave && cut->held->v > 1 &&
+            buffer_fit(cost_probs_bytes(rows, l->keys, l->causal), m->buffers_probs) >= 2ull * cut->wave &&
+            buffer_fit(query_strip_bytes(l, rows), m->buffers_q) >= 2ull * cut->wave);
 }
 
-/** Cycles of an array for a strip and a block of keys: so many products for scores, and one for outputs. */
-static uint64_t block_cycles(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows, uint32_t done,
-                             uint32_t keys, uint64_t products) {
-    const uint32_t row = l->query_first, col = l->key_first + done;
-    return products * layer_price(ctx->cost, m, l, true, row, rows, col, keys).cycles +
-           layer_price(ctx->cost, m, l, false, row, rows, col, keys).cycles;
+/** Cycles of an array for a strip and all keys, in blocks: of Q.K^T or of P.V. */
+static uint64_t strip_cycles(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows,
+                             const block_cut *cut, bool qk) {
+    const uint32_t before_last = (cut->blocks - 1) * cut->keys, row = l->query_first;
+    return (cut->blocks - 1ull) * layer_price(ctx->cost, m, l, qk, row, rows, l->key_first, cut->keys).cycles +
+           layer_price(ctx->cost, m, l, qk, row, rows, l->key_first + before_last, l->keys - before_last).cycles;
 }
 
-/** Cycles of all waves, each as long as its array, softmax or DMA has work; what is not loaded ahead is waited for. */
+/** Cycles of all waves. A strip's P.V is on one array, Q.K^T on all where it is spread; softmax or DMA may take longer;
+ *  what is not loaded ahead is waited for, as is softmax between the passes. */
 static uint64_t estimate(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows, uint32_t strips,
                          const block_cut *cut) {
-    const uint64_t passes = l->causal ? 3 : 2, blocks = cut->blocks;
+    const uint64_t passes = l->causal ? 3 : 2, blocks = cut->blocks, arrays = cut->spreads ? m->vssa_arrays : cut->wave;
     const uint64_t products = cut->scores ? 1 : passes, values = l->causal && !cut->values ? 2 : 1;
     const uint64_t strips_of_head = (uint64_t)(l->heads / l->kv_heads) * strips;
     const uint64_t waves = dtq_ceil_div(l->kv_heads, cut->heads) * dtq_ceil_div(strips_of_head * cut->heads, cut->wave);
     const uint64_t load_k = cost_dram(ctx->cost, key_block_bytes(l, cut->keys)),
                    load_v = cost_dram(ctx->cost, value_block_bytes(l, cut->keys));
     const uint64_t softmax = cut->wave * cost_softmax(ctx->cost, rows, cut->keys);
-    const uint32_t before_last = (cut->blocks - 1) * cut->keys;
-    const uint64_t array = (blocks - 1) * block_cycles(ctx, m, l, rows, 0, cut->keys, products) +
-                           block_cycles(ctx, m, l, rows, before_last, l->keys - before_last, products);
-    uint64_t longest = dtq_later(array, passes * blocks * softmax);
+    const uint64_t qk = strip_cycles(ctx, m, l, rows, cut, true), pv = strip_cycles(ctx, m, l, rows, cut, false);
+    const uint64_t last = cut->scores ? 0 : 1, one = dtq_ceil_div(qk, blocks), pieces = blocks * cut->wave;
+    const uint64_t others = arrays > cut->wave ? arrays - cut->wave : 0; /* that P.V leaves to Q.K^T beside it */
+    const uint64_t first = dtq_ceil_div(pieces * (products - last), arrays) * one;
+    uint64_t second = dtq_later(pv, dtq_ceil_div(cut->wave * (pv + (cut->overlaps ? 1 : last) * qk), arrays));
+    if (last || cut->overlaps)
+        second = others ? dtq_later(second, least(dtq_ceil_div(pieces, others) * one, second + one)) : pv + qk;
+    uint64_t longest = cut->overlaps ? second : first + second;
+    longest = dtq_later(longest, passes * blocks * softmax);
     longest = dtq_later(longest, blocks * cut->heads * (products * load_k + values * load_v));
     const uint64_t ahead = cut->held->k > 1 ? 0 : blocks * products * (load_k + m->dram_latency_cycles);
-    const uint64_t between = cut->scores ? (passes - 1) * m->softmax_latency_cycles + softmax : 0;
-    return waves * (longest + ahead + between);
+    uint64_t between = cut->scores ? (passes - 1) * m->softmax_latency_cycles + softmax + (cut->overlaps ? one : 0) : 0;
+    if (cut->scores && l->causal)
+        between += blocks * dtq_later(softmax, cut->values ? 0 : cut->heads * load_v);
+    return waves * (longest + ahead + between) + (cut->overlaps ? first : 0);
 }
 
-/** Tries the cuts of one wave, all that `optimise` allows: with keys a multiple of what a tile takes of them. */
+/** Matmuls of Q.K^T of all waves, as a measure of how many instructions there are. */
+static uint64_t pieces(const layer_info *l, uint32_t strips, const block_cut *cut) {
+    return (cut->scores ? 1ull : 2ull) * cut->blocks * (l->heads * (uint64_t)strips);
+}
+
+/** Tries a wave with blocks of so many keys: it is the best if it is over first or, with a limit, if it is over by then
+ * and has the fewest pieces. */
+static void try_keys(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows, uint32_t strips,
+                     block_cut cut, uint64_t limit, block_cut *best) {
+    if (!cut.keys || !output_fits(m, l, rows, cut.keys))
+        return;
+    cut.blocks = (uint32_t)dtq_ceil_div(l->keys, cut.keys);
+    if (ctx->optimise && !keep(m, l, rows, &cut))
+        return;
+    cut.cycles = estimate(ctx, m, l, rows, strips, &cut);
+    if (limit ? cut.cycles <= limit && pieces(l, strips, &cut) < pieces(l, strips, best) : cut.cycles < best->cycles)
+        *best = cut;
+}
+
+/** Tries the cuts of one wave: the most keys that fit and, but at -O0, fewer, since many pieces suit many arrays; they
+ *  are a multiple of what a tile takes of them, whichever way it lies. */
 static void try_wave(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows, uint32_t strips,
-                     block_cut cut, block_cut *best) {
-    const uint32_t across = (uint32_t)m->vssa_cols, down = (uint32_t)m->vssa_rows;
-    const uint32_t steps[] = {across, down};
-    for (size_t i = 0; i < COPIES; i++)
+                     block_cut cut, uint64_t limit, block_cut *best) {
+    const uint32_t steps[] = {(uint32_t)m->vssa_cols, (uint32_t)m->vssa_rows};
+    for (size_t i = 0; i < (cut.spreads ? 1 : COPIES); i++) /* spread pieces need keys that are loaded ahead */
         for (size_t j = 0; j < (ctx->optimise ? sizeof steps / sizeof *steps : 1); j++) {
             cut.held = &block_copies[i];
             cut.keys = keys_for_blocks(m, l, rows, cut.wave, cut.heads, steps[j], cut.held);
-            if (!cut.keys || !output_fits(m, l, rows, cut.keys))
-                continue;
-            cut.blocks = (uint32_t)dtq_ceil_div(l->keys, cut.keys);
-            if (ctx->optimise)
-                keep(m, l, rows, &cut);
-            cut.cycles = estimate(ctx, m, l, rows, strips, &cut);
-            if (cut.cycles < best->cycles)
-                *best = cut;
+            try_keys(ctx, m, l, rows, strips, cut, limit, best);
+            for (uint32_t keys = cut.keys / 3 * 2; cut.spreads && keys > SMALLEST_BLOCK; keys = keys / 3 * 2) {
+                cut.keys = keys - keys % steps[j];
+                try_keys(ctx, m, l, rows, strips, cut, limit, best);
+            }
         }
 }
 
-/** The cut that is over first; of equal ones the longest wave. */
-static block_cut choose_cut(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows,
-                            uint32_t strips) {
-    block_cut best = {.cycles = UINT64_MAX};
+/** The best of all cuts; of equal ones the longest wave. */
+static block_cut best_cut(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows, uint32_t strips,
+                          bool spreads, uint64_t limit) {
+    block_cut best = {.cycles = UINT64_MAX, .blocks = UINT32_MAX};
     const uint32_t longest = longest_wave(m, l, rows);
     const uint64_t strips_of_head = (uint64_t)(l->heads / l->kv_heads) * strips;
-    for (uint32_t wave = longest; wave > 0; wave = wave > 1 ? (wave + 1) / 2 : 0)
-        try_wave(ctx, m, l, rows, strips, (block_cut){.wave = wave, .heads = 1}, &best);
-    for (uint32_t heads = 2; ctx->optimise && heads <= l->kv_heads && heads * strips_of_head <= longest; heads++)
-        try_wave(ctx, m, l, rows, strips, (block_cut){.wave = (uint32_t)(heads * strips_of_head), .heads = heads},
-                 &best);
+    const bool all = spreads && longest <= WAVES_WORTH_TRYING;
+    for (uint32_t wave = longest; wave > 0; wave = all ? wave - 1 : wave > 1 ? (wave + 1) / 2 : 0)
+        for (int overlaps = 0; overlaps <= spreads; overlaps++) {
+            const block_cut cut = {.wave = wave, .heads = 1, .spreads = spreads, .overlaps = overlaps};
+            try_wave(ctx, m, l, rows, strips, cut, limit, &best);
+        }
+    for (uint32_t heads = 2; ctx->optimise && heads <= l->kv_heads && heads * strips_of_head <= longest; heads++) {
+        const block_cut cut = {.wave = (uint32_t)(heads * strips_of_head), .heads = heads, .spreads = spreads};
+        try_wave(ctx, m, l, rows, strips, cut, limit, &best);
+    }
     return best;
+}
+
+/** The shortest cut whose strips keep to one array each or, where that is clearly shorter, the coarsest of those that
+ * are about as short as the shortest whose strips are spread. */
+static block_cut choose_cut(pass_context *ctx, const dtq_machine *m, const layer_info *l, uint32_t rows,
+                            uint32_t strips) {
+    const block_cut plain = best_cut(ctx, m, l, rows, strips, false, 0);
+    if (!ctx->optimise || !plain.keys)
+        return plain;
+    const block_cut spread = best_cut(ctx, m, l, rows, strips, true, 0);
+    if (!spread.keys || spread.cycles > plain.cycles - plain.cycles / 8)
+        return plain;
+    return best_cut(ctx, m, l, rows, strips, true, spread.cycles + spread.cycles / 64);
 }
 
 size_t plan_wave_end(const layer_plan *plan, const layer_info *l, size_t first) {
@@ -213,6 +269,8 @@ static layer_plan carry_out(pass_context *ctx, const dtq_machine *m, const layer
     plan->wave_heads = cut->heads;
     plan->keeps_scores = cut->scores;
     plan->keeps_values = cut->values;
+    plan->spreads = cut->spreads;
+    plan->overlaps = cut->overlaps;
     plan->pipelined = cut->held->v > 1;
     plan->estimate = cut->cycles;
     plan->steps = ARENA_ARRAY(ctx->arena, plan_step, (size_t)l->heads * plan->chunks);

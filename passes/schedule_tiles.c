@@ -52,6 +52,7 @@ typedef struct {
     ir_value *p;     /* probabilities of units under way [heads * chunks] */
     ir_value importance;
     bool first_importance;
+    uint64_t *array_busy; /* [arrays] cycles of what is issued, where keys come in blocks */
 } layer_work;
 
 static ir_value emit_load(emitter *e, layer_work *w, int operand, uint32_t head, uint32_t row, uint32_t rows) {
@@ -146,6 +147,7 @@ typedef struct {
     ir_value *q, *p, *o; /* [count] */
     ir_value *scores;    /* [blocks][count] what the plan keeps of them; IR_NONE: not there yet */
     uint32_t head;       /* the first key/value head of the wave */
+    uint32_t *array;     /* [count] of P.V, chosen with its first block */
     ir_value *values;    /* [blocks][wave_heads] by key/value head, as scores */
 } wave_work;
 
@@ -167,14 +169,35 @@ static ir_value *no_values(emitter *e, size_t count) {
     return values;
 }
 
+/** Counts a matmul of a strip and a block to the array that takes it. */
+static void count_busy(emitter *e, layer_work *w, bool qk, uint32_t array, uint32_t row, uint32_t rows, uint32_t col,
+                       uint32_t cols) {
+    w->array_busy[array] += layer_price(e->ctx->cost, e->r->from->machine, &w->l, qk, row, rows, col, cols).cycles;
+}
+
+/** The arrays that a wave's P.V goes to, one for each strip: those that are free first. */
+static void choose_arrays(emitter *e, layer_work *w, const wave_work *v) {
+    const uint32_t arrays = (uint32_t)e->r->from->machine->vssa_arrays;
+    bool *taken = ARENA_ARRAY(e->ctx->arena, bool, arrays);
+    for (size_t i = 0; i < v->count; i++) {
+        v->array[i] = w->plan->spreads ? plan_first_free(w->array_busy, arrays, taken) : v->steps[i].array;
+        taken[v->array[i]] = true;
+    }
+}
+
 static void emit_block_pv(emitter *e, layer_work *w, const wave_work *v, const key_block *b) {
+    if (b->number == 0)
+        choose_arrays(e, w, v);
     uint32_t last = w->plan->blocks - 1;
     const char *flags = last == 0 ? "only" : b->number == 0 ? "first" : b->number == last ? "last" : "middle";
     for (size_t i = 0; i < v->count; i++) {
         uint32_t row = w->plan->chunk[v->steps[i].chunk].row, rows = w->plan->chunk[v->steps[i].chunk].rows;
         if (b->number == 0)
             v->o[i] = instr_buffer(e->m, "out", cost_out_bytes(rows, w->l.head_dim, last == 0), NULL, w->loc);
-        emit_pv(e, w, &v->steps[i], flags, v->p[i], b->v[head_of_wave(w, v, i)], v->o[i], row, rows, b->col, b->cols);
+        plan_step s = v->steps[i];
+        s.array = v->array[i];
+        emit_pv(e, w, &s, flags, v->p[i], b->v[head_of_wave(w, v, i)], v->o[i], row, rows, b->col, b->cols);
+        count_busy(e, w, false, s.array, row, rows, b->col, b->cols);
     }
 }
 
@@ -196,63 +219,93 @@ static key_block emit_block(emitter *e, layer_work *w, const wave_work *v, const
     }
     bool folds = w->l.causal && strcmp(mode, "max") != 0; /* value scales into the weights */
     for (size_t i = 0; i < v->count; i++) {
-        const plan_step *s = &v->steps[i];
+        plan_step s = v->steps[i];
         const uint32_t h = head_of_wave(w, v, i);
-        uint32_t row = plan->chunk[s->chunk].row, rows = plan->chunk[s->chunk].rows;
+        uint32_t row = plan->chunk[s.chunk].row, rows = plan->chunk[s.chunk].rows;
         ir_value scores = kept[i];
-        if (scores == IR_NONE)
-            scores = emit_qk(e, w, s, v->q[i], k[h], row, rows, b.col, b.cols);
+        if (scores == IR_NONE) {
+            if (plan->spreads)
+                s.array = plan_first_free(w->array_busy, (uint32_t)e->r->from->machine->vssa_arrays, NULL);
+            scores = emit_qk(e, w, &s, v->q[i], k[h], row, rows, b.col, b.cols);
+            count_busy(e, w, true, s.array, row, rows, b.col, b.cols);
+        }
         if (plan->keeps_scores)
             kept[i] = scores;
         if (v->p[i] == IR_NONE)
             v->p[i] = probs_buffer(e, w, rows);
-        emit_softmax(e, w, s, mode, scores, folds ? b.v[h] : IR_NONE, v->p[i], row, rows, b.col, b.cols);
+        emit_softmax(e, w, &s, mode, scores, folds ? b.v[h] : IR_NONE, v->p[i], row, rows, b.col, b.cols);
     }
     return b;
 }
 
-/** The last pass: probabilities and, if there is room, P.V of a block while softmax works on the next. */
-static void emit_last_pass(emitter *e, layer_work *w, const wave_work *v) {
+/** The last pass: probabilities and, if there is room, P.V of a block while softmax works on the next; with it the
+ * first pass of the wave that follows, if one is given. */
+static void emit_last_pass(emitter *e, layer_work *w, const wave_work *v, const wave_work *following) {
     key_block before = emit_block(e, w, v, "exp", 0, true);
-    for (uint32_t b = 1; b < w->plan->blocks; b++) {
-        if (w->plan->pipelined) {
-            key_block next = emit_block(e, w, v, "exp", b, true);
-            emit_block_pv(e, w, v, &before);
-            before = next;
-        } else {
-            emit_block_pv(e, w, v, &before);
-            before = emit_block(e, w, v, "exp", b, true);
-        }
+    for (uint32_t b = 1; b <= w->plan->blocks; b++) {
+        const bool more = b < w->plan->blocks;
+        key_block next = {0};
+        if (more && w->plan->pipelined)
+            next = emit_block(e, w, v, "exp", b, true);
+        emit_block_pv(e, w, v, &before);
+        if (following)
+            emit_block(e, w, following, "max", b - 1, false);
+        if (more && !w->plan->pipelined)
+            next = emit_block(e, w, v, "exp", b, true);
+        before = next;
     }
-    emit_block_pv(e, w, v, &before);
 }
 
-/** A wave of strips whose keys come in blocks: passes over the scores for the maximum and, if causal, for the largest
- * folded weight, then the one that computes. */
-static void emit_wave(emitter *e, layer_work *w, const plan_step *steps, size_t count) {
+/** Loads the queries of a wave of strips. */
+static wave_work begin_wave(emitter *e, layer_work *w, const plan_step *steps, size_t count) {
     arena *a = e->ctx->arena;
-    uint32_t blocks = w->plan->blocks;
     wave_work v = {.steps = steps,
                    .count = count,
                    .q = ARENA_ARRAY(a, ir_value, count),
                    .p = no_values(e, count),
                    .o = no_values(e, count),
-                   .scores = no_values(e, count * blocks),
+                   .scores = no_values(e, count * w->plan->blocks),
                    .head = steps[0].head / (w->l.heads / w->l.kv_heads),
-                   .values = no_values(e, (size_t)w->plan->wave_heads * blocks)};
+                   .array = ARENA_ARRAY(a, uint32_t, count),
+                   .values = no_values(e, (size_t)w->plan->wave_heads * w->plan->blocks)};
     for (size_t i = 0; i < count; i++) {
         uint32_t row = w->plan->chunk[steps[i].chunk].row, rows = w->plan->chunk[steps[i].chunk].rows;
         v.q[i] = emit_load(e, w, LAYER_Q, steps[i].head, row, rows);
     }
-    for (uint32_t b = 0; b < blocks; b++)
-        emit_block(e, w, &v, "max", b, false);
-    for (uint32_t b = 0; b < blocks && w->l.causal; b++)
-        emit_block(e, w, &v, "wmax", b, true);
-    emit_last_pass(e, w, &v);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t row = w->plan->chunk[steps[i].chunk].row, rows = w->plan->chunk[steps[i].chunk].rows;
-        emit_importance(e, w, &steps[i], v.p[i], row, rows);
-        emit_store(e, w, &steps[i], v.o[i], row, rows);
+    return v;
+}
+
+static void end_wave(emitter *e, layer_work *w, const wave_work *v) {
+    for (size_t i = 0; i < v->count; i++) {
+        const plan_step *s = &v->steps[i];
+        uint32_t row = w->plan->chunk[s->chunk].row, rows = w->plan->chunk[s->chunk].rows;
+        emit_importance(e, w, s, v->p[i], row, rows);
+        emit_store(e, w, s, v->o[i], row, rows);
+    }
+}
+
+/** Waves of strips whose keys come in blocks: passes over the scores for the maximum and, if causal, for the largest
+ *  folded weight, then the one that computes. */
+static void emit_waves(emitter *e, layer_work *w) {
+    const layer_plan *plan = w->plan;
+    w->array_busy = ARENA_ARRAY(e->ctx->arena, uint64_t, e->r->from->machine->vssa_arrays);
+    wave_work v = {0};
+    for (size_t i = 0, end; i < plan->step_count; i = end) {
+        end = plan_wave_end(plan, &w->l, i);
+        if (i == 0 || !plan->overlaps) {
+            v = begin_wave(e, w, &plan->steps[i], end - i);
+            for (uint32_t b = 0; b < plan->blocks; b++)
+                emit_block(e, w, &v, "max", b, false);
+        }
+        for (uint32_t b = 0; b < plan->blocks && w->l.causal; b++)
+            emit_block(e, w, &v, "wmax", b, true);
+        const bool more = plan->overlaps && end < plan->step_count;
+        wave_work following = {0};
+        if (more)
+            following = begin_wave(e, w, &plan->steps[end], plan_wave_end(plan, &w->l, end) - end);
+        emit_last_pass(e, w, &v, more ? &following : NULL);
+        end_wave(e, w, &v);
+        v = more ? following : v;
     }
 }
 
@@ -292,16 +345,15 @@ static void emit_steps(emitter *e, layer_work *w) {
     for (uint32_t h = 0; h < w->l.kv_heads; h++)
         w->k[h] = w->v[h] = IR_NONE;
     w->p = ARENA_ARRAY(e->ctx->arena, ir_value, (size_t)w->l.heads * plan->chunks);
-    for (size_t i = 0, next; i < plan->step_count; i = next) {
-        const plan_step *s = &plan->steps[i];
-        next = s->kind == PLAN_ALL ? plan_wave_end(plan, &w->l, i) : i + 1;
+    if (plan->wave) {
+        emit_waves(e, w);
+        return;
+    }
+    for (const plan_step *s = plan->steps, *end = s + plan->step_count; s < end; s++)
         if (s->kind == PLAN_QK)
             emit_scores_of_unit(e, w, s);
-        else if (s->kind == PLAN_PV)
-            emit_output_of_unit(e, w, s);
         else
-            emit_wave(e, w, s, next - i);
-    }
+            emit_output_of_unit(e, w, s);
 }
 
 /** The same steps for another layer: instructions say its number and its name in the model. */
