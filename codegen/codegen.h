@@ -105,8 +105,9 @@ typedef struct {
                          projections and FFN, if the arrays compute them */
     size_t remark_count;
     const diag_entry *const *remarks;
-    const ir_module *module;   /* that it was built of; NULL: made by hand, without tiles and timeline */
-    const report_input *input; /* of a run, or NULL */
+    const ir_module *module;              /* that it was built of; NULL: made by hand, without tiles and timeline */
+    const struct critical_path *critical; /* by report_find_critical; NULL: it is found when it is printed */
+    const report_input *input;            /* of a run, or NULL */
 } report;
 
 /** What limits most of a report's cycles, and these cycles' share of all of them. */
@@ -118,6 +119,8 @@ const char *report_limited_by(const report *r);
 
 /** A copy in `a` that needs nothing of the report, nor of its module, of which it knows nothing (`module`). */
 report *report_copy(arena *a, const report *r);
+/** Finds the critical path, in `a`, so that copies have it, whose module is gone. */
+void report_find_critical(arena *a, report *r);
 
 /** The static report of a module at stream level after `timeline`. NULL after an error. */
 report *report_build(arena *a, diag *d, const ir_module *m);

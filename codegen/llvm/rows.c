@@ -132,7 +132,8 @@ static val emit_whole_rmsnorm(emitter *e, uint64_t width, float epsilon) {
 /* Copies so many floats, a vector being no part of them. */
 static void copy_part(emitter *e, val from, val to, uint64_t part) {
     loop l = loop_begin(e, i64_of(e, 0), i64_of(e, part), 1);
-    store(e, load(e, e->f32, at_index(e, from, l.index, 4)), at_index(e, to, l.index, 4));
+    val x = load(e, e->f32, at_index(e, from, l.index, 4));
+    store(e, x, at_index(e, to, l.index, 4));
     loop_end(e, &l);
 }
 

@@ -1,7 +1,7 @@
 /* Reports that outlive what they were made of. */
 #include <string.h>
 
-#include "codegen/codegen.h"
+#include "codegen/report/critical.h"
 #include "runtime/machine_members.h"
 
 static void *copied(arena *a, const void *from, size_t bytes) {
@@ -18,6 +18,7 @@ report *report_copy(arena *a, const report *r) {
     out->machine = machine;
     out->target = r->target ? arena_strdup(a, r->target) : NULL;
     out->module = NULL;
+    out->critical = r->critical ? critical_copy(a, r->critical, r->layer_count) : NULL;
     out->layers = copied(a, r->layers, r->layer_count * sizeof *r->layers);
     for (size_t i = 0; i < r->layer_count; i++) {
         const report_layer *l = &r->layers[i];

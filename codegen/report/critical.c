@@ -244,6 +244,10 @@ static void go_back(const walk *w, critical_path *out) {
 
 bool critical_find(arena *a, const report *r, critical_path *out) {
     const ir_module *m = r->module;
+    if (r->critical) {
+        *out = *r->critical;
+        return true;
+    }
     *out = (critical_path){.layers = arena_alloc(a, (r->layer_count + 1) * sizeof *out->layers)};
     if (!m || m->level != IR_STREAM || r->layer_count == 0)
         return false;
@@ -265,6 +269,22 @@ bool critical_find(arena *a, const report *r, critical_path *out) {
     go_forward(&w);
     go_back(&w, out);
     return out->makespan > 0;
+}
+
+critical_path *critical_copy(arena *a, const critical_path *p, size_t layers) {
+    critical_path *out = ARENA_NEW(a, critical_path);
+    *out = *p;
+    out->layers = arena_alloc(a, (layers + 1) * sizeof *out->layers);
+    memcpy(out->layers, p->layers, layers * sizeof *out->layers);
+    return out;
+}
+
+void report_find_critical(arena *a, report *r) {
+    arena *scratch = arena_new();
+    critical_path path;
+    if (critical_find(scratch, r, &path))
+        r->critical = critical_copy(a, &path, r->layer_count);
+    arena_free(scratch);
 }
 
 critical_part critical_most(const uint64_t parts[CRITICAL_PARTS]) {

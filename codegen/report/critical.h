@@ -17,7 +17,7 @@ typedef struct {
 extern const critical_info critical_infos[CRITICAL_PARTS];
 
 /** Cycles of the makespan by what they are spent on. The sum over all parts, and over all layers, is the makespan. */
-typedef struct {
+typedef struct critical_path {
     uint64_t makespan;
     uint64_t total[CRITICAL_PARTS];
     uint64_t (*layers)[CRITICAL_PARTS]; /* [layer_count of the report], in the arena */
@@ -30,6 +30,9 @@ bool critical_find(arena *a, const report *r, critical_path *out);
 
 /** The parts of the whole makespan in words, the largest first, from .05 % on; NULL as critical_find. In the arena. */
 const char *critical_words(arena *a, const report *r);
+
+/** A copy in `a`, of a report of so many layers. */
+critical_path *critical_copy(arena *a, const critical_path *p, size_t layers);
 
 /** The part with the most cycles. */
 critical_part critical_most(const uint64_t parts[CRITICAL_PARTS]);

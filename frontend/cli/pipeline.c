@@ -466,6 +466,9 @@ report *make_report(session *s, const compiled *c, const dtq_event *events) {
             own[count++] = diag_at(s->diag, i);
     r->remarks = own;
     r->remark_count = count;
+    /* Of many lengths JSON is written when their modules are gone. */
+    if (!events && given(s, OPT_report) && value(s, OPT_report)->word == REPORT_JSON)
+        report_find_critical(s->arena, r);
     return r;
 }
 

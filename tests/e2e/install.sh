@@ -56,7 +56,7 @@ if unshare --mount --map-root-user true 2>/dev/null; then
 fi
 case "$work" in "$ROOT"/*) hide=seen ;; esac
 said=$("${mounted[@]}" "$work/inside" "$ROOT" "$prefix" "$work" "$hide" 2>&1) || { printf '%s\n' "$said" >&2; stop "a command failed ($hide)"; }
-holds "$said" "^targets +12 in $prefix/share/dtqc/targets"
+holds "$said" "^targets +13 in $prefix/share/dtqc/targets"
 holds "$said" "^host code +$prefix/lib/dtqc/libdtq_llvm.so \(LLVM 19"
 holds "$said" '^dtqatten +vssa'
 ! grep -qF "$ROOT" <<<"$said" || { printf '%s\n' "$said" >&2; stop "the source tree is named"; }
