@@ -7,12 +7,13 @@
  *
  * Every function computes in the default floating-point mode, whatever the caller's: round to nearest, subnormal
  * numbers kept, exceptions masked. The caller's mode, and which exceptions it has met, are as they were when a function
- * returns. What the library calls (dtq_observer) is called in the default mode.
+ * returns. What the library calls (dtq_observer, dtq_device) is called in the default mode.
  */
 #ifndef DTQRT_H
 #define DTQRT_H
 
 #include "runtime/cache.h"
+#include "runtime/device/device.h"
 #include "runtime/error.h"
 #include "runtime/host/abi.h"
 #include "runtime/host/model.h"

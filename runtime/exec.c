@@ -166,7 +166,21 @@ static bool take_input(dtq_exec *x, dtq_error *e) {
     return true;
 }
 
-static bool fill(dtq_exec *x, bool data, dtq_error *e) {
+/* Pages that nothing touches cost nothing: a program may claim more DRAM than it uses. */
+static bool map_dram(dtq_exec *x, dtq_error *e) {
+    const dtq_stream *s = x->stream;
+    void *image = MAP_FAILED;
+    if (s->dram_bytes < SIZE_MAX) {
+        image = mmap(NULL, (size_t)s->dram_bytes + 1, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    }
+    if (image == MAP_FAILED)
+        return dtq_no_memory(e, s->dram_bytes < SIZE_MAX ? s->dram_bytes + 1 : s->dram_bytes, "a DRAM image");
+    x->dram = image;
+    return true;
+}
+
+static bool fill_slots(dtq_exec *x, dtq_error *e) {
     const dtq_stream *s = x->stream;
     x->slots = calloc(s->layer_count == 0 ? 1 : s->layer_count, sizeof *x->slots);
     x->everyone = malloc((s->seq + (size_t)1) * sizeof *x->everyone);
@@ -177,18 +191,15 @@ static bool fill(dtq_exec *x, bool data, dtq_error *e) {
     for (uint32_t l = 0; l < s->layer_count; l++)
         if (!check_layer(x, l, e) || !init_slots(x, l, e))
             return false;
-    if (!data)
-        return true;
-    /* pages that nothing touches cost nothing: a program may claim more DRAM than it uses */
-    void *image = MAP_FAILED;
-    if (s->dram_bytes < SIZE_MAX) {
-        image = mmap(NULL, (size_t)s->dram_bytes + 1, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return true;
+}
+
+/* Unless the caller has said how many. */
+static void use_all_cores(dtq_exec *x) {
+    if (x->threads == 0) {
+        const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        x->threads = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
     }
-    if (image == MAP_FAILED)
-        return dtq_no_memory(e, s->dram_bytes < SIZE_MAX ? s->dram_bytes + 1 : s->dram_bytes, "a DRAM image");
-    x->dram = image;
-    return take_input(x, e);
 }
 
 bool dtq_exec_init(dtq_exec *x, const dtq_program *p, const dtq_stream *s, dtq_weights *w, const dtq_input *input,
@@ -199,11 +210,19 @@ bool dtq_exec_init(dtq_exec *x, const dtq_program *p, const dtq_stream *s, dtq_w
     x->observer = o ? o->observer : NULL;
     x->user = o ? o->user : NULL;
     x->noise = o ? o->noise : NULL;
-    if (x->threads == 0) {
-        const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        x->threads = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
-    }
-    if (fill(x, !o || !o->timing_only, e))
+    use_all_cores(x);
+    const bool data = !o || !o->timing_only;
+    if (fill_slots(x, e) && (!data || (map_dram(x, e) && take_input(x, e))))
+        return true;
+    dtq_exec_free(x);
+    return false;
+}
+
+bool dtq_exec_init_part(dtq_exec *x, const dtq_program *p, const dtq_stream *s, const dtq_input *input,
+                        unsigned threads, uint8_t *memory, dtq_error *e) {
+    *x = (dtq_exec){.program = p, .stream = s, .input = input, .threads = threads, .dram = memory, .lent = memory};
+    use_all_cores(x);
+    if (fill_slots(x, e) && (memory || map_dram(x, e)))
         return true;
     dtq_exec_free(x);
     return false;
@@ -223,7 +242,7 @@ void dtq_exec_free(dtq_exec *x) {
     free(x->everyone);
     free(x->effects);
     free(x->gone);
-    if (x->dram)
+    if (x->dram && !x->lent)
         munmap(x->dram, (size_t)x->stream->dram_bytes + 1);
     *x = (dtq_exec){0};
 }
@@ -351,7 +370,7 @@ static void output_table(const dtq_exec *x, uint32_t layer, uint32_t table, dtq_
     }
 }
 
-static void output_tables(const dtq_exec *x, dtq_output *out) {
+void dtq_exec_output_tables(const dtq_exec *x, dtq_output *out) {
     for (uint32_t l = 0; l < x->stream->layer_count; l++) {
         const uint32_t tables = x->exact ? 1 : dtq_tables(&x->stream->layers[l]);
         for (uint32_t table = 0; table < tables; table++)
@@ -382,7 +401,7 @@ bool dtq_exec_output(const dtq_exec *x, dtq_output *out, dtq_error *e) {
                              "the output");
     }
     out->count = rows * width;
-    output_tables(x, out);
+    dtq_exec_output_tables(x, out);
     const float *from = (const float *)(const void *)(x->dram + s->output_at);
     if (s->output == DTQ_OUTPUT_POOLED) {
         memcpy(out->data, from, width * sizeof *from);

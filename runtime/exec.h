@@ -32,11 +32,17 @@ typedef struct {
     dtq_effects *effects;   /* [layer_count], or NULL: the scheme has none */
     uint8_t *gone;          /* [layer_count][seq] 1: rows of a layer that are no keys of it by the scheme; or NULL */
     bool exact;             /* true: the fp32 engine: every host.linear in fp32, no quantisation, every token active */
+    bool lent;              /* true: `dram` is somebody else's */
 } dtq_exec;
 
 /** Allocates the DRAM image and the slot tables, fills static ones, copies a QKV input into DRAM. */
 bool dtq_exec_init(dtq_exec *x, const dtq_program *p, const dtq_stream *s, dtq_weights *w, const dtq_input *input,
                    const dtq_run_options *o, dtq_error *e);
+/** The same without input and weights, for those who execute a part of a stream: the host, or a device. The DRAM image
+ *  is `memory` [stream->dram_bytes], which is zeroed and stays the caller's, or, if that is NULL, its own. `input` may
+ *  say what choices of tokens go by; nothing else of it is read. */
+bool dtq_exec_init_part(dtq_exec *x, const dtq_program *p, const dtq_stream *s, const dtq_input *input,
+                        unsigned threads, uint8_t *memory, dtq_error *e);
 void dtq_exec_free(dtq_exec *x);
 
 /** Executes one instruction of the host queue (EMBED … NORMALIZE). Fails on bad input (a token id out of the
@@ -87,6 +93,9 @@ bool dtq_exec_leave(dtq_exec *x, uint32_t layer, const uint32_t *ids, uint32_t c
 /** Collects the output (and importance and bits of all layers) from the DRAM image and the tables. */
 bool dtq_exec_output(const dtq_exec *x, dtq_output *out, dtq_error *e);
 
+/** Importance and bits of all layers alone, into zeroed out->importance and out->bits [layer_count][seq]. */
+void dtq_exec_output_tables(const dtq_exec *x, dtq_output *out);
+
 /** Bits that slot tables get from the classes that tokens were chosen for (high_flags [slots]) when they are not
  *  static: q, k, v follow the class; p the class, 8 or 4 as the layer's prob_bits says. */
 void dtq_bits_from_classes(const dtq_layer *l, const uint8_t *high_flags, uint8_t *const bits[DTQ_OPERANDS]);
@@ -102,6 +111,17 @@ uint8_t dtq_chosen_bits(const dtq_layer *l, const uint8_t *const bits[DTQ_OPERAN
 
 /** The engines behind dtq_run. */
 bool dtq_run_ref(dtq_exec *x, dtq_error *e); /* numerics/reference.c: REF and, with x->exact, FP32 */
+
+/** A layer whose operands the host has made, of which the reference has not yet computed the attention. */
+typedef struct {
+    uint32_t layer;
+    unsigned met; /* bit o: operand o */
+    uint64_t src[3];
+} dtq_pending;
+
+/** What the reference does of instructions [first, last) of a stream if somebody else does the host's work: choices of
+ *  layers that probe, and attention as soon as all three operands of a layer are there. `p`: all zeros at first. */
+bool dtq_reference_attend(dtq_exec *x, dtq_pending *p, size_t first, size_t last, dtq_error *e);
 bool dtq_run_sim(dtq_exec *x, const dtq_run_options *o, dtq_stats *stats, bool want_events, dtq_error *e); /* sim/ */
 
 /** Packs or unpacks one row of codes at 4 or 8 bits (even channel in the low nibble). */

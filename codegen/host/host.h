@@ -115,6 +115,7 @@ typedef struct {
     const char *banner;  /* lines of text for the comment at the top of what people may read; no trailing newline */
     const uint8_t *plan; /* the encoded plan, or NULL: given when the model is opened */
     size_t plan_bytes;
+    bool device; /* attention is computed by a device, and no code is generated for it; the plan has instructions */
 } host_options;
 
 /** An address that code made in this process may call. */

@@ -35,6 +35,7 @@ typedef struct {
         LLVMBasicBlockRef entry, here;
     } outer[FUNCTIONS_NESTED]; /* functions that wait for one that they call to be written */
     unsigned depth;
+    bool device; /* attention is a device's: no code is written for it */
 } emitter;
 
 /** Starts a module. Everything that the emitter allocates lives in `a`; LLVM's objects are disposed of by the caller.

@@ -53,6 +53,24 @@ static void run_region(emitter *e, const host_program *p, uint32_t r) {
     check(e);
 }
 
+/* Attention by generated code. */
+static void attend(emitter *e, const attention_shape *a, uint32_t layer) {
+    if (!a->causal) {
+        type types[] = {e->ptr, e->i64, e->i64, e->i64};
+        val probe = external(e, "dtq_host_probe", e->none, types, 4);
+        val places[] = {arg(e, FRAME), i64_of(e, layer), i64_of(e, a->q), i64_of(e, a->k)};
+        call(e, probe, places, 4);
+        check(e);
+    }
+    parallel(e, i64_of(e, a->kv_heads), 1, 1, emit_attention_pack(e, a), layer);
+    check(e);
+    val strips = LLVMBuildUDiv(e->builder, add(e, slots_of(e, layer), i64_of(e, ATTENTION_STRIP_ROWS - 1)),
+                               i64_of(e, ATTENTION_STRIP_ROWS), "");
+    val items = mul(e, strips, i64_of(e, a->heads));
+    parallel(e, items, 1, UINT64_MAX, emit_attention_strips(e, a), layer);
+    check(e);
+}
+
 static void run_attention(emitter *e, const host_program *p, uint32_t layer) {
     attention_shape a = shape_of(p, layer);
     type whole_types[] = {e->ptr, e->i64, e->i64, e->i64, e->i64, e->i64};
@@ -61,22 +79,11 @@ static void run_attention(emitter *e, const host_program *p, uint32_t layer) {
                           i64_of(e, a.k), i64_of(e, a.v),   i64_of(e, a.out)};
     val done = call(e, f, whole_places, 6); /* the layer's rule is for the plan to say */
     check(e);
-    branch whole = if_begin(e, LLVMBuildICmp(e->builder, LLVMIntEQ, done, i64_of(e, 0), ""));
-    if (!a.causal) {
-        type types[] = {e->ptr, e->i64, e->i64, e->i64};
-        val probe = external(e, "dtq_host_probe", e->none, types, 4);
-        val places[] = {arg(e, FRAME), i64_of(e, layer), i64_of(e, a.q), i64_of(e, a.k)};
-        call(e, probe, places, 4);
-        check(e);
+    if (!e->device) {
+        branch whole = if_begin(e, LLVMBuildICmp(e->builder, LLVMIntEQ, done, i64_of(e, 0), ""));
+        attend(e, &a, layer);
+        if_end(e, &whole);
     }
-    parallel(e, i64_of(e, a.kv_heads), 1, 1, emit_attention_pack(e, &a), layer);
-    check(e);
-    val strips = LLVMBuildUDiv(e->builder, add(e, slots_of(e, layer), i64_of(e, ATTENTION_STRIP_ROWS - 1)),
-                               i64_of(e, ATTENTION_STRIP_ROWS), "");
-    val items = mul(e, strips, i64_of(e, a.heads));
-    parallel(e, items, 1, UINT64_MAX, emit_attention_strips(e, &a), layer);
-    check(e);
-    if_end(e, &whole);
     type params[] = {e->ptr, e->i64};
     val select = external(e, "dtq_host_select", e->none, params, 2), args[] = {arg(e, FRAME), i64_of(e, layer)};
     call(e, select, args, 2);
@@ -152,7 +159,7 @@ static val buffer_table(emitter *e, const host_program *p) {
         dtq_host_buffer size = {.per_row = 4ull * p->buffer_widths[i]};
         for (uint32_t l = 0; l < p->layer_count; l++) {
             attention_shape a = shape_of(p, l);
-            if (a.operands == i)
+            if (a.operands == i && !e->device)
                 size = larger(size, attention_operands_size(&a));
         }
         rows[i] = size_of(e, size);
@@ -204,7 +211,7 @@ static val variant(emitter *e, const host_program *p, const machine_level *m) {
     e->cpu = m->cpu;
     e->features = m->features;
     dtq_host_buffer scratch = region_scratch_size(p);
-    for (uint32_t l = 0; l < p->layer_count; l++) {
+    for (uint32_t l = 0; l < p->layer_count && !e->device; l++) {
         attention_shape a = shape_of(p, l);
         scratch = larger(scratch, attention_scratch_size(&a));
     }
@@ -236,7 +243,8 @@ static void describe(emitter *e, const host_program *p, const host_options *o, v
                     i64_of(e, step_count),
                     steps,
                     names,
-                    i64_of(e, names_bytes)};
+                    i64_of(e, names_bytes),
+                    i64_of(e, o->device)};
     val model = structure(e, fields, sizeof fields / sizeof *fields);
     make_room(e, o->name);
     LLVMSetLinkage(constant(e, o->name, model), LLVMExternalLinkage);
@@ -245,6 +253,7 @@ static void describe(emitter *e, const host_program *p, const host_options *o, v
 LLVMModuleRef model_emit(arena *a, diag *d, LLVMContextRef c, const host_program *p, const host_options *o,
                          const machine_level *levels, unsigned count) {
     emitter e = emitter_new(a, c, o->name);
+    e.device = o->device;
     val variants[MACHINE_LEVELS_MOST];
     for (unsigned i = 0; i < count; i++)
         variants[i] = variant(&e, p, &levels[i]);

@@ -33,11 +33,11 @@ static bool write_ir(session *s, ir_module *m, const char *path) {
 }
 
 static bool check_options(session *s) {
-    static const option_id of_host_code[] = {OPT_host_cpu, OPT_name};
+    static const option_id of_host_code[] = {OPT_host_cpu, OPT_name, OPT_attention};
     for (size_t i = 0; i < sizeof of_host_code / sizeof *of_host_code; i++)
         if (given(s, of_host_code[i]))
             return usage_error(s, "--%s is for host code (--emit=llvm, host-asm, obj, exe%s)",
-                               option_table[of_host_code[i]].name, of_host_code[i] == OPT_name ? ", c" : "");
+                               option_table[of_host_code[i]].name, of_host_code[i] != OPT_host_cpu ? ", c" : "");
     size_t lengths = given(s, OPT_seq) ? value(s, OPT_seq)->count : 1;
     if (lengths > 1 && value(s, OPT_emit)->word == EMIT_IR)
         return usage_error(s, "--emit=ir writes one length; --seq names %zu", lengths);

@@ -119,7 +119,7 @@ static bool make_code(generation *g) {
         (last > g->prompt && !plan_run(g, s->arena, last, g->program)))
         return false;
     host_program *p = host_lower(s->arena, s->diag, made.module);
-    return p && host_code_load(s, p, &g->code);
+    return p && host_code_load(s, p, false, &g->code);
 }
 
 /* A run of the prompt, and a step for every length but the longest, whose last token nothing follows. */

@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DTQ_HOST_ABI = 6, DTQ_HOST_LANES = 16, DTQ_HOST_PANEL = 64, DTQ_HOST_BLOCK_ROWS = 64 };
+enum { DTQ_HOST_ABI = 7, DTQ_HOST_LANES = 16, DTQ_HOST_PANEL = 64, DTQ_HOST_BLOCK_ROWS = 64 };
 
 /** Floats (slots, keys, codes) that `n` of them take when padded to whole vectors. */
 static inline uint64_t dtq_host_padded(uint64_t n) {
@@ -93,8 +93,8 @@ void dtq_host_parallel(dtq_host_frame *f, uint64_t items, uint64_t grain, uint64
  * queries and keys, and fills the rest of its dtq_host_slots. */
 void dtq_host_probe(dtq_host_frame *f, uint64_t layer, uint64_t q_buffer, uint64_t k_buffer);
 
-/** The whole attention of `layer` if it streams or chooses late, from rows of queries, keys and values to rows of the
- * output. 0: it does neither, and nothing has been done. */
+/** The whole attention of `layer` if a device computes it, or if the layer streams or chooses late, from rows of
+ * queries, keys and values to rows of the output. 0: nothing has been done. */
 uint64_t dtq_host_whole(dtq_host_frame *f, uint64_t layer, uint64_t q_buffer, uint64_t k_buffer, uint64_t v_buffer,
                         uint64_t out_buffer);
 
@@ -171,8 +171,8 @@ typedef struct {
 
 typedef struct {
     uint64_t abi;        /* DTQ_HOST_ABI */
-    const uint8_t *plan; /* a dtq container without instructions: tensors, files, and the layers of every length; or
-                            NULL: given when the model is opened */
+    const uint8_t *plan; /* a dtq container: tensors, files, and the layers of every length, with instructions if a
+                            device computes attention; or NULL: given when the model is opened */
     uint64_t plan_bytes;
     uint64_t variant_count;
     const dtq_host_variant *variants; /* ascending by level */
@@ -188,6 +188,7 @@ typedef struct {
     const dtq_host_step *steps;
     const char *names; /* those of the steps, each with its NUL */
     uint64_t names_bytes;
+    uint64_t attention; /* 0: its code computes attention; 1: a device does, by the instructions of the plan */
 } dtq_host_model;
 
 #endif

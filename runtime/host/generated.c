@@ -165,7 +165,8 @@ static bool open_model(dtq_host *h, const dtq_program *plan, const dtq_host_opti
     h->weights = dtq_do_weights_open_with(h->plan, &weights, e);
     h->pool = h->weights ? dtq_host_pool_open(o->threads, e) : NULL;
     h->frame.host = h;
-    return h->pool && dtq_host_prepare(h, o->store, e) && dtq_host_tables_open(h, e) && map_runs(h, e);
+    return h->pool && dtq_host_prepare(h, o->store, e) && dtq_host_tables_open(h, e) && map_runs(h, e) &&
+           dtq_host_device_open(h, o, e);
 }
 
 dtq_host *dtq_do_host_open(const dtq_host_model *model, const dtq_program *plan, const dtq_host_options *options,
@@ -189,6 +190,7 @@ dtq_host *dtq_do_host_open(const dtq_host_model *model, const dtq_program *plan,
 void dtq_host_close(dtq_host *h) {
     if (!h)
         return;
+    dtq_host_device_close(h);
     dtq_host_pool_close(h->pool);
     dtq_host_memory_unmap(&h->run_memory);
     dtq_host_tables_close(h);
@@ -278,6 +280,19 @@ static void keep_sums(const dtq_host *h) {
             to[id] = h->output->bits[at + id] != 0 ? h->output->importance[at + id] : to[id];
     }
     dtq_cache_advance(h->cache, s->seq);
+}
+
+/* What a run that has succeeded leaves: in the cache, and of the output what is wanted. */
+static void keep(dtq_host *h) {
+    if (h->device.type) {
+        if (!dtq_host_device_end(h, &h->device.error)) {
+            dtq_host_broken(h, h->device.error.status, h->device.error.message);
+            return;
+        }
+    } else if (h->cache) {
+        keep_sums(h);
+        dtq_host_votes_keep(h);
+    }
     if (!h->want_importance) {
         free(h->output->importance);
         h->output->importance = NULL;
@@ -303,6 +318,10 @@ static void find_nonfinite(dtq_host *h) {
         memset(h->output->importance, 0, tables * sizeof *h->output->importance);
     h->frame.watched = 1;
     dtq_host_votes_reset(h);
+    if (!dtq_host_device_begin(h, &h->device.error)) {
+        dtq_host_broken(h, h->device.error.status, h->device.error.message);
+        return;
+    }
     begin(h);
     h->variant->run(&h->frame);
     if (h->frame.failed == 0) {
@@ -319,7 +338,7 @@ static bool run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dt
     if (!check_run_input(s, in, e) || !dtq_host_check_stream(h->plan, s, e) || !dtq_cache_fits(cache, s, e))
         return false;
     dtq_host_pool_wake(h->pool);
-    if (!make_output(s, want_importance || cache, out, e))
+    if (!make_output(s, want_importance || cache || h->device.type, out, e))
         return false;
     h->stream = s;
     h->input = in;
@@ -333,7 +352,8 @@ static bool run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dt
     f->segments = in->segments;
     f->output = out->data;
     f->failed = 0;
-    if (!dtq_host_votes_begin(h, e)) {
+    if (!dtq_host_votes_begin(h, e) || !dtq_host_device_begin(h, e)) {
+        dtq_host_votes_end(h);
         dtq_output_free(out);
         return false;
     }
@@ -342,10 +362,8 @@ static bool run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dt
     h->variant->run(f);
     if (f->failed == 0 && !h->allow_nonfinite && !dtq_all_finite(out->data, out->count))
         find_nonfinite(h);
-    if (f->failed == 0 && cache) {
-        keep_sums(h);
-        dtq_host_votes_keep(h);
-    }
+    if (f->failed == 0)
+        keep(h);
     dtq_host_votes_end(h);
     if (f->failed == 0)
         return true;

@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 
+#include "runtime/device/device.h"
+#include "runtime/exec.h"
 #include "runtime/host/model.h"
 #include "runtime/host/workers.h"
 #include "runtime/turn.h"
@@ -93,6 +95,32 @@ void dtq_host_votes_reset(dtq_host *h);
 /** Into the cache, if there is one. */
 void dtq_host_votes_keep(const dtq_host *h);
 
+/* ---- device.c: attention on a device ----------------------------------------------------------------------------- */
+
+typedef struct {
+    const dtq_device *type; /* NULL: attention is generated code's, too */
+    void *device;
+    unsigned threads;
+    bool want_events;
+    /* The run. */
+    dtq_exec x;      /* the host's part of it, on the device's memory */
+    dtq_input input; /* its choice */
+    size_t next;     /* instruction of the stream that the host comes to next */
+    dtq_stats stats;
+    dtq_error error; /* of a run that failed: h->failure points to its message */
+} dtq_host_device;
+
+/** Opens the device that the options name, or the simulator if the model wants one. `h` has its plan. */
+bool dtq_host_device_open(dtq_host *h, const dtq_host_options *o, dtq_error *e);
+void dtq_host_device_close(dtq_host *h);
+/** Begins the run of h->stream on the device, if there is one. */
+bool dtq_host_device_begin(dtq_host *h, dtq_error *e);
+/** The whole attention of a layer, rows in host order; and the slots of the next one become known. A failure is told
+ *  as dtq_host_broken. */
+void dtq_host_device_attend(dtq_host *h, uint32_t layer, const float *q, const float *k, const float *v, float *out);
+/** Ends the run: counters, importance and bits of h->output, and what the cache keeps. */
+bool dtq_host_device_end(dtq_host *h, dtq_error *e);
+
 /* ---- report.c: what a run failed of ---------------------------------------------------------------------------- */
 
 /** The first failure. Of two the one with the lesser stage, then rank, then part is told: the order in which the other
@@ -148,6 +176,7 @@ struct dtq_host {
     bool want_importance;
     bool allow_nonfinite; /* of dtq_host_options */
     dtq_cache *cache;     /* or NULL */
+    dtq_host_device device;
     uint64_t **votes;     /* [layers][kv_heads * seq] of layers that stream; NULL: none does */
     pthread_mutex_t lock; /* of failure */
     dtq_host_failure failure;

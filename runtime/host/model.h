@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/device/device.h"
 #include "runtime/host/abi.h"
 #include "runtime/run.h"
 
@@ -24,6 +25,10 @@ typedef struct {
     bool copy;             /* as in dtq_weights_options: weights are read into memory, not mapped */
     bool allow_nonfinite;  /* as of dtq_run_options */
     unsigned levels;       /* only variants of a dtq_host_level below this are used; 0: all that the processor runs */
+    const dtq_device *device; /* computes attention, by the instructions of the plan; NULL: generated code, or, of a
+                                 model that was generated for a device, dtq_simulator */
+    void *device_user;        /* given to its `open` */
+    bool want_events;         /* asks it for the time of each instruction */
 } dtq_host_options;
 
 /** The best level that this processor runs. */
@@ -48,6 +53,9 @@ bool dtq_host_run(dtq_host *h, uint32_t seq, const dtq_input *in, bool want_impo
  *  and steps. */
 bool dtq_host_run_stream(dtq_host *h, const dtq_stream *s, const dtq_input *in, dtq_cache *cache, bool want_importance,
                          dtq_output *out, dtq_error *e);
+/** Moves what the device has counted in the last run that succeeded to *out, which dtq_stats_free releases; zeros if it
+ *  has been moved. False: there is no device. */
+bool dtq_host_stats(dtq_host *h, dtq_stats *out);
 /** As dtq_weights_unchanged. */
 bool dtq_host_unchanged(const dtq_host *h, dtq_error *e);
 void dtq_host_close(dtq_host *h);

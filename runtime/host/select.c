@@ -32,7 +32,7 @@ static bool is_ranked(const dtq_layer *l, const dtq_layer *next) {
 /* Whether attention of the layer adds up importance. */
 static bool is_asked(const dtq_host *h, uint64_t layer) {
     const dtq_stream *s = h->stream;
-    if (!dtq_measures(&s->layers[layer]))
+    if (h->device.type || !dtq_measures(&s->layers[layer]))
         return false;
     return h->want_importance || h->cache ||
            (layer + 1 < s->layer_count && is_ranked(&s->layers[layer], &s->layers[layer + 1]));
@@ -264,6 +264,21 @@ static void choose(dtq_host *h, uint64_t layer) {
     enter(h, layer);
 }
 
+/* The tokens of a layer as the device has chosen them. */
+static void take_from_device(dtq_host *h, uint64_t layer) {
+    const dtq_slots *t = &h->device.x.slots[layer];
+    const uint8_t *const bits[DTQ_OPERANDS] = {t->bits[DTQ_Q], t->bits[DTQ_K], t->bits[DTQ_V], t->bits[DTQ_P]};
+    if (dtq_chooses(&h->stream->layers[layer])) {
+        fill_everyone(h, layer);
+    } else if (t->ready) {
+        fill(h, layer, 0, t->ids, bits);
+    } else {
+        dtq_host_broken(h, DTQ_BAD_PROGRAM, "the device has not chosen the tokens of a layer that the host comes to");
+        return;
+    }
+    enter(h, layer);
+}
+
 /* The slots of a layer, in one of its tables, to h->chosen_ids and h->chosen_high. */
 static void choose_among_all(dtq_host *h, uint64_t layer, uint32_t table, uint64_t *importance) {
     const uint32_t seq = h->stream->seq;
@@ -314,16 +329,19 @@ void dtq_host_select(dtq_host_frame *f, uint64_t layer) {
     }
     if (f->importance)
         finish_importance(h, layer);
-    else if (dtq_streams(&s->layers[layer]))
+    else if (dtq_streams(&s->layers[layer]) && !h->device.type)
         for (uint32_t j = 0; j < s->seq; j++)
             h->values[j] = dtq_streamed_importance(h->votes[layer], s->layers[layer].kv_heads, s->seq, j);
     else
         memset(h->values, 0, h->layers[layer].key_slots * sizeof *h->values);
     const bool summed = !h->cache || dtq_streams(&s->layers[layer]); /* else accumulate() has kept it */
-    if (h->want_importance && summed && !dtq_by_own(&s->layers[layer]))
+    if (h->want_importance && summed && !dtq_by_own(&s->layers[layer]) && !h->device.type)
         keep_importance(h, layer);
     if (layer + 1 < s->layer_count) {
-        choose(h, layer + 1);
+        if (h->device.type)
+            take_from_device(h, layer + 1);
+        else
+            choose(h, layer + 1);
         f->importance = is_asked(h, layer + 1) ? h->importance : NULL;
         return;
     }

@@ -238,6 +238,10 @@ uint64_t dtq_host_whole(dtq_host_frame *f, uint64_t layer, uint64_t q, uint64_t 
         return 1;
     }
     const dtq_layer *l = &h->stream->layers[layer];
+    if (h->device.type) {
+        dtq_host_device_attend(h, (uint32_t)layer, h->buffers[q], h->buffers[k], h->buffers[v], h->buffers[out]);
+        return 1;
+    }
     if (dtq_lates(l)) {
         dtq_host_run_late(f, layer, h->buffers[q], h->buffers[k], h->buffers[v], h->buffers[out]);
         return 1;

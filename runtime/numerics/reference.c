@@ -13,13 +13,6 @@
 #include "runtime/schemes/scheme_ops.h"
 #include "runtime/sim/layout.h"
 
-/* A layer whose operands the host has made. */
-typedef struct {
-    uint32_t layer;
-    unsigned met; /* bit o: operand o */
-    uint64_t src[3];
-} pending;
-
 /* Heads of a layer that go by one table of token ids. */
 typedef struct {
     const uint32_t *ids;   /* [slots] */
@@ -47,7 +40,7 @@ static void scatter(dtq_exec *x, const dtq_layer *l, const heads_of_table *h, co
 }
 
 /* By the scheme of the program, or in float32. */
-static bool attend_by_scheme(dtq_exec *x, const pending *p, const dtq_attention *a, dtq_error *e) {
+static bool attend_by_scheme(dtq_exec *x, const dtq_pending *p, const dtq_attention *a, dtq_error *e) {
     const dtq_scheme_ops *ops = dtq_scheme_ops_of(x);
     if (!ops->attend)
         return x->exact ? dtq_do_attention_fp32(a, e) : dtq_do_attention_ref(a, e);
@@ -61,11 +54,11 @@ static bool attend_by_scheme(dtq_exec *x, const pending *p, const dtq_attention 
     return ops->attend(x, p->layer, p->src, a, effects, e);
 }
 
-static bool stream(dtq_exec *x, const pending *p, dtq_error *e);
-static bool attend_late(dtq_exec *x, const pending *p, dtq_error *e);
+static bool stream(dtq_exec *x, const dtq_pending *p, dtq_error *e);
+static bool attend_late(dtq_exec *x, const dtq_pending *p, dtq_error *e);
 
 /* Attention of the heads of one table. */
-static bool attend_heads(dtq_exec *x, const pending *p, const heads_of_table *h, dtq_error *e) {
+static bool attend_heads(dtq_exec *x, const dtq_pending *p, const heads_of_table *h, dtq_error *e) {
     const dtq_layer *l = &x->stream->layers[p->layer];
     const dtq_slots *t = &x->slots[p->layer];
     const uint32_t n = t->left, group = l->heads / l->kv_heads, d = l->head_dim;
@@ -128,7 +121,7 @@ static bool attend_heads(dtq_exec *x, const pending *p, const heads_of_table *h,
     return ok;
 }
 
-static bool attend(dtq_exec *x, const pending *p, dtq_error *e) {
+static bool attend(dtq_exec *x, const dtq_pending *p, dtq_error *e) {
     const dtq_layer *l = &x->stream->layers[p->layer];
     if (dtq_streams(l) && !x->exact)
         return stream(x, p, e);
@@ -156,7 +149,7 @@ static bool is_plain(const dtq_exec *x, uint32_t layer, const char *does, dtq_er
 }
 
 /* A layer that chooses late, straight from the host's matrices. */
-static bool attend_late(dtq_exec *x, const pending *p, dtq_error *e) {
+static bool attend_late(dtq_exec *x, const dtq_pending *p, dtq_error *e) {
     const dtq_layer *l = &x->stream->layers[p->layer];
     const size_t q_width = (size_t)l->heads * l->head_dim, kv_width = (size_t)l->kv_heads * l->head_dim, n = l->slots;
     const dtq_late a = {.layer = l,
@@ -200,7 +193,7 @@ static bool attend_late(dtq_exec *x, const pending *p, dtq_error *e) {
 }
 
 /* A layer that streams, straight from the host's matrices, whose rows are all tokens in their order. */
-static bool stream(dtq_exec *x, const pending *p, dtq_error *e) {
+static bool stream(dtq_exec *x, const dtq_pending *p, dtq_error *e) {
     const dtq_layer *l = &x->stream->layers[p->layer];
     if (!is_plain(x, p->layer, "streams", e))
         return false;
@@ -224,7 +217,7 @@ static bool stream(dtq_exec *x, const pending *p, dtq_error *e) {
 }
 
 /* Notes where an operand of attention stands; the reference quantises it itself. */
-static bool note_operand(dtq_exec *x, const dtq_instr *in, pending *p, dtq_error *e) {
+static bool note_operand(dtq_exec *x, const dtq_instr *in, dtq_pending *p, dtq_error *e) {
     const uint64_t layer = DTQ_GET(in, QUANT, layer), operand = DTQ_GET(in, QUANT, operand);
     const uint64_t src = DTQ_GET(in, QUANT, src);
     if (layer >= x->stream->layer_count || operand > DTQ_V ||
@@ -293,18 +286,33 @@ static bool probe(dtq_exec *x, const dtq_instr *in, dtq_error *e) {
                                "the probe of layer %u", layer);
 }
 
+static bool attend_if_complete(dtq_exec *x, dtq_pending *p, dtq_error *e) {
+    if (p->met != 7)
+        return true;
+    p->met = 0;
+    return attend(x, p, e) && (!x->watched || dtq_watch_attention(x, p->layer, e));
+}
+
+bool dtq_reference_attend(dtq_exec *x, dtq_pending *p, size_t first, size_t last, dtq_error *e) {
+    for (size_t i = first; i < last; i++) {
+        const dtq_instr *in = &x->stream->instrs[i];
+        if (in->op != DTQ_OP_QUANT && in->op != DTQ_OP_PROBE_CODES)
+            continue;
+        if (!attend_if_complete(x, p, e) || !(in->op == DTQ_OP_QUANT ? note_operand(x, in, p, e) : probe(x, in, e)))
+            return false;
+    }
+    return attend_if_complete(x, p, e);
+}
+
 static bool run(dtq_exec *x, dtq_error *e) {
     const dtq_stream *s = x->stream;
-    pending p = {0};
+    dtq_pending p = {0};
     for (size_t i = 0; i < s->count; i++) {
         const dtq_instr *in = &s->instrs[i];
         if (in->queue != DTQ_HOST || in->op == DTQ_OP_WAIT || in->op == DTQ_OP_SIGNAL)
             continue;
-        if (p.met == 7) {
-            if (!attend(x, &p, e) || (x->watched && !dtq_watch_attention(x, p.layer, e)))
-                return false;
-            p.met = 0;
-        }
+        if (!attend_if_complete(x, &p, e))
+            return false;
         const bool ok = in->op == DTQ_OP_QUANT         ? note_operand(x, in, &p, e)
                         : in->op == DTQ_OP_CODES       ? dtq_linear_exec(x, in, e)
                         : in->op == DTQ_OP_PROBE_CODES ? probe(x, in, e)
@@ -312,8 +320,8 @@ static bool run(dtq_exec *x, dtq_error *e) {
         if (!ok || (x->watched && !dtq_watch_instr(x, i, e)))
             return false;
     }
-    if (p.met == 7)
-        return attend(x, &p, e) && (!x->watched || dtq_watch_attention(x, p.layer, e));
+    if (!attend_if_complete(x, &p, e))
+        return false;
     if (p.met != 0)
         return dtq_fail(e, DTQ_BAD_PROGRAM, "the stream ends before the operands of layer %u are complete", p.layer);
     return true;

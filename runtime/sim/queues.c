@@ -27,15 +27,21 @@ static const dtq_instr *head(const dtq_queues *q, unsigned queue) {
     return q->next[queue] < q->first[queue + 1] ? &q->stream->instrs[q->order[q->next[queue]]] : NULL;
 }
 
-static void update_ready(dtq_queues *q, unsigned queue) {
+bool dtq_queues_ready(const dtq_queues *q, unsigned queue) {
     const dtq_instr *in = head(q, queue);
-    bool ready = in != NULL;
-    if (in && in->op == DTQ_OP_WAIT) {
-        const dtq_channel *c = channel(q, DTQ_GET(in, WAIT, from), queue);
-        ready = c->head < c->tail;
-    }
-    uint64_t bit = UINT64_C(1) << (queue % WORD);
-    if (ready)
+    if (!in || in->op != DTQ_OP_WAIT)
+        return in;
+    const dtq_channel *c = channel(q, DTQ_GET(in, WAIT, from), queue);
+    return c->head < c->tail;
+}
+
+size_t dtq_queues_next(const dtq_queues *q, unsigned queue) {
+    return head(q, queue) ? q->order[q->next[queue]] : SIZE_MAX;
+}
+
+static void update_ready(dtq_queues *q, unsigned queue) {
+    const uint64_t bit = UINT64_C(1) << (queue % WORD);
+    if (dtq_queues_ready(q, queue) && !(q->driven && queue == DTQ_HOST))
         q->ready[queue / WORD] |= bit;
     else
         q->ready[queue / WORD] &= ~bit;
@@ -102,6 +108,11 @@ bool dtq_queues_init(dtq_queues *q, const dtq_stream *s, uint64_t arrays, bool s
     for (unsigned i = 0; i < q->count; i++)
         update_ready(q, i);
     return true;
+}
+
+void dtq_queues_drive_host(dtq_queues *q) {
+    q->driven = true;
+    update_ready(q, DTQ_HOST);
 }
 
 void dtq_queues_free(dtq_queues *q) {

@@ -1,10 +1,10 @@
 /* Generation by every engine, bit for bit:  generate_main STEPS FILL WHOLE PROMPT STEP TOKEN...
  *
  * FILL (or "-": nothing) takes PROMPT tokens at once into a cache, STEPS the others, STEP at a time, by the reference,
- * the simulator and, with -DMODEL=symbol, generated code, each with a cache of its own. After each run outputs,
- * importance and precisions must be the same numbers in all of them, and the check of the simulator must pass. WHOLE
- * (or "-") runs all tokens so far anew; the last row must be that of the step. Weights are found beside the working
- * directory. */
+ * the simulator and, with -DMODEL=symbol, generated code, alone and driving the simulator as a device, each with a
+ * cache of its own. After each run outputs, importance and precisions must be the same numbers in all of them, and the
+ * check of the simulator must pass. WHOLE (or "-") runs all tokens so far anew; the last row must be that of the step.
+ * Weights are found beside the working directory. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,13 +143,16 @@ int main(int argc, char **argv) {
     generator generators[] = {{.name = "ref", .engine = DTQ_ENGINE_REF},
                               {.name = "sim", .engine = DTQ_ENGINE_SIM},
 #ifdef MODEL
-                              {.name = "host code"}
+                              {.name = "host code"},
+                              {.name = "host code with a device"}
 #endif
     };
     const size_t engines = sizeof generators / sizeof *generators;
 #ifdef MODEL
     extern const dtq_host_model MODEL;
+    const dtq_host_options device = {.device = &dtq_simulator};
     MUST((generators[2].host = dtq_host_open(&MODEL, NULL, NULL, &error)) != NULL);
+    MUST((generators[3].host = dtq_host_open(&MODEL, steps.program, &device, &error)) != NULL);
 #endif
     for (size_t g = 0; g < engines; g++)
         MUST((generators[g].cache = dtq_cache_open(steps.program, count, &error)) != NULL);
@@ -160,7 +163,7 @@ int main(int argc, char **argv) {
     for (uint32_t seq = prompt != 0 ? prompt : step; seq <= count; seq += step) {
         const loaded *l = prompt != 0 && seq == prompt ? &fill : &steps;
         const dtq_stream *s = stream_of(l, seq);
-        dtq_output out[3];
+        dtq_output out[sizeof generators / sizeof *generators];
         for (size_t g = 0; g < engines; g++) {
             out[g] = run(&generators[g], l, s, &in);
             if (dtq_cache_length(generators[g].cache) != seq)

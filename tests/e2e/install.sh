@@ -26,7 +26,7 @@ diff <(cd "$ROOT/examples" && find models targets policies -type f | sort) <(cd 
 mkdir "$work/moved away"
 mv "$work/first" "$work/moved away/prefix"
 prefix="$work/moved away/prefix"
-cp "$ROOT/examples/embed/CMakeLists.txt" "$ROOT/examples/embed/main.c" "$work"
+cp "$ROOT/examples/embed/CMakeLists.txt" "$ROOT/examples/embed/"*.c "$work"
 
 # What runs where the source tree cannot be seen: in a name space of its own with nothing at $ROOT, if the system allows that.
 cat >"$work/inside" <<'END'
@@ -44,6 +44,7 @@ dtqc analyze bert-base --policy bert-average --seq 8 --compare=eyeriss
 printf 'extends: dtqatten\nname: mine\nvssa: {rows: 6}\n' >mine.yaml
 dtqc analyze fig5 --target mine.yaml
 dtqc compile minilm --policy bert-average --emit=obj --output as_object.o
+dtqc compile minilm --policy bert-average --seq 5 --emit=obj --attention=device --output on_device.o
 dtqc compile minilm --policy bert-average --emit=c --output as_c.c
 dtqc compile minilm --policy bert-average --emit=exe --output encoder
 ./encoder --help
@@ -67,6 +68,8 @@ grep -qF "$prefix/lib/cmake/dtq" "$work/embed/CMakeCache.txt" || stop "another p
 cmake --build "$work/embed" >"$work/log" || { cat "$work/log" >&2; exit 1; }
 "$work/embed/embed" 5 "$work/numbers"
 [[ $(stat -c %s "$work/numbers") -eq $((384 * 4)) ]]
+"$work/embed/device" 5 >"$work/log"
+holds "$(cat "$work/log")" "^5 tokens: the first number .* cycles"
 printf '#include "runtime/dtqrt.h"\nint main(void) { dtq_machine m; dtq_machine_init(&m); return m.vssa_rows != 18; }\n' >"$work/one.c"
 export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
 eval "cc -o '$work/one' '$work/one.c' $(pkg-config --cflags --libs dtq)"

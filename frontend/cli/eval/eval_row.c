@@ -163,7 +163,7 @@ static bool run_host(eval_job *j, eval_row *row, const source *src) {
     host_model planned;
     loaded_code code;
     if (!host_model_make(j->session, src, &lengths, &planned) || !check_rows(j, planned.plan) ||
-        !host_code_load(j->session, planned.code, &code))
+        !host_code_load(j->session, planned.code, false, &code))
         return false;
     eval_engine g = {
         .code = code.model, .plan = planned.plan, .task = j->task, .name = row->name, .choice = choice_of(row)};

@@ -39,7 +39,13 @@ static bool run_model(session *s) {
     if (given(s, OPT_tensors) && is_stdout(value(s, OPT_tensors)->text))
         return usage_error(s, "--output must be a file");
     const char *self = own_path(s->arena);
-    run_state r = {.session = s, .path = s->program, .engine = ENGINE_HOST};
+    if (given(s, OPT_device) && dtqc_model.attention == 0)
+        return usage_error(s, "--device needs a model that was compiled with --attention=device");
+    const bool on_device = dtqc_model.attention != 0;
+    run_state r = {.session = s,
+                   .path = s->program,
+                   .engine = on_device ? ENGINE_DEVICE : ENGINE_HOST,
+                   .device = on_device ? run_device(s) : NULL};
     dtq_program *plan = NULL;
     dtq_host *host = NULL;
     dtq_error e;

@@ -55,6 +55,11 @@ static const char *chosen_cpu(const session *s, emit_form form) {
     return form == EMIT_OBJECT || form == EMIT_EXECUTABLE ? "dispatch" : "native";
 }
 
+static bool for_device(const session *s) {
+    enum { HOST, DEVICE };
+    return value(s, OPT_attention)->word == DEVICE;
+}
+
 static bool check_options(session *s, emit_form form, const char *path) {
     static const option_id of_accelerator[] = {OPT_report, OPT_trace};
     const char *word = value(s, OPT_emit)->text;
@@ -68,7 +73,7 @@ static bool check_options(session *s, emit_form form, const char *path) {
         if (given(s, of_accelerator[i]))
             return usage_error(s, "--%s is about the accelerator; --emit=%s makes no program for it",
                                option_table[of_accelerator[i]].name, word);
-    if (given(s, OPT_dump_ir) && value(s, OPT_dump_ir)->word != IR_GRAPH)
+    if (given(s, OPT_dump_ir) && value(s, OPT_dump_ir)->word != IR_GRAPH && !for_device(s))
         return usage_error(s, "--dump-ir=%s shows nothing: passes for --emit=%s end at the graph level",
                            ir_level_name((ir_level)value(s, OPT_dump_ir)->word), word);
     if (given(s, OPT_name) && form == EMIT_EXECUTABLE)
@@ -141,6 +146,7 @@ static bool write_all(emission *m) {
                             .policy = m->source.policy ? m->source.policy->name : "of the IR",
                             .arithmetic = linear_arithmetic(s, &m->source),
                             .header = header ? file_name(header) : NULL,
+                            .device = m->options.device,
                             .plan = m->model.plan};
     m->options.banner = host_interface_text(s->arena, &m->facts);
     bool ok = m->form == EMIT_EXECUTABLE ? write_executable(m) : write_with_header(m, header);
@@ -170,6 +176,31 @@ static void print_summary(const emission *m) {
                 diag_print(s->diag, diag_at(s->diag, i), out);
 }
 
+/* The program whose instructions generated code carries for a device, in the place of a plan of layers. */
+static bool add_program(emission *m) {
+    session *s = m->session;
+    compiled *all;
+    size_t count;
+    if (m->source.resumed && !(m->source.resumed = ir_load(s, m->source.path))) /* the passes have changed it */
+        return false;
+    if (!compile_lengths(s, &m->source, &all, &count))
+        return false;
+    m->model.plan = make_program(s, all, count);
+    return m->model.plan;
+}
+
+static bool make_model(emission *m) {
+    session *s = m->session;
+    host_lengths lengths = host_lengths_read(s, &m->source);
+    if (!for_device(s))
+        return host_model_make(s, &m->source, &lengths, &m->model);
+    size_t count;
+    const uint32_t *wanted = lengths_wanted(s, &count);
+    m->options.device = true;
+    lengths = (host_lengths){wanted, count, false};
+    return host_model_make(s, &m->source, &lengths, &m->model) && add_program(m);
+}
+
 bool compile_to_host(session *s, emit_form form, const char *path) {
     emission m = {.session = s, .form = form, .path = path};
     if (!check_options(s, form, path))
@@ -177,10 +208,8 @@ bool compile_to_host(session *s, emit_form form, const char *path) {
     /* a dump that is redirected must parse back */
     bool dumps = given(s, OPT_dump_ir) || given(s, OPT_print_after);
     s->words = is_stdout(path) ? stderr : stdout;
-    if (!source_open(s, s->options->operands[0], &m.source))
-        return false;
-    host_lengths lengths = host_lengths_read(s, &m.source);
-    if (!host_model_make(s, &m.source, &lengths, &m.model) || !backend_load(s, &m.backend) || !write_all(&m))
+    if (!source_open(s, s->options->operands[0], &m.source) || !make_model(&m) || !backend_load(s, &m.backend) ||
+        !write_all(&m))
         return false;
     if (dumps)
         s->words = stderr;

@@ -45,6 +45,7 @@ typedef struct {
     const char *name, *cpu, *policy, *arithmetic;
     const char *header; /* file name of the header beside the output, or NULL */
     const dtq_program *plan;
+    bool device; /* attention is a device's */
 } host_facts;
 
 /** Lines that say what the code is and how it is called; no newline behind the last. */

@@ -33,25 +33,29 @@ static size_t list_symbols(host_symbol *out) {
 
 /* Everything that decides what the object is. */
 static const char *key_of(session *s, const backend *b, const host_program *p, const host_options *o) {
-    return arena_printf(s->arena, "%s\n%s\ninterface %d, cpu %s, name %s\n%s", b->identity,
-                        b->functions->native(s->arena), DTQ_HOST_ABI, o->cpu, o->name, host_program_text(s->arena, p));
+    return arena_printf(s->arena, "%s\n%s\ninterface %d, cpu %s, name %s%s\n%s", b->identity,
+                        b->functions->native(s->arena), DTQ_HOST_ABI, o->cpu, o->name,
+                        o->device ? ", for a device" : "", host_program_text(s->arena, p));
 }
 
 bool host_code_check(session *s, bool generates) {
     static const option_id of_host_code[] = {OPT_host_cpu, OPT_no_cache};
     for (size_t i = 0; !generates && i < sizeof of_host_code / sizeof *of_host_code; i++)
         if (given(s, of_host_code[i]))
-            return usage_error(s, "--%s changes nothing without --engine=host", option_table[of_host_code[i]].name);
+            return usage_error(s, "--%s changes nothing where no host code is generated",
+                               option_table[of_host_code[i]].name);
     return true;
 }
 
-bool host_code_load(session *s, const host_program *p, loaded_code *out) {
+bool host_code_load(session *s, const host_program *p, bool device, loaded_code *out) {
     enum { SYMBOLS_MOST = 8 };
     host_symbol symbols[SYMBOLS_MOST];
     backend b;
     host_bytes object = {0};
-    host_options o = {
-        .name = name, .cpu = given(s, OPT_host_cpu) ? value(s, OPT_host_cpu)->text : "native", .banner = ""};
+    host_options o = {.name = name,
+                      .cpu = given(s, OPT_host_cpu) ? value(s, OPT_host_cpu)->text : "native",
+                      .banner = "",
+                      .device = device};
     if (!backend_load(s, &b))
         return false;
     mark(s, "load backend");

@@ -13,8 +13,8 @@ typedef struct {
 
 /** Refuses the options of generated code where nothing is generated. */
 bool host_code_check(session *s, bool generates);
-/** Code of the program for --host-cpu; false after an error. */
-bool host_code_load(session *s, const host_program *p, loaded_code *out);
+/** Code of the program for --host-cpu, which leaves attention to a device if `device`; false after an error. */
+bool host_code_load(session *s, const host_program *p, bool device, loaded_code *out);
 void host_code_unload(loaded_code *c);
 
 #endif

@@ -64,6 +64,9 @@ static void print_facts(arena *a, const host_facts *f, FILE *out) {
     fprintf(out, "Precision:  policy %s; %s%s%starget %s\n", diag_visible(a, f->policy),
             p->tensor_count ? "linears in " : "", p->tensor_count ? f->arithmetic : "", p->tensor_count ? "; " : "",
             diag_visible(a, p->machine->name));
+    if (f->device)
+        fputs("Attention:  by a device, whose instructions it carries: dtq_simulator, or dtq_host_options.device\n",
+              out);
     print_weights(a, p, out);
     if (c)
         fputs("Processor:  any with 64 bits, little-endian\n", out);

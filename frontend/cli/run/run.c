@@ -17,11 +17,13 @@
 /* ---- the command line -------------------------------------------------------------------------------------------- */
 
 static bool check_options(session *s) {
-    const int word = value(s, OPT_engine)->word, engine = word == ENGINE_RTL ? (int)ENGINE_SIM : word;
+    const run_engine word = (run_engine)value(s, OPT_engine)->word, engine = word == ENGINE_RTL ? ENGINE_SIM : word;
     size_t inputs = given(s, OPT_text) ? value(s, OPT_text)->count : 1;
     if (given(s, OPT_shuffle) && engine != ENGINE_SIM && !given(s, OPT_check))
         return usage_error(s, "--shuffle reorders the simulator's queues and changes nothing in another engine");
-    if (given(s, OPT_trace) && engine != ENGINE_SIM)
+    if (given(s, OPT_device) && engine != ENGINE_DEVICE)
+        return usage_error(s, "--device says what --engine=device drives");
+    if (given(s, OPT_trace) && engine != ENGINE_SIM && !(engine == ENGINE_DEVICE && run_device(s) == &dtq_simulator))
         return usage_error(s, "--trace needs the simulator; another engine has no timeline");
     if (given(s, OPT_trace) && inputs > 1)
         return usage_error(s, "--trace shows one run; there are %zu texts", inputs);
@@ -30,7 +32,7 @@ static bool check_options(session *s) {
     if (given(s, OPT_json) && given(s, OPT_run_report) && value(s, OPT_run_report)->word != REPORT_TEXT)
         return usage_error(s, "--json and --report=%s cannot both be on standard output",
                            value(s, OPT_run_report)->text);
-    if (!host_code_check(s, engine == ENGINE_HOST))
+    if (!host_code_check(s, run_is_generated(engine)))
         return false;
     if (given(s, OPT_tensors) && is_stdout(value(s, OPT_tensors)->text))
         return usage_error(s, "--output must be a file");
@@ -45,10 +47,9 @@ static bool refuse_compile_options(session *s) {
         if (given(s, needs_model[i]))
             return usage_error(s, "--%s needs a model; %s is a compiled program", option_table[needs_model[i]].name,
                                s->options->operands[0]);
-    if (value(s, OPT_engine)->word == ENGINE_HOST)
-        return usage_error(s,
-                           "--engine=host needs a model: host code is made from a graph, and %s is a compiled program",
-                           s->options->operands[0]);
+    if (run_is_generated((run_engine)value(s, OPT_engine)->word))
+        return usage_error(s, "--engine=%s needs a model: host code is made from a graph, and %s is a compiled program",
+                           value(s, OPT_engine)->text, s->options->operands[0]);
     return true;
 }
 
@@ -104,7 +105,7 @@ static bool settle_engine(run_job *j) {
     j->of_system = j->from_program ? dtq_scheme_is_system(&r->program->scheme) : source_is_system(&j->source);
     if (!j->of_system)
         return true;
-    if (given(s, OPT_engine) && (r->engine == ENGINE_SIM || r->engine == ENGINE_HOST))
+    if (given(s, OPT_engine) && (r->engine == ENGINE_SIM || run_is_generated(r->engine)))
         return usage_error(s,
                            "--engine=%s runs variable-speed arrays; %s is for a system that computes attention in its "
                            "own way: --engine=ref, the default for it, or fp32",
@@ -161,12 +162,13 @@ static bool prepare(run_job *j) {
     if (j->from_program)
         return true;
     host_lengths lengths = input_lengths(j);
-    if (r->engine == ENGINE_HOST) {
+    if (run_is_generated(r->engine)) {
         if (!host_model_make(s, &j->source, &lengths, &j->planned))
             return false;
         r->program = j->planned.plan;
         mark(s, "plan");
-        if (!given(s, OPT_check) && !given(s, OPT_compare_fp32) && !given(s, OPT_run_report))
+        if (r->engine == ENGINE_HOST && !given(s, OPT_check) && !given(s, OPT_compare_fp32) &&
+            !given(s, OPT_run_report))
             return true;
         if (j->source.resumed)
             j->source.resumed = ir_load(s, r->path); /* the passes changed the one that was read */
@@ -269,11 +271,11 @@ static uint64_t fresh_seed(void) {
 static bool run_host(run_job *j) {
     run_state *r = &j->state;
     session *s = r->session;
-    if (!host_code_load(s, j->planned.code, &j->code))
+    if (!host_code_load(s, j->planned.code, r->engine == ENGINE_DEVICE, &j->code))
         return false;
     const char *cache = cache_directory(s);
-    const char *store = cache ? host_cache_weights(s, cache, j->code.model, j->planned.plan) : NULL;
-    return run_open_host(r, j->code.model, j->planned.plan, NULL, store, known_files(s), &j->host) &&
+    const char *store = cache ? host_cache_weights(s, cache, j->code.model, r->program) : NULL;
+    return run_open_host(r, j->code.model, r->program, NULL, store, known_files(s), &j->host) &&
            run_on_host(r, j->host);
 }
 
@@ -283,7 +285,7 @@ static bool run_all(run_job *j) {
     const option_value *shuffle = value(s, OPT_shuffle);
     r->seed = shuffle->has_value ? (uint64_t)shuffle->number : fresh_seed();
     simulation m = {.job = j,
-                    .options = {.engine = r->engine == ENGINE_HOST ? DTQ_ENGINE_REF : (dtq_engine)r->engine,
+                    .options = {.engine = run_is_generated(r->engine) ? DTQ_ENGINE_REF : (dtq_engine)r->engine,
                                 .threads = (unsigned)value(s, OPT_threads)->number,
                                 .shuffle = shuffle->given,
                                 .seed = r->seed,
@@ -295,9 +297,9 @@ static bool run_all(run_job *j) {
             return false;
         m.options.rtl = &j->rtl;
     }
-    if (r->engine == ENGINE_HOST && !run_host(j))
+    if (run_is_generated(r->engine) && !run_host(j))
         return false;
-    bool others = r->engine != ENGINE_HOST || given(s, OPT_check) || given(s, OPT_compare_fp32);
+    bool others = !run_is_generated(r->engine) || given(s, OPT_check) || given(s, OPT_compare_fp32);
     if (!r->qkv && others) {
         dtq_error e;
         dtq_weights_options o = {.directory = j->from_program ? directory_of(s->arena, r->path) : NULL,
@@ -314,7 +316,7 @@ static bool run_all(run_job *j) {
         if (!run_case_fully(j, &r->cases[i], &m))
             return false;
     if (others)
-        mark(s, r->engine == ENGINE_HOST ? "check" : "run");
+        mark(s, run_is_generated(r->engine) ? "check" : "run");
     return true;
 }
 
@@ -371,6 +373,7 @@ bool command_run(session *s) {
     run_job j = {
         .state = {.session = s, .path = s->options->operands[0], .engine = engine == ENGINE_RTL ? ENGINE_SIM : engine},
         .with_rtl = engine == ENGINE_RTL};
+    j.state.device = engine == ENGINE_DEVICE ? run_device(s) : NULL;
     phases times;
     if (given(s, OPT_time)) {
         phases_begin(&times);

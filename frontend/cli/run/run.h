@@ -5,8 +5,16 @@
 #include "frontend/cli/session.h"
 #include "runtime/host/model.h"
 
-/** Words of --engine: those of the runtime, then host code, and the simulator with hardware. */
-typedef enum { ENGINE_SIM = DTQ_ENGINE_SIM, ENGINE_REF, ENGINE_FP32, ENGINE_HOST, ENGINE_RTL } run_engine;
+/** Words of --engine: those of the runtime, then host code, alone and driving a device, and the simulator with
+ *  hardware. */
+typedef enum {
+    ENGINE_SIM = DTQ_ENGINE_SIM,
+    ENGINE_REF,
+    ENGINE_FP32,
+    ENGINE_HOST,
+    ENGINE_DEVICE,
+    ENGINE_RTL
+} run_engine;
 
 /** What a run took by a system's cost model, what it did in the place of shares that depend on data. */
 typedef struct {
@@ -40,7 +48,8 @@ typedef struct {
     const char *beside;     /* what a program's names are relative to: its own; NULL: a model's */
     bool lower_case, qkv;
     uint32_t positions;
-    uint64_t seed; /* of --shuffle */
+    uint64_t seed;            /* of --shuffle */
+    const dtq_device *device; /* engine device: what computes attention */
     size_t count;
     run_case *cases;
 } run_state;
@@ -53,6 +62,15 @@ bool run_find_streams(run_state *r);
 dtq_input run_input(const run_case *c);
 bool run_check_shapes(run_state *r, const run_case *c);
 
+/** Whether the engine runs generated code. */
+static inline bool run_is_generated(run_engine e) {
+    return e == ENGINE_HOST || e == ENGINE_DEVICE;
+}
+/** Whether cases have cycles of the simulator. */
+static inline bool run_is_simulated(const run_state *r) {
+    return r->engine == ENGINE_SIM || (r->engine == ENGINE_DEVICE && r->device == &dtq_simulator);
+}
+
 /** Runs a case once or, with --repeat, as often as it says: `once` fills c->out, which is released between runs. */
 typedef bool run_once(run_state *r, run_case *c, void *how);
 bool run_repeatedly(run_state *r, run_case *c, run_once *once, void *how);
@@ -62,6 +80,8 @@ bool run_repeatedly(run_state *r, run_case *c, run_once *once, void *how);
 bool run_open_host(run_state *r, const dtq_host_model *code, const dtq_program *plan, const char *directory,
                    const char *store, dtq_known *known, dtq_host **host);
 bool run_on_host(run_state *r, dtq_host *host);
+/** What --device says. */
+const dtq_device *run_device(const session *s);
 
 /** Names the first difference between what a case computed and the scalar reference's output; false if there is one. */
 bool run_same_output(run_state *r, const run_case *c, const dtq_output *reference);

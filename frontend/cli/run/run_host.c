@@ -11,11 +11,18 @@ bool run_open_host(run_state *r, const dtq_host_model *code, const dtq_program *
                           .store = store,
                           .known = known,
                           .threads = (unsigned)value(s, OPT_threads)->number,
-                          .allow_nonfinite = given(s, OPT_allow_nonfinite)};
+                          .allow_nonfinite = given(s, OPT_allow_nonfinite),
+                          .device = r->device,
+                          .want_events = given(s, OPT_trace) || given(s, OPT_run_report)};
     dtq_error e;
     *host = dtq_host_open(code, plan, &o, &e);
     mark(s, "prepare weights");
     return *host || runtime_error(s, &e, true);
+}
+
+const dtq_device *run_device(const session *s) {
+    static const dtq_device *const devices[] = {&dtq_simulator, &dtq_reference}; /* as --device names them */
+    return devices[value(s, OPT_device)->word];
 }
 
 static bool once(run_state *r, run_case *c, void *how) {
@@ -23,7 +30,11 @@ static bool once(run_state *r, run_case *c, void *how) {
     dtq_input input = run_input(c);
     dtq_error e;
     bool importance = given(s, OPT_tensors) || given(s, OPT_check);
-    return dtq_host_run(how, c->stream->seq, &input, importance, &c->out, &e) || runtime_error(s, &e, true);
+    if (!dtq_host_run(how, c->stream->seq, &input, importance, &c->out, &e))
+        return runtime_error(s, &e, true);
+    dtq_stats_free(&c->stats);
+    (void)dtq_host_stats(how, &c->stats);
+    return true;
 }
 
 bool run_on_host(run_state *r, dtq_host *host) {

@@ -10,7 +10,7 @@
 
 enum { TEXT_SHOWN = 56, VALUES_SHOWN = 4 };
 
-static const char *const engine_names[] = {"sim", "ref", "fp32", "host"};
+static const char *const engine_names[] = {"sim", "ref", "fp32", "host", "device"};
 
 /* ---- what the numbers are ---------------------------------------------------------------------------------------- */
 
@@ -68,10 +68,6 @@ static uint32_t survivors(const run_case *c) {
     return c->stream->layer_count ? c->stream->layers[c->stream->layer_count - 1].slots : c->seq;
 }
 
-static bool is_simulated(const run_state *r) {
-    return r->engine == ENGINE_SIM;
-}
-
 static bool is_priced(const run_state *r) {
     return r->count > 0 && r->cases[0].price.known;
 }
@@ -93,7 +89,7 @@ static void print_short(const char *text, int most, FILE *out) {
 static void print_case(const run_state *r, size_t i, bool with_fp32, FILE *out) {
     const run_case *c = &r->cases[i];
     fprintf(out, "%4zu  %6u  %8u", i + 1, c->seq, survivors(c));
-    if (is_simulated(r))
+    if (run_is_simulated(r))
         fprintf(out, "  %12" PRIu64 "  %9.3f", c->stats.cycles,
                 (double)c->stats.cycles / (1e3 * r->program->machine->top_clock_ghz));
     if (is_priced(r))
@@ -112,7 +108,7 @@ static void print_case(const run_state *r, size_t i, bool with_fp32, FILE *out) 
 static void print_cases(const run_state *r, FILE *out) {
     bool with_fp32 = given(r->session, OPT_compare_fp32);
     fprintf(out, "%4s  %6s  %8s", "", "tokens", "at end");
-    if (is_simulated(r))
+    if (run_is_simulated(r))
         fprintf(out, "  %12s  %9s", "cycles", "us");
     if (is_priced(r))
         fprintf(out, "  %12s  %9s  %9s", "cycles", "us", "uJ");
@@ -214,7 +210,7 @@ static void json_case(json_writer *w, const run_state *r, const run_case *c) {
     json_int(w, "tokens", c->seq);
     json_int(w, "tokens_at_end", survivors(c));
     json_bool(w, "truncated", c->truncated);
-    if (is_simulated(r)) {
+    if (run_is_simulated(r)) {
         json_int(w, "cycles", (int64_t)c->stats.cycles);
         json_int(w, "instructions", (int64_t)c->stats.instructions);
         json_int(w, "dram_bytes", (int64_t)(c->stats.dram_read_bytes + c->stats.dram_write_bytes));

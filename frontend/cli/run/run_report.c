@@ -38,7 +38,7 @@ static bool add_inputs(const run_state *r, report **reports) {
                              .pair = c->pair,
                              .tokens = token_texts(r, t, c),
                              .bits = r->engine == ENGINE_FP32 ? NULL : c->out.bits,
-                             .events = r->engine == ENGINE_SIM ? c->stats.events : NULL};
+                             .events = run_is_simulated(r) ? c->stats.events : NULL};
         reports[i]->input = in;
     }
     return true;
@@ -50,10 +50,10 @@ bool run_print_reports(run_job *j) {
     report **reports = ARENA_ARRAY(s->arena, report *, r->count);
     for (size_t i = 0; i < r->count; i++) {
         const run_case *c = &r->cases[i];
-        const dtq_event *events = r->engine == ENGINE_SIM ? c->stats.events : NULL;
+        const dtq_event *events = run_is_simulated(r) ? c->stats.events : NULL;
         if (!(reports[i] = make_report(s, &j->compiled[c->stream - r->program->streams], events)))
             return false;
-        if (r->engine == ENGINE_SIM)
+        if (run_is_simulated(r))
             measure(reports[i], c);
     }
     report_format format = (report_format)value(s, OPT_run_report)->word;

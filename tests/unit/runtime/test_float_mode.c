@@ -351,7 +351,8 @@ static const char without_floats[] =
     "dtq_weights_bytes dtq_codes_bytes dtq_out_bytes dtq_select dtq_select_slots dtq_random_importance "
     "dtq_replace_choice "
     "dtq_replace_importance dtq_weights_close dtq_cache_open dtq_cache_close dtq_cache_length dtq_cache_clear "
-    "dtq_stream_queries dtq_output_free dtq_stats_free dtq_host_detect dtq_host_chosen dtq_host_plan dtq_host_close "
+    "dtq_stream_queries dtq_output_free dtq_stats_free dtq_host_detect dtq_host_chosen dtq_host_plan dtq_host_stats "
+    "dtq_host_close "
     "dtq_machine_init dtq_machine_get dtq_machine_set dtq_param_get dtq_param_set dtq_machine_hash dtq_machine_arrays "
     "dtq_machine_pes "
     "dtq_scheme_of dtq_scheme_same dtq_scheme_lacks dtq_scheme_find dtq_scheme_param_find ";
