@@ -220,7 +220,9 @@ bool dtq_exec_init(dtq_exec *x, const dtq_program *p, const dtq_stream *s, dtq_w
 
 bool dtq_exec_init_part(dtq_exec *x, const dtq_program *p, const dtq_stream *s, const dtq_input *input,
                         unsigned threads, uint8_t *memory, dtq_error *e) {
-    *x = (dtq_exec){.program = p, .stream = s, .input = input, .threads = threads, .dram = memory, .lent = memory};
+    *x = (dtq_exec){.program = p, .stream = s, .input = input, .threads = threads};
+    x->dram = memory;
+    x->lent = memory;
     use_all_cores(x);
     if (fill_slots(x, e) && (memory || map_dram(x, e)))
         return true;
