@@ -73,13 +73,6 @@ void *cost_reserve(cost_model *c, cost_scratch *s, size_t count, size_t size) {
     return s->data;
 }
 
-static uint32_t count_high(const uint8_t *bits, uint32_t n) {
-    uint32_t high = 0;
-    for (uint32_t i = 0; i < n; i++)
-        high += bits[i] == 8;
-    return high;
-}
-
 /* ---- bitmaps ---------------------------------------------------------------------------------------------------- */
 
 static size_t words_for(uint64_t bits) {
@@ -191,7 +184,7 @@ static size_t cut(const uint8_t *bits, uint32_t n, uint32_t size, slice *out) {
         if (last && last->extent == extent && memcmp(last->bits, bits + at, extent) == 0)
             last->count++;
         else
-            out[count++] = (slice){bits + at, extent, count_high(bits + at, extent), 1};
+            out[count++] = (slice){bits + at, extent, cost_count_high(bits + at, extent), 1};
         if (n - at <= size)
             break;
     }
@@ -318,7 +311,7 @@ static void find_seen(matmul *m, size_t index, const slice *x) {
     m->reduction = m->key_count - (h.to - h.from);
     memcpy(m->seen, m->keys, h.from);
     memcpy(m->seen + h.from, m->keys + h.to, m->key_count - h.to);
-    const uint32_t high = count_high(m->seen, m->reduction);
+    const uint32_t high = cost_count_high(m->seen, m->reduction);
     for (size_t j = 0; j < m->column_count; j++) {
         column *k = &m->columns[j];
         k->y = (slice){m->seen, m->reduction, high, k->y.count};
@@ -349,15 +342,33 @@ static uint64_t strips_cycles(matmul *m, const slice *x, bool serial) {
     return cycles;
 }
 
+/** Lets `more` steps go by before the next tile enters. */
+static uint64_t tiles_wait(matmul *m, uint32_t more) {
+    m->tile.length = 0;
+    return more == 0 ? 0 : tile_enter(m, more);
+}
+
+/** Steps that a tile with a reduction of `next` waits behind the last one, whose reduction was `before`, beyond those
+ *  that next_tile() has let go by: until the last one's results, a row a step, are out of the way of its own. */
+static uint32_t bus_wait(const matmul *m, uint32_t before, uint32_t next) {
+    const uint32_t drained = m->turned ? m->last->cols : m->last_rows;
+    const uint32_t gone = before > drained ? before : drained, wanted = drained + before;
+    return wanted > gone + next ? wanted - gone - next : 0;
+}
+
 /** Strips of which no two have the same tiles. */
 static uint64_t masked_cycles(matmul *m, bool serial) {
     uint64_t cycles = 0;
     size_t index = 0;
+    uint32_t before = 0;
     for (size_t i = 0; i < m->strip_count; i++)
         for (uint64_t s = 0; s < m->rows[i].count; s++, index++) {
             find_seen(m, index, &m->rows[i]);
             if (m->by_tile && m->reduction == 0)
                 continue;
+            if (m->by_tile && m->last && !serial)
+                cycles += tiles_wait(m, bus_wait(m, before, m->reduction));
+            before = m->reduction;
             mark_columns(m, m->rows[i].extent);
             cycles += strip_cycles(m, &m->rows[i], serial);
         }
@@ -566,7 +577,7 @@ cost_result cost_pv_masked(cost_model *c, const uint8_t *p_bits, uint32_t rows, 
                 .serpentine = walk & WALK_SERPENTINE,
                 .by_tile = true};
     m.columns = cost_reserve(c, &c->columns, 2, sizeof *m.columns);
-    slice keys = {v_bits, tokens, count_high(v_bits, tokens), head_dim / width};
+    slice keys = {v_bits, tokens, cost_count_high(v_bits, tokens), head_dim / width};
     uint64_t longest = (uint64_t)tokens + keys.high;
     if (keys.count)
         m.columns[m.column_count++] = (column){.y = keys, .cols = width, .free = width, .longest = longest};
@@ -585,68 +596,6 @@ uint64_t cost_work(const uint8_t *q, const uint8_t *k, const uint8_t *p, const u
     const uint8_t *operands[4] = {q, k, p, v};
     uint64_t sum[4];
     for (int i = 0; i < 4; i++)
-        sum[i] = (uint64_t)slots + count_high(operands[i], slots);
+        sum[i] = (uint64_t)slots + cost_count_high(operands[i], slots);
     return (sum[0] * sum[1] + sum[2] * sum[3]) * head_dim;
-}
-
-/* ---- other engines, and bytes ------------------------------------------------------------------------------------ */
-
-uint64_t cost_dram(const cost_model *c, uint64_t bytes) {
-    return dtq_machine_dram_cycles(c->machine, bytes);
-}
-
-uint64_t cost_softmax(const cost_model *c, uint32_t rows, uint32_t cols) {
-    return rows * dtq_ceil_div(cols, c->machine->softmax_lanes);
-}
-
-uint64_t cost_importance(const cost_model *c, uint32_t rows, uint32_t keys) {
-    return rows * dtq_ceil_div(keys, c->machine->topk_accumulate_lanes);
-}
-
-uint64_t cost_topk(const cost_model *c, uint32_t keys, uint32_t kept, bool select) {
-    uint64_t lanes = c->machine->topk_lanes;
-    if (!select)
-        return dtq_ceil_div(keys, lanes);
-    return c->machine->topk_passes * (dtq_ceil_div(keys, lanes) + dtq_ceil_div(kept, lanes));
-}
-
-uint64_t cost_head_passes(const dtq_machine *machine) {
-    return dtq_ceil_div(machine->topk_passes, 2);
-}
-
-uint64_t cost_choose_head(const cost_model *c, uint32_t queries, uint32_t keys, uint32_t kept) {
-    const uint64_t lanes = c->machine->topk_lanes;
-    return cost_importance(c, queries, keys) +
-           cost_head_passes(c->machine) * (dtq_ceil_div(keys, lanes) + dtq_ceil_div(kept, lanes));
-}
-
-cost_result cost_probe(cost_model *c, uint32_t queries, uint32_t keys, uint32_t head_dim, unsigned walk) {
-    uint8_t *rows = cost_reserve(c, &c->weights, (size_t)queries + keys, 1), *cols = rows + queries;
-    memset(rows, DTQ_PROBE_QUERY_BITS, queries);
-    memset(cols, DTQ_PROBE_KEY_BITS, keys);
-    return cost_qk(c, rows, queries, cols, keys, head_dim, walk);
-}
-
-uint64_t cost_probe_bytes(uint32_t queries, uint32_t keys, uint32_t head_dim) {
-    return sizeof(float) * ((uint64_t)queries + keys) + queries * dtq_row_bytes(head_dim, DTQ_PROBE_QUERY_BITS) +
-           keys * dtq_row_bytes(head_dim, DTQ_PROBE_KEY_BITS);
-}
-
-uint64_t cost_block_bytes(const uint8_t *bits, uint32_t rows, uint32_t head_dim, bool class_scales) {
-    uint64_t high = count_high(bits, rows);
-    uint64_t scales = sizeof(float) * (class_scales ? 2 * (uint64_t)head_dim : (uint64_t)rows);
-    return scales + high * dtq_row_bytes(head_dim, 8) + (rows - high) * dtq_row_bytes(head_dim, 4);
-}
-
-uint64_t cost_scores_bytes(uint32_t rows, uint32_t cols) {
-    return sizeof(int32_t) * (uint64_t)rows * cols + sizeof(float) * ((uint64_t)rows + cols);
-}
-
-uint64_t cost_probs_bytes(uint32_t rows, uint32_t keys, bool causal) {
-    enum { ROW_HEADER = 16 };
-    return rows * (ROW_HEADER + (uint64_t)keys * (causal ? 2 : 1));
-}
-
-uint64_t cost_out_bytes(uint32_t rows, uint32_t head_dim, bool only) {
-    return (only ? 4 : 8) * (uint64_t)rows * head_dim;
 }

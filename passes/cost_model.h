@@ -21,4 +21,12 @@ struct cost_model {
 /** At least count * size bytes; contents are undefined. */
 void *cost_reserve(cost_model *c, cost_scratch *s, size_t count, size_t size);
 
+/** How many of n slots have 8 bits. */
+static inline uint32_t cost_count_high(const uint8_t *bits, uint32_t n) {
+    uint32_t high = 0;
+    for (uint32_t i = 0; i < n; i++)
+        high += bits[i] == 8;
+    return high;
+}
+
 #endif

@@ -8,7 +8,8 @@
 // A tile's k-th operands are asked for k steps after its first. The next tile begins
 //   DRAIN 0, ideal        after `length` steps; all PEs get their operands at once
 //   DRAIN 1, serial       after length + rows + columns - 2: when the last PE is through
-//   DRAIN 2, overlapped   after max(length, rows): a column's results leave on one bus, a row a step
+//   DRAIN 2, overlapped   after max(length, rows): a column's results leave on one bus, a row a step; and if the next tile is
+//                         shorter, so much later that its results come when those before them have left
 // An empty strip takes a cycle to pass over, while the tile before is still running.
 module array_control #(
     parameter ROWS = 18,
@@ -62,13 +63,10 @@ module array_control #(
     wire [31:0] tile_width = cols - next_col < width ? cols - next_col : width;
     wire [31:0] next_west = turned ? tile_width : tile_rows;
     wire [31:0] next_north = turned ? tile_rows : tile_width;
-    wire [31:0] next_spacing = DRAIN == 0 ? length
-                             : DRAIN == 1 ? length + tile_rows + tile_width - 2
-                             : length > next_west ? length : next_west;
     assign strip = next_strip;
 
     // The tile in issue.
-    reg  [31:0] count, spacing, span, from, gap;
+    reg  [31:0] count, span, from, gap;
     reg         backward;
     wire [31:0] place = backward ? span - 1 - count : count;
     assign k = place >= from ? place + gap : place;
@@ -77,7 +75,14 @@ module array_control #(
     assign last = count == span - 1;
     assign busy = active | left;
 
-    wire takes = there & step & (~active | count + 1 == spacing);
+    // Steps from its first operand to the next tile's, whose reduction is known when there is one.
+    wire [31:0] shorter = there & span > length ? span - length : 0;
+    wire [31:0] leaves = west_count + shorter;
+    wire [31:0] spacing = DRAIN == 0 ? span
+                        : DRAIN == 1 ? span + west_count + north_count - 2
+                        : span > leaves ? span : leaves;
+    wire over = count + 1 >= spacing;
+    wire takes = there & step & (~active | over);
     wire passes = takes ? index + 1 == tiles : left & empty;
 
     always @(posedge clk) begin
@@ -85,7 +90,6 @@ module array_control #(
         if (takes) begin
             active <= 1'b1;
             count <= 0;
-            spacing <= next_spacing;
             span <= length;
             from <= along_k ? skip_from : depth;
             gap <= along_k ? hidden : 0;
@@ -97,7 +101,7 @@ module array_control #(
             parity <= ~parity;
             index <= index + 1;
         end else if (step & active) begin
-            active <= count + 1 != spacing;
+            active <= ~over | (left & empty);
             count <= count + 1;
         end
         if (passes) begin

@@ -168,11 +168,23 @@ static uint32_t tile_drained(const matmul *m, const tile *t) {
     return m->array->turned ? t->cols : t->rows;
 }
 
-/** Steps from the entry of a tile to the entry of the next. */
-static uint64_t tile_spacing(const matmul *m, const tile *t) {
+/** The reduction of the tile behind tile `index`, which is in strip `at`; UINT64_MAX if it is the last. */
+static uint64_t length_behind(const matmul *m, uint64_t index, uint64_t at) {
+    if (index + 1 == m->tiles)
+        return UINT64_MAX;
+    while (index + 1 - m->strips[at].first >= m->strips[at].tiles)
+        at++;
+    return m->strips[at].train->length;
+}
+
+/** Steps from the entry of a tile to the entry of the next, whose reduction is `behind`: the tile's operands have
+ *  entered; and the results of the next leave, a row a step, when those of the tile have left. */
+static uint64_t tile_spacing(const matmul *m, const tile *t, uint64_t behind) {
     if (m->array->drain == DTQ_DRAIN_SERIAL)
         return tile_steps(t);
-    return t->train->length > tile_drained(m, t) ? t->train->length : tile_drained(m, t);
+    const uint64_t length = t->train->length, drained = tile_drained(m, t);
+    const uint64_t leaves = drained + (length > behind ? length - behind : 0);
+    return length > leaves ? length : leaves;
 }
 
 /** Places for tiles in flight: a power of two. */
@@ -198,7 +210,7 @@ static bool matmul_step(const matmul *m, uint64_t *cycles) {
             tile *t = &ring[next & mask];
             matmul_tile(m, next++, &at, t);
             t->entry = step;
-            next_entry = step + tile_spacing(m, t);
+            next_entry = step + tile_spacing(m, t, length_behind(m, next - 1, at));
         }
         unsigned cost = 1;
         for (uint64_t i = next; i-- > oldest && cost < 4;) {

@@ -70,8 +70,6 @@ static bool matmul(void) {
         hidden[s].from = draw(keys) + (s % 2 == 0 || m.along_k ? 1 : 0);
         hidden[s].from = hidden[s].from < keys ? hidden[s].from : keys;
         hidden[s].to = draw(2) != 0 ? keys : hidden[s].from + draw(keys - hidden[s].from + 1);
-        if (m.along_k && keys - (hidden[s].to - hidden[s].from) < array.rows) /* RTL.md, "One bus" */
-            hidden[s].to = hidden[s].from;
         const dtq_hidden skip = m.along_k ? hidden[s] : dtq_hidden_tiles(hidden[s], m.cols, width);
         from[s] = skip.from;
         to[s] = skip.to;

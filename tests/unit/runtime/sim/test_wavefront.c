@@ -81,6 +81,40 @@ static bool is_left_out(dtq_hidden h, uint32_t col, uint32_t cols) {
     return true;
 }
 
+/** Columns of the array that a tile uses, and rows. */
+static uint32_t across(const dtq_array_shape *a, const brute_tile *t) {
+    return a->turned ? t->rows : t->cols;
+}
+static uint32_t down(const dtq_array_shape *a, const brute_tile *t) {
+    return a->turned ? t->cols : t->rows;
+}
+
+/** Whether results of two tiles meet: that of a PE leaves one step after its last product, on the bus of its column,
+ *  which takes one a step. */
+static bool results_meet(const dtq_array_shape *a, const brute_tile *x, const brute_tile *y) {
+    for (uint32_t c = 0; c < across(a, x) && c < across(a, y); c++)
+        for (uint32_t i = 0; i < down(a, x); i++)
+            for (uint32_t j = 0; j < down(a, y); j++)
+                if (x->entry + x->depth + i + c == y->entry + y->depth + j + c)
+                    return true;
+    return false;
+}
+
+/** The first step at which tile `n` may enter: operands of the tile before have entered, as many steps have gone as it
+ *  has rows, and its results meet none of the tiles before. */
+static uint64_t first_entry(const dtq_array_shape *a, brute_tile *tiles, uint64_t n) {
+    brute_tile *t = &tiles[n];
+    const brute_tile *last = &tiles[n - 1];
+    t->entry = last->entry + (last->depth > down(a, last) ? last->depth : down(a, last));
+    for (uint64_t i = n; i-- > 0;) {
+        if (results_meet(a, &tiles[i], t)) {
+            t->entry++;
+            i = n;
+        }
+    }
+    return t->entry;
+}
+
 static dtq_wavefront brute_force(const problem *p, const dtq_array_shape *a) {
     dtq_wavefront w = {0};
     static brute_tile tiles[4096];
@@ -104,10 +138,11 @@ static dtq_wavefront brute_force(const problem *p, const dtq_array_shape *a) {
                                  a->serpentine && !p->qk && n % 2 == 1,
                                  p->qk ? (dtq_hidden){0, 0} : h,
                                  depth};
+            if (n > 0 && a->drain == DTQ_DRAIN_OVERLAPPED)
+                entry = first_entry(a, tiles, n);
             n++;
             const uint64_t steps = depth + tile->rows + tile->cols - 2;
-            const uint32_t drained = a->turned ? tile->cols : tile->rows;
-            entry += a->drain == DTQ_DRAIN_SERIAL ? steps : depth > drained ? depth : drained;
+            entry += a->drain == DTQ_DRAIN_SERIAL ? steps : 0;
             end = tile->entry + steps > end ? tile->entry + steps : end;
             brute_count(p, tile, a->drain, &w);
         }
