@@ -107,16 +107,30 @@ static layer_info reversed(arena *a, const layer_info *l) {
 typedef struct {
     layer_info found, chosen;
     uint64_t before, after; /* cycles of both matmuls of a head */
-    bool any;
+    uint64_t end;           /* what candidates are compared by */
+    bool tight, any;
 } outcome;
 
-/** Keeps a candidate, walked in either order, if it is shorter than all before. */
+/** When the layer ends as it is planned on a machine of tight buffers; UINT64_MAX: it cannot be. */
+static uint64_t planned(pass_context *ctx, const ir_module *m, const layer_info *l) {
+    const src_loc nowhere = {0};
+    const strip_list strips = plan_strips(ctx->arena, m->machine, l);
+    pass_context quiet = *ctx;
+    quiet.diag = diag_new(ctx->arena, NULL);
+    layer_plan plan;
+    return plan_layer(&quiet, m->machine, l, &strips, (plan_followers){0}, nowhere, &plan) ? plan.estimate : UINT64_MAX;
+}
+
+/** Keeps a candidate, walked in either order, if it is shorter than all before: what it occupies an array or, where
+ *  buffers are tight, what the plan says. */
 static void consider(pass_context *ctx, const ir_module *m, outcome *o, layer_info candidate) {
     for (int serpentine = 0; serpentine < 2; serpentine++) {
         candidate.serpentine = serpentine;
-        uint64_t cycles = exact_cost(ctx, m, &candidate);
-        if (cycles < o->after) {
+        const uint64_t cycles = exact_cost(ctx, m, &candidate);
+        const uint64_t end = o->tight ? planned(ctx, m, &candidate) : cycles;
+        if (end < o->end) {
             o->after = cycles;
+            o->end = end;
             o->chosen = candidate;
         }
     }
@@ -125,6 +139,8 @@ static void consider(pass_context *ctx, const ir_module *m, outcome *o, layer_in
 static void decide(pass_context *ctx, const ir_module *m, outcome *o, bool may_reverse) {
     o->chosen = o->found;
     o->before = o->after = exact_cost(ctx, m, &o->found);
+    o->tight = plan_is_tight(ctx->arena, m->machine, &o->found);
+    o->end = o->tight ? planned(ctx, m, &o->found) : o->after;
     const bool whole =
         plan_holds_keys(ctx->arena, m->machine, &o->found) || /* strips, not cut lower for blocks of keys */
         plan_block_rows(m->machine, &o->found) >= o->found.queries;

@@ -54,6 +54,16 @@ static bool fits_all(const fits *f) {
     return f->q && f->k && f->v && f->s && f->p && f->o;
 }
 
+bool plan_is_tight(arena *a, const dtq_machine *m, const layer_info *l) {
+    const strip_list strips = strips_cut(a, m, l, UINT32_MAX);
+    const fits f = fit_cut(m, l, strips.strips, strips.count);
+    const uint64_t units = (uint64_t)l->heads * strips.count,
+                   wanted = m->vssa_arrays < units ? m->vssa_arrays + 1 : m->vssa_arrays;
+    if (!fits_all(&f))
+        return false;
+    return f.q < wanted || f.s < wanted || f.p < wanted || f.o < wanted;
+}
+
 /** The strips of a layer, each priced by what it occupies an array, or all alike. */
 typedef struct {
     const strip_list *list;
@@ -83,7 +93,7 @@ static uint32_t nearest_edge(const priced_strips *s, uint64_t goal) {
 }
 
 /** Cuts rows into `chunks` pieces of whole strips, their prices as even as can be, and wherever a strip cannot go on
- *  with the one before: a chunk is one instruction. */
+ *  with the one before: a chunk is one instruction. As many pieces as strips are the strips. */
 static void cut_strips(arena *a, const dtq_machine *m, layer_plan *plan, const priced_strips *s, uint32_t chunks) {
     const strip_list *list = s->list;
     bool *cut = ARENA_ARRAY(a, bool, list->count + 1);
@@ -92,7 +102,7 @@ static void cut_strips(arena *a, const dtq_machine *m, layer_plan *plan, const p
     plan->chunk = ARENA_ARRAY(a, strip, list->count);
     plan->chunks = 0;
     for (uint32_t i = 0; i < list->count; i++)
-        if (i == 0 || cut[i] || !strips_join(m, list, i))
+        if (i == 0 || cut[i] || chunks >= list->count || !strips_join(m, list, i))
             plan->chunk[plan->chunks++] = list->strips[i];
         else
             plan->chunk[plan->chunks - 1].rows += list->strips[i].rows;
@@ -109,6 +119,7 @@ typedef struct {
     uint64_t load_free, softmax_free, importance_free, store_free;
     uint64_t *began;                          /* by array: when its first step began; UINT64_MAX: it has none */
     uint64_t *k_ready, *v_ready;              /* by key/value head; UINT64_MAX: not loaded */
+    uint64_t *k_free, *v_free;                /* by key/value head: when the last so far that reads them ends */
     uint64_t *qk, *softmax, *importance, *pv; /* cycles by chunk */
 } scheduler;
 
@@ -148,20 +159,35 @@ static unit *order_units(arena *a, const layer_info *l, const layer_plan *plan, 
     return units;
 }
 
+/** Loads the keys of a key/value head, whose buffer the head `resident` before it has left. Where not all are resident,
+ *  heads are in order: the readers of that one have been issued. */
+static void load_keys(pass_context *ctx, const dtq_machine *m, const layer_info *l, const fits *f, scheduler *s,
+                      uint32_t kv) {
+    const uint64_t left = kv >= f->k ? s->k_free[kv - f->k] : 0;
+    s->k_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_K, l->key_first, l->keys), left);
+}
+
+static void load_values(pass_context *ctx, const dtq_machine *m, const layer_info *l, const fits *f, scheduler *s,
+                        uint32_t kv) {
+    const uint64_t left = kv >= f->v ? s->v_free[kv - f->v] : 0;
+    s->v_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_V, l->key_first, l->keys), left);
+}
+
 static void issue_qk(pass_context *ctx, const dtq_machine *m, const layer_info *l, const layer_plan *plan,
                      const fits *f, scheduler *s, unit *u, size_t number, uint32_t array) {
     uint32_t kv = u->head / (l->heads / l->kv_heads);
     uint32_t row = plan->chunk[u->chunk].row, rows = plan->chunk[u->chunk].rows;
     if (s->k_ready[kv] == UINT64_MAX)
-        s->k_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_K, l->key_first, l->keys), 0);
+        load_keys(ctx, m, l, f, s, kv);
     if (l->causal && s->v_ready[kv] == UINT64_MAX)
-        s->v_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_V, l->key_first, l->keys), 0);
+        load_values(ctx, m, l, f, s, kv);
     uint64_t q_ready = load(ctx, m, s, layer_block_bytes(l, LAYER_Q, row, rows), s->q_free[number % f->q]);
     uint64_t start =
         dtq_later(dtq_later(s->array_free[array], s->s_free[number % f->s]), dtq_later(q_ready, s->k_ready[kv]));
     uint64_t end = start + s->qk[u->chunk];
     uint64_t drain = m->top_drain == DTQ_DRAIN_IDEAL ? 0 : m->vssa_rows;
     s->array_free[array] = s->q_free[number % f->q] = end;
+    s->k_free[kv] = dtq_later(s->k_free[kv], end);
     uint64_t scores = dtq_later(end + drain, s->p_free[number % f->p]);
     s->softmax_free = dtq_later(s->softmax_free, scores) + s->softmax[u->chunk];
     u->ready = s->softmax_free + m->softmax_latency_cycles;
@@ -174,11 +200,12 @@ static void issue_pv(pass_context *ctx, const dtq_machine *m, const layer_info *
                      const fits *f, scheduler *s, const unit *u, size_t number, uint32_t array) {
     uint32_t kv = u->head / (l->heads / l->kv_heads), rows = plan->chunk[u->chunk].rows;
     if (s->v_ready[kv] == UINT64_MAX)
-        s->v_ready[kv] = load(ctx, m, s, layer_block_bytes(l, LAYER_V, l->key_first, l->keys), 0);
+        load_values(ctx, m, l, f, s, kv);
     uint64_t start =
         dtq_later(dtq_later(s->array_free[array], u->ready), dtq_later(s->v_ready[kv], s->o_free[number % f->o]));
     uint64_t end = start + s->pv[u->chunk];
     s->array_free[array] = end;
+    s->v_free[kv] = dtq_later(s->v_free[kv], end);
     s->p_free[number % f->p] = dtq_later(s->p_free[number % f->p], end);
     s->store_free = dtq_later(s->store_free, end) + cost_dram(ctx->cost, 4ull * rows * l->head_dim);
     s->o_free[number % f->o] = s->store_free + m->dram_latency_cycles;
@@ -224,6 +251,8 @@ static void schedule_cut(pass_context *ctx, const dtq_machine *m, const layer_in
                    .q_free = ARENA_ARRAY(a, uint64_t, ring.q),
                    .k_ready = ARENA_ARRAY(a, uint64_t, l->kv_heads),
                    .v_ready = ARENA_ARRAY(a, uint64_t, l->kv_heads),
+                   .k_free = ARENA_ARRAY(a, uint64_t, l->kv_heads),
+                   .v_free = ARENA_ARRAY(a, uint64_t, l->kv_heads),
                    .qk = ARENA_ARRAY(a, uint64_t, plan->chunks),
                    .softmax = ARENA_ARRAY(a, uint64_t, plan->chunks),
                    .importance = ARENA_ARRAY(a, uint64_t, plan->chunks),

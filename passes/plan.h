@@ -43,6 +43,9 @@ typedef struct {
     bool choose;     /* they take their tokens by the importance that the layer before measures */
 } plan_followers;
 
+/** Whether some buffer holds less than a strip for each array and one that follows: then arrays wait for more than each
+ *  other, and what occupies them less may still end later. */
+bool plan_is_tight(arena *a, const dtq_machine *machine, const layer_info *l);
 /** Whether each strip can be worked on against all keys at once; else keys come in blocks. */
 bool plan_holds_strips(const dtq_machine *machine, const layer_info *l, const strip_list *strips);
 /** The same of the strips that an array takes. */
