@@ -93,7 +93,7 @@ static uint32_t nearest_edge(const priced_strips *s, uint64_t goal) {
 }
 
 /** Cuts rows into `chunks` pieces of whole strips, their prices as even as can be, and wherever a strip cannot go on
- *  with the one before: a chunk is one instruction. As many pieces as strips are the strips. */
+ *  with the one before: a chunk is one instruction. More pieces than strips: each strip is one. */
 static void cut_strips(arena *a, const dtq_machine *m, layer_plan *plan, const priced_strips *s, uint32_t chunks) {
     const strip_list *list = s->list;
     bool *cut = ARENA_ARRAY(a, bool, list->count + 1);
@@ -102,7 +102,7 @@ static void cut_strips(arena *a, const dtq_machine *m, layer_plan *plan, const p
     plan->chunk = ARENA_ARRAY(a, strip, list->count);
     plan->chunks = 0;
     for (uint32_t i = 0; i < list->count; i++)
-        if (i == 0 || cut[i] || chunks >= list->count || !strips_join(m, list, i))
+        if (i == 0 || cut[i] || chunks > list->count || !strips_join(m, list, i))
             plan->chunk[plan->chunks++] = list->strips[i];
         else
             plan->chunk[plan->chunks - 1].rows += list->strips[i].rows;
@@ -339,7 +339,7 @@ static bool plan_whole(pass_context *ctx, const dtq_machine *m, const layer_info
     priced_strips by_price = price_strips(ctx, m, l, list, ctx->optimise);
     priced_strips by_count = l->clusters.count ? price_strips(ctx, m, l, list, false) : by_price;
     uint32_t strips = list->count;
-    tried t = {ARENA_ARRAY(ctx->arena, layer_plan, 4 * (size_t)strips), 0, {0}, UINT64_MAX};
+    tried t = {ARENA_ARRAY(ctx->arena, layer_plan, 4 * (size_t)strips + 2), 0, {0}, UINT64_MAX};
     if (ctx->optimise)
         t.followers = followers;
     for (uint32_t chunks = 1; chunks <= strips; chunks = next_cut(chunks, strips)) {
@@ -349,6 +349,9 @@ static bool plan_whole(pass_context *ctx, const dtq_machine *m, const layer_info
         if ((!ctx->optimise && m->vssa_arrays == 1) || (uint64_t)l->heads * chunks > UNITS_WORTH_TRYING)
             break;
     }
+    /* Strips of unequal prices are not all cut apart above, and two of them may be more than a buffer holds. */
+    if (ctx->optimise && (uint64_t)l->heads * strips <= UNITS_WORTH_TRYING)
+        try_cut(ctx, m, l, &by_price, strips + 1, &t);
     for (uint32_t i = 0; i < t.count; i++)
         if ((double)plan_total(&t.plans[i], &t) <= (1.0 + worthwhile) * (double)t.shortest) {
             *out = t.plans[i];

@@ -42,6 +42,8 @@ def parser(description, arrays):
     p.add_argument("--gpt2-seq", type=int, default=1024, help="tokens of a GPT-2 input")
     p.add_argument("--prob-bits", choices=["row", "8", "4"], default="row", help="precision of a row of probabilities")
     p.add_argument("--drain", choices=["ideal", "serial", "overlapped"], default="serial", help="how skew is paid")
+    p.add_argument("--prefetch", choices=["ids", "data"], default="ids",
+                   help="what loads of a layer wait for: its token ids alone, or its data")
     p.add_argument("--arrays", type=int, default=arrays, help="arrays of 18 x 11 PEs")
     p.add_argument("--count", choices=["timeline", "arrays"], default="timeline",
                    help="cycles of the whole schedule, or of the two matmuls alone, shared out over the arrays without rest")
@@ -128,7 +130,7 @@ def write_target(options, target, text):
 
 
 def machine(options, arrays=None):
-    return variant(options, "dtqatten", drain=options.drain, prob_bits=options.prob_bits,
+    return variant(options, "dtqatten", drain=options.drain, prob_bits=options.prob_bits, prefetch=options.prefetch,
                    arrays=arrays or options.arrays, stall_pj=options.stall_pj, idle_pj=options.idle_pj,
                    dram_pj_per_byte=options.dram_pj_per_byte)
 

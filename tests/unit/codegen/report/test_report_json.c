@@ -25,7 +25,7 @@ START_TEST(fig5) {
     expect(text, "\"schema\": \"dtqc-report/1\"");
     expect(text, "\"model\": \"fig5\"");
     expect(text, "\"drain\": \"ideal\"");
-    expect(text, "\"prefetch\": \"ids\"");
+    expect(text, "\"prefetch\": \"data\"");
     expect(text, "\"clock_ghz\": 1\n");
     expect(text, "\"clustered\": false");
     expect(text, "{\"bits\": 4, \"tokens\": 1},\n        {\"bits\": 8, \"tokens\": 1},");

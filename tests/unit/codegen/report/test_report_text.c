@@ -86,7 +86,7 @@ START_TEST(summary) {
     report r = sample(2);
     char *text = print(&r);
     expect(text, "sample, 100 tokens, on small\n2 arrays of 18 x 11 PEs at 2 GHz; drain overlapped, prob_bits row, "
-                 "prefetch ids\n");
+                 "prefetch data\n");
     expect(text, "  cycles                 2,000       1 us at 2 GHz\n");
     expect(text, "  bound                  1,600       utilisation 80.0 %");
     expect(text, "  work               1,234,567       PE-cycles of work, and 65,433 stalled (5.0 % of both)\n");
