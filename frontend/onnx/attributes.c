@@ -1,4 +1,5 @@
 /* What rules of all tables read of a node: its attributes, and operators that several names stand for. */
+#include <math.h>
 #include <string.h>
 
 #include "frontend/onnx/term.h"
@@ -13,11 +14,21 @@ double node_real(const importer *im, const char *name, double missing) {
     return attr && attr->has_float ? (double)attr->f : missing;
 }
 
-const int64_t *node_ints(const importer *im, const char *name, size_t index, size_t *count) {
-    const onnx_attr *attr = onnx_attribute(im->node, name);
-    const term *in = index < im->node->input_count ? im->in[index] : NULL;
-    *count = attr ? attr->int_count : in && in->kind == TERM_INTS ? in->count : 0;
-    return attr ? attr->ints : in && in->kind == TERM_INTS ? in->ints : NULL;
+const int64_t *node_ints(importer *im, const char *name, size_t index, size_t *count) {
+    const onnx_attr *attr = name ? onnx_attribute(im->node, name) : NULL;
+    const term *in = index < im->node->input_count ? im->in[index] : NULL, *numbers;
+    *count = attr ? attr->int_count : 0;
+    if (attr || !in || !term_numbers(im, in, &numbers) || term_elements(numbers) > ONNX_MAX_FOLD)
+        return attr ? attr->ints : NULL;
+    int64_t n = term_elements(numbers), *ints = ARENA_ARRAY(im->a, int64_t, (size_t)n + 1);
+    for (int64_t i = 0; i < n; i++) {
+        double number = term_number_at(numbers, i);
+        if (isnan(number))
+            return NULL;
+        ints[i] = number >= 0x1p63 ? INT64_MAX : number <= -0x1p63 ? INT64_MIN : (int64_t)number;
+    }
+    *count = (size_t)n;
+    return ints;
 }
 
 const term *node_activation(importer *im, uint32_t index) {

@@ -9,8 +9,8 @@
  */
 
 /** True for a mask of all tokens, an addition to all scores, or the number of tokens that there are. */
-static bool masks_none(const importer *im, const term *t) {
-    return t->kind == TERM_UNIFORM || (t->kind == TERM_INTS && t->count == 1 && t->ints[0] == im->seq);
+static bool masks_none(const term *t) {
+    return t->kind == TERM_UNIFORM;
 }
 
 /** Why inputs from `mask` on, or attributes, ask for more than attention of all tokens; NULL if they do not. A program
@@ -24,7 +24,7 @@ static const char *attention_is_other(const importer *im, size_t mask, size_t ma
         const term *t = im->in[i];
         if (t && i >= mask + masks)
             return "has an input for tokens of the past, or another that encoders of the BERT family have not";
-        if (t && !masks_none(im, t))
+        if (t && !masks_none(t))
             return "its mask depends on more than which tokens are there";
     }
     return NULL;
@@ -85,7 +85,7 @@ static const term *multi_head_attention(importer *im) {
 /** input codes, weights, bias, input_scale, weight_scale, mask_index, input_zero_point, weight_zero_point. */
 static const term *quantised_attention(importer *im) {
     const term *mask = im->in[5], *bias = im->in[2];
-    if (node_int(im, "unidirectional", 0) != 0 || im->in[8] || (mask && !masks_none(im, mask)))
+    if (node_int(im, "unidirectional", 0) != 0 || im->in[8] || (mask && !masks_none(mask)))
         return term_unknown(im, "sees the past, or not all tokens; encoders of the BERT family see all");
     const term *w = term_constant_codes(im, im->in[1], im->in[4], im->in[7], 1);
     if (w->kind == TERM_UNKNOWN || im->in[0]->kind != TERM_CODES || (bias && bias->kind != TERM_WEIGHT))
@@ -116,26 +116,32 @@ static const term *skip_layer_normalization(importer *im) {
 }
 
 /** A table's rows, by ids, types or positions. */
-static const term *rows_of(importer *im, const term *table, const term *which) {
+static const term *rows_of(importer *im, const term *table, embedding_index which) {
     if (table->kind != TERM_WEIGHT || table->weight->rank != 2 || table->transposed ||
         table->weight->dims[1] > UINT32_MAX)
         return term_unknown(im, "its tables must be constant matrices");
-    term *t = term_new(im, TERM_EMBEDDING, which, NULL);
+    term *t = term_new(im, TERM_EMBEDDING, NULL, NULL);
+    t->function = which;
     t->weight = table->weight;
     t->width = (uint32_t)table->weight->dims[1];
-    return t;
+    return term_with_dims(im, t, 3, (const int64_t[]){1, im->seq, t->width});
 }
 
 /** The sum of three tables' rows; `tables` are those of words, positions and types, the last NULL if there is none. */
 static const term *embeddings(importer *im, const term *const tables[3], const term *at) {
     const term *ids = im->in[0], *types = im->in[1];
-    if (ids->kind != TERM_IDS || (types && types->kind != TERM_TYPES) || (at && at->kind != TERM_POSITIONS) ||
-        (types && !tables[2]))
+    bool counts = true;
+    const term *numbers = at;
+    if (at && !term_numbers(im, at, &numbers))
+        counts = false;
+    for (int64_t i = 0; at && counts && i < term_elements(numbers); i++)
+        counts = term_number_at(numbers, i) == (double)i;
+    if (ids->kind != TERM_IDS || (types && types->kind != TERM_TYPES) || !counts || (types && !tables[2]))
         return term_unknown(im, "rows must be chosen by token ids, token types and positions");
-    const term *const which[3] = {ids, at ? at : term_new(im, TERM_POSITIONS, NULL, NULL), types};
+    const embedding_index which[3] = {INDEX_WORDS, INDEX_POSITIONS, INDEX_TYPES};
     const term *sum = NULL;
     for (unsigned i = 0; i < 3; i++) {
-        if (!which[i])
+        if (i == 2 && !types)
             continue;
         const term *rows = rows_of(im, tables[i], which[i]);
         if (rows->kind == TERM_UNKNOWN)
@@ -184,12 +190,11 @@ static const term *fast_gelu(importer *im) {
 
 /** alpha times a product, the second operand transposed if the node says so. */
 static const term *fused_matmul(importer *im) {
-    static const int64_t turned[] = {0, 1, 3, 2};
     const term *y = im->in[1];
     if (node_int(im, "transA", 0) != 0 || node_int(im, "transBatchA", 0) != 0 || node_int(im, "transBatchB", 0) != 0)
         return term_unknown(im, "transposes its first operand, or batches");
     if (node_int(im, "transB", 0) != 0)
-        y = term_transpose(im, y, turned, y->kind == TERM_WEIGHT ? 0 : 4);
+        y = term_turn(im, y);
     const term *product = y->kind == TERM_UNKNOWN ? y : term_matmul(im, im->in[0], y);
     return product->kind == TERM_UNKNOWN ? product : term_scale(im, product, node_real(im, "alpha", 1));
 }
@@ -209,19 +214,7 @@ const term *onnx_attention_rule(importer *im) {
                    ? term_unknown(im, "has fewer heads of keys than of queries; encoders of the BERT family do not")
                    : term_attention(im, q, k, v, heads, node_real(im, "scale", 0));
     }
-    static const int64_t turned[] = {0, 1, 3, 2};
-    double factor = 1;
-    const term *plain = term_strip(q, &factor);
-    if (plain->kind != TERM_HEADS)
-        return term_unknown(im, "attention is known of rows, or of rows in heads");
-    const term *keys = term_transpose(im, k, turned, 4);
-    const term *scores = keys->kind == TERM_UNKNOWN ? keys : term_matmul(im, q, keys);
-    double scale = node_real(im, "scale", 0);
-    if (scores->kind == TERM_UNKNOWN)
-        return scores;
-    const term *probs =
-        term_softmax(im, term_scale(im, scores, scale != 0 ? scale : 1 / sqrt((double)plain->width / plain->heads)));
-    return probs->kind == TERM_UNKNOWN ? probs : term_matmul(im, probs, v);
+    return term_attention_of_heads(im, q, k, v, node_real(im, "scale", 0));
 }
 
 const onnx_operator onnx_contrib_operators[] = {

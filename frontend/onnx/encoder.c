@@ -24,7 +24,8 @@ typedef struct {
     bool in_embeddings;
     bool faulty; /* something is wrong that is no reason to stop looking */
     transformer t;
-    const term *inner; /* the embeddings */
+    const term *masked; /* scores of all words; NULL: there are none */
+    uint32_t masked_activation;
 } encoder;
 
 static bool fail(const encoder *e, const term *at, const char *what) {
@@ -106,6 +107,8 @@ static bool take_attention(encoder *e, weights *w, const term *norm, const term 
         !take_linear(e, w, attention->c, WEIGHT_VALUE, WEIGHT_VALUE_BIAS, "value"))
         return false;
     claim(e, attention, "attention");
+    if (attention->function || attention->kv_heads != attention->heads)
+        fault(e, attention, attention->function ? "hides later tokens" : "has fewer heads of keys than of queries");
     same_size(e, attention, &e->t.heads, attention->heads);
     return (term_same(attention->a->a, *below) && term_same(attention->b->a, *below) &&
             term_same(attention->c->a, *below) && attention->a->width == out->width) ||
@@ -143,16 +146,22 @@ static bool take_block(encoder *e, const term **x) {
 
 /** One table of the sum: of words, positions or types. */
 static bool take_table(encoder *e, const term *t) {
-    static const weight_role roles[] = {WEIGHT_WORDS, WEIGHT_TYPES, WEIGHT_POSITIONS};
+    static const weight_role roles[] = {[INDEX_WORDS] = WEIGHT_WORDS,
+                                        [INDEX_TYPES] = WEIGHT_TYPES,
+                                        [INDEX_POSITIONS] = WEIGHT_POSITIONS,
+                                        [INDEX_FIRST_TYPE] = WEIGHT_TYPES}; /* the type of all tokens is 0 */
     if (t->kind != TERM_EMBEDDING)
         return fail(e, t, "rows of a table are expected here");
-    bool constant = t->a->kind == TERM_UNIFORM; /* the type of all tokens is 0 */
-    weight_role role = constant ? WEIGHT_TYPES : roles[t->a->kind - TERM_IDS];
+    weight_role role = roles[t->function];
     if (e->whole.tensor[role])
         return fail(e, t, "a second table of the same kind");
-    put(&e->whole, role, t->weight, false);
+    uint64_t rows = t->function == INDEX_FIRST_TYPE ? 1 : t->weight->dims[0], first = (uint64_t)t->number;
+    if (role == WEIGHT_POSITIONS && first < rows) {
+        e->t.first_position = (uint32_t)first;
+        rows -= first;
+    }
+    put(&e->whole, role, first ? onnx_tensor_part(e->im, t->weight, 0, first, rows) : t->weight, false);
     claim(e, t, "embeddings");
-    uint64_t rows = constant ? 1 : t->weight->dims[0];
     uint32_t limit = role == WEIGHT_WORDS ? MODEL_MAX_VOCABULARY : MODEL_MAX_TOKENS;
     if (rows == 0 || rows > limit)
         return fail(e, t, "a table with no rows, or more than there may be");
@@ -269,6 +278,94 @@ static void name_ops(const encoder *e) {
     }
 }
 
+/* ---- heads --------------------------------------------------------------------------------------------------------
+ */
+
+/** Notes the row that is chosen, which may be at any place behind the blocks: what follows works on each row. */
+static void take_pool(encoder *e, const term **x) {
+    while ((*x)->kind == TERM_POOL) {
+        if (e->t.pooling != POOLING_NONE)
+            fault(e, *x, "pools twice");
+        e->t.pooling = (*x)->function;
+        claim(e, *x, "pool");
+        *x = (*x)->a;
+    }
+}
+
+static uint32_t activation_of(const term *x) {
+    return x->kind == TERM_TANH ? ACTIVATION_TANH : x->function;
+}
+
+static bool is_activation(const term *x) {
+    return (x->kind == TERM_TANH || x->kind == TERM_ACTIVATION) && x->a->kind == TERM_LINEAR;
+}
+
+/** Scores of all words, by the table of words, behind a block of their own: a masked language model's. */
+static bool take_masked(encoder *e, const term **x) {
+    const term *norm = (*x)->a;
+    if (norm->kind != TERM_LAYERNORM || !is_activation(norm->a))
+        return false;
+    const term *linear = norm->a->a;
+    if (linear->width != norm->width || linear->a->kind != TERM_LAYERNORM)
+        return false;
+    e->t.head = HEAD_MASKED;
+    e->masked = *x;
+    put(&e->whole, WEIGHT_HEAD_BIAS, (*x)->bias, false);
+    e->masked_activation = activation_of(norm->a);
+    claim(e, *x, "logits");
+    claim(e, norm->a, "masked.activation");
+    bool ok = take_norm(e, &e->whole, norm, WEIGHT_MASKED_GAMMA, WEIGHT_MASKED_BETA, "masked.norm") &&
+              take_linear(e, &e->whole, linear, WEIGHT_MASKED, WEIGHT_MASKED_BIAS, "masked");
+    *x = linear->a;
+    return ok;
+}
+
+/** What stands behind the blocks, from the end: a row of length one, labels, a pooler, one row of all. */
+static bool take_heads(encoder *e, const term **x) {
+    if ((*x)->kind == TERM_NORMALIZED) {
+        e->t.normalize = true;
+        claim(e, *x, "normalize");
+        *x = (*x)->a;
+    }
+    take_pool(e, x);
+    if ((*x)->kind == TERM_LINEAR && !take_masked(e, x) && !e->masked) {
+        e->t.classes = (*x)->width;
+        e->t.classifier_bias = (*x)->bias != NULL;
+        if (!take_linear(e, &e->whole, *x, WEIGHT_CLASSIFIER, WEIGHT_CLASSIFIER_BIAS, "logits"))
+            return false;
+        *x = (*x)->a;
+        take_pool(e, x);
+    }
+    if (is_activation(*x)) {
+        const term *linear = (*x)->a;
+        e->t.pooler = true;
+        e->t.pooler_activation = activation_of(*x);
+        claim(e, *x, "pooler.activation");
+        if (!take_linear(e, &e->whole, linear, WEIGHT_POOLER, WEIGHT_POOLER_BIAS, "pooler"))
+            return false;
+        *x = linear->a;
+        if (linear->width != (*x)->width)
+            return fail(e, linear, "makes rows of another width than those of the blocks");
+        take_pool(e, x);
+        if (e->t.pooling == POOLING_NONE)
+            return fail(e, linear, "works on every row; a block like this is known only of one row");
+    }
+    return true;
+}
+
+/** The tables of a masked language model's words are one. */
+static bool check_masked(encoder *e) {
+    const onnx_tensor *words = e->whole.tensor[WEIGHT_WORDS], *head = e->masked ? e->masked->weight : NULL;
+    if (!e->masked)
+        return true;
+    bool tied = head->data && words->data && (!e->masked->transposed ? head->data == words->data : false);
+    if (!tied)
+        return fail(e, e->masked, "scores words by another matrix than the table of words, or by a copy of it");
+    if (e->masked_activation != e->t.activation)
+        return fail(e, e->masked, "its activation differs from that of the blocks");
+    return true;
+}
+
 static bool read_blocks(encoder *e, const term *out) {
     while (e->count <= MODEL_MAX_LAYERS && !is_embeddings(out))
         if (!take_block(e, &out))
@@ -287,12 +384,7 @@ bool encoder_read(importer *im, const term *out, model *m) {
     encoder e = {.im = im, .t = transformer_defaults()};
     e.t.norm_epsilon = -1;
     e.t.types = 0;
-    if (out->kind == TERM_POOL) {
-        e.t.pooling = out->function;
-        claim(&e, out, "pool");
-        out = out->a;
-    }
-    bool ok = read_blocks(&e, out);
+    bool ok = take_heads(&e, &out) && read_blocks(&e, out) && check_masked(&e);
     name_ops(&e);
     if (!ok)
         return false;

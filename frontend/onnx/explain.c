@@ -73,20 +73,17 @@ static const char *meaning(const importer *im, const node_fate *f, bool all_take
     if (!t || t->kind == TERM_UNKNOWN)
         return all_taken ? "not needed" : "depends on a node that cannot be taken";
     switch (t->kind) {
-    case TERM_INTS:
-        return "sizes, folded: they are known when the model is compiled";
+    case TERM_NUMBERS:
+        return "folded: known when the model is compiled";
     case TERM_UNIFORM:
-        return t->ints ? "the mask, folded: it is 1 for every token that there is"
-                       : arena_printf(im->a, "folded: %.9g for every token", t->number + 0.0); /* no -0 */
+        return t->type == ONNX_FLOAT ? arena_printf(im->a, "folded: %.9g for every token", t->number + 0.0) /* no -0 */
+                                     : "folded: known when the model is compiled";
     case TERM_WEIGHT:
         return "a constant, used where it lies in the file";
     case TERM_IDS:
         return "token ids";
     case TERM_TYPES:
         return "token types";
-    case TERM_POSITIONS:
-    case TERM_INDICES:
-        return "positions, folded: 0, 1, 2 ...";
     default:
         return NULL;
     }
@@ -106,7 +103,8 @@ static const char *kind_word(term_kind kind) {
                  {TERM_POOL, TERM_POOL, "pooling"},
                  {TERM_MEAN, TERM_NORMED, "a step of layer normalisation"},
                  {TERM_CODES, TERM_CODE_PRODUCT, "codes of rows"},
-                 {TERM_SPLIT, TERM_PARTS, "a step of attention"}};
+                 {TERM_NORMALIZED, TERM_NORMALIZED, "normalisation by length"},
+                 {TERM_SCORES, TERM_VIEW, "a step of attention"}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (kind >= words[i].first && kind <= words[i].last)
             return words[i].word;

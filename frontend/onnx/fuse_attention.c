@@ -2,12 +2,20 @@
 #include <math.h>
 #include <string.h>
 
+#include "frontend/models/model.h"
 #include "frontend/onnx/term.h"
 
 static const double SCALE_NEAR = 1e-5;
 
 const term *term_linear(importer *im, const term *x, const onnx_tensor *weight, bool transposed,
                         const onnx_tensor *bias) {
+    if (x->kind == TERM_TANH && term_is_rows(x->a)) { /* no part of a GELU, after all */
+        term *activation = term_new(im, TERM_ACTIVATION, x, NULL);
+        activation->a = x->a;
+        activation->node = x->node;
+        activation->function = ACTIVATION_TANH;
+        x = activation;
+    }
     if (!term_is_rows(x) || weight->rank != 2)
         return term_unknown(im, "multiplies a weight that is no matrix, or what are no rows");
     uint64_t inputs = weight->dims[transposed ? 0 : 1], outputs = weight->dims[transposed ? 1 : 0];
@@ -27,35 +35,153 @@ const term *term_linear(importer *im, const term *x, const onnx_tensor *weight, 
     t->bias = fits ? bias : NULL;
     t->transposed = transposed;
     t->width = (uint32_t)outputs;
+    t->dims[t->rank - 1] = (int64_t)outputs;
     return wrong ? term_instead(im, wrong, t) : t;
 }
 
-term *term_in_heads(importer *im, term_kind kind, const term *a, const term *b, const term *from) {
-    term *t = term_new(im, kind, a, b);
-    t->c = from->c;
-    t->width = from->width;
-    t->heads = from->heads;
+/** Rows in heads: which rows, how many heads, and on how many of keys and values they stand. */
+typedef struct {
+    const term *rows;
+    uint32_t heads, kv_heads, head_dim;
+} head_rows;
+
+/** The rows whose heads `x` is, with tokens along axis `tokens` and a head's channels along the other of the last two.
+ * NULL, or what is wrong. */
+static const char *heads_of(importer *im, const term *x, bool turned, head_rows *out) {
+    const term *base;
+    onnx_view v = term_view(x, &base);
+    view_atom runs[VIEW_ATOMS], channel[VIEW_ATOMS], token[VIEW_ATOMS];
+    if (v.rank < 3 || !term_is_rows(base))
+        return "the product of two values is known only of queries and keys in heads, and of probabilities and values";
+    uint32_t tokens = v.rank - (turned ? 1 : 2), channels = v.rank - (turned ? 2 : 1);
+    uint32_t c = view_runs(&v, 1U << channels, channel), t = view_runs(&v, 1U << tokens, token);
+    uint32_t n = view_runs(&v, (1U << (v.rank - 2)) - 1, runs), width = base->width;
+    int64_t rows = term_elements(base) / width, head_dim = c ? channel[0].size : 1;
+    bool fits = c <= 1 && (!c || channel[0].step == 1) && v.first < width &&
+                (rows == 1 ? t == 0 : t == 1 && token[0].size == rows && token[0].step == width);
+    if (!fits || n > 2 || (n == 2 && runs[1].step != 0))
+        return "its operands are no rows in heads, or lie in another order";
+    bool copied = n && runs[n - 1].step == 0;
+    int64_t copies = copied ? runs[n - 1].size : 1, kv = n > copied ? runs[0].size : 1;
+    if (kv > 1 && runs[0].step > head_dim)
+        return "queries, keys and values of each head lie side by side in its weight: they are no columns at one "
+               "distance, and cannot be used where they are; export them as three";
+    if (kv > 1 && runs[0].step != head_dim)
+        return "its operands are no rows in heads, or lie in another order";
+    *out = (head_rows){base, (uint32_t)(kv * copies), (uint32_t)kv, (uint32_t)head_dim};
+    if (kv * head_dim == width)
+        return v.first == 0 ? NULL : "its operands are no rows in heads, or lie in another order";
+    out->rows = term_columns(im, base, (uint64_t)v.first, (uint64_t)(kv * head_dim));
+    return out->rows->kind == TERM_UNKNOWN ? out->rows->reason : NULL;
+}
+
+/** Scores of queries and keys in heads, or probabilities of values in heads: [batch, heads, seq, head_dim], the batch
+ * left out, or joined with the heads. */
+static term *in_heads(importer *im, term_kind kind, const term *q, const term *k, const head_rows *of) {
+    term *t = term_new(im, kind, q, k);
+    t->heads = of->heads;
+    t->kv_heads = of->kv_heads;
     return t;
 }
 
+static const term *context(importer *im, const term *p, const term *y) {
+    head_rows v;
+    const char *wrong = heads_of(im, y, false, &v);
+    if (!wrong && (v.heads != p->heads || v.head_dim != p->a->width / p->heads))
+        wrong = "its operands differ in width or heads";
+    if (wrong)
+        return term_unknown(im, wrong);
+    term *rows = in_heads(im, TERM_ATTENTION, p->a, p->b, &v);
+    rows->c = v.rows;
+    rows->kv_heads = p->kv_heads < v.kv_heads ? v.kv_heads : p->kv_heads;
+    rows->function = p->function;
+    int64_t n = p->dims[p->rank - 2], dims[ONNX_MAX_RANK] = {1, n, rows->width};
+    static const uint32_t over[] = {1, 0, 2};
+    const term *base = term_with_dims(im, rows, 3, dims);
+    layout l = {.base = base, .factor = 1, .view = view_of(3, (const int64_t[]){n, v.heads, v.head_dim})};
+    view_transpose(&l.view, over);
+    memcpy(dims, p->dims, sizeof dims);
+    dims[p->rank - 1] = v.head_dim;
+    return view_reshape(&l.view, p->rank, dims) ? layout_end(im, &l) : term_unknown(im, "its operands do not fit");
+}
+
 const term *term_matmul(importer *im, const term *x, const term *y) {
-    if (y->kind == TERM_WEIGHT)
-        return term_linear(im, x, y->weight, !y->transposed, NULL);
     double factor = 1;
     x = term_strip(x, &factor);
+    if (y->kind == TERM_WEIGHT) {
+        const term *linear = term_linear(im, x, y->weight, !y->transposed, NULL);
+        return linear->kind == TERM_UNKNOWN ? linear : term_scale(im, linear, factor);
+    }
     y = term_strip(y, &factor);
-    bool fits = x->width == y->width && x->heads == y->heads;
-    if (x->kind == TERM_HEADS && y->kind == TERM_KEYS && fits)
-        return term_scale(im, term_in_heads(im, TERM_SCORES, x->a, y->a, x), factor);
-    if (x->kind == TERM_PROBS && y->kind == TERM_HEADS && fits) {
-        term *t = term_in_heads(im, TERM_CONTEXT, x->a, x->b, x);
-        t->c = y->a;
+    if (x->kind == TERM_PROBS) {
+        const term *rows = context(im, x, y);
+        return rows->kind == TERM_UNKNOWN ? rows : term_scale(im, rows, factor);
+    }
+    head_rows q, k;
+    const char *wrong = heads_of(im, x, false, &q);
+    wrong = wrong ? wrong : heads_of(im, y, true, &k);
+    if (!wrong && (q.heads != k.heads || q.head_dim != k.head_dim || q.kv_heads != q.heads || x->rank != y->rank))
+        wrong = "its operands differ in width or heads";
+    if (wrong)
+        return term_unknown(im, wrong);
+    term *t = in_heads(im, TERM_SCORES, q.rows, k.rows, &k);
+    t->rank = x->rank;
+    memcpy(t->dims, x->dims, sizeof t->dims);
+    t->dims[t->rank - 1] = y->dims[y->rank - 1];
+    return term_scale(im, t, factor);
+}
+
+/* ---- masks --------------------------------------------------------------------------------------------------------
+ */
+
+/* What exporters add to scores that no softmax shall see: -inf, the least float, or -10000 as BERT's authors. */
+static const double HIDDEN = -1000;
+
+typedef enum { MASK_NONE, MASK_CAUSAL, MASKS } mask_kind;
+
+static bool sees_all(int64_t row, int64_t column) {
+    (void)row;
+    (void)column;
+    return true;
+}
+static bool sees_earlier(int64_t row, int64_t column) {
+    return column <= row;
+}
+
+/** Which token sees which, by mask_kind. */
+static bool (*const mask_rules[MASKS])(int64_t row, int64_t column) = {sees_all, sees_earlier};
+
+const term *term_mask(importer *im, const term *x, const term *mask) {
+    double factor = 1;
+    const term *scores = term_strip(x, &factor), *m;
+    if (scores->kind != TERM_SCORES || !term_numbers(im, mask, &m))
+        return NULL;
+    if (m->kind == TERM_UNIFORM)
+        return isfinite(m->number) ? x : term_unknown(im, "hides all tokens"); /* a softmax does not see one number */
+    int64_t count = term_elements(m), columns = m->rank ? m->dims[m->rank - 1] : 1;
+    int64_t rows = m->rank > 1 ? m->dims[m->rank - 2] : 1, n = scores->dims[scores->rank - 1];
+    for (unsigned rule = 0; rule < MASKS; rule++) {
+        bool fits = columns == n && (rows == n || rows == 1);
+        double seen = NAN;
+        for (int64_t i = 0; i < count && fits; i++) {
+            double number = m->values[i];
+            bool sees = mask_rules[rule](i / columns % rows, i % columns);
+            fits = sees ? !(number <= HIDDEN) && (isnan(seen) || number == seen) && isfinite(number) : number <= HIDDEN;
+            seen = sees ? number : seen;
+        }
+        if (!fits)
+            continue;
+        term *t = term_new(im, TERM_SCORES, scores->a, scores->b);
+        *t = *scores;
+        t->node = im->node;
+        t->function = rule > scores->function ? rule : scores->function;
         return term_scale(im, t, factor);
     }
-    return term_unknown(im, fits ? "the product of two values is known only of queries and keys in heads, and of "
-                                   "probabilities and values"
-                                 : "its operands differ in width or heads");
+    return term_unknown(im, "masks tokens otherwise than all later ones");
 }
+
+/* ---- attention ----------------------------------------------------------------------------------------------------
+ */
 
 /** What is wrong with a factor of scores of heads of so many elements; NULL if nothing is. */
 static const char *scale_wrong(importer *im, double factor, uint32_t head_dim) {
@@ -71,8 +197,11 @@ const term *term_softmax(importer *im, const term *x) {
     const term *scores = term_strip(x, &factor);
     if (scores->kind != TERM_SCORES)
         return term_unknown(im, "a softmax is known only of scores of queries and keys");
-    const char *wrong = scale_wrong(im, factor, scores->width / scores->heads);
-    const term *probs = term_in_heads(im, TERM_PROBS, scores->a, scores->b, scores);
+    const char *wrong = scale_wrong(im, factor, scores->a->width / scores->heads);
+    term *probs = term_new(im, TERM_PROBS, scores, NULL);
+    *probs = *scores;
+    probs->kind = TERM_PROBS;
+    probs->node = im->node;
     return wrong ? term_instead(im, wrong, probs) : probs;
 }
 
@@ -88,148 +217,15 @@ const term *term_attention(importer *im, const term *q, const term *k, const ter
     const char *wrong = scale != 0 ? scale_wrong(im, scale, q->width / (uint32_t)heads) : NULL;
     term *t = term_new(im, TERM_ATTENTION, q, k);
     t->c = v;
-    t->heads = (uint32_t)heads;
+    t->heads = t->kv_heads = (uint32_t)heads;
     return wrong ? term_instead(im, wrong, t) : t;
 }
 
-const term *term_transpose(importer *im, const term *x, const int64_t *perm, size_t rank) {
-    static const struct {
-        int64_t perm[4];
-        term_kind from, to;
-    } known[] = {
-        {{0, 2, 1, 3}, TERM_SPLIT, TERM_HEADS}, {{0, 2, 3, 1}, TERM_SPLIT, TERM_KEYS},
-        {{0, 1, 3, 2}, TERM_HEADS, TERM_KEYS},  {{0, 1, 3, 2}, TERM_KEYS, TERM_HEADS},
-        {{0, 2, 1, 3}, TERM_HEADS, TERM_SPLIT}, {{0, 2, 1, 3}, TERM_CONTEXT, TERM_MERGING},
-    };
-    if (x->kind == TERM_WEIGHT && x->weight->rank == 2 && (rank == 0 || (rank == 2 && perm[0] == 1 && perm[1] == 0))) {
-        term *t = term_new(im, TERM_WEIGHT, NULL, NULL);
-        t->weight = x->weight;
-        t->transposed = !x->transposed;
-        return t;
-    }
-    double factor = 1;
-    const term *inner = term_strip(x, &factor), *in_parts = term_transpose_parts(im, inner, perm, rank);
-    if (in_parts)
-        return term_scale(im, in_parts, factor);
-    if (rank == 3 && perm[0] == 0 && perm[1] == 2 && perm[2] == 1 &&
-        (inner->kind == TERM_FLAT_HEADS || inner->kind == TERM_FLAT_KEYS))
-        return term_scale(im,
-                          term_in_heads(im, inner->kind == TERM_FLAT_HEADS ? TERM_FLAT_KEYS : TERM_FLAT_HEADS, inner->a,
-                                        inner->b, inner),
-                          factor);
-    for (size_t i = 0; i < sizeof known / sizeof *known && rank == 4; i++) {
-        if (known[i].from != inner->kind || memcmp(known[i].perm, perm, sizeof known[i].perm) != 0)
-            continue;
-        return term_scale(im, term_in_heads(im, known[i].to, inner->a, inner->b, inner), factor);
-    }
-    return term_unknown(im, "this transposition is none of those that attention makes");
-}
-
-/* ---- reshapes ---------------------------------------------------------------------------------------------------- */
-
-static bool is_row_count(const importer *im, int64_t dim) {
-    return dim <= DIM_LAST || dim == 0 || dim == -1 || dim == 1 || dim == im->seq;
-}
-
-static const term *split(importer *im, const term *x, int64_t heads, int64_t head_dim) {
-    int64_t width = x->width;
-    heads = heads == -1 && head_dim > 0 ? width / head_dim : heads;
-    head_dim = head_dim == -1 && heads > 0 ? width / heads : head_dim;
-    if (heads <= 0 || head_dim <= 0 || heads > width || head_dim > width || heads * head_dim != width)
-        return term_unknown(im, arena_printf(im->a, "rows of %u do not make %lld heads of %lld", x->width,
-                                             (long long)heads, (long long)head_dim));
-    term *t = term_new(im, TERM_SPLIT, x, NULL);
-    t->heads = (uint32_t)heads;
-    return t;
-}
-
-/** Batch and heads as one axis, or again as two. */
-static const term *flatten(importer *im, const term *x, const int64_t *dims) {
-    static const term_kind to[][2] = {{TERM_HEADS, TERM_FLAT_HEADS},
-                                      {TERM_KEYS, TERM_FLAT_KEYS},
-                                      {TERM_FLAT_HEADS, TERM_HEADS},
-                                      {TERM_FLAT_KEYS, TERM_KEYS}};
-    bool keys = x->kind == TERM_KEYS || x->kind == TERM_FLAT_KEYS, flat = x->kind >= TERM_FLAT_HEADS;
-    const int64_t *last = dims + (flat ? 2 : 1), head_dim = x->width / x->heads;
-    int64_t seq = last[keys ? 1 : 0], dim = last[keys ? 0 : 1];
-    if (!is_row_count(im, seq) || dim != head_dim)
-        return term_unknown(im, "this reshape of heads changes their sizes");
-    size_t i = 0;
-    while (to[i][0] != x->kind)
-        i++;
-    return term_in_heads(im, to[i][1], x->a, x->b, x);
-}
-
-/** True if a value of these sizes has them already: each is said again, kept by 0, or one is left to the others. */
-static bool is_shape_of(importer *im, const term *x, const term *sizes) {
-    const term *own = term_shape(im, x);
-    size_t left = 0, n = sizes->count;
-    bool same = own->kind == TERM_INTS && own->count == n;
-    for (size_t i = 0; same && i < n; i++) {
-        int64_t dim = sizes->ints[i];
-        left += dim == -1;
-        same = (dim == own->ints[i] && dim != DIM_ANY) || dim == 0 || dim == -1;
-    }
-    return same && left <= 1;
-}
-
-const term *term_reshape(importer *im, const term *x, const term *shape) {
-    size_t n = shape->count;
-    const int64_t *dims = shape->ints;
-    double factor = 1;
-    const term *inner = term_strip(x, &factor), *out = NULL;
-    if (is_shape_of(im, inner, shape))
-        return x;
-    bool rows = n >= 2;
-    for (size_t i = 0; rows && i + 2 < n; i++)
-        rows = is_row_count(im, dims[i]);
-    bool merges = n == 3 && dims[0] == -1 && (inner->kind == TERM_HEADS || inner->kind == TERM_KEYS);
-    bool unmerges = n == 4 && (inner->kind == TERM_FLAT_HEADS || inner->kind == TERM_FLAT_KEYS) &&
-                    (dims[1] == inner->heads || dims[1] == -1);
-    bool keeps = rows && is_row_count(im, dims[n - 2]) && (dims[n - 1] == inner->width || dims[n - 1] == -1);
-    if (term_is_rows(inner) && keeps && n <= 3)
-        out = inner;
-    else if (term_is_rows(inner) && rows && n == 4)
-        out = split(im, inner, dims[2], dims[3]);
-    else if (term_is_rows(inner) && n == 5 && is_row_count(im, dims[0]) && is_row_count(im, dims[1]))
-        out = term_in_parts(im, inner, dims + 2);
-    else if (merges || unmerges)
-        out = flatten(im, inner, dims);
-    else if (inner->kind == TERM_MERGING && keeps && n <= 3)
-        out = term_in_heads(im, TERM_ATTENTION, inner->a, inner->b, inner);
-    return out ? term_scale(im, out, factor)
-               : term_unknown(im, "this reshape neither keeps rows nor splits them into "
-                                  "heads nor joins heads");
-}
-
-const term *term_shape(importer *im, const term *x) {
-    double factor = 1;
-    x = term_strip(x, &factor);
-    int64_t head_dim = x->heads ? x->width / x->heads : 0, heads = x->heads;
-    int64_t dims[4] = {im->batch, im->seq, x->width, 0};
-    size_t count = 3;
-    if (x->kind == TERM_UNIFORM && !x->ints)
-        return term_unknown(im, "the shape of a constant that depends on the input is not followed");
-    if (x->kind == TERM_IDS || x->kind == TERM_TYPES || x->kind == TERM_POSITIONS || x->kind == TERM_UNIFORM) {
-        count = 2;
-    } else if (x->kind >= TERM_SPLIT && x->kind <= TERM_MERGING) {
-        const int64_t split_dims[4] = {im->batch, im->seq, heads, head_dim},
-                      head_dims[4] = {im->batch, heads, im->seq, head_dim},
-                      key_dims[4] = {im->batch, heads, head_dim, im->seq},
-                      score_dims[4] = {im->batch, heads, im->seq, im->seq};
-        const int64_t *from = x->kind == TERM_SPLIT || x->kind == TERM_MERGING  ? split_dims
-                              : x->kind == TERM_KEYS                            ? key_dims
-                              : x->kind == TERM_SCORES || x->kind == TERM_PROBS ? score_dims
-                                                                                : head_dims;
-        memcpy(dims, from, sizeof dims);
-        count = 4;
-    } else if (!term_is_rows(x)) {
-        return term_unknown(im, "the shape of this value is not known");
-    }
-    int64_t *ints = ARENA_ARRAY(im->a, int64_t, count);
-    memcpy(ints, dims, count * sizeof *ints);
-    term *t = term_new(im, TERM_INTS, NULL, NULL);
-    t->ints = ints;
-    t->count = count;
-    return t;
+const term *term_attention_of_heads(importer *im, const term *q, const term *k, const term *v, double scale) {
+    const term *keys = term_turn(im, k), *scores = keys->kind == TERM_UNKNOWN ? keys : term_matmul(im, q, keys);
+    if (scores->kind == TERM_UNKNOWN)
+        return scores;
+    double factor = scale != 0 ? scale : 1 / sqrt((double)q->dims[q->rank - 1]);
+    const term *probs = term_softmax(im, term_scale(im, scores, factor));
+    return probs->kind == TERM_UNKNOWN ? probs : term_matmul(im, probs, v);
 }

@@ -32,18 +32,33 @@ static const term *input_term(importer *im, const onnx_value *v) {
     } known[] = {{"mask", TERM_UNIFORM},
                  {"type", TERM_TYPES},
                  {"segment", TERM_TYPES},
-                 {"position", TERM_POSITIONS},
+                 {"position", TERM_NUMBERS},
                  {"ids", TERM_IDS}};
+    const int64_t dims[2] = {1, im->seq};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (!strstr(v->name, known[i].name))
             continue;
+        if (known[i].kind == TERM_NUMBERS) {
+            double *values = ARENA_ARRAY(im->a, double, (size_t)im->seq);
+            for (int64_t at = 0; at < im->seq; at++)
+                values[at] = (double)at;
+            return term_numbers_new(im, 2, dims, v->type, values);
+        }
         term *t = term_new(im, known[i].kind, NULL, NULL);
-        static const int64_t any[2] = {DIM_BATCH, DIM_SEQ};
-        t->ints = known[i].kind == TERM_UNIFORM ? any : NULL;
         t->number = 1;
-        return t;
+        t->type = v->type;
+        return term_with_dims(im, t, 2, dims);
     }
     return NULL;
+}
+
+/** The length that the graph is for; 0: any. */
+static int64_t fixed_length(const onnx_graph *g) {
+    for (size_t i = 0; i < g->input_count; i++)
+        if (g->inputs[i].shaped && g->inputs[i].rank == 2 && g->inputs[i].dims[1] &&
+            g->inputs[i].dims[1] <= MODEL_MAX_TOKENS)
+            return (int64_t)g->inputs[i].dims[1];
+    return 0;
 }
 
 static bool bind_inputs(importer *im, const bindings *b) {
@@ -65,10 +80,9 @@ static bool bind_inputs(importer *im, const bindings *b) {
             return diag_error(im->d, whole,
                               "input '%.80s' is a batch of %llu; export with a batch of one, or of any size", v->name,
                               (unsigned long long)v->dims[0]);
-        if (t->kind == TERM_IDS && v->shaped) {
-            im->batch = v->dims[0] ? 1 : DIM_BATCH;
-            im->seq = v->dims[1] ? (int64_t)v->dims[1] : DIM_SEQ;
-        }
+        if (v->shaped && v->dims[1] && (int64_t)v->dims[1] != im->seq)
+            return diag_error(im->d, whole, "input '%.80s' is of %llu tokens, another of %lld", v->name,
+                              (unsigned long long)v->dims[1], (long long)im->seq);
         if (!bind(im, b, v->name, t, 0))
             return false;
     }
@@ -160,25 +174,68 @@ static bool read_surroundings(arena *a, diag *d, const char *path, model *m) {
     return true;
 }
 
-/** Also writes what became of each node to `explain`, if it is not NULL. */
-static model *import(arena *a, diag *d, const char *path, const uint8_t *data, uint64_t bytes, FILE *explain) {
+static model *named(arena *a, const char *path) {
     model *m = ARENA_NEW(a, model);
     m->path = arena_strdup(a, path);
     m->name = path_stem(a, path);
     m->loc = (src_loc){m->path, 0, 0};
     m->lower_case = true;
-    importer im = {.a = a, .d = d, .graph = onnx_parse(a, d, path, data, bytes), .batch = DIM_BATCH, .seq = DIM_SEQ};
+    return m;
+}
+
+static bool same_tensor(const ir_tensor *x, const ir_tensor *y) {
+    return strcmp(x->name, y->name) == 0 && x->offset == y->offset && x->rows == y->rows && x->cols == y->cols &&
+           x->transposed == y->transposed && x->scales == y->scales && x->zeros == y->zeros;
+}
+
+/** Reads the graph again, for a longer text: sizes that are numbers in the file may have fitted the first length by
+ * chance, or hide tokens of longer texts only. */
+static bool same_at(const importer *first, const model *m, int64_t seq) {
+    arena *a = arena_new();
+    importer im = {.a = a, .d = first->d, .graph = first->graph, .seq = seq, .any_length = true};
+    model *again = named(a, m->path);
+    diag *unheard = diag_new(a, NULL);
+    im.d = unheard;
+    bool same = read_graph(&im, again) && again->tensor_count == m->tensor_count &&
+                again->transformer.first_position == m->transformer.first_position &&
+                again->transformer.pooling == m->transformer.pooling;
+    for (size_t i = 0; i < m->tensor_count && same; i++)
+        same = same_tensor(&m->tensors[i], &again->tensors[i]);
+    const diag_entry *why = diag_count(unheard, DIAG_ERROR) ? diag_at(unheard, 0) : NULL;
+    if (!same)
+        diag_error(first->d, m->loc, "is another model of %lld tokens than of %lld%s%s", (long long)seq,
+                   (long long)first->seq, why ? ": " : "", why ? why->message : "");
+    arena_free(a);
+    return same;
+}
+
+/** Also writes what became of each node to `explain`, if it is not NULL. */
+static model *import(arena *a, diag *d, const char *path, const uint8_t *data, uint64_t bytes, FILE *explain) {
+    /* A text that shows all rules, and one that is longer than the windows of local attention. */
+    enum { SHORT = 3, LONG = 260 };
+    model *m = named(a, path);
+    importer im = {.a = a, .d = d, .graph = onnx_parse(a, d, path, data, bytes)};
+    int64_t fixed = im.graph ? fixed_length(im.graph) : 0;
+    im.any_length = fixed == 0;
+    im.seq = fixed ? fixed : SHORT;
     bool ok = im.graph && read_graph(&im, m);
     if (explain && im.fates)
         onnx_explain(&im, explain);
     if (!ok)
         return NULL;
-    if (im.seq > m->transformer.positions) {
-        diag_error(d, m->loc, "takes %lld tokens, but has positions for %u", (long long)im.seq,
+    if (im.has_padding && m->transformer.first_position != (uint32_t)im.padding + 1) {
+        diag_error(d, m->loc, "compares token ids with %g, which is not the padding before its positions", im.padding);
+        return NULL;
+    }
+    if (fixed > m->transformer.positions) {
+        diag_error(d, m->loc, "takes %lld tokens, but has positions for %u", (long long)fixed,
                    m->transformer.positions);
         return NULL;
     }
-    m->tokens = im.seq > 0 ? (uint32_t)im.seq : 0;
+    int64_t most = m->transformer.positions < LONG ? m->transformer.positions : LONG;
+    if (!fixed && most > SHORT && !same_at(&im, m, most))
+        return NULL;
+    m->tokens = (uint32_t)fixed;
     return m;
 }
 

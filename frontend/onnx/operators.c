@@ -3,60 +3,23 @@
 
 #include "frontend/onnx/term.h"
 
-/** A whole number among floats is a number like any other. */
-static const term *number(importer *im, const term *t) {
-    return t->kind == TERM_INTS && t->count == 1 && t->ints[0] > DIM_LAST ? term_uniform(im, (double)t->ints[0]) : t;
-}
-
-/** Arithmetic of sizes, element by element; one of one element serves all of the other. */
-static const term *size_arithmetic(importer *im, char sign) {
-    const term *x = im->in[0], *y = im->in[1];
-    size_t count = x->count > y->count ? x->count : y->count;
-    if ((x->count != count && x->count != 1) || (y->count != count && y->count != 1))
-        return term_unknown(im, "its operands have different lengths");
-    int64_t *ints = ARENA_ARRAY(im->a, int64_t, count + 1);
-    for (size_t i = 0; i < count; i++) {
-        int64_t a = x->ints[x->count == 1 ? 0 : i], b = y->ints[y->count == 1 ? 0 : i];
-        bool known = a > DIM_LAST && b > DIM_LAST && !(sign == '/' && (b == 0 || b == -1));
-        bool keeps = (b == 1 && (sign == '*' || sign == '/')) || (b == 0 && (sign == '+' || sign == '-'));
-        bool gives = (a == 1 && sign == '*') || (a == 0 && sign == '+');
-        ints[i] = DIM_ANY;
-        if (keeps || gives)
-            ints[i] = keeps ? a : b;
-        else if (sign == '*' && (a == 0 || b == 0))
-            ints[i] = 0;
-        else if (known && sign == '/')
-            ints[i] = a / b;
-        else if (known && (sign == '*'   ? __builtin_mul_overflow(a, b, &ints[i])
-                           : sign == '+' ? __builtin_add_overflow(a, b, &ints[i])
-                                         : __builtin_sub_overflow(a, b, &ints[i])))
-            ints[i] = DIM_ANY;
-    }
-    term *t = term_new(im, TERM_INTS, NULL, NULL);
-    t->ints = ints;
-    t->count = count;
-    t->scalar = x->scalar && y->scalar;
-    return t;
-}
-
+/** Arithmetic on rows, to which a constant may be broadcast. */
 static const term *arithmetic(importer *im, char sign,
                               const term *(*rows)(importer *im, const term *x, const term *y)) {
-    const term *codes = sign == '*'   ? term_scale_codes(im, im->in[0], im->in[1])
-                        : sign == '-' ? term_center_codes(im, im->in[0], im->in[1])
-                                      : NULL;
+    const term *x = im->in[0], *y = im->in[1];
+    const term *codes = sign == '*' ? term_scale_codes(im, x, y) : sign == '-' ? term_center_codes(im, x, y) : NULL;
     if (codes)
         return codes;
-    if (im->in[0]->kind == TERM_INTS && im->in[1]->kind == TERM_INTS)
-        return size_arithmetic(im, sign);
-    const term *x = number(im, im->in[0]), *y = number(im, im->in[1]);
-    if (x->kind == TERM_INTS || y->kind == TERM_INTS)
-        return term_unknown(im, "mixes sizes and rows");
-    if (x->kind == TERM_UNIFORM && y->kind == TERM_UNIFORM)
-        return term_uniform(im, sign == '+'   ? x->number + y->number
-                                : sign == '-' ? x->number - y->number
-                                : sign == '*' ? x->number * y->number
-                                              : x->number / y->number);
-    return rows(im, x, y);
+    const term *folded = onnx_fold(im);
+    if (folded)
+        return folded;
+    uint32_t rank;
+    int64_t dims[ONNX_MAX_RANK];
+    bool fits = term_broadcast(x, y, &rank, dims);
+    const term *masked = sign == '+' ? term_mask(im, x, y) : NULL;
+    masked = masked || sign != '+' ? masked : term_mask(im, y, x);
+    const term *out = masked ? masked : rows(im, x, y);
+    return fits ? term_with_dims(im, out, rank, dims) : out;
 }
 
 static const term *add(importer *im) {
@@ -72,7 +35,7 @@ static const term *divide(importer *im) {
     return arithmetic(im, '/', term_divide);
 }
 static const term *power(importer *im) {
-    const term *exponent = number(im, im->in[1]);
+    const term *exponent = im->in[1];
     return exponent->kind == TERM_UNIFORM ? term_power(im, im->in[0], exponent->number)
                                           : term_unknown(im, "the exponent must be a constant");
 }
@@ -107,35 +70,150 @@ static const term *relu(importer *im) {
     return node_activation(im, 2);
 }
 
-/** A mask's sum over its tokens is their number. */
-static const term *reduce_sum(importer *im) {
-    if (im->in[0]->kind != TERM_UNIFORM || !im->in[0]->ints || im->in[0]->number != 1)
-        return term_unknown(im, "a sum over an axis is known only of the mask of tokens");
-    int64_t *length = ARENA_NEW(im->a, int64_t);
-    term *t = term_new(im, TERM_INTS, NULL, NULL);
-    *length = im->seq;
-    t->ints = length;
-    t->count = 1;
-    return t;
-}
-
-static const term *reduce_mean(importer *im) {
+/** Over elements of rows, or over rows. The sum is as many means. */
+static const term *reduced(importer *im, bool sum, const term *x) {
     size_t count;
     const int64_t *axes = node_ints(im, "axes", 1, &count);
-    if (axes && count == 1 && (axes[0] == -1 || axes[0] == 2) && node_int(im, "keepdims", 1) == 1)
-        return term_mean(im, im->in[0]);
-    if (axes && count == 1 && axes[0] == 1 && node_int(im, "keepdims", 1) == 0 && term_is_rows(im->in[0])) {
-        term *t = term_new(im, TERM_POOL, im->in[0], NULL);
-        t->function = 1;
-        return t;
+    int64_t axis = axes && count == 1 ? axes[0] < 0 ? axes[0] + x->rank : axes[0] : -1, dims[ONNX_MAX_RANK];
+    bool keep = node_int(im, "keepdims", 1) != 0;
+    uint32_t rank = 0;
+    if (axis < 0 || axis >= x->rank || (axis != x->rank - 1 && axis != x->rank - 2))
+        return term_unknown(im, "a mean or a sum is known only of each row's elements, or of all rows");
+    bool of_rows = axis != x->rank - 1;
+    const term *out;
+    for (uint32_t i = 0; i < x->rank; i++)
+        if (i != axis || keep)
+            dims[rank++] = i == axis ? 1 : x->dims[i];
+    double factor = 1;
+    const term *rows = term_strip(x, &factor);
+    if (of_rows && (!term_is_rows(rows) || x->dims[axis] * x->dims[axis + 1] != term_elements(x)))
+        return term_unknown(im, "a mean or a sum over tokens is known only of rows");
+    if (of_rows) {
+        term *pool = term_new(im, TERM_POOL, rows, NULL);
+        pool->function = 1;
+        out = pool;
+    } else {
+        out = term_mean(im, x);
+        factor = 1;
     }
-    return term_unknown(im, "a mean is known over each row, or over all rows");
+    out = term_with_dims(im, out, rank, dims);
+    return out->kind == TERM_UNKNOWN ? out : term_scale(im, out, sum ? factor * (double)x->dims[axis] : factor);
+}
+static const term *reduce_sum(importer *im) {
+    return reduced(im, true, im->in[0]);
+}
+static const term *reduce_mean(importer *im) {
+    return reduced(im, false, im->in[0]);
+}
+/** The square root of the sum of squares. */
+static const term *reduce_length(importer *im) {
+    const term *sum = reduced(im, true, term_power(im, im->in[0], 2));
+    return sum->kind == TERM_UNKNOWN ? sum : term_power(im, sum, 0.5);
+}
+static const term *reduce_squares(importer *im) {
+    return reduced(im, true, term_power(im, im->in[0], 2));
+}
+static const term *normalized(importer *im) {
+    int64_t axis = node_int(im, "axis", -1);
+    const term *x = im->in[0];
+    return node_int(im, "p", 2) == 2 && term_is_rows(x) && (axis == -1 || axis == x->rank - 1)
+               ? term_new(im, TERM_NORMALIZED, x, NULL)
+               : term_unknown(im, "a normalisation by length is known only of rows");
+}
+
+/** No less than a small number: guards a quotient. */
+static const term *no_less(importer *im, const term *x, const term *least) {
+    if (!least || least->kind != TERM_UNIFORM || !(least->number >= 0 && least->number <= 1e-6))
+        return term_unknown(im, "a limit is known only of what divides: a number from 0 to 1e-6");
+    term *t = term_new(im, TERM_CLIP, x, NULL);
+    t->number = least->number;
+    return t;
+}
+static const term *clip(importer *im) {
+    const onnx_attr *least = onnx_attribute(im->node, "min");
+    if (im->in[2] || onnx_attribute(im->node, "max"))
+        return term_unknown(im, "limits rows from above");
+    return no_less(im, im->in[0], least && least->has_float ? term_uniform(im, (double)least->f) : im->in[1]);
+}
+static const term *maximum(importer *im) {
+    bool first = im->in[1] && im->in[1]->kind == TERM_UNIFORM;
+    return no_less(im, im->in[first ? 0 : 1], im->in[first ? 1 : 0]);
+}
+
+static const term *same(importer *im) {
+    return im->in[0];
+}
+
+static const term *cast(importer *im) {
+    const term *x = im->in[0];
+    int64_t to = node_int(im, "to", 0);
+    const term *codes = to == ONNX_FLOAT ? term_cast_codes(im, x) : NULL;
+    const term *folded = codes ? codes : onnx_fold(im);
+    if (folded)
+        return folded;
+    if (x->kind == TERM_IDS || x->kind == TERM_TYPES || to == ONNX_FLOAT || to == ONNX_DOUBLE)
+        return x;
+    return term_unknown(im, "rows are float32; they cannot become another type");
+}
+
+/** By a constant: one of two, or scores of which a constant masks some. */
+static const term *where(importer *im) {
+    const term *c, *x = im->in[1], *y = im->in[2];
+    const term *folded = onnx_fold(im);
+    if (folded)
+        return folded;
+    if (!term_numbers(im, im->in[0], &c))
+        return term_unknown(im,
+                            im->in[0]->kind == TERM_UNKNOWN ? NULL : "chooses by what is not the same for all texts");
+    if (c->kind == TERM_UNIFORM) {
+        const term *taken = c->number != 0 ? x : y;
+        uint32_t rank;
+        int64_t dims[ONNX_MAX_RANK];
+        bool fits = taken->kind != TERM_UNKNOWN && term_broadcast(c, taken, &rank, dims);
+        return fits                          ? term_with_dims(im, taken, rank, dims)
+               : taken->kind == TERM_UNKNOWN ? term_unknown(im, NULL)
+                                             : taken;
+    }
+    bool first = x->kind == TERM_SCORES || (x->kind == TERM_SCALE && x->a->kind == TERM_SCORES);
+    const term *rows = first ? x : y, *other = first ? y : x;
+    const term *saved[3] = {im->in[0], im->in[1], im->in[2]};
+    im->in[0] = c;
+    im->in[first ? 1 : 2] = term_uniform(im, 0);
+    const term *mask = other->kind == TERM_UNKNOWN ? NULL : onnx_fold(im), *out = NULL;
+    memcpy(im->in, saved, sizeof saved);
+    if (mask && mask->kind != TERM_UNKNOWN)
+        out = term_mask(im, rows, mask);
+    return out ? out : term_unknown(im, "chooses between what are no scores and a mask");
+}
+
+/** Ids are those of tokens that are there: none is the padding that they are compared with. */
+static const term *equal(importer *im) {
+    const term *folded = onnx_fold(im), *x = im->in[0], *y = im->in[1];
+    if (folded)
+        return folded;
+    const term *ids = x->kind == TERM_IDS ? x : y, *number = ids == x ? y : x;
+    if (ids->kind != TERM_IDS || number->kind != TERM_UNIFORM || (im->has_padding && im->padding != number->number))
+        return term_unknown(im, "compares what is not the same for all texts");
+    im->has_padding = true;
+    im->padding = number->number;
+    term *t = term_new(im, TERM_UNIFORM, NULL, NULL);
+    t->type = ONNX_BOOL;
+    return term_with_dims(im, t, ids->rank, ids->dims);
+}
+
+/** Probabilities of a row that sees a token are numbers, and every row sees itself. */
+static const term *is_nan(importer *im) {
+    if (im->in[0]->kind != TERM_PROBS)
+        return term_unknown(im, "only of probabilities it is known that they are numbers");
+    term *t = term_new(im, TERM_UNIFORM, NULL, NULL);
+    t->type = ONNX_BOOL;
+    return term_with_dims(im, t, im->in[0]->rank, im->in[0]->dims);
 }
 
 static const term *softmax(importer *im) {
     int64_t axis = node_int(im, "axis", im->graph->opset && im->graph->opset < 13 ? 1 : -1);
-    return axis == -1 || axis == 3 ? term_softmax(im, im->in[0])
-                                   : term_unknown(im, "a softmax is known only over the last axis");
+    return axis == -1 || axis == im->in[0]->rank - 1 ? term_softmax(im, im->in[0])
+                                                     : term_unknown(im, "a softmax is known only over the last axis");
 }
 
 static const term *matmul(importer *im) {
@@ -151,32 +229,10 @@ static const term *gemm(importer *im) {
                        bias ? bias->weight : NULL);
 }
 
-/** What was made of rows stands for codes of them, too: of `x`, which codes were given for. */
-static const term *recoded(importer *im, const term *x, const term *made) {
-    return x->kind == TERM_CODES && made->kind != TERM_UNKNOWN ? term_new(im, TERM_CODES, made, NULL) : made;
-}
-
-static const term *transpose(importer *im) {
-    size_t count;
-    const int64_t *perm = node_ints(im, "perm", SIZE_MAX, &count);
-    const term *x = im->in[0];
-    return recoded(im, x, term_transpose(im, x->kind == TERM_CODES ? x->a : x, perm, count));
-}
-
-static const term *reshape(importer *im) {
-    const term *x = im->in[0], *sizes = im->in[1];
-    if (x->kind == TERM_UNIFORM)
-        return term_uniform(im, x->number);
-    if (x->kind == TERM_INTS || x->kind == TERM_POSITIONS || x->kind == TERM_IDS || x->kind == TERM_TYPES)
-        return x;
-    return sizes->kind == TERM_INTS ? recoded(im, x, term_reshape(im, x->kind == TERM_CODES ? x->a : x, sizes))
-                                    : term_unknown(im, "reshapes to sizes that are not known");
-}
-
 static const term *layer_normalization(importer *im) {
     int64_t axis = node_int(im, "axis", -1);
-    return axis == -1 || axis == 2 ? node_layernorm(im, im->in[0], 1, 1e-5)
-                                   : term_unknown(im, "normalisation is known only of each row");
+    return axis == -1 || axis == im->in[0]->rank - 1 ? node_layernorm(im, im->in[0], 1, 1e-5)
+                                                     : term_unknown(im, "normalisation is known only of each row");
 }
 
 static const onnx_operator operators[] = {
@@ -195,12 +251,21 @@ static const onnx_operator operators[] = {
     {"Relu", relu, 1},
     {"ReduceMean", reduce_mean, 1},
     {"ReduceSum", reduce_sum, 1},
+    {"ReduceL2", reduce_length, 1},
+    {"ReduceSumSquare", reduce_squares, 1},
+    {"LpNormalization", normalized, 1},
+    {"Clip", clip, 1},
+    {"Max", maximum, 2},
+    {"Identity", same, 1},
+    {"Dropout", same, 1},
+    {"Cast", cast, 1},
+    {"Where", where, 3},
+    {"Equal", equal, 2},
+    {"IsNaN", is_nan, 1},
     {"Softmax", softmax, 1},
     {"MatMul", matmul, 2},
     {"Gemm", gemm, 2},
     {"Attention", onnx_attention_rule, 3},
-    {"Transpose", transpose, 1},
-    {"Reshape", reshape, 2},
     {"LayerNormalization", layer_normalization, 2},
     {NULL, NULL, 0},
 };
@@ -227,18 +292,16 @@ static const onnx_operator *find(const onnx_operator *table, const char *op) {
 /** The rule of an operator. Those of com.microsoft include the standard ones; where both have a name, theirs counts. */
 static const onnx_operator *find_any(const onnx_node *n) {
     const onnx_operator *const tables[] = {strcmp(n->domain, "com.microsoft") == 0 ? onnx_contrib_operators : operators,
-                                           operators, onnx_split_operators, onnx_quantised_operators,
-                                           onnx_shape_operators};
+                                           operators, onnx_layout_operators, onnx_quantised_operators};
     const onnx_operator *known = NULL;
     for (size_t i = 0; i < sizeof tables / sizeof *tables && !known; i++)
         known = find(tables[i], n->op);
     return known;
 }
 
-/** Operands that only say a size: what does not depend on it takes it unknown. */
-static bool may_be_unknown(const char *op, size_t index) {
-    return strcmp(op, "ConstantOfShape") == 0 || strcmp(op, "Where") == 0 || strcmp(op, "GatherND") == 0 ||
-           (index == 1 && (strcmp(op, "Expand") == 0 || strcmp(op, "Reshape") == 0));
+/** Operators that may be taken although an operand is unknown: where a constant does not choose it. */
+static bool may_be_unknown(const char *op) {
+    return strcmp(op, "Where") == 0;
 }
 
 /** The rule of the node's operator; NULL if there is none, and why. */
@@ -253,25 +316,36 @@ static const onnx_operator *rule_of(const onnx_node *n, const char **reason) {
     return domain ? find_any(n) : NULL;
 }
 
+/** True where codes and their scales meet: a weight, though both are constants. */
+static bool known_of_codes(const importer *im, const char *op) {
+    return (strcmp(op, "Mul") == 0 || strcmp(op, "Sub") == 0) && im->in[0] && im->in[1];
+}
+
+static bool is_layout(const onnx_operator *known) {
+    return known && known->rule == find(onnx_layout_operators, "Gather")->rule;
+}
+
 const term *onnx_apply(importer *im) {
     const onnx_node *n = im->node;
     const char *reason;
     const onnx_operator *known = rule_of(n, &reason);
-    bool rows = im->in[0] && term_is_rows(im->in[0]) && n->output_count == 1;
-    if (!known && rows) /* as if it were an activation, to see what is wrong behind it */
+    bool folds = onnx_folds(n->op), rows = im->in[0] && term_is_rows(im->in[0]) && n->output_count == 1;
+    if (!known && !folds && rows) /* as if it were an activation, to see what is wrong behind it */
         return term_instead(im, reason, term_activation(im, im->in[0], 0));
-    if (!known)
+    if (!known && !folds)
         return term_unknown(im, reason);
     if (n->input_count > ONNX_MAX_INPUTS)
         return term_unknown(im, "has more inputs than are read");
-    for (size_t i = 0; i < known->least; i++)
+    for (size_t i = 0; known && i < known->least; i++)
         if (!im->in[i])
             return term_unknown(im, "lacks an input");
-    for (size_t i = 0; i < n->input_count; i++) {
-        if (!im->in[i] && strcmp(n->op, "Concat") == 0)
-            return term_unknown(im, "lacks an input");
-        if (im->in[i] && im->in[i]->kind == TERM_UNKNOWN && !may_be_unknown(n->op, i))
+    for (size_t i = 0; i < n->input_count; i++)
+        if (im->in[i] && im->in[i]->kind == TERM_UNKNOWN && !may_be_unknown(n->op))
             return term_unknown(im, NULL);
-    }
-    return known->rule(im);
+    bool own = known && (known->rule == where || known->rule == cast || known->rule == equal);
+    const term *folded = folds && !own && !known_of_codes(im, n->op) && !is_layout(known) ? onnx_fold(im) : NULL;
+    if (folded)
+        return folded;
+    return known ? known->rule(im)
+                 : term_unknown(im, "is known of constants only, and its operands depend on the text");
 }

@@ -11,6 +11,10 @@ static bool is_coded(const onnx_tensor *t) {
     return t && (t->type == ONNX_INT8 || t->type == ONNX_UINT8 || t->type == ONNX_INT32) && t->rank <= 2 && !t->ints;
 }
 
+static bool is_constant(const term *t) {
+    return t->kind == TERM_WEIGHT || t->kind == TERM_NUMBERS || t->kind == TERM_UNIFORM;
+}
+
 static int64_t code(const onnx_tensor *t, uint64_t i) {
     int32_t wide;
     if (t->ints)
@@ -25,12 +29,12 @@ static int64_t code(const onnx_tensor *t, uint64_t i) {
 /** Takes a zero point, or one of each row or column, to `codes`. NULL, or what is wrong. */
 static const char *set_zero(importer *im, onnx_codes *codes, const onnx_tensor *of, const term *zero) {
     const onnx_tensor *t = zero->weight;
-    if (zero->kind == TERM_UNIFORM || (zero->kind == TERM_INTS && !t && zero->count == 1)) {
-        codes->zero = zero->kind == TERM_UNIFORM ? zero->number : (double)zero->ints[0];
+    if (zero->kind == TERM_UNIFORM) {
+        codes->zero = zero->number;
         return NULL;
     }
-    if ((zero->kind != TERM_WEIGHT && zero->kind != TERM_INTS) || !t || t->elements == 0 || t->elements > UINT32_MAX ||
-        (t->type != ONNX_INT8 && t->type != ONNX_UINT8 && t->type != ONNX_INT32))
+    if ((zero->kind != TERM_WEIGHT && zero->kind != TERM_NUMBERS) || !t || t->elements == 0 ||
+        t->elements > UINT32_MAX || (t->type != ONNX_INT8 && t->type != ONNX_UINT8 && t->type != ONNX_INT32))
         return NO_CONSTANT;
     bool alike = t->ints || t->data;
     for (uint64_t i = 0; alike && i < t->elements; i++)
@@ -103,6 +107,10 @@ static const term *coded(importer *im, const term *x, const onnx_tensor *of, onn
     t->codes = codes;
     term *out = term_new(im, x->kind == TERM_EMBEDDING ? TERM_EMBEDDING : TERM_WEIGHT, x->a, NULL);
     out->width = x->width;
+    out->function = x->function;
+    out->number = x->number;
+    out->rank = x->rank;
+    memcpy(out->dims, x->dims, sizeof out->dims);
     out->transposed = x->transposed;
     out->weight = t;
     return out;
@@ -115,7 +123,7 @@ static onnx_codes *codes_new(importer *im, const onnx_tensor *of) {
 }
 
 const term *term_constant_codes(importer *im, const term *x, const term *scale, const term *zero, int64_t axis) {
-    if (!is_coded(x->weight) || x->weight->codes || (x->kind != TERM_WEIGHT && x->kind != TERM_INTS))
+    if (!is_coded(x->weight) || x->weight->codes || !is_constant(x))
         return term_unknown(im, "its weight is no matrix or vector of int8, uint8 or int32 in raw_data");
     onnx_codes *codes = codes_new(im, x->weight);
     const char *wrong = set_scale(codes, scale);
@@ -200,7 +208,7 @@ static const term *dynamic_quantize_linear(importer *im) {
 
 static const term *quantize_linear(importer *im) {
     const term *x = im->in[0];
-    if (x->kind == TERM_WEIGHT || x->kind == TERM_INTS || x->kind == TERM_UNIFORM)
+    if (is_constant(x))
         return term_unknown(im, "a constant that is quantised when the model runs; quantise it before");
     im->codes++;
     im->fixed_codes++;
@@ -227,7 +235,7 @@ static const term *matmul_integer(importer *im) {
     const term *x = im->in[0], *y = im->in[1];
     if (x->kind == TERM_CODES && y->kind == TERM_CODES)
         return of_rows(im, TERM_CODE_PRODUCT, x->a, y->a);
-    if (x->kind != TERM_CODES || (y->kind != TERM_WEIGHT && y->kind != TERM_INTS) || !is_coded(y->weight))
+    if (x->kind != TERM_CODES || !is_constant(y) || !is_coded(y->weight))
         return term_unknown(im,
                             "a product of codes is known only of rows' codes and a constant, or of two rows' codes");
     onnx_codes *codes = codes_new(im, y->weight);

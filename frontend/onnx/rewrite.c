@@ -15,13 +15,29 @@ term *term_new(importer *im, term_kind kind, const term *a, const term *b) {
     t->a = a;
     t->b = b;
     t->node = im->node;
-    t->width = a ? a->width : 0;
-    t->heads = a ? a->heads : 0;
+    if (a) {
+        t->width = a->width;
+        t->heads = a->heads;
+        t->kv_heads = a->kv_heads;
+        t->rank = a->rank;
+        memcpy(t->dims, a->dims, sizeof t->dims);
+    }
     return t;
+}
+
+const term *term_with_dims(importer *im, const term *t, uint32_t rank, const int64_t *dims) {
+    if (t->kind == TERM_UNKNOWN || (t->rank == rank && memcmp(t->dims, dims, rank * sizeof *dims) == 0))
+        return t;
+    term *copy = ARENA_NEW(im->a, term);
+    *copy = *t;
+    copy->rank = rank;
+    memmove(copy->dims, dims, rank * sizeof *dims);
+    return copy;
 }
 
 const term *term_uniform(importer *im, double number) {
     term *t = term_new(im, TERM_UNIFORM, NULL, NULL);
+    t->type = ONNX_FLOAT;
     t->number = number;
     return t;
 }
@@ -61,7 +77,7 @@ static bool same_within(const term *x, const term *y, int depth) {
         return true;
     if (!x || !y || depth == 0 || x->kind != y->kind || x->number != y->number || !same_tensor(x->weight, y->weight) ||
         !same_tensor(x->bias, y->bias) || x->width != y->width || x->heads != y->heads || x->function != y->function ||
-        x->kind == TERM_UNKNOWN || x->kind == TERM_INTS)
+        x->kind == TERM_UNKNOWN || x->kind == TERM_NUMBERS || x->kind == TERM_VIEW)
         return false;
     return same_within(x->a, y->a, depth - 1) && same_within(x->b, y->b, depth - 1) &&
            same_within(x->c, y->c, depth - 1);
@@ -72,7 +88,7 @@ bool term_same(const term *x, const term *y) {
 }
 
 bool term_is_rows(const term *t) {
-    return t->kind >= TERM_EMBEDDING && t->kind < TERM_POOL;
+    return t->kind >= TERM_EMBEDDING && t->kind <= TERM_NORMALIZED;
 }
 
 static bool near(double x, double y) {
@@ -118,8 +134,8 @@ static const term *match_gelu(importer *im, const term *x, const term *gate) {
 /* ---- sums and products ------------------------------------------------------------------------------------------- */
 
 const term *term_scale(importer *im, const term *x, double factor) {
-    if (x->kind == TERM_UNIFORM)
-        return term_uniform(im, x->number * factor);
+    if (x->kind == TERM_UNIFORM || x->kind == TERM_NUMBERS || x->kind == TERM_WEIGHT)
+        return x; /* folded before it could have a factor */
     if (x->kind == TERM_SCALE) {
         factor *= x->number;
         x = x->a;
@@ -138,8 +154,6 @@ const term *term_scale(importer *im, const term *x, double factor) {
 }
 
 static const term *shift(importer *im, const term *x, double by) {
-    if (x->kind == TERM_UNIFORM)
-        return term_uniform(im, x->number + by);
     const term *inner = x->kind == TERM_SCALE ? x->a : x;
     if (inner->kind == TERM_SCORES && isfinite(by))
         return x; /* a softmax does not see what is added to all scores */
@@ -173,13 +187,31 @@ const term *term_add(importer *im, const term *x, const term *y) {
     }
     if (y->kind == TERM_UNIFORM)
         return shift(im, x, y->number);
-    if (y->kind == TERM_WEIGHT)
+    const term *rows = y->kind == TERM_WEIGHT ? term_table_rows(im, y, x->width) : NULL;
+    if (y->kind == TERM_WEIGHT && !rows)
         return add_vector(im, x, y);
+    y = rows ? rows : y;
+    if (y->kind == TERM_NUMBERS)
+        return term_unknown(im, "adds a vector that the graph computes; fold constants first");
     if (x->width != y->width)
         return term_instead(
             im, arena_printf(im->a, "its operands are %u and %u wide; a sum needs equal shapes", x->width, y->width),
             term_new(im, TERM_SUM, x, y));
     return term_new(im, TERM_SUM, x, y);
+}
+
+const term *term_table_rows(importer *im, const term *t, uint32_t width) {
+    const onnx_tensor *table = t->table ? t->table : t->weight;
+    if (t->transposed || table->rank != 2 || table->dims[1] != width || im->seq == 1 || t->rank < 2 ||
+        t->dims[t->rank - 2] != im->seq || term_elements(t) != im->seq * (int64_t)width)
+        return NULL;
+    term *rows = term_new(im, TERM_EMBEDDING, NULL, NULL);
+    rows->node = t->node ? t->node : im->node;
+    rows->function = INDEX_POSITIONS;
+    rows->weight = table;
+    rows->number = t->table ? t->number : 0;
+    rows->width = width;
+    return term_with_dims(im, rows, t->rank, t->dims);
 }
 
 const term *term_subtract(importer *im, const term *x, const term *y) {
@@ -206,6 +238,8 @@ const term *term_multiply(importer *im, const term *x, const term *y) {
         return term_scale(im, x, y->number);
     if (y->kind == TERM_WEIGHT)
         return multiply_vector(im, x, y);
+    if (y->kind == TERM_NUMBERS)
+        return term_unknown(im, "multiplies by a vector that the graph computes; fold constants first");
     double factor = 1;
     if (x->kind == TERM_SCALE) {
         factor *= x->number;
@@ -235,8 +269,6 @@ const term *term_multiply(importer *im, const term *x, const term *y) {
 /* ---- layer normalisation ----------------------------------------------------------------------------------------- */
 
 const term *term_power(importer *im, const term *x, double exponent) {
-    if (x->kind == TERM_UNIFORM)
-        return term_uniform(im, pow(x->number, exponent));
     /* The square root of a square is no such power: it has lost the sign. */
     if (x->kind == TERM_POWER && (exponent == -1 || (exponent == floor(exponent) && x->number == floor(x->number)))) {
         exponent *= x->number;
@@ -249,10 +281,25 @@ const term *term_power(importer *im, const term *x, double exponent) {
     return t;
 }
 
+/** The square root of the sum of a row's squares, maybe with a little added. */
+static bool is_length(const term *y, const term *x) {
+    if (y->kind != TERM_POWER || y->number != 0.5)
+        return false;
+    const term *sum = y->a->kind == TERM_SHIFT && fabs(y->a->number) <= 1e-6 ? y->a->a : y->a;
+    sum = sum->kind == TERM_CLIP ? sum->a : sum;
+    return sum->kind == TERM_SCALE && sum->number == (double)x->width && sum->a->kind == TERM_MEAN &&
+           sum->a->a->kind == TERM_POWER && sum->a->a->number == 2 && term_same(sum->a->a->a, x);
+}
+
 const term *term_divide(importer *im, const term *x, const term *y) {
     if (y->kind == TERM_UNIFORM)
         return term_scale(im, x, 1 / y->number);
+    if (y->kind == TERM_NUMBERS || y->kind == TERM_WEIGHT)
+        return term_unknown(im, "divides by a vector");
     bool root = y->kind == TERM_POWER && y->number == 0.5;
+    const term *length = y->kind == TERM_CLIP ? y->a : y;
+    if (is_length(length, x))
+        return term_new(im, TERM_NORMALIZED, x, NULL);
     const term *shifted = root ? y->a : y, *variance = shifted->kind == TERM_SHIFT ? shifted->a : shifted;
     if (root && x->kind == TERM_CENTERED && variance->kind == TERM_VARIANCE && term_same(variance->a, x->a)) {
         term *t = term_new(im, TERM_NORMED, x->a, NULL);
@@ -267,7 +314,9 @@ const term *term_divide(importer *im, const term *x, const term *y) {
 const term *term_mean(importer *im, const term *x) {
     if (x->kind == TERM_POWER && x->number == 2 && x->a->kind == TERM_CENTERED)
         return term_new(im, TERM_VARIANCE, x->a->a, NULL);
-    return term_is_rows(x) ? term_new(im, TERM_MEAN, x, NULL) : term_unknown(im, "a mean is known only of rows");
+    return term_is_rows(x) || (x->kind == TERM_POWER && x->number == 2 && term_is_rows(x->a))
+               ? term_new(im, TERM_MEAN, x, NULL)
+               : term_unknown(im, "a mean is known only of rows and of their squares");
 }
 
 /** 1e-12 is what the model's author wrote, not the float beside it. */

@@ -1,32 +1,35 @@
-/* What a value of an ONNX graph means. Each node turns the meanings of its inputs into that of its output, and rules
- * (rewrite.c) bring the spellings of one thing to one form on the way: a factor wanders outwards through a split into
- * heads until a softmax or a GELU takes it, a division by a square root of a variance becomes a normalised row. What is
- * left at the graph's output is made of the ops of the IR. Private to frontend/onnx. */
+/* What a value of an ONNX graph means: a graph of primitive operations with known sizes. A graph is read for one length
+ * at a time, so that every size is a number, a program takes only tokens that are there, and whatever does not depend
+ * on their ids is a constant that is folded (fold.c). What moves elements is a view (view.h, layout.c). Each node turns
+ * the meanings of its inputs into that of its output, and rules (rewrite.c) bring the spellings of one thing to one
+ * form on the way: a factor wanders outwards until a softmax or a GELU takes it, a division by a square root of a
+ * variance becomes a normalised row. What is left at the graph's output is made of the ops of the IR. Private to
+ * frontend/onnx. */
 #ifndef DTQ_FRONTEND_ONNX_TERM_H
 #define DTQ_FRONTEND_ONNX_TERM_H
 
 #include "frontend/models/models.h"
 #include "frontend/onnx/graph.h"
+#include "frontend/onnx/view.h"
 
 typedef enum {
     TERM_UNKNOWN, /* no form that is known; `reason` says why, NULL if its operand is to blame */
-    /* numbers */
-    TERM_INTS,    /* whole numbers, the sizes of an input among them */
+    /* constants */
+    TERM_NUMBERS, /* `values` */
     TERM_UNIFORM, /* all elements are `number`; the mask of tokens is: all are there */
-    TERM_WEIGHT,
-    /* inputs, and what is made of them without arithmetic */
+    TERM_WEIGHT,  /* where it lies in its file */
+    /* inputs */
     TERM_IDS,
     TERM_TYPES,
-    TERM_POSITIONS, /* 0, 1, 2 … */
-    TERM_INDICES,   /* numbers that choose elements of a mask */
-    TERM_EMBEDDING, /* rows of a weight, by IDS, TYPES, POSITIONS or UNIFORM */
     /* rows of `width` elements */
+    TERM_EMBEDDING, /* rows of a weight by `function`, an embedding_index; of positions and types from row `number` */
     TERM_SUM,
     TERM_LINEAR,
     TERM_ATTENTION,
     TERM_LAYERNORM,
     TERM_ACTIVATION, /* `function`, of ACTIVATION_WORDS */
     TERM_POOL,       /* `function`, of POOLING_WORDS */
+    TERM_NORMALIZED, /* of length one */
     /* rows on their way to one of the above */
     TERM_SCALE, /* a * number */
     TERM_SHIFT, /* a + number */
@@ -35,6 +38,7 @@ typedef enum {
     TERM_ERF,
     TERM_TANH,
     TERM_SIGMOID,
+    TERM_CLIP,     /* a, but no less than the small `number` */
     TERM_MEAN,     /* of each row */
     TERM_CENTERED, /* a - mean of a */
     TERM_VARIANCE,
@@ -45,36 +49,28 @@ typedef enum {
     TERM_CODE_ZERO,    /* of a */
     TERM_CODE_PRODUCT, /* of a and b, or of a and a weight */
     /* attention */
-    TERM_SPLIT, /* [batch, seq, heads, head_dim] */
-    TERM_HEADS, /* [batch, heads, seq, head_dim] */
-    TERM_KEYS,  /* [batch, heads, head_dim, seq] */
-    TERM_SCORES,
+    TERM_SCORES, /* of rows a and b in heads; `function` 1: causal */
     TERM_PROBS,
-    TERM_CONTEXT,    /* as HEADS; of probabilities of a and b, times c */
-    TERM_MERGING,    /* as SPLIT */
-    TERM_FLAT_HEADS, /* [batch * heads, seq, head_dim] */
-    TERM_FLAT_KEYS,  /* [batch * heads, head_dim, seq] */
-    TERM_PARTS,      /* `count` times heads, of one product; `function` is a layout (split.c) */
+    /* elements of `a`, as `view` has them */
+    TERM_VIEW,
 } term_kind;
 
-enum { ONNX_MAX_INPUTS = 20, ONNX_MAX_OUTPUTS = 8 };
+typedef enum { INDEX_WORDS, INDEX_TYPES, INDEX_POSITIONS, INDEX_FIRST_TYPE } embedding_index;
 
-/* Sizes that are known only when the program runs. Every other number is itself. */
-#define DIM_BATCH INT64_MIN
-#define DIM_SEQ   (INT64_MIN + 1)
-#define DIM_ANY   (INT64_MIN + 2)
-#define DIM_LAST  DIM_ANY
+enum { ONNX_MAX_INPUTS = 20, ONNX_MAX_OUTPUTS = 8, ONNX_MAX_FOLD = 1 << 20 };
 
 typedef struct term {
     term_kind kind;
+    uint32_t rank; /* and sizes, of all that is not UNKNOWN */
+    int64_t dims[ONNX_MAX_RANK];
     const struct term *a, *b, *c;
     double number;
-    const onnx_tensor *weight, *bias;
-    bool transposed; /* the weight of a linear is [inputs][outputs] */
-    uint32_t width, heads, function;
-    const int64_t *ints; /* INTS: elements; UNIFORM: its dims, or NULL if nobody asked */
-    size_t count;
-    bool scalar; /* INTS of rank 0 */
+    const double *values; /* NUMBERS: elements */
+    int64_t type;         /* onnx_type of NUMBERS and UNIFORM */
+    const onnx_view *view;
+    const onnx_tensor *weight, *bias, *table; /* `table`: which the weight is rows of, from `number` on; or NULL */
+    bool transposed;                          /* the weight of a linear is [inputs][outputs] */
+    uint32_t width, heads, kv_heads, function;
     const char *reason;
     const onnx_node *node; /* which made it; NULL of inputs and constants */
 } term;
@@ -89,13 +85,19 @@ typedef struct {
     struct node_fate *fates;           /* [node_count], once all nodes are read (explain.h) */
     size_t codes, fixed_codes;         /* nodes that make codes of rows; those of them whose scale is in the file */
     term *problems;                    /* nodes that cannot be taken, though what they make is known; linked by `a` */
-    int64_t batch, seq;                /* sizes of the input: DIM_BATCH and DIM_SEQ, or fixed */
+    int64_t seq;                       /* tokens of the text */
+    bool any_length;                   /* the graph takes other lengths, too */
+    bool has_padding;                  /* ids are compared with `padding`, which no text holds */
+    double padding;
 } importer;
 
 /* ---- making terms (rewrite.c) ------------------------------------------------------------------------------------ */
 
 term *term_new(importer *im, term_kind kind, const term *a, const term *b);
 const term *term_uniform(importer *im, double number);
+/** The same of these sizes; elements do not move. */
+const term *term_with_dims(importer *im, const term *t, uint32_t rank, const int64_t *dims);
+int64_t term_elements(const term *t);
 /** `reason` says why the node has no known form; NULL: an input has none. */
 const term *term_unknown(importer *im, const char *reason);
 /** Notes that the node cannot be taken, and why, and goes on with what its output would be: later nodes may have
@@ -106,6 +108,8 @@ bool term_same(const term *x, const term *y);
 const term *term_strip(const term *t, double *factor);
 /** True for rows of `width` elements. */
 bool term_is_rows(const term *t);
+/** Rows of a table that a constant of as many rows is, added to rows; NULL if `t` is none. */
+const term *term_table_rows(importer *im, const term *t, uint32_t width);
 const term *term_scale(importer *im, const term *x, double factor);
 const term *term_add(importer *im, const term *x, const term *y);
 const term *term_subtract(importer *im, const term *x, const term *y);
@@ -123,32 +127,51 @@ const term *term_activation(importer *im, const term *x, uint32_t function);
 const term *term_linear(importer *im, const term *x, const onnx_tensor *weight, bool transposed,
                         const onnx_tensor *bias);
 const term *term_matmul(importer *im, const term *x, const term *y);
-const term *term_transpose(importer *im, const term *x, const int64_t *perm, size_t rank);
 const term *term_softmax(importer *im, const term *x);
-const term *term_reshape(importer *im, const term *x, const term *shape);
-/** Sizes of a value; unknown if they are not. */
-const term *term_shape(importer *im, const term *x);
-/** A term over rows `a` and `b`, which `from` has in heads. */
-term *term_in_heads(importer *im, term_kind kind, const term *a, const term *b, const term *from);
+/** Adds constants to scores, or chooses scores and constants by constants: masks. NULL if `x` are no scores. */
+const term *term_mask(importer *im, const term *x, const term *mask);
 /** Attention of rows of queries, keys and values. `scale` 0: the usual one. */
 const term *term_attention(importer *im, const term *q, const term *k, const term *v, int64_t heads, double scale);
+/** Attention of values in heads, [batch, heads, seq, head_dim]. */
+const term *term_attention_of_heads(importer *im, const term *q, const term *k, const term *v, double scale);
 
-/* ---- parts of rows (split.c) ------------------------------------------------------------------------------------- */
+/* ---- layouts (layout.c) ------------------------------------------------------------------------------------------ */
 
 /** Elements [first, first + count) of axis `axis` of a constant of rank 1 or 2; they are there. */
 const onnx_tensor *onnx_tensor_part(importer *im, const onnx_tensor *t, unsigned axis, uint64_t first, uint64_t count);
 /** Columns of a linear: a linear by a part of its weight. */
 const term *term_columns(importer *im, const term *x, uint64_t first, uint64_t count);
-/** Elements [first, first + count) of an axis. */
-const term *term_part(importer *im, const term *x, int64_t axis, uint64_t first, uint64_t count);
-/** The size of an axis; 0 if it is none that can be taken apart. */
-uint64_t term_axis_size(const term *x, int64_t axis);
-/** `x` without this axis, which has one element; NULL if it is none that rows in parts have, or has more. */
-const term *term_drop_axis(importer *im, const term *x, int64_t axis);
-/** Rows as [batch, seq, dims[0], dims[1], dims[2]]. */
-const term *term_in_parts(importer *im, const term *x, const int64_t dims[3]);
-/** Transposes parts; NULL if it is no permutation that is known. */
-const term *term_transpose_parts(importer *im, const term *x, const int64_t *perm, size_t rank);
+/** A value laid out anew: begun, its view changed, and ended. */
+typedef struct {
+    const term *base;
+    double factor;
+    bool coded;
+    onnx_view view;
+} layout;
+/** False if it has no sizes above zero that are known. */
+bool layout_begin(const term *x, layout *out);
+const term *layout_end(importer *im, const layout *l);
+/** The view of a value that is not constant; of what has none, of the whole. */
+onnx_view term_view(const term *x, const term **base);
+/** The last two axes exchanged. */
+const term *term_turn(importer *im, const term *x);
+
+/* ---- constants (fold.c) ------------------------------------------------------------------------------------------ */
+
+/** True for a constant whose elements can be had; they are converted to `out`, which is of another kind than WEIGHT. */
+bool term_numbers(importer *im, const term *t, const term **out);
+/** A constant of these elements; `values` lives as long as the term. */
+const term *term_numbers_new(importer *im, uint32_t rank, const int64_t *dims, int64_t type, const double *values);
+/** Element `i` of NUMBERS or UNIFORM. */
+static inline double term_number_at(const term *t, int64_t i) {
+    return t->kind == TERM_UNIFORM ? t->number : t->values[i];
+}
+/** The sizes that x and y have together, as the standard broadcasts; false if they have none. */
+bool term_broadcast(const term *x, const term *y, uint32_t *rank, int64_t dims[ONNX_MAX_RANK]);
+/** Folds the node if its operator is known and its inputs are constants; NULL if not. */
+const term *onnx_fold(importer *im);
+/** True for an operator that is known of constants. */
+bool onnx_folds(const char *op);
 
 /* ---- quantised values (quantised.c) ------------------------------------------------------------------------------ */
 
@@ -170,9 +193,8 @@ typedef struct {
     onnx_rule rule;
     unsigned least; /* inputs that it must have */
 } onnx_operator;
-/** Operators on numbers and sizes; of com.microsoft; on quantised values; on parts: a row without a rule last. */
-extern const onnx_operator onnx_shape_operators[], onnx_contrib_operators[], onnx_quantised_operators[],
-    onnx_split_operators[];
+/** Operators that move elements; of com.microsoft; on quantised values: a row without a rule last. */
+extern const onnx_operator onnx_layout_operators[], onnx_contrib_operators[], onnx_quantised_operators[];
 /** Attention as one standard operator (contrib.c). */
 const term *onnx_attention_rule(importer *im);
 /** The meaning of the node im->node, from those of its inputs. */
@@ -184,8 +206,8 @@ double node_real(const importer *im, const char *name, double missing);
 const term *node_layernorm(importer *im, const term *x, size_t gamma, double epsilon);
 /** The first input, and the second one if there is one added, through an activation of ACTIVATION_WORDS. */
 const term *node_activation(importer *im, uint32_t index);
-/** Elements of an attribute, or of input `index` if it has numbers; NULL if neither says. */
-const int64_t *node_ints(const importer *im, const char *name, size_t index, size_t *count);
+/** Elements of an attribute, or of input `index` if it is a constant; NULL if neither says. */
+const int64_t *node_ints(importer *im, const char *name, size_t index, size_t *count);
 
 /* ---- the model (encoder.c) --------------------------------------------------------------------------------------- */
 

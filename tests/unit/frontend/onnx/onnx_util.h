@@ -178,6 +178,10 @@ static inline const char *codes(const char *name, uint64_t rows, uint64_t cols, 
  * below. */
 static const char *(*other_linear)(const char *x, const char *name, uint64_t in, uint64_t out);
 static const char *(*other_attention)(const char *x);
+/* What stands behind the blocks, rows of positions, and what is added to scores; NULL: nothing, and as below. */
+static const char *(*other_end)(const char *x);
+static const char *(*other_positions)(void);
+static const char *(*other_mask)(void);
 
 static inline const char *linear(const char *x, const char *name, uint64_t in, uint64_t out) {
     if (other_linear)
@@ -246,16 +250,17 @@ static inline void write_encoder(void) {
     ints("one_index", one, 1);
     const char *words = node("Gather", floats("words", VOCABULARY, WIDTH), "input_ids", NULL);
     const char *length = node("Gather", node("Shape", "input_ids", NULL, NULL), "one_index", NULL);
-    const char *positions = node("Slice", floats("positions", POSITIONS, WIDTH), "zero", length);
+    const char *table = floats("positions", POSITIONS, WIDTH);
+    const char *positions = other_positions ? other_positions() : node("Slice", table, "zero", length);
     const char *x = norm_of_means(node("Add", words, positions, NULL), "embeddings");
     const int64_t to_float = 1;
     const char *mask = node_with("Cast", (const char *[]){"attention_mask", NULL, NULL}, "to", &to_float, 0);
     mask = node("Mul", node("Sub", scalar("1", 1), mask, NULL), scalar("-10000", -10000), NULL);
-    named("Identity", mask, "mask");
+    named("Identity", other_mask ? other_mask() : mask, "mask");
     const char *context = other_attention ? other_attention(x) : attention(x);
     x = norm(node("Add", linear(context, "output", WIDTH, WIDTH), x, NULL), "attention");
     x = norm(node("Add", x, linear(gelu_tanh(linear(x, "up", WIDTH, FFN)), "down", FFN, WIDTH), NULL), "ffn");
-    value(12, x, 1);
+    value(12, other_end ? other_end(x) : x, 1);
 }
 
 static inline void begin(void) {
@@ -265,6 +270,8 @@ static inline void begin(void) {
     changed = new_op = NULL;
     other_linear = NULL;
     other_attention = NULL;
+    other_end = NULL;
+    other_positions = other_mask = NULL;
     new_rows = 0;
     scale = 1.41421356F;
 }
