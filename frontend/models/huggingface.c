@@ -49,10 +49,6 @@ static bool read_tokenizer(arena *a, diag *d, const char *directory, model *m) {
     return true;
 }
 
-bool model_read_surroundings(arena *a, diag *d, const char *directory, model *m) {
-    return sentence_modules_read(a, d, directory, m->loc, &m->transformer) && read_tokenizer(a, d, directory, m);
-}
-
 /** The tokeniser of a decoder, which has its own rules of case. */
 static void find_tokenizer(arena *a, diag *d, const char *directory, weight_family family, model *m) {
     static const char *const names[] = {"tokenizer.json", "vocab.json", "encoder.json"};
@@ -64,6 +60,15 @@ static void find_tokenizer(arena *a, diag *d, const char *directory, weight_fami
     if (!m->vocabulary)
         diag_remark(d, m->loc, "huggingface", "'%s' has %s: inputs are token ids, not text", directory,
                     count == 1 ? "no tokenizer.json" : "neither tokenizer.json nor vocab.json");
+}
+
+bool model_read_surroundings(arena *a, diag *d, const char *directory, model *m) {
+    if (!sentence_modules_read(a, d, directory, m->loc, &m->transformer))
+        return false;
+    if (m->transformer.first_position == 0)
+        return read_tokenizer(a, d, directory, m);
+    find_tokenizer(a, d, directory, FAMILY_ROBERTA, m);
+    return true;
 }
 
 /* ---- weights ----------------------------------------------------------------------------------------------------- */

@@ -138,18 +138,6 @@ static bool read_graph(importer *im, model *m) {
     im->fates = onnx_fates(im, &b, g->outputs[0].name);
     if (!onnx_report(im) || !encoder_read(im, out, m))
         return false;
-    if (im->fixed_codes)
-        diag_warning(
-            im->d, whole,
-            "%zu nodes QuantizeLinear round rows by scales that are fixed in the file; here rows are not rounded "
-            "by them, so that results differ from the file's, maybe much",
-            im->fixed_codes);
-    if (im->codes)
-        diag_remark(
-            im->d, whole, "onnx",
-            "%zu nodes work on codes of rows; linears compute in dtqc's own arithmetic instead (--linear), with "
-            "the exact values of the quantised weights",
-            im->codes);
     return true;
 }
 
@@ -161,7 +149,8 @@ static bool read_surroundings(arena *a, diag *d, const char *path, model *m) {
     bool here = path_is_file(path_join(a, beside, "config.json")) || path_is_file(path_join(a, beside, "vocab.txt")) ||
                 path_is_file(path_join(a, beside, "tokenizer.json"));
     bool there = path_is_file(path_join(a, above, "config.json"));
-    uint32_t pooled = m->transformer.pooling;
+    const transformer own = m->transformer;
+    bool ends = own.pooling != POOLING_NONE || own.classes || own.head != HEAD_NONE || own.normalize;
     if (!here && !there) {
         diag_remark(d, m->loc, "onnx", "neither beside '%s' nor above is a tokeniser: inputs are token ids", path);
         return true;
@@ -169,8 +158,34 @@ static bool read_surroundings(arena *a, diag *d, const char *path, model *m) {
     const char *directory = here ? beside : above;
     if (!model_read_surroundings(a, d, directory, m))
         return false;
-    if (pooled != POOLING_NONE && pooled != m->transformer.pooling)
+    if (!ends)
+        return true;
+    /* The graph says what its output is; files may say the same, and nothing else. */
+    bool said = path_is_file(path_join(a, directory, "modules.json")) ||
+                path_is_file(path_join(a, directory, "1_Pooling/config.json"));
+    bool other = said && (own.classes || own.head != HEAD_NONE || own.pooling != m->transformer.pooling);
+    bool normalize = said && own.pooling != POOLING_NONE && m->transformer.normalize;
+    m->transformer = own;
+    m->transformer.normalize = own.normalize || normalize;
+    if (other)
         return diag_error(d, m->loc, "pools otherwise than modules.json in '%s' says", directory);
+    return true;
+}
+
+/** What is computed otherwise than the graph says. */
+static bool tell_of_codes(const importer *im) {
+    src_loc whole = {im->graph->path, 0, 0};
+    if (im->fixed_codes && !diag_unknown(im->d, whole,
+                                         "%zu nodes QuantizeLinear round rows to codes by scales that are fixed in the "
+                                         "file: linears here round by each row's own, or not at all (--linear)",
+                                         im->fixed_codes))
+        return false;
+    if (im->codes)
+        diag_remark(
+            im->d, whole, "onnx",
+            "%zu nodes work on codes of rows; linears compute in dtqc's own arithmetic instead (--linear), with "
+            "the exact values of the quantised weights",
+            im->codes);
     return true;
 }
 
@@ -236,7 +251,7 @@ static model *import(arena *a, diag *d, const char *path, const uint8_t *data, u
     if (!fixed && most > SHORT && !same_at(&im, m, most))
         return NULL;
     m->tokens = (uint32_t)fixed;
-    return m;
+    return tell_of_codes(&im) ? m : NULL;
 }
 
 model *model_from_onnx_bytes(arena *a, diag *d, const char *path, const uint8_t *data, uint64_t bytes) {
