@@ -119,7 +119,7 @@ static const struct {
 
 /** Whether `name` is one of the words with which a model's architectures begin, and then `tail`. */
 static bool is_architecture(const char *name, const char *tail) {
-    static const char *const kinds[] = {"Bert", "GPT2", "Llama", "Mistral", "Qwen2", "Qwen3", "Roberta", "DistilBert"};
+    static const char *const kinds[] = {"Bert", "GPT2", "Llama", "Mistral", "Qwen2", "Qwen3", "Roberta", "XLMRoberta", "Camembert", "DistilBert"};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strncmp(name, kinds[i], strlen(kinds[i])) == 0 && strcmp(name + strlen(kinds[i]), tail) == 0)
             return true;
@@ -291,6 +291,8 @@ bool huggingface_config(arena *a, diag *d, const doc_node *root, transformer *ou
         {"qwen2", read_qwen2, FAMILY_LLAMA, ROTARY},
         {"qwen3", read_qwen3, FAMILY_LLAMA, ROTARY},
         {"roberta", read_roberta, FAMILY_ROBERTA, ROBERTA},
+        {"xlm-roberta", read_roberta, FAMILY_ROBERTA, ROBERTA},
+        {"camembert", read_roberta, FAMILY_ROBERTA, ROBERTA},
         {"distilbert", read_distilbert, FAMILY_DISTILBERT, DISTIL},
     };
     config c = {.a = a, .t = transformer_defaults()};
@@ -309,7 +311,7 @@ bool huggingface_config(arena *a, diag *d, const doc_node *root, transformer *ou
         return transformer_check(d, root->loc, out);
     }
     return diag_error(d, type->loc,
-                      "model_type is '%.40s'; only models of type bert, distilbert, roberta, gpt2, llama, mistral, "
-                      "qwen2 and qwen3 can be read",
+                      "model_type is '%.40s'; only models of type bert, distilbert, roberta, xlm-roberta, camembert, "
+                      "gpt2, llama, mistral, qwen2 and qwen3 can be read",
                       name);
 }

@@ -13,7 +13,7 @@ typedef struct {
     bool (*read)(diag *d, const doc_node *n, text_rules *out);
 } part_reader;
 
-enum { MOST_READERS = 8, MOST_NESTED = 4 };
+enum { MOST_READERS = 12, MOST_NESTED = 4 };
 
 /** What a kind of part is called, and its readers in the order of `types`; Sequence, the last, has none. */
 typedef struct {
@@ -133,20 +133,53 @@ static bool normal_prepend(diag *d, const doc_node *n, text_rules *out) {
 }
 
 static bool normal_replace(diag *d, const doc_node *n, text_rules *out) {
+    static const char spaces[] = " {2,}";
     normal_step s = {.kind = NORMAL_REPLACE};
-    return read_pattern(d, n, &s.from, NULL) && read_string(d, n, "content", &s.to) && add_normal(d, n, s, out);
+    const char *regex = NULL;
+    if (!read_pattern(d, n, &s.from, &regex) || !read_string(d, n, "content", &s.to))
+        return false;
+    if (regex && strcmp(regex, spaces) != 0)
+        return diag_error(d, doc_find(n, "pattern")->loc, "the regular expression of a Replace must be \"%s\"", spaces);
+    s.kind = regex ? NORMAL_SPACES : NORMAL_REPLACE;
+    return add_normal(d, n, s, out);
+}
+
+static bool normal_lower(diag *d, const doc_node *n, text_rules *out) {
+    return add_normal(d, n, (normal_step){.kind = NORMAL_LOWER}, out);
+}
+
+static bool normal_strip(diag *d, const doc_node *n, text_rules *out) {
+    normal_step s = {.kind = NORMAL_STRIP};
+    return read_bool(d, n, "strip_left", &s.left) && read_bool(d, n, "strip_right", &s.right) &&
+           add_normal(d, n, s, out);
+}
+
+/** A map of characters as sentencepiece writes it; an empty one does nothing. */
+static bool normal_precompiled(diag *d, const doc_node *n, text_rules *out) {
+    normal_step s = {.kind = NORMAL_CHARSMAP};
+    const char *map, *why;
+    if (!read_string(d, n, "precompiled_charsmap", &map))
+        return false;
+    if (!*map)
+        return true;
+    s.map = charsmap_read(out->arena, map, &why);
+    return s.map ? add_normal(d, n, s, out)
+                 : diag_error(d, doc_find(n, "precompiled_charsmap")->loc, "precompiled_charsmap %s", why);
 }
 
 bool json_normalizer(diag *d, const doc_node *root, text_rules *out) {
     static const part_kind kind = {"normalizer",
                                    "normalizers",
-                                   "NFC|NFD|NFKC|NFKD|Prepend|Replace|Sequence",
+                                   "NFC|NFD|NFKC|NFKD|Prepend|Replace|Lowercase|Strip|Precompiled|Sequence",
                                    {{"NFC", normal_nfc},
                                     {"NFD", normal_nfd},
                                     {"NFKC", normal_nfkc},
                                     {"NFKD", normal_nfkd},
                                     {"Prepend", normal_prepend},
-                                    {"Replace", normal_replace}}};
+                                    {"Replace", normal_replace},
+                                    {"Lowercase", normal_lower},
+                                    {"Strip", normal_strip},
+                                    {"Precompiled", normal_precompiled}}};
     return read_root(d, &kind, root, out);
 }
 
@@ -228,14 +261,19 @@ static bool split_pattern(diag *d, const doc_node *n, text_rules *out) {
     return add_split(d, n, s, out);
 }
 
+static bool split_white_space(diag *d, const doc_node *n, text_rules *out) {
+    return add_split(d, n, (split_step){.kind = SPLIT_WORDS}, out);
+}
+
 bool json_pre_tokenizer(diag *d, const doc_node *root, text_rules *out) {
     static const part_kind kind = {"pre_tokenizer",
                                    "pretokenizers",
-                                   "ByteLevel|Digits|Metaspace|Split|Sequence",
+                                   "ByteLevel|Digits|Metaspace|Split|WhitespaceSplit|Sequence",
                                    {{"ByteLevel", split_byte_level},
                                     {"Digits", split_digits},
                                     {"Metaspace", split_metaspace},
-                                    {"Split", split_pattern}}};
+                                    {"Split", split_pattern},
+                                    {"WhitespaceSplit", split_white_space}}};
     return read_root(d, &kind, root, out);
 }
 

@@ -65,7 +65,7 @@ static tokenizer *build(arena *a, const token_file *f) {
     t->roles[TOKEN_UNK] = UNKNOWN;
     t->roles[TOKEN_BOS] = BEGIN;
     t->roles[TOKEN_EOS] = END;
-    t->rules.normal[t->rules.normal_count++] = (normal_step){NORMAL_PREPEND, NULL, " "};
+    t->rules.normal[t->rules.normal_count++] = (normal_step){.kind = NORMAL_PREPEND, .to = " "};
     t->rules.frames.single = (frame){2, {begin, text}};
     t->rules.frames.pair.count = 0;
     tokenizer_decode_pieces(&t->rules);

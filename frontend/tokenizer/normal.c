@@ -127,6 +127,40 @@ static const char *lower_case(arena *a, const char *text, size_t *bytes) {
     return out;
 }
 
+/* ---- white space ------------------------------------------------------------------------------------------------- */
+
+static const char *strip(const normal_step *s, const char *text, size_t *bytes) {
+    const char *begin = text, *end = text + *bytes, *last = text, *next;
+    while (s->left && begin < end && kind_at(begin, &next) == CHAR_SPACE)
+        begin = next;
+    for (const char *p = begin; p < end; p = next) /* behind the last character that is no white space */
+        if (kind_at(p, &next) != CHAR_SPACE)
+            last = next;
+    end = s->right ? (last > begin ? last : begin) : end;
+    *bytes = (size_t)(end - begin);
+    return begin;
+}
+
+static const char *join_spaces(const char *to, arena *a, const char *text, size_t *bytes) {
+    const size_t n = strlen(to);
+    char *out = arena_alloc(a, *bytes * (n / 2 + 1) + n + 1);
+    size_t count = 0;
+    for (size_t i = 0, run; i < *bytes; i += run) {
+        run = 0;
+        while (i + run < *bytes && text[i + run] == ' ')
+            run++;
+        if (run > 1) {
+            memcpy(out + count, to, n);
+            count += n;
+        } else {
+            out[count++] = text[i];
+            run = 1;
+        }
+    }
+    *bytes = count;
+    return out;
+}
+
 const char *normalize(const normal_step *steps, size_t count, arena *a, const char *text, size_t *bytes) {
     for (size_t i = 0; i < count; i++) {
         const normal_step *s = &steps[i];
@@ -136,6 +170,12 @@ const char *normalize(const normal_step *steps, size_t count, arena *a, const ch
             text = replace_all(s->from, s->to, a, text, bytes);
         else if (s->kind == NORMAL_LOWER)
             text = lower_case(a, text, bytes);
+        else if (s->kind == NORMAL_SPACES)
+            text = join_spaces(s->to, a, text, bytes);
+        else if (s->kind == NORMAL_STRIP)
+            text = strip(s, text, bytes);
+        else if (s->kind == NORMAL_CHARSMAP)
+            text = charsmap_apply(s->map, a, text, bytes);
         else
             text = normal_form(s->kind, a, text, bytes);
     }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "frontend/tokenizer/charsmap.h"
 #include "ir/base/arena.h"
 
 typedef enum {
@@ -14,12 +15,18 @@ typedef enum {
     NORMAL_NFKD,
     NORMAL_LOWER,
     NORMAL_PREPEND,
-    NORMAL_REPLACE
+    NORMAL_REPLACE,
+    NORMAL_SPACES,
+    NORMAL_STRIP,
+    NORMAL_CHARSMAP
 } normal_kind;
 
 typedef struct {
     normal_kind kind;
-    const char *from, *to; /* PREPEND puts `to` before a text that is not empty, REPLACE puts it for every `from` */
+    const char *from, *to; /* PREPEND puts `to` before a text that is not empty, REPLACE puts it for every `from`, and
+                              SPACES for two or more U+0020 */
+    bool left, right;      /* where STRIP takes white space away */
+    const charsmap *map;   /* of CHARSMAP */
 } normal_step;
 
 /** Well-formed UTF-8 after all steps: `text` itself or memory from `a`. Its length goes to *bytes. */

@@ -211,6 +211,17 @@ static void split_at_text(const splitter *s, size_t at, const char *text, size_t
     run_step(s, at + 1, begin, (size_t)(end - begin), first && begin == text);
 }
 
+static void split_at_spaces(const splitter *s, size_t at, const char *text, size_t bytes, bool first) {
+    const char *begin = text, *end = text + bytes, *next;
+    for (const char *p = text; p < end; p = next) {
+        if (kind_at(p, &next) != CHAR_SPACE)
+            continue;
+        run_step(s, at + 1, begin, (size_t)(p - begin), first && begin == text);
+        begin = next;
+    }
+    run_step(s, at + 1, begin, (size_t)(end - begin), first && begin == text);
+}
+
 /** A copy with every U+0020 as the step's text, and one before if the step says so. */
 static void mark_spaces(const splitter *s, size_t at, const char *text, size_t bytes, bool first) {
     const split_step *step = &s->steps[at];
@@ -263,6 +274,8 @@ static void run_step(const splitter *s, size_t at, const char *text, size_t byte
     const split_step *step = &s->steps[at];
     if (step->kind == SPLIT_TEXT) {
         split_at_text(s, at, text, bytes, first);
+    } else if (step->kind == SPLIT_WORDS) {
+        split_at_spaces(s, at, text, bytes, first);
     } else if (step->kind == SPLIT_SPACE) {
         mark_spaces(s, at, text, bytes, first);
     } else if (step->kind == SPLIT_PREFIX) {

@@ -15,6 +15,7 @@ typedef enum {
     SPLIT_MARKS,  /* runs of punctuation and of $+<=>^~| apart from the rest */
     SPLIT_TRIPLE, /* three digits of ASCII apart from the rest */
     SPLIT_TEXT,   /* at every `text` */
+    SPLIT_WORDS,  /* at white space, which goes */
     SPLIT_SPACE,  /* no cut: U+0020 becomes `text`, and one is put before as `prepend` says */
     SPLIT_PREFIX, /* no cut: a space before a word that has none */
 } split_kind;

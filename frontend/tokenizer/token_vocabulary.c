@@ -170,8 +170,8 @@ static bool build_scored(arena *a, diag *d, const token_vocabulary *v, tokenizer
             return diag_error(d, v->loc, "the score of token %zu is not a number", i);
     }
     if (v->add_space_prefix)
-        t->rules.normal[t->rules.normal_count++] = (normal_step){NORMAL_PREPEND, NULL, " "};
-    t->rules.normal[t->rules.normal_count++] = (normal_step){NORMAL_REPLACE, " ", "\u2581"};
+        t->rules.normal[t->rules.normal_count++] = (normal_step){.kind = NORMAL_PREPEND, .to = " "};
+    t->rules.normal[t->rules.normal_count++] = (normal_step){.kind = NORMAL_REPLACE, .from = " ", .to = "\u2581"};
     tokenizer_decode_pieces(&t->rules);
     t->bpe.byte_fallback = true;
     t->bpe.unknown = v->unk == TOKEN_NONE ? NO_PLACE : v->unk;

@@ -74,12 +74,14 @@ tokenizer *json_load(arena *a, diag *d, const doc_node *root, bool lower_case) {
     if (!m || m->kind != DOC_MAPPING)
         return load_gpt2(a, d, root);
     int kind = doc_find(m, "merges") ? 1 : 0; /* old files leave the type out */
-    if (type && !doc_word(d, type, "model.type", "WordPiece|BPE", &kind))
+    if (type && !doc_word(d, type, "model.type", "WordPiece|BPE|Unigram", &kind))
         return NULL;
     if (kind == 0)
         return of_words(a, wordpiece_from_json(a, d, root, lower_case));
     tokenizer *t = tokenizer_new(a);
-    return json_bpe(a, d, root, t) && tokenizer_read_config(t, a, d, root->loc.file, NULL) ? t : NULL;
+    return (kind == 1 ? json_bpe : json_unigram)(a, d, root, t) && tokenizer_read_config(t, a, d, root->loc.file, NULL)
+               ? t
+               : NULL;
 }
 
 /** tokenizer.bin or another *.bin. */
@@ -191,7 +193,11 @@ typedef struct {
 } reader;
 
 static void read_word(void *user, const char *word, size_t bytes) {
-    bpe_word(&((reader *)user)->coder, word, bytes);
+    reader *r = user;
+    if (r->t->pieces)
+        unigram_word(r->t->pieces, r->coder.scratch, word, bytes, r->coder.out);
+    else
+        bpe_word(&r->coder, word, bytes);
 }
 
 static void add_token(reader *r, uint32_t added) {

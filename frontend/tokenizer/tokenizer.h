@@ -11,6 +11,7 @@
 #include "frontend/tokenizer/split.h"
 #include "frontend/tokenizer/token_table.h"
 #include "frontend/tokenizer/tokenizers.h"
+#include "frontend/tokenizer/unigram.h"
 
 enum { MOST_STEPS = 16 };
 
@@ -20,6 +21,7 @@ typedef struct {
     normal_step normal[MOST_STEPS];
     split_step split[MOST_STEPS];
     decode_step decode[MOST_STEPS];
+    arena *arena;        /* where what the steps refer to lives */
     bool byte_level;     /* the vocabulary spells bytes as characters */
     const char *between; /* decoded tokens */
     frames frames;
@@ -30,7 +32,8 @@ struct tokenizer {
     bool *special; /* [tokens->count] by place: control tokens, which stand for no text */
     uint32_t roles[TOKEN_ROLES];
     text_rules rules;
-    wordpiece *words; /* or NULL: byte pairs */
+    wordpiece *words; /* or NULL */
+    unigram *pieces;  /* or NULL; neither: byte pairs */
     bpe bpe;
     added_token *added;
     size_t added_count;

@@ -27,9 +27,9 @@ typedef struct {
 /** Loads the tokeniser of a model's own files. A directory's is the first of these that it holds, a file's is known by
  *  its name and what is in it:
  *
- *  - tokenizer.json (Hugging Face): WordPiece of the BERT family, or byte pairs: over bytes (GPT-2, Llama 3, Qwen,
- *    SmolLM), or over characters with bytes to fall back to (Llama 2). Parts that are not known are errors at their
- *    place. tokenizer_config.json beside it says which tokens begin and end a text.
+ *  - tokenizer.json (Hugging Face): WordPiece of the BERT family; byte pairs: over bytes (GPT-2, Llama 3, Qwen,
+ *    SmolLM), or over characters with bytes to fall back to (Llama 2); or Unigram (XLM-R). Parts that are not known are
+ *    errors at their place. tokenizer_config.json beside it says which tokens begin and end a text.
  *  - vocab.txt: WordPiece.
  *  - vocab.json with merges.txt (or encoder.json with vocab.bpe): GPT-2, with tokenizer_config.json.
  *  - tokenizer.bin (any *.bin): llama2.c.

@@ -19,9 +19,11 @@ def same(what, mine, theirs):
 
 
 def rows(text):
-    """The cells of the rows of a table, which begin with a length."""
+    """The cells of the rows of a table, which begin with a length and a number of cycles; a line of words may begin with
+    a number, too."""
     lines = [line.split() for line in text.decode().splitlines()]
-    return {line[0]: line for line in lines if len(line) > 5 and line[0].isdigit()}
+    return {line[0]: line for line in lines
+            if len(line) > 5 and line[0].isdigit() and line[1].lstrip("~").replace(",", "").isdigit()}
 
 
 def of_each(arguments, lengths, threads, what):

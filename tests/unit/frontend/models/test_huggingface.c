@@ -228,8 +228,8 @@ END_TEST
 START_TEST(refused_configs) {
     static const char *const cases[][2] = {
         {CONFIG(", \"position_embedding_type\": \"relative_key\""), "must be 'absolute'"},
-        {"{\"model_type\": \"xlm-roberta\", \"dim\": 4}", "model_type is 'xlm-roberta'; only models of type bert, "
-                                                          "distilbert, roberta, gpt2, llama, mistral, qwen2 and "},
+        {"{\"model_type\": \"mpnet\", \"dim\": 4}", "model_type is 'mpnet'; only models of type bert, "
+                                                    "distilbert, roberta, xlm-roberta, camembert, gpt2, llama, "},
         {"{\"model_type\": \"distilbert\", \"dim\": 4}", "lacks the key 'n_layers'"},
         {"{\"model_type\": \"roberta\", \"hidden_size\": 4, \"num_hidden_layers\": 1, \"num_attention_heads\": 2,"
          "\"intermediate_size\": 8, \"vocab_size\": 10, \"max_position_embeddings\": 2}",

@@ -258,22 +258,25 @@ START_TEST(distilbert) {
 END_TEST
 
 START_TEST(roberta) {
-    static const char *const heads[][2] = {{"RobertaForSequenceClassification", "classifier.out_proj"},
-                                           {"RobertaForTokenClassification", "classifier"}};
+    static const char *const heads[][3] = {
+        {"roberta", "RobertaForSequenceClassification", "classifier.out_proj"},
+        {"roberta", "RobertaForTokenClassification", "classifier"},
+        {"xlm-roberta", "XLMRobertaForSequenceClassification", "classifier.out_proj"},
+        {"camembert", "CamembertForTokenClassification", "classifier"}};
     model_options o = {.seq = 0, .arithmetic = "fp32", .cluster = true};
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
         checkpoint c = bert("roberta.", "weight", "bias");
         tensor(&c, "classifier.dense.weight", HIDDEN, HIDDEN);
         tensor(&c, "classifier.dense.bias", 0, HIDDEN);
-        tensor(&c, arena_printf(A, "%s.weight", heads[i][1]), 2, HIDDEN);
-        tensor(&c, arena_printf(A, "%s.bias", heads[i][1]), 0, 2);
+        tensor(&c, arena_printf(A, "%s.weight", heads[i][2]), 2, HIDDEN);
+        tensor(&c, arena_printf(A, "%s.bias", heads[i][2]), 0, 2);
         write_weights(&c);
         put("config.json",
             arena_printf(A,
-                         "{\"model_type\": \"roberta\", \"architectures\": [\"%s\"], \"hidden_size\": 4,"
+                         "{\"model_type\": \"%s\", \"architectures\": [\"%s\"], \"hidden_size\": 4,"
                          "\"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"intermediate_size\": 8,"
                          "\"max_position_embeddings\": 6, \"vocab_size\": 10, \"pad_token_id\": 1}",
-                         heads[i][0]));
+                         heads[i][0], heads[i][1]));
         put("vocab.json", "{}"); /* which says nothing of the frame */
         model *m = load();
         EXPECT_NO_ERROR();
@@ -282,7 +285,7 @@ START_TEST(roberta) {
         ir_module *g = model_build(m, A, D, &o);
         expect_stored(g, "embeddings.position", "roberta.embeddings.position_embeddings.weight", 2);
         expect_stored(g, "layer.0.query.weight", "roberta.encoder.layer.0.attention.self.query.weight", 0);
-        expect_stored(g, "classifier.weight", arena_printf(A, "%s.weight", heads[i][1]), 0);
+        expect_stored(g, "classifier.weight", arena_printf(A, "%s.weight", heads[i][2]), 0);
     }
 }
 END_TEST

@@ -416,12 +416,12 @@ static const struct {
     const char *from, *to, *says;
     uint32_t line;
 } refused[] = {
-    {"\"type\": \"BPE\"", "\"type\": \"Unigram\"", "model.type", 10},
-    {"\"normalizer\": null", "\"normalizer\": {\"type\": \"Lowercase\"}", "not text \"Lowercase\"", 5},
+    {"\"type\": \"BPE\"", "\"type\": \"WordLevel\"", "model.type", 10},
+    {"\"normalizer\": null", "\"normalizer\": {\"type\": \"Nmt\"}", "not text \"Nmt\"", 5},
     {"\"normalizer\": null", "\"normalizer\": {}", "normalizer has no type", 5},
     {"\"normalizer\": null", "\"normalizer\": 3", "normalizer", 5},
     {"\"normalizer\": null",
-     "\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"Regex\": \"a\"}, \"content\": \"b\"}", "must be a String",
+     "\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"Regex\": \"a\"}, \"content\": \"b\"}", "the regular expression of a Replace must be",
      5},
     {"\"normalizer\": null",
      "\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"String\": \"\"}, \"content\": \"b\"}",
