@@ -119,7 +119,8 @@ static const struct {
 
 /** Whether `name` is one of the words with which a model's architectures begin, and then `tail`. */
 static bool is_architecture(const char *name, const char *tail) {
-    static const char *const kinds[] = {"Bert", "GPT2", "Llama", "Mistral", "Qwen2", "Qwen3", "Roberta", "XLMRoberta", "Camembert", "DistilBert"};
+    static const char *const kinds[] = {"Bert",  "GPT2",    "Llama",      "Mistral",   "Qwen2",
+                                        "Qwen3", "Roberta", "XLMRoberta", "Camembert", "DistilBert"};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strncmp(name, kinds[i], strlen(kinds[i])) == 0 && strcmp(name + strlen(kinds[i]), tail) == 0)
             return true;
