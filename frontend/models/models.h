@@ -20,7 +20,8 @@ typedef struct {
 /** A model as read: everything that does not depend on the length, so that many lengths build from one reading. */
 typedef struct model model;
 /** Reads a model YAML; a Hugging Face directory (config.json, safetensors in one file or several, a tokeniser) of the
- *  BERT family, GPT-2, Llama, Mistral or Qwen2; an ONNX file (*.onnx) of an encoder of the BERT family; a GGUF file
+ *  BERT family, GPT-2, Llama, Mistral or Qwen2; an ONNX file (*.onnx) of an encoder of the BERT family or of a decoder
+ * like GPT-2 or Llama; a GGUF file
  *  (*.gguf) of the architecture llama or qwen2; or a llama2.c checkpoint (*.bin). NULL after an error. */
 model *model_load(arena *a, diag *d, const char *path);
 /** Writes a line for each node of an ONNX graph: what model_load makes of it, or why nothing. False if the path is no

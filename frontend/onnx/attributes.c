@@ -46,3 +46,9 @@ const term *node_layernorm(importer *im, const term *x, size_t gamma, double eps
         return term_unknown(im, "factors and offsets must be constants");
     return term_layernorm(im, x, g->weight, b ? b->weight : NULL, node_real(im, "epsilon", epsilon));
 }
+
+const term *node_rmsnorm(importer *im, const term *x, size_t gamma, double epsilon) {
+    const term *norm = im->in[gamma + 1] ? term_unknown(im, "normalises without a mean, but with offsets")
+                                         : node_layernorm(im, x, gamma, epsilon);
+    return norm->kind == TERM_UNKNOWN ? norm : term_without_mean(im, norm);
+}

@@ -115,6 +115,66 @@ static const term *skip_layer_normalization(importer *im) {
     return node_layernorm(im, sum, 2, 1e-12);
 }
 
+/** input, skip, gamma, bias; the fourth output is the sum. */
+static const term *skip_simplified(importer *im) {
+    const term *sum = add_with_bias(im, im->in[0], im->in[1], im->in[3]), *bias = im->in[3];
+    if (sum->kind == TERM_UNKNOWN)
+        return sum;
+    im->out[3] = sum;
+    im->in[3] = NULL;
+    const term *norm = node_rmsnorm(im, sum, 2, 1e-12);
+    im->in[3] = bias;
+    return norm;
+}
+
+/** X, positions, cosines, sines. */
+static const term *rotary_embedding(importer *im) {
+    if (node_int(im, "rotary_embedding_dim", 0) != 0 || node_real(im, "scale", 1) != 1)
+        return term_unknown(im, "turns some channels only, or scales them");
+    int64_t heads = node_int(im, "num_heads", 0), width = im->in[2]->rank ? im->in[2]->dims[im->in[2]->rank - 1] : 0;
+    if (heads == 0 && term_is_rows(im->in[0]) && width)
+        heads = im->in[0]->width / (2 * width);
+    return term_rotary(im, im->in[0], heads, im->in[2], im->in[3], im->in[1], node_int(im, "interleaved", 0) != 0);
+}
+
+/** query, key, value, past key, past value, lengths, length, cosines, sines: rows in, rows out. */
+static const term *group_query_attention(importer *im) {
+    const term *three[3] = {im->in[0], im->in[1], im->in[2]};
+    int64_t heads = node_int(im, "num_heads", 0), kv_heads = node_int(im, "kv_num_heads", 0);
+    if (heads <= 0 || kv_heads <= 0 || heads > UINT16_MAX || kv_heads > heads || heads % kv_heads != 0 ||
+        node_int(im, "local_window_size", -1) != -1 || node_real(im, "softcap", 0) != 0 ||
+        node_int(im, "smooth_softmax", 0) != 0)
+        return term_unknown(im, "sees a window, or caps scores, or has numbers of heads that do not fit");
+    for (size_t i = 3; i < 5; i++)
+        if (im->in[i] && term_elements(im->in[i]) != 0)
+            return term_unknown(im, "has an input for tokens of the past");
+    for (size_t i = 9; i < ONNX_MAX_INPUTS; i++)
+        if (im->in[i])
+            return term_unknown(im, "has an input that is not read");
+    if (!term_is_rows(three[0]))
+        return term_unknown(im, "attention is known of rows");
+    if (!three[1] && !three[2]) {
+        uint64_t dim = three[0]->width / (uint64_t)(heads + 2 * kv_heads), first = 0;
+        for (unsigned i = 0; i < 3; i++) {
+            uint64_t columns = dim * (uint64_t)(i ? kv_heads : heads);
+            three[i] = term_columns(im, im->in[0], first, columns);
+            first += columns;
+        }
+    }
+    for (unsigned i = 0; i < 3; i++)
+        if (!three[i] || three[i]->kind == TERM_UNKNOWN)
+            return three[i] ? three[i] : term_unknown(im, "lacks keys or values");
+    for (unsigned i = 0; i < 2 && node_int(im, "do_rotary", 0) != 0; i++) {
+        if (!im->in[7] || !im->in[8])
+            return term_unknown(im, "lacks cosines or sines");
+        three[i] = term_rotary(im, three[i], i ? kv_heads : heads, im->in[7], im->in[8], NULL,
+                               node_int(im, "rotary_interleaved", 0) != 0);
+        if (three[i]->kind == TERM_UNKNOWN)
+            return three[i];
+    }
+    return term_grouped_attention(im, three[0], three[1], three[2], heads, kv_heads, node_real(im, "scale", 0));
+}
+
 /** A table's rows, by ids, types or positions. */
 static const term *rows_of(importer *im, const term *table, embedding_index which) {
     if (table->kind != TERM_WEIGHT || table->weight->rank != 2 || table->transposed ||
@@ -202,19 +262,24 @@ static const term *fused_matmul(importer *im) {
 /* ---- the standard operator ----------------------------------------------------------------------------------------
  */
 
+/** Q, K, V, mask, past key, past value: rows, or rows in heads. */
 const term *onnx_attention_rule(importer *im) {
-    const term *q = im->in[0], *k = im->in[1], *v = im->in[2];
-    const char *other =
-        im->in[4] || im->in[5] ? "has inputs for tokens of the past" : attention_is_other(im, 3, 1, "is_causal");
-    if (other || node_real(im, "softcap", 0) != 0)
-        return term_unknown(im, other ? other : "caps scores; attention of the BERT family does not");
-    if (term_is_rows(q)) {
-        int64_t heads = node_int(im, "q_num_heads", 0);
-        return node_int(im, "kv_num_heads", heads) != heads
-                   ? term_unknown(im, "has fewer heads of keys than of queries; encoders of the BERT family do not")
-                   : term_attention(im, q, k, v, heads, node_real(im, "scale", 0));
-    }
-    return term_attention_of_heads(im, q, k, v, node_real(im, "scale", 0));
+    const term *q = im->in[0], *k = im->in[1], *v = im->in[2], *mask = im->in[3];
+    for (unsigned i = 4; i < ONNX_MAX_INPUTS; i++)
+        if (im->in[i] && term_elements(im->in[i]) != 0)
+            return term_unknown(im, "has inputs for tokens of the past");
+    if (node_real(im, "softcap", 0) != 0 || node_int(im, "qk_matmul_output_mode", 0) != 0)
+        return term_unknown(im, "caps scores, or gives them");
+    int64_t heads = node_int(im, "q_num_heads", 0), kv_heads = node_int(im, "kv_num_heads", heads);
+    bool causal = node_int(im, "is_causal", 0) != 0;
+    if (!term_is_rows(q))
+        return term_attention_of_heads(im, q, k, v, mask, causal, node_real(im, "scale", 0));
+    if (mask && !masks_none(mask))
+        return term_unknown(im, "its mask depends on more than which tokens are there");
+    return causal ? term_grouped_attention(im, q, k, v, heads, kv_heads, node_real(im, "scale", 0))
+           : kv_heads != heads
+               ? term_unknown(im, "has fewer heads of keys than of queries; encoders of the BERT family do not")
+               : term_attention(im, q, k, v, heads, node_real(im, "scale", 0));
 }
 
 const onnx_operator onnx_contrib_operators[] = {
@@ -222,6 +287,9 @@ const onnx_operator onnx_contrib_operators[] = {
     {"MultiHeadAttention", multi_head_attention, 1},
     {"QAttention", quantised_attention, 5},
     {"SkipLayerNormalization", skip_layer_normalization, 3},
+    {"SkipSimplifiedLayerNormalization", skip_simplified, 3},
+    {"RotaryEmbedding", rotary_embedding, 4},
+    {"GroupQueryAttention", group_query_attention, 1},
     {"EmbedLayerNormalization", embed_layer_normalization, 1},
     {"QEmbedLayerNormalization", quantised_embed_layer_normalization, 1},
     {"Gelu", gelu, 1},

@@ -5,6 +5,9 @@
 #include "frontend/models/models.h"
 #include "frontend/onnx/explain.h"
 
+/* Rotary positions end nowhere; a graph does not say how long the texts were that it learned. */
+enum { ROTARY_POSITIONS = 2048 };
+
 /** What a weight's place in the model holds, and whether it is stored [inputs][outputs]. */
 typedef struct {
     const onnx_tensor *tensor[WEIGHT_ROLES];
@@ -24,15 +27,17 @@ typedef struct {
     bool in_embeddings;
     bool faulty; /* something is wrong that is no reason to stop looking */
     transformer t;
-    const term *masked; /* scores of all words; NULL: there are none */
+    const term *masked, *scores; /* of all words; NULL: there are none */
+    bool positions_known;
     uint32_t masked_activation;
 } encoder;
 
 static bool fail(const encoder *e, const term *at, const char *what) {
     const onnx_node *n = at ? at->node : NULL;
     return diag_error(e->im->d, (src_loc){e->im->graph->path, 0, 0},
-                      "node \"%.80s\" (%.40s): %s; only encoders of the BERT family are read", n ? n->name : "",
-                      n ? n->op : "input", what);
+                      "node \"%.80s\" (%.40s): %s; only encoders of the BERT family and decoders of those of GPT-2 and "
+                      "Llama are read",
+                      n ? n->name : "", n ? n->op : "input", what);
 }
 
 /** As fail, where the rest can still be looked at. */
@@ -66,8 +71,13 @@ static bool take_linear(encoder *e, weights *w, const term *t, weight_role weigh
 }
 
 static bool take_norm(encoder *e, weights *w, const term *t, weight_role gamma, weight_role beta, const char *op) {
-    if (t->kind != TERM_LAYERNORM || !t->bias)
-        return fail(e, t, "a layer normalisation with factors and offsets is expected here");
+    bool without_mean = t->function != 0;
+    if (t->kind != TERM_LAYERNORM || without_mean == (t->bias != NULL))
+        return fail(e, t, "a layer normalisation with factors and offsets, or one without a mean, is expected here");
+    norm_kind kind = without_mean ? NORM_RMS : NORM_LAYER;
+    if (e->t.norm_epsilon >= 0 && e->t.norm_kind != kind)
+        fault(e, t, "it is of another kind than other normalisations");
+    e->t.norm_kind = kind;
     if (e->t.norm_epsilon >= 0 && e->t.norm_epsilon != t->number)
         fault(e, t, "its epsilon differs from that of other normalisations");
     e->t.norm_epsilon = t->number;
@@ -115,15 +125,27 @@ static bool take_attention(encoder *e, weights *w, const term *norm, const term 
            fail(e, attention, "query, key and value must be made of the block's input, and be as wide");
 }
 
-/** The last block above `*x`, which becomes its input. */
-static bool take_block(encoder *e, const term **x) {
+static weights *new_layer(encoder *e) {
     if (e->count == e->room) {
         size_t room = e->room ? 2 * e->room : 16;
         e->layers = arena_resize(e->im->a, e->layers, e->room * sizeof *e->layers, room * sizeof *e->layers);
         e->room = room;
     }
-    weights *w = &e->layers[e->count++];
-    *w = (weights){0};
+    e->layers[e->count] = (weights){0};
+    return &e->layers[e->count++];
+}
+
+static void same_activation(encoder *e, const term *at, bool gated) {
+    if (e->count > 1 && (e->t.activation != at->function || e->t.gated != gated))
+        fault(e, at, "its activation differs from that of other blocks");
+    e->t.activation = at->function;
+    e->t.gated = gated;
+    claim(e, at, "ffn.activation");
+}
+
+/** The last block above `*x`, which becomes its input. */
+static bool take_block(encoder *e, const term **x) {
+    weights *w = new_layer(e);
     const term *norm = *x, *middle = NULL;
     if (!take_norm(e, w, norm, WEIGHT_FFN_GAMMA, WEIGHT_FFN_BETA, "ffn.norm"))
         return false;
@@ -131,14 +153,107 @@ static bool take_block(encoder *e, const term **x) {
     const term *activation = down ? down->a : NULL;
     if (!activation || activation->kind != TERM_ACTIVATION || !term_same(activation->a->a, middle))
         return fail(e, norm->a, "the sum of a block's middle and its feed-forward is expected here");
-    if (e->count > 1 && e->t.activation != activation->function)
-        fault(e, activation, "its activation differs from that of other blocks");
-    e->t.activation = activation->function;
-    claim(e, activation, "ffn.activation");
+    same_activation(e, activation, false);
     same_size(e, down, &e->t.hidden, down->width);
     same_size(e, down, &e->t.ffn, activation->a->width);
     return take_linear(e, w, down, WEIGHT_DOWN, WEIGHT_DOWN_BIAS, "ffn.down") &&
            take_linear(e, w, activation->a, WEIGHT_UP, WEIGHT_UP_BIAS, "ffn.up") && take_attention(e, w, middle, x);
+}
+
+/* ---- blocks that normalise their input ----------------------------------------------------------------------------
+ */
+
+static bool is_attention_branch(const term *x) {
+    return x->kind == TERM_LINEAR && x->a->kind == TERM_ATTENTION;
+}
+
+static bool is_ffn_branch(const term *x) {
+    return x->kind == TERM_LINEAR && (x->a->kind == TERM_ACTIVATION || x->a->kind == TERM_PRODUCT);
+}
+
+/** Of a sum the operand that is such a branch; the other one goes to `rest`. NULL if it is no such sum. */
+static const term *branch(const term *sum, bool (*is)(const term *x), const term **rest) {
+    if (sum->kind != TERM_SUM)
+        return NULL;
+    *rest = is(sum->b) ? sum->a : sum->b;
+    return is(sum->b) ? sum->b : is(sum->a) ? sum->a : NULL;
+}
+
+/** Queries or keys before they were turned by their positions. */
+static const term *take_rotary(encoder *e, const term *x, const char *op) {
+    bool turned = x->kind == TERM_ROTARY;
+    position_kind kind = turned ? POSITION_ROTARY : POSITION_LEARNED;
+    const char *own = turned ? x->reason : NULL, *others = e->t.frequencies;
+    bool first = !e->positions_known;
+    e->positions_known = true;
+    if (!first &&
+        (e->t.position_kind != kind || (turned && (e->t.rotary_base != x->number || e->t.pairing != x->function ||
+                                                   !own != !others || (own && strcmp(own, others) != 0)))))
+        fault(e, x, "its positions differ from those of other queries and keys");
+    e->t.position_kind = kind;
+    if (!turned)
+        return x;
+    e->t.rotary_base = x->number;
+    e->t.pairing = x->function;
+    e->t.frequencies = own;
+    claim(e, x, op);
+    return x->a;
+}
+
+/** Attention and its input's normalisation, above `below`. */
+static bool take_pre_attention(encoder *e, weights *w, const term *out, const term *below) {
+    const term *attention = out->a, *q = take_rotary(e, attention->a, "query.rotary"),
+               *k = take_rotary(e, attention->b, "key.rotary"), *v = attention->c;
+    if (!take_linear(e, w, out, WEIGHT_OUTPUT, WEIGHT_OUTPUT_BIAS, "attention.output") ||
+        !take_linear(e, w, q, WEIGHT_QUERY, WEIGHT_QUERY_BIAS, "query") ||
+        !take_linear(e, w, k, WEIGHT_KEY, WEIGHT_KEY_BIAS, "key") ||
+        !take_linear(e, w, v, WEIGHT_VALUE, WEIGHT_VALUE_BIAS, "value"))
+        return false;
+    claim(e, attention, "attention");
+    bool causal = attention->function != 0;
+    if (e->count > 1 && e->t.causal != causal)
+        fault(e, attention, "its mask differs from that of other blocks");
+    e->t.causal = causal;
+    same_size(e, attention, &e->t.heads, attention->heads);
+    same_size(e, attention, &e->t.kv_heads, attention->kv_heads);
+    same_size(e, attention, &e->t.head_dim, q->width / attention->heads);
+    const term *norm = q->a;
+    if (!term_same(k->a, norm) || !term_same(v->a, norm) || norm->kind != TERM_LAYERNORM ||
+        !term_same(norm->a, below) || v->width != k->width)
+        return fail(e, attention, "query, key and value must be made of the block's input, normalised");
+    return take_norm(e, w, norm, WEIGHT_ATTENTION_GAMMA, WEIGHT_ATTENTION_BETA, "attention.norm");
+}
+
+/** The last block above `*x`, which becomes its input; its branches are of normalised rows, and added to plain ones. */
+static bool take_pre_block(encoder *e, const term **x) {
+    weights *w = new_layer(e);
+    const term *middle, *below, *down = branch(*x, is_ffn_branch, &middle);
+    if (!down)
+        return fail(e, *x, "the sum of a block's middle and its feed-forward is expected here");
+    const term *inner = down->a, *gate = inner, *up = inner->a;
+    if (inner->kind == TERM_PRODUCT) {
+        bool first = inner->a->kind == TERM_ACTIVATION;
+        gate = first ? inner->a : inner->b;
+        up = first ? inner->b : inner->a;
+        if (gate->kind != TERM_ACTIVATION || up->kind != TERM_LINEAR || gate->a->width != up->width ||
+            !term_same(gate->a->a, up->a))
+            return fail(e, inner, "the product of an activation and a linear is expected here");
+        claim(e, inner, "ffn.multiply");
+    }
+    same_activation(e, gate, inner != gate);
+    same_size(e, down, &e->t.hidden, down->width);
+    same_size(e, down, &e->t.ffn, up->width);
+    if (!take_linear(e, w, down, WEIGHT_DOWN, WEIGHT_DOWN_BIAS, "ffn.down") ||
+        !take_linear(e, w, up, WEIGHT_UP, WEIGHT_UP_BIAS, "ffn.up") ||
+        (inner != gate && !take_linear(e, w, gate->a, WEIGHT_GATE, WEIGHT_GATE_BIAS, "ffn.gate")))
+        return false;
+    if (!take_norm(e, w, up->a, WEIGHT_FFN_GAMMA, WEIGHT_FFN_BETA, "ffn.norm"))
+        return false;
+    const term *out = branch(middle, is_attention_branch, &below);
+    if (!out || !term_same(up->a->a, middle))
+        return fail(e, middle, "the sum of a block's input and its attention is expected here");
+    *x = below;
+    return take_pre_attention(e, w, out, below);
 }
 
 /* ---- embeddings ---------------------------------------------------------------------------------------------------
@@ -169,10 +284,13 @@ static bool take_table(encoder *e, const term *t) {
     return true;
 }
 
-static bool take_embeddings(encoder *e, const term *norm) {
-    if (!take_norm(e, &e->whole, norm, WEIGHT_EMBED_GAMMA, WEIGHT_EMBED_BETA, "embeddings.norm"))
-        return false;
-    const term *left = norm->a;
+static bool take_embeddings(encoder *e, const term *x) {
+    const term *left = x;
+    if (e->t.norm == NORM_POST) {
+        if (!take_norm(e, &e->whole, x, WEIGHT_EMBED_GAMMA, WEIGHT_EMBED_BETA, "embeddings.norm"))
+            return false;
+        left = x->a;
+    }
     for (int tables = 0; left->kind == TERM_SUM; tables++) {
         bool first = left->a->kind == TERM_EMBEDDING;
         if (tables == 2 || !take_table(e, first ? left->a : left->b))
@@ -181,8 +299,9 @@ static bool take_embeddings(encoder *e, const term *norm) {
     }
     if (!take_table(e, left))
         return false;
-    return (e->whole.tensor[WEIGHT_WORDS] && e->whole.tensor[WEIGHT_POSITIONS]) ||
-           fail(e, norm, "the sum of a table by token ids and one by positions is expected here");
+    bool rotary = e->t.position_kind == POSITION_ROTARY;
+    return (e->whole.tensor[WEIGHT_WORDS] && rotary != (e->whole.tensor[WEIGHT_POSITIONS] != NULL)) ||
+           fail(e, x, "the sum of a table by token ids and one by positions is expected here, or rotary positions");
 }
 
 /* ---- weights ------------------------------------------------------------------------------------------------------
@@ -209,6 +328,16 @@ static bool put_tensor(encoder *e, model *m, const weights *w, weight_role role,
     src_loc whole = {e->im->graph->path, 0, 0};
     if (!name && !from)
         return true;
+    if (name && role == WEIGHT_ROTARY) {
+        m->tensors[m->tensor_count++] = (ir_tensor){.name = name,
+                                                    .dtype = "rotary",
+                                                    .rows = rows,
+                                                    .cols = cols,
+                                                    .scale = e->t.rotary_base,
+                                                    .frequencies = e->t.frequencies,
+                                                    .loc = m->loc};
+        return true;
+    }
     if (!name || !from)
         return diag_error(e->im->d, whole, "some blocks have a bias where others have none, in layer %u", layer);
     const char *dtype = dtype_word(from);
@@ -300,6 +429,33 @@ static bool is_activation(const term *x) {
     return (x->kind == TERM_TANH || x->kind == TERM_ACTIVATION) && x->a->kind == TERM_LINEAR;
 }
 
+/** A normalisation of the last sum of blocks that normalise their input. */
+static bool is_final_norm(const term *norm) {
+    const term *rest;
+    return norm->kind == TERM_LAYERNORM && branch(norm->a, is_ffn_branch, &rest) && rest->kind == TERM_SUM;
+}
+
+/** Scores behind a final normalisation: of all words, by the table of words or another one; or of labels. */
+static bool take_scores(encoder *e) {
+    const term *x = e->scores;
+    if (!x)
+        return true;
+    const onnx_tensor *words = e->whole.tensor[WEIGHT_WORDS];
+    claim(e, x, "logits");
+    if (x->width != e->t.vocabulary) {
+        e->t.classes = x->width;
+        e->t.classifier_bias = x->bias != NULL;
+        put(&e->whole, WEIGHT_CLASSIFIER, x->weight, x->transposed);
+        put(&e->whole, WEIGHT_CLASSIFIER_BIAS, x->bias, false);
+        return true;
+    }
+    bool tied = x->weight->data && x->weight->data == words->data && !x->transposed;
+    e->t.head = tied ? HEAD_TIED : HEAD_OWN;
+    if (!tied)
+        put(&e->whole, WEIGHT_HEAD, x->weight, x->transposed);
+    return !x->bias || fail(e, x, "scores of words have a bias");
+}
+
 /** Scores of all words, by the table of words, behind a block of their own: a masked language model's. */
 static bool take_masked(encoder *e, const term **x) {
     const term *norm = (*x)->a;
@@ -328,7 +484,10 @@ static bool take_heads(encoder *e, const term **x) {
         *x = (*x)->a;
     }
     take_pool(e, x);
-    if ((*x)->kind == TERM_LINEAR && !take_masked(e, x) && !e->masked) {
+    if ((*x)->kind == TERM_LINEAR && is_final_norm((*x)->a)) {
+        e->scores = *x;
+        *x = (*x)->a;
+    } else if ((*x)->kind == TERM_LINEAR && !take_masked(e, x) && !e->masked) {
         e->t.classes = (*x)->width;
         e->t.classifier_bias = (*x)->bias != NULL;
         if (!take_linear(e, &e->whole, *x, WEIGHT_CLASSIFIER, WEIGHT_CLASSIFIER_BIAS, "logits"))
@@ -367,8 +526,14 @@ static bool check_masked(encoder *e) {
 }
 
 static bool read_blocks(encoder *e, const term *out) {
+    if (is_final_norm(out)) {
+        e->t.norm = NORM_PRE;
+        if (!take_norm(e, &e->whole, out, WEIGHT_FINAL_GAMMA, WEIGHT_FINAL_BETA, "final.norm"))
+            return false;
+        out = out->a;
+    }
     while (e->count <= MODEL_MAX_LAYERS && !is_embeddings(out))
-        if (!take_block(e, &out))
+        if (!(e->t.norm == NORM_PRE ? take_pre_block(e, &out) : take_block(e, &out)))
             return false;
     if (e->count == 0 || e->count > MODEL_MAX_LAYERS)
         return fail(e, out, "no attention, or more layers of it than there may be");
@@ -384,11 +549,13 @@ bool encoder_read(importer *im, const term *out, model *m) {
     encoder e = {.im = im, .t = transformer_defaults()};
     e.t.norm_epsilon = -1;
     e.t.types = 0;
-    bool ok = take_heads(&e, &out) && read_blocks(&e, out) && check_masked(&e);
+    bool ok = take_heads(&e, &out) && read_blocks(&e, out) && check_masked(&e) && take_scores(&e);
     name_ops(&e);
     if (!ok)
         return false;
     e.t.layers = (uint32_t)e.count;
+    if (e.t.position_kind == POSITION_ROTARY)
+        e.t.positions = ROTARY_POSITIONS;
     e.t.qkv_bias = e.layers[0].tensor[WEIGHT_QUERY_BIAS] != NULL;
     e.t.output_bias = e.layers[0].tensor[WEIGHT_OUTPUT_BIAS] != NULL;
     e.t.linear_bias = e.layers[0].tensor[WEIGHT_UP_BIAS] != NULL;

@@ -94,6 +94,13 @@ static const term *uniform_of(importer *im, uint32_t rank, const int64_t *dims, 
     return t;
 }
 
+double term_weight_at(const term *t, int64_t i) {
+    const onnx_tensor *w = t->weight;
+    uint64_t columns = w->rank ? w->dims[w->rank - 1] : 1, skip = w->rank == 2 && w->stride ? w->stride : columns;
+    uint64_t at = (uint64_t)i;
+    return w->ints ? (double)w->ints[at] : element(w, columns ? at / columns * skip + at % columns : at);
+}
+
 static const term *loaded(importer *im, const onnx_tensor *t, uint32_t rank, const int64_t *dims) {
     double *values = ARENA_ARRAY(im->a, double, t->elements + 1);
     uint64_t columns = t->rank ? t->dims[t->rank - 1] : 1, skip = t->rank == 2 && t->stride ? t->stride : columns;
@@ -655,6 +662,39 @@ static const term *reduce(importer *im) {
     return term_numbers_new(im, rank, dims, x->type, values);
 }
 
+/** Of constants, as angles are made of frequencies and positions. */
+static const term *matmul(importer *im) {
+    const term *x = im->in[0], *y = im->in[1];
+    uint32_t rank;
+    int64_t dims[ONNX_MAX_RANK], index[ONNX_MAX_RANK] = {0}, count = 1;
+    if (x->rank < 2 || y->rank < 2 || x->dims[x->rank - 1] != y->dims[y->rank - 2])
+        return term_unknown(im, "multiplies constants whose sizes contradict");
+    int64_t inner = x->dims[x->rank - 1];
+    term left = *x, right = *y;
+    left.dims[x->rank - 1] = right.dims[y->rank - 2] = 1;
+    if (!term_broadcast(&left, &right, &rank, dims))
+        return term_unknown(im, "multiplies constants whose sizes contradict");
+    for (uint32_t i = 0; i < rank; i++)
+        if (__builtin_mul_overflow(count, dims[i], &count))
+            return too_large(im);
+    if (count > ONNX_MAX_FOLD || inner > ONNX_MAX_FOLD || count * inner > ONNX_MAX_FOLD)
+        return too_large(im);
+    double *values = ARENA_ARRAY(im->a, double, (size_t)count + 1);
+    for (int64_t i = 0; i < count; i++, step(rank, dims, index)) {
+        int64_t row = index[rank - 2], column = index[rank - 1];
+        for (int64_t k = 0; k < inner; k++) {
+            index[rank - 1] = k;
+            double a = broadcast_at(x, rank, index);
+            index[rank - 1] = column;
+            index[rank - 2] = k;
+            values[i] += a * broadcast_at(y, rank, index);
+            index[rank - 2] = row;
+        }
+        values[i] = rounded(values[i], x->type);
+    }
+    return term_numbers_new(im, rank, dims, x->type, values);
+}
+
 /* ---- the table ----------------------------------------------------------------------------------------------------
  */
 
@@ -678,6 +718,7 @@ static const struct {
     {"Trilu", trilu, 1, false},
     {"CumSum", cumulative_sum, 2, false},
     {"Tile", tile, 2, false},
+    {"MatMul", matmul, 2, false},
     {"Clip", clip, 1, false},
     {"ReduceSum", reduce, 1, false},
     {"ReduceMean", reduce, 1, false},

@@ -16,7 +16,8 @@ const term *term_linear(importer *im, const term *x, const onnx_tensor *weight, 
         activation->function = ACTIVATION_TANH;
         x = activation;
     }
-    if (!term_is_rows(x) || weight->rank != 2)
+    bool gated = x->kind == TERM_PRODUCT && term_is_rows(x->a) && term_is_rows(x->b);
+    if ((!term_is_rows(x) && !gated) || x->rank < 2 || weight->rank != 2)
         return term_unknown(im, "multiplies a weight that is no matrix, or what are no rows");
     uint64_t inputs = weight->dims[transposed ? 0 : 1], outputs = weight->dims[transposed ? 1 : 0];
     if (outputs == 0 || outputs > UINT32_MAX)
@@ -39,23 +40,13 @@ const term *term_linear(importer *im, const term *x, const onnx_tensor *weight, 
     return wrong ? term_instead(im, wrong, t) : t;
 }
 
-/** Rows in heads: which rows, how many heads, and on how many of keys and values they stand. */
-typedef struct {
-    const term *rows;
-    uint32_t heads, kv_heads, head_dim;
-} head_rows;
-
-/** The rows whose heads `x` is, with tokens along axis `tokens` and a head's channels along the other of the last two.
- * NULL, or what is wrong. */
-static const char *heads_of(importer *im, const term *x, bool turned, head_rows *out) {
-    const term *base;
-    onnx_view v = term_view(x, &base);
+/** The rows whose heads the view is, with these axes of tokens and of a head's channels. NULL, or what is wrong. */
+static const char *heads_along(importer *im, const term *base, const onnx_view *view, uint32_t tokens,
+                               uint32_t channels, head_rows *out) {
+    onnx_view v = *view;
     view_atom runs[VIEW_ATOMS], channel[VIEW_ATOMS], token[VIEW_ATOMS];
-    if (v.rank < 3 || !term_is_rows(base))
-        return "the product of two values is known only of queries and keys in heads, and of probabilities and values";
-    uint32_t tokens = v.rank - (turned ? 1 : 2), channels = v.rank - (turned ? 2 : 1);
     uint32_t c = view_runs(&v, 1U << channels, channel), t = view_runs(&v, 1U << tokens, token);
-    uint32_t n = view_runs(&v, (1U << (v.rank - 2)) - 1, runs), width = base->width;
+    uint32_t n = view_runs(&v, ~(1U << tokens | 1U << channels), runs), width = base->width;
     int64_t rows = term_elements(base) / width, head_dim = c ? channel[0].size : 1;
     bool fits = c <= 1 && (!c || channel[0].step == 1) && v.first < width &&
                 (rows == 1 ? t == 0 : t == 1 && token[0].size == rows && token[0].step == width);
@@ -73,6 +64,30 @@ static const char *heads_of(importer *im, const term *x, bool turned, head_rows 
         return v.first == 0 ? NULL : "its operands are no rows in heads, or lie in another order";
     out->rows = term_columns(im, base, (uint64_t)v.first, (uint64_t)(kv * head_dim));
     return out->rows->kind == TERM_UNKNOWN ? out->rows->reason : NULL;
+}
+
+static const char *const NO_HEADS =
+    "the product of two values is known only of queries and keys in heads, and of probabilities and values";
+
+/** The same of a value whose last two axes are tokens and channels, or channels and tokens if it is turned. */
+static const char *heads_of(importer *im, const term *x, bool turned, head_rows *out) {
+    const term *base;
+    onnx_view v = term_view(x, &base);
+    return v.rank < 3 || !term_is_rows(base)
+               ? NO_HEADS
+               : heads_along(im, base, &v, v.rank - (turned ? 1 : 2), v.rank - (turned ? 2 : 1), out);
+}
+
+const char *term_in_heads(importer *im, const term *x, uint32_t *tokens, head_rows *out, onnx_view *view) {
+    const term *base;
+    *view = term_view(x, &base);
+    if (view->rank < 3 || !term_is_rows(base))
+        return NO_HEADS;
+    for (*tokens = 0; *tokens + 2 < view->rank; ++*tokens)
+        for (uint32_t i = 0; i < view->count; i++)
+            if (view->atom[i].axis == *tokens && view->atom[i].step == base->width)
+                return heads_along(im, base, view, *tokens, view->rank - 1, out);
+    return heads_along(im, base, view, view->rank - 2, view->rank - 1, out);
 }
 
 /** Scores of queries and keys in heads, or probabilities of values in heads: [batch, heads, seq, head_dim], the batch
@@ -221,11 +236,58 @@ const term *term_attention(importer *im, const term *q, const term *k, const ter
     return wrong ? term_instead(im, wrong, t) : t;
 }
 
-const term *term_attention_of_heads(importer *im, const term *q, const term *k, const term *v, double scale) {
-    const term *keys = term_turn(im, k), *scores = keys->kind == TERM_UNKNOWN ? keys : term_matmul(im, q, keys);
+const term *term_grouped_attention(importer *im, const term *q, const term *k, const term *v, int64_t heads,
+                                   int64_t kv_heads, double scale) {
+    if (q->width % heads != 0 || k->width != q->width / heads * kv_heads || v->width != k->width)
+        return term_unknown(im, arena_printf(im->a,
+                                             "queries, keys and values are %u, %u and %u wide, which are not "
+                                             "%lld, %lld and %lld heads",
+                                             q->width, k->width, v->width, (long long)heads, (long long)kv_heads,
+                                             (long long)kv_heads));
+    const char *wrong = scale != 0 ? scale_wrong(im, scale, q->width / (uint32_t)heads) : NULL;
+    term *t = term_new(im, TERM_ATTENTION, q, k);
+    t->c = v;
+    t->heads = (uint32_t)heads;
+    t->kv_heads = (uint32_t)kv_heads;
+    t->function = MASK_CAUSAL;
+    return wrong ? term_instead(im, wrong, t) : t;
+}
+
+/** Keys or values, each head of them copied for all heads of queries that stand on it. */
+static const term *copied(importer *im, const term *x, int64_t heads) {
+    layout l;
+    int64_t own = x->rank == 4 ? x->dims[1] : 0;
+    if (own == heads || own <= 0 || heads % own != 0 || !layout_begin(x, &l))
+        return x;
+    const int64_t one[5] = {x->dims[0], own, 1, x->dims[2], x->dims[3]},
+                  all[5] = {x->dims[0], own, heads / own, x->dims[2], x->dims[3]},
+                  joined[4] = {x->dims[0], heads, x->dims[2], x->dims[3]};
+    return view_reshape(&l.view, 5, one) && view_expand(&l.view, 5, all) && view_reshape(&l.view, 4, joined)
+               ? layout_end(im, &l)
+               : x;
+}
+
+const term *term_attention_of_heads(importer *im, const term *q, const term *k, const term *v, const term *mask,
+                                    bool causal, double scale) {
+    if (q->rank < 3 || k->rank != q->rank || v->rank != q->rank)
+        return term_unknown(im, "attention is known of rows, or of rows in heads");
+    int64_t heads = q->rank == 4 ? q->dims[1] : 0;
+    const term *keys = term_turn(im, copied(im, k, heads));
+    const term *scores = keys->kind == TERM_UNKNOWN ? keys : term_matmul(im, q, keys);
     if (scores->kind == TERM_UNKNOWN)
         return scores;
     double factor = scale != 0 ? scale : 1 / sqrt((double)q->dims[q->rank - 1]);
-    const term *probs = term_softmax(im, term_scale(im, scores, factor));
-    return probs->kind == TERM_UNKNOWN ? probs : term_matmul(im, probs, v);
+    const term *masked = mask ? term_mask(im, scores, mask) : scores;
+    if (!masked || masked->kind == TERM_UNKNOWN)
+        return masked ? masked : term_unknown(im, "its mask depends on more than which tokens are there");
+    double inner = 1;
+    const term *plain = term_strip(masked, &inner);
+    if (causal && plain->kind == TERM_SCORES) {
+        term *t = term_new(im, TERM_SCORES, plain->a, plain->b);
+        *t = *plain;
+        t->function = MASK_CAUSAL;
+        plain = t;
+    }
+    const term *probs = term_softmax(im, term_scale(im, plain, inner * factor));
+    return probs->kind == TERM_UNKNOWN ? probs : term_matmul(im, probs, copied(im, v, heads));
 }

@@ -52,6 +52,14 @@ static const term *input_term(importer *im, const onnx_value *v) {
     return NULL;
 }
 
+/** Keys or values of earlier tokens: there are none. NULL if the input is none of these. */
+static const term *past_term(importer *im, const onnx_value *v) {
+    if (!strstr(v->name, "past") || !v->shaped || v->rank != 4)
+        return NULL;
+    const int64_t dims[4] = {1, v->dims[1] ? (int64_t)v->dims[1] : 1, 0, v->dims[3] ? (int64_t)v->dims[3] : 1};
+    return v->dims[2] ? NULL : term_numbers_new(im, 4, dims, v->type, NULL);
+}
+
 /** The length that the graph is for; 0: any. */
 static int64_t fixed_length(const onnx_graph *g) {
     for (size_t i = 0; i < g->input_count; i++)
@@ -68,13 +76,19 @@ static bool bind_inputs(importer *im, const bindings *b) {
         const onnx_value *v = &g->inputs[i];
         if (bindings_slot(b, v->name)->name)
             continue; /* an initializer that may be overridden */
-        const term *t = input_term(im, v);
+        const term *t = past_term(im, v);
+        if (t) {
+            if (!bind(im, b, v->name, t, 0))
+                return false;
+            continue;
+        }
+        t = input_term(im, v);
         bool two = !v->shaped || v->rank == 2;
         if (!t || !two ||
             (v->type != ONNX_INT64 && v->type != ONNX_INT32 && v->type != ONNX_FLOAT && v->type != ONNX_BOOL))
             return diag_error(im->d, whole,
                               "input '%.80s' is none that is known; there may be input_ids, attention_mask, "
-                              "token_type_ids and position_ids, each [batch, sequence]",
+                              "token_type_ids and position_ids, each [batch, sequence], and past keys and values",
                               v->name);
         if (v->shaped && v->dims[0] > 1)
             return diag_error(im->d, whole,
@@ -150,7 +164,7 @@ static bool read_surroundings(arena *a, diag *d, const char *path, model *m) {
                 path_is_file(path_join(a, beside, "tokenizer.json"));
     bool there = path_is_file(path_join(a, above, "config.json"));
     const transformer own = m->transformer;
-    bool ends = own.pooling != POOLING_NONE || own.classes || own.head != HEAD_NONE || own.normalize;
+    bool ends = own.pooling != POOLING_NONE || own.classes || own.head != HEAD_NONE || own.normalize || own.causal;
     if (!here && !there) {
         diag_remark(d, m->loc, "onnx", "neither beside '%s' nor above is a tokeniser: inputs are token ids", path);
         return true;

@@ -41,6 +41,9 @@ const term *term_columns(importer *im, const term *x, uint64_t first, uint64_t c
     term *t = term_new(im, TERM_LINEAR, x->a, NULL);
     t->transposed = x->transposed;
     t->width = (uint32_t)count;
+    t->rank = x->rank;
+    memcpy(t->dims, x->dims, sizeof t->dims);
+    t->dims[t->rank - 1] = (int64_t)count;
     t->weight = onnx_tensor_part(im, x->weight, x->transposed ? 1 : 0, first, count);
     t->bias = x->bias ? onnx_tensor_part(im, x->bias, x->bias->rank - 1, first, count) : NULL;
     return t;
@@ -76,7 +79,7 @@ static const term *numbers_moved(importer *im, const term *x, const onnx_view *v
         return term_unknown(im, "makes a constant larger than is computed");
     double *values = ARENA_ARRAY(im->a, double, (size_t)count);
     for (int64_t i = 0; i < count; i++) {
-        values[i] = x->values[at];
+        values[i] = x->kind == TERM_NUMBERS ? x->values[at] : term_weight_at(x, at);
         for (uint32_t j = v->count; j-- > 0;) {
             at += v->atom[j].step;
             if (++index[j] < v->atom[j].size)
@@ -85,7 +88,7 @@ static const term *numbers_moved(importer *im, const term *x, const onnx_view *v
             index[j] = 0;
         }
     }
-    return term_numbers_new(im, v->rank, dims, x->type, values);
+    return term_numbers_new(im, v->rank, dims, x->kind == TERM_NUMBERS ? x->type : x->weight->type, values);
 }
 
 /** A weight of which another part, or whose transposition, is looked at; numbers where the file has no such matrix. */
@@ -144,6 +147,9 @@ static const term *weight_moved(importer *im, const term *x, const onnx_view *v,
         return term_with_dims(im, t, v->rank, dims);
     }
     const term *numbers;
+    if ((from->data || from->ints) && !x->transposed && !from->codes && from->elements <= VIEW_MAX_ELEMENTS &&
+        onnx_type_bytes(from->type) && count <= ONNX_MAX_FOLD)
+        return numbers_moved(im, x, v, dims);
     if (!term_numbers(im, x, &numbers))
         return term_unknown(im, "moves elements of a weight to where they are no part of it; fold constants first");
     return numbers->kind == TERM_UNIFORM ? term_with_dims(im, numbers, v->rank, dims)
@@ -169,7 +175,7 @@ static const term *rows_moved(importer *im, const term *x, const onnx_view *v, c
         return term_with_dims(im, x, v->rank, dims);
     bool all = n == 2 && step && runs[0].step == width && runs[0].size == rows && v->first < width;
     bool one = n <= 1 && step && column + count <= width;
-    if ((!all && !one) || last != count || (count < width && x->kind != TERM_LINEAR))
+    if ((!all && !one) || last != count || (count < width && (x->kind != TERM_LINEAR || v->rank > 3)))
         return view_term(im, x, v, dims);
     const term *part = count < width ? term_columns(im, x, (uint64_t)column, (uint64_t)count) : x;
     if (all || rows == 1 || part->kind == TERM_UNKNOWN)

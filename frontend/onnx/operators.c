@@ -151,8 +151,9 @@ static const term *cast(importer *im) {
     const term *folded = codes ? codes : onnx_fold(im);
     if (folded)
         return folded;
-    if (x->kind == TERM_IDS || x->kind == TERM_TYPES || to == ONNX_FLOAT || to == ONNX_DOUBLE)
-        return x;
+    bool real = to == ONNX_FLOAT || to == ONNX_DOUBLE || to == ONNX_FLOAT16 || to == ONNX_BFLOAT16;
+    if (x->kind == TERM_IDS || x->kind == TERM_TYPES || real)
+        return x; /* rows are float32 throughout */
     return term_unknown(im, "rows are float32; they cannot become another type");
 }
 
@@ -235,6 +236,38 @@ static const term *layer_normalization(importer *im) {
                                                      : term_unknown(im, "normalisation is known only of each row");
 }
 
+static const term *rms_normalization(importer *im) {
+    int64_t axis = node_int(im, "axis", -1);
+    return axis == -1 || axis == im->in[0]->rank - 1 ? node_rmsnorm(im, im->in[0], 1, 1e-5)
+                                                     : term_unknown(im, "normalisation is known only of each row");
+}
+
+/** X, cosines, sines, positions. */
+static const term *rotary_embedding(importer *im) {
+    return node_int(im, "rotary_embedding_dim", 0) != 0
+               ? term_unknown(im, "turns some channels only")
+               : term_rotary(im, im->in[0], node_int(im, "num_heads", 0), im->in[1], im->in[2], im->in[3],
+                             node_int(im, "interleaved", 0) != 0);
+}
+
+/** Rows of two values side by side: halves of a rotation; an empty one, as of no past, has nothing to add. */
+static const term *join(importer *im) {
+    const term *only = NULL, *x = im->in[0], *y = im->in[1];
+    size_t full = 0;
+    for (size_t i = 0; i < im->node->input_count; i++) {
+        if (im->in[i] && term_elements(im->in[i]) == 0)
+            continue;
+        full++;
+        only = im->in[i];
+    }
+    if (full == 1 && only)
+        return only;
+    int64_t axis = node_int(im, "axis", 0);
+    bool last = x && y && im->node->input_count == 2 && (axis == -1 || axis == x->rank - 1);
+    const term *halves = last ? term_rotated_halves(im, x, y) : NULL;
+    return halves ? halves : term_unknown(im, "joins what are no constants, nor halves of channels to be turned");
+}
+
 static const onnx_operator operators[] = {
     {"Add", add, 2},
     {"Sub", subtract, 2},
@@ -267,17 +300,18 @@ static const onnx_operator operators[] = {
     {"Gemm", gemm, 2},
     {"Attention", onnx_attention_rule, 3},
     {"LayerNormalization", layer_normalization, 2},
+    {"RMSNormalization", rms_normalization, 2},
+    {"SimplifiedLayerNormalization", rms_normalization, 2},
+    {"RotaryEmbedding", rotary_embedding, 3},
+    {"Concat", join, 1},
     {NULL, NULL, 0},
 };
 
-#define RMS "normalises without a mean, as decoders do; encoders of the BERT family subtract it"
 /* Operators that are known to exist and have no place in the IR, and why. */
 static const struct {
     const char *op, *reason;
 } refused[] = {
-    {"SimplifiedLayerNormalization", RMS},
-    {"SkipSimplifiedLayerNormalization", RMS},
-    {"RMSNormalization", RMS},
+    {"MatMulNBits", "weights of 4 bits in blocks have no place in a program; keep int8, float16 or float32"},
     {"If", "control flow depends on data; a program's steps are known before it runs"},
     {"Loop", "control flow depends on data; a program's steps are known before it runs"},
 };

@@ -168,7 +168,7 @@ static const term *shift(importer *im, const term *x, double by) {
 }
 
 static const term *add_vector(importer *im, const term *x, const term *vector) {
-    bool linear = x->kind == TERM_LINEAR, norm = x->kind == TERM_LAYERNORM;
+    bool linear = x->kind == TERM_LINEAR, norm = x->kind == TERM_LAYERNORM && !x->function;
     if ((!linear && !norm) || x->bias || !is_vector(vector, x->width))
         return term_unknown(im, "a constant is added to what is neither a product nor a normalised row of its width");
     term *t = term_new(im, x->kind, x->a, NULL);
@@ -180,6 +180,9 @@ static const term *add_vector(importer *im, const term *x, const term *vector) {
 }
 
 const term *term_add(importer *im, const term *x, const term *y) {
+    const term *turned = term_turn_whole(im, x, y);
+    if (turned)
+        return turned;
     if (x->kind == TERM_UNIFORM || x->kind == TERM_WEIGHT) {
         const term *t = x;
         x = y;
@@ -222,10 +225,20 @@ const term *term_subtract(importer *im, const term *x, const term *y) {
     return term_unknown(im, "a difference is known only of a row and its mean");
 }
 
+const term *term_without_mean(importer *im, const term *norm) {
+    term *t = term_new(im, norm->kind, norm->a, NULL);
+    const onnx_node *node = t->node;
+    *t = *norm;
+    t->node = node;
+    t->function = 1;
+    return norm->kind == TERM_UNKNOWN ? norm : t;
+}
+
 static const term *multiply_vector(importer *im, const term *x, const term *vector) {
     if (x->kind != TERM_NORMED || !is_vector(vector, x->width))
         return term_unknown(im, "a vector multiplies what is no normalised row of its width");
-    return term_layernorm(im, x->a, vector->weight, NULL, x->number);
+    const term *norm = term_layernorm(im, x->a, vector->weight, NULL, x->number);
+    return x->function ? term_without_mean(im, norm) : norm;
 }
 
 const term *term_multiply(importer *im, const term *x, const term *y) {
@@ -236,6 +249,9 @@ const term *term_multiply(importer *im, const term *x, const term *y) {
     }
     if (y->kind == TERM_UNIFORM)
         return term_scale(im, x, y->number);
+    const term *turning = term_turn_part(im, x, y);
+    if (turning)
+        return turning;
     if (y->kind == TERM_WEIGHT)
         return multiply_vector(im, x, y);
     if (y->kind == TERM_NUMBERS)
@@ -304,6 +320,13 @@ const term *term_divide(importer *im, const term *x, const term *y) {
     if (root && x->kind == TERM_CENTERED && variance->kind == TERM_VARIANCE && term_same(variance->a, x->a)) {
         term *t = term_new(im, TERM_NORMED, x->a, NULL);
         t->number = shifted == variance ? 0 : shifted->number;
+        return t;
+    }
+    if (root && variance->kind == TERM_MEAN && variance->a->kind == TERM_POWER && variance->a->number == 2 &&
+        term_same(variance->a->a, x)) {
+        term *t = term_new(im, TERM_NORMED, x, NULL);
+        t->number = shifted == variance ? 0 : shifted->number;
+        t->function = 1;
         return t;
     }
     if (x->kind == TERM_UNIFORM)

@@ -26,8 +26,9 @@ typedef enum {
     TERM_SUM,
     TERM_LINEAR,
     TERM_ATTENTION,
-    TERM_LAYERNORM,
+    TERM_LAYERNORM,  /* `function` 1: without a mean */
     TERM_ACTIVATION, /* `function`, of ACTIVATION_WORDS */
+    TERM_ROTARY,     /* `function`, of PAIRING_WORDS; `number`: base; `reason`: frequencies, NULL if they are plain */
     TERM_POOL,       /* `function`, of POOLING_WORDS */
     TERM_NORMALIZED, /* of length one */
     /* rows on their way to one of the above */
@@ -42,7 +43,10 @@ typedef enum {
     TERM_MEAN,     /* of each row */
     TERM_CENTERED, /* a - mean of a */
     TERM_VARIANCE,
-    TERM_NORMED, /* centered / sqrt(variance + number) */
+    TERM_NORMED, /* centered / sqrt(variance + number); `function` 1: a / sqrt(mean of squares + number) */
+    /* pairs of channels, turned by positions (rotary.c) */
+    TERM_ROTATED, /* a view's halves of channels exchanged, the first negative */
+    TERM_TURNING, /* a times numbers b; `function` 1: ROTATED of a */
     /* quantised rows, which stand for those that they were made of (quantised.c) */
     TERM_CODES,        /* of a */
     TERM_CODE_SCALE,   /* of a; of a and b; of a and the weight's outputs */
@@ -119,6 +123,8 @@ const term *term_power(importer *im, const term *x, double exponent);
 const term *term_mean(importer *im, const term *x);
 const term *term_layernorm(importer *im, const term *x, const onnx_tensor *gamma, const onnx_tensor *beta,
                            double epsilon);
+/** A layer normalisation as one that subtracts no mean. */
+const term *term_without_mean(importer *im, const term *norm);
 const term *term_activation(importer *im, const term *x, uint32_t function);
 
 /* ---- attention (fuse_attention.c) -------------------------------------------------------------------------------- */
@@ -132,8 +138,33 @@ const term *term_softmax(importer *im, const term *x);
 const term *term_mask(importer *im, const term *x, const term *mask);
 /** Attention of rows of queries, keys and values. `scale` 0: the usual one. */
 const term *term_attention(importer *im, const term *q, const term *k, const term *v, int64_t heads, double scale);
-/** Attention of values in heads, [batch, heads, seq, head_dim]. */
-const term *term_attention_of_heads(importer *im, const term *q, const term *k, const term *v, double scale);
+/** Causal attention of rows, with maybe fewer heads of keys and values. */
+const term *term_grouped_attention(importer *im, const term *q, const term *k, const term *v, int64_t heads,
+                                   int64_t kv_heads, double scale);
+/** Attention of values in heads, [batch, heads, seq, head_dim]; of keys and values there may be fewer heads. `mask` may
+ * be NULL. */
+const term *term_attention_of_heads(importer *im, const term *q, const term *k, const term *v, const term *mask,
+                                    bool causal, double scale);
+
+/** Rows in heads: which rows, how many heads, and on how many of keys and values they stand. */
+typedef struct {
+    const term *rows;
+    uint32_t heads, kv_heads, head_dim;
+} head_rows;
+/** The rows whose heads `x` is, its view, and its axis of tokens, whichever that is. NULL, or what is wrong. */
+const char *term_in_heads(importer *im, const term *x, uint32_t *tokens, head_rows *out, onnx_view *view);
+
+/* ---- rotary positions (rotary.c) --------------------------------------------------------------------------------- */
+
+/** A concatenation of these two on the last axis; NULL if it is not the half of a rotation. */
+const term *term_rotated_halves(importer *im, const term *x, const term *y);
+/** A product with cosines or sines; NULL if it is none. */
+const term *term_turn_part(importer *im, const term *x, const term *table);
+/** Their sum; NULL if it is none. */
+const term *term_turn_whole(importer *im, const term *x, const term *y);
+/** Rows, or rows in heads, turned by tables of cosines and sines. `positions` may be NULL. */
+const term *term_rotary(importer *im, const term *x, int64_t heads, const term *cosines, const term *sines,
+                        const term *positions, bool adjacent);
 
 /* ---- layouts (layout.c) ------------------------------------------------------------------------------------------ */
 
@@ -166,6 +197,8 @@ const term *term_numbers_new(importer *im, uint32_t rank, const int64_t *dims, i
 static inline double term_number_at(const term *t, int64_t i) {
     return t->kind == TERM_UNIFORM ? t->number : t->values[i];
 }
+/** Element `i` of a weight whose bytes are here, as it lies in the file. */
+double term_weight_at(const term *t, int64_t i);
 /** The sizes that x and y have together, as the standard broadcasts; false if they have none. */
 bool term_broadcast(const term *x, const term *y, uint32_t *rank, int64_t dims[ONNX_MAX_RANK]);
 /** Folds the node if its operator is known and its inputs are constants; NULL if not. */
@@ -202,6 +235,8 @@ const term *onnx_apply(importer *im);
 const term *term_constant(importer *im, const onnx_tensor *t);
 int64_t node_int(const importer *im, const char *name, int64_t missing);
 double node_real(const importer *im, const char *name, double missing);
+/** Rows divided by the roots of their mean squares, and multiplied by input `gamma`. */
+const term *node_rmsnorm(importer *im, const term *x, size_t gamma, double epsilon);
 /** Rows normalised by the constants that inputs `gamma` and `gamma` + 1 are. */
 const term *node_layernorm(importer *im, const term *x, size_t gamma, double epsilon);
 /** The first input, and the second one if there is one added, through an activation of ACTIVATION_WORDS. */
