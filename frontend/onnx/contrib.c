@@ -248,6 +248,29 @@ static const term *fast_gelu(importer *im) {
     return node_activation(im, 1);
 }
 
+static const term *quick_gelu(importer *im) {
+    double alpha = node_real(im, "alpha", 1.702);
+    return alpha == 1
+               ? node_activation(im, 3)
+               : term_unknown(im, arena_printf(im->a, "x * sigmoid(%.6g x) is no activation that is known", alpha));
+}
+
+/** A Gemm, and an activation of what it gives. */
+static const term *fused_gemm(importer *im) {
+    static const struct {
+        const char *word;
+        uint32_t function;
+    } words[] = {{"Relu", 2}, {"Tanh", 4}};
+    const onnx_attr *attr = onnx_attribute(im->node, "activation");
+    const term *rows = onnx_gemm_rule(im);
+    if (rows->kind == TERM_UNKNOWN)
+        return rows;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (attr && attr->s && strcmp(attr->s, words[i].word) == 0)
+            return term_activation(im, rows, words[i].function);
+    return term_unknown(im, "its activation is none that is known");
+}
+
 /** alpha times a product, the second operand transposed if the node says so. */
 static const term *fused_matmul(importer *im) {
     const term *y = im->in[1];
@@ -295,6 +318,8 @@ const onnx_operator onnx_contrib_operators[] = {
     {"Gelu", gelu, 1},
     {"BiasGelu", gelu, 2},
     {"FastGelu", fast_gelu, 1},
+    {"QuickGelu", quick_gelu, 1},
+    {"FusedGemm", fused_gemm, 2},
     {"FusedMatMul", fused_matmul, 2},
     {NULL, NULL, 0},
 };

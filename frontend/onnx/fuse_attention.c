@@ -5,8 +5,6 @@
 #include "frontend/models/model.h"
 #include "frontend/onnx/term.h"
 
-static const double SCALE_NEAR = 1e-5;
-
 const term *term_linear(importer *im, const term *x, const onnx_tensor *weight, bool transposed,
                         const onnx_tensor *bias) {
     if (x->kind == TERM_TANH && term_is_rows(x->a)) { /* no part of a GELU, after all */
@@ -201,7 +199,7 @@ const term *term_mask(importer *im, const term *x, const term *mask) {
 /** What is wrong with a factor of scores of heads of so many elements; NULL if nothing is. */
 static const char *scale_wrong(importer *im, double factor, uint32_t head_dim) {
     double want = 1 / sqrt((double)head_dim);
-    return fabs(factor - want) <= SCALE_NEAR * want
+    return fabs(factor - want) <= im->near * want
                ? NULL
                : arena_printf(im->a, "scores are scaled by %.8g; attention over heads of %u needs %.8g", factor,
                               head_dim, want);

@@ -131,8 +131,28 @@ static bool read_node(importer *im, const bindings *b, size_t index) {
     return true;
 }
 
+/** Numbers are float32, some of them products; or float16. */
+static double nearness(const onnx_graph *g) {
+    bool half = false;
+    for (size_t i = 0; i < g->tensor_count; i++)
+        half = half || g->tensors[i].type == ONNX_FLOAT16;
+    return half ? 1e-3 : 1e-5;
+}
+
+/** What the graph gives: its first output; of two that are the columns of one linear, as the first and the last tokens
+ * of answers are scored, both. */
+static const term *output_of(const onnx_graph *g, const bindings *b, const term *first) {
+    const term *second = g->output_count == 2 && bindings_slot(b, g->outputs[1].name)->name
+                             ? bindings_slot(b, g->outputs[1].name)->value
+                             : first;
+    bool both = first->kind == TERM_LINEAR && second->kind == TERM_LINEAR && first->b && first->b == second->b &&
+                first->width == 1 && second->width == 1 && first->b->width == 2;
+    return both && first->weight->offset < second->weight->offset ? first->b : first;
+}
+
 static bool read_graph(importer *im, model *m) {
     const onnx_graph *g = im->graph;
+    im->near = nearness(g);
     src_loc whole = {g->path, 0, 0};
     size_t names = g->tensor_count + g->input_count + 1;
     for (size_t i = 0; i < g->node_count; i++)
@@ -148,7 +168,7 @@ static bool read_graph(importer *im, model *m) {
             return false;
     if (g->output_count == 0 || !bindings_slot(&b, g->outputs[0].name)->name)
         return diag_error(im->d, whole, "has no output, or one that no node makes");
-    const term *out = bindings_slot(&b, g->outputs[0].name)->value;
+    const term *out = output_of(g, &b, bindings_slot(&b, g->outputs[0].name)->value);
     im->fates = onnx_fates(im, &b, g->outputs[0].name);
     if (!onnx_report(im) || !encoder_read(im, out, m))
         return false;

@@ -38,7 +38,7 @@ const term *term_columns(importer *im, const term *x, uint64_t first, uint64_t c
     if (count == 0 || first > x->width || count > x->width - first)
         return term_unknown(im, arena_printf(im->a, "takes elements %llu to %llu of rows of %u",
                                              (unsigned long long)first, (unsigned long long)(first + count), x->width));
-    term *t = term_new(im, TERM_LINEAR, x->a, NULL);
+    term *t = term_new(im, TERM_LINEAR, x->a, x);
     t->transposed = x->transposed;
     t->width = (uint32_t)count;
     t->rank = x->rank;
@@ -171,7 +171,7 @@ static const term *rows_moved(importer *im, const term *x, const onnx_view *v, c
     int64_t width = x->width, rows = term_elements(x) / width, last = v->rank ? dims[v->rank - 1] : 1;
     int64_t column = v->first % width, row = v->first / width, count = n ? runs[n - 1].size : 1;
     bool step = n == 0 || runs[n - 1].step == 1;
-    if (step && n <= 1 && v->first == 0 && count == rows * width && last == width)
+    if (step && n <= 1 && v->first == 0 && count == rows * width && (last == width || width == 1))
         return term_with_dims(im, x, v->rank, dims);
     bool all = n == 2 && step && runs[0].step == width && runs[0].size == rows && v->first < width;
     bool one = n <= 1 && step && column + count <= width;

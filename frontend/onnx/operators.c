@@ -221,7 +221,7 @@ static const term *matmul(importer *im) {
     return term_matmul(im, im->in[0], im->in[1]);
 }
 
-static const term *gemm(importer *im) {
+const term *onnx_gemm_rule(importer *im) {
     const term *w = im->in[1], *bias = im->in[2];
     if (node_real(im, "alpha", 1) != 1 || node_real(im, "beta", 1) != 1 || node_int(im, "transA", 0) != 0 ||
         w->kind != TERM_WEIGHT || (bias && (bias->kind != TERM_WEIGHT || bias->weight->rank != 1)))
@@ -297,7 +297,7 @@ static const onnx_operator operators[] = {
     {"IsNaN", is_nan, 1},
     {"Softmax", softmax, 1},
     {"MatMul", matmul, 2},
-    {"Gemm", gemm, 2},
+    {"Gemm", onnx_gemm_rule, 2},
     {"Attention", onnx_attention_rule, 3},
     {"LayerNormalization", layer_normalization, 2},
     {"RMSNormalization", rms_normalization, 2},

@@ -6,8 +6,6 @@
 #include "frontend/onnx/term.h"
 
 enum { SAME_DEPTH = 6 };
-/* Constants are float32, some of them products: so near is equal. */
-static const double NEAR = 1e-5;
 
 term *term_new(importer *im, term_kind kind, const term *a, const term *b) {
     term *t = ARENA_NEW(im->a, term);
@@ -91,8 +89,8 @@ bool term_is_rows(const term *t) {
     return t->kind >= TERM_EMBEDDING && t->kind <= TERM_NORMALIZED;
 }
 
-static bool near(double x, double y) {
-    return fabs(x - y) <= NEAR * fabs(y);
+static bool near(const importer *im, double x, double y) {
+    return fabs(x - y) <= im->near * fabs(y);
 }
 
 static bool is_vector(const term *t, uint32_t width) {
@@ -109,12 +107,12 @@ const term *term_activation(importer *im, const term *x, uint32_t function) {
 }
 
 /** x + 0.044715 x^3, times sqrt(2 / pi). */
-static bool is_tanh_argument(const term *t, const term *x) {
-    if (t->kind != TERM_SCALE || !near(t->number, 0.7978845608028654) || t->a->kind != TERM_SUM)
+static bool is_tanh_argument(const importer *im, const term *t, const term *x) {
+    if (t->kind != TERM_SCALE || !near(im, t->number, 0.7978845608028654) || t->a->kind != TERM_SUM)
         return false;
     const term *sum = t->a, *cubic = term_same(sum->a, x) ? sum->b : sum->a;
     return (term_same(sum->a, x) || term_same(sum->b, x)) && cubic->kind == TERM_SCALE &&
-           near(cubic->number, 0.044715) && cubic->a->kind == TERM_POWER && cubic->a->number == 3 &&
+           near(im, cubic->number, 0.044715) && cubic->a->kind == TERM_POWER && cubic->a->number == 3 &&
            term_same(cubic->a->a, x);
 }
 
@@ -123,10 +121,10 @@ static const term *match_gelu(importer *im, const term *x, const term *gate) {
     if (gate->kind != TERM_SHIFT || gate->number != 1)
         return NULL;
     const term *f = gate->a;
-    if (f->kind == TERM_ERF && f->a->kind == TERM_SCALE && near(f->a->number, 0.7071067811865476) &&
+    if (f->kind == TERM_ERF && f->a->kind == TERM_SCALE && near(im, f->a->number, 0.7071067811865476) &&
         term_same(f->a->a, x))
         return term_activation(im, x, 0);
-    if (f->kind == TERM_TANH && is_tanh_argument(f->a, x))
+    if (f->kind == TERM_TANH && is_tanh_argument(im, f->a, x))
         return term_activation(im, x, 1);
     return NULL;
 }
@@ -142,7 +140,7 @@ const term *term_scale(importer *im, const term *x, double factor) {
     }
     if (factor == 1)
         return x;
-    if (x->kind == TERM_PRODUCT && near(factor, 0.5)) {
+    if (x->kind == TERM_PRODUCT && near(im, factor, 0.5)) {
         const term *gelu = match_gelu(im, x->a, x->b);
         gelu = gelu ? gelu : match_gelu(im, x->b, x->a);
         if (gelu)
@@ -160,7 +158,7 @@ static const term *shift(importer *im, const term *x, double by) {
     if (by == 0)
         return x;
     /* (erf + 1) / 2 is written erf / 2 + 1/2, too. */
-    if (x->kind == TERM_SCALE && near(x->number, by))
+    if (x->kind == TERM_SCALE && near(im, x->number, by))
         return term_scale(im, shift(im, x->a, 1), x->number);
     term *t = term_new(im, TERM_SHIFT, x, NULL);
     t->number = by;

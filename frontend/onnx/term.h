@@ -91,6 +91,7 @@ typedef struct {
     term *problems;                    /* nodes that cannot be taken, though what they make is known; linked by `a` */
     int64_t seq;                       /* tokens of the text */
     bool any_length;                   /* the graph takes other lengths, too */
+    double near;                       /* so near, of its size, is a constant to what it stands for */
     bool has_padding;                  /* ids are compared with `padding`, which no text holds */
     double padding;
 } importer;
@@ -228,6 +229,8 @@ typedef struct {
 } onnx_operator;
 /** Operators that move elements; of com.microsoft; on quantised values: a row without a rule last. */
 extern const onnx_operator onnx_layout_operators[], onnx_contrib_operators[], onnx_quantised_operators[];
+/** A product with a constant and its bias (operators.c). */
+const term *onnx_gemm_rule(importer *im);
 /** Attention as one standard operator (contrib.c). */
 const term *onnx_attention_rule(importer *im);
 /** The meaning of the node im->node, from those of its inputs. */

@@ -39,6 +39,16 @@ static const char *token_classes(const char *x) {
     return classifier(x);
 }
 
+/** Scores of first and of last tokens of an answer: two outputs. */
+static const char *spans(const char *x) {
+    const int64_t last = -1, two = 2;
+    const char *y = node("Add", node("MatMul", x, floats("spans", WIDTH, 2), NULL), floats("spans.bias", 1, 2), NULL);
+    const char *parts = node_of("Split", NULL, (const char *[]){y, NULL}, 2, "axis", &last, 0);
+    ints("last", &two, 1);
+    value(12, node("Squeeze", parts, "last", NULL), 1);
+    return node("Squeeze", output_of(parts, 1), "last", NULL);
+}
+
 static const char *third_row(const char *x) {
     return row_of(x, 2); /* the last one, of a text of three */
 }
@@ -84,6 +94,7 @@ START_TEST(keeps_heads) {
         {sequence_classes, POOLING_FIRST, true, false, CLASSES, ACTIVATION_TANH, NULL},
         {relu_classes, POOLING_FIRST, true, false, CLASSES, ACTIVATION_RELU, NULL},
         {token_classes, POOLING_NONE, false, false, CLASSES, 0, NULL},
+        {spans, POOLING_NONE, false, false, 2, 0, NULL},
         {mean_of_length_one, POOLING_MEAN, false, true, 0, 0, NULL},
         {third_row, 0, false, false, 0, 0, "is another model of 5 tokens than of 3: node \"Gather"},
         {mean_of_three, 0, false, false, 0, 0, "is another model of 5 tokens than of 3: "},
@@ -106,7 +117,7 @@ START_TEST(keeps_heads) {
         if (t->pooler)
             ck_assert_uint_eq(t->pooler_activation, rows[i].activation);
         if (t->classes)
-            ck_assert_uint_eq(weight_of(m, "classifier.weight")->cols, CLASSES);
+            ck_assert_uint_eq(weight_of(m, "classifier.weight")->cols, rows[i].classes);
     }
 }
 END_TEST
