@@ -173,6 +173,9 @@ static const term *rows_moved(importer *im, const term *x, const onnx_view *v, c
     bool step = n == 0 || runs[n - 1].step == 1;
     if (step && n <= 1 && v->first == 0 && count == rows * width && (last == width || width == 1))
         return term_with_dims(im, x, v->rank, dims);
+    if (x->kind == TERM_LINEAR && n == 1 && width > 1 && runs[0].step == width && runs[0].size == rows &&
+        v->first < width && v->rank <= 3) /* a single column */
+        return term_with_dims(im, term_columns(im, x, (uint64_t)column, 1), v->rank, dims);
     bool all = n == 2 && step && runs[0].step == width && runs[0].size == rows && v->first < width;
     bool one = n <= 1 && step && column + count <= width;
     if ((!all && !one) || last != count || (count < width && (x->kind != TERM_LINEAR || v->rank > 3)))
