@@ -17,7 +17,7 @@ static const char *table(const char *name, double (*f)(double), uint64_t columns
     float *values = ARENA_ARRAY(A, float, TABLE *columns);
     for (uint64_t i = 0; i < TABLE * columns; i++) {
         uint64_t pair = i % columns % (HEAD_DIM / 2);
-        double frequency = pow(BASE, -2.0 * (double)pair / HEAD_DIM) / (pair == 2 ? divisor : 1);
+        double frequency = pow(BASE, -2.0 * (double)pair / (double)HEAD_DIM) / (pair == 2 ? divisor : 1);
         values[i] = (float)f((double)(i / columns) * frequency);
     }
     put_number(&t, 1, TABLE);
@@ -52,7 +52,7 @@ static const char *turned(const char *x) {
 
 static const char *attention_spelled(const char *q, const char *k, const char *v) {
     static const int64_t turn[] = {0, 1, 3, 2};
-    const char *root = scalar("root", 1 / sqrtf(HEAD_DIM));
+    const char *root = scalar("root", 1 / sqrtf((float)HEAD_DIM));
     q = turned(transpose(node("Reshape", q, "q_sizes", NULL), over));
     k = turned(transpose(node("Reshape", k, "k_sizes", NULL), over));
     v = transpose(node("Reshape", v, "k_sizes", NULL), over);
