@@ -48,6 +48,9 @@ const term *node_layernorm(importer *im, const term *x, size_t gamma, double eps
 }
 
 const term *node_rmsnorm(importer *im, const term *x, size_t gamma, double epsilon) {
+    const term *g = im->in[gamma];
+    if (x->kind == TERM_VIEW && g && g->kind == TERM_WEIGHT && !im->in[gamma + 1])
+        return term_head_norm(im, x, g->weight, node_real(im, "epsilon", epsilon));
     const term *norm = im->in[gamma + 1] ? term_unknown(im, "normalises without a mean, but with offsets")
                                          : node_layernorm(im, x, gamma, epsilon);
     return norm->kind == TERM_UNKNOWN ? norm : term_without_mean(im, norm);

@@ -200,10 +200,24 @@ static const term *take_rotary(encoder *e, const term *x, const char *op) {
     return x->a;
 }
 
+/** Queries or keys before each head was divided by its root mean square. */
+static const term *take_head_norm(encoder *e, weights *w, const term *x, weight_role gamma, const char *op) {
+    if (x->kind != TERM_HEADNORM)
+        return x;
+    if (x->number != e->t.norm_epsilon)
+        fault(e, x, "its epsilon differs from that of other normalisations");
+    e->t.head_norm = true;
+    put(w, gamma, x->weight, false);
+    claim(e, x, op);
+    return x->a;
+}
+
 /** Attention and its input's normalisation, above `below`. */
 static bool take_pre_attention(encoder *e, weights *w, const term *out, const term *below) {
     const term *attention = out->a, *q = take_rotary(e, attention->a, "query.rotary"),
                *k = take_rotary(e, attention->b, "key.rotary"), *v = attention->c;
+    q = take_head_norm(e, w, q, WEIGHT_QUERY_GAMMA, "query.norm");
+    k = take_head_norm(e, w, k, WEIGHT_KEY_GAMMA, "key.norm");
     if (!take_linear(e, w, out, WEIGHT_OUTPUT, WEIGHT_OUTPUT_BIAS, "attention.output") ||
         !take_linear(e, w, q, WEIGHT_QUERY, WEIGHT_QUERY_BIAS, "query") ||
         !take_linear(e, w, k, WEIGHT_KEY, WEIGHT_KEY_BIAS, "key") ||

@@ -101,6 +101,7 @@ static const char *kind_word(term_kind kind) {
                  {TERM_LAYERNORM, TERM_LAYERNORM, "layer normalisation"},
                  {TERM_ACTIVATION, TERM_ACTIVATION, "an activation"},
                  {TERM_POOL, TERM_POOL, "pooling"},
+                 {TERM_HEADNORM, TERM_HEADNORM, "a normalisation of heads"},
                  {TERM_ROTARY, TERM_ROTARY, "rotary positions"},
                  {TERM_ROTATED, TERM_TURNING, "a step of rotary positions"},
                  {TERM_MEAN, TERM_NORMED, "a step of layer normalisation"},

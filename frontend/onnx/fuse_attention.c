@@ -88,6 +88,32 @@ const char *term_in_heads(importer *im, const term *x, uint32_t *tokens, head_ro
     return heads_along(im, base, view, view->rank - 2, view->rank - 1, out);
 }
 
+const term *term_laid_as(importer *im, const term *rows, const onnx_view *view, uint32_t tokens, double factor) {
+    const int64_t dims[3] = {1, im->seq, rows->width};
+    layout l = {.base = term_with_dims(im, rows, 3, dims), .factor = factor, .view = *view};
+    l.view.first = 0;
+    for (uint32_t i = 0; i < view->count; i++)
+        if (view->atom[i].axis == tokens)
+            l.view.atom[i].step = rows->width;
+    return layout_end(im, &l);
+}
+
+const term *term_head_norm(importer *im, const term *x, const onnx_tensor *gamma, double epsilon) {
+    head_rows h;
+    onnx_view v;
+    uint32_t tokens;
+    const char *wrong = term_in_heads(im, x, &tokens, &h, &v);
+    if (!wrong && (h.heads != h.kv_heads || gamma->rank != 1 || gamma->elements != h.head_dim))
+        wrong = "normalises heads by factors of another number than their channels";
+    if (wrong)
+        return term_unknown(im, wrong);
+    term *t = term_new(im, TERM_HEADNORM, h.rows, NULL);
+    t->heads = h.heads;
+    t->weight = gamma;
+    t->number = term_decimal(epsilon);
+    return term_laid_as(im, t, &v, tokens, 1);
+}
+
 /** Scores of queries and keys in heads, or probabilities of values in heads: [batch, heads, seq, head_dim], the batch
  * left out, or joined with the heads. */
 static term *in_heads(importer *im, term_kind kind, const term *q, const term *k, const head_rows *of) {

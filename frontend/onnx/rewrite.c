@@ -233,6 +233,8 @@ const term *term_without_mean(importer *im, const term *norm) {
 }
 
 static const term *multiply_vector(importer *im, const term *x, const term *vector) {
+    if (x->kind == TERM_NORMED && x->function && x->a->kind == TERM_VIEW)
+        return term_head_norm(im, x->a, vector->weight, x->number);
     if (x->kind != TERM_NORMED || !is_vector(vector, x->width))
         return term_unknown(im, "a vector multiplies what is no normalised row of its width");
     const term *norm = term_layernorm(im, x->a, vector->weight, NULL, x->number);
@@ -278,6 +280,13 @@ const term *term_multiply(importer *im, const term *x, const term *y) {
     if (x->width != y->width)
         return term_unknown(im, arena_printf(im->a, "its operands are %u and %u wide", x->width, y->width));
     return term_scale(im, term_new(im, TERM_PRODUCT, x, y), factor);
+}
+
+double term_decimal(double number) {
+    char text[32];
+    snprintf(text, sizeof text, "%.7g", number);
+    double written = strtod(text, NULL);
+    return (float)written == (float)number ? written : number;
 }
 
 /* ---- layer normalisation ----------------------------------------------------------------------------------------- */
@@ -335,17 +344,9 @@ const term *term_divide(importer *im, const term *x, const term *y) {
 const term *term_mean(importer *im, const term *x) {
     if (x->kind == TERM_POWER && x->number == 2 && x->a->kind == TERM_CENTERED)
         return term_new(im, TERM_VARIANCE, x->a->a, NULL);
-    return term_is_rows(x) || (x->kind == TERM_POWER && x->number == 2 && term_is_rows(x->a))
-               ? term_new(im, TERM_MEAN, x, NULL)
-               : term_unknown(im, "a mean is known only of rows and of their squares");
-}
-
-/** 1e-12 is what the model's author wrote, not the float beside it. */
-static double decimal(double number) {
-    char text[32];
-    snprintf(text, sizeof text, "%.7g", number);
-    double written = strtod(text, NULL);
-    return (float)written == (float)number ? written : number;
+    bool squares = x->kind == TERM_POWER && x->number == 2 && (term_is_rows(x->a) || x->a->kind == TERM_VIEW);
+    return term_is_rows(x) || squares ? term_new(im, TERM_MEAN, x, NULL)
+                                      : term_unknown(im, "a mean is known only of rows and of their squares");
 }
 
 const term *term_layernorm(importer *im, const term *x, const onnx_tensor *gamma, const onnx_tensor *beta,
@@ -355,7 +356,7 @@ const term *term_layernorm(importer *im, const term *x, const onnx_tensor *gamma
     term *t = term_new(im, TERM_LAYERNORM, x, NULL);
     t->weight = gamma;
     t->bias = beta;
-    t->number = decimal(epsilon);
+    t->number = term_decimal(epsilon);
     if (gamma->elements != x->width || (beta && beta->elements != x->width))
         return term_instead(im,
                             arena_printf(im->a, "normalises rows of %u with %llu factors and %llu offsets", x->width,

@@ -73,13 +73,7 @@ static const term *turned(importer *im, const term *x, const term *cosines, cons
     wrong = read_table(im, c, s, h.head_dim / 2, halves, t);
     if (wrong)
         return term_unknown(im, wrong);
-    int64_t dims[3] = {1, im->seq, t->width};
-    layout l = {.base = term_with_dims(im, t, 3, dims), .factor = factor, .view = v};
-    l.view.first = 0;
-    for (uint32_t i = 0; i < v.count; i++)
-        if (v.atom[i].axis == tokens)
-            l.view.atom[i].step = t->width;
-    return layout_end(im, &l);
+    return term_laid_as(im, t, &v, tokens, factor);
 }
 
 /* ---- spelled out --------------------------------------------------------------------------------------------------

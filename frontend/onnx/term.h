@@ -28,6 +28,7 @@ typedef enum {
     TERM_ATTENTION,
     TERM_LAYERNORM,  /* `function` 1: without a mean */
     TERM_ACTIVATION, /* `function`, of ACTIVATION_WORDS */
+    TERM_HEADNORM,   /* each head divided by its root mean square and multiplied by the weight */
     TERM_ROTARY,     /* `function`, of PAIRING_WORDS; `number`: base; `reason`: frequencies, NULL if they are plain */
     TERM_POOL,       /* `function`, of POOLING_WORDS */
     TERM_NORMALIZED, /* of length one */
@@ -124,6 +125,8 @@ const term *term_power(importer *im, const term *x, double exponent);
 const term *term_mean(importer *im, const term *x);
 const term *term_layernorm(importer *im, const term *x, const onnx_tensor *gamma, const onnx_tensor *beta,
                            double epsilon);
+/** 1e-12 is what the model's author wrote, not the float beside it. */
+double term_decimal(double number);
 /** A layer normalisation as one that subtracts no mean. */
 const term *term_without_mean(importer *im, const term *norm);
 const term *term_activation(importer *im, const term *x, uint32_t function);
@@ -152,6 +155,10 @@ typedef struct {
     const term *rows;
     uint32_t heads, kv_heads, head_dim;
 } head_rows;
+/** Rows of as many heads laid out as the view has them, whose axis of tokens this is. */
+const term *term_laid_as(importer *im, const term *rows, const onnx_view *view, uint32_t tokens, double factor);
+/** Heads divided by their root mean squares, and multiplied by a vector of the channels of one. */
+const term *term_head_norm(importer *im, const term *x, const onnx_tensor *gamma, double epsilon);
 /** The rows whose heads `x` is, its view, and its axis of tokens, whichever that is. NULL, or what is wrong. */
 const char *term_in_heads(importer *im, const term *x, uint32_t *tokens, head_rows *out, onnx_view *view);
 

@@ -15,6 +15,7 @@ LLAMA = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "num_hidd
          "num_attention_heads": HEADS, "num_key_value_heads": KV_HEADS, "head_dim": HEAD_DIM, "intermediate_size": FFN,
          "rms_norm_eps": 1e-5, "rope_theta": BASE, "max_position_embeddings": 2048, "vocab_size": VOCABULARY,
          "hidden_act": "silu", "tie_word_embeddings": False}
+QWEN3 = {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"], "attention_bias": False}
 GPT2 = {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"], "n_layer": LAYERS, "n_embd": WIDTH, "n_head": HEADS,
         "n_inner": FFN, "n_positions": 30, "vocab_size": VOCABULARY, "layer_norm_epsilon": 1e-5,
         "activation_function": "gelu_new"}
@@ -91,9 +92,9 @@ class Graph:
 
 
 class Llama(Graph):
-    def __init__(self, operators, past):
+    def __init__(self, operators, past=False, head_norm=False):
         super().__init__()
-        self.operators, self.past = operators, past
+        self.operators, self.past, self.head_norm = operators, past, head_norm
 
     def tables(self):
         frequencies = (1 / BASE ** (np.arange(0, HEAD_DIM, 2) / HEAD_DIM)).astype(np.float32)
@@ -112,8 +113,8 @@ class Llama(Graph):
         self.cos = self.add("Unsqueeze", self.add("Cos", angles), self.ints(1))
         self.sin = self.add("Unsqueeze", self.add("Sin", angles), self.ints(1))
 
-    def norm(self, x, name):
-        gamma = self.weight(name + ".weight", WIDTH, mean=1)
+    def norm(self, x, name, width=WIDTH):
+        gamma = self.weight(name + ".weight", width, mean=1)
         if self.operators:
             return self.add("SimplifiedLayerNormalization", x, gamma, axis=-1, epsilon=1e-5)
         mean = self.add("ReduceMean", self.add("Pow", x, self.real(2)), axes=[-1])
@@ -129,6 +130,13 @@ class Llama(Graph):
         second = self.add("Slice", x, self.ints(half), self.ints(end), self.ints(3), self.ints(1))
         turned = self.add("Concat", self.add("Neg", second), first, axis=-1)
         return self.add("Add", self.add("Mul", x, self.cos), self.add("Mul", turned, self.sin))
+
+    def normed(self, x, count, name):
+        """Heads, each divided by its root mean square in models of Qwen3."""
+        if not self.head_norm:
+            return self.heads(x, count)
+        x = self.norm(self.add("Reshape", x, self.sizes(self.batch, self.length, count, HEAD_DIM)), name, HEAD_DIM)
+        return self.add("Transpose", x, perm=[0, 2, 1, 3])
 
     def repeat(self, x):
         x = self.add("Expand", self.add("Unsqueeze", x, self.ints(2)),
@@ -146,7 +154,9 @@ class Llama(Graph):
             empty = self.constant(np.zeros((1, KV_HEADS, 0, HEAD_DIM), np.float32))
             return self.many("GroupQueryAttention", 3, q, k, v, empty, empty, self.lengths, self.total, self.cos, self.sin,
                              domain="com.microsoft", num_heads=HEADS, kv_num_heads=KV_HEADS, do_rotary=1)[0]
-        q, k, v = self.rotate(self.heads(q, HEADS)), self.rotate(self.heads(k, KV_HEADS)), self.heads(v, KV_HEADS)
+        q, k = [self.rotate(self.normed(x, count, f"model.layers.{layer}.self_attn.{name}"))
+                for x, count, name in ((q, HEADS, "q_norm"), (k, KV_HEADS, "k_norm"))]
+        v = self.heads(v, KV_HEADS)
         k = self.repeat(self.with_past(k, f"past_key_values.{layer}.key"))
         return self.attention(q, k, self.repeat(self.with_past(v, f"past_key_values.{layer}.value")))
 
@@ -166,7 +176,7 @@ class Llama(Graph):
             y = self.add("Mul", gate, self.linear(y, name + "mlp.up_proj", WIDTH, FFN))
             x = self.add("Add", x, self.linear(y, name + "mlp.down_proj", FFN, WIDTH))
         self.write(path, self.linear(self.norm(x, "model.norm"), "lm_head", WIDTH, VOCABULARY))
-        return LLAMA
+        return LLAMA | QWEN3 if self.head_norm else LLAMA
 
 
 class Gpt2(Graph):
@@ -207,8 +217,8 @@ def rows(model, *options):
 
 
 def main():
-    for what, graph in (("llama", Llama(False, False)), ("llama-past", Llama(False, True)),
-                        ("llama-operators", Llama(True, False)), ("gpt2", Gpt2())):
+    for what, graph in (("llama", Llama(False)), ("llama-past", Llama(False, past=True)),
+                        ("llama-operators", Llama(True)), ("qwen3", Llama(False, head_norm=True)), ("gpt2", Gpt2())):
         path = scratch(what + ".onnx")
         config = graph.build(path)
         directory = scratch(what)
