@@ -7,6 +7,8 @@
     RTL_TEXT(pe, "sv")                                                                                                 \
     RTL_TEXT(array_control, "sv")                                                                                      \
     RTL_TEXT(systolic_array, "sv")                                                                                     \
+    RTL_TEXT(softmax_stage, "sv")                                                                                      \
+    RTL_TEXT(softmax, "sv")                                                                                            \
     RTL_TEXT(importance, "sv")                                                                                         \
     RTL_TEXT(topk, "sv")                                                                                               \
     RTL_TEXT(rtl, "h")                                                                                                 \

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "Vimportance.h"
+#include "Vsoftmax.h"
 #include "Vsystolic_array.h"
 #include "Vtopk.h"
 #include "rtl.h"
@@ -69,6 +70,7 @@ struct hardware {
     VerilatedContext context;
     std::unique_ptr<clocked<Vsystolic_array>> array;
     std::unique_ptr<clocked<Vimportance>> importance;
+    std::unique_ptr<clocked<Vsoftmax>> softmax;
     std::unique_ptr<clocked<Vtopk>> topk;
     std::string why;
 };
@@ -238,6 +240,98 @@ void run_importance(clocked<Vimportance> &engine, const dtq_rtl_votes &v, uint64
     *cycles = top.cycles;
 }
 
+template <typename T> void put_32(T &port, size_t at, const void *value) {
+    std::memcpy(reinterpret_cast<uint8_t *>(&port) + 4 * at, value, 4);
+}
+template <typename T> uint32_t get_32(const T &port, size_t at) {
+    uint32_t value;
+    std::memcpy(&value, reinterpret_cast<const uint8_t *>(&port) + 4 * at, 4);
+    return value;
+}
+
+// Rows that see a key are issued, one after the other.
+void run_softmax(clocked<Vsoftmax> &engine, const dtq_rtl_softmax &s, uint64_t *cycles) {
+    enum { STAGES = 3, WRITES = 2 };
+    Vsoftmax &top = engine.top;
+    std::vector<uint32_t> issued;
+    uint64_t longest = 0;
+    for (uint32_t i = 0; i < s.rows; i++) {
+        const uint32_t keys = s.cols - (s.skip_to[i] - s.skip_from[i]);
+        if (keys > 0) {
+            issued.push_back(i);
+        }
+        longest = keys > longest ? keys : longest;
+    }
+    top.maxes = s.maxes;
+    top.weighs = s.weighs;
+    top.writes = s.writes;
+    top.given = s.given;
+    top.rows = static_cast<uint32_t>(issued.size());
+    top.start = 1;
+    engine.tick();
+    top.start = 0;
+    while (top.running) {
+        uint32_t row[STAGES] = {0};
+        size_t place[RTL_LANES] = {0};
+        uint32_t count = 0;
+        for (uint32_t stage = 0; stage < STAGES; stage++) {
+            if (!(top.working >> stage & 1)) {
+                continue;
+            }
+            const uint32_t i = row[stage] = issued[get_32(top.row, stage)], at = get_32(top.at, stage);
+            const uint32_t from = s.skip_from[i], gap = s.skip_to[i] - from, keys = s.cols - gap;
+            put_32(top.keys, stage, &keys);
+            put_32(top.max, stage, &s.max[i]);
+            put_32(top.r, stage, &s.r[i]);
+            if (!s.given) {
+                put_32(top.row_scale, stage, &s.row_scale[i]);
+            }
+            count = 0;
+            for (; count < RTL_LANES && at + count < keys; count++) {
+                const uint32_t j = at + count < from ? at + count : at + count + gap;
+                const size_t lane = stage * RTL_LANES + count;
+                place[count] = i * static_cast<size_t>(s.cols) + j;
+                put_32(top.score, lane, static_cast<const uint8_t *>(s.scores) + 4 * place[count]);
+                if (!s.given) {
+                    put_32(top.k_scale, lane, &s.k_scale[j]);
+                }
+                if (s.v_scale) {
+                    put_32(top.v_scale, lane, &s.v_scale[j]);
+                }
+                put_bit(top.seen, lane, s.seen[place[count]] != 0);
+            }
+            if (stage == WRITES) {
+                top.z = s.z[i];
+                top.wide = s.wide[i];
+            }
+        }
+        top.eval();
+        if (top.working & 1) {
+            const uint32_t max = top.new_max;
+            std::memcpy(&s.max[row[0]], &max, sizeof max);
+        }
+        if (top.working & 2) {
+            const uint32_t r = top.new_r;
+            std::memcpy(&s.r[row[1]], &r, sizeof r);
+        }
+        if (top.working & 4) { // the last stage was the last to find its lanes' places
+            s.z[row[WRITES]] = top.new_z;
+            for (uint32_t l = 0; l < count; l++) {
+                s.codes[place[l]] = reinterpret_cast<const uint8_t *>(&top.codes)[l];
+                if (s.weight_codes) {
+                    s.weight_codes[place[l]] = reinterpret_cast<const uint8_t *>(&top.weight_codes)[l];
+                }
+            }
+        }
+        engine.tick();
+    }
+    const uint64_t stages = static_cast<uint64_t>(s.maxes) + s.weighs + s.writes;
+    if (top.tail > (stages - 1) * ((longest + RTL_LANES - 1) / RTL_LANES)) {
+        throw std::runtime_error("rows stay in the softmax unit");
+    }
+    *cycles = top.cycles;
+}
+
 void run_topk(clocked<Vtopk> &engine, const dtq_rtl_choice &c, uint64_t *cycles) {
     Vtopk &top = engine.top;
     std::vector<uint32_t> kept;
@@ -298,6 +392,10 @@ bool importance(void *state, const dtq_rtl_votes *v, uint64_t *cycles, const cha
     return guarded(state, why, [&](hardware &h) { run_importance(*h.importance, *v, cycles); });
 }
 
+bool softmax(void *state, const dtq_rtl_softmax *s, uint64_t *cycles, const char **why) {
+    return guarded(state, why, [&](hardware &h) { run_softmax(*h.softmax, *s, cycles); });
+}
+
 bool topk(void *state, const dtq_rtl_choice *c, uint64_t *cycles, const char **why) {
     return guarded(state, why, [&](hardware &h) { run_topk(*h.topk, *c, cycles); });
 }
@@ -319,8 +417,9 @@ bool dtq_rtl_open(uint64_t seed, const char *waves, dtq_rtl *out) {
     h->context.randSeed(static_cast<int>(seed & 0x7fffffff) | 1);
     h->array.reset(new clocked<Vsystolic_array>(&h->context));
     h->importance.reset(new clocked<Vimportance>(&h->context));
+    h->softmax.reset(new clocked<Vsoftmax>(&h->context));
     h->topk.reset(new clocked<Vtopk>(&h->context));
-    *out = {h.release(), matmul, importance, topk, close_hardware};
+    *out = {h.release(), matmul, importance, softmax, topk, close_hardware};
     return true;
 }
 }

@@ -31,6 +31,20 @@ typedef struct {
     uint64_t *sums;                      /* [keys] in and out */
 } dtq_rtl_votes;
 
+/** Rows of a block of scores, as softmax.sv takes them. A row's head is what softmax leaves of it. */
+typedef struct {
+    uint32_t rows, cols;
+    bool maxes, weighs, writes;                 /* the stages that take part */
+    bool given;                                 /* scores are logits, float32; no scales */
+    const void *scores;                         /* [rows][cols] int32, not aligned */
+    const float *row_scale, *k_scale, *v_scale; /* [rows] times c; [cols]; [cols], NULL: no weights */
+    const uint8_t *seen, *wide;                 /* [rows][cols] 1: not behind the mask; [rows] 1: 255 levels, 0: 15 */
+    const uint32_t *skip_from, *skip_to;        /* [rows] keys that a row skips */
+    float *max, *r;                             /* [rows] in and out */
+    uint32_t *z;                                /* [rows] in and out */
+    uint8_t *codes, *weight_codes;              /* [rows][cols] out; of skipped keys they are not written */
+} dtq_rtl_softmax;
+
 /** A selection, as topk.sv makes it. */
 typedef struct {
     uint32_t n, keep, high;
@@ -46,6 +60,7 @@ typedef struct dtq_rtl {
     void *state;
     bool (*matmul)(void *state, const dtq_rtl_matmul *m, uint64_t *cycles, const char **why);
     bool (*importance)(void *state, const dtq_rtl_votes *v, uint64_t *cycles, const char **why);
+    bool (*softmax)(void *state, const dtq_rtl_softmax *s, uint64_t *cycles, const char **why);
     bool (*topk)(void *state, const dtq_rtl_choice *c, uint64_t *cycles, const char **why);
     void (*close)(void *state);
 } dtq_rtl;

@@ -104,6 +104,65 @@ bool dtq_hardware_importance(dtq_sim *sim, uint32_t layer, const dtq_rtl_votes *
     return ok;
 }
 
+/** Compares what a row's softmax has left in hardware; `codes` of the row are in hardware and in the simulator. */
+static bool same_row(uint32_t layer, const dtq_rtl_softmax *s, uint32_t i, const dtq_softmax_result *want,
+                     dtq_error *e) {
+    dtq_prob_row head;
+    memcpy(&head, (const uint8_t *)want->heads + i * sizeof head, sizeof head);
+    if (s->maxes && memcmp(&s->max[i], &head.max, sizeof(float)) != 0)
+        return dtq_fail(e, DTQ_BAD_PROGRAM,
+                        "layer %u, row %u: the largest logit is %a in hardware, %a in the simulator", layer, i,
+                        (double)s->max[i], (double)head.max);
+    if (s->weighs && memcmp(&s->r[i], &head.r, sizeof(float)) != 0)
+        return dtq_fail(e, DTQ_BAD_PROGRAM,
+                        "layer %u, row %u: the largest weight is %a in hardware, %a in the simulator", layer, i,
+                        (double)s->r[i], (double)head.r);
+    if (s->writes && s->z[i] != head.z)
+        return dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u, row %u: the sum of codes is %u in hardware, %u in the simulator",
+                        layer, i, s->z[i], head.z);
+    for (uint32_t j = 0; s->writes && j < s->cols; j++) {
+        const size_t at = (size_t)i * s->cols + j, other = i * want->stride + j;
+        if (s->codes[at] != want->codes[other] ||
+            (s->weight_codes && s->weight_codes[at] != want->weight_codes[other])) {
+            return dtq_fail(e, DTQ_BAD_PROGRAM,
+                            "layer %u, row %u, key %u: the code is %u and of the weight %u in hardware, not %u and %u",
+                            layer, i, j, s->codes[at], s->weight_codes ? s->weight_codes[at] : 0, want->codes[other],
+                            s->weight_codes ? want->weight_codes[other] : 0);
+        }
+    }
+    return true;
+}
+
+bool dtq_hardware_softmax(dtq_sim *sim, uint32_t layer, const dtq_rtl_softmax *s, const dtq_clusters *clusters,
+                          uint64_t row, uint64_t col, const dtq_softmax_result *want, dtq_error *e) {
+    if (!sim->rtl)
+        return true;
+    const size_t codes = (size_t)s->rows * s->cols, bytes = 2 * s->rows * sizeof(uint32_t) + 2 * codes;
+    uint32_t *skip = calloc(1, bytes); /* skipped keys have codes of 0 */
+    if (!skip)
+        return dtq_sim_no_memory(bytes, e);
+    for (uint32_t i = 0; clusters && clusters->count > 0 && i < s->rows; i++) {
+        const dtq_hidden h = dtq_hidden_from(clusters, (uint32_t)row + i, 1, (uint32_t)col, s->cols);
+        skip[i] = h.from;
+        skip[s->rows + i] = h.to;
+    }
+    dtq_rtl_softmax run = *s;
+    run.skip_from = skip;
+    run.skip_to = skip + s->rows;
+    run.codes = (uint8_t *)(skip + 2 * (size_t)s->rows);
+    run.weight_codes = want->weight_codes ? run.codes + codes : NULL;
+    uint64_t cycles = 0;
+    const char *why = NULL;
+    bool ok = sim->rtl->softmax(sim->rtl->state, &run, &cycles, &why) ||
+              dtq_fail(e, DTQ_BAD_PROGRAM, "layer %u, softmax: %s", layer, why);
+    for (uint32_t i = 0; ok && i < s->rows; i++)
+        ok = same_row(layer, &run, i, want, e);
+    free(skip);
+    sim->rtl_cycles += cycles;
+    sim->rtl_ran = true;
+    return ok;
+}
+
 typedef struct {
     uint32_t id, index;
 } candidate;

@@ -16,6 +16,18 @@ bool dtq_hardware_matmul(dtq_sim *sim, uint32_t layer, const dtq_rtl_matmul *m, 
 bool dtq_hardware_importance(dtq_sim *sim, uint32_t layer, const dtq_rtl_votes *v, const dtq_clusters *clusters,
                              uint64_t row, uint64_t col, const uint64_t *before, const uint64_t *after, dtq_error *e);
 
+/** What the simulator's softmax has left of a block of rows. */
+typedef struct {
+    const void *heads;                   /* [rows] dtq_prob_row, not aligned */
+    const uint8_t *codes, *weight_codes; /* [rows][stride] from the block's first column on; NULL: no weights */
+    size_t stride;
+} dtq_softmax_result;
+
+/** Runs a softmax in hardware, if there is any. Heads of `s` are what it begins with, and are
+ * overwritten; what it writes must be `want`. `clusters` as above; NULL: nothing is skipped. */
+bool dtq_hardware_softmax(dtq_sim *sim, uint32_t layer, const dtq_rtl_softmax *s, const dtq_clusters *clusters,
+                          uint64_t row, uint64_t col, const dtq_softmax_result *want, dtq_error *e);
+
 /** Selects in hardware, if there is any, as `next` says, among `n` tokens of these values; the choice must be
  *  dtq_select's. `half`: values of 32 bits. */
 bool dtq_hardware_select(dtq_sim *sim, const dtq_layer *next, const uint64_t *values, const uint32_t *ids, uint32_t n,

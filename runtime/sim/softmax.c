@@ -1,10 +1,12 @@
 /* Softmax engine: base-2 softmax of a block of scores, at once or in passes over blocks of keys (NUMERICS.md). */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/entry.h"
 #include "runtime/kernels/kernels_attention.h"
 #include "runtime/numerics/late.h"
+#include "runtime/sim/hardware.h"
 #include "runtime/sim/sim.h"
 
 /** One instruction's operands, with working memory for one row. */
@@ -89,6 +91,70 @@ static void softmax_row(const softmax *f, uint64_t mode, uint64_t i) {
     memcpy(at, &head, sizeof head);
 }
 
+/* The same block for hardware, taken before the simulator works on it: heads of the rows and what does not change. */
+typedef struct {
+    dtq_rtl_softmax s;
+    void *memory;
+} block;
+
+/** Heads as hardware begins with them: those of a first block of keys are empty. */
+static void begin_heads(const softmax *f, uint64_t mode, block *b) {
+    for (uint64_t i = 0; i < f->rows; i++) {
+        dtq_prob_row head;
+        memcpy(&head, f->p + i * sizeof head, sizeof head);
+        const bool first = f->key == 0;
+        b->s.max[i] = first && (mode == DTQ_SOFTMAX_FULL || mode == DTQ_SOFTMAX_MAX) ? -INFINITY : head.max;
+        b->s.r[i] = first && mode != DTQ_SOFTMAX_EXP ? 0.0f : head.r;
+        b->s.z[i] = first ? 0 : head.z;
+    }
+}
+
+static bool take_block(const softmax *f, uint64_t mode, block *b, dtq_error *e) {
+    const size_t n = f->rows * f->cols, bytes = 4 * f->rows * sizeof(float) + n + f->rows;
+    float *memory = malloc(bytes);
+    if (!memory)
+        return dtq_sim_no_memory(bytes, e);
+    float *row_scale = memory;
+    uint8_t *seen = (uint8_t *)(memory + 4 * f->rows), *wide = seen + n;
+    memcpy(row_scale, f->s + n * sizeof(int32_t), f->rows * sizeof(float));
+    for (uint64_t i = 0; i < f->rows; i++) {
+        row_scale[i] *= f->score_scale;
+        wide[i] = dtq_lates(f->l) || f->bits[i] == 8;
+        for (uint64_t j = 0; j < f->cols; j++)
+            seen[i * f->cols + j] = !f->l->causal || f->ids[f->col + j] <= f->ids[f->row + i];
+    }
+    const bool full = mode == DTQ_SOFTMAX_FULL;
+    b->memory = memory;
+    b->s = (dtq_rtl_softmax){
+        .rows = (uint32_t)f->rows,
+        .cols = (uint32_t)f->cols,
+        .maxes = full || mode == DTQ_SOFTMAX_MAX,
+        .weighs = dtq_folds(f->l) && (full || mode == DTQ_SOFTMAX_WMAX),
+        .writes = full || mode == DTQ_SOFTMAX_EXP,
+        .scores = f->s,
+        .row_scale = row_scale,
+        .k_scale = f->k_scale,
+        .v_scale = f->v_scale,
+        .seen = seen,
+        .wide = wide,
+        .max = memory + f->rows,
+        .r = memory + 2 * f->rows,
+        .z = (uint32_t *)(memory + 3 * f->rows),
+    };
+    begin_heads(f, mode, b);
+    return true;
+}
+
+/** Runs the block in hardware and compares it with what the simulator has left. */
+static bool same_in_hardware(dtq_sim *sim, const softmax *f, uint32_t layer, const block *b, dtq_error *e) {
+    const uint8_t *codes = f->p + f->rows * sizeof(dtq_prob_row) + f->key;
+    const dtq_softmax_result want = {.heads = f->p,
+                                     .codes = codes,
+                                     .weight_codes = dtq_folds(f->l) && b->s.writes ? codes + f->rows * f->keys : NULL,
+                                     .stride = f->keys};
+    return dtq_hardware_softmax(sim, layer, &b->s, &f->clusters, f->row, f->col, &want, e);
+}
+
 bool dtq_sim_softmax(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
     const uint32_t layer = (uint32_t)DTQ_GET(in, SOFTMAX, layer);
     const dtq_layer *l = &sim->stream->layers[layer];
@@ -125,7 +191,12 @@ bool dtq_sim_softmax(dtq_sim *sim, const dtq_instr *in, dtq_error *e) {
         .x = scratch + 3 * cols,
         .e = scratch + 4 * cols,
     };
+    block b = {.memory = NULL};
+    if (sim->rtl && !take_block(&f, DTQ_GET(in, SOFTMAX, mode), &b, e))
+        return false;
     for (uint64_t i = 0; i < rows; i++)
         softmax_row(&f, DTQ_GET(in, SOFTMAX, mode), i);
-    return true;
+    const bool ok = !sim->rtl || same_in_hardware(sim, &f, layer, &b, e);
+    free(b.memory);
+    return ok;
 }

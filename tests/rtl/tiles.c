@@ -1,6 +1,7 @@
 /* Random instructions on a module of hardware, against sums taken directly, the wavefront's cycles, and dtq_select.
- * tiles MODULE.so ROWS COLS DRAIN VOTES CHOICES PASSES INSTRUCTIONS SEED */
+ * tiles MODULE.so ROWS COLS DRAIN VOTES CHOICES PASSES LANES INSTRUCTIONS SEED */
 #include <dlfcn.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@ enum { MOST = 24 };
 static uint64_t state;
 static dtq_rtl rtl;
 static dtq_array_shape array;
-static uint64_t votes, choices, passes;
+static uint64_t votes, choices, passes, lanes;
 
 static uint32_t draw(uint32_t below) {
     state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -26,9 +27,9 @@ static bool fail(const char *what, uint64_t got, uint64_t want) {
     return false;
 }
 
-static bool ran(bool ok, const char *why) {
+static bool ran(bool ok, const char *const *why) {
     if (!ok)
-        printf("failed: %s\n", why);
+        printf("failed: %s\n", *why);
     return ok;
 }
 
@@ -109,7 +110,7 @@ static bool matmul(void) {
                                  : dtq_wavefront_qk(&shape, left_bits, m.rows, right_bits, m.cols, m.depth, &w);
     uint64_t cycles = 0;
     const char *why = "";
-    if (!timed || !ran(rtl.matmul(rtl.state, &m, &cycles, &why), why))
+    if (!timed || !ran(rtl.matmul(rtl.state, &m, &cycles, &why), &why))
         return false;
     for (uint32_t i = 0; i < m.rows * m.cols; i++)
         if (low[i] != want_low[i] || high[i] != want_high[i])
@@ -137,12 +138,107 @@ static bool importance(void) {
         }
     }
     const char *why = "";
-    if (!ran(rtl.importance(rtl.state, &v, &cycles, &why), why))
+    if (!ran(rtl.importance(rtl.state, &v, &cycles, &why), &why))
         return false;
     for (uint32_t j = 0; j < v.keys; j++)
         if (sums[j] != want[j])
             return fail("an importance", sums[j], want[j]);
     return cycles == busy || fail("cycles of importance", cycles, busy);
+}
+
+/* A scale, from common ones to the extremes that NUMERICS.md allows. */
+static float scale(void) {
+    const float fraction = 1.0f + (float)draw(1u << 23) * 0x1p-23f;
+    return ldexpf(fraction, draw(4) == 0 ? (int)draw(100) - 57 : (int)draw(8) - 10);
+}
+
+/* Softmax at once, or its passes over one block, by the scalar definitions. */
+static bool softmax(void) {
+    static uint32_t scores[MOST * MOST];
+    static uint8_t seen[MOST * MOST], codes[MOST * MOST], weight_codes[MOST * MOST];
+    float row_scale[MOST], k_scale[MOST], v_scale[MOST], max[MOST], r[MOST];
+    uint32_t z[MOST], from[MOST], to[MOST];
+    uint8_t wide[MOST];
+    const bool folds = draw(2) != 0, given = draw(4) == 0;
+    dtq_rtl_softmax s = {
+        .rows = 1 + draw(MOST), .cols = 1 + draw(MOST), .maxes = true, .weighs = folds, .writes = true};
+    s.given = given;
+    s.scores = scores;
+    s.row_scale = row_scale;
+    s.k_scale = k_scale;
+    s.v_scale = folds ? v_scale : NULL;
+    s.seen = seen;
+    s.wide = wide;
+    s.skip_from = from;
+    s.skip_to = to;
+    s.max = max;
+    s.r = r;
+    s.z = z;
+    s.codes = codes;
+    s.weight_codes = folds ? weight_codes : NULL;
+    const uint32_t spread = draw(31);
+    uint64_t busy = 0, cycles = 0;
+    for (uint32_t j = 0; j < s.cols; j++) {
+        k_scale[j] = scale();
+        v_scale[j] = scale();
+    }
+    for (uint32_t i = 0; i < s.rows; i++) {
+        row_scale[i] = draw(4) == 0 ? scale() : ldexpf(scale(), -(int)draw(spread + 1));
+        wide[i] = draw(2) != 0;
+        max[i] = -INFINITY;
+        r[i] = 0.0f;
+        z[i] = 0;
+        from[i] = draw(s.cols + 1);
+        to[i] = draw(2) != 0 ? from[i] : from[i] + draw(s.cols - from[i] + 1);
+        busy += (s.cols - (to[i] - from[i]) + lanes - 1) / lanes;
+        for (uint32_t j = 0; j < s.cols; j++) {
+            const uint32_t at = i * s.cols + j;
+            const float x = ((float)draw(1u << 24) - 0x1p23f) * ldexpf(1.0f, -(int)draw(24));
+            seen[at] = draw(6) != 0;
+            codes[at] = weight_codes[at] = 77;
+            memcpy(&scores[at], &x, sizeof x);
+            scores[at] = given ? scores[at] : (uint32_t)((int32_t)(draw(1u << 31) * 2u + draw(2)) >> draw(31));
+        }
+    }
+    const char *why = "";
+    if (!ran(rtl.softmax(rtl.state, &s, &cycles, &why), &why))
+        return false;
+    for (uint32_t i = 0; i < s.rows; i++) {
+        float x[MOST], e[MOST], w[MOST], most = -INFINITY, weight = 0.0f;
+        uint32_t sum = 0;
+        for (uint32_t j = 0; j < s.cols; j++) {
+            const uint32_t at = i * s.cols + j;
+            x[j] = (float)(int32_t)scores[at] * (row_scale[i] * k_scale[j]);
+            if (given)
+                memcpy(&x[j], &scores[at], sizeof x[j]);
+            if (!seen[at] || (j >= from[i] && j < to[i]))
+                x[j] = -INFINITY;
+            most = x[j] > most ? x[j] : most;
+        }
+        for (uint32_t j = 0; j < s.cols; j++) {
+            const float t = x[j] - most;
+            e[j] = t > -9.0f ? dtq_exp2(t) : 0.0f;
+            w[j] = e[j] * v_scale[j];
+            weight = w[j] > weight ? w[j] : weight;
+        }
+        const float levels = wide[i] ? 255.0f : 15.0f, divisor = weight == 0.0f ? 1.0f : weight;
+        for (uint32_t j = 0; j < s.cols; j++) {
+            const uint32_t at = i * s.cols + j;
+            const uint8_t code = (uint8_t)rintf(e[j] * levels), of_weight = (uint8_t)rintf(w[j] / divisor * levels);
+            sum += code;
+            if (j >= from[i] && j < to[i])
+                continue;
+            if (codes[at] != code)
+                return fail("a code", codes[at], code);
+            if (folds && weight_codes[at] != of_weight)
+                return fail("a weight's code", weight_codes[at], of_weight);
+        }
+        if (memcmp(&max[i], &most, sizeof most) != 0 || (folds && memcmp(&r[i], &weight, sizeof weight) != 0))
+            return fail("the largest logit or weight of row", i, i);
+        if (z[i] != sum)
+            return fail("a sum of codes", z[i], sum);
+    }
+    return cycles == busy || fail("cycles of softmax", cycles, busy);
 }
 
 static bool topk(void) {
@@ -169,7 +265,7 @@ static bool topk(void) {
     const uint64_t round = (c.n + choices - 1) / choices + (c.keep + choices - 1) / choices;
     const uint64_t busy = (c.half ? (passes + 1) / 2 : passes) * round;
     const char *why = "";
-    if (!ran(rtl.topk(rtl.state, &c, &cycles, &why), why))
+    if (!ran(rtl.topk(rtl.state, &c, &cycles, &why), &why))
         return false;
     for (uint32_t i = 0; i < c.n; i++)
         if (chosen[i] != want[i])
@@ -178,7 +274,7 @@ static bool topk(void) {
 }
 
 int main(int argc, char **argv) {
-    enum { ARGUMENTS = 10 };
+    enum { ARGUMENTS = 11 };
     void *module = argc == ARGUMENTS ? dlopen(argv[1], RTLD_NOW) : NULL;
     dtq_rtl_entry *entry = NULL;
     if (module) {
@@ -193,16 +289,17 @@ int main(int argc, char **argv) {
     votes = numbers[5];
     choices = numbers[6];
     passes = numbers[7];
-    state = numbers[9];
-    if (!entry || !entry(numbers[9], NULL, &rtl)) {
-        printf("the module cannot be loaded: %s\n", argc == ARGUMENTS ? dlerror() : "it needs nine arguments");
+    lanes = numbers[8];
+    state = numbers[10];
+    if (!entry || !entry(numbers[10], NULL, &rtl)) {
+        printf("the module cannot be loaded: %s\n", argc == ARGUMENTS ? dlerror() : "it needs ten arguments");
         return 2;
     }
     bool ok = true;
-    for (uint64_t i = 0; ok && i < numbers[8]; i++) {
-        ok = matmul() && (i % 4 != 0 || (importance() && topk()));
+    for (uint64_t i = 0; ok && i < numbers[9]; i++) {
+        ok = matmul() && (i % 4 != 0 || (importance() && topk() && softmax()));
         if (!ok)
-            printf("instruction %llu of seed %llu\n", (unsigned long long)i, (unsigned long long)numbers[9]);
+            printf("instruction %llu of seed %llu\n", (unsigned long long)i, (unsigned long long)numbers[10]);
     }
     rtl.close(rtl.state);
     return ok ? 0 : 1;
