@@ -29,7 +29,7 @@ enum { TEXTS = sizeof texts / sizeof *texts };
 
 /* Parameters of the hardware, as build.sh takes them. */
 static const char *parameters(session *s, const dtq_machine *m) {
-    const uint64_t all[] = {m->vssa_rows,  m->vssa_cols,  m->top_drain, m->topk_accumulate_lanes,
+    const uint64_t all[] = {m->vssa_rows,  m->vssa_cols,   m->top_drain,    m->topk_accumulate_lanes,
                             m->topk_lanes, m->topk_passes, m->softmax_lanes};
     const char *text = "";
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
