@@ -119,8 +119,8 @@ static const struct {
 
 /** Whether `name` is one of the words with which a model's architectures begin, and then `tail`. */
 static bool is_architecture(const char *name, const char *tail) {
-    static const char *const kinds[] = {"Bert",  "GPT2",    "Llama",      "Mistral",   "Qwen2",
-                                        "Qwen3", "Roberta", "XLMRoberta", "Camembert", "DistilBert"};
+    static const char *const kinds[] = {"Bert", "GPT2",    "Llama",      "Mistral",   "Qwen2",     "Qwen3",
+                                        "Phi3", "Roberta", "XLMRoberta", "Camembert", "DistilBert"};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strncmp(name, kinds[i], strlen(kinds[i])) == 0 && strcmp(name + strlen(kinds[i]), tail) == 0)
             return true;
@@ -289,6 +289,7 @@ bool huggingface_config(arena *a, diag *d, const doc_node *root, transformer *ou
         {"gpt2", read_gpt2, FAMILY_GPT2, GPT2},
         {"llama", read_llama, FAMILY_LLAMA, ROTARY},
         {"mistral", read_llama, FAMILY_LLAMA, ROTARY},
+        {"phi3", read_llama, FAMILY_LLAMA, ROTARY},
         {"qwen2", read_qwen2, FAMILY_LLAMA, ROTARY},
         {"qwen3", read_qwen3, FAMILY_LLAMA, ROTARY},
         {"roberta", read_roberta, FAMILY_ROBERTA, ROBERTA},
@@ -313,6 +314,6 @@ bool huggingface_config(arena *a, diag *d, const doc_node *root, transformer *ou
     }
     return diag_error(d, type->loc,
                       "model_type is '%.40s'; only models of type bert, distilbert, roberta, xlm-roberta, camembert, "
-                      "gpt2, llama, mistral, qwen2 and qwen3 can be read",
+                      "gpt2, llama, mistral, phi3, qwen2 and qwen3 can be read",
                       name);
 }

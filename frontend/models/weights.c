@@ -226,20 +226,26 @@ static unsigned dtype_of(const char *word) {
     return type;
 }
 
+/** Rows of a stored tensor that are not the weight's: in front of it, and behind it. */
+typedef struct {
+    uint64_t above, below;
+} other_rows;
+
 /** Takes a weight's part of a stored tensor. */
-static bool take(const search *s, const weight_info *w, stored_as as, uint32_t layer, const stored_tensor *from) {
+static bool take(const search *s, const weight_info *w, stored_as as, uint32_t layer, other_rows others,
+                 const stored_tensor *from) {
     src_loc whole = {from->file, 0, 0};
     /* A vector must be written as one: [n]. */
     bool vector = w->rows == 1 && (w->fill == FILL_GAMMA || w->fill == FILL_BIAS);
     bool turned = as.turned && !vector;
     uint64_t rows = turned ? w->cols : w->rows, cols = turned ? w->rows : w->cols, width = cols * as.parts;
-    uint64_t above = strcmp(w->name, "embeddings.position") == 0 ? s->m->transformer.first_position : 0;
+    const uint64_t above = others.above, all = above + rows + others.below;
     bool fits = vector ? from->rank == 1 && from->shape[0] == width
-                       : from->rank == 2 && from->shape[0] == above + rows && from->shape[1] == width;
+                       : from->rank == 2 && from->shape[0] == all && from->shape[1] == width;
     if (!fits) {
-        const char *want =
-            vector ? arena_printf(s->a, "[%llu]", (unsigned long long)width)
-                   : arena_printf(s->a, "[%llu, %llu]", (unsigned long long)(above + rows), (unsigned long long)width);
+        const char *want = vector
+                               ? arena_printf(s->a, "[%llu]", (unsigned long long)width)
+                               : arena_printf(s->a, "[%llu, %llu]", (unsigned long long)all, (unsigned long long)width);
         return diag_error(s->d, whole, "tensor '%s' is %s; the model's description needs %s", from->name,
                           shape_text(s->a, from), want);
     }
@@ -270,6 +276,39 @@ static const char *name_of(const search *s, const weight_info *w, const char *na
     return arena_printf(s->a, "%s%s%s", prefix, place, name);
 }
 
+/** Weights that some checkpoints of a family keep in one tensor, one below the other. */
+static const struct {
+    weight_family family;
+    const char *name;
+    size_t count;
+    weight_role roles[3];
+} fused[] = {
+    {FAMILY_LLAMA, "self_attn.qkv_proj.weight", 3, {WEIGHT_QUERY, WEIGHT_KEY, WEIGHT_VALUE}},
+    {FAMILY_LLAMA, "mlp.gate_up_proj.weight", 2, {WEIGHT_GATE, WEIGHT_UP}},
+};
+
+/** The tensor that a weight is one part of, with the rows of the others; NULL: there is none. */
+static const stored_tensor *find_fused(const search *s, const weight_info *w, uint32_t layer, other_rows *others) {
+    weight_info table[WEIGHT_ROLES];
+    weight_table(&s->m->transformer, table);
+    for (size_t i = 0; i < sizeof fused / sizeof *fused; i++) {
+        other_rows rows = {0, 0};
+        bool met = false;
+        for (size_t k = 0; k < fused[i].count; k++) {
+            const weight_info *part = &table[fused[i].roles[k]];
+            const bool own = strcmp(part->name, w->name) == 0;
+            *(met ? &rows.below : &rows.above) += own ? 0 : part->rows;
+            met |= own;
+        }
+        const char *name = name_of(s, w, fused[i].name, layer);
+        if (met && fused[i].family == s->family && find(s, name)) {
+            *others = rows;
+            return find(s, name);
+        }
+    }
+    return NULL;
+}
+
 static bool look_up(void *user, const weight_info *w, uint32_t layer) {
     const search *s = user;
     if (w->fill == FILL_ROTARY) {
@@ -281,7 +320,10 @@ static bool look_up(void *user, const weight_info *w, uint32_t layer) {
         return missing(s, name_of(s, w, w->name, layer));
     const char *name = name_of(s, w, as.name, layer);
     const stored_tensor *found = find(s, name);
-    return found ? take(s, w, as, layer, found) : missing(s, name);
+    other_rows others = {strcmp(w->name, "embeddings.position") == 0 ? s->m->transformer.first_position : 0, 0};
+    if (!found)
+        found = find_fused(s, w, layer, &others);
+    return found ? take(s, w, as, layer, others, found) : missing(s, name);
 }
 
 /** Whether the checkpoint has the table of words under the family's name. */

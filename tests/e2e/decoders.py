@@ -141,6 +141,16 @@ def llama_directories():
         near("Qwen3", run(path, tokens, "--engine=fp32"), oracle.forward(oracle.read_directory(path), tokens)[1])
         same_bits("Qwen3", path, tokens)
     plain = run(directory("plain", tied, shards[0] | shards[1]), tokens, "--engine=fp32")
+    fused = dict(shards[0] | shards[1])
+    for layer in range(2):
+        start = f"model.layers.{layer}."
+        for name, parts in (("self_attn.qkv_proj", ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")),
+                            ("mlp.gate_up_proj", ("mlp.gate_proj", "mlp.up_proj"))):
+            fused[f"{start}{name}.weight"] = np.concatenate([fused.pop(f"{start}{part}.weight") for part in parts])
+    path = directory("phi3", tied | {"model_type": "phi3", "architectures": ["Phi3ForCausalLM"], "sliding_window": 20}, fused)
+    if not np.array_equal(run(path, tokens, "--engine=fp32"), plain):
+        raise Failure("Phi-3: weights in one tensor give other numbers than the same in several")
+    same_bits("Phi-3", path, tokens, "--engine=host")
     for scaling in ({"rope_type": "linear", "factor": 3.0},
                     {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
                      "original_max_position_embeddings": 16},
