@@ -1,145 +1,10 @@
-/* Constants, and operators folded over them: what exporters write to find out sizes, positions and masks. Sizes are
+/* Operators folded over constants: what exporters write to find out sizes, positions and masks. Sizes are
  * numbers, as a graph is read for one length at a time, and the mask of tokens is all ones; so this is plain
  * arithmetic, operator by operator, of elements as float64, rounded to float32 where they are of that type. */
 #include <math.h>
 #include <string.h>
 
 #include "frontend/onnx/term.h"
-
-/* ---- constants ----------------------------------------------------------------------------------------------------
- */
-
-static double half(uint16_t bits, int exponent_bits) {
-    int mantissa_bits = 15 - exponent_bits, bias = (1 << (exponent_bits - 1)) - 1;
-    int exponent = bits >> mantissa_bits & ((1 << exponent_bits) - 1), mantissa = bits & ((1 << mantissa_bits) - 1);
-    double size = exponent == 2 * bias + 1 ? (mantissa ? NAN : INFINITY)
-                  : exponent               ? ldexp(1 + ldexp(mantissa, -mantissa_bits), exponent - bias)
-                                           : ldexp(mantissa, 1 - bias - mantissa_bits);
-    return bits >> 15 ? -size : size;
-}
-
-/** Element `i` of a tensor whose bytes are here. */
-static double element(const onnx_tensor *t, uint64_t i) {
-    const uint8_t *at = t->data + i * onnx_type_bytes(t->type);
-    float f;
-    double r;
-    uint16_t u16;
-    int32_t i32;
-    int64_t i64;
-    switch (t->type) {
-    case ONNX_FLOAT:
-        memcpy(&f, at, sizeof f);
-        return (double)f;
-    case ONNX_DOUBLE:
-        memcpy(&r, at, sizeof r);
-        return r;
-    case ONNX_FLOAT16:
-    case ONNX_BFLOAT16:
-        memcpy(&u16, at, sizeof u16);
-        return half(u16, t->type == ONNX_FLOAT16 ? 5 : 8);
-    case ONNX_INT32:
-        memcpy(&i32, at, sizeof i32);
-        return i32;
-    case ONNX_INT64:
-        memcpy(&i64, at, sizeof i64);
-        return (double)i64;
-    case ONNX_INT8:
-        return (int8_t)*at;
-    default:
-        return *at;
-    }
-}
-
-static bool is_real(int64_t type) {
-    return type == ONNX_FLOAT || type == ONNX_DOUBLE || type == ONNX_FLOAT16 || type == ONNX_BFLOAT16;
-}
-
-static bool is_whole(int64_t type) {
-    return type == ONNX_INT32 || type == ONNX_INT64 || type == ONNX_BOOL;
-}
-
-int64_t term_elements(const term *t) {
-    int64_t n = 1;
-    for (uint32_t i = 0; i < t->rank; i++)
-        if (__builtin_mul_overflow(n, t->dims[i], &n))
-            return INT64_MAX;
-    return n;
-}
-
-const term *term_numbers_new(importer *im, uint32_t rank, const int64_t *dims, int64_t type, const double *values) {
-    term *t = term_new(im, TERM_NUMBERS, NULL, NULL);
-    t->type = type;
-    t->rank = rank;
-    memcpy(t->dims, dims, rank * sizeof *dims);
-    int64_t count = term_elements(t);
-    bool alike = count > 0;
-    for (int64_t i = 1; i < count && alike; i++)
-        alike = values[i] == values[0];
-    if (alike) {
-        t->kind = TERM_UNIFORM;
-        t->number = values[0];
-    } else {
-        t->values = values;
-    }
-    return t;
-}
-
-/** One number in place of so many. */
-static const term *uniform_of(importer *im, uint32_t rank, const int64_t *dims, int64_t type, double number) {
-    term *t = term_new(im, TERM_UNIFORM, NULL, NULL);
-    t->type = type;
-    t->number = number;
-    t->rank = rank;
-    memcpy(t->dims, dims, rank * sizeof *dims);
-    return t;
-}
-
-double term_weight_at(const term *t, int64_t i) {
-    const onnx_tensor *w = t->weight;
-    uint64_t columns = w->rank ? w->dims[w->rank - 1] : 1, skip = w->rank == 2 && w->stride ? w->stride : columns;
-    uint64_t at = (uint64_t)i;
-    return w->ints ? (double)w->ints[at] : element(w, columns ? at / columns * skip + at % columns : at);
-}
-
-static const term *loaded(importer *im, const onnx_tensor *t, uint32_t rank, const int64_t *dims) {
-    double *values = ARENA_ARRAY(im->a, double, t->elements + 1);
-    uint64_t columns = t->rank ? t->dims[t->rank - 1] : 1, skip = t->rank == 2 && t->stride ? t->stride : columns;
-    for (uint64_t i = 0; i < t->elements; i++)
-        values[i] = t->ints ? (double)t->ints[i] : element(t, columns ? i / columns * skip + i % columns : i);
-    return term_numbers_new(im, rank, dims, t->type, values);
-}
-
-const term *term_constant(importer *im, const onnx_tensor *t) {
-    bool real = is_real(t->type), here = t->data || t->ints || t->elements == 0;
-    term *out = term_new(im, TERM_WEIGHT, NULL, NULL);
-    int64_t dims[ONNX_MAX_RANK] = {0};
-    for (uint32_t i = 0; i < t->rank; i++)
-        dims[i] = (int64_t)t->dims[i];
-    if (here && ((real && t->elements == 1) || (is_whole(t->type) && t->elements <= ONNX_MAX_INTS)))
-        *out = *loaded(im, t, t->rank, dims);
-    out->weight = t;
-    return term_with_dims(im, out, t->rank, dims);
-}
-
-bool term_numbers(importer *im, const term *t, const term **out) {
-    const onnx_tensor *w = t->weight;
-    *out = t;
-    if (t->kind != TERM_WEIGHT)
-        return t->kind == TERM_NUMBERS || t->kind == TERM_UNIFORM;
-    if (w->codes || w->elements > ONNX_MAX_FOLD || (!w->data && !w->ints && w->elements) ||
-        (!is_real(w->type) && !is_whole(w->type) && w->type != ONNX_INT8 && w->type != ONNX_UINT8))
-        return false;
-    if (!t->transposed) {
-        *out = loaded(im, w, t->rank, t->dims);
-        return true;
-    }
-    int64_t stored[2] = {(int64_t)w->dims[0], (int64_t)w->dims[1]};
-    const term *upright = loaded(im, w, 2, stored);
-    *out = term_turn(im, upright);
-    if (t->rank != 2 && (*out)->kind != TERM_UNKNOWN)
-        *out = term_with_dims(im, *out, t->rank, t->dims);
-    return (*out)->kind != TERM_UNKNOWN;
-}
 
 /* ---- element by element -------------------------------------------------------------------------------------------
  */
@@ -297,7 +162,7 @@ enum { ELEMENTWISE = sizeof elementwise / sizeof *elementwise };
 
 /** As the type holds it. */
 static double rounded(double value, int64_t type) {
-    return is_real(type) ? (type == ONNX_DOUBLE ? value : (double)(float)value) : trunc(value);
+    return onnx_type_is_real(type) ? (type == ONNX_DOUBLE ? value : (double)(float)value) : trunc(value);
 }
 
 static const term *too_large(importer *im) {
@@ -313,7 +178,7 @@ static const term *each(importer *im, function f, const term *x, const term *y, 
         if (__builtin_mul_overflow(count, dims[i], &count))
             return too_large(im);
     if (x->kind == TERM_UNIFORM && y->kind == TERM_UNIFORM)
-        return uniform_of(im, rank, dims, type, rounded(f(x->number, y->number), type));
+        return term_uniform_of(im, rank, dims, type, rounded(f(x->number, y->number), type));
     if (count > ONNX_MAX_FOLD)
         return too_large(im);
     double *values = ARENA_ARRAY(im->a, double, (size_t)count + 1);
@@ -372,9 +237,9 @@ static const term *constant_of_shape(importer *im) {
     for (size_t i = 0; i < rank; i++)
         if (dims[i] < 0 || __builtin_mul_overflow(count, dims[i], &count))
             return term_unknown(im, "makes a constant of sizes that cannot be");
-    double number = !t ? 0 : t->ints ? (double)t->ints[0] : element(t, 0);
+    double number = !t ? 0 : t->ints ? (double)t->ints[0] : onnx_element(t, 0);
     return count == 0 ? term_numbers_new(im, (uint32_t)rank, dims, t ? t->type : ONNX_FLOAT, NULL)
-                      : uniform_of(im, (uint32_t)rank, dims, t ? t->type : ONNX_FLOAT, number);
+                      : term_uniform_of(im, (uint32_t)rank, dims, t ? t->type : ONNX_FLOAT, number);
 }
 
 static const term *shape(importer *im) {
@@ -390,13 +255,13 @@ static const term *shape(importer *im) {
 }
 
 static const term *size(importer *im) {
-    return uniform_of(im, 0, NULL, ONNX_INT64, (double)term_elements(im->in[0]));
+    return term_uniform_of(im, 0, NULL, ONNX_INT64, (double)term_elements(im->in[0]));
 }
 
 static const term *cast(importer *im) {
     int64_t to = node_int(im, "to", 0);
     const term *x = im->in[0], *zero = term_uniform(im, 0);
-    if (!is_real(to) && !is_whole(to) && to != ONNX_INT8 && to != ONNX_UINT8)
+    if (!onnx_type_is_real(to) && !onnx_type_is_whole(to) && to != ONNX_INT8 && to != ONNX_UINT8)
         return term_unknown(im, "casts to a type that is not read");
     if (to != ONNX_BOOL)
         return each(im, f_add, x, zero, to);
@@ -463,7 +328,7 @@ static const term *where(importer *im) {
             return too_large(im);
     const term *chosen = c->kind == TERM_UNIFORM ? (c->number != 0 ? x : y) : NULL;
     if (chosen && chosen->kind == TERM_UNIFORM)
-        return uniform_of(im, rank, dims, x->type, chosen->number);
+        return term_uniform_of(im, rank, dims, x->type, chosen->number);
     if (count > ONNX_MAX_FOLD)
         return too_large(im);
     double *values = ARENA_ARRAY(im->a, double, (size_t)count + 1);

@@ -86,5 +86,13 @@ onnx_graph *onnx_parse(arena *a, diag *d, const char *path, const uint8_t *data,
 const onnx_attr *onnx_attribute(const onnx_node *n, const char *name);
 /** Bytes of an element; 0 of a type that has no use here. */
 unsigned onnx_type_bytes(int64_t type);
+/** Floating point numbers. */
+static inline bool onnx_type_is_real(int64_t type) {
+    return type == ONNX_FLOAT || type == ONNX_DOUBLE || type == ONNX_FLOAT16 || type == ONNX_BFLOAT16;
+}
+/** What graphs compute sizes and positions with. */
+static inline bool onnx_type_is_whole(int64_t type) {
+    return type == ONNX_INT32 || type == ONNX_INT64 || type == ONNX_BOOL;
+}
 
 #endif

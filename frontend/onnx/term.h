@@ -201,6 +201,10 @@ const term *term_turn(importer *im, const term *x);
 bool term_numbers(importer *im, const term *t, const term **out);
 /** A constant of these elements; `values` lives as long as the term. */
 const term *term_numbers_new(importer *im, uint32_t rank, const int64_t *dims, int64_t type, const double *values);
+/** Element `i` of a tensor whose bytes are in memory. */
+double onnx_element(const onnx_tensor *t, uint64_t i);
+/** A constant that is one number in place of so many. */
+const term *term_uniform_of(importer *im, uint32_t rank, const int64_t *dims, int64_t type, double number);
 /** Element `i` of NUMBERS or UNIFORM. */
 static inline double term_number_at(const term *t, int64_t i) {
     return t->kind == TERM_UNIFORM ? t->number : t->values[i];
